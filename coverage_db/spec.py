@@ -1,0 +1,230 @@
+"""NNAPI's own facts: element types, operations, signatures and quantization rules per feature level.
+
+The text they are read from is ``coverage_db/nnapi/*.toml``. A *feature level* is an integer from 1 to 8
+(Android 8.1 is level 1); ``levels.toml`` maps API levels to feature levels.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum, IntEnum
+
+
+class OperandType(IntEnum):
+    """Operand types with NNAPI's spelling and number (``OperandCode``)."""
+
+    FLOAT32 = 0
+    INT32 = 1
+    UINT32 = 2
+    TENSOR_FLOAT32 = 3
+    TENSOR_INT32 = 4
+    TENSOR_QUANT8_ASYMM = 5
+    BOOL = 6
+    TENSOR_QUANT16_SYMM = 7
+    TENSOR_FLOAT16 = 8
+    TENSOR_BOOL8 = 9
+    FLOAT16 = 10
+    TENSOR_QUANT8_SYMM_PER_CHANNEL = 11
+    TENSOR_QUANT16_ASYMM = 12
+    TENSOR_QUANT8_SYMM = 13
+    TENSOR_QUANT8_ASYMM_SIGNED = 14
+    MODEL = 15
+
+    @property
+    def is_tensor(self) -> bool:
+        """Whether the type is a tensor's, not a scalar's and not a model reference."""
+        return self.name.startswith("TENSOR_")
+
+
+class FuseCode(IntEnum):
+    """Activation fused into an operation (``FuseCode``)."""
+
+    NONE = 0
+    RELU = 1
+    RELU1 = 2
+    RELU6 = 3
+
+
+class PaddingCode(IntEnum):
+    """Implicit padding schemes (``PaddingCode``)."""
+
+    SAME = 1
+    VALID = 2
+
+
+class ResultCode(IntEnum):
+    """Return codes of NNAPI's C functions (``ResultCode``)."""
+
+    NO_ERROR = 0
+    OUT_OF_MEMORY = 1
+    INCOMPLETE = 2
+    UNEXPECTED_NULL = 3
+    BAD_DATA = 4
+    OP_FAILED = 5
+    BAD_STATE = 6
+    UNMAPPABLE = 7
+    OUTPUT_INSUFFICIENT_SIZE = 8
+    UNAVAILABLE_DEVICE = 9
+    MISSED_DEADLINE_TRANSIENT = 10
+    MISSED_DEADLINE_PERSISTENT = 11
+    RESOURCE_EXHAUSTED_TRANSIENT = 12
+    RESOURCE_EXHAUSTED_PERSISTENT = 13
+    DEAD_OBJECT = 14
+
+
+class QuantRuleKind(Enum):
+    """What a quantization rule demands of an operand's scale and zero point."""
+
+    SAME_AS_INPUT = "same-as-input"
+    SAME_AS_INPUTS = "same-as-inputs"
+    SAME_AS_OUTPUT = "same-as-output"
+    FIXED = "fixed"
+    FREE = "free"
+    SCALE_GREATER_THAN_PRODUCT = "scale-greater-than-product"
+    PAD_VALUE_UNDEFINED = "pad-value-undefined"
+    BIAS_SCALE_IS_PRODUCT = "bias-scale-is-product"
+    BIAS_SCALE_IS_ZERO = "bias-scale-is-zero"
+    CHANNEL_DIM = "channel-dim"
+    SAME_ACROSS_WEIGHTS = "same-across-weights"
+
+
+@dataclass(frozen=True, slots=True)
+class QuantRule:
+    """One quantization rule of an input or output, for operands of ``types``.
+
+    ``index`` is the input or output that SAME_AS_INPUT and SAME_AS_OUTPUT compare with. ``scale`` and
+    ``zero_point`` are the fixed values where the rule fixes them. The rule holds from level ``since``
+    to level ``until`` (both inclusive). An empty ``when_main`` or ``when_filter`` means always;
+    otherwise the rule holds only for these types of input 0, or of the filter.
+    """
+
+    kind: QuantRuleKind
+    types: frozenset[OperandType]
+    index: int | None = None
+    scale: float | None = None
+    zero_point: int | None = None
+    dim: int | None = None
+    since: int = 1
+    until: int = 1_000
+    when_main: frozenset[OperandType] = frozenset()
+    when_filter: frozenset[OperandType] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class OperandFacts:
+    """What is documented of one input or output of a signature.
+
+    ``index`` is None for a repeated (variadic) operand, whose documented ``span`` ("0~n-1") is then set.
+    ``type`` is set where only one type is accepted; ``type_by_main`` where it follows the main operand's
+    (None as key stands for every other type). ``role`` is a keyword such as ``stride_width``.
+    ``default`` is set for trailing inputs that may be left out.
+    """
+
+    index: int | None
+    since: int
+    is_scalar: bool = False
+    optional: bool = False
+    default: int | float | bool | None = None
+    type: OperandType | None = None
+    type_by_main: tuple[tuple[OperandType | None, OperandType], ...] = ()
+    role: str | None = None
+    rank: int | None = None
+    quant: tuple[QuantRule, ...] = ()
+    span: str | None = None
+    is_last: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Signature:
+    """One documented input list. ``counts`` are the accepted numbers of inputs with the level of each."""
+
+    name: str
+    since: int
+    inputs: tuple[OperandFacts, ...]
+    counts: tuple[tuple[int, int], ...] = ()
+    is_variadic: bool = False
+    fixed_inputs: int | None = None
+
+    def index_of(self, role: str) -> int | None:
+        """The index of the input that plays ``role``, or None where this signature has no such input."""
+        for operand in self.inputs:
+            if operand.role == role:
+                return operand.index
+        return None
+
+
+@dataclass(frozen=True, slots=True)
+class Configuration:
+    """A documented combination of element types of a convolution-like operation."""
+
+    since: int
+    input: OperandType
+    filter: OperandType
+    bias: OperandType
+    output: OperandType
+
+
+@dataclass(frozen=True, slots=True)
+class RankFacts:
+    """Documented rank of the main operand. ``other_since`` is the level from which ranks outside
+    ``from_start`` are accepted; an empty ``from_start`` means every rank between ``min`` and ``max``."""
+
+    min: int | None
+    max: int | None
+    from_start: tuple[int, ...] = ()
+    other_since: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ZeroFacts:
+    """Support of zero batches (``what == "batch"``) or any zero dimension (``"size"``) since a level.
+    An empty ``inputs`` means every tensor; spans are kept as written."""
+
+    what: str
+    since: int
+    inputs: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Trim:
+    """Trailing inputs from ``first`` on that the runtime drops when they are constants equal to ``values``.
+    The indices in ``together`` are dropped together or not at all."""
+
+    first: int
+    values: tuple[int | float | bool, ...]
+    together: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class OperationFacts:
+    """All that is known of one NNAPI operation.
+
+    ``types`` maps each accepted type of the main operand (``main_kind``/``main_index``) to the level
+    since which it is accepted; ``output_types`` is set where outputs have a list of their own.
+    ``output_counts`` is empty where the number of outputs is variadic. ``nchw_since`` is the level of
+    the layout flag (None: has none). ``notes`` are hand-written and survive imports.
+    """
+
+    name: str
+    code: int
+    since: int
+    main_kind: str | None
+    main_index: int | None
+    types: tuple[tuple[OperandType, int], ...]
+    signatures: tuple[Signature, ...]
+    outputs: tuple[OperandFacts, ...]
+    output_counts: tuple[tuple[int, int], ...] = ()
+    output_types: tuple[tuple[OperandType, int], ...] = ()
+    same_type_only: tuple[tuple[OperandType, int], ...] = ()
+    configurations: tuple[Configuration, ...] = ()
+    rank: RankFacts | None = None
+    nchw_since: int | None = None
+    nchw_optional: bool = True
+    zero: tuple[ZeroFacts, ...] = ()
+    broadcasts: bool = False
+    trims: tuple[Trim, ...] = ()
+    notes: str = ""
+
+    def type_since(self, kind: OperandType) -> int | None:
+        """The level since which the main operand may have type ``kind``, or None if it never may."""
+        return dict(self.types).get(kind)

@@ -1,0 +1,1 @@
+"""How a judged graph becomes NNAPI models, and how they are packaged with a CPU fallback."""

@@ -1,0 +1,1 @@
+"""NNAPI models: structure, validation, serialization, interpretation. Knows neither PyTorch nor rules."""
