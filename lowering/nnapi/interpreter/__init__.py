@@ -1,0 +1,1 @@
+"""NNAPI's operations in numpy, written from the specification: the oracle for models without a phone."""
