@@ -1,0 +1,260 @@
+"""The captured graph: values with types, nodes with arguments by schema name, blocks of control flow.
+
+Nothing here knows PyTorch. A graph is made by ``analyzer/capture.py`` and is never changed: a rewrite
+makes a new one. Values and nodes are numbered from 0 over the whole graph, blocks included, in execution order.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from enum import Enum
+from math import prod
+
+
+class ElementType(Enum):
+    """PyTorch's element types, spelled as in an input specification (``f32[1,3,224,224]``)."""
+
+    FLOAT32 = "f32"
+    FLOAT16 = "f16"
+    FLOAT64 = "f64"
+    BFLOAT16 = "bf16"
+    INT64 = "i64"
+    INT32 = "i32"
+    INT16 = "i16"
+    INT8 = "i8"
+    UINT8 = "u8"
+    BOOL = "bool"
+    QUINT8 = "quint8"
+    QINT8 = "qint8"
+    QINT32 = "qint32"
+    COMPLEX64 = "c64"
+    COMPLEX128 = "c128"
+    OTHER = "other"
+
+
+@dataclass(frozen=True, slots=True)
+class NotQuantized:
+    """The values are the stored numbers themselves."""
+
+
+NOT_QUANTIZED = NotQuantized()
+
+
+@dataclass(frozen=True, slots=True)
+class PerTensor:
+    """Affine quantization: real = scale * (stored - zero_point)."""
+
+    scale: float
+    zero_point: int
+
+
+@dataclass(frozen=True, slots=True)
+class PerChannel:
+    """Affine quantization with a scale and a zero point for each slice along ``axis``."""
+
+    scales: tuple[float, ...]
+    zero_points: tuple[int, ...]
+    axis: int
+
+
+Quantization = NotQuantized | PerTensor | PerChannel
+
+
+@dataclass(frozen=True, slots=True)
+class TensorType:
+    """A tensor whose element type and every dimension are known. ``shape`` is in PyTorch's order."""
+
+    dtype: ElementType
+    shape: tuple[int, ...]
+    quant: Quantization = NOT_QUANTIZED
+
+    @property
+    def rank(self) -> int:
+        """The number of dimensions."""
+        return len(self.shape)
+
+    @property
+    def numel(self) -> int:
+        """The number of elements; 1 for rank 0."""
+        return prod(self.shape)
+
+
+@dataclass(frozen=True, slots=True)
+class DynamicType:
+    """A tensor whose shape or rank depends on input values, or could not be found: ``reason`` says why."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class OtherType:
+    """Not a tensor: a number, list, tuple or object that is known only at run time, by TorchScript's name of it."""
+
+    name: str
+
+
+ValueType = TensorType | DynamicType | OtherType
+
+
+@dataclass(frozen=True, slots=True)
+class GraphInput:
+    """The value is the graph's input number ``index`` (the module itself not counted)."""
+
+    index: int
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Parameter:
+    """A tensor attribute of the module, at ``path`` from the root (``features.0.0.weight``)."""
+
+    path: str
+
+
+@dataclass(frozen=True, slots=True)
+class Literal:
+    """A constant tensor of the graph. ``data`` holds its elements, flat, where they are few and were read."""
+
+    name: str
+    data: tuple[int | float | bool, ...] | None
+
+
+@dataclass(frozen=True, slots=True)
+class NodeOutput:
+    """Output number ``index`` of node ``node``."""
+
+    node: int
+    index: int
+
+
+@dataclass(frozen=True, slots=True)
+class BlockInput:
+    """An input of a block of control flow, such as a loop's carried value."""
+
+    index: int
+
+
+Origin = GraphInput | Parameter | Literal | NodeOutput | BlockInput
+
+
+@dataclass(frozen=True, slots=True)
+class Value:
+    """A tensor in a graph, or what else flows between nodes. ``is_constant``: depends on no input's values."""
+
+    id: int
+    type: ValueType
+    origin: Origin
+    is_constant: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Ref:
+    """An argument that is a value: its id."""
+
+    value: int
+
+
+@dataclass(frozen=True, slots=True)
+class RefList:
+    """An argument that is a list of values (``cat``'s tensors); None stands for an absent one (``index``)."""
+
+    values: tuple[int | None, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Absent:
+    """An optional argument that was not given (None in PyTorch)."""
+
+
+ABSENT = Absent()
+
+
+@dataclass(frozen=True, slots=True)
+class Unknown:
+    """A number or list that is known only at run time: ``reason`` says what computes it."""
+
+    reason: str
+
+
+Scalar = bool | int | float | str
+Argument = Scalar | tuple[Scalar, ...] | Ref | RefList | Absent | Unknown
+
+
+@dataclass(frozen=True, slots=True)
+class SourcePosition:
+    """Where a node comes from: the user's file and line (None when not recorded), and the module's path."""
+
+    file: str | None = None
+    line: int | None = None
+    module: str = ""
+
+    def __str__(self) -> str:
+        place = f"{self.file}:{self.line}" if self.file is not None else ""
+        return " ".join(part for part in (self.module, place) if part) or "unknown place"
+
+
+@dataclass(frozen=True, slots=True)
+class Node:
+    """One call of an op. ``op`` is the overload's name (``aten.add.Tensor``).
+
+    ``arguments`` are all arguments of the op's schema by name, defaults filled in. ``blocks`` are the
+    bodies of control flow (``prim.If``, ``prim.Loop``). ``is_constant``: computed from no input's values,
+    so it is evaluated, never judged.
+    """
+
+    id: int
+    op: str
+    arguments: Mapping[str, Argument]
+    outputs: tuple[int, ...]
+    source: SourcePosition = SourcePosition()
+    blocks: tuple[Block, ...] = ()
+    is_constant: bool = False
+
+    def argument(self, name: str) -> Argument:
+        """The argument called ``name`` in the op's schema."""
+        return self.arguments[name]
+
+    def inputs(self) -> Iterator[int]:
+        """Every value this node reads, in schema order, those of its blocks left out."""
+        for argument in self.arguments.values():
+            match argument:
+                case Ref(value):
+                    yield value
+                case RefList(values):
+                    yield from (value for value in values if value is not None)
+                case _:
+                    pass
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """A run of nodes with its own inputs and outputs: the graph itself, or a branch or body of control flow."""
+
+    inputs: tuple[int, ...]
+    nodes: tuple[Node, ...]
+    outputs: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Graph:
+    """A whole captured graph. ``values[i].id == i``. ``name`` is what the user calls the model."""
+
+    name: str
+    values: tuple[Value, ...]
+    body: Block
+
+    def nodes(self) -> Iterator[Node]:
+        """All nodes in execution order, those inside control flow after the node that holds them."""
+        stack = [iter(self.body.nodes)]
+        while stack:
+            node = next(stack[-1], None)
+            if node is None:
+                stack.pop()
+                continue
+            yield node
+            stack.extend(iter(block.nodes) for block in reversed(node.blocks))
+
+    def type_of(self, value: int) -> ValueType:
+        """The type of a value by its id."""
+        return self.values[value].type
