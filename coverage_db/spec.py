@@ -72,6 +72,13 @@ class ResultCode(IntEnum):
     DEAD_OBJECT = 14
 
 
+class BiasScale(Enum):
+    """What a documented configuration demands of the bias's scale."""
+
+    PRODUCT = "input*filter"
+    ZERO = "zero"
+
+
 class QuantRuleKind(Enum):
     """What a quantization rule demands of an operand's scale and zero point."""
 
@@ -116,8 +123,8 @@ class OperandFacts:
 
     ``index`` is None for a repeated (variadic) operand, whose documented ``span`` ("0~n-1") is then set.
     ``type`` is set where only one type is accepted; ``type_by_main`` where it follows the main operand's
-    (None as key stands for every other type). ``role`` is a keyword such as ``stride_width``.
-    ``default`` is set for trailing inputs that may be left out.
+    (None as key stands for every other type). ``role`` is a keyword such as ``stride_width``; an output's
+    is that of the input on which its shape depends. ``default`` is set for trailing inputs that may be left out.
     """
 
     index: int | None
@@ -155,13 +162,17 @@ class Signature:
 
 @dataclass(frozen=True, slots=True)
 class Configuration:
-    """A documented combination of element types of a convolution-like operation."""
+    """A documented combination of element types of a convolution-like operation.
+
+    ``bias_scale`` is None for biases that are not quantized.
+    """
 
     since: int
     input: OperandType
     filter: OperandType
     bias: OperandType
     output: OperandType
+    bias_scale: BiasScale | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,8 +188,8 @@ class RankFacts:
 
 @dataclass(frozen=True, slots=True)
 class ZeroFacts:
-    """Support of zero batches (``what == "batch"``) or any zero dimension (``"size"``) since a level.
-    An empty ``inputs`` means every tensor; spans are kept as written."""
+    """Support of zero batches (``what == "batch"``), zero regions of interest (``"rois"``) or any zero
+    dimension (``"size"``) since a level. An empty ``inputs`` means every tensor; spans are kept as written."""
 
     what: str
     since: int
@@ -202,7 +213,9 @@ class OperationFacts:
     ``types`` maps each accepted type of the main operand (``main_kind``/``main_index``) to the level
     since which it is accepted; ``output_types`` is set where outputs have a list of their own.
     ``output_counts`` is empty where the number of outputs is variadic. ``nchw_since`` is the level of
-    the layout flag (None: has none). ``notes`` are hand-written and survive imports.
+    the layout flag (None: has none). ``since_from`` and ``types_from`` tell where a level or the types were
+    read when the specification does not state them; they are empty where it does. ``notes`` are hand-written
+    and survive imports.
     """
 
     name: str
@@ -223,6 +236,8 @@ class OperationFacts:
     zero: tuple[ZeroFacts, ...] = ()
     broadcasts: bool = False
     trims: tuple[Trim, ...] = ()
+    since_from: str = ""
+    types_from: str = ""
     notes: str = ""
 
     def type_since(self, kind: OperandType) -> int | None:
