@@ -1,0 +1,358 @@
+"""Op cards: whether an op can be lowered, in which ways, and under which requirements.
+
+Cards are written in ``coverage_db/ops/<family>.toml``; differences and reasons in ``coverage_db/differences.toml``
+and ``coverage_db/reasons.toml``. Level, types, ranks and signatures are NNAPI's facts and are not repeated here.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from enum import Enum
+from pathlib import Path
+
+from coverage_db.checks import CardError, Check, ConstantOrTuple, parse_check
+from coverage_db.spec import OperandType
+
+HOME = Path(__file__).parent
+
+
+class Layout(Enum):
+    """In which order of dimensions a way reads and writes its rank-4 activations."""
+
+    TORCH = "torch"  # PyTorch's own order
+    NHWC = "nhwc"  # batch, height, width, channels
+    ANY = "any"  # elementwise: whichever its inputs have
+    AXES = "axes"  # the same rank in and out; the rule maps the axes
+    REDUCTION = "reduction"  # removes or keeps the axes in `dim`; the rule maps them
+
+
+class Status(Enum):
+    """What a node's verdict says of it, and an op's status of its best way."""
+
+    NATIVE = "native"
+    LOWERED = "lowered"
+    APPROXIMATE = "approximate"
+    CPU = "cpu"
+    UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True, slots=True)
+class Emission:
+    """An NNAPI operation that a way emits.
+
+    ``of`` is the quantity (argument, ``output``) whose element type and rank are the operation's main operand's;
+    empty means the node's first tensor. ``type`` fixes the main type instead. ``roles`` are the optional trailing
+    inputs that are given a value other than their default. ``filter`` is the filter's type where it is not the main one.
+    """
+
+    operation: str
+    of: str = ""
+    type: OperandType | None = None
+    roles: tuple[str, ...] = ()
+    filter: OperandType | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Requirement:
+    """A condition with its reason. It is demanded at feature levels up to ``until`` (all, where None)."""
+
+    id: str
+    check: Check
+    because: str
+    fix: str
+    reason: str = ""
+    until: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Example:
+    """One call of the op. ``tensors`` are specifications by argument name (``f32[1,2,7,9]``; a trailing ``!`` makes it
+    a constant; a list makes a list of tensors). ``expect`` is the id of the one requirement it breaks, or None."""
+
+    name: str
+    tensors: tuple[tuple[str, str | tuple[str, ...]], ...]
+    args: tuple[tuple[str, ConstantOrTuple | None], ...]
+    expect: str | None = None
+    after: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Way:
+    """One possibility to lower an op. ``bound`` states the error of an approximation; None means exact."""
+
+    name: str
+    emits: tuple[Emission, ...]
+    layout: Layout
+    differences: tuple[str, ...] = ()
+    requires: tuple[Requirement, ...] = ()
+    examples: tuple[Example, ...] = ()
+    bound: str | None = None
+
+    @property
+    def status(self) -> Status:
+        """Native when one operation means the same, lowered when differences are bridged, else approximate."""
+        if self.bound is not None:
+            return Status.APPROXIMATE
+        return Status.NATIVE if len(self.emits) == 1 and not self.differences else Status.LOWERED
+
+
+@dataclass(frozen=True, slots=True)
+class Card:
+    """What is known of one op. Exactly one of ``ways``, ``gap`` and ``unwritten`` is set.
+
+    ``unwritten`` names the operations that could serve, for which no rule is written yet.
+    """
+
+    op: str
+    family: str
+    summary: str
+    ways: tuple[Way, ...] = ()
+    gap: str | None = None
+    unwritten: tuple[str, ...] = ()
+    source: str = ""
+    fix: str = ""
+
+    def way(self, name: str) -> Way:
+        """The way called ``name``."""
+        for way in self.ways:
+            if way.name == name:
+                return way
+        raise CardError(f"{self.op} has no way called {name!r}; it has {[way.name for way in self.ways]}")
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """A thing that PyTorch and NNAPI mean differently, and how it is bridged."""
+
+    id: str
+    title: str
+    pytorch: str
+    nnapi: str
+    bridge: str
+    since: int
+    until: int | None
+    source: str
+
+
+@dataclass(frozen=True, slots=True)
+class Reason:
+    """A stable code for why a node stays on the CPU, or why a part is not made."""
+
+    code: str
+    kind: str
+    title: str
+    explanation: str
+    fix: str
+
+
+def load_cards(directory: Path = HOME / "ops") -> dict[str, Card]:
+    """Read every card of every family, by op."""
+    cards: dict[str, Card] = {}
+    for path in sorted(directory.glob("*.toml")):
+        for op, raw in read_toml(path).items():
+            if op in cards:
+                raise CardError(f"{path.name}: {op} has a card in {cards[op].family}.toml already")
+            cards[op] = parse_card(op, path.stem, raw)
+    return cards
+
+
+def parse_card(op: str, family: str, raw: object) -> Card:
+    """Read one card from its table."""
+    table = _Table(raw, f"{family}.toml: {op}")
+    card = Card(
+        op=op,
+        family=family,
+        summary=table.text("summary"),
+        ways=tuple(_parse_way(part, f"{family}.toml: {op}") for part in table.tables("ways")),
+        gap=table.optional_text("gap"),
+        unwritten=table.texts("unwritten"),
+        source=table.optional_text("source") or "",
+        fix=table.optional_text("fix") or "",
+    )
+    table.close()
+    if sum((bool(card.ways), card.gap is not None, bool(card.unwritten))) != 1:
+        raise CardError(f"{table.where}: a card has exactly one of ways, gap and unwritten")
+    return card
+
+
+def _parse_way(raw: object, where: str) -> Way:
+    table = _Table(raw, where)
+    name = table.text("name")
+    table.where = where = f"{where}, way {name}"
+    layout = table.optional_text("layout") or "torch"
+    if layout not in {item.value for item in Layout}:
+        raise CardError(f"{where}: `layout` is one of {[item.value for item in Layout]}, found {layout!r}")
+    way = Way(
+        name=name,
+        emits=tuple(_parse_emission(part, where) for part in table.items("emits")),
+        layout=Layout(layout),
+        differences=table.texts("differences"),
+        requires=tuple(_parse_requirement(part, where) for part in table.tables("requires")),
+        examples=tuple(_parse_example(part, where) for part in table.tables("examples")),
+        bound=table.optional_text("bound"),
+    )
+    table.close()
+    ids = [requirement.id for requirement in way.requires]
+    if len(set(ids)) != len(ids):
+        raise CardError(f"{where}: two requirements share an id")
+    for example in way.examples:
+        if example.expect is not None and example.expect not in ids:
+            raise CardError(f"{where}, example {example.name}: no requirement is called {example.expect!r}")
+    return way
+
+
+def _parse_emission(raw: object, where: str) -> Emission:
+    if isinstance(raw, str):
+        return Emission(raw)
+    table = _Table(raw, f"{where}, emits")
+    emission = Emission(
+        operation=table.text("operation"),
+        of=table.optional_text("of") or "",
+        type=_operand_type(table.optional_text("type"), where),
+        roles=table.texts("roles"),
+        filter=_operand_type(table.optional_text("filter"), where),
+    )
+    table.close()
+    return emission
+
+
+def _operand_type(name: str | None, where: str) -> OperandType | None:
+    if name is None:
+        return None
+    if name not in OperandType.__members__:
+        raise CardError(f"{where}: {name!r} is not an operand type of NNAPI")
+    return OperandType[name]
+
+
+def _parse_requirement(raw: object, where: str) -> Requirement:
+    table = _Table(raw, f"{where}, requires")
+    id_ = table.text("id")
+    table.where = where = f"{where}, requirement {id_}"
+    requirement = Requirement(
+        id=id_,
+        check=parse_check(table.take("check"), where),
+        because=table.text("because"),
+        fix=table.text("fix"),
+        reason=table.optional_text("reason") or "",
+        until=table.optional_int("until"),
+    )
+    table.close()
+    return requirement
+
+
+def _parse_example(raw: object, where: str) -> Example:
+    table = _Table(raw, f"{where}, examples")
+    name = table.text("name")
+    expect, after = table.optional_text("expect"), table.optional_text("after")
+    args = tuple((key, _argument(value)) for key, value in _mapping(table.take("args", {}), where).items())
+    tensors: list[tuple[str, str | tuple[str, ...]]] = []
+    for key, value in table.rest().items():
+        if isinstance(value, str):
+            tensors.append((key, value))
+        elif isinstance(value, list) and all(isinstance(item, str) for item in value):
+            tensors.append((key, tuple(value)))
+        else:
+            raise CardError(f"{where}, example {name}: {key} is a tensor like `f32[1,2,7,9]`, found {value!r}")
+    return Example(name, tuple(tensors), args, expect, after)
+
+
+def _argument(raw: object) -> ConstantOrTuple | None:
+    if raw == "none":
+        return None
+    if isinstance(raw, list):
+        return tuple(raw)
+    if isinstance(raw, bool | int | float | str):
+        return raw
+    raise CardError(f"an example's argument is a number, a text or a list, found {raw!r}")
+
+
+def load_differences(path: Path = HOME / "differences.toml") -> dict[str, Difference]:
+    """Read the differences, by id."""
+    found: dict[str, Difference] = {}
+    for id_, raw in read_toml(path).items():
+        table = _Table(raw, f"{path.name}: {id_}")
+        found[id_] = Difference(
+            id_,
+            *(table.text(key) for key in ("title", "pytorch", "nnapi", "bridge")),
+            since=table.optional_int("since") or 1,
+            until=table.optional_int("until"),
+            source=table.text("source"),
+        )
+        table.close()
+    return found
+
+
+def load_reasons(path: Path = HOME / "reasons.toml") -> dict[str, Reason]:
+    """Read the reason codes, by code."""
+    found: dict[str, Reason] = {}
+    for code, raw in read_toml(path).items():
+        table = _Table(raw, f"{path.name}: {code}")
+        found[code] = Reason(code, *(table.text(key) for key in ("kind", "title", "explanation", "fix")))
+        table.close()
+    return found
+
+
+def read_toml(path: Path) -> dict[str, object]:
+    """Read a TOML file; what is wrong with it is said with the file's name and line."""
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except tomllib.TOMLDecodeError as error:
+        raise CardError(f"{path}: {error}") from error
+
+
+def _mapping(raw: object, where: str) -> Mapping[str, object]:
+    if not isinstance(raw, Mapping):
+        raise CardError(f"{where}: a table was wanted, found {raw!r}")
+    return raw
+
+
+class _Table:
+    """A TOML table whose keys are taken one by one, so that what is left over is an error."""
+
+    def __init__(self, raw: object, where: str) -> None:
+        self.where = where
+        self._left = dict(_mapping(raw, where))
+
+    def take(self, key: str, default: object = None) -> object:
+        return self._left.pop(key, default)
+
+    def text(self, key: str) -> str:
+        value = self._left.pop(key, None)
+        if not isinstance(value, str) or not value.strip():
+            raise CardError(f"{self.where}: `{key}` must be a text, found {value!r}")
+        return " ".join(value.split())
+
+    def optional_text(self, key: str) -> str | None:
+        return self.text(key) if key in self._left else None
+
+    def optional_int(self, key: str) -> int | None:
+        value = self._left.pop(key, None)
+        if value is not None and (not isinstance(value, int) or isinstance(value, bool)):
+            raise CardError(f"{self.where}: `{key}` must be a whole number, found {value!r}")
+        return value
+
+    def items(self, key: str) -> list[object]:
+        value = self._left.pop(key, [])
+        if not isinstance(value, list):
+            raise CardError(f"{self.where}: `{key}` must be a list, found {value!r}")
+        return value
+
+    def texts(self, key: str) -> tuple[str, ...]:
+        values = self.items(key)
+        if not all(isinstance(value, str) for value in values):
+            raise CardError(f"{self.where}: `{key}` must be a list of texts, found {values!r}")
+        return tuple(str(value) for value in values)
+
+    def tables(self, key: str) -> Iterator[Mapping[str, object]]:
+        for value in self.items(key):
+            yield _mapping(value, f"{self.where}, {key}")
+
+    def rest(self) -> dict[str, object]:
+        left, self._left = self._left, {}
+        return left
+
+    def close(self) -> None:
+        if self._left:
+            raise CardError(f"{self.where}: unknown keys {', '.join(sorted(self._left))}")
