@@ -44,7 +44,7 @@ class Emission:
 
     ``of`` is the quantity (argument, ``output``) whose element type and rank are the operation's main operand's;
     empty means the node's first tensor. ``type`` fixes the main type instead. ``roles`` are the optional trailing
-    inputs that are given a value other than their default. ``filter`` is the filter's type where it is not the main one.
+    inputs that are given a value other than their default. ``filter`` is the filter's type, where not the main one.
     """
 
     operation: str
@@ -274,8 +274,11 @@ def load_differences(path: Path = HOME / "differences.toml") -> dict[str, Differ
     for id_, raw in read_toml(path).items():
         table = _Table(raw, f"{path.name}: {id_}")
         found[id_] = Difference(
-            id_,
-            *(table.text(key) for key in ("title", "pytorch", "nnapi", "bridge")),
+            id=id_,
+            title=table.text("title"),
+            pytorch=table.text("pytorch"),
+            nnapi=table.text("nnapi"),
+            bridge=table.text("bridge"),
             since=table.optional_int("since") or 1,
             until=table.optional_int("until"),
             source=table.text("source"),

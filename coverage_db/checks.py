@@ -7,7 +7,7 @@ A check speaks of *quantities* of a node, written as paths:
   ``self.scale``, ``self.zero_point``, ``self.quantization`` (``none``, ``per-tensor``, ``per-channel``),
   ``self.producer`` (the op that computes it, ``input`` or ``constant``), ``self.uses`` (how many read it),
   ``self.data`` (the elements of a small constant);
-- the same of the node's outputs: ``output.shape``, ``output1.dtype``; of a list of tensors: ``tensors.rank`` is a tuple;
+- the same of the node's outputs: ``output.shape``, ``output1.dtype``; of a list of tensors, a tuple: ``tensors.rank``;
 - ``len(x)`` of any tuple; a product of two quantities: ``self.scale * weight.scale``.
 
 Compared with a single number, a tuple holds if every element does. The evaluator is ``analyzer/judge.py``.

@@ -1,0 +1,389 @@
+"""The judgement of every node: each way of its card, the level it needs and every requirement it fails.
+
+A node is judged once for all feature levels; ``Judgement.at`` then picks, for one level, the first way that fits.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Protocol
+
+from analyzer.graph import DynamicType, Graph, Node, OtherType, Ref, RefList, TensorType
+from analyzer.operand_types import operand_type
+from analyzer.quantities import Uses, found_words, holds
+from coverage_db.cards import Card, Emission, Requirement, Status, Way
+from coverage_db.checks import AllOf, AnyOf, CardError, Check, Compare, IsAbsent, IsConstant, IsKnown, Not, wording
+from coverage_db.spec import OperandType, OperationFacts, Target
+
+MAX_RANK = 4
+LEVELS = tuple(range(1, 9))
+
+
+class Knowledge(Protocol):
+    """What the judgement reads of the registry."""
+
+    def card(self, op: str) -> Card | None:
+        """The card of an op, or None where it has none."""
+
+    def operation(self, name: str) -> OperationFacts:
+        """The facts of an NNAPI operation."""
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """One reason why a way does not fit a node: what was found, what is wanted, and the cheapest fix."""
+
+    reason: str
+    requirement: str
+    way: str
+    found: str
+    wanted: str
+    because: str
+    fix: str
+
+
+@dataclass(frozen=True, slots=True)
+class WayVerdict:
+    """Whether one way fits a node. ``level`` is the lowest feature level at which it does, None for never."""
+
+    way: Way
+    level: int | None
+    failures: tuple[Failure, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class NodeVerdict:
+    """What is said of a node at one feature level.
+
+    ``way`` is set, and ``level`` the lowest level that the way needs, when the node can run on NNAPI.
+    Otherwise ``failures`` holds all that is in the way.
+    """
+
+    node: int
+    op: str
+    status: Status
+    way: Way | None
+    level: int | None
+    failures: tuple[Failure, ...]
+
+    @property
+    def is_supported(self) -> bool:
+        """Whether the node can run on NNAPI."""
+        return self.way is not None
+
+
+@dataclass(frozen=True, slots=True)
+class NodeJudgement:
+    """A node's ways in the card's order; ``failures`` where there is none at all."""
+
+    node: int
+    op: str
+    ways: tuple[WayVerdict, ...]
+    failures: tuple[Failure, ...]
+    status_without_way: Status
+
+    def at(self, level: int) -> NodeVerdict:
+        """The verdict at a feature level: the first way that fits, or every failure of every way."""
+        for found in self.ways:
+            if found.level is not None and found.level <= level:
+                return NodeVerdict(self.node, self.op, found.way.status, found.way, found.level, ())
+        failures = self.failures + tuple(failure for found in self.ways for failure in _failures_at(found, level))
+        return NodeVerdict(self.node, self.op, self.status_without_way, None, None, tuple(dict.fromkeys(failures)))
+
+
+def _failures_at(found: WayVerdict, level: int) -> Iterator[Failure]:
+    if found.level is None:
+        yield from found.failures
+        return
+    yield Failure(
+        reason="NNC201",
+        requirement="level",
+        way=found.way.name,
+        found=f"feature level {level}",
+        wanted=f"feature level {found.level} or higher",
+        because=f"This way needs {', '.join(dict.fromkeys(part.operation for part in found.way.emits)) or 'it'}"
+        f" as feature level {found.level} has it.",
+        fix=f"Raise the target to feature level {found.level} or higher, if your users' devices allow it.",
+    )
+    yield from found.failures
+
+
+@dataclass(frozen=True, slots=True)
+class Judgement:
+    """The judgement of a whole graph: an entry for every node that depends on an input, by node id."""
+
+    graph: Graph
+    uses: Uses
+    nodes: dict[int, NodeJudgement]
+
+    def at(self, level: int) -> dict[int, NodeVerdict]:
+        """The verdicts at a feature level, by node id."""
+        return {node: judged.at(level) for node, judged in self.nodes.items()}
+
+
+def judge(graph: Graph, knowledge: Knowledge, target: Target) -> Judgement:
+    """Judge every node of a graph that depends on an input's values. Linear in the number of nodes."""
+    uses = Uses(graph)
+    judged = {node.id: judge_node(node, uses, knowledge, target) for node in graph.nodes() if not node.is_constant}
+    return Judgement(graph, uses, judged)
+
+
+def judge_node(node: Node, uses: Uses, knowledge: Knowledge, target: Target) -> NodeJudgement:
+    """Judge one node: each way with the level it needs, or with every failure."""
+    if node.blocks:
+        return _without_way(node, Status.CPU, _control_flow(node))
+    card = knowledge.card(node.op)
+    if card is None:
+        return _without_way(node, Status.UNKNOWN, _unknown_op(node))
+    if not card.ways:
+        return _without_way(node, Status.CPU, _no_way(card))
+    general = tuple(_general_failures(node, uses, target))
+    return NodeJudgement(
+        node.id, node.op, tuple(_judge_way(way, node, uses, knowledge, general) for way in card.ways), (), Status.CPU
+    )
+
+
+def _without_way(node: Node, status: Status, failure: Failure) -> NodeJudgement:
+    return NodeJudgement(node.id, node.op, (), (failure,), status)
+
+
+def _control_flow(node: Node) -> Failure:
+    return Failure(
+        reason="NNC702",
+        requirement="control-flow",
+        way="",
+        found=f"{node.op} whose condition is known only at run time",
+        wanted="a graph without branches and loops",
+        because="PyTorch Mobile's loader carries no model operands, so neither IF nor WHILE.",
+        fix="Nothing need be done: the branch stays with PyTorch, and what stands inside it is judged by itself.",
+    )
+
+
+def _unknown_op(node: Node) -> Failure:
+    return Failure(
+        reason="NNC103",
+        requirement="card",
+        way="",
+        found=node.op,
+        wanted="an op that the registry has a card for",
+        because="Nothing is known of this op, and nothing is guessed.",
+        fix=f"Write a card for {node.op}, or express it with ops that have one (`nnapi-check ops search`).",
+    )
+
+
+def _no_way(card: Card) -> Failure:
+    if card.gap is not None:
+        return Failure(
+            reason="NNC101",
+            requirement="gap",
+            way="",
+            found=card.op,
+            wanted="an op that NNAPI operations can compute",
+            because=card.gap,
+            fix=card.fix or "Leave it to the CPU, or replace it by ops that have a way.",
+        )
+    return Failure(
+        reason="NNC102",
+        requirement="unwritten",
+        way="",
+        found=card.op,
+        wanted="an op that a lowering rule is written for",
+        because=f"{', '.join(card.unwritten)} could compute it, but no rule is written yet.",
+        fix=card.fix or "Leave it to the CPU, replace it by ops that have a way, or contribute the rule.",
+    )
+
+
+def _general_failures(node: Node, uses: Uses, target: Target) -> Iterator[Failure]:
+    """What every way demands of every tensor: a known shape, a rank of at most 4, elements, a type NNAPI has."""
+    for name, value in _tensors(node):
+        kind = uses.graph.values[value].type
+        match kind:
+            case DynamicType(reason):
+                yield _tensor_failure("NNC701", "static-shape", f"{name}: {reason}", "a shape known before execution")
+            case OtherType(type_name):
+                yield _tensor_failure("NNC702", "tensor", f"{name} is a {type_name}", "a tensor")
+            case TensorType():
+                yield from _type_failures(name, kind, target)
+
+
+def _tensors(node: Node) -> Iterator[tuple[str, int]]:
+    for name, argument in node.arguments.items():
+        match argument:
+            case Ref(value):
+                yield name, value
+            case RefList(values):
+                yield from ((f"{name}[{index}]", value) for index, value in enumerate(values) if value is not None)
+            case _:
+                pass
+    for index, value in enumerate(node.outputs):
+        yield ("output" if index == 0 else f"output{index}"), value
+
+
+def _type_failures(name: str, kind: TensorType, target: Target) -> Iterator[Failure]:
+    if kind.rank > MAX_RANK:
+        yield _tensor_failure("NNC302", "rank", f"{name} has rank {kind.rank}", f"at most rank {MAX_RANK}")
+    if kind.numel == 0:
+        yield _tensor_failure("NNC303", "elements", f"{name} has shape {kind.shape}", "no dimension of 0")
+    found = operand_type(kind)
+    if found is None:
+        yield _tensor_failure("NNC301", "element-type", f"{name} is {kind.dtype.value}", "a type that NNAPI has")
+    elif found is OperandType.TENSOR_QUANT8_SYMM_PER_CHANNEL and not target.carries_channel_params:
+        yield _tensor_failure(
+            "NNC801", "per-tensor", f"{name} is quantized per channel", "weights quantized per tensor"
+        )
+
+
+_TENSOR_TEXTS = {
+    "static-shape": (
+        "NNAPI plans a model before it runs, for one shape.",
+        "Export the model with fixed shapes, and keep what depends on values out of shapes.",
+    ),
+    "tensor": ("NNAPI computes with tensors only.", "Nothing need be done: this part stays with PyTorch."),
+    "rank": (
+        f"NNAPI's operations take tensors of rank {MAX_RANK} at most.",
+        "Merge dimensions with reshape before this op, and split them after it.",
+    ),
+    "elements": ("NNAPI reads a dimension of 0 as unknown.", "Leave the empty tensor out of the model."),
+    "element-type": (
+        "NNAPI has float32, float16, int32, bool and 8-bit quantized tensors.",
+        "Convert the tensor to float32 or int32 before this op.",
+    ),
+    "per-tensor": (
+        "PyTorch Mobile's loader cannot carry one scale per channel.",
+        "Quantize weights per tensor: torch.ao.quantization.default_weight_observer in the qconfig.",
+    ),
+}
+
+
+def _tensor_failure(reason: str, requirement: str, found: str, wanted: str) -> Failure:
+    because, fix = _TENSOR_TEXTS[requirement]
+    return Failure(reason, requirement, "", found, wanted, because, fix)
+
+
+def _judge_way(way: Way, node: Node, uses: Uses, knowledge: Knowledge, general: tuple[Failure, ...]) -> WayVerdict:
+    failures = list(general)
+    level = 1
+    for emission in way.emits:
+        found = _emission_level(emission, node, uses, knowledge)
+        if isinstance(found, str):
+            facts = knowledge.operation(emission.operation)
+            failures.append(_type_refused(way, facts, found))
+        else:
+            level = max(level, found)
+    for requirement in way.requires:
+        if holds(requirement.check, node, uses):
+            continue
+        failure = _failed(requirement, way, node, uses)
+        if requirement.until is None:
+            failures.append(failure)
+        else:
+            level = max(level, requirement.until + 1)
+    return WayVerdict(way, None if failures else level, tuple(dict.fromkeys(failures)))
+
+
+def _emission_level(emission: Emission, node: Node, uses: Uses, knowledge: Knowledge) -> int | str:
+    """The lowest level that has the operation for this node's types; the refused type's name where none has."""
+    facts = knowledge.operation(emission.operation)
+    tensor = _main_tensor(emission, node, uses)
+    main = emission.type if emission.type is not None else (operand_type(tensor) if tensor is not None else None)
+    level = facts.since
+    if main is not None and facts.types:
+        since = facts.type_since(main)
+        if since is None:
+            return main.name
+        level = max(level, since)
+    if emission.roles:
+        level = max(level, *(_role_since(facts, role) for role in emission.roles))
+    if emission.filter is not None:
+        matching = [
+            found.since for found in facts.configurations if found.input is main and found.filter is emission.filter
+        ]
+        if not matching:
+            return f"{main.name if main else 'no type'} with a filter of {emission.filter.name}"
+        level = max(level, min(matching))
+    if facts.rank is not None and facts.rank.other_since is not None and tensor is not None:
+        if tensor.rank not in facts.rank.from_start:
+            level = max(level, facts.rank.other_since)
+    return level
+
+
+@lru_cache(maxsize=1024)
+def _role_since(facts: OperationFacts, role: str) -> int:
+    found = [operand.since for signature in facts.signatures for operand in signature.inputs if operand.role == role]
+    if not found:
+        raise CardError(f"{facts.name} has no input that plays {role!r}")
+    return min(found)
+
+
+def _main_tensor(emission: Emission, node: Node, uses: Uses) -> TensorType | None:
+    value = _main_value(emission.of, node)
+    kind = None if value is None else uses.graph.values[value].type
+    return kind if isinstance(kind, TensorType) else None
+
+
+def _main_value(of: str, node: Node) -> int | None:
+    if of == "output":
+        return node.outputs[0]
+    if not of:
+        return next(node.inputs(), None)
+    match node.arguments.get(of):
+        case Ref(value):
+            return value
+        case RefList(values):
+            return next((value for value in values if value is not None), None)
+        case _:
+            raise CardError(f"{node.op}: `of` names {of!r}, which is not one of its tensors")
+
+
+def _type_refused(way: Way, facts: OperationFacts, found: str) -> Failure:
+    return Failure(
+        reason="NNC301",
+        requirement="element-type",
+        way=way.name,
+        found=f"{facts.name} would get {found}",
+        wanted=", ".join(kind.name for kind, _ in facts.types),
+        because=f"{facts.name} does not take this element type at any level.",
+        fix="Convert the tensor to one of these types before the op.",
+    )
+
+
+def _failed(requirement: Requirement, way: Way, node: Node, uses: Uses) -> Failure:
+    return Failure(
+        reason=requirement.reason or reason_of(requirement.check),
+        requirement=requirement.id,
+        way=way.name,
+        found=found_words(requirement.check, node, uses),
+        wanted=wording(requirement.check),
+        because=requirement.because,
+        fix=requirement.fix,
+    )
+
+
+def reason_of(check: Check) -> str:
+    """The reason code that a failed check has when its requirement names none."""
+    match check:
+        case IsConstant():
+            return "NNC401"
+        case IsAbsent() | IsKnown():
+            return "NNC402"
+        case AnyOf(of) | AllOf(of):
+            return reason_of(of[0])
+        case Not(of):
+            return reason_of(of)
+        case Compare(_, arg):
+            _, _, attribute = arg.partition("[")[0].partition(".")
+            return _REASON_BY_ATTRIBUTE.get(attribute, "NNC402")
+
+
+_REASON_BY_ATTRIBUTE = {
+    "rank": "NNC302",
+    "shape": "NNC303",
+    "numel": "NNC303",
+    "dtype": "NNC301",
+    "scale": "NNC501",
+    "zero_point": "NNC501",
+    "quantization": "NNC501",
+    "constant": "NNC401",
+}

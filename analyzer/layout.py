@@ -1,0 +1,184 @@
+"""The layout of every rank-4 activation: PyTorch's NCHW order, or NNAPI's NHWC.
+
+A value has one layout where a supported node makes it. A node that reads it in the other order has a *conflict*,
+which costs a TRANSPOSE, or must lie on a boundary where NNAPI has none for it. What crosses a boundary can have
+either order: the CPU permutes it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Set
+from dataclasses import dataclass
+
+from analyzer.graph import Graph, Node, TensorType
+from analyzer.judge import NodeVerdict
+from analyzer.operand_types import operand_type
+from coverage_db.cards import Layout
+from coverage_db.spec import OperationFacts
+
+NHWC_FROM_NCHW = (0, 2, 3, 1)
+NCHW_FROM_NHWC = (0, 3, 1, 2)
+
+
+@dataclass(frozen=True, slots=True)
+class LayoutPlan:
+    """Which values are NHWC where they are made, which (node, value) reads are NHWC, and which reads conflict.
+
+    ``conflicts`` need a TRANSPOSE; those in ``cuts`` cannot have one, so the value must cross a boundary there.
+    Reads and values that are not named have PyTorch's order.
+    """
+
+    nhwc_values: frozenset[int]
+    nhwc_reads: frozenset[tuple[int, int]]
+    conflicts: frozenset[tuple[int, int]]
+    cuts: frozenset[tuple[int, int]]
+
+    def reads_nhwc(self, node: int, value: int) -> bool:
+        """Whether a node reads a value in NHWC order."""
+        return (node, value) in self.nhwc_reads
+
+
+def is_trivial(shape: tuple[int, ...]) -> bool:
+    """Whether NCHW and NHWC hold the same numbers in the same order, so that a RESHAPE converts them."""
+    return len(shape) != 4 or shape[1] == 1 or (shape[2] == 1 and shape[3] == 1)
+
+
+def plan_layout(
+    graph: Graph, nodes: Mapping[int, Node], verdicts: Mapping[int, NodeVerdict], transpose: OperationFacts, level: int
+) -> LayoutPlan:
+    """Choose the layout of every value that a supported node reads or makes. Linear in the number of nodes."""
+    return _Planner(graph, nodes, verdicts, transpose, level).plan()
+
+
+class _Planner:
+    def __init__(
+        self,
+        graph: Graph,
+        nodes: Mapping[int, Node],
+        verdicts: Mapping[int, NodeVerdict],
+        transpose: OperationFacts,
+        level: int,
+    ) -> None:
+        self._graph = graph
+        self._nodes = nodes
+        self._verdicts = verdicts
+        self._level = level
+        self._transposable = {kind for kind, since in transpose.types if since <= level and transpose.since <= level}
+        self._made: dict[int, bool] = {}
+        self._reads: set[tuple[int, int]] = set()
+
+    def plan(self) -> LayoutPlan:
+        order = sorted(self._verdicts)
+        wanted = self._wanted_downstream(order)
+        for node_id in order:
+            verdict = self._verdicts[node_id]
+            if verdict.way is not None:
+                self._place(self._nodes[node_id], verdict.way.layout, wanted)
+        conflicts = self._conflicts()
+        return LayoutPlan(
+            nhwc_values=frozenset(value for value, is_nhwc in self._made.items() if is_nhwc),
+            nhwc_reads=frozenset(self._reads),
+            conflicts=frozenset(conflicts),
+            cuts=frozenset(read for read in conflicts if not self._can_transpose(read[1])),
+        )
+
+    def _conflicts(self) -> set[tuple[int, int]]:
+        return {
+            (node_id, value)
+            for node_id, verdict in self._verdicts.items()
+            if verdict.way is not None
+            for value in self._activations(self._nodes[node_id])
+            if value in self._made
+            and self._made[value] != ((node_id, value) in self._reads)
+            and not is_trivial(self._shape(value))
+        }
+
+    def _can_transpose(self, value: int) -> bool:
+        kind = self._graph.values[value].type
+        return isinstance(kind, TensorType) and operand_type(kind) in self._transposable
+
+    def _shape(self, value: int) -> tuple[int, ...]:
+        kind = self._graph.values[value].type
+        return kind.shape if isinstance(kind, TensorType) else ()
+
+    def _activations(self, node: Node) -> list[int]:
+        """The tensors that a node reads and that depend on an input, of any rank."""
+        return [value for value in node.inputs() if not self._graph.values[value].is_constant]
+
+    def _wanted_downstream(self, order: list[int]) -> Set[int]:
+        """Values that are read as NHWC first, seen through nodes that take any layout."""
+        wanted: dict[int, bool] = {}
+        for node_id in reversed(order):
+            verdict = self._verdicts[node_id]
+            if verdict.way is None:
+                continue
+            node = self._nodes[node_id]
+            wants = self._wants(node, verdict.way.layout, wanted)
+            for value in self._activations(node):
+                wanted[value] = wants
+        return {value for value, is_wanted in wanted.items() if is_wanted}
+
+    def _wants(self, node: Node, layout: Layout, wanted: Mapping[int, bool]) -> bool:
+        match layout:
+            case Layout.NHWC:
+                return True
+            case Layout.TORCH:
+                return False
+            case Layout.ANY | Layout.AXES | Layout.REDUCTION:
+                return any(wanted.get(value, False) for value in node.outputs)
+
+    def _place(self, node: Node, layout: Layout, wanted: Set[int]) -> None:
+        activations = self._activations(node)
+        is_nhwc = self._runs_nhwc(node, layout, activations, wanted)
+        if is_nhwc:
+            self._reads.update((node.id, value) for value in activations if len(self._shape(value)) == 4)
+        for value in node.outputs:
+            self._made[value] = is_nhwc and len(self._shape(value)) == 4
+
+    def _runs_nhwc(self, node: Node, layout: Layout, activations: list[int], wanted: Set[int]) -> bool:
+        match layout:
+            case Layout.NHWC:
+                return True
+            case Layout.TORCH:
+                return False
+            case Layout.ANY | Layout.AXES:
+                values = [*activations, *node.outputs]
+                if any(len(self._shape(value)) != 4 for value in values):
+                    return False
+                return self._prefers_nhwc(activations, wanted)
+            case Layout.REDUCTION:
+                if any(len(self._shape(value)) != 4 for value in activations) or not self._keeps_order(node):
+                    return False
+                return self._prefers_nhwc(activations, wanted)
+
+    def _prefers_nhwc(self, activations: list[int], wanted: Set[int]) -> bool:
+        """Follow the larger share of what the inputs already have; where all are free, what is wanted next."""
+        balance = 0
+        for value in activations:
+            if value in self._made and not is_trivial(self._shape(value)):
+                weight = max(1, self._graph_numel(value))
+                balance += weight if self._made[value] else -weight
+        if balance:
+            return balance > 0
+        if any(self._made.get(value, False) for value in activations):
+            return True
+        return any(value in wanted for value in activations)
+
+    def _graph_numel(self, value: int) -> int:
+        kind = self._graph.values[value].type
+        return kind.numel if isinstance(kind, TensorType) else 0
+
+    def _keeps_order(self, node: Node) -> bool:
+        """Whether what is left after a reduction stands in PyTorch's order, also when reduced as NHWC."""
+        output = self._shape(node.outputs[0])
+        if len(output) == 4:
+            return True
+        reduced = node.arguments.get("dim")
+        axes = {axis % 4 for axis in (reduced if isinstance(reduced, tuple) else (reduced,)) if isinstance(axis, int)}
+        left = [axis for axis in NHWC_FROM_NCHW if axis not in axes]
+        return bool(axes) and left == sorted(left)
+
+
+def axis_in_nhwc(axis: int) -> int:
+    """Where an axis of PyTorch's NCHW order stands in NHWC."""
+    return NHWC_FROM_NCHW.index(axis % 4)

@@ -1,0 +1,31 @@
+"""Which NNAPI operand type stands for a PyTorch tensor's element type and quantization."""
+
+from __future__ import annotations
+
+from analyzer.graph import ElementType, NotQuantized, PerChannel, PerTensor, TensorType
+from coverage_db.spec import OperandType
+
+_PLAIN = {
+    ElementType.FLOAT32: OperandType.TENSOR_FLOAT32,
+    ElementType.FLOAT16: OperandType.TENSOR_FLOAT16,
+    ElementType.INT32: OperandType.TENSOR_INT32,
+    ElementType.INT64: OperandType.TENSOR_INT32,
+    ElementType.BOOL: OperandType.TENSOR_BOOL8,
+}
+_PER_TENSOR = {
+    ElementType.QUINT8: OperandType.TENSOR_QUANT8_ASYMM,
+    ElementType.QINT8: OperandType.TENSOR_QUANT8_ASYMM_SIGNED,
+    ElementType.QINT32: OperandType.TENSOR_INT32,
+}
+
+
+def operand_type(tensor: TensorType) -> OperandType | None:
+    """The operand type that holds such a tensor, or None where NNAPI has none (float64, uint8, complex)."""
+    match tensor.quant:
+        case NotQuantized():
+            return _PLAIN.get(tensor.dtype)
+        case PerTensor():
+            return _PER_TENSOR.get(tensor.dtype)
+        case PerChannel():
+            is_signed = tensor.dtype is ElementType.QINT8
+            return OperandType.TENSOR_QUANT8_SYMM_PER_CHANNEL if is_signed else None

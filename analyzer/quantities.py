@@ -1,0 +1,269 @@
+"""The evaluator of the checks that cards are written in: quantities of a node, and whether a check holds."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+
+from analyzer.graph import (
+    Absent,
+    Argument,
+    Graph,
+    GraphInput,
+    Literal,
+    Node,
+    NodeOutput,
+    NotQuantized,
+    PerTensor,
+    Ref,
+    RefList,
+    TensorType,
+    Unknown,
+)
+from coverage_db.checks import (
+    AllOf,
+    AnyOf,
+    CardError,
+    Check,
+    Compare,
+    ConstantOrTuple,
+    IsAbsent,
+    IsConstant,
+    IsKnown,
+    Not,
+    Relation,
+    quantities,
+    written,
+)
+
+_PATH = re.compile(r"^(len\()?(\w+)(?:\.(\w+))?(?:\[(-?\d+)?(:)?(-?\d+)?\])?(\))?$")
+
+
+@dataclass(frozen=True, slots=True)
+class NotKnown:
+    """A quantity that cannot be said before execution, or that the node does not have."""
+
+    reason: str
+
+
+Quantity = ConstantOrTuple | NotKnown
+
+
+class Uses:
+    """Who computes and who reads each value of a graph: found once, in one pass."""
+
+    def __init__(self, graph: Graph) -> None:
+        self.graph = graph
+        self.nodes: dict[int, Node] = {}
+        self.readers: dict[int, int] = {}
+        for node in graph.nodes():
+            self.nodes[node.id] = node
+            for value in node.inputs():
+                self.readers[value] = self.readers.get(value, 0) + 1
+            for block in node.blocks:
+                self._count(block.outputs)
+        self._count(graph.body.outputs)
+
+    def _count(self, values: Sequence[int]) -> None:
+        for value in values:
+            self.readers[value] = self.readers.get(value, 0) + 1
+
+    def producer(self, value: int) -> str:
+        """The op that computes a value, ``input`` or ``constant``."""
+        found = self.graph.values[value]
+        if found.is_constant:
+            return "constant"
+        match found.origin:
+            case NodeOutput(node, _):
+                return self.nodes[node].op
+            case GraphInput():
+                return "input"
+            case _:
+                return "block-input"
+
+
+def quantity(path: str, node: Node, uses: Uses) -> Quantity:
+    """The value of a quantity path (the grammar is in ``coverage_db/checks.py``) at a node."""
+    if " * " in path:
+        left, right = (quantity(part, node, uses) for part in path.split(" * ", 1))
+        if isinstance(left, int | float) and isinstance(right, int | float):
+            return left * right
+        return next((side for side in (left, right) if isinstance(side, NotKnown)), NotKnown(f"{path} is no number"))
+    name, attribute, cut, is_length = _parsed(path)
+    found = _attribute(name, attribute, node, uses)
+    if isinstance(found, NotKnown) or (cut is None and not is_length):
+        return found
+    if not isinstance(found, tuple):
+        return NotKnown(f"{name} is a single number")
+    if isinstance(cut, int):
+        in_range = -len(found) <= cut < len(found)
+        return found[cut] if in_range else NotKnown(f"{name} has only {len(found)} entries")
+    kept = found if cut is None else found[cut]
+    return len(kept) if is_length else kept
+
+
+@lru_cache(maxsize=4096)
+def _parsed(path: str) -> tuple[str, str | None, int | slice | None, bool]:
+    match = _PATH.match(path)
+    if match is None or (match[1] is None) != (match[7] is None):
+        raise CardError(f"{path!r} is not a quantity like `dilation[0]` or `self.shape[-2:]`")
+    start, colon, end = match[4], match[5], match[6]
+    cut: int | slice | None = None
+    if colon:
+        cut = slice(int(start) if start else None, int(end) if end else None)
+    elif start:
+        cut = int(start)
+    return match[2], match[3], cut, match[1] is not None
+
+
+def _attribute(name: str, attribute: str | None, node: Node, uses: Uses) -> Quantity:
+    if name.startswith("output") and name[6:].isdigit() | (name == "output") and name not in node.arguments:
+        index = int(name[6:] or 0)
+        if index >= len(node.outputs):
+            return NotKnown(f"the node has no {name}")
+        return _of_value(node.outputs[index], attribute, uses)
+    if name not in node.arguments:
+        raise CardError(f"{node.op} has no argument {name!r}; it has {', '.join(node.arguments)}")
+    argument: Argument = node.arguments[name]
+    match argument:
+        case Ref(value):
+            return _of_value(value, attribute, uses)
+        case RefList(values):
+            found = [_of_value(value, attribute, uses) for value in values if value is not None]
+            missing = next((item for item in found if isinstance(item, NotKnown)), None)
+            return missing if missing is not None else tuple(found)  # type: ignore[arg-type]  # tuples of tuples are compared whole
+        case Absent():
+            return NotKnown(f"{name} is not given")
+        case Unknown(reason):
+            return NotKnown(reason)
+        case _:
+            return argument if attribute is None else NotKnown(f"{name} is not a tensor")
+
+
+def _of_value(value: int, attribute: str | None, uses: Uses) -> Quantity:
+    found = uses.graph.values[value]
+    if attribute == "producer":
+        return uses.producer(value)
+    if attribute == "uses":
+        return uses.readers.get(value, 0)
+    if attribute == "constant":
+        return found.is_constant
+    if attribute == "data" or attribute is None:
+        if isinstance(found.origin, Literal) and found.origin.data is not None:
+            return found.origin.data
+        return NotKnown("a tensor whose elements are not read")
+    if not isinstance(found.type, TensorType):
+        return NotKnown(getattr(found.type, "reason", "not a tensor"))
+    return _of_type(found.type, attribute)
+
+
+def _of_type(tensor: TensorType, attribute: str) -> Quantity:
+    match attribute:
+        case "shape":
+            return tensor.shape
+        case "rank":
+            return tensor.rank
+        case "dtype":
+            return tensor.dtype.value
+        case "numel":
+            return tensor.numel
+        case "quantization":
+            return {"NotQuantized": "none", "PerTensor": "per-tensor"}.get(type(tensor.quant).__name__, "per-channel")
+        case "scale" | "zero_point":
+            if isinstance(tensor.quant, PerTensor):
+                return tensor.quant.scale if attribute == "scale" else tensor.quant.zero_point
+            return NotKnown("not quantized" if isinstance(tensor.quant, NotQuantized) else "quantized per channel")
+        case _:
+            raise CardError(f"tensors have no property {attribute!r}")
+
+
+_RELATIONS: Mapping[Relation, Callable[[float, float], bool]] = {
+    Relation.LESS: lambda left, right: left < right,
+    Relation.AT_MOST: lambda left, right: left <= right,
+    Relation.GREATER: lambda left, right: left > right,
+    Relation.AT_LEAST: lambda left, right: left >= right,
+    Relation.MULTIPLE_OF: lambda left, right: right != 0 and left % right == 0,
+}
+
+
+def holds(check: Check, node: Node, uses: Uses) -> bool:
+    """Whether a check holds at a node. A quantity that is not known before execution makes a comparison fail."""
+    match check:
+        case Compare(relation, arg, value, other):
+            right = value if other is None else quantity(other, node, uses)
+            return _compares(relation, quantity(arg, node, uses), right)
+        case IsConstant(arg):
+            return _is_constant(node.argument(arg), uses)
+        case IsAbsent(arg):
+            return isinstance(node.argument(arg), Absent)
+        case IsKnown(arg):
+            return not isinstance(node.argument(arg), Unknown | Absent)
+        case AnyOf(of):
+            return any(holds(part, node, uses) for part in of)
+        case AllOf(of):
+            return all(holds(part, node, uses) for part in of)
+        case Not(of):
+            return not holds(of, node, uses)
+
+
+def _is_constant(argument: Argument, uses: Uses) -> bool:
+    match argument:
+        case Ref(value):
+            return uses.graph.values[value].is_constant
+        case RefList(values):
+            return all(value is None or uses.graph.values[value].is_constant for value in values)
+        case Unknown():
+            return False
+        case _:
+            return True
+
+
+def _compares(relation: Relation, left: Quantity, right: Quantity) -> bool:
+    if isinstance(left, NotKnown) or isinstance(right, NotKnown):
+        return False
+    if relation is Relation.ONE_OF:
+        return isinstance(right, tuple) and (left in right)
+    if relation is Relation.EQUALS:
+        return left == right or (isinstance(left, tuple) and not isinstance(right, tuple) and _all(left, right))
+    if relation is Relation.DIFFERS:
+        return not _compares(Relation.EQUALS, left, right)
+    pairs = _paired(left, right)
+    compare = _RELATIONS[relation]
+    return pairs is not None and all(
+        isinstance(a, int | float) and isinstance(b, int | float) and compare(a, b) for a, b in pairs
+    )
+
+
+def _all(items: Sequence[object], wanted: object) -> bool:
+    return all(item == wanted for item in items)
+
+
+def _paired(left: ConstantOrTuple, right: ConstantOrTuple) -> list[tuple[object, object]] | None:
+    if isinstance(left, tuple) and isinstance(right, tuple):
+        return list(zip(left, right, strict=True)) if len(left) == len(right) else None
+    if isinstance(left, tuple):
+        return [(item, right) for item in left]
+    if isinstance(right, tuple):
+        return [(left, item) for item in right]
+    return [(left, right)]
+
+
+def found_words(check: Check, node: Node, uses: Uses) -> str:
+    """What the quantities of a check are at a node, in words: ``dilation is (2, 1)``."""
+    return "; ".join(_found(path, node, uses) for path in quantities(check))
+
+
+def _found(path: str, node: Node, uses: Uses) -> str:
+    argument = node.arguments.get(path)
+    match argument:
+        case Absent():
+            return f"{path} is not given"
+        case Ref() | RefList():
+            return f"{path} is a constant" if _is_constant(argument, uses) else f"{path} is computed at run time"
+        case _:
+            value = quantity(path, node, uses)
+            return (
+                f"{path} is not known: {value.reason}" if isinstance(value, NotKnown) else f"{path} is {written(value)}"
+            )
