@@ -243,3 +243,110 @@ class OperationFacts:
     def type_since(self, kind: OperandType) -> int | None:
         """The level since which the main operand may have type ``kind``, or None if it never may."""
         return dict(self.types).get(kind)
+
+
+class Quantization(Enum):
+    """How stored numbers stand for real ones."""
+
+    NONE = "none"
+    ASYMMETRIC = "asymmetric"
+    SYMMETRIC = "symmetric"
+    SYMMETRIC_PER_CHANNEL = "symmetric per channel"
+
+
+@dataclass(frozen=True, slots=True)
+class TypeFacts:
+    """What is known of one operand type. ``element_bytes`` is None for a model reference, which has no
+    elements; the bounds of the zero point are None where a zero point has no meaning. ``aliases`` are
+    other names of the type in Android's sources."""
+
+    type: OperandType
+    since: int
+    element_bytes: int | None
+    quantization: Quantization = Quantization.NONE
+    zero_point_min: int | None = None
+    zero_point_max: int | None = None
+    aliases: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class ApiLevel:
+    """One API level of Android that has NNAPI, and the feature level that comes with it."""
+
+    api_level: int
+    android: str
+    feature_level: int
+    is_deprecated: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Level:
+    """One feature level. ``c_value`` is its number in the C header (``FeatureLevelCode``); ``came_with`` says
+    in words what brought it. ``api_levels`` are those that guarantee exactly this level: none for 6 to 8."""
+
+    feature_level: int
+    c_value: int
+    came_with: str
+    api_levels: tuple[ApiLevel, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class EnumerationMember:
+    """One member of a C enumeration, without the enumeration's prefix."""
+
+    name: str
+    value: int
+    since: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Enumeration:
+    """One of NNAPI's enumerations besides operand types and operations; ``constants`` holds its constants."""
+
+    name: str
+    members: tuple[EnumerationMember, ...]
+
+
+class ValueSource(Enum):
+    """Where a target can take a constant from."""
+
+    IMMEDIATE = "immediate"
+    NUMBERED_BUFFER = "numbered-buffer"
+
+
+@dataclass(frozen=True, slots=True)
+class TargetInput:
+    """A PyTorch dtype that a target accepts as a model's input, and the NNAPI type it becomes. ``scale`` and
+    ``zero_point`` are set where the target fixes them."""
+
+    dtype: str
+    type: OperandType
+    scale: float | None = None
+    zero_point: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """What carries a model to the device, and its limits.
+
+    ``value_sources`` pairs each source with its number in the serialized format; values are padded to
+    ``value_alignment`` bytes. ``counts_below`` bounds the operands, values, operations, inputs and outputs,
+    each; ``buffer_bytes_below`` the size of a buffer.
+    """
+
+    name: str
+    summary: str
+    sources: tuple[str, ...]
+    format_version: int
+    value_sources: tuple[tuple[ValueSource, int], ...]
+    value_alignment: int
+    carries_channel_params: bool
+    carries_models: bool
+    counts_below: int
+    buffer_bytes_below: int
+    inputs: tuple[TargetInput, ...]
+
+    @property
+    def input_types(self) -> frozenset[OperandType]:
+        """The NNAPI types that a model's inputs may have."""
+        return frozenset(accepted.type for accepted in self.inputs)

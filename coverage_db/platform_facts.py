@@ -1,0 +1,102 @@
+"""What is known beside the operations: operand types, enumerations and targets, read from ``coverage_db/nnapi``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from coverage_db.spec import (
+    Enumeration,
+    EnumerationMember,
+    OperandType,
+    Quantization,
+    Target,
+    TargetInput,
+    TypeFacts,
+    ValueSource,
+)
+from coverage_db.text import Table, read_tables
+
+_DIRECTORY = Path(__file__).parent / "nnapi"
+TYPES_FILE = _DIRECTORY / "types.toml"
+ENUMERATIONS_FILE = _DIRECTORY / "enumerations.toml"
+TARGETS_FILE = _DIRECTORY / "targets.toml"
+
+
+def load_types(path: Path = TYPES_FILE) -> tuple[TypeFacts, ...]:
+    """The operand types in order of their codes. Every type of ``OperandType`` must be there."""
+    text = read_tables(path)
+    facts = {}
+    for name in text.values:
+        row = text.table(name)
+        kind = row.as_member(name, OperandType, name)
+        if row.integer("code") != kind.value:
+            raise row.fail("code", f"wants {kind.value}, found {row.integer('code')}")
+        facts[kind] = TypeFacts(
+            type=kind,
+            since=row.integer("since"),
+            element_bytes=row.optional_integer("element_bytes"),
+            quantization=row.choice("quantization", Quantization) if row.has("quantization") else Quantization.NONE,
+            zero_point_min=row.optional_integer("zero_point_min"),
+            zero_point_max=row.optional_integer("zero_point_max"),
+            aliases=row.texts("aliases"),
+        )
+        row.finish()
+    for kind in OperandType:
+        if kind not in facts:
+            raise text.fail(kind.name, "is missing")
+    return tuple(facts[kind] for kind in sorted(facts))
+
+
+def load_enumerations(path: Path = ENUMERATIONS_FILE) -> tuple[Enumeration, ...]:
+    """NNAPI's other enumerations, and its constants, in the order of the text."""
+    text = read_tables(path)
+    return tuple(_enumeration(name, text.table(name)) for name in text.values)
+
+
+def load_targets(path: Path = TARGETS_FILE) -> tuple[Target, ...]:
+    """The targets in the order of the text."""
+    text = read_tables(path)
+    return tuple(_target(name, text.table(name)) for name in text.values)
+
+
+def _enumeration(name: str, table: Table) -> Enumeration:
+    members = []
+    for member in table.values:
+        row = table.table(member)
+        since = row.integer("since") if row.has("since") else 1
+        members.append(EnumerationMember(member, row.integer("value"), since))
+        row.finish()
+    return Enumeration(name, tuple(members))
+
+
+def _target(name: str, table: Table) -> Target:
+    value_sources = table.table("value_sources")
+    target = Target(
+        name=name,
+        summary=table.text("summary"),
+        sources=table.texts("sources"),
+        format_version=table.integer("format_version"),
+        value_sources=tuple(
+            (value_sources.as_member(source, ValueSource, source), value_sources.integer(source))
+            for source in value_sources.values
+        ),
+        value_alignment=table.integer("value_alignment"),
+        carries_channel_params=table.flag("carries_channel_params"),
+        carries_models=table.flag("carries_models"),
+        counts_below=table.integer("counts_below"),
+        buffer_bytes_below=table.integer("buffer_bytes_below"),
+        inputs=tuple(_target_input(row) for row in table.tables("inputs")),
+    )
+    table.finish()
+    return target
+
+
+def _target_input(row: Table) -> TargetInput:
+    accepted = TargetInput(
+        dtype=row.text("dtype"),
+        type=row.choice("type", OperandType),
+        scale=row.real("scale") if row.has("scale") else None,
+        zero_point=row.optional_integer("zero_point"),
+    )
+    row.finish()
+    return accepted
