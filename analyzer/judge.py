@@ -303,10 +303,10 @@ def _emission_level(emission: Emission, node: Node, uses: Uses, knowledge: Knowl
         if not matching:
             return f"{main.name if main else 'no type'} with a filter of {emission.filter.name}"
         level = max(level, min(matching))
-    if facts.rank is not None and facts.rank.other_since is not None and tensor is not None:
-        if tensor.rank not in facts.rank.from_start:
-            level = max(level, facts.rank.other_since)
-    return level
+    rank = facts.rank
+    if rank is None or rank.other_since is None or tensor is None or tensor.rank in rank.from_start:
+        return level
+    return max(level, rank.other_since)
 
 
 @lru_cache(maxsize=1024)
