@@ -1,0 +1,67 @@
+"""Operand types and targets are read as they are written, and malformed text is refused."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from coverage_db.platform_facts import TARGETS_FILE, TYPES_FILE, load_targets, load_types
+from coverage_db.spec import OperandType, Quantization, ValueSource
+from coverage_db.text import TextError
+
+
+def test_quantized_types_are_those_that_say_so_in_their_name() -> None:
+    quantized = {facts.type for facts in load_types() if facts.quantization is not Quantization.NONE}
+
+    assert quantized == {kind for kind in OperandType if "QUANT" in kind.name}
+
+
+def test_only_asymmetric_types_have_bounds_of_the_zero_point() -> None:
+    bounded = {facts.type for facts in load_types() if facts.zero_point_max is not None}
+
+    assert bounded == {kind for kind in OperandType if "_ASYMM" in kind.name}
+
+
+def test_zero_points_cover_every_stored_number() -> None:
+    for facts in load_types():
+        if facts.element_bytes and facts.zero_point_min is not None and facts.zero_point_max is not None:
+            assert facts.zero_point_max - facts.zero_point_min + 1 == 256**facts.element_bytes
+
+
+def test_a_type_that_is_missing_is_refused(tmp_path: Path) -> None:
+    text = TYPES_FILE.read_text(encoding="utf-8")
+    (tmp_path / "types.toml").write_text(text[: text.index("# A reference")], encoding="utf-8")
+
+    with pytest.raises(TextError, match="key 'MODEL': is missing"):
+        load_types(tmp_path / "types.toml")
+
+
+def test_a_type_with_another_code_is_refused(tmp_path: Path) -> None:
+    text = TYPES_FILE.read_text(encoding="utf-8").replace("code = 11", "code = 12")
+    (tmp_path / "types.toml").write_text(text, encoding="utf-8")
+
+    with pytest.raises(TextError, match="TENSOR_QUANT8_SYMM_PER_CHANNEL, key 'code': wants 11, found 12"):
+        load_types(tmp_path / "types.toml")
+
+
+def test_pytorch_mobile_takes_constants_from_the_model_or_a_buffer() -> None:
+    (target,) = load_targets()
+
+    assert target.name == "pytorch-mobile"
+    assert target.value_sources == ((ValueSource.IMMEDIATE, 0), (ValueSource.NUMBERED_BUFFER, 2))
+
+
+def test_pytorch_mobile_takes_four_dtypes_as_inputs() -> None:
+    (target,) = load_targets()
+
+    assert [accepted.dtype for accepted in target.inputs] == ["float32", "quint8", "int32", "int16"]
+    assert OperandType.TENSOR_BOOL8 not in target.input_types
+
+
+def test_an_unknown_source_of_values_is_refused(tmp_path: Path) -> None:
+    text = TARGETS_FILE.read_text(encoding="utf-8").replace("numbered-buffer = 2", "numbered-memory = 3")
+    (tmp_path / "targets.toml").write_text(text, encoding="utf-8")
+
+    with pytest.raises(TextError, match="'numbered-memory' is no ValueSource"):
+        load_targets(tmp_path / "targets.toml")
