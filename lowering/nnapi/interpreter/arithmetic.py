@@ -1,0 +1,116 @@
+"""Element by element arithmetic with broadcasting: ADD, SUB, MUL, DIV, POW, MAXIMUM, MINIMUM and PRELU."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from coverage_db.spec import FuseCode, OperandType
+from lowering.nnapi.interpreter.arguments import int_at, required
+from lowering.nnapi.interpreter.kernels import Array, Call, ExecutionError, Tensor, kernel
+from lowering.nnapi.interpreter.quantization import (
+    QUANTIZED_TENSORS,
+    Floats,
+    activate,
+    activation_range,
+    centered,
+    fuse_code,
+    real_values,
+    requantize,
+    store,
+)
+from lowering.nnapi.model import Operand
+
+
+@kernel("ADD")
+def add(call: Call) -> Sequence[Array]:
+    """Sum, and fused activation."""
+    left, right, fuse = _read(call)
+    if left.type is OperandType.TENSOR_INT32:
+        return (np.add(left.array, right.array),)
+    return (_clamped(real_values(left) + real_values(right), call.outputs[0], fuse),)
+
+
+@kernel("SUB")
+def sub(call: Call) -> Sequence[Array]:
+    """Difference, and fused activation."""
+    left, right, fuse = _read(call)
+    if left.type is OperandType.TENSOR_INT32:
+        return (np.subtract(left.array, right.array),)
+    return (_clamped(real_values(left) - real_values(right), call.outputs[0], fuse),)
+
+
+@kernel("MUL")
+def mul(call: Call) -> Sequence[Array]:
+    """Product, and fused activation."""
+    left, right, fuse = _read(call)
+    if left.type is OperandType.TENSOR_INT32:
+        return (np.multiply(left.array, right.array),)
+    output = call.outputs[0]
+    if left.type in QUANTIZED_TENSORS:
+        multiplier = left.quant.scale * right.quant.scale / output.quant.scale
+        return (requantize(centered(left) * centered(right), multiplier, output, fuse),)
+    return (_clamped(real_values(left) * real_values(right), output, fuse),)
+
+
+@kernel("DIV")
+def div(call: Call) -> Sequence[Array]:
+    """Quotient, and fused activation. Integers divide towards minus infinity."""
+    left, right, fuse = _read(call)
+    if left.type is OperandType.TENSOR_INT32:
+        return (np.floor_divide(left.array, right.array),)
+    return (_clamped(real_values(left) / real_values(right), call.outputs[0], fuse),)
+
+
+@kernel("POW")
+def power(call: Call) -> Sequence[Array]:
+    """Base to the power of the exponent."""
+    base, exponent = real_values(required(call, 0)), real_values(required(call, 1))
+    return (store(np.power(base, exponent), call.outputs[0]),)
+
+
+@kernel("MAXIMUM")
+def maximum(call: Call) -> Sequence[Array]:
+    """The larger of two."""
+    return (np.maximum(*_in_output_steps(call)),)
+
+
+@kernel("MINIMUM")
+def minimum(call: Call) -> Sequence[Array]:
+    """The smaller of two."""
+    return (np.minimum(*_in_output_steps(call)),)
+
+
+@kernel("PRELU")
+def prelu(call: Call) -> Sequence[Array]:
+    """Negative values times alpha, others unchanged."""
+    values, alpha = real_values(required(call, 0)), real_values(required(call, 1))
+    return (store(np.where(values >= 0, values, values * alpha), call.outputs[0]),)
+
+
+def in_steps_of(output: Operand, tensor: Tensor) -> Array:
+    """The stored numbers that mean the same with the scale and zero point of ``output``."""
+    if tensor.type not in QUANTIZED_TENSORS or tensor.quant == output.quant:
+        return tensor.array
+    return requantize(centered(tensor), tensor.quant.scale / output.quant.scale, output)
+
+
+def _in_output_steps(call: Call) -> tuple[Array, Array]:
+    output = call.outputs[0]
+    return in_steps_of(output, required(call, 0)), in_steps_of(output, required(call, 1))
+
+
+def _read(call: Call) -> tuple[Tensor, Tensor, FuseCode]:
+    left, fuse = required(call, 0), fuse_code(int_at(call, 2))
+    if left.type is OperandType.TENSOR_INT32 and fuse is not FuseCode.NONE:
+        raise ExecutionError(f"the fused activation is {fuse.name}, but integers can have none")
+    return left, required(call, 1), fuse
+
+
+def _clamped(real: Floats, output: Operand, fuse: FuseCode) -> Array:
+    if output.type not in QUANTIZED_TENSORS:
+        return store(activate(real, fuse), output)
+    low, high = activation_range(fuse, output)
+    clamped: Array = np.clip(store(real, output), low, high)
+    return clamped

@@ -1,0 +1,74 @@
+"""Exact and fast matrix products of stored numbers, and what a weighted sum becomes in the end."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from coverage_db.spec import FuseCode
+from lowering.nnapi.interpreter.kernels import Array, ExecutionError, Tensor
+from lowering.nnapi.interpreter.quantization import (
+    QUANTIZED_TENSORS,
+    activate,
+    centered,
+    real_values,
+    requantize,
+    store,
+)
+from lowering.nnapi.model import Operand
+
+Numbers = npt.NDArray[np.floating]
+
+
+@dataclass(frozen=True, slots=True)
+class Factors:
+    """Two operands of a weighted sum in a type in which the sum is exact, if the operands are integers."""
+
+    values: Numbers
+    weights: Numbers
+
+
+def exact_factors(values: Tensor, weights: Tensor, channel_axis: int) -> Factors:
+    """Float operands as float32; quantized ones without zero points, in the narrowest type that sums exactly."""
+    if values.type not in QUANTIZED_TENSORS:
+        return Factors(real_values(values), real_values(weights))
+    others = tuple(axis for axis in range(weights.array.ndim) if axis != channel_axis % weights.array.ndim)
+    heaviest = int(np.abs(centered(weights)).sum(axis=others, dtype=np.int64).max(initial=0))
+    # Whole numbers below 2^24 are exact in float32, and so is every partial sum of them, in any order.
+    is_narrow = _largest(values) * heaviest < 2**24
+    dtype: np.dtype[np.floating] = np.dtype(np.float32) if is_narrow else np.dtype(np.float64)
+    return Factors(_without_zero_point(values, dtype), _without_zero_point(weights, dtype))
+
+
+def _largest(tensor: Tensor) -> int:
+    if tensor.array.size == 0:
+        return 0
+    limits = (int(tensor.array.astype(np.int32).min()), int(tensor.array.astype(np.int32).max()))
+    return max(abs(limit - tensor.quant.zero_point) for limit in limits)
+
+
+def _without_zero_point(tensor: Tensor, dtype: np.dtype[np.floating]) -> Numbers:
+    numbers: Numbers = tensor.array.astype(dtype)
+    if tensor.quant.zero_point:
+        numbers -= dtype.type(tensor.quant.zero_point)
+    return numbers
+
+
+def finish(sums: Numbers, values: Tensor, weights: Tensor, bias: Tensor, output: Operand, fuse: FuseCode) -> Array:
+    """Add the bias to sums that nobody else uses, rescale and clamp. Their last axis holds the output channels."""
+    if bias.array.shape != (sums.shape[-1],):
+        raise ExecutionError(f"the bias has shape {bias.array.shape}, wanted ({sums.shape[-1]},)")
+    if values.type not in QUANTIZED_TENSORS:
+        sums += real_values(bias)
+        return store(activate(sums.astype(np.float32, copy=False), fuse), output)
+    whole = sums.astype(np.float64, copy=False)
+    whole += bias.array.astype(np.float64)
+    return requantize(whole, product_scale(values, weights) / output.quant.scale, output, fuse)
+
+
+def product_scale(values: Tensor, weights: Tensor) -> npt.NDArray[np.float64]:
+    """The scale of the products, or one of them an output channel."""
+    scales = (weights.quant.scale,) if weights.channels is None else weights.channels.scales
+    return np.asarray(scales, dtype=np.float64) * values.quant.scale
