@@ -73,6 +73,8 @@ def concatenation(call: Call) -> tuple[Array, ...]:
     parts = [required(call, index) for index in range(len(call.inputs) - 1)]
     axis = int_at(call, len(call.inputs) - 1)
     rank = parts[0].array.ndim if parts else 0
+    if rank > 4:
+        raise ExecutionError(f"the inputs have rank {rank}, at most 4 is wanted")
     if not 0 <= axis < rank:
         raise ExecutionError(f"axis is {axis}, one of 0 to {rank - 1} is wanted")
     others = {part.array.shape[:axis] + part.array.shape[axis + 1 :] for part in parts if part.array.ndim == rank}
