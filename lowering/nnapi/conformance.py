@@ -1,7 +1,7 @@
 """Running conformance vectors through the interpreter: ``python -m lowering.nnapi.conformance FILE.jsonl.gz ...``.
 
 A control run, ``--perturb``, moves one expected value of each output beyond the tolerance. Then every example
-that expects values must fail.
+that expects values must fail, and the exit code is 1 as for any failure.
 """
 
 from __future__ import annotations

@@ -81,12 +81,9 @@ def _multiply_windows(padded: Numbers, matrix: Numbers, window: Window, sums: Nu
     h, w = window.h, window.w
     if sums.size == 0:
         return
-    depth = padded.shape[3]
+    depth, count = padded.shape[3], matrix.shape[1]
     rows_at_once = max(UNFOLDED_NUMBERS // max(w.output * matrix.shape[0], 1), 1)
     for image, result in zip(padded, sums, strict=True):
-        if window.is_pointwise:
-            np.matmul(image[:: h.stride, :: w.stride][: h.output, : w.output], matrix, out=result)
-            continue
         step_y, step_x, step_c = image.strides
         windows = np.lib.stride_tricks.as_strided(
             image,
@@ -96,4 +93,6 @@ def _multiply_windows(padded: Numbers, matrix: Numbers, window: Window, sums: Nu
         )
         for row in range(0, h.output, rows_at_once):
             part = windows[row : row + rows_at_once]
-            np.matmul(part.reshape(part.shape[0], w.output, -1), matrix, out=result[row : row + rows_at_once])
+            # The reshape copies, unless windows are single cells that already lie in a row.
+            products = part.reshape(-1, matrix.shape[0]) @ matrix
+            result[row : row + rows_at_once] = products.reshape(part.shape[0], w.output, count)

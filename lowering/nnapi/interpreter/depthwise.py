@@ -53,7 +53,10 @@ def depthwise_sums(values: Numbers, weights: Numbers, window: Window) -> Numbers
     h, w = window.h, window.w
     batches, channels = values.shape[0], values.shape[3]
     multiplier = weights.shape[2] // max(channels, 1)
-    filters = weights.reshape(h.filter, w.filter, channels, multiplier)
+    filters = weights.reshape(h.filter, w.filter, 1, channels, multiplier)
+    if w.stride == 1:
+        # A filter as wide as the output lets NumPy run along whole rows, which is up to twice as fast.
+        filters = np.repeat(filters, w.output, axis=2)
     sums = np.zeros((batches, h.output, w.output, channels, multiplier), values.dtype)
     padded = pad(values, window)[..., np.newaxis]
     rows_at_once = max(BLOCK_NUMBERS // max(w.output * weights.shape[2], 1), 1)

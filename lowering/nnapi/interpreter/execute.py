@@ -6,7 +6,7 @@ import importlib
 import math
 import pkgutil
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -52,7 +52,10 @@ class Prepared:
     referenced: tuple[Prepared, ...]
 
     def run(self, inputs: Sequence[Array | None], *, keep: Collection[int] = ()) -> Execution:
-        """Compute the outputs. None stands for an omitted input; ``keep`` names operands to return as well."""
+        """Compute the outputs. None stands for an omitted input; ``keep`` names operands to return as well.
+
+        The outputs' arrays are the caller's: contiguous, writeable and shared with nothing.
+        """
         if len(inputs) != len(self.model.inputs):
             raise ExecutionError(f"{len(inputs)} inputs are given, wanted {len(self.model.inputs)}")
         tensors = [
@@ -60,7 +63,9 @@ class Prepared:
             for position, (index, array) in enumerate(zip(self.model.inputs, inputs, strict=True))
         ]
         with np.errstate(all="ignore"):
-            return _run(self, tensors, self.referenced, frozenset(keep), relaxed=self.model.relaxed)
+            execution = _run(self, tensors, self.referenced, frozenset(keep), relaxed=self.model.relaxed)
+        outputs = tuple(replace(tensor, array=_owned(tensor.array, inputs)) for tensor in execution.outputs)
+        return replace(execution, outputs=outputs)
 
 
 def prepare(model: Model, buffers: Sequence[BufferData] = ()) -> Prepared:
@@ -74,6 +79,13 @@ def execute(
 ) -> Execution:
     """Run a model once."""
     return prepare(model, buffers).run(inputs, keep=keep)
+
+
+def _owned(array: Array, inputs: Sequence[Array | None]) -> Array:
+    """The array, or a copy where it is a view, a constant or one of the caller's own."""
+    flags = array.flags
+    is_own = flags.owndata and flags.c_contiguous and flags.writeable
+    return array if is_own and not any(array is given for given in inputs) else array.copy(order="C")
 
 
 def _as_bytes(buffer: BufferData) -> memoryview:
@@ -119,7 +131,7 @@ def _decode(operand: Operand, buffers: Sequence[memoryview], name: str) -> Tenso
         raise ExecutionError(f"{name} has {data.nbytes} bytes, wanted {math.prod(dims) * dtype.itemsize}")
     if dtype.kind == "b":
         # Any byte but 0 is true; NumPy's own view would keep the odd bytes.
-        array: Array = np.frombuffer(data, np.uint8).reshape(dims) != 0
+        array: Array = (np.frombuffer(data, np.uint8) != 0).reshape(dims)
     else:
         array = np.frombuffer(data, dtype).reshape(dims)
     return Tensor(operand.type, array, operand.quant, operand.channels)

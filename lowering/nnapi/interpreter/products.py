@@ -45,8 +45,8 @@ def exact_factors(values: Tensor, weights: Tensor, channel_axis: int) -> Factors
 def _largest(tensor: Tensor) -> int:
     if tensor.array.size == 0:
         return 0
-    limits = (int(tensor.array.astype(np.int32).min()), int(tensor.array.astype(np.int32).max()))
-    return max(abs(limit - tensor.quant.zero_point) for limit in limits)
+    stored: npt.NDArray[np.integer] = tensor.array.view(np.dtype(tensor.array.dtype.str))
+    return max(abs(int(limit) - tensor.quant.zero_point) for limit in (stored.min(), stored.max()))
 
 
 def _without_zero_point(tensor: Tensor, dtype: np.dtype[np.floating]) -> Numbers:

@@ -120,6 +120,8 @@ def _check(window: Window) -> None:
         # Android's reference executor rejects it too, so a phone may.
         if max(span.pad_before, span.pad_after) >= span.reach:
             raise ExecutionError(f"padding along the {name} must be smaller than the filter: {span}")
+        if span.output == 0:
+            raise ExecutionError(f"the filter is larger than the padded {name}: {span}")
 
 
 def spatial_sizes(array: Array) -> tuple[int, int]:
