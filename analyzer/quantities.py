@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import re
+import ast
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from math import prod
 
 from analyzer.graph import (
     Absent,
@@ -37,8 +38,6 @@ from coverage_db.checks import (
     quantities,
     written,
 )
-
-_PATH = re.compile(r"^(len\()?(\w+)(?:\.(\w+))?(?:\[(-?\d+)?(:)?(-?\d+)?\])?(\))?$")
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,37 +84,91 @@ class Uses:
 
 
 def quantity(path: str, node: Node, uses: Uses) -> Quantity:
-    """The value of a quantity path (the grammar is in ``coverage_db/checks.py``) at a node."""
-    if " * " in path:
-        left, right = (quantity(part, node, uses) for part in path.split(" * ", 1))
-        if isinstance(left, int | float) and isinstance(right, int | float):
-            return left * right
-        return next((side for side in (left, right) if isinstance(side, NotKnown)), NotKnown(f"{path} is no number"))
-    name, attribute, cut, is_length = _parsed(path)
-    found = _attribute(name, attribute, node, uses)
-    if isinstance(found, NotKnown) or (cut is None and not is_length):
-        return found
-    if not isinstance(found, tuple):
-        return NotKnown(f"{name} is a single number")
-    if isinstance(cut, int):
-        in_range = -len(found) <= cut < len(found)
-        return found[cut] if in_range else NotKnown(f"{name} has only {len(found)} entries")
-    kept = found if cut is None else found[cut]
-    return len(kept) if is_length else kept
+    """The value of a quantity (the grammar is in ``coverage_db/checks.py``) at a node."""
+    return _evaluated(_parsed(path), node, uses)
 
 
 @lru_cache(maxsize=4096)
-def _parsed(path: str) -> tuple[str, str | None, int | slice | None, bool]:
-    match = _PATH.match(path)
-    if match is None or (match[1] is None) != (match[7] is None):
-        raise CardError(f"{path!r} is not a quantity like `dilation[0]` or `self.shape[-2:]`")
-    start, colon, end = match[4], match[5], match[6]
-    cut: int | slice | None = None
-    if colon:
-        cut = slice(int(start) if start else None, int(end) if end else None)
-    elif start:
-        cut = int(start)
-    return match[2], match[3], cut, match[1] is not None
+def _parsed(path: str) -> ast.expr:
+    try:
+        return ast.parse(path, mode="eval").body
+    except SyntaxError as error:
+        raise CardError(f"{path!r} is not a quantity like `dilation[0]` or `self.shape[-2:]`") from error
+
+
+def _evaluated(tree: ast.expr, node: Node, uses: Uses) -> Quantity:
+    match tree:
+        case ast.Constant(value=bool() | int() | float() as number):
+            return number
+        case ast.Name(id=name):
+            return _attribute(name, None, node, uses)
+        case ast.Attribute(value=ast.Name(id=name), attr=attribute):
+            return _attribute(name, attribute, node, uses)
+        case ast.Subscript(value=inner, slice=cut):
+            return _cut(_evaluated(inner, node, uses), cut)
+        case ast.Call(func=ast.Name(id=function), args=[inner]) if function in _FUNCTIONS:
+            found = _evaluated(inner, node, uses)
+            return _FUNCTIONS[function](found) if isinstance(found, tuple) else found
+        case ast.BinOp(left=left, op=operator, right=right) if type(operator) in _ARITHMETIC:
+            compute = _ARITHMETIC[type(operator)]
+            return _computed(compute, _evaluated(left, node, uses), _evaluated(right, node, uses))
+        case ast.UnaryOp(op=ast.USub(), operand=inner):
+            return _computed(lambda zero, found: zero - found, 0, _evaluated(inner, node, uses))
+        case _:
+            raise CardError(f"{ast.unparse(tree)!r} is not a quantity like `dilation[0]` or `self.shape[-2:]`")
+
+
+def _product(items: tuple[object, ...]) -> int | float:
+    return prod(item for item in items if isinstance(item, int | float))
+
+
+def _extreme(choose: Callable[[list[float]], float]) -> Callable[[tuple[object, ...]], int | float]:
+    def chosen(items: tuple[object, ...]) -> int | float:
+        return choose([item for item in items if isinstance(item, int | float)] or [0])
+
+    return chosen
+
+
+_FUNCTIONS: Mapping[str, Callable[[tuple[object, ...]], int | float]] = {
+    "len": len,
+    "prod": _product,
+    "min": _extreme(min),
+    "max": _extreme(max),
+    "sum": _extreme(sum),
+}
+
+_ARITHMETIC: Mapping[type[ast.operator], Callable[[float, float], float]] = {
+    ast.Add: lambda left, right: left + right,
+    ast.Sub: lambda left, right: left - right,
+    ast.Mult: lambda left, right: left * right,
+}
+
+
+def _cut(found: Quantity, cut: ast.expr) -> Quantity:
+    if isinstance(found, NotKnown):
+        return found
+    if not isinstance(found, tuple):
+        return NotKnown("a single number has no entries")
+    if isinstance(cut, ast.Slice):
+        lower, upper = (None if side is None else ast.literal_eval(side) for side in (cut.lower, cut.upper))
+        return found[lower:upper]
+    index = ast.literal_eval(cut)
+    return found[index] if -len(found) <= index < len(found) else NotKnown(f"there are only {len(found)} entries")
+
+
+def _computed(compute: Callable[[float, float], float], left: Quantity, right: Quantity) -> Quantity:
+    for side in (left, right):
+        if isinstance(side, NotKnown):
+            return side
+    pairs = None if isinstance(left, NotKnown) or isinstance(right, NotKnown) else _paired(left, right)
+    if pairs is None:
+        return NotKnown("the lists have different lengths")
+    found: list[float] = []
+    for a, b in pairs:
+        if not isinstance(a, int | float) or not isinstance(b, int | float):
+            return NotKnown("not a number")
+        found.append(compute(a, b))
+    return tuple(found) if isinstance(left, tuple) or isinstance(right, tuple) else found[0]
 
 
 def _attribute(name: str, attribute: str | None, node: Node, uses: Uses) -> Quantity:

@@ -8,7 +8,8 @@ A check speaks of *quantities* of a node, written as paths:
   ``self.producer`` (the op that computes it, ``input`` or ``constant``), ``self.uses`` (how many read it),
   ``self.data`` (the elements of a small constant);
 - the same of the node's outputs: ``output.shape``, ``output1.dtype``; of a list of tensors, a tuple: ``tensors.rank``;
-- ``len(x)`` of any tuple; a product of two quantities: ``self.scale * weight.scale``.
+- ``len(x)``, ``prod(x)``, ``min(x)``, ``max(x)``, ``sum(x)`` of a tuple, and ``+ - *``, element by element:
+  ``dilation * (weight.shape[2:] - 1)``, ``self.scale * weight.scale``.
 
 Compared with a single number, a tuple holds if every element does. The evaluator is ``analyzer/judge.py``.
 """

@@ -1,0 +1,23 @@
+"""A RESHAPE of a RESHAPE that nothing else reads becomes one RESHAPE."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from lowering.emitter import Emitter
+
+
+def merge_reshapes(emitter: Emitter) -> None:
+    """Merge every chain of reshapes into its last one."""
+    draft = emitter.draft
+    readers = draft.readers()
+    producers = {made: slot for slot, operation in draft.live() for made in operation.outputs}
+    for slot, reshape in list(draft.live()):
+        before = producers.get(reshape.inputs[0])
+        if reshape.kind != "RESHAPE" or before is None or readers[reshape.inputs[0]] != [slot]:
+            continue
+        first = draft.operations[before]
+        if first is not None and first.kind == "RESHAPE":
+            draft.operations[slot] = replace(reshape, inputs=(first.inputs[0], reshape.inputs[1]))
+            readers[first.inputs[0]] = [slot if reader == before else reader for reader in readers[first.inputs[0]]]
+            draft.operations[before] = None

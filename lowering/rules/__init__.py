@@ -1,0 +1,1 @@
+"""How each way of each card is lowered: one file a family, as the cards in ``coverage_db/ops``."""
