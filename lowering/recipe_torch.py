@@ -1,0 +1,183 @@
+"""Recipes in PyTorch, in two ways that agree: computed at once, and as TorchScript that a package runs later."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import TypeAlias
+
+import torch
+
+from analyzer.graph import ElementType
+from analyzer.tensor_types import element_type, torch_dtype
+from lowering.weights import (
+    Call,
+    Inline,
+    PackedValue,
+    Recipe,
+    RecipeArgument,
+    RecipeError,
+    Weight,
+    leaves,
+)
+
+TensorOf: TypeAlias = Callable[[int], object]
+"""Gives the constant that a value of the graph has, by its id: a tensor, or a packed object."""
+
+
+FULL = "aten.full.default"
+
+
+def evaluate(recipe: Recipe, tensor_of: TensorOf) -> torch.Tensor:
+    """Compute a recipe now. The result is contiguous, and has the shape and element type that the recipe declares."""
+    leaf_tensors = {
+        leaf.value: tensor_of(leaf.value) for leaf in leaves(recipe) if isinstance(leaf, Weight | PackedValue)
+    }
+    return _evaluate(recipe, leaf_tensors)
+
+
+def check_declared(recipe: Recipe, tensor_of: TensorOf) -> None:
+    """Raise ``RecipeError`` unless a recipe gives the shape and type it declares. Float weights are not read."""
+    found = {leaf.value: tensor_of(leaf.value) for leaf in leaves(recipe) if isinstance(leaf, Weight | PackedValue)}
+    if all(isinstance(leaf, torch.Tensor) and not leaf.is_quantized for leaf in found.values()):
+        found = {value: leaf.to("meta") for value, leaf in found.items() if isinstance(leaf, torch.Tensor)}
+        _evaluate(recipe, found, device="meta")
+    else:
+        _evaluate(recipe, found)
+
+
+def tensor_from_bytes(data: bytes, dtype: ElementType, shape: tuple[int, ...]) -> torch.Tensor:
+    """A new tensor from little-endian, row-major bytes."""
+    if not data:
+        return torch.empty(shape, dtype=torch_dtype(dtype))
+    return torch.frombuffer(bytearray(data), dtype=torch_dtype(dtype)).reshape(shape)
+
+
+def _evaluate(recipe: Recipe, leaf_tensors: Mapping[int, object], device: str = "cpu") -> torch.Tensor:
+    def value_of(argument: RecipeArgument) -> object:
+        match argument:
+            case Weight(value):
+                return checked(argument, leaf_tensors[value])
+            case PackedValue(value):
+                return leaf_tensors[value]
+            case Inline(data, dtype, shape):
+                return tensor_from_bytes(data, dtype, shape).to(device)
+            case Call():
+                return checked(argument, called(argument))
+            case tuple():
+                return [value_of(part) for part in argument]
+            case ElementType():
+                return torch_dtype(argument)
+            case _:
+                return argument
+
+    def called(call: Call) -> object:
+        arguments = [value_of(argument) for argument in call.arguments]
+        keywords = {name: value_of(argument) for name, argument in call.keywords}
+        if call.op == FULL:
+            keywords["device"] = device
+        result = _op(call.op)(*arguments, **keywords)
+        return result[call.output] if isinstance(result, tuple | list) else result
+
+    def checked(source: Weight | Call, found: object) -> torch.Tensor:
+        name = source.op if isinstance(source, Call) else f"value {source.value}"
+        if not isinstance(found, torch.Tensor):
+            raise RecipeError(f"{name}: gives {type(found).__name__}, wanted a tensor")
+        if tuple(found.shape) != source.shape or element_type(found.dtype) is not source.dtype:
+            raise RecipeError(
+                f"{name}: gives {found.dtype} of shape {tuple(found.shape)}, "
+                f"the recipe declares {source.dtype.value} of shape {source.shape}"
+            )
+        return found
+
+    with torch.no_grad():
+        result = value_of(recipe)
+        if not isinstance(result, torch.Tensor):
+            raise RecipeError(f"the recipe gives {type(result).__name__}, wanted a tensor")
+        return result.detach().contiguous()
+
+
+def _op(name: str) -> torch._ops.OpOverload:
+    """An op by its dotted name: namespace, name, overload."""
+    found: object = torch.ops
+    for part in name.split("."):
+        found = getattr(found, part)
+    if not isinstance(found, torch._ops.OpOverload):
+        raise RecipeError(f"{name}: PyTorch has no such op, wanted namespace, name and overload")
+    return found
+
+
+class SourceWriter:
+    """Writes recipes as straight TorchScript lines, each distinct expression once.
+
+    ``weight_source`` and ``inline_source`` give the expressions that read a value of the graph and an inline tensor.
+    """
+
+    def __init__(
+        self,
+        weight_source: Callable[[Weight | PackedValue], str],
+        inline_source: Callable[[Inline], str],
+    ) -> None:
+        self._weight_source = weight_source
+        self._inline_source = inline_source
+        self._names: dict[Recipe | PackedValue, str] = {}
+        self._finished: dict[Recipe, str] = {}
+        self.lines: list[str] = []
+
+    def write(self, recipe: Recipe) -> str:
+        """Add the lines that compute a recipe, and return the name of its contiguous result."""
+        if recipe not in self._finished:
+            self._finished[recipe] = self._assign(f"{self._name_of(recipe)}.contiguous()")
+        return self._finished[recipe]
+
+    def _assign(self, expression: str) -> str:
+        name = f"t{len(self.lines)}"
+        self.lines.append(f"{name} = {expression}")
+        return name
+
+    def _name_of(self, source: Recipe | PackedValue) -> str:
+        if source not in self._names:
+            self._names[source] = self._assign(self._expression(source))
+        return self._names[source]
+
+    def _expression(self, source: Recipe | PackedValue) -> str:
+        match source:
+            case Weight() | PackedValue():
+                return self._weight_source(source)
+            case Inline():
+                return self._inline_source(source)
+            case Call():
+                return self._call(source)
+
+    def _call(self, call: Call) -> str:
+        namespace, name = call.op.split(".")[:2]
+        given = [self._argument(argument) for argument in call.arguments]
+        given += [f"{keyword}={self._argument(argument)}" for keyword, argument in call.keywords]
+        source = f"torch.ops.{namespace}.{name}({', '.join(given)})"
+        returns = _op(call.op)._schema.returns
+        if len(returns) > 1:
+            source += f"[{call.output}]"
+        elif isinstance(returns[0].type, torch.ListType):
+            return f"{source}[{call.output}]"
+        is_optional = isinstance(returns[min(call.output, len(returns) - 1)].type, torch.OptionalType)
+        return f"torch.ops.aten._unwrap_optional({source})" if is_optional else source
+
+    def _argument(self, argument: RecipeArgument) -> str:
+        match argument:
+            case Weight() | Inline() | Call() | PackedValue():
+                return self._name_of(argument)
+            case tuple():
+                return f"[{', '.join(map(self._argument, argument))}]"
+            case _:
+                return _source(argument)
+
+
+def _source(argument: RecipeArgument) -> str:
+    match argument:
+        case ElementType():
+            return str(torch_dtype(argument))
+        case float() if argument in (float("inf"), float("-inf")) or argument != argument:
+            return f'float("{argument}")'
+        case tuple():
+            return f"[{', '.join(map(_source, argument))}]"
+        case _:
+            return repr(argument)
