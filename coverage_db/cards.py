@@ -16,6 +16,8 @@ from coverage_db.checks import CardError, Check, ConstantOrTuple, parse_check
 from coverage_db.spec import OperandType
 
 HOME = Path(__file__).parent
+SHARED = "requirements"
+"""The table of a family's file that holds the requirements which its cards name by id."""
 
 
 class Layout(Enum):
@@ -151,21 +153,34 @@ def load_cards(directory: Path = HOME / "ops") -> dict[str, Card]:
     """Read every card of every family, by op."""
     cards: dict[str, Card] = {}
     for path in sorted(directory.glob("*.toml")):
-        for op, raw in read_toml(path).items():
+        tables = read_toml(path)
+        shared = _parse_shared(tables.pop(SHARED, {}), path.name)
+        for op, raw in tables.items():
             if op in cards:
                 raise CardError(f"{path.name}: {op} has a card in {cards[op].family}.toml already")
-            cards[op] = parse_card(op, path.stem, raw)
+            cards[op] = parse_card(op, path.stem, raw, shared)
     return cards
 
 
-def parse_card(op: str, family: str, raw: object) -> Card:
-    """Read one card from its table."""
+def _parse_shared(raw: object, where: str) -> dict[str, Requirement]:
+    found: dict[str, Requirement] = {}
+    for id_, table in _mapping(raw, where).items():
+        found[id_] = _parse_requirement({"id": id_, **_mapping(table, f"{where}, {id_}")}, where, {})
+    return found
+
+
+def parse_card(op: str, family: str, raw: object, shared: Mapping[str, Requirement]) -> Card:
+    """Read one card from its table. A requirement may be the id of one of the family's ``shared`` ones.
+
+    What the card itself requires holds for each of its ways, before the way's own requirements.
+    """
     table = _Table(raw, f"{family}.toml: {op}")
+    common = tuple(_parse_requirement(part, table.where, shared) for part in table.items("requires"))
     card = Card(
         op=op,
         family=family,
         summary=table.text("summary"),
-        ways=tuple(_parse_way(part, f"{family}.toml: {op}") for part in table.tables("ways")),
+        ways=tuple(_parse_way(part, table.where, common, shared) for part in table.tables("ways")),
         gap=table.optional_text("gap"),
         unwritten=table.texts("unwritten"),
         source=table.optional_text("source") or "",
@@ -177,7 +192,7 @@ def parse_card(op: str, family: str, raw: object) -> Card:
     return card
 
 
-def _parse_way(raw: object, where: str) -> Way:
+def _parse_way(raw: object, where: str, common: tuple[Requirement, ...], shared: Mapping[str, Requirement]) -> Way:
     table = _Table(raw, where)
     name = table.text("name")
     table.where = where = f"{where}, way {name}"
@@ -189,7 +204,7 @@ def _parse_way(raw: object, where: str) -> Way:
         emits=tuple(_parse_emission(part, where) for part in table.items("emits")),
         layout=Layout(layout),
         differences=table.texts("differences"),
-        requires=tuple(_parse_requirement(part, where) for part in table.tables("requires")),
+        requires=common + tuple(_parse_requirement(part, where, shared) for part in table.items("requires")),
         examples=tuple(_parse_example(part, where) for part in table.tables("examples")),
         bound=table.optional_text("bound"),
     )
@@ -226,7 +241,11 @@ def _operand_type(name: str | None, where: str) -> OperandType | None:
     return OperandType[name]
 
 
-def _parse_requirement(raw: object, where: str) -> Requirement:
+def _parse_requirement(raw: object, where: str, shared: Mapping[str, Requirement]) -> Requirement:
+    if isinstance(raw, str):
+        if raw not in shared:
+            raise CardError(f"{where}: this family shares no requirement {raw!r}; it has {sorted(shared)}")
+        return shared[raw]
     table = _Table(raw, f"{where}, requires")
     id_ = table.text("id")
     table.where = where = f"{where}, requirement {id_}"

@@ -41,7 +41,6 @@ from lowering.nnapi.model import (
 )
 from lowering.weights import Recipe
 
-
 T = TypeVar("T")
 
 
