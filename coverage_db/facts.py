@@ -9,6 +9,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from coverage_db.spec import (
+    FOREVER,
     BiasScale,
     Configuration,
     OperandFacts,
@@ -29,8 +30,6 @@ OPERATIONS_DIRECTORY = NNAPI_DIRECTORY / "operations"
 FEATURE_LEVELS = range(1, 9)
 
 ZERO_KINDS = ("batch", "size", "rois")
-
-_NEVER_ENDS = QuantRule(QuantRuleKind.FREE, frozenset()).until
 
 
 def load_operations(directory: Path = OPERATIONS_DIRECTORY) -> dict[str, OperationFacts]:
@@ -237,7 +236,7 @@ def _quant_rule(row: Table) -> QuantRule:
         zero_point=row.optional_integer("zero_point"),
         dim=row.optional_integer("dim"),
         since=_level_or(row, "since", 1),
-        until=_level_or(row, "until", _NEVER_ENDS),
+        until=_level_or(row, "until", FOREVER),
         when_main=frozenset(row.choices("when_main", OperandType)),
         when_filter=frozenset(row.choices("when_filter", OperandType)),
     )

@@ -9,6 +9,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import Enum, IntEnum
 
+FOREVER = 1_000
+"""The last level of a rule that has no last level."""
+
 
 class OperandType(IntEnum):
     """Operand types with NNAPI's spelling and number (``OperandCode``)."""
@@ -112,7 +115,7 @@ class QuantRule:
     zero_point: int | None = None
     dim: int | None = None
     since: int = 1
-    until: int = 1_000
+    until: int = FOREVER
     when_main: frozenset[OperandType] = frozenset()
     when_filter: frozenset[OperandType] = frozenset()
 

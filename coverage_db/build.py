@@ -1,0 +1,117 @@
+"""The registry's database, built from all of its text.
+
+A database is built in memory and then written whole, so that nobody ever sees half of one.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+
+import sqlite_utils
+
+from coverage_db import cards, checks, spec
+from coverage_db.card_tables import CARD_TABLES
+from coverage_db.documents import DocumentFormat
+from coverage_db.knowledge import TEXT_DIRECTORY, Knowledge, load_knowledge
+from coverage_db.operation_tables import OPERATION_TABLES
+from coverage_db.platform_tables import PLATFORM_TABLES
+from coverage_db.registry_key import RegistryKey, key_of
+from coverage_db.signature_tables import SIGNATURE_TABLES
+from coverage_db.tables import TablePlan
+
+TABLES: tuple[TablePlan, ...] = (*PLATFORM_TABLES, *OPERATION_TABLES, *SIGNATURE_TABLES, *CARD_TABLES)
+
+
+class BuildError(Exception):
+    """The text contradicts itself, or the database cannot be written where it should be."""
+
+
+def build_database(path: Path, directory: Path = TEXT_DIRECTORY) -> None:
+    """Build the database of the text below ``directory`` and put it at ``path``, in place of what was there.
+
+    Raises ``TextError`` or ``CardError`` where text is malformed, and ``BuildError`` where it names something
+    that does not exist or ``path`` cannot be written.
+    """
+    data = database_bytes(load_knowledge(directory), key_of(directory))
+    try:
+        write_whole(path, data)
+    except OSError as error:
+        raise BuildError(f"{path} cannot be written: {error.strerror}") from error
+
+
+def database_bytes(known: Knowledge, key: RegistryKey) -> bytes:
+    """The bytes of a SQLite database that holds ``known`` and says that it was built for ``key``."""
+    documents = DocumentFormat((spec, checks, cards))
+    with closing(sqlite3.connect(":memory:")) as connection:
+        database = sqlite_utils.Database(connection)
+        # Rows refer to rows that come later, within a table and between tables; all are checked at the end.
+        connection.execute("PRAGMA foreign_keys = OFF")
+        _describe(database, key)
+        for plan in TABLES:
+            _fill(database, plan, known, documents)
+        _check_references(database)
+        connection.commit()
+        return connection.serialize()
+
+
+def write_whole(path: Path, data: bytes) -> None:
+    """Put ``data`` at ``path`` in one step: a reader finds the old file or the new one, never a part."""
+    partial = path.with_name(f"{path.name}.{os.getpid()}-{secrets.token_hex(4)}.partial")
+    try:
+        partial.write_bytes(data)
+        partial.replace(path)
+    except OSError:
+        partial.unlink(missing_ok=True)
+        raise
+
+
+def _describe(database: sqlite_utils.Database, key: RegistryKey) -> None:
+    meta = database.table("meta")
+    meta.create({"key": str, "value": str}, pk="key", not_null={"value"})
+    meta.insert_all([{"key": "facts", "value": key.facts}, {"key": "layout", "value": key.layout}])
+    tables = database.table("tables")
+    tables.create({"name": str, "title": str, "rows": int}, pk="name", not_null={"title", "rows"})
+
+
+def _fill(database: sqlite_utils.Database, plan: TablePlan, known: Knowledge, documents: DocumentFormat) -> None:
+    table = database.table(plan.name)
+    table.create(
+        {column.name: column.type for column in plan.columns},
+        pk=plan.primary_key[0] if len(plan.primary_key) == 1 else plan.primary_key,
+        foreign_keys=list(_references(plan)),
+        not_null={column.name for column in plan.columns if column.required},
+        strict=True,
+    )
+    try:
+        table.insert_all(dict(row) for row in plan.rows(known, documents))
+    except sqlite3.IntegrityError as error:
+        raise BuildError(f"table {plan.name}: {error}") from error
+    database.table("tables").insert({"name": plan.name, "title": plan.title, "rows": table.count})
+    for column, _, _ in _references(plan):
+        table.create_index([column])
+
+
+def _references(plan: TablePlan) -> Iterator[tuple[str, str, str]]:
+    """Each foreign key as column, table and column of that table."""
+    for column in plan.columns:
+        if column.refers_to:
+            table, _, other = column.refers_to.partition(".")
+            yield column.name, table, other
+
+
+def _check_references(database: sqlite_utils.Database) -> None:
+    """Raise for the rows that name something that does not exist, all of them in one message."""
+    faults = []
+    for table, row, parent, reference in database.execute("PRAGMA foreign_key_check").fetchall():
+        columns = {line[0]: line[3] for line in database.execute(f'PRAGMA foreign_key_list("{table}")').fetchall()}
+        column = columns[reference]
+        (cells,) = database.table(table).rows_where("rowid = ?", [row])
+        subject = next(iter(cells.values()))
+        faults.append(f"{table}: {subject}: {column} {cells[column]!r} is not among the {parent}")
+    if faults:
+        raise BuildError("; ".join(sorted(faults)))

@@ -1,0 +1,257 @@
+"""The tables of op cards, differences and reasons."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+
+from coverage_db.cards import Card, Status, Way
+from coverage_db.checks import wording
+from coverage_db.documents import DocumentFormat
+from coverage_db.knowledge import Knowledge
+from coverage_db.tables import Row, TablePlan, integer, level, operand_type, text
+
+
+def _differences(known: Knowledge, documents: DocumentFormat) -> Iterator[Row]:
+    for difference in known.differences:
+        yield {
+            "id": difference.id,
+            "title": difference.title,
+            "pytorch": difference.pytorch,
+            "nnapi": difference.nnapi,
+            "bridge": difference.bridge,
+            "since": difference.since,
+            "until": difference.until,
+            "source": difference.source,
+            "document": documents.write(difference),
+        }
+
+
+def _reasons(known: Knowledge, documents: DocumentFormat) -> Iterator[Row]:
+    for reason in known.reasons:
+        yield {
+            "code": reason.code,
+            "kind": reason.kind,
+            "title": reason.title,
+            "explanation": reason.explanation,
+            "fix": reason.fix,
+            "document": documents.write(reason),
+        }
+
+
+def _ops(known: Knowledge, documents: DocumentFormat) -> Iterator[Row]:
+    for card in known.cards:
+        yield {
+            "op": card.op,
+            "family": card.family,
+            "summary": card.summary,
+            "status": _status(card).value,
+            "gap": card.gap,
+            "fix": card.fix,
+            "source": card.source,
+            "document": documents.write(card),
+        }
+
+
+def _unwritten(known: Knowledge, documents: DocumentFormat) -> Iterator[Row]:
+    for card in known.cards:
+        for operation in card.unwritten:
+            yield {"op": card.op, "operation": operation}
+
+
+def _ways(known: Knowledge, documents: DocumentFormat) -> Iterator[Row]:
+    for card in known.cards:
+        for position, way in enumerate(card.ways):
+            yield {
+                "id": _way_id(card, way),
+                "op": card.op,
+                "position": position,
+                "name": way.name,
+                "layout": way.layout.value,
+                "status": way.status.value,
+                "bound": way.bound,
+            }
+
+
+def _emissions(known: Knowledge, documents: DocumentFormat) -> Iterator[Row]:
+    for card, way in _all_ways(known):
+        for position, emission in enumerate(way.emits):
+            yield {
+                "way": _way_id(card, way),
+                "position": position,
+                "operation": emission.operation,
+                "of": emission.of,
+                "type": None if emission.type is None else emission.type.name,
+                "filter": None if emission.filter is None else emission.filter.name,
+                "roles": ", ".join(emission.roles),
+            }
+
+
+def _way_differences(known: Knowledge, documents: DocumentFormat) -> Iterator[Row]:
+    for card, way in _all_ways(known):
+        for difference in way.differences:
+            yield {"way": _way_id(card, way), "difference": difference}
+
+
+def _requirements(known: Knowledge, documents: DocumentFormat) -> Iterator[Row]:
+    for card, way in _all_ways(known):
+        for position, requirement in enumerate(way.requires):
+            yield {
+                "way": _way_id(card, way),
+                "id": requirement.id,
+                "position": position,
+                "condition": wording(requirement.check),
+                "because": requirement.because,
+                "fix": requirement.fix,
+                "reason": requirement.reason or None,
+                "until": requirement.until,
+            }
+
+
+def _examples(known: Knowledge, documents: DocumentFormat) -> Iterator[Row]:
+    for card, way in _all_ways(known):
+        for position, example in enumerate(way.examples):
+            yield {
+                "way": _way_id(card, way),
+                "name": example.name,
+                "position": position,
+                "tensors": json.dumps(dict(example.tensors)),
+                "args": json.dumps(dict(example.args)),
+                "expect": example.expect,
+                "after": example.after,
+            }
+
+
+def _status(card: Card) -> Status:
+    """The status of the best way: exact before approximate, one operation before several."""
+    best = (Status.NATIVE, Status.LOWERED, Status.APPROXIMATE)
+    return min((way.status for way in card.ways), key=best.index, default=Status.CPU)
+
+
+def _way_id(card: Card, way: Way) -> str:
+    return f"{card.op}/{way.name}"
+
+
+def _all_ways(known: Knowledge) -> Iterator[tuple[Card, Way]]:
+    for card in known.cards:
+        for way in card.ways:
+            yield card, way
+
+
+CARD_TABLES = (
+    TablePlan(
+        "differences",
+        "A thing that PyTorch and NNAPI mean differently.",
+        ("id",),
+        (
+            text("id"),
+            text("title"),
+            text("pytorch"),
+            text("nnapi"),
+            text("bridge"),
+            level("since"),
+            level("until", required=False),
+            text("source"),
+            text("document"),
+        ),
+        _differences,
+    ),
+    TablePlan(
+        "reasons",
+        "A stable code for why a node stays on the CPU.",
+        ("code",),
+        (text("code"), text("kind"), text("title"), text("explanation"), text("fix"), text("document")),
+        _reasons,
+    ),
+    TablePlan(
+        "ops",
+        "An op of PyTorch and its card.",
+        ("op",),
+        (
+            text("op"),
+            text("family"),
+            text("summary"),
+            text("status"),
+            text("gap", required=False),
+            text("fix"),
+            text("source"),
+            text("document"),
+        ),
+        _ops,
+    ),
+    TablePlan(
+        "unwritten",
+        "An operation that could serve an op for which no rule is written yet.",
+        ("op", "operation"),
+        (text("op", refers_to="ops.op"), text("operation", refers_to="operations.name")),
+        _unwritten,
+    ),
+    TablePlan(
+        "ways",
+        "One possibility to lower an op.",
+        ("id",),
+        (
+            text("id"),
+            text("op", refers_to="ops.op"),
+            integer("position"),
+            text("name"),
+            text("layout"),
+            text("status"),
+            text("bound", required=False),
+        ),
+        _ways,
+    ),
+    TablePlan(
+        "emissions",
+        "An operation that a way emits.",
+        ("way", "position"),
+        (
+            text("way", refers_to="ways.id"),
+            integer("position"),
+            text("operation", refers_to="operations.name"),
+            text("of"),
+            operand_type("type", required=False),
+            operand_type("filter", required=False),
+            text("roles"),
+        ),
+        _emissions,
+    ),
+    TablePlan(
+        "way_differences",
+        "A difference that a way bridges.",
+        ("way", "difference"),
+        (text("way", refers_to="ways.id"), text("difference", refers_to="differences.id")),
+        _way_differences,
+    ),
+    TablePlan(
+        "requirements",
+        "A condition of a way, with its reason.",
+        ("way", "id"),
+        (
+            text("way", refers_to="ways.id"),
+            text("id"),
+            integer("position"),
+            text("condition"),
+            text("because"),
+            text("fix"),
+            text("reason", required=False, refers_to="reasons.code"),
+            level("until", required=False),
+        ),
+        _requirements,
+    ),
+    TablePlan(
+        "examples",
+        "One call of an op; where expect is set, the requirement that it breaks.",
+        ("way", "name"),
+        (
+            text("way", refers_to="ways.id"),
+            text("name"),
+            integer("position"),
+            text("tensors"),
+            text("args"),
+            text("expect", required=False),
+            text("after", required=False),
+        ),
+        _examples,
+    ),
+)

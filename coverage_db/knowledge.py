@@ -1,0 +1,48 @@
+"""All of the registry's text in one value: what a database is built from."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from coverage_db.cards import Card, Difference, Reason, load_cards, load_differences, load_reasons
+from coverage_db.facts import load_operations
+from coverage_db.levels import load_levels
+from coverage_db.platform_facts import load_enumerations, load_targets, load_types
+from coverage_db.spec import Enumeration, Level, OperationFacts, Target, TypeFacts
+
+TEXT_DIRECTORY = Path(__file__).parent
+
+
+@dataclass(frozen=True, slots=True)
+class Knowledge:
+    """What is known of NNAPI, of PyTorch's ops, and of what the two mean differently."""
+
+    levels: tuple[Level, ...]
+    types: tuple[TypeFacts, ...]
+    enumerations: tuple[Enumeration, ...]
+    targets: tuple[Target, ...]
+    operations: tuple[OperationFacts, ...]
+    cards: tuple[Card, ...]
+    differences: tuple[Difference, ...]
+    reasons: tuple[Reason, ...]
+
+
+def load_knowledge(directory: Path = TEXT_DIRECTORY) -> Knowledge:
+    """Read all text below ``directory``, which is laid out as ``coverage_db`` is.
+
+    Differences and reasons are empty where their file is not there; cards that name one are then refused when
+    the database is built. Raises ``TextError`` or ``CardError`` where text is malformed.
+    """
+    nnapi = directory / "nnapi"
+    differences, reasons = directory / "differences.toml", directory / "reasons.toml"
+    return Knowledge(
+        levels=load_levels(nnapi / "levels.toml"),
+        types=load_types(nnapi / "types.toml"),
+        enumerations=load_enumerations(nnapi / "enumerations.toml"),
+        targets=load_targets(nnapi / "targets.toml"),
+        operations=tuple(load_operations(nnapi / "operations").values()),
+        cards=tuple(load_cards(directory / "ops").values()),
+        differences=tuple(load_differences(differences).values()) if differences.exists() else (),
+        reasons=tuple(load_reasons(reasons).values()) if reasons.exists() else (),
+    )

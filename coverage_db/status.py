@@ -1,0 +1,72 @@
+"""What the registry holds, in numbers, and what it lacks, by name."""
+
+from __future__ import annotations
+
+import sqlite3
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class TableStatus:
+    """A table, what a row of it is, and how many rows it has."""
+
+    name: str
+    title: str
+    rows: int
+
+
+@dataclass(frozen=True, slots=True)
+class RegistryStatus:
+    """The registry in numbers. ``facts_key`` stands for the text that it was built from.
+
+    ``unmapped_operations`` are emitted by no way of any card. ``gaps`` and ``unwritten_ops`` are ops without a
+    way: because no operations can compute them, or because no rule is written yet. ``ways_without_example``
+    have no example that passes, and ``untested_requirements`` none that breaks them; both are written as in
+    the tables, "op/way" and "op/way: requirement".
+    """
+
+    facts_key: str
+    tables: tuple[TableStatus, ...]
+    unmapped_operations: tuple[str, ...]
+    gaps: tuple[str, ...]
+    unwritten_ops: tuple[str, ...]
+    ways_without_example: tuple[str, ...]
+    untested_requirements: tuple[str, ...]
+
+    def rows(self, table: str) -> int:
+        """How many rows ``table`` has; 0 for a table that does not exist."""
+        return next((found.rows for found in self.tables if found.name == table), 0)
+
+
+_UNMAPPED = """
+    SELECT name FROM operations WHERE name NOT IN (SELECT operation FROM emissions) ORDER BY code
+"""
+_GAPS = "SELECT op FROM ops WHERE gap IS NOT NULL ORDER BY op"
+_UNWRITTEN = "SELECT DISTINCT op FROM unwritten ORDER BY op"
+_WITHOUT_EXAMPLE = """
+    SELECT id FROM ways WHERE id NOT IN (SELECT way FROM examples WHERE expect IS NULL) ORDER BY id
+"""
+_UNTESTED = """
+    SELECT requirements.way || ': ' || requirements.id FROM requirements
+    LEFT JOIN examples ON examples.way = requirements.way AND examples.expect = requirements.id
+    WHERE examples.name IS NULL ORDER BY 1
+"""
+
+
+def read_status(connection: sqlite3.Connection) -> RegistryStatus:
+    """The status of an open database of the registry."""
+    tables = connection.execute("SELECT name, title, rows FROM tables ORDER BY rowid").fetchall()
+    ((facts_key,),) = connection.execute("SELECT value FROM meta WHERE key = 'facts'").fetchall()
+    return RegistryStatus(
+        facts_key=facts_key,
+        tables=tuple(TableStatus(*row) for row in tables),
+        unmapped_operations=_names(connection, _UNMAPPED),
+        gaps=_names(connection, _GAPS),
+        unwritten_ops=_names(connection, _UNWRITTEN),
+        ways_without_example=_names(connection, _WITHOUT_EXAMPLE),
+        untested_requirements=_names(connection, _UNTESTED),
+    )
+
+
+def _names(connection: sqlite3.Connection, query: str) -> tuple[str, ...]:
+    return tuple(name for (name,) in connection.execute(query))
