@@ -172,9 +172,10 @@ ABSENT = Absent()
 
 @dataclass(frozen=True, slots=True)
 class Unknown:
-    """A number or list that is known only at run time: ``reason`` says what computes it."""
+    """A number or list that is known only at run time: ``reason`` says what computes it, ``values`` in what."""
 
     reason: str
+    values: tuple[int, ...] = ()
 
 
 Scalar = bool | int | float | str
@@ -223,6 +224,8 @@ class Node:
                     yield value
                 case RefList(values):
                     yield from (value for value in values if value is not None)
+                case Unknown(_, values):
+                    yield from values
                 case _:
                     pass
 

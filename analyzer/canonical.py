@@ -1,0 +1,105 @@
+"""Op names and arguments in one spelling, whichever way a model was captured."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import torch
+
+from analyzer.drafts import Draft, ObjectAttribute, drafts_in
+from analyzer.graph import TensorType
+from analyzer.operations import Operation
+from analyzer.tensor_types import dtype_of_number, element_type
+
+_LAYOUTS = {0: "strided", 1: "sparse", 5: "mkldnn"}
+_MEMORY_FORMATS = {0: "contiguous", 1: "preserve", 2: "channels_last", 3: "channels_last_3d"}
+_CONVOLUTIONS = frozenset({"aten._convolution.default", "aten._convolution.deprecated", "aten.convolution.default"})
+_CONVOLUTION_ARGUMENTS = ("input", "weight", "bias", "stride", "padding", "dilation", "groups")
+_TRANSPOSED_ARGUMENTS = ("input", "weight", "bias", "stride", "padding", "output_padding", "groups", "dilation")
+_POOLING = frozenset({f"aten.{kind}_pool{rank}d.default" for kind in ("max", "avg") for rank in (1, 2, 3)}) | frozenset(
+    f"aten.max_pool{rank}d_with_indices.default" for rank in (2, 3)
+)
+
+
+def op_name(operation: Operation) -> str:
+    """The op's name as cards spell it: ``aten.add.Tensor``, ``aten.relu.default``."""
+    return f"{operation.name.replace('::', '.')}.{operation.overload or 'default'}"
+
+
+def plain_arguments(operation: Operation, items: Sequence[object]) -> dict[str, object]:
+    """The arguments by name, with numbers that stand for a whole list repeated and enumerations spelled out."""
+    return {
+        argument.name: _plain(argument.kind, argument.length, item)
+        for argument, item in zip(operation.arguments, items, strict=False)
+    }
+
+
+def canonical(op: str, arguments: Mapping[str, object]) -> tuple[str, dict[str, object]]:
+    """The name and arguments that cards know for this call."""
+    arguments = dict(arguments)
+    if op in _CONVOLUTIONS:
+        op, arguments = _convolution(op, arguments)
+    if op.startswith("aten.conv") and op.endswith(".padding"):
+        op, arguments = _padding_by_name(op, arguments)
+    if op in _POOLING and arguments.get("stride") == []:
+        arguments["stride"] = arguments["kernel_size"]
+    return op, arguments
+
+
+def _plain(kind: str, length: int | None, item: object) -> object:
+    if isinstance(item, int) and not isinstance(item, bool):
+        if "ScalarType" in kind:
+            dtype = dtype_of_number(item)
+            return element_type(dtype).value if dtype is not None else f"dtype {item}"
+        if "MemoryFormat" in kind:
+            return _MEMORY_FORMATS.get(item, f"memory format {item}")
+        if "Layout" in kind:
+            return _LAYOUTS.get(item, f"layout {item}")
+        if length:
+            return [item] * length
+    if isinstance(item, torch.device):
+        return str(item)
+    if length and isinstance(item, list) and len(item) == 1 and not isinstance(item[0], Draft):
+        return item * length
+    return item
+
+
+def _convolution(op: str, arguments: dict[str, object]) -> tuple[str, dict[str, object]]:
+    stride = arguments.get("stride")
+    weight = arguments.get("weight")
+    rank = None
+    if isinstance(weight, Draft) and isinstance(weight.type, TensorType):
+        rank = weight.type.rank - 2
+    elif isinstance(stride, list):
+        rank = len(stride)
+    transposed = arguments.get("transposed")
+    if rank not in (1, 2, 3) or not isinstance(transposed, bool):
+        return op, arguments
+    for name in ("stride", "padding", "dilation", "output_padding"):
+        item = arguments[name]
+        if isinstance(item, list) and len(item) == 1:
+            arguments[name] = item * rank
+    if not transposed:
+        return f"aten.conv{rank}d.default", {name: arguments[name] for name in _CONVOLUTION_ARGUMENTS}
+    overload = "default" if rank == 1 else "input"
+    return f"aten.conv_transpose{rank}d.{overload}", {name: arguments[name] for name in _TRANSPOSED_ARGUMENTS}
+
+
+def _padding_by_name(op: str, arguments: dict[str, object]) -> tuple[str, dict[str, object]]:
+    """Padding by name as numbers; "same" around an even window pads one side more, which numbers cannot say."""
+    weight, dilation, padding = arguments["weight"], arguments["dilation"], arguments["padding"]
+    if not isinstance(weight, Draft) or not isinstance(weight.type, TensorType) or not isinstance(dilation, list):
+        return op, arguments
+    kernel = weight.type.shape[2:]
+    dilation = dilation * len(kernel) if len(dilation) == 1 else dilation
+    if list(drafts_in(dilation)):
+        return op, arguments
+    totals = [0 if padding == "valid" else d * (k - 1) for d, k in zip(dilation, kernel, strict=True)]
+    if padding not in ("valid", "same") or any(total % 2 for total in totals):
+        return op, arguments
+    return op.replace(".padding", ".default"), {**arguments, "padding": [total // 2 for total in totals]}
+
+
+def describe_object(item: ObjectAttribute) -> str:
+    """What an attribute that is no tensor is called in an argument."""
+    return f"object {item.path}"

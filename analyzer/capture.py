@@ -1,0 +1,161 @@
+"""Capture: from a model file or a live module to the graph that everything else works on."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import torch
+
+from analyzer.drafts import Draft, drafts_in
+from analyzer.errors import InputError
+from analyzer.graph import Graph, GraphInput, Parameter, TensorType
+from analyzer.input_spec import InputSpec, needed_options, order_by_name
+from analyzer.model_file import OpenedModel, open_model
+from analyzer.normal_form import normalize, quiet
+from analyzer.numbering import Numbered, number_graph
+from analyzer.source_position import SourceFinder
+from analyzer.tensor_types import empty_like_type, random_tensor, tensor_type
+from analyzer.typing_walk import TypingWalk
+
+Model = Path | torch.nn.Module
+Inputs = Sequence[torch.Tensor] | Sequence[InputSpec]
+
+
+@dataclass(frozen=True, slots=True)
+class Captured:
+    """A captured graph, with the TorchScript it was read from.
+
+    ``module`` is in our normal form: its ``forward`` graph is what ``torch_nodes`` (by `Node.id`) and
+    ``torch_values`` (by `Value.id`) belong to.
+    """
+
+    graph: Graph
+    module: torch._C.ScriptModule
+    torch_nodes: tuple[torch._C.Node, ...]
+    torch_values: tuple[torch._C.Value, ...]
+    input_types: tuple[TensorType, ...]
+    has_weights: bool
+    _drafts: tuple[Draft, ...]
+    _stored_inputs: tuple[torch.Tensor, ...]
+    _example: list[torch.Tensor] = field(default_factory=list)
+
+    @property
+    def example_inputs(self) -> tuple[torch.Tensor, ...]:
+        """Inputs to run the model on: those given or stored with it, else random ones of its types."""
+        if not self._example:
+            generator = torch.Generator().manual_seed(0)
+            made = self._stored_inputs or tuple(random_tensor(kind, generator) for kind in self.input_types)
+            self._example.extend(made)
+        return tuple(self._example)
+
+    def tensor(self, value: int) -> torch.Tensor:
+        """The elements of a parameter or literal. Asks for a graph captured with weights."""
+        if not self.has_weights:
+            raise ValueError("the graph was captured without weights")
+        draft = self._drafts[value]
+        if isinstance(draft.origin, Parameter):
+            return attribute_at(self.module, draft.origin.path)
+        found = draft.torch_value.toIValue()
+        if isinstance(found, torch.Tensor):
+            return found
+        if draft.tensor is not None and draft.is_real and draft.is_constant:
+            return draft.tensor
+        raise ValueError(f"value {value} is not a constant")
+
+
+def attribute_at(module: torch._C.ScriptModule, path: str) -> torch.Tensor:
+    """The tensor attribute at ``path`` below a module, detached."""
+    *owners, name = path.split(".")
+    for owner in owners:
+        module = module.getattr(owner)
+    tensor = module.getattr(name)
+    if not isinstance(tensor, torch.Tensor):
+        raise ValueError(f"{path} is not a tensor")
+    return tensor.detach()
+
+
+def capture(model: Model, inputs: Inputs | None = None, *, weights: bool, allow_pickle: bool = False) -> Captured:
+    """Capture a model file or a live module.
+
+    ``inputs`` are example tensors or specifications; None takes those stored with the model. With ``weights``
+    the elements of parameters are read; without, only their types, and the graph is the same. ``allow_pickle``
+    permits files that run code when they are opened.
+    """
+    given = tuple(inputs) if inputs is not None else None
+    with quiet(), torch.no_grad():
+        opened = open_model(model, _tensors(given), weights=weights, allow_pickle=allow_pickle)
+        module = normalize(opened.module)
+        graph = module._get_method("forward").graph
+        types = _input_types(graph, given, opened)
+        finder = SourceFinder()
+        walk = TypingWalk(module, finder.locate)
+        drafts = _bind_inputs(walk, graph, types)
+        nodes = walk.walk_block(graph)
+        outputs = [draft for value in graph.outputs() for draft in drafts_in(walk.item(value))]
+    numbered = number_graph(opened.name, drafts, nodes, outputs)
+    return _captured(numbered, module, types, opened, given, weights=weights)
+
+
+def _captured(
+    numbered: Numbered,
+    module: torch._C.ScriptModule,
+    types: tuple[TensorType, ...],
+    opened: OpenedModel,
+    given: tuple[torch.Tensor | InputSpec, ...] | None,
+    *,
+    weights: bool,
+) -> Captured:
+    return Captured(
+        numbered.graph,
+        module,
+        tuple(node.torch_node for node in numbered.nodes),
+        tuple(draft.torch_value for draft in numbered.values),
+        types,
+        weights,
+        numbered.values,
+        _tensors(given) or opened.stored_inputs,
+    )
+
+
+def _tensors(given: tuple[torch.Tensor | InputSpec, ...] | None) -> tuple[torch.Tensor, ...]:
+    return tuple(item for item in given or () if isinstance(item, torch.Tensor))
+
+
+def _input_types(
+    graph: torch._C.Graph, given: tuple[torch.Tensor | InputSpec, ...] | None, opened: OpenedModel
+) -> tuple[TensorType, ...]:
+    names = input_names(graph)
+    if given is None:
+        if opened.stored_types is None:
+            raise InputError(
+                f"{opened.name} holds no example inputs, so their shapes must be given: {needed_options(names)}."
+            )
+        types = opened.stored_types
+    else:
+        specs = [InputSpec(tensor_type(x)) if isinstance(x, torch.Tensor) else x for x in given]
+        types = tuple(spec.type for spec in order_by_name(specs, names))
+    if len(types) != len(names):
+        raise InputError(
+            f"{opened.name} has {len(names)} inputs ({', '.join(names)}), but {len(types)} are stored with it; "
+            f"give them: {needed_options(names)}."
+        )
+    return types
+
+
+def input_names(graph: torch._C.Graph) -> list[str]:
+    """The names of the inputs of ``forward``, the module itself left out."""
+    return [value.debugName().split(".")[0] for value in list(graph.inputs())[1:]]
+
+
+def _bind_inputs(walk: TypingWalk, graph: torch._C.Graph, types: Sequence[TensorType]) -> list[Draft]:
+    self_value, *values = graph.inputs()
+    walk.bind_root(self_value)
+    drafts = []
+    for index, (value, kind, name) in enumerate(zip(values, types, input_names(graph), strict=True)):
+        tensor = empty_like_type(kind, device="meta")
+        draft = Draft(value, kind, tensor, GraphInput(index, name), is_constant=False)
+        walk.known[value.unique()] = draft
+        drafts.append(draft)
+    return drafts

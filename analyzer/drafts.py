@@ -1,0 +1,92 @@
+"""Values and nodes while a graph is being captured, before they are numbered."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+import torch
+
+from analyzer.graph import BlockInput, GraphInput, Literal, OtherType, Parameter, SourcePosition, ValueType
+
+KnownOrigin = GraphInput | Parameter | Literal | BlockInput
+
+
+@dataclass(slots=True, eq=False)
+class Draft:
+    """A tensor, or an object known only at run time.
+
+    ``tensor`` has the type and, where it is not on ``meta``, the elements; it is None where the type is not
+    known. ``origin`` is None for what a node computes. ``part`` names a piece of ``torch_value`` that PyTorch's
+    graph has no value of its own for, such as the weight in quantized packed parameters.
+    """
+
+    torch_value: torch._C.Value
+    type: ValueType
+    tensor: torch.Tensor | None
+    origin: KnownOrigin | None
+    is_constant: bool
+    part: str = ""
+
+    @property
+    def is_real(self) -> bool:
+        """Whether the elements are known."""
+        return self.tensor is not None and not self.tensor.is_meta
+
+
+@dataclass(slots=True, eq=False)
+class BlockDraft:
+    """A block of control flow: its inputs, its nodes and its outputs."""
+
+    inputs: list[Draft]
+    nodes: list[NodeDraft]
+    outputs: list[Draft]
+
+
+@dataclass(slots=True, eq=False)
+class NodeDraft:
+    """One call of an op. ``arguments`` hold what the walk knows: drafts, numbers, and lists of them."""
+
+    torch_node: torch._C.Node
+    op: str
+    arguments: dict[str, object]
+    outputs: list[Draft]
+    source: SourcePosition
+    blocks: list[BlockDraft] = field(default_factory=list)
+    has_effect: bool = False
+    is_constant: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class ModulePath:
+    """A module, by the attributes that lead to it from the root."""
+
+    path: str
+    module: torch._C.ScriptModule
+
+
+@dataclass(frozen=True, slots=True)
+class ObjectAttribute:
+    """An attribute that is neither module nor tensor nor number, such as quantized packed parameters."""
+
+    path: str
+    value: torch._C.Value
+    object: object
+
+
+def drafts_in(item: object) -> Iterator[Draft]:
+    """Every draft in an item, those in lists, tuples and dictionaries included, in order."""
+    if isinstance(item, Draft):
+        yield item
+    elif isinstance(item, (list, tuple)):
+        for part in item:
+            yield from drafts_in(part)
+    elif isinstance(item, dict):
+        for part in item.values():
+            yield from drafts_in(part)
+
+
+def run_time_object(value: torch._C.Value, reason: str = "") -> Draft:
+    """A draft for what is no tensor and is known only at run time."""
+    name = value.type().annotation_str
+    return Draft(value, OtherType(f"{name} ({reason})" if reason else name), None, None, is_constant=False)

@@ -1,0 +1,7 @@
+"""Errors of this package that are the caller's to mend."""
+
+from __future__ import annotations
+
+
+class InputError(Exception):
+    """The file, the module or the options given cannot be used; the message says what to do instead."""

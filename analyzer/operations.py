@@ -1,0 +1,122 @@
+"""Calls of PyTorch's ops by their schema."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+
+import torch
+
+from analyzer.drafts import Draft
+from analyzer.shape_rules import RULES
+
+
+class OpError(Exception):
+    """An op could not be called on what is known of its arguments."""
+
+
+@dataclass(frozen=True, slots=True)
+class SchemaArgument:
+    """One argument of an op's schema. ``length`` is set for a list that a single number may stand for."""
+
+    name: str
+    kind: str
+    length: int | None
+    is_keyword_only: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Operation:
+    """An op overload: its name (``aten::add``), overload (``Tensor``), schema and the function that calls it."""
+
+    name: str
+    overload: str
+    arguments: tuple[SchemaArgument, ...]
+    is_mutable: bool
+    call: Callable[..., object] | None
+
+
+@lru_cache(maxsize=4096)
+def operation_of(schema_text: str) -> Operation:
+    """The op with this schema, as a node of TorchScript states it."""
+    schema = torch._C.parse_schema(schema_text)
+    arguments = tuple(
+        SchemaArgument(
+            argument.name,
+            str(getattr(argument, "real_type", argument.type)),
+            getattr(argument, "N", None),
+            argument.kwarg_only,
+        )
+        for argument in schema.arguments
+    )
+    found = torch._C._get_operation_overload(schema.name, schema.overload_name)
+    is_mutable = any(a.alias_info is not None and a.alias_info.is_write for a in schema.arguments)
+    return Operation(schema.name, schema.overload_name, arguments, is_mutable, found[0] if found is not None else None)
+
+
+def evaluate(operation: Operation, items: Sequence[object]) -> object:
+    """What the op returns, on ``meta`` where not all elements are known; `OpError` where it cannot be called."""
+    if any(isinstance(draft, Draft) and draft.tensor is None for item in items for draft in _flat(item)):
+        raise OpError("an argument is known only at run time")
+    values = [_plain(item) for item in items]
+    on_meta = any(isinstance(x, torch.Tensor) and x.is_meta for value in values for x in _flat(value))
+    if on_meta:
+        rule = RULES.get(operation.name)
+        if rule is not None:
+            answer = rule(dict(zip((a.name for a in operation.arguments), values, strict=False)))
+            if answer is not None:
+                return answer
+        values = [
+            torch.device("meta") if isinstance(value, torch.device) and "Device" in argument.kind else value
+            for argument, value in zip(operation.arguments, values, strict=False)
+        ]
+    try:
+        return _call(operation, values)
+    except OpError:
+        if not on_meta:
+            raise
+    # Some meta kernels refuse constants whose elements are known, for they live on another device.
+    return _call(operation, [_to_meta(value) for value in values])
+
+
+def _call(operation: Operation, values: Sequence[object]) -> object:
+    if operation.call is None:
+        raise OpError(f"{operation.name} cannot be called alone")
+    positional = [v for a, v in zip(operation.arguments, values, strict=False) if not a.is_keyword_only]
+    keywords = {a.name: v for a, v in zip(operation.arguments, values, strict=False) if a.is_keyword_only}
+    try:
+        return operation.call(*positional, **keywords)
+    except (RuntimeError, TypeError, ValueError, IndexError, ArithmeticError) as error:
+        raise OpError(_first_line(error)) from error
+
+
+def _first_line(error: BaseException) -> str:
+    text = str(error).strip()
+    return text.splitlines()[0] if text else type(error).__name__
+
+
+def _flat(item: object) -> Sequence[object]:
+    if isinstance(item, (list, tuple)):
+        return [leaf for part in item for leaf in _flat(part)]
+    return (item,)
+
+
+def _plain(item: object) -> object:
+    if isinstance(item, Draft):
+        return item.tensor
+    if isinstance(item, list):
+        return [_plain(part) for part in item]
+    if isinstance(item, tuple):
+        return tuple(_plain(part) for part in item)
+    if isinstance(item, dict):
+        return {key: _plain(part) for key, part in item.items()}
+    return item
+
+
+def _to_meta(value: object) -> object:
+    if isinstance(value, torch.Tensor):
+        return value.to("meta")
+    if isinstance(value, (list, tuple)):
+        return [_to_meta(part) for part in value]
+    return value

@@ -1,0 +1,127 @@
+"""TorchScript's nodes that only build or take apart lists, tuples and dictionaries: answered, not called."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import torch
+
+from analyzer.drafts import Draft
+
+UNANSWERED: tuple[object, ...] = (object(),)
+"""The answer of a node that must be treated as any other op."""
+
+StructureOp = Callable[[torch._C.Node, Sequence[object]], Sequence[object]]
+
+
+def _list_construct(_node: torch._C.Node, items: Sequence[object]) -> Sequence[object]:
+    return (list(items),)
+
+
+def _tuple_construct(_node: torch._C.Node, items: Sequence[object]) -> Sequence[object]:
+    return (tuple(items),)
+
+
+def _dict_construct(_node: torch._C.Node, items: Sequence[object]) -> Sequence[object]:
+    keys = items[::2]
+    if not all(isinstance(key, (str, int, float, bool)) for key in keys):
+        return UNANSWERED
+    return (dict(zip(keys, items[1::2], strict=True)),)
+
+
+def _unpack(node: torch._C.Node, items: Sequence[object]) -> Sequence[object]:
+    (parts,) = items
+    outputs = list(node.outputs())
+    if not isinstance(parts, (list, tuple)) or len(parts) != len(outputs):
+        return UNANSWERED
+    for part, output in zip(parts, outputs, strict=True):
+        # PyTorch has one value for a list; from here on each tensor in it has its own.
+        if isinstance(part, Draft) and part.origin is None and part.torch_value.type().kind() != "TensorType":
+            part.torch_value = output
+    return tuple(parts)
+
+
+def _tuple_index(_node: torch._C.Node, items: Sequence[object]) -> Sequence[object]:
+    parts, index = items
+    if isinstance(parts, tuple) and isinstance(index, int):
+        return (parts[index],)
+    return UNANSWERED
+
+
+def _get_item(_node: torch._C.Node, items: Sequence[object]) -> Sequence[object]:
+    parts, index = items
+    if isinstance(parts, (list, tuple)) and isinstance(index, int) and -len(parts) <= index < len(parts):
+        return (parts[index],)
+    if isinstance(parts, dict) and isinstance(index, (str, int)) and index in parts:
+        return (parts[index],)
+    return UNANSWERED
+
+
+def _length(_node: torch._C.Node, items: Sequence[object]) -> Sequence[object]:
+    (parts,) = items
+    if isinstance(parts, (list, tuple, dict, str)):
+        return (len(parts),)
+    return UNANSWERED
+
+
+def _same(_node: torch._C.Node, items: Sequence[object]) -> Sequence[object]:
+    return (items[0],)
+
+
+def _is_none(item: object) -> bool | None:
+    """Whether an item is None; nothing where only the run will tell."""
+    if isinstance(item, Draft) and item.tensor is None:
+        return None if "Optional" in item.torch_value.type().annotation_str else False
+    return item is None
+
+
+def _is(_node: torch._C.Node, items: Sequence[object]) -> Sequence[object]:
+    first, second = map(_is_none, items)
+    if first is None or second is None or not (first or second):
+        return UNANSWERED
+    return (first and second,)
+
+
+def _is_not(_node: torch._C.Node, items: Sequence[object]) -> Sequence[object]:
+    answer = _is(_node, items)
+    return answer if answer is UNANSWERED else (not answer[0],)
+
+
+def _size(_node: torch._C.Node, items: Sequence[object]) -> Sequence[object]:
+    x = items[0]
+    if not isinstance(x, Draft) or x.tensor is None:
+        return UNANSWERED
+    if len(items) == 1:
+        return (list(x.tensor.shape),)
+    axis = items[1]
+    if isinstance(axis, int) and -x.tensor.dim() <= axis < x.tensor.dim():
+        return (x.tensor.shape[axis],)
+    return UNANSWERED
+
+
+def _dim(_node: torch._C.Node, items: Sequence[object]) -> Sequence[object]:
+    x = items[0]
+    return (x.tensor.dim(),) if isinstance(x, Draft) and x.tensor is not None else UNANSWERED
+
+
+def _uninitialized(node: torch._C.Node, _items: Sequence[object]) -> Sequence[object]:
+    return (None,) * node.outputsSize()
+
+
+STRUCTURE_OPS: dict[str, StructureOp] = {
+    "prim::ListConstruct": _list_construct,
+    "prim::TupleConstruct": _tuple_construct,
+    "prim::DictConstruct": _dict_construct,
+    "prim::ListUnpack": _unpack,
+    "prim::TupleUnpack": _unpack,
+    "prim::TupleIndex": _tuple_index,
+    "prim::unchecked_cast": _same,
+    "prim::Uninitialized": _uninitialized,
+    "aten::__getitem__": _get_item,
+    "aten::len": _length,
+    "aten::__is__": _is,
+    "aten::__isnot__": _is_not,
+    "aten::size": _size,
+    "aten::dim": _dim,
+}
+"""Nodes by kind; each function answers one item an output, or `UNANSWERED`."""

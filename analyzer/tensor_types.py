@@ -1,0 +1,123 @@
+"""PyTorch's element types and tensors as types of the captured graph, and back."""
+
+from __future__ import annotations
+
+import torch
+
+from analyzer.graph import (
+    NOT_QUANTIZED,
+    ElementType,
+    NotQuantized,
+    PerChannel,
+    PerTensor,
+    Quantization,
+    TensorType,
+)
+
+_BY_DTYPE: dict[torch.dtype, ElementType] = {
+    torch.float32: ElementType.FLOAT32,
+    torch.float16: ElementType.FLOAT16,
+    torch.float64: ElementType.FLOAT64,
+    torch.bfloat16: ElementType.BFLOAT16,
+    torch.int64: ElementType.INT64,
+    torch.int32: ElementType.INT32,
+    torch.int16: ElementType.INT16,
+    torch.int8: ElementType.INT8,
+    torch.uint8: ElementType.UINT8,
+    torch.bool: ElementType.BOOL,
+    torch.quint8: ElementType.QUINT8,
+    torch.qint8: ElementType.QINT8,
+    torch.qint32: ElementType.QINT32,
+    torch.complex64: ElementType.COMPLEX64,
+    torch.complex128: ElementType.COMPLEX128,
+}
+_BY_ELEMENT = {element: dtype for dtype, element in _BY_DTYPE.items()}
+
+# c10::ScalarType, which is how TorchScript writes an element type.
+_BY_NUMBER: tuple[torch.dtype | None, ...] = (
+    torch.uint8,
+    torch.int8,
+    torch.int16,
+    torch.int32,
+    torch.int64,
+    torch.float16,
+    torch.float32,
+    torch.float64,
+    None,
+    torch.complex64,
+    torch.complex128,
+    torch.bool,
+    torch.qint8,
+    torch.quint8,
+    torch.qint32,
+    torch.bfloat16,
+)
+
+
+def element_type(dtype: torch.dtype) -> ElementType:
+    """The element type of the graph for one of PyTorch's; ``OTHER`` where there is none."""
+    return _BY_DTYPE.get(dtype, ElementType.OTHER)
+
+
+def torch_dtype(element: ElementType) -> torch.dtype:
+    """PyTorch's element type for one of the graph's, which must not be ``OTHER``."""
+    return _BY_ELEMENT[element]
+
+
+def dtype_of_number(number: int) -> torch.dtype | None:
+    """The element type that TorchScript writes as ``number``, or None where it is none of ours."""
+    return _BY_NUMBER[number] if 0 <= number < len(_BY_NUMBER) else None
+
+
+def tensor_type(tensor: torch.Tensor) -> TensorType:
+    """The type of a tensor, quantization included."""
+    quant = quantization(tensor) if tensor.is_quantized else NOT_QUANTIZED
+    return TensorType(element_type(tensor.dtype), tuple(tensor.shape), quant)
+
+
+def quantization(tensor: torch.Tensor) -> Quantization:
+    """The quantization parameters of a quantized tensor."""
+    if tensor.qscheme() in (torch.per_tensor_affine, torch.per_tensor_symmetric):
+        return PerTensor(tensor.q_scale(), tensor.q_zero_point())
+    return PerChannel(
+        tuple(tensor.q_per_channel_scales().tolist()),
+        tuple(int(zero) for zero in tensor.q_per_channel_zero_points().tolist()),
+        tensor.q_per_channel_axis(),
+    )
+
+
+def empty_like_type(type_: TensorType, *, device: str) -> torch.Tensor:
+    """A tensor of this type without defined elements: on ``meta``, or on the CPU where it is quantized."""
+    dtype = torch_dtype(type_.dtype)
+    match type_.quant:
+        case NotQuantized():
+            return torch.empty(type_.shape, dtype=dtype, device=device)
+        case PerTensor(scale, zero_point):
+            return torch._empty_affine_quantized(type_.shape, scale=scale, zero_point=zero_point, dtype=dtype)
+        case PerChannel(scales, zero_points, axis):
+            return torch._empty_per_channel_affine_quantized(
+                type_.shape,
+                scales=torch.tensor(scales, dtype=torch.float64),
+                zero_points=torch.tensor(zero_points),
+                axis=axis,
+                dtype=dtype,
+            )
+
+
+def random_tensor(type_: TensorType, generator: torch.Generator) -> torch.Tensor:
+    """A tensor of this type with random elements: normal floats, small non-negative integers, fair booleans."""
+    dtype = torch_dtype(type_.dtype)
+    match type_.quant:
+        case PerTensor(scale, zero_point):
+            floats = torch.randn(type_.shape, generator=generator) * scale * 40
+            return torch.quantize_per_tensor(floats, scale, zero_point, dtype)
+        case PerChannel(scales, zero_points, axis):
+            floats = torch.randn(type_.shape, generator=generator)
+            return torch.quantize_per_channel(floats, torch.tensor(scales), torch.tensor(zero_points), axis, dtype)
+        case NotQuantized():
+            pass
+    if dtype is torch.bool:
+        return torch.rand(type_.shape, generator=generator) < 0.5
+    if dtype.is_floating_point or dtype.is_complex:
+        return torch.randn(type_.shape, generator=generator).to(dtype)
+    return torch.randint(0, 10, type_.shape, generator=generator).to(dtype)

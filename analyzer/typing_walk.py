@@ -1,0 +1,297 @@
+"""The walk that types a frozen TorchScript graph.
+
+Each op is called by its schema on meta tensors, or answered by a rule. What does not depend on tensors (sizes,
+lists, arithmetic on shapes) is computed and becomes arguments; what no input's values reach is a constant.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+
+import torch
+
+from analyzer.canonical import canonical, op_name, plain_arguments
+from analyzer.drafts import BlockDraft, Draft, ModulePath, NodeDraft, ObjectAttribute, drafts_in, run_time_object
+from analyzer.graph import BlockInput, DynamicType, Literal, OtherType, Parameter, SourcePosition
+from analyzer.operations import Operation, OpError, evaluate, operation_of
+from analyzer.structure_ops import STRUCTURE_OPS, UNANSWERED
+from analyzer.tensor_types import tensor_type
+
+# Elements of constants are read up to these numbers: enough for indices, sizes and scales.
+MAX_READ_INTEGERS = 4096
+MAX_READ_FLOATS = 16
+MAX_LITERAL = 256
+# A constant with more elements than this is typed, not computed.
+_MAX_COMPUTED = 1 << 20
+
+# The result depends on the shape and element type of the first argument, not on its elements.
+_SHAPE_ONLY = frozenset(
+    f"aten::{name}"
+    for name in (
+        "new_zeros new_ones new_full new_empty zeros_like ones_like full_like empty_like _shape_as_tensor".split()
+    )
+)
+
+# They tell a person something and compute nothing.
+_IGNORED = frozenset({"prim::Print", "aten::warn"})
+
+
+def is_read(tensor: torch.Tensor) -> bool:
+    """Whether the elements of a constant are read when the graph is captured."""
+    limit = MAX_READ_FLOATS if tensor.dtype.is_floating_point or tensor.dtype.is_complex else MAX_READ_INTEGERS
+    return tensor.numel() <= limit
+
+
+@dataclass(slots=True)
+class TypingWalk:
+    """The state of one walk: what is known of each value of the TorchScript graph."""
+
+    root: torch._C.ScriptModule
+    locate: Callable[[torch._C.Node], SourcePosition]
+    known: dict[int, object] = field(default_factory=dict)
+    depth: int = 0
+    _attributes: dict[str, object] = field(default_factory=dict)
+
+    def bind_root(self, value: torch._C.Value) -> None:
+        """Say which value is the module itself."""
+        self.known[value.unique()] = ModulePath("", self.root)
+
+    def walk_block(self, block: torch._C.Block | torch._C.Graph) -> list[NodeDraft]:
+        """Type every node of a block, in order, and return those that compute something at run time."""
+        drafts: list[NodeDraft] = []
+        for node in list(block.nodes()):
+            drafts.extend(self._visit(node))
+        return drafts
+
+    def item(self, value: torch._C.Value) -> object:
+        """What is known of a value: a draft, a number, a list of them, or the like."""
+        return self.known[value.unique()]
+
+    def _visit(self, node: torch._C.Node) -> Iterable[NodeDraft]:
+        kind = node.kind()
+        if kind == "prim::Constant":
+            self.known[node.output().unique()] = self._constant(node)
+            return ()
+        if kind == "prim::GetAttr":
+            self.known[node.output().unique()] = self._attribute(node)
+            return ()
+        if kind in _IGNORED:
+            return ()
+        items = [self.known[value.unique()] for value in node.inputs()]
+        structure = STRUCTURE_OPS.get(kind)
+        if structure is not None:
+            answers = structure(node, items)
+            if answers is not UNANSWERED:
+                for output, answer in zip(node.outputs(), answers, strict=True):
+                    self.known[output.unique()] = answer
+                return ()
+        if kind == "prim::If":
+            return self._if(node, items)
+        if kind == "prim::Loop":
+            return self._loop(node, items)
+        schema = node.schema()
+        if not schema or schema == "(no schema)" or not node.outputsSize():
+            return (self._opaque(node, items, "PyTorch states no schema of it"),)
+        return self._op(node, operation_of(schema), items)
+
+    def _constant(self, node: torch._C.Node) -> object:
+        output = node.output()
+        value = output.toIValue()
+        if not isinstance(value, torch.Tensor):
+            return value
+        return self._literal(output, value)
+
+    def _literal(self, value: torch._C.Value, tensor: torch.Tensor) -> Draft:
+        origin = Literal(value.debugName(), literal_data(tensor))
+        return Draft(value, tensor_type(tensor), _as_known(tensor), origin, is_constant=True)
+
+    def _attribute(self, node: torch._C.Node) -> object:
+        owner = self.known[node.input().unique()]
+        if not isinstance(owner, ModulePath):
+            return run_time_object(node.output())
+        name = node.s("name")
+        path = f"{owner.path}.{name}" if owner.path else name
+        if path in self._attributes:
+            return self._attributes[path]
+        found = self._read_attribute(node.output(), path, owner.module.getattr(name))
+        self._attributes[path] = found
+        return found
+
+    def _read_attribute(self, value: torch._C.Value, path: str, found: object) -> object:
+        if isinstance(found, torch._C.ScriptModule):
+            return ModulePath(path, found)
+        if isinstance(found, torch.Tensor):
+            return Draft(value, tensor_type(found), _as_known(found.detach()), Parameter(path), is_constant=True)
+        if found is None or isinstance(found, (bool, int, float, str)):
+            return found
+        if isinstance(found, (list, tuple)) and all(isinstance(part, (bool, int, float, str)) for part in found):
+            return list(found) if isinstance(found, list) else found
+        return ObjectAttribute(path, value, found)
+
+    def _op(self, node: torch._C.Node, operation: Operation, items: Sequence[object]) -> Iterable[NodeDraft]:
+        outputs = list(node.outputs())
+        try:
+            result = evaluate(operation, items)
+        except OpError as error:
+            return (self._opaque(node, items, str(error)),)
+        results = result if len(outputs) > 1 and isinstance(result, (list, tuple)) else (result,)
+        if len(results) != len(outputs):
+            return (self._opaque(node, items, "it returns another number of values than its schema says"),)
+        is_constant = self._is_constant(node, operation, items)
+        answers = [self._bind(value, answer, is_constant) for value, answer in zip(outputs, results, strict=True)]
+        for value, answer in zip(outputs, answers, strict=True):
+            self.known[value.unique()] = answer
+        drafts = [draft for answer in answers for draft in drafts_in(answer)]
+        if not drafts and not operation.is_mutable:
+            return ()
+        op, arguments = canonical(op_name(operation), plain_arguments(operation, items))
+        return (
+            NodeDraft(
+                node,
+                op,
+                arguments,
+                drafts,
+                self.locate(node),
+                has_effect=operation.is_mutable,
+                is_constant=is_constant,
+            ),
+        )
+
+    def _is_constant(self, node: torch._C.Node, operation: Operation, items: Sequence[object]) -> bool:
+        if node.isNondeterministic():
+            return False
+        if operation.name in _SHAPE_ONLY:
+            items = items[1:]
+        return all(draft.is_constant for item in items for draft in drafts_in(item))
+
+    def _bind(self, value: torch._C.Value, answer: object, is_constant: bool) -> object:
+        if isinstance(answer, torch.Tensor):
+            keeps = answer.is_meta or answer.is_quantized or answer.numel() <= _MAX_COMPUTED
+            tensor = answer if keeps else answer.to("meta")
+            return Draft(value, tensor_type(answer), tensor, None, is_constant)
+        if isinstance(answer, list):
+            return [self._bind(value, part, is_constant) for part in answer]
+        if isinstance(answer, tuple):
+            return tuple(self._bind(value, part, is_constant) for part in answer)
+        return answer
+
+    def _opaque(self, node: torch._C.Node, items: Sequence[object], reason: str) -> NodeDraft:
+        """A node whose results are not known: tensors of unknown shape, or objects."""
+        schema = node.schema()
+        operation = operation_of(schema) if schema and schema != "(no schema)" else None
+        name, arguments = node.kind().replace("::", "."), {f"input{i}": item for i, item in enumerate(items)}
+        if operation is not None:
+            name, arguments = canonical(op_name(operation), plain_arguments(operation, items))
+        outputs = []
+        for value in node.outputs():
+            draft = self.run_time_value(value, f"{name}: {reason}")
+            self.known[value.unique()] = draft
+            outputs.append(draft)
+        return NodeDraft(
+            node,
+            name,
+            arguments,
+            outputs,
+            self.locate(node),
+            has_effect=operation is None or operation.is_mutable or not outputs,
+        )
+
+    def run_time_value(self, value: torch._C.Value, reason: str) -> Draft:
+        """A draft for a value that only the run will tell."""
+        if value.type().kind() == "TensorType":
+            return Draft(value, DynamicType(reason), None, None, is_constant=False)
+        return run_time_object(value)
+
+    def _if(self, node: torch._C.Node, items: Sequence[object]) -> Iterable[NodeDraft]:
+        condition = items[0]
+        blocks = list(node.blocks())
+        if isinstance(condition, bool):
+            taken = blocks[0] if condition else blocks[1]
+            drafts = self.walk_block(taken)
+            for value, inner in zip(node.outputs(), taken.outputs(), strict=True):
+                self.known[value.unique()] = self.item(inner)
+            return drafts
+        self.depth += 1
+        bodies = []
+        for block in blocks:
+            nodes = self.walk_block(block)
+            bodies.append(([self.item(value) for value in block.outputs()], nodes))
+        self.depth -= 1
+        outputs = []
+        for index, value in enumerate(node.outputs()):
+            draft = self._merged(value, [items_[index] for items_, _ in bodies], "prim.If")
+            self.known[value.unique()] = draft
+            outputs.append(draft)
+        drafts = [BlockDraft([], nodes, [d for item in items_ for d in drafts_in(item)]) for items_, nodes in bodies]
+        return (self._control_flow(node, "prim.If", {"condition": condition}, outputs, drafts),)
+
+    def _loop(self, node: torch._C.Node, items: Sequence[object]) -> Iterable[NodeDraft]:
+        (body,) = node.blocks()
+        counter, *carried = body.inputs()
+        self.known[counter.unique()] = run_time_object(counter)
+        inputs = [Draft(counter, OtherType("int"), None, BlockInput(0), is_constant=False)]
+        self.known[counter.unique()] = inputs[0]
+        for index, (value, initial) in enumerate(zip(carried, items[2:], strict=True), start=1):
+            draft = self._merged(value, [initial], "prim.Loop")
+            draft.origin = BlockInput(index)
+            self.known[value.unique()] = draft
+            inputs.append(draft)
+        self.depth += 1
+        nodes = self.walk_block(body)
+        results = [self.item(value) for value in body.outputs()]
+        stays = all(
+            isinstance(after, Draft) and after.type == before.type
+            for before, after in zip(inputs[1:], results[1:], strict=True)
+            if isinstance(before.type, type(before.type)) and before.tensor is not None
+        )
+        if not stays:
+            for draft in inputs[1:]:
+                if draft.tensor is not None:
+                    draft.type, draft.tensor = DynamicType("the loop changes its shape or type"), None
+            nodes = self.walk_block(body)
+            results = [self.item(value) for value in body.outputs()]
+        self.depth -= 1
+        outputs = []
+        for value, before, after in zip(node.outputs(), inputs[1:], results[1:], strict=True):
+            draft = self._merged(value, [before, after], "prim.Loop")
+            self.known[value.unique()] = draft
+            outputs.append(draft)
+        arguments = {"max_trip_count": items[0], "condition": items[1], "carried": list(items[2:])}
+        block = BlockDraft(inputs, nodes, [d for item in results for d in drafts_in(item)])
+        return (self._control_flow(node, "prim.Loop", arguments, outputs, [block]),)
+
+    def _merged(self, value: torch._C.Value, items: Sequence[object], op: str) -> Draft:
+        drafts = [item for item in items if isinstance(item, Draft)]
+        if len(drafts) == len(items) and len({str(d.type) for d in drafts}) == 1 and drafts[0].tensor is not None:
+            tensor = drafts[0].tensor
+            if not tensor.is_quantized:
+                tensor = tensor.to("meta")
+            return Draft(value, drafts[0].type, tensor, None, is_constant=False)
+        return self.run_time_value(value, f"{op}: the type depends on the way taken")
+
+    def _control_flow(
+        self,
+        node: torch._C.Node,
+        op: str,
+        arguments: dict[str, object],
+        outputs: list[Draft],
+        blocks: list[BlockDraft],
+    ) -> NodeDraft:
+        return NodeDraft(node, op, arguments, outputs, self.locate(node), blocks, has_effect=True)
+
+
+def literal_data(tensor: torch.Tensor) -> tuple[int | float | bool, ...] | None:
+    """The elements of a constant, flat, where they are few and were read."""
+    if tensor.is_meta or tensor.is_quantized or tensor.is_complex():
+        return None
+    if not is_read(tensor) or tensor.numel() > MAX_LITERAL:
+        return None
+    return tuple(tensor.flatten().tolist())
+
+
+def _as_known(tensor: torch.Tensor) -> torch.Tensor:
+    """The tensor itself where its elements may matter to shapes, else its type on ``meta``."""
+    if tensor.is_meta or tensor.is_quantized:
+        return tensor
+    return tensor.detach().clone() if is_read(tensor) else tensor.detach().to("meta")
