@@ -5,8 +5,6 @@ A database is built in memory and then written whole, so that nobody ever sees h
 
 from __future__ import annotations
 
-import os
-import secrets
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing
@@ -15,6 +13,7 @@ from pathlib import Path
 import sqlite_utils
 
 from coverage_db import cards, checks, spec
+from coverage_db.cache import write_whole
 from coverage_db.card_tables import CARD_TABLES
 from coverage_db.documents import DocumentFormat
 from coverage_db.knowledge import TEXT_DIRECTORY, Knowledge, load_knowledge
@@ -57,17 +56,6 @@ def database_bytes(known: Knowledge, key: RegistryKey) -> bytes:
         _check_references(database)
         connection.commit()
         return connection.serialize()
-
-
-def write_whole(path: Path, data: bytes) -> None:
-    """Put ``data`` at ``path`` in one step: a reader finds the old file or the new one, never a part."""
-    partial = path.with_name(f"{path.name}.{os.getpid()}-{secrets.token_hex(4)}.partial")
-    try:
-        partial.write_bytes(data)
-        partial.replace(path)
-    except OSError:
-        partial.unlink(missing_ok=True)
-        raise
 
 
 def _describe(database: sqlite_utils.Database, key: RegistryKey) -> None:

@@ -7,7 +7,6 @@ import sqlite3
 import time
 from contextlib import closing, suppress
 from pathlib import Path
-from urllib.parse import quote
 
 from coverage_db.registry_key import RegistryKey
 
@@ -29,22 +28,48 @@ def cached_path(directory: Path, key: RegistryKey) -> Path:
     return directory / f"registry-{key.facts}-{key.layout}.db"
 
 
-def connect_read_only(path: Path) -> sqlite3.Connection:
-    """Open a database that nobody writes to: files are replaced, never changed."""
-    return sqlite3.connect(f"file:{quote(str(path.absolute()))}?mode=ro&immutable=1", uri=True)
-
-
-def is_sound(path: Path, key: RegistryKey) -> bool:
-    """Whether ``path`` is an intact database that was built for ``key``."""
-    if not path.is_file():
-        return False
+def connect(data: bytes) -> sqlite3.Connection:
+    """Open the bytes of a database. The caller closes the connection."""
+    connection = sqlite3.connect(":memory:")
     try:
-        with closing(connect_read_only(path)) as connection:
-            meta = dict(connection.execute("SELECT key, value FROM meta").fetchall())
-            intact = connection.execute("PRAGMA quick_check(1)").fetchone() == ("ok",)
+        connection.deserialize(data)
     except sqlite3.Error:
-        return False
-    return intact and meta == {"facts": key.facts, "layout": key.layout}
+        connection.close()
+        raise
+    return connection
+
+
+def key_in(data: bytes) -> RegistryKey | None:
+    """The key that the database in ``data`` was built for, or None where it is damaged or another database."""
+    if not data:  # SQLite's own answer to nothing is that memory ran out.
+        return None
+    try:
+        with closing(connect(data)) as connection:
+            meta = dict(connection.execute("SELECT key, value FROM meta").fetchall())
+            is_intact = connection.execute("PRAGMA quick_check(1)").fetchone() == ("ok",)
+    except sqlite3.Error:
+        return None
+    return RegistryKey(meta["facts"], meta["layout"]) if is_intact and set(meta) == {"facts", "layout"} else None
+
+
+def read_cached(path: Path, key: RegistryKey) -> bytes | None:
+    """The database at ``path``, or None where there is none that is intact and was built for ``key``."""
+    try:
+        data = path.read_bytes()
+    except OSError:
+        return None
+    return data if key_in(data) == key else None
+
+
+def write_whole(path: Path, data: bytes) -> None:
+    """Put ``data`` at ``path`` in one step: a reader finds the old file or the new one, never a part."""
+    partial = path.with_name(f"{path.name}.{os.getpid()}-{os.urandom(4).hex()}.partial")
+    try:
+        partial.write_bytes(data)
+        partial.replace(path)
+    except OSError:
+        partial.unlink(missing_ok=True)
+        raise
 
 
 def mark_used(path: Path) -> None:

@@ -118,7 +118,6 @@ def _examples(known: Knowledge, documents: DocumentFormat) -> Iterator[Row]:
                 "tensors": json.dumps(dict(example.tensors)),
                 "args": json.dumps(dict(example.args)),
                 "expect": example.expect,
-                "after": example.after,
             }
 
 
@@ -250,7 +249,6 @@ CARD_TABLES = (
             text("tensors"),
             text("args"),
             text("expect", required=False),
-            text("after", required=False),
         ),
         _examples,
     ),

@@ -8,7 +8,16 @@ from pathlib import Path
 from typing import TypeVar
 
 from coverage_db import cards, checks, spec
-from coverage_db.cache import cache_directory, cached_path, connect_read_only, is_sound, mark_used, remove_stale
+from coverage_db.cache import (
+    cache_directory,
+    cached_path,
+    connect,
+    key_in,
+    mark_used,
+    read_cached,
+    remove_stale,
+    write_whole,
+)
 from coverage_db.cards import Card, Difference, Reason
 from coverage_db.documents import DocumentFormat
 from coverage_db.registry_key import RegistryKey, key_of, layout_key
@@ -57,27 +66,24 @@ class UnknownNameError(RegistryError):
 class Registry:
     """Reads what is known. Each document is read once, when it is first asked for, and no file stays open.
 
-    ``source`` is the database's file, or its bytes where no file could be written.
+    ``data`` are the database's bytes, ``path`` the file that they came from: None where none could be written.
     """
 
-    def __init__(self, source: Path | bytes) -> None:
-        self._source = source
+    def __init__(self, data: bytes, path: Path | None) -> None:
+        self._data = data
+        self._path = path
         self._format = DocumentFormat((spec, checks, cards))
         self._documents: dict[type, dict[str, str]] = {}
         self._found: dict[tuple[type, str], object] = {}
 
     @property
     def path(self) -> Path | None:
-        """The database's file, or None where it is in memory."""
-        return self._source if isinstance(self._source, Path) else None
+        """The database's file, or None where it is in memory only."""
+        return self._path
 
     def connect(self) -> sqlite3.Connection:
-        """Open the database to read with SQL. The caller closes the connection."""
-        if isinstance(self._source, Path):
-            return connect_read_only(self._source)
-        connection = sqlite3.connect(":memory:")
-        connection.deserialize(self._source)
-        return connection
+        """A copy of the database to ask in SQL. The caller closes the connection."""
+        return connect(self._data)
 
     def operation(self, name: str) -> OperationFacts:
         """The facts of the operation called ``name``. Raises ``UnknownNameError``."""
@@ -174,49 +180,49 @@ def open_registry(path: Path | None = None, *, directory: Path = TEXT_DIRECTORY)
     ``TextError``, ``CardError`` or ``BuildError`` where the text is faulty.
     """
     if path is not None:
-        return Registry(_checked(path))
+        return Registry(_checked(path), path)
     key = key_of(directory)
     try:
         cached = cached_path(cache_directory(), key)
     except RuntimeError:  # There is no home directory.
-        return Registry(_built(directory, key))
-    if is_sound(cached, key):
+        return Registry(_built(directory, key), None)
+    data = read_cached(cached, key)
+    if data is not None:
         mark_used(cached)
-        return Registry(cached)
-    return _fill_cache(cached, directory, key)
+        return Registry(data, cached)
+    return _fill_cache(cached, _built(directory, key))
 
 
-def _fill_cache(cached: Path, directory: Path, key: RegistryKey) -> Registry:
-    # Only a build needs sqlite-utils, whose import takes longer than all of a query.
-    from coverage_db.build import write_whole
-
-    data = _built(directory, key)
+def _fill_cache(cached: Path, data: bytes) -> Registry:
     try:
         cached.parent.mkdir(parents=True, exist_ok=True)
         write_whole(cached, data)
     except OSError:
-        return Registry(data)
+        return Registry(data, None)
     remove_stale(cached.parent, keep=cached)
-    return Registry(cached)
+    return Registry(data, cached)
 
 
 def _built(directory: Path, key: RegistryKey) -> bytes:
+    # Only a build needs sqlite-utils, whose import takes longer than all of a query.
     from coverage_db.build import database_bytes
     from coverage_db.knowledge import load_knowledge
 
     return database_bytes(load_knowledge(directory), key)
 
 
-def _checked(path: Path) -> Path:
-    """``path``, if it is a database that this version can read."""
+def _checked(path: Path) -> bytes:
+    """The database at ``path``, if it is one that this version can read."""
     try:
-        with closing(connect_read_only(path)) as connection:
-            meta = dict(connection.execute("SELECT key, value FROM meta").fetchall())
-    except sqlite3.Error as error:
-        raise RegistryError(f"{path} is not a registry: {error}") from error
-    if meta.get("layout") != layout_key():
+        data = path.read_bytes()
+    except OSError as error:
+        raise RegistryError(f"{path} cannot be read: {error.strerror}") from error
+    key = key_in(data)
+    if key is None:
+        raise RegistryError(f"{path} is not a database of the registry, or it is damaged")
+    if key.layout != layout_key():
         raise RegistryError(f"{path} was built by another version; build it again")
-    return path
+    return data
 
 
 def _close_names(name: str, names: tuple[str, ...]) -> tuple[str, ...]:
