@@ -1,0 +1,99 @@
+/* The callbacks, the level that is played, and refusals in words. */
+
+#include "state.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static _Atomic(const struct host_callbacks *) attached = NULL;
+static atomic_int process_level = 8;
+static _Thread_local int32_t thread_level = 0;
+static atomic_uint_fast64_t last_id = 0;
+static atomic_int_fast64_t live_objects = 0;
+
+void nnapi_host_attach(const struct host_callbacks *callbacks) { atomic_store(&attached, callbacks); }
+
+void nnapi_host_set_level(int32_t level) { atomic_store(&process_level, level); }
+
+int32_t nnapi_host_set_thread_level(int32_t level) {
+    int32_t previous = thread_level;
+    thread_level = level;
+    return previous;
+}
+
+int32_t nnapi_host_level(void) { return thread_level != 0 ? thread_level : atomic_load(&process_level); }
+
+int64_t nnapi_host_live_objects(void) { return atomic_load(&live_objects); }
+
+uint64_t next_id(void) { return atomic_fetch_add(&last_id, 1) + 1; }
+
+void count_objects(int change) { atomic_fetch_add(&live_objects, change); }
+
+int refuse(int code, const char *function, const char *format, ...) {
+    const struct host_callbacks *callbacks = atomic_load(&attached);
+    if (callbacks == NULL) {
+        return code;
+    }
+    char words[512];
+    va_list arguments;
+    va_start(arguments, format);
+    vsnprintf(words, sizeof words, format, arguments);
+    va_end(arguments);
+    callbacks->refused(function, code, words);
+    return code;
+}
+
+/* Callbacks answer with a result code plus one, so that 0 means that they did not answer. */
+static int decoded(int32_t answer) { return answer <= 0 ? ANEURALNETWORKS_OP_FAILED : answer - 1; }
+
+int call_finish_model(const struct host_model *model) {
+    const struct host_callbacks *callbacks = atomic_load(&attached);
+    return callbacks == NULL ? ANEURALNETWORKS_OP_FAILED : decoded(callbacks->finish_model(model));
+}
+
+int call_supported_operations(uint64_t model_id, uint32_t count, uint8_t *supported) {
+    const struct host_callbacks *callbacks = atomic_load(&attached);
+    if (callbacks == NULL) {
+        return ANEURALNETWORKS_OP_FAILED;
+    }
+    return decoded(callbacks->supported_operations(model_id, count, supported));
+}
+
+int call_prepare(uint64_t compilation_id, uint64_t model_id) {
+    const struct host_callbacks *callbacks = atomic_load(&attached);
+    return callbacks == NULL ? ANEURALNETWORKS_OP_FAILED : decoded(callbacks->prepare(compilation_id, model_id));
+}
+
+int call_execute(struct host_execution *execution) {
+    const struct host_callbacks *callbacks = atomic_load(&attached);
+    return callbacks == NULL ? ANEURALNETWORKS_OP_FAILED : decoded(callbacks->execute(execution));
+}
+
+void call_release(int32_t what, uint64_t id) {
+    const struct host_callbacks *callbacks = atomic_load(&attached);
+    if (callbacks != NULL) {
+        callbacks->release(what, id);
+    }
+}
+
+uint32_t larger_capacity(uint32_t capacity) {
+    if (capacity == 0) {
+        return 16;
+    }
+    return capacity > UINT32_MAX / 2 ? UINT32_MAX : 2 * capacity;
+}
+
+bool copy_array(void **copy, const void *data, size_t count, size_t size) {
+    *copy = NULL;
+    if (count == 0) {
+        return true;
+    }
+    *copy = calloc(count, size);
+    if (*copy == NULL) {
+        return false;
+    }
+    memcpy(*copy, data, count * size);
+    return true;
+}

@@ -1,0 +1,110 @@
+"""Building the C library with the system's compiler, once for each source and compiler."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shlex
+import shutil
+import subprocess
+import sys
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+from coverage_db.cache import cache_directory
+from lowering.nnapi.host_runtime.errors import BuildError, NoCompilerError, PlatformError
+
+LIBRARY = "libneuralnetworks.so"
+
+SOURCE_DIRECTORY = Path(__file__).parent
+
+COMPILERS = ("cc", "gcc", "clang")
+
+WARNINGS = ("-Wall", "-Wextra")
+
+OPTIONS = ("-std=c11", "-O2", "-fPIC", "-pthread", "-fvisibility=hidden")
+
+LINK_OPTIONS = ("-shared", f"-Wl,-soname,{LIBRARY}", "-Wl,-z,relro,-z,now")
+
+TIMEOUT_SECONDS = 120
+
+
+@dataclass(frozen=True, slots=True)
+class Compiler:
+    """A C compiler: the words that call it, and what it says of its version."""
+
+    command: tuple[str, ...]
+    version: str
+
+
+def find_compiler() -> Compiler:
+    """The compiler that the variable ``CC`` names, else the first of ``COMPILERS`` on the path.
+
+    Raises ``NoCompilerError`` where there is none, or where it cannot tell its version.
+    """
+    asked = shlex.split(os.environ.get("CC", ""))
+    candidates = [asked] if asked else [[name] for name in COMPILERS]
+    for candidate in candidates:
+        found = shutil.which(candidate[0])
+        if found is None:
+            continue
+        answer = _run((found, *candidate[1:], "--version"))
+        if answer.returncode == 0:
+            return Compiler((found, *candidate[1:]), answer.stdout)
+    names = ", ".join(shlex.join(candidate) for candidate in candidates)
+    raise NoCompilerError(f"no C compiler was found, tried {names}; the variable CC names another")
+
+
+def sources(directory: Path = SOURCE_DIRECTORY) -> tuple[Path, ...]:
+    """The files that the library is made of: headers and C files, by name."""
+    return tuple(sorted((*directory.glob("*.h"), *directory.glob("*.c"))))
+
+
+def library_path(compiler: Compiler, directory: Path) -> Path:
+    """Where the library for this source and compiler lies below ``directory``, built or not."""
+    digest = hashlib.sha256()
+    for part in (*compiler.command, compiler.version, *OPTIONS, *LINK_OPTIONS):
+        digest.update(part.encode() + b"\0")
+    for path in sources():
+        digest.update(path.name.encode() + b"\0" + path.read_bytes() + b"\0")
+    return directory / f"host-runtime-{digest.hexdigest()[:20]}" / LIBRARY
+
+
+def build_library(directory: Path | None = None, *, again: bool = False) -> Path:
+    """The library's path, after building it unless that was done before.
+
+    ``directory`` is the cache directory, the user's own where it is None. Runs at the same time do not harm each
+    other: a library appears whole. With ``again``, it is built although it is there.
+    """
+    if not sys.platform.startswith("linux"):
+        raise PlatformError(f"the host runtime needs Linux, this is {sys.platform}")
+    compiler = find_compiler()
+    path = library_path(compiler, cache_directory() if directory is None else directory)
+    if path.is_file() and not again:
+        return path
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=path.parent) as temporary:
+            made = Path(temporary) / LIBRARY
+            _compile(compiler, made)
+            made.replace(path)
+    except OSError as error:
+        raise BuildError(f"the host runtime cannot be written to {path.parent}: {error}") from error
+    return path
+
+
+def _compile(compiler: Compiler, target: Path) -> None:
+    files = [str(path) for path in sources() if path.suffix == ".c"]
+    answer = _run((*compiler.command, *OPTIONS, *WARNINGS, *LINK_OPTIONS, "-o", str(target), *files))
+    if answer.returncode != 0 or not target.is_file():
+        raise BuildError(f"{shlex.join(compiler.command)} failed to build the host runtime:\n{answer.stderr}")
+
+
+def _run(command: tuple[str, ...]) -> subprocess.CompletedProcess[str]:
+    try:
+        return subprocess.run(
+            command, capture_output=True, text=True, errors="replace", timeout=TIMEOUT_SECONDS, check=False
+        )
+    except (OSError, subprocess.TimeoutExpired) as error:
+        return subprocess.CompletedProcess(command, returncode=1, stdout="", stderr=str(error))

@@ -1,0 +1,103 @@
+/* The library's own structures, and what its files share. */
+
+#ifndef NNAPI_CHECK_STATE_H
+#define NNAPI_CHECK_STATE_H
+
+#include <stdatomic.h>
+
+#include "bridge.h"
+
+/* What keeps an operand's value alive. All may be null. */
+struct operand_owner {
+    void *copied;
+    ANeuralNetworksMemory *memory;
+    ANeuralNetworksModel *model;
+};
+
+struct ANeuralNetworksModel {
+    struct host_model view;
+    struct operand_owner *owners;
+    uint32_t operand_capacity;
+    uint32_t operation_capacity;
+    bool is_finished;
+    bool is_invalid;
+    atomic_int references;
+};
+
+struct ANeuralNetworksCompilation {
+    uint64_t id;
+    ANeuralNetworksModel *model;
+    bool is_finished;
+    bool is_prepared;
+    atomic_int references;
+};
+
+enum {
+    EXECUTION_BEING_SET = 0,
+    EXECUTION_RUNNING = 1,
+    EXECUTION_DONE = 2,
+};
+
+struct ANeuralNetworksExecution {
+    struct host_execution view;
+    ANeuralNetworksCompilation *compilation;
+    ANeuralNetworksMemory **memories; /* One for each argument, inputs first. */
+    atomic_int state;
+    int result;
+};
+
+struct ANeuralNetworksEvent {
+    int result;
+};
+
+struct ANeuralNetworksMemory {
+    void *mapping;
+    size_t mapped;
+    uint8_t *data;
+    size_t size;
+    bool is_writable;
+    atomic_int references;
+};
+
+/* Report a refusal to the callbacks, and give back its code. */
+__attribute__((format(printf, 3, 4))) int refuse(int code, const char *function, const char *format, ...);
+
+uint64_t next_id(void);
+void count_objects(int change);
+
+/* Callbacks, or their absence as OP_FAILED. */
+int call_finish_model(const struct host_model *model);
+int call_supported_operations(uint64_t model_id, uint32_t count, uint8_t *supported);
+int call_prepare(uint64_t compilation_id, uint64_t model_id);
+int call_execute(struct host_execution *execution);
+void call_release(int32_t what, uint64_t id);
+
+/* A type as addOperand, setInput and setOutput take it. */
+int check_operand_type(const ANeuralNetworksOperandType *type, const char *function);
+bool is_tensor_type(int32_t type);
+
+/* Bytes of a value; 0 where a dimension or the rank is unknown. */
+uint64_t size_of_value(int32_t type, uint32_t rank, const uint32_t *dimensions);
+
+/* A copy of ``count`` elements; null for none. False where memory is lacking. */
+bool copy_array(void **copy, const void *data, size_t count, size_t size);
+
+/* The next capacity of an array that grows. */
+uint32_t larger_capacity(uint32_t capacity);
+
+int check_devices(const ANeuralNetworksDevice *const *devices, uint32_t count, const char *function);
+
+/* Whether the model may still be changed. */
+int check_open(const ANeuralNetworksModel *model, const char *function);
+
+ANeuralNetworksModel *hold_model(const ANeuralNetworksModel *model);
+void release_model(ANeuralNetworksModel *model);
+ANeuralNetworksCompilation *hold_compilation(ANeuralNetworksCompilation *compilation);
+void release_compilation(ANeuralNetworksCompilation *compilation);
+ANeuralNetworksMemory *hold_memory(const ANeuralNetworksMemory *memory);
+void release_memory(ANeuralNetworksMemory *memory);
+
+/* Whether ``length`` bytes at ``offset`` lie in the memory. */
+int check_range(const ANeuralNetworksMemory *memory, size_t offset, size_t length, const char *function);
+
+#endif
