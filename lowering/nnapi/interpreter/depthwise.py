@@ -69,4 +69,4 @@ def depthwise_sums(values: Numbers, weights: Numbers, window: Window) -> Numbers
                 cells = image[start : start + (block.shape[0] - 1) * h.stride + 1 : h.stride, w.taps(x)]
                 np.multiply(cells, filters[y, x], out=products)
                 block += products
-    return sums.reshape(batches, h.output, w.output, -1)
+    return sums.reshape(batches, h.output, w.output, weights.shape[2])

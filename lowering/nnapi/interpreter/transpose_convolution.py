@@ -78,7 +78,7 @@ def _spread(values: Numbers, weights: Numbers, window: Window) -> Numbers:
     )
     cells = values.reshape(-1, depth)
     for y, x in window.offsets():
-        products = (cells @ weights[:, y, x, :].T).reshape(batches, h.size, w.size, -1)
+        products = (cells @ weights[:, y, x, :].T).reshape(batches, h.size, w.size, weights.shape[0])
         canvas[:, y : y + (h.size - 1) * h.stride + 1 : h.stride, x : x + (w.size - 1) * w.stride + 1 : w.stride] += (
             products
         )
