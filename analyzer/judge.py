@@ -24,8 +24,11 @@ LEVELS = tuple(range(1, 9))
 class Knowledge(Protocol):
     """What the judgement reads of the registry."""
 
-    def card(self, op: str) -> Card | None:
-        """The card of an op, or None where it has none."""
+    def has_card(self, op: str) -> bool:
+        """Whether the registry has a card for an op."""
+
+    def card(self, op: str) -> Card:
+        """The card of an op that has one."""
 
     def operation(self, name: str) -> OperationFacts:
         """The facts of an NNAPI operation."""
@@ -134,9 +137,9 @@ def judge_node(node: Node, uses: Uses, knowledge: Knowledge, target: Target) -> 
     """Judge one node: each way with the level it needs, or with every failure."""
     if node.blocks:
         return _without_way(node, Status.CPU, _control_flow(node))
-    card = knowledge.card(node.op)
-    if card is None:
+    if not knowledge.has_card(node.op):
         return _without_way(node, Status.UNKNOWN, _unknown_op(node))
+    card = knowledge.card(node.op)
     if not card.ways:
         return _without_way(node, Status.CPU, _no_way(card))
     general = tuple(_general_failures(node, uses, target))

@@ -12,11 +12,16 @@ _PLAIN = {
     ElementType.INT64: OperandType.TENSOR_INT32,
     ElementType.BOOL: OperandType.TENSOR_BOOL8,
 }
+# Signed integers are held as unsigned ones, 128 higher: that exists from feature level 1, and the numbers are the same.
 _PER_TENSOR = {
     ElementType.QUINT8: OperandType.TENSOR_QUANT8_ASYMM,
-    ElementType.QINT8: OperandType.TENSOR_QUANT8_ASYMM_SIGNED,
+    ElementType.QINT8: OperandType.TENSOR_QUANT8_ASYMM,
     ElementType.QINT32: OperandType.TENSOR_INT32,
 }
+
+
+SIGNED_SHIFT = 128
+"""What is added to signed quantized integers, and to their zero point, where they are held as unsigned ones."""
 
 
 def operand_type(tensor: TensorType) -> OperandType | None:

@@ -77,7 +77,6 @@ class Example:
     tensors: tuple[tuple[str, str | tuple[str, ...]], ...]
     args: tuple[tuple[str, ConstantOrTuple | None], ...]
     expect: str | None = None
-    after: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -264,7 +263,7 @@ def _parse_requirement(raw: object, where: str, shared: Mapping[str, Requirement
 def _parse_example(raw: object, where: str) -> Example:
     table = _Table(raw, f"{where}, examples")
     name = table.text("name")
-    expect, after = table.optional_text("expect"), table.optional_text("after")
+    expect = table.optional_text("expect")
     args = tuple((key, _argument(value)) for key, value in _mapping(table.take("args", {}), where).items())
     tensors: list[tuple[str, str | tuple[str, ...]]] = []
     for key, value in table.rest().items():
@@ -274,7 +273,7 @@ def _parse_example(raw: object, where: str) -> Example:
             tensors.append((key, tuple(value)))
         else:
             raise CardError(f"{where}, example {name}: {key} is a tensor like `f32[1,2,7,9]`, found {value!r}")
-    return Example(name, tuple(tensors), args, expect, after)
+    return Example(name, tuple(tensors), args, expect)
 
 
 def _argument(raw: object) -> ConstantOrTuple | None:

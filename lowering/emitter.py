@@ -19,13 +19,12 @@ from analyzer.graph import (
     NotQuantized,
     PerChannel,
     PerTensor,
-    Quantization,
     Ref,
     RefList,
     TensorType,
 )
 from analyzer.layout import NCHW_FROM_NHWC, NHWC_FROM_NCHW, LayoutPlan, axis_in_nhwc, is_trivial
-from analyzer.operand_types import operand_type
+from analyzer.operand_types import SIGNED_SHIFT, operand_type
 from coverage_db.cards import Way
 from coverage_db.spec import FuseCode, OperandType
 from lowering.constants import constant_recipe
@@ -217,7 +216,7 @@ class Emitter:
         if found is None:
             raise RuleError(f"{self.node.op}: NNAPI has no element type for {kind.dtype.value}")
         shape = tuple(kind.shape[axis] for axis in NHWC_FROM_NCHW) if nhwc else kind.shape
-        quant, channels = quant_params(kind.quant)
+        quant, channels = quant_params(kind)
         return TensorSpec(found, shape or (1,), quant, channels)
 
     def number(self, value: float, like: OperandId) -> OperandId:
@@ -330,13 +329,13 @@ class Emitter:
         return self.draft.add(replace(spec, shape=recipe.shape or (1,)), Constant(recipe))
 
 
-def quant_params(quant: Quantization) -> tuple[QuantParams, ChannelQuantParams | None]:
-    """NNAPI's parameters for a quantization of PyTorch's."""
-    match quant:
+def quant_params(kind: TensorType) -> tuple[QuantParams, ChannelQuantParams | None]:
+    """NNAPI's parameters for a PyTorch tensor, as ``analyzer.operand_types`` says that it is held."""
+    match kind.quant:
         case NotQuantized():
             return NOT_QUANTIZED, None
         case PerTensor(scale, zero_point):
-            return QuantParams(scale, zero_point), None
+            return QuantParams(scale, zero_point + (SIGNED_SHIFT if kind.dtype is ElementType.QINT8 else 0)), None
         case PerChannel(scales, _, axis):
             return NOT_QUANTIZED, ChannelQuantParams(scales, axis)
 

@@ -1,0 +1,35 @@
+"""The borders of a lowered part: how each value that crosses it looks on PyTorch's side and on NNAPI's."""
+
+from __future__ import annotations
+
+from analyzer.graph import NOT_QUANTIZED, ElementType, Graph, PerTensor, TensorType
+from analyzer.layout import NHWC_FROM_NCHW
+from coverage_db.spec import OperandType
+from lowering.border import Border
+from lowering.engine import Crossing, LoweredPart, RuleError
+from lowering.nnapi.model import Operand, UnknownRank
+
+_ELEMENT_TYPES = {
+    OperandType.TENSOR_FLOAT32: ElementType.FLOAT32,
+    OperandType.TENSOR_INT32: ElementType.INT32,
+    OperandType.TENSOR_QUANT8_ASYMM: ElementType.QUINT8,
+}
+
+
+def border_of(crossing: Crossing, lowered: LoweredPart, graph: Graph) -> Border:
+    """How the value of a crossing is converted from PyTorch's tensor to NNAPI's operand, or back."""
+    torch_type = graph.type_of(crossing.value)
+    if not isinstance(torch_type, TensorType):
+        raise RuleError(f"value {crossing.value} crosses a boundary, but it is {torch_type}")
+    nnapi_type = _tensor_type(lowered.model.operands[crossing.operand])
+    return Border(crossing.value, torch_type, nnapi_type, NHWC_FROM_NCHW if crossing.is_nhwc else ())
+
+
+def _tensor_type(operand: Operand) -> TensorType:
+    dtype = _ELEMENT_TYPES.get(operand.type)
+    if dtype is None or isinstance(operand.shape, UnknownRank):
+        raise RuleError(f"an operand of type {operand.type.name} cannot cross a boundary")
+    shape = tuple(size for size in operand.shape if isinstance(size, int))
+    is_quantized = operand.type is OperandType.TENSOR_QUANT8_ASYMM
+    quant = PerTensor(operand.quant.scale, operand.quant.zero_point) if is_quantized else NOT_QUANTIZED
+    return TensorType(dtype, shape, quant)

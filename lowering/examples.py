@@ -1,0 +1,99 @@
+"""A card's examples as TorchScript modules: one call of the op, with its tensors as inputs or parameters."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import torch
+
+from analyzer.input_spec import parse_input_spec
+from analyzer.tensor_types import random_tensor
+from coverage_db.cards import Card, Example
+from coverage_db.checks import CardError
+
+
+@dataclass(frozen=True, slots=True)
+class ExampleModule:
+    """An example ready to be captured: the scripted module and its inputs."""
+
+    module: torch.jit.ScriptModule
+    inputs: tuple[torch.Tensor, ...]
+
+
+def example_module(card: Card, example: Example) -> ExampleModule:
+    """Build a module whose forward is the example's one call. Tensors are random, and the same at every call."""
+    namespace, name, overload = card.op.split(".")
+    schema = _schema(namespace, name, overload)
+    module = torch.jit.ScriptModule()
+    builder = _Builder(module, dict(example.tensors), dict(example.args), f"{card.op}, example {example.name}")
+    arguments = builder.arguments(schema)
+    body = f"torch.ops.{namespace}.{name}({', '.join(arguments)})"
+    signature = ", ".join(["self", *(f"{name}: Tensor" for name in builder.input_names)])
+    module.define(f"def forward({signature}):\n    return {body}\n")
+    return ExampleModule(module.eval(), tuple(builder.inputs))
+
+
+def _schema(namespace: str, name: str, overload: str) -> torch._C.FunctionSchema:
+    wanted = "" if overload == "default" else overload
+    for schema in torch._C._jit_get_schemas_for_operator(f"{namespace}::{name}"):
+        if schema.overload_name == wanted:
+            return schema
+    raise CardError(f"this PyTorch has no op {namespace}.{name}.{overload}")
+
+
+class _Builder:
+    """Writes the arguments of the call, and gives the module its parameters."""
+
+    def __init__(
+        self,
+        module: torch.jit.ScriptModule,
+        tensors: Mapping[str, str | tuple[str, ...]],
+        args: Mapping[str, object],
+        where: str,
+    ) -> None:
+        self._module = module
+        self._tensors = tensors
+        self._args = args
+        self._where = where
+        self._generator = torch.Generator().manual_seed(11)
+        self.inputs: list[torch.Tensor] = []
+        self.input_names: list[str] = []
+
+    def arguments(self, schema: torch._C.FunctionSchema) -> list[str]:
+        known = {argument.name for argument in schema.arguments}
+        unknown = (set(self._tensors) | set(self._args)) - known
+        if unknown:
+            raise CardError(f"{self._where}: the op has no arguments {sorted(unknown)}; it has {sorted(known)}")
+        given = []
+        for argument in schema.arguments:
+            text = self._argument(argument.name)
+            if text is not None:
+                # TorchScript takes the first argument of a method-like op by position only.
+                given.append(text if argument.name == "self" else f"{argument.name}={text}")
+        return given
+
+    def _argument(self, name: str) -> str | None:
+        if name in self._tensors:
+            spec = self._tensors[name]
+            if isinstance(spec, str):
+                return self._tensor(spec, name)
+            return "[" + ", ".join(self._tensor(part, f"{name}{index}") for index, part in enumerate(spec)) + "]"
+        return repr(_listed(self._args[name])) if name in self._args else None
+
+    def _tensor(self, spec: str, name: str) -> str:
+        is_constant = spec.endswith("!")
+        tensor = random_tensor(parse_input_spec(spec.removesuffix("!")).type, self._generator)
+        if not is_constant:
+            self.inputs.append(tensor)
+            self.input_names.append(f"x_{name}")
+            return f"x_{name}"
+        if tensor.is_floating_point() and not tensor.is_quantized:
+            self._module.register_parameter(f"p_{name}", torch.nn.Parameter(tensor, requires_grad=False))
+        else:
+            self._module.register_buffer(f"p_{name}", tensor)
+        return f"self.p_{name}"
+
+
+def _listed(value: object) -> object:
+    return list(value) if isinstance(value, tuple) else value

@@ -1,0 +1,94 @@
+"""Running a lowered part in the interpreter, on PyTorch's tensors: for comparing its numbers with PyTorch's."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from analyzer.graph import Graph, NotQuantized, PerTensor
+from lowering.border import Border
+from lowering.crossing import border_of
+from lowering.engine import LoweredPart
+from lowering.nnapi.interpreter.execute import prepare
+from lowering.nnapi.interpreter.kernels import Array
+from lowering.recipe_torch import TensorOf, evaluate
+
+
+@dataclass(frozen=True, slots=True)
+class PartRun:
+    """What a part computed: its outputs, and the held values that were asked for, as PyTorch has them, by value id."""
+
+    outputs: Mapping[int, torch.Tensor]
+    held: Mapping[int, torch.Tensor]
+
+
+def run_part(
+    lowered: LoweredPart,
+    graph: Graph,
+    inputs: Mapping[int, torch.Tensor],
+    tensor_of: TensorOf,
+    *,
+    keep: Collection[int] = (),
+) -> PartRun:
+    """Run a part in the interpreter. ``inputs`` are PyTorch's tensors by value id, ``keep`` value ids to return."""
+    buffers = [stored(evaluate(recipe, tensor_of)) for recipe in lowered.buffers]
+    arrays = [inward(inputs[crossing.value], border_of(crossing, lowered, graph)) for crossing in lowered.inputs]
+    held = [crossing for crossing in lowered.held if crossing.value in keep]
+    execution = prepare(lowered.model, buffers).run(arrays, keep={crossing.operand for crossing in held})
+    return PartRun(
+        outputs={
+            crossing.value: outward(tensor.array, border_of(crossing, lowered, graph))
+            for crossing, tensor in zip(lowered.outputs, execution.outputs, strict=True)
+        },
+        held={
+            crossing.value: outward(execution.kept[crossing.operand].array, border_of(crossing, lowered, graph))
+            for crossing in held
+        },
+    )
+
+
+def stored(tensor: torch.Tensor) -> Array:
+    """The stored numbers of a tensor: integers where it is quantized."""
+    plain = tensor.int_repr() if tensor.is_quantized else tensor.detach()
+    return np.ascontiguousarray(plain.numpy())
+
+
+def inward(tensor: torch.Tensor, border: Border) -> Array:
+    """PyTorch's tensor as the operand of a border, in stored form."""
+    array = stored(tensor)
+    if border.is_signed_quantized:
+        array = (array.astype(np.int16) + 128).astype(np.uint8)
+    if border.permutation:
+        array = array.transpose(border.permutation)
+    dtype = array.dtype if isinstance(border.nnapi.quant, PerTensor) else _NUMPY[border.nnapi.dtype.value]
+    return np.ascontiguousarray(array.reshape(border.nnapi.shape).astype(dtype))
+
+
+def outward(array: Array, border: Border) -> torch.Tensor:
+    """An operand's stored form as PyTorch's tensor."""
+    array = array.reshape(border.permuted_shape)
+    if border.permutation:
+        array = array.transpose([border.permutation.index(axis) for axis in range(len(border.permutation))])
+    array = np.ascontiguousarray(array)
+    match border.torch.quant:
+        case NotQuantized():
+            return torch.from_numpy(array.astype(_NUMPY[border.torch.dtype.value]))
+        case PerTensor(scale, zero_point):
+            shifted = (array.astype(np.int16) - 128).astype(np.int8) if border.is_signed_quantized else array
+            return torch._make_per_tensor_quantized_tensor(torch.from_numpy(shifted), scale, zero_point)
+        case quant:
+            raise TypeError(f"value {border.value} is quantized as {quant}, per tensor was wanted")
+
+
+_NUMPY = {
+    "f32": np.dtype("f4"),
+    "f16": np.dtype("f2"),
+    "f64": np.dtype("f8"),
+    "i64": np.dtype("i8"),
+    "i32": np.dtype("i4"),
+    "i16": np.dtype("i2"),
+    "bool": np.dtype("?"),
+}

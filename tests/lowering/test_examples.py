@@ -1,0 +1,90 @@
+"""Every example of every card, three ways: its verdict, its model's validity and level, its numbers against PyTorch."""
+
+from dataclasses import replace
+
+import pytest
+import torch
+
+from analyzer.capture import Captured, capture
+from analyzer.graph import Node
+from analyzer.judge import Judgement, NodeVerdict, judge
+from analyzer.layout import plan_layout
+from analyzer.partition import Part
+from coverage_db.cards import Card, Example, Way, load_cards
+from coverage_db.queries import Registry, open_registry
+from lowering.engine import LoweredPart, lower_part
+from lowering.examples import example_module
+from lowering.interpret import run_part
+from lowering.registry import rules
+from tests.tolerances import difference
+
+CASES = [
+    pytest.param(card, way, example, id=f"{card.op}-{way.name}-{example.name}")
+    for card in load_cards().values()
+    for way in card.ways
+    for example in way.examples
+]
+PASSING = [case for case in CASES if case.values[2].expect is None]
+BREAKING = [case for case in CASES if case.values[2].expect is not None]
+
+
+@pytest.fixture(scope="module")
+def registry() -> Registry:
+    return open_registry()
+
+
+def captured_example(card: Card, example: Example) -> Captured:
+    made = example_module(card, example)
+    return capture(made.module, made.inputs, weights=True)
+
+
+def judged(captured: Captured, card: Card, registry: Registry) -> tuple[Judgement, Node]:
+    judgement = judge(captured.graph, registry, registry.target("pytorch-mobile"))
+    (node,) = [node for node in captured.graph.nodes() if node.op == card.op]
+    return judgement, node
+
+
+@pytest.mark.parametrize(("card", "way", "example"), BREAKING)
+def test_example_breaks_the_requirement_it_names_and_no_other(
+    card: Card, way: Way, example: Example, registry: Registry
+) -> None:
+    judgement, node = judged(captured_example(card, example), card, registry)
+
+    (found,) = [found for found in judgement.nodes[node.id].ways if found.way.name == way.name]
+
+    requirement = next(item for item in way.requires if item.id == example.expect)
+    if requirement.until is None:
+        assert [failure.requirement for failure in found.failures] == [example.expect]
+    else:
+        assert found.level == requirement.until + 1
+
+
+@pytest.mark.parametrize(("card", "way", "example"), PASSING)
+def test_example_is_lowered_to_a_legal_model_that_computes_the_same(
+    card: Card, way: Way, example: Example, registry: Registry
+) -> None:
+    captured = captured_example(card, example)
+    judgement, node = judged(captured, card, registry)
+    (found,) = [found for found in judgement.nodes[node.id].ways if found.way.name == way.name]
+    assert found.failures == ()
+    assert found.level is not None
+
+    lowered = lowered_alone(captured, node, NodeVerdict(node.id, node.op, way.status, way, found.level, ()), registry)
+
+    inputs = dict(zip(lowered.part.inputs, captured.example_inputs, strict=True))
+    computed = run_part(lowered, captured.graph, inputs, captured.tensor).outputs
+    wanted = captured.module.forward(*captured.example_inputs)
+    wanted_list = [wanted] if isinstance(wanted, torch.Tensor) else list(wanted)
+    assert len(wanted_list) == len(node.outputs)
+    for value, expected in zip(node.outputs, wanted_list, strict=True):
+        assert difference(computed[value], expected, is_approximate=way.bound is not None) == ""
+
+
+def lowered_alone(captured: Captured, node: Node, verdict: NodeVerdict, registry: Registry) -> LoweredPart:
+    graph = captured.graph
+    nodes = {item.id: item for item in graph.nodes()}
+    facts = {facts.name: facts for facts in registry.operations()}
+    layout = plan_layout(graph, nodes, {node.id: verdict}, facts["TRANSPOSE"], verdict.level or 1)
+    inputs = tuple(value for value in dict.fromkeys(node.inputs()) if not graph.values[value].is_constant)
+    part = Part(0, (node.id,), tuple(sorted(inputs)), node.outputs, 1, 1)
+    return lower_part(part, graph, nodes, {node.id: verdict}, replace(layout), facts, rules())
