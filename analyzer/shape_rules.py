@@ -7,51 +7,28 @@ really returns by a test. Every other op is called on meta tensors.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from typing import TypeGuard
+from collections.abc import Sequence
 
 import torch
 
-Arguments = Mapping[str, object]
-Rule = Callable[[Arguments], torch.Tensor | None]
+from analyzer.window_rules import WINDOW_RULES, Arguments, Rule, broadcast, is_ints, meta
 
 _KEEP_TYPE = (
-    "relu relu6 hardtanh hardswish hardsigmoid silu gelu elu leaky_relu mish celu selu abs neg sign floor ceil "
-    "round softplus threshold log_sigmoid clone batch_norm "
-    "layer_norm group_norm instance_norm roll flip"
-).split()
-_TO_FLOAT = "sigmoid tanh exp log sqrt rsqrt sin cos erf reciprocal expm1 log1p log2 log10 tan atan asin acos".split()
-_COMPARISONS = "eq ne lt le gt ge".split()
-_ARITHMETIC = "add sub mul rsub remainder pow maximum minimum atan2".split()
-
-
-def _is_ints(value: object) -> TypeGuard[Sequence[int]]:
-    return isinstance(value, (list, tuple)) and all(isinstance(item, int) for item in value)
-
-
-def _meta(shape: Sequence[int], dtype: torch.dtype) -> torch.Tensor:
-    return torch.empty(shape, dtype=dtype, device="meta")
-
-
-def broadcast(*shapes: Sequence[int]) -> tuple[int, ...] | None:
-    """The common shape of tensors that are used together, or None where they do not fit."""
-    rank = max(len(shape) for shape in shapes)
-    result = [1] * rank
-    for shape in shapes:
-        for axis, size in enumerate(shape, start=rank - len(shape)):
-            if size == 1 or size == result[axis]:
-                continue
-            if result[axis] != 1:
-                return None
-            result[axis] = size
-    return tuple(result)
+    "relu relu6 hardtanh hardswish hardsigmoid silu gelu elu leaky_relu mish celu selu abs neg sign floor ceil round "
+    "softplus threshold log_sigmoid batch_norm layer_norm group_norm instance_norm roll flip prelu"
+)
+_TO_FLOAT = "sigmoid tanh exp log sqrt rsqrt sin cos erf reciprocal expm1 log1p log2 log10 tan atan asin acos"
+_KEEP_UNLESS_DTYPE = "softmax log_softmax cumsum zeros_like ones_like empty_like full_like rand_like randn_like"
+_COMPARISONS = "eq ne lt le gt ge"
+_ARITHMETIC = "add sub mul rsub remainder pow maximum minimum atan2"
+_REDUCTIONS = "mean sum amax amin"
 
 
 def _keep_type(arguments: Arguments) -> torch.Tensor | None:
     x = arguments.get("self", arguments.get("input"))
     if not isinstance(x, torch.Tensor) or x.is_quantized:
         return None
-    return _meta(x.shape, x.dtype)
+    return meta(x.shape, x.dtype)
 
 
 def _to_float(arguments: Arguments) -> torch.Tensor | None:
@@ -59,7 +36,7 @@ def _to_float(arguments: Arguments) -> torch.Tensor | None:
     if not isinstance(x, torch.Tensor) or x.is_quantized:
         return None
     is_float = x.dtype.is_floating_point or x.dtype.is_complex
-    return _meta(x.shape, x.dtype if is_float else torch.get_default_dtype())
+    return meta(x.shape, x.dtype if is_float else torch.get_default_dtype())
 
 
 def _result_dtype(a: object, b: object) -> torch.dtype | None:
@@ -88,12 +65,12 @@ def _arithmetic(arguments: Arguments) -> torch.Tensor | None:
     found = _binary(arguments)
     if found is None or isinstance(arguments.get("alpha"), float):
         return None
-    return _meta(*found)
+    return meta(*found)
 
 
 def _comparison(arguments: Arguments) -> torch.Tensor | None:
     found = _binary(arguments)
-    return None if found is None else _meta(found[0], torch.bool)
+    return None if found is None else meta(found[0], torch.bool)
 
 
 def _divide(arguments: Arguments) -> torch.Tensor | None:
@@ -104,7 +81,7 @@ def _divide(arguments: Arguments) -> torch.Tensor | None:
     is_float = dtype.is_floating_point or dtype.is_complex
     if not is_float and arguments.get("rounding_mode") is None:
         dtype = torch.get_default_dtype()
-    return _meta(shape, dtype)
+    return meta(shape, dtype)
 
 
 def _clamp(arguments: Arguments) -> torch.Tensor | None:
@@ -113,24 +90,20 @@ def _clamp(arguments: Arguments) -> torch.Tensor | None:
         return None
     if isinstance(low, torch.Tensor) or isinstance(high, torch.Tensor):
         return None
-    return _meta(x.shape, x.dtype)
+    return meta(x.shape, x.dtype)
 
 
 def _where(arguments: Arguments) -> torch.Tensor | None:
     condition, a, b = arguments.get("condition"), arguments.get("self"), arguments.get("other")
     dtype = _result_dtype(a, b)
     shape = broadcast(_shape_of(condition), _shape_of(a), _shape_of(b))
-    return None if dtype is None or shape is None else _meta(shape, dtype)
+    return None if dtype is None or shape is None else meta(shape, dtype)
 
 
 def _masked_fill(arguments: Arguments) -> torch.Tensor | None:
     x, mask = arguments.get("self"), arguments.get("mask")
     shape = broadcast(_shape_of(x), _shape_of(mask))
-    return None if not isinstance(x, torch.Tensor) or shape is None else _meta(shape, x.dtype)
-
-
-def _prelu(arguments: Arguments) -> torch.Tensor | None:
-    return _keep_type(arguments)
+    return None if not isinstance(x, torch.Tensor) or shape is None else meta(shape, x.dtype)
 
 
 def _linear(arguments: Arguments) -> torch.Tensor | None:
@@ -139,14 +112,14 @@ def _linear(arguments: Arguments) -> torch.Tensor | None:
         return None
     if weight.dim() != 2 or x.dim() == 0 or x.shape[-1] != weight.shape[1] or x.dtype != weight.dtype:
         return None
-    return _meta((*x.shape[:-1], weight.shape[0]), x.dtype)
+    return meta((*x.shape[:-1], weight.shape[0]), x.dtype)
 
 
 def _addmm(arguments: Arguments) -> torch.Tensor | None:
     a, b = arguments.get("mat1"), arguments.get("mat2")
     if not isinstance(a, torch.Tensor) or not isinstance(b, torch.Tensor) or a.shape[1:] != b.shape[:1]:
         return None
-    return _meta((a.shape[0], b.shape[1]), a.dtype) if a.dim() == b.dim() == 2 else None
+    return meta((a.shape[0], b.shape[1]), a.dtype) if a.dim() == b.dim() == 2 else None
 
 
 def _tensors(value: object) -> list[torch.Tensor] | None:
@@ -175,7 +148,7 @@ def _cat(arguments: Arguments) -> torch.Tensor | None:
         return None
     shape = list(tensors[0].shape)
     shape[axis] = sum(t.shape[axis] for t in tensors)
-    return _meta(shape, tensors[0].dtype)
+    return meta(shape, tensors[0].dtype)
 
 
 def _stack(arguments: Arguments) -> torch.Tensor | None:
@@ -186,42 +159,88 @@ def _stack(arguments: Arguments) -> torch.Tensor | None:
     if axis is None:
         return None
     shape = tensors[0].shape
-    return _meta((*shape[:axis], len(tensors), *shape[axis:]), tensors[0].dtype)
+    return meta((*shape[:axis], len(tensors), *shape[axis:]), tensors[0].dtype)
 
 
-def _mean(arguments: Arguments) -> torch.Tensor | None:
+def _reduce(arguments: Arguments) -> torch.Tensor | None:
     x, dims = arguments.get("self"), arguments.get("dim")
     if not isinstance(x, torch.Tensor) or x.is_quantized or not x.dtype.is_floating_point:
         return None
-    if arguments.get("dtype") is not None or not _is_ints(dims) or not dims:
+    if arguments.get("dtype") is not None or not is_ints(dims) or not dims:
         return None
-    if not all(-x.dim() <= axis < x.dim() for axis in dims):
-        return None
-    axes = {axis % x.dim() for axis in dims}
-    if arguments.get("keepdim"):
-        return _meta([1 if axis in axes else size for axis, size in enumerate(x.shape)], x.dtype)
-    return _meta([size for axis, size in enumerate(x.shape) if axis not in axes], x.dtype)
+    return meta(_without(x.shape, dims, keeps=bool(arguments.get("keepdim"))), x.dtype)
 
 
-def _adaptive_pool(arguments: Arguments) -> torch.Tensor | None:
-    x, size = arguments.get("self"), arguments.get("output_size")
-    if not isinstance(x, torch.Tensor) or x.is_quantized or not _is_ints(size) or x.dim() <= len(size):
+def _arg_extreme(arguments: Arguments) -> torch.Tensor | None:
+    x, axis = arguments.get("self"), arguments.get("dim")
+    if not isinstance(x, torch.Tensor) or not isinstance(axis, int) or x.dim() == 0:
         return None
-    return _meta((*x.shape[: -len(size)], *size), x.dtype)
+    return meta(_without(x.shape, [axis], keeps=bool(arguments.get("keepdim"))), torch.int64)
 
 
-def _upsample(arguments: Arguments) -> torch.Tensor | None:
-    x = arguments.get("self", arguments.get("input"))
-    size, factors = arguments.get("output_size"), arguments.get("scale_factors")
-    if not isinstance(x, torch.Tensor) or x.is_quantized or x.dim() < 3:
+def _without(shape: Sequence[int], dims: Sequence[int], *, keeps: bool) -> list[int]:
+    axes = {axis % len(shape) for axis in dims} if shape else set()
+    if keeps:
+        return [1 if axis in axes else size for axis, size in enumerate(shape)]
+    return [size for axis, size in enumerate(shape) if axis not in axes]
+
+
+def _matmul(arguments: Arguments) -> torch.Tensor | None:
+    a = arguments.get("self", arguments.get("batch1"))
+    b = arguments.get("other", arguments.get("mat2", arguments.get("batch2")))
+    if isinstance(a, torch.Tensor) and isinstance(arguments.get("batch1"), torch.Tensor):
+        a = arguments["batch1"]
+    if not isinstance(a, torch.Tensor) or not isinstance(b, torch.Tensor) or a.dim() < 2 or b.dim() < 2:
         return None
-    spatial = x.shape[2:]
-    if _is_ints(size) and len(size) == len(spatial):
-        return _meta((*x.shape[:2], *size), x.dtype)
-    if size is None and isinstance(factors, (list, tuple)) and len(factors) == len(spatial):
-        scaled = [int(extent * float(factor)) for extent, factor in zip(spatial, factors, strict=True)]
-        return _meta((*x.shape[:2], *scaled), x.dtype)
-    return None
+    batch = broadcast(a.shape[:-2], b.shape[:-2])
+    if batch is None or a.shape[-1] != b.shape[-2] or a.dtype != b.dtype:
+        return None
+    return meta((*batch, a.shape[-2], b.shape[-1]), a.dtype)
+
+
+def _embedding(arguments: Arguments) -> torch.Tensor | None:
+    weight, indices = arguments.get("weight"), arguments.get("indices")
+    if not isinstance(weight, torch.Tensor) or not isinstance(indices, torch.Tensor) or weight.dim() != 2:
+        return None
+    return meta((*indices.shape, weight.shape[1]), weight.dtype)
+
+
+def _gather(arguments: Arguments) -> torch.Tensor | None:
+    x, index = arguments.get("self"), arguments.get("index")
+    if not isinstance(x, torch.Tensor) or not isinstance(index, torch.Tensor) or x.dim() != index.dim():
+        return None
+    return meta(index.shape, x.dtype)
+
+
+def _index(arguments: Arguments) -> torch.Tensor | None:
+    """Integer index tensors that stand side by side, with whole axes before and after them."""
+    x, indices = arguments.get("self"), arguments.get("indices")
+    if not isinstance(x, torch.Tensor) or not isinstance(indices, (list, tuple)) or len(indices) > x.dim():
+        return None
+    tensors = [index for index in indices if isinstance(index, torch.Tensor)]
+    if not tensors or any(t.dtype not in (torch.int64, torch.int32) for t in tensors):
+        return None
+    first = next(place for place, index in enumerate(indices) if index is not None)
+    together = indices[first : first + len(tensors)]
+    shape = broadcast(*(t.shape for t in tensors))
+    if shape is None or any(index is None for index in together) or len(together) != len(tensors):
+        return None
+    return meta((*x.shape[:first], *shape, *x.shape[first + len(tensors) :]), x.dtype)
+
+
+def _repeat(arguments: Arguments) -> torch.Tensor | None:
+    x, repeats = arguments.get("self"), arguments.get("repeats")
+    if not isinstance(x, torch.Tensor) or not is_ints(repeats) or len(repeats) < x.dim():
+        return None
+    shape = (1,) * (len(repeats) - x.dim()) + tuple(x.shape)
+    return meta([size * times for size, times in zip(shape, repeats, strict=True)], x.dtype)
+
+
+def _keep_unless_dtype(arguments: Arguments) -> torch.Tensor | None:
+    x = arguments.get("self")
+    if not isinstance(x, torch.Tensor) or arguments.get("dtype") is not None or not x.dtype.is_floating_point:
+        return None
+    return _keep_type(arguments)
 
 
 def _attention(arguments: Arguments) -> torch.Tensor | None:
@@ -230,34 +249,37 @@ def _attention(arguments: Arguments) -> torch.Tensor | None:
         return None
     if query.dim() != value.dim() or query.shape[:-2] != value.shape[:-2]:
         return None
-    return _meta((*query.shape[:-1], value.shape[-1]), query.dtype)
+    return meta((*query.shape[:-1], value.shape[-1]), query.dtype)
 
 
 RULES: dict[str, Rule] = {
-    **{f"aten::{name}": _keep_type for name in _KEEP_TYPE},
-    **{f"aten::{name}": _to_float for name in _TO_FLOAT},
-    **{f"aten::{name}": _arithmetic for name in _ARITHMETIC},
-    **{f"aten::{name}": _comparison for name in _COMPARISONS},
+    **{f"aten::{name}": _keep_type for name in _KEEP_TYPE.split()},
+    **{f"aten::{name}": _to_float for name in _TO_FLOAT.split()},
+    **{f"aten::{name}": _keep_unless_dtype for name in _KEEP_UNLESS_DTYPE.split()},
+    **{f"aten::{name}": _arithmetic for name in _ARITHMETIC.split()},
+    **{f"aten::{name}": _comparison for name in _COMPARISONS.split()},
+    **{f"aten::{name}": _reduce for name in _REDUCTIONS.split()},
+    "aten::argmax": _arg_extreme,
+    "aten::argmin": _arg_extreme,
     "aten::div": _divide,
     "aten::clamp": _clamp,
     "aten::clamp_min": _clamp,
     "aten::clamp_max": _clamp,
     "aten::where": _where,
     "aten::masked_fill": _masked_fill,
-    "aten::prelu": _prelu,
     "aten::linear": _linear,
     "aten::addmm": _addmm,
+    "aten::matmul": _matmul,
+    "aten::bmm": _matmul,
+    "aten::mm": _matmul,
+    "aten::baddbmm": _matmul,
+    "aten::embedding": _embedding,
+    "aten::gather": _gather,
+    "aten::index": _index,
+    "aten::repeat": _repeat,
     "aten::cat": _cat,
     "aten::stack": _stack,
-    "aten::mean": _mean,
-    "aten::adaptive_avg_pool1d": _adaptive_pool,
-    "aten::adaptive_avg_pool2d": _adaptive_pool,
-    "aten::adaptive_avg_pool3d": _adaptive_pool,
-    "aten::upsample_bilinear2d": _upsample,
-    "aten::upsample_bicubic2d": _upsample,
-    "aten::upsample_nearest2d": _upsample,
-    "aten::upsample_linear1d": _upsample,
-    "aten::upsample_trilinear3d": _upsample,
     "aten::scaled_dot_product_attention": _attention,
+    **WINDOW_RULES,
 }
 """Rules by the op's name without overload. A rule answers None where it does not know."""

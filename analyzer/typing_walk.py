@@ -27,12 +27,10 @@ _MAX_COMPUTED = 1 << 20
 
 # The result depends on the shape and element type of the first argument, not on its elements.
 _SHAPE_ONLY = frozenset(
-    f"aten::{name}"
-    for name in (
-        "new_zeros new_ones new_full new_empty zeros_like ones_like full_like empty_like _shape_as_tensor".split()
-    )
+    f"aten::{prefix}{name}{suffix}"
+    for prefix, suffix in (("new_", ""), ("", "_like"))
+    for name in ("zeros", "ones", "full", "empty")
 )
-
 # They tell a person something and compute nothing.
 _IGNORED = frozenset({"prim::Print", "aten::warn"})
 
