@@ -9,13 +9,13 @@ import torch
 
 from analyzer.graph import ElementType
 from analyzer.tensor_types import element_type, torch_dtype
+from lowering.recipe_types import RecipeError
 from lowering.weights import (
     Call,
     Inline,
     PackedValue,
     Recipe,
     RecipeArgument,
-    RecipeError,
     Weight,
     leaves,
 )
@@ -71,11 +71,11 @@ def _evaluate(recipe: Recipe, leaf_tensors: Mapping[int, object], device: str = 
                 return argument
 
     def called(call: Call) -> object:
-        arguments = [value_of(argument) for argument in call.arguments]
-        keywords = {name: value_of(argument) for name, argument in call.keywords}
+        positional, keywords = _arranged(call)
+        options = {name: value_of(argument) for name, argument in keywords.items()}
         if call.op == FULL:
-            keywords["device"] = device
-        result = _op(call.op)(*arguments, **keywords)
+            options["device"] = device
+        result = _op(call.op)(*(value_of(argument) for argument in positional), **options)
         return result[call.output] if isinstance(result, tuple | list) else result
 
     def checked(source: Weight | Call, found: object) -> torch.Tensor:
@@ -104,6 +104,15 @@ def _op(name: str) -> torch._ops.OpOverload:
     if not isinstance(found, torch._ops.OpOverload):
         raise RecipeError(f"{name}: PyTorch has no such op, wanted namespace, name and overload")
     return found
+
+
+def _arranged(call: Call) -> tuple[list[RecipeArgument], dict[str, RecipeArgument]]:
+    """A call's arguments, those apart that the op takes by name only."""
+    schema = _op(call.op)._schema.arguments
+    if len(call.arguments) > len(schema):
+        raise RecipeError(f"{call.op}: {len(call.arguments)} arguments, it takes {len(schema)}")
+    named = {known.name: given for known, given in zip(schema, call.arguments, strict=False) if known.kwarg_only}
+    return [given for known, given in zip(schema, call.arguments, strict=False) if not known.kwarg_only], named
 
 
 class SourceWriter:
@@ -150,8 +159,9 @@ class SourceWriter:
 
     def _call(self, call: Call) -> str:
         namespace, name = call.op.split(".")[:2]
-        given = [self._argument(argument) for argument in call.arguments]
-        given += [f"{keyword}={self._argument(argument)}" for keyword, argument in call.keywords]
+        positional, keywords = _arranged(call)
+        given = [self._argument(argument) for argument in positional]
+        given += [f"{keyword}={self._argument(argument)}" for keyword, argument in keywords.items()]
         source = f"torch.ops.{namespace}.{name}({', '.join(given)})"
         returns = _op(call.op)._schema.returns
         if len(returns) > 1:

@@ -7,41 +7,20 @@ Nothing here reads a weight or knows PyTorch: shapes and element types are track
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from math import prod
 
 from analyzer.graph import NOT_QUANTIZED, ElementType, NotQuantized, PerChannel, PerTensor, Quantization, TensorType
-
-Shape = tuple[int, ...]
-
-_BYTES = {
-    ElementType.FLOAT32: 4,
-    ElementType.FLOAT16: 2,
-    ElementType.FLOAT64: 8,
-    ElementType.BFLOAT16: 2,
-    ElementType.INT64: 8,
-    ElementType.INT32: 4,
-    ElementType.INT16: 2,
-    ElementType.INT8: 1,
-    ElementType.UINT8: 1,
-    ElementType.BOOL: 1,
-    ElementType.QUINT8: 1,
-    ElementType.QINT8: 1,
-    ElementType.QINT32: 4,
-}
-
-_STORED = {
-    ElementType.QUINT8: ElementType.UINT8,
-    ElementType.QINT8: ElementType.INT8,
-    ElementType.QINT32: ElementType.INT32,
-}
-
-_FLOATS = frozenset({ElementType.FLOAT32, ElementType.FLOAT16, ElementType.FLOAT64, ElementType.BFLOAT16})
-
-
-class RecipeError(Exception):
-    """A recipe is not possible: the message names the op, what was found and what was wanted."""
+from lowering.recipe_types import (
+    FLOAT_TYPES,
+    PLAIN_TYPES,
+    STORED_TYPES,
+    RecipeError,
+    Shape,
+    broadcast,
+    element_size,
+)
 
 
 class _Expression:
@@ -137,7 +116,7 @@ class _Expression:
     def sum(self, *dims: int, keepdim: bool = False) -> Recipe:
         """The sum over ``dims``."""
         axes = tuple(self._axis(dim, "sum") for dim in dims)
-        if not axes or self.dtype not in _FLOATS:
+        if not axes or self.dtype not in FLOAT_TYPES:
             raise RecipeError(f"sum: dims are {dims} and elements {self.dtype.value}, wanted dims and floats")
         kept = tuple(1 if axis in axes else size for axis, size in enumerate(self.shape) if keepdim or axis not in axes)
         return self._call("aten.sum.dim_IntList", (axes, keepdim), kept)
@@ -170,13 +149,13 @@ class _Expression:
     def cast(self, dtype: ElementType) -> Recipe:
         """The same numbers as elements of another type, cut towards zero where that type has whole numbers only."""
         self._demand_plain("cast")
-        if dtype in _STORED or dtype not in _BYTES:
+        if dtype not in PLAIN_TYPES:
             raise RecipeError(f"cast: {dtype.value} is no type of plain numbers")
         return self._recipe() if dtype is self.dtype else self._call("aten.to.dtype", (dtype,), self.shape, dtype)
 
     def integers(self) -> Recipe:
         """The stored integers of a quantized tensor, in their own signedness."""
-        stored = _STORED.get(self.dtype)
+        stored = STORED_TYPES.get(self.dtype)
         if stored is None:
             raise RecipeError(f"integers: the elements are {self.dtype.value}, wanted a quantized type")
         return self._call("aten.int_repr.default", (), self.shape, stored)
@@ -192,7 +171,7 @@ class _Expression:
 
     def dequantize(self) -> Recipe:
         """The real numbers of a quantized tensor."""
-        if self.dtype not in _STORED:
+        if self.dtype not in STORED_TYPES:
             raise RecipeError(f"dequantize: the elements are {self.dtype.value}, wanted a quantized type")
         return self._call("aten.dequantize.self", (), self.shape, ElementType.FLOAT32)
 
@@ -211,7 +190,7 @@ class _Expression:
         return self._arithmetic("aten.mul", other)
 
     def __truediv__(self, other: Recipe | float) -> Recipe:
-        if self.dtype not in _FLOATS:
+        if self.dtype not in FLOAT_TYPES:
             raise RecipeError(f"division: the elements are {self.dtype.value}, wanted floats")
         return self._arithmetic("aten.div", other)
 
@@ -239,14 +218,14 @@ class _Expression:
         return Call(op, (self._recipe(), *arguments), shape, dtype or self.dtype, _kept_quantization(self, dtype))
 
     def _float_call(self, op: str) -> Recipe:
-        if self.dtype not in _FLOATS:
+        if self.dtype not in FLOAT_TYPES:
             raise RecipeError(f"{op}: the elements are {self.dtype.value}, wanted floats")
         return self._call(op, (), self.shape)
 
     def _arithmetic(self, op: str, other: Recipe | float) -> Recipe:
         self._demand_plain(op)
         if isinstance(other, int | float):
-            if isinstance(other, float) and self.dtype not in _FLOATS:
+            if isinstance(other, float) and self.dtype not in FLOAT_TYPES:
                 raise RecipeError(f"{op}: {other} is no whole number, the elements are {self.dtype.value}")
             return self._call(f"{op}.Scalar", (other,), self.shape)
         if other.dtype is not self.dtype:
@@ -256,7 +235,7 @@ class _Expression:
         return self._call(f"{op}.Tensor", (other,), broadcast(self.shape, other.shape))
 
     def _demand_plain(self, op: str) -> None:
-        if self.dtype in _STORED:
+        if self.dtype in STORED_TYPES:
             raise RecipeError(f"{op}: the elements are {self.dtype.value}, wanted plain numbers (see integers())")
 
     def _axis(self, dim: int, op: str) -> int:
@@ -285,7 +264,7 @@ class Inline(_Expression):
     quant: Quantization = NOT_QUANTIZED
 
     def __post_init__(self) -> None:
-        if self.dtype in _STORED:
+        if self.dtype in STORED_TYPES:
             raise RecipeError(f"inline data: the elements are {self.dtype.value}, wanted plain numbers")
         if len(self.data) != self.byte_length:
             raise RecipeError(f"inline data: {len(self.data)} bytes, shape {self.shape} wants {self.byte_length}")
@@ -300,14 +279,13 @@ class PackedValue:
 
 @dataclass(frozen=True, slots=True)
 class Call(_Expression):
-    """Output number ``output`` of an op, named by its overload. ``keywords`` are arguments by the schema's names."""
+    """Output number ``output`` of an op, named by its overload, whose ``arguments`` are in schema order."""
 
     op: str
     arguments: tuple[RecipeArgument, ...]
     shape: Shape
     dtype: ElementType
     quant: Quantization = NOT_QUANTIZED
-    keywords: tuple[tuple[str, RecipeArgument], ...] = ()
     output: int = 0
 
 
@@ -335,12 +313,20 @@ def weight(value: int, kind: TensorType) -> Weight:
     return Weight(value, kind.shape, kind.dtype, kind.quant)
 
 
-def from_call(op: str, arguments: Mapping[str, RecipeArgument], output: int, kind: TensorType) -> Call:
-    """Output number ``output`` of any op, whose arguments are given by the schema's names.
+def from_call(
+    op: str,
+    arguments: tuple[RecipeArgument, ...],
+    *,
+    shape: Shape,
+    dtype: ElementType,
+    quant: Quantization = NOT_QUANTIZED,
+    output: int | None = None,
+) -> Call:
+    """The result of any op, or output number ``output`` where it has several. Arguments are in schema order.
 
     What it returns must be declared, and is checked when the package is written.
     """
-    return Call(op, (), kind.shape, kind.dtype, kind.quant, tuple(arguments.items()), output)
+    return Call(op, arguments, shape, dtype, quant, output or 0)
 
 
 def concatenate(parts: tuple[Recipe, ...], dim: int) -> Recipe:
@@ -352,7 +338,7 @@ def concatenate(parts: tuple[Recipe, ...], dim: int) -> Recipe:
         raise RecipeError(f"concatenate: dim is {dim}, the rank is {first.rank}")
     axis = dim % first.rank
     for part in parts:
-        fits = part.rank == first.rank and part.dtype is first.dtype and part.dtype not in _STORED
+        fits = part.rank == first.rank and part.dtype is first.dtype and part.dtype not in STORED_TYPES
         if not fits or any(a != b for i, (a, b) in enumerate(zip(part.shape, first.shape, strict=True)) if i != axis):
             raise RecipeError(
                 f"concatenate along {dim}: {part.dtype.value}{list(part.shape)} does not fit "
@@ -364,28 +350,9 @@ def concatenate(parts: tuple[Recipe, ...], dim: int) -> Recipe:
 
 def full(shape: Shape, number: float, dtype: ElementType) -> Recipe:
     """A tensor with every element equal to ``number``, which takes no room in the file."""
-    if dtype in _STORED or dtype not in _BYTES:
+    if dtype not in PLAIN_TYPES:
         raise RecipeError(f"full: {dtype.value} is no type of plain numbers")
-    return Call("aten.full.default", (shape, number), shape, dtype, keywords=(("dtype", dtype),))
-
-
-def element_size(dtype: ElementType) -> int:
-    """The number of bytes of one stored element."""
-    size = _BYTES.get(dtype)
-    if size is None:
-        raise RecipeError(f"{dtype.value} elements cannot be a constant of an NNAPI model")
-    return size
-
-
-def broadcast(first: Shape, second: Shape) -> Shape:
-    """The shape of an elementwise result, trailing dimensions aligned."""
-    rank = max(len(first), len(second))
-    left = (1,) * (rank - len(first)) + first
-    right = (1,) * (rank - len(second)) + second
-    for a, b in zip(left, right, strict=True):
-        if a != b and 1 not in (a, b):
-            raise RecipeError(f"broadcast: {first} and {second} do not fit")
-    return tuple(b if a == 1 else a for a, b in zip(left, right, strict=True))
+    return Call("aten.full.default", (shape, number, dtype), shape, dtype)
 
 
 def leaves(recipe: Recipe) -> Iterator[Weight | Inline | PackedValue]:
@@ -393,8 +360,8 @@ def leaves(recipe: Recipe) -> Iterator[Weight | Inline | PackedValue]:
     match recipe:
         case Weight() | Inline():
             yield recipe
-        case Call(arguments=arguments, keywords=keywords):
-            for argument in (*arguments, *(argument for _, argument in keywords)):
+        case Call(arguments=arguments):
+            for argument in arguments:
                 yield from _argument_leaves(argument)
 
 

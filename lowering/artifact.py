@@ -1,0 +1,151 @@
+"""Reading NNAPI models back from a file: what our packages hold, and what PyTorch's own converter makes."""
+
+from __future__ import annotations
+
+import zipfile
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Protocol, cast
+
+import torch
+from torch.jit.mobile import _load_for_lite_interpreter
+
+from analyzer.errors import InputError
+from lowering.manifest import FILE_NAME, Manifest, ManifestError, PartRecord, read_manifest
+from lowering.script_modules import without_deprecation_warnings
+
+Method = Callable[..., object]
+
+
+class _LiteModule(Protocol):
+    def run_method(self, name: str, *inputs: object) -> object: ...
+
+
+@dataclass(frozen=True, slots=True)
+class ArtifactPart:
+    """One NNAPI model of a file: its bytes, the contents of its numbered buffers, and what the package tells of it.
+
+    ``record`` is None for a model that PyTorch's own converter made; ``name`` is then the path of its module.
+    """
+
+    name: str
+    serialized: bytes
+    buffers: tuple[torch.Tensor, ...]
+    record: PartRecord | None
+
+
+@dataclass(frozen=True, slots=True)
+class Artifact:
+    """A file with NNAPI models. ``method`` gives a method of its module by name; ``manifest`` is None in others' files.
+
+    A file that holds bytecode only, as some lite ones do, can be run, but its models are found only if it is ours.
+    """
+
+    path: Path
+    parts: tuple[ArtifactPart, ...]
+    manifest: Manifest | None
+    method: Callable[[str], Method]
+
+    def run(self, *inputs: object) -> object:
+        """Call the module's ``forward``."""
+        return self.method("forward")(*inputs)
+
+    def use_cpu(self) -> None:
+        """Run on the CPU from now on."""
+        self.method("use_cpu")()
+
+    def use_nnapi(self) -> None:
+        """Run in NNAPI from now on, for inputs like those converted for."""
+        self.method("use_nnapi")()
+
+
+def open_artifact(path: Path) -> Artifact:
+    """Open a package, or a file made by PyTorch's own NNAPI converter. Buffers are computed, so weights are read."""
+    members = _members(path)
+    manifest = _manifest(path, members)
+    is_scripted = any("/code/" in name for name in members)
+    module = _load(path, is_scripted=is_scripted)
+    method = _methods(module)
+    if manifest is not None:
+        return Artifact(path, _own_parts(path, manifest, method), manifest, method)
+    parts = tuple(_converter_parts(module)) if isinstance(module, torch.jit.ScriptModule) else ()
+    if not parts:
+        raise InputError(f"{path} holds no NNAPI model: neither our package nor a module of PyTorch's converter")
+    return Artifact(path, parts, None, method)
+
+
+def _members(path: Path) -> list[str]:
+    try:
+        with zipfile.ZipFile(path) as archive:
+            return archive.namelist()
+    except OSError as error:
+        raise InputError(f"{path} cannot be read: {error.strerror or error}") from error
+    except zipfile.BadZipFile as error:
+        raise InputError(f"{path} is no TorchScript file: it is no zip archive") from error
+
+
+def _manifest(path: Path, members: list[str]) -> Manifest | None:
+    found = [name for name in members if name.endswith(f"/extra/{FILE_NAME}")]
+    if not found:
+        return None
+    try:
+        with zipfile.ZipFile(path) as archive:
+            return read_manifest(archive.read(found[0]).decode())
+    except (ManifestError, UnicodeDecodeError, zipfile.BadZipFile) as error:
+        raise InputError(f"{path} is a damaged package: {error}") from error
+
+
+def _load(path: Path, *, is_scripted: bool) -> torch.nn.Module:
+    load: Callable[[str], torch.nn.Module] = torch.jit.load if is_scripted else _load_for_lite_interpreter
+    try:
+        with without_deprecation_warnings():
+            return load(str(path))
+    except (RuntimeError, ValueError) as error:
+        raise InputError(f"{path} is no TorchScript file that this PyTorch can load: {_first_line(error)}") from error
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).strip().partition("\n")[0]
+
+
+def _methods(module: torch.nn.Module) -> Callable[[str], Method]:
+    def scripted(name: str) -> Method:
+        found: Method = getattr(module, name)
+        return found
+
+    def lite(name: str) -> Method:
+        run = cast("_LiteModule", module).run_method
+        return partial(run, name)
+
+    return scripted if isinstance(module, torch.jit.ScriptModule) else lite
+
+
+def _own_parts(path: Path, manifest: Manifest, method: Callable[[str], Method]) -> tuple[ArtifactPart, ...]:
+    models = _tensors(method("nnapi_serialized")())
+    lists = method("nnapi_buffers")()
+    if not isinstance(lists, list) or not len(models) == len(lists) == len(manifest.parts):
+        raise InputError(f"{path} is a damaged package: it does not hold the {len(manifest.parts)} parts it names")
+    return tuple(
+        ArtifactPart(record.name, _bytes(model), _tensors(buffers), record)
+        for record, model, buffers in zip(manifest.parts, models, lists, strict=True)
+    )
+
+
+def _converter_parts(module: torch.nn.Module) -> Iterator[ArtifactPart]:
+    """Modules with the attributes of ``torch.backends._nnapi.prepare.NnapiModule``."""
+    for name, inner in module.named_modules():
+        model, weights = getattr(inner, "ser_model", None), getattr(inner, "weights", None)
+        if isinstance(model, torch.Tensor) and isinstance(weights, list):
+            buffers = tuple(weight.contiguous() for weight in _tensors(weights))
+            yield ArtifactPart(name, _bytes(model), buffers, None)
+
+
+def _tensors(found: object) -> tuple[torch.Tensor, ...]:
+    items = found if isinstance(found, list) else []
+    return tuple(item for item in items if isinstance(item, torch.Tensor))
+
+
+def _bytes(words: torch.Tensor) -> bytes:
+    return words.contiguous().numpy().tobytes()

@@ -1,0 +1,62 @@
+"""TorchScript that tells whether a call's inputs are those that a model was converted for."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+import torch
+
+from analyzer.errors import InputError
+
+
+def guard_source(method: str, annotations: Sequence[str], examples: Sequence[object]) -> str:
+    """A method that is true for inputs of the examples' structure, shapes, element types and numbers."""
+    names = [f"a{index}" for index in range(len(annotations))]
+    signature = "".join(f", {name}: {kind}" for name, kind in zip(names, annotations, strict=True))
+    lines = [f"def {method}(self{signature}) -> bool:"]
+    for name, example in zip(names, examples, strict=True):
+        lines += [f"    {line}" for line in _checks(name, example)]
+    return "\n".join([*lines, "    return True", ""])
+
+
+def _unless(condition: str) -> str:
+    return f"if {condition}:\n        return False"
+
+
+def _checks(name: str, example: object) -> Iterator[str]:
+    match example:
+        case None:
+            yield _unless(f"{name} is not None")
+        case torch.Tensor():
+            yield _unless(f"{name} is None")
+            yield from _tensor_checks(name, example)
+        case bool() | int() | str() | float():
+            yield _unless(f"{name} is None")
+            yield _unless(f"{name} != {example!r}")
+        case tuple() | list():
+            yield _unless(f"{name} is None")
+            if isinstance(example, list):
+                yield _unless(f"len({name}) != {len(example)}")
+            for index, item in enumerate(example):
+                yield f"{name}_{index} = {name}[{index}]"
+                yield from _checks(f"{name}_{index}", item)
+        case dict():
+            yield _unless(f"{name} is None")
+            yield _unless(f"len({name}) != {len(example)}")
+            for index, (key, item) in enumerate(example.items()):
+                yield _unless(f"{key!r} not in {name}")
+                yield f"{name}_{index} = {name}[{key!r}]"
+                yield from _checks(f"{name}_{index}", item)
+        case _:
+            raise InputError(f"an input is a {type(example).__name__}, which a converted model cannot recognize")
+
+
+def _tensor_checks(name: str, example: torch.Tensor) -> Iterator[str]:
+    if example.dim() == 0:
+        yield _unless(f"{name}.dim() != 0")
+    else:
+        yield _unless(f"{name}.size() != {list(example.shape)}")
+    yield _unless(f"{name}.dtype != {example.dtype}")
+    if example.is_quantized:
+        yield _unless(f"{name}.q_scale() != {example.q_scale()!r}")
+        yield _unless(f"{name}.q_zero_point() != {example.q_zero_point()}")

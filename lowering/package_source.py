@@ -1,0 +1,130 @@
+"""The TorchScript text of what a package adds to the user's module: parts, their constants, and the wrapper."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from lowering.border import Border
+
+PREPARE_PART = """
+def prepare(self, buffers: List[Tensor]) -> None:
+    compilation = torch.classes._nnapi.Compilation()
+    compilation.init2(self.serialized, buffers, {preference}, {relaxed})
+    self.buffers = buffers
+    self.compilation = compilation
+"""
+"""NNAPI keeps pointers into the buffers, so the part keeps the buffers."""
+
+NO_TENSORS = """
+def {name}(self) -> List[Tensor]:
+    return torch.jit.annotate(List[Tensor], [])
+"""
+
+SWITCHES = """
+def use_cpu(self) -> None:
+    self.nnapi_enabled = False
+
+def use_nnapi(self) -> None:
+    self.nnapi_enabled = True
+
+def nnapi_buffers(self) -> List[List[Tensor]]:
+    return self.model.nnapi_buffers()
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Parameter:
+    """A parameter of ``forward``: its name, its type's annotation, and the text of its default, if it has one."""
+
+    name: str
+    annotation: str
+    default: str | None = None
+
+    def __str__(self) -> str:
+        return f"{self.name}: {self.annotation}" + (f"={self.default}" if self.default is not None else "")
+
+
+def part_forward_source(inputs: Sequence[Border], outputs: Sequence[Border]) -> str:
+    """The ``forward`` of one part: change forms, run, change forms back."""
+    names = [f"x{index}" for index in range(len(inputs))]
+    made = [f"y{index}" for index in range(len(outputs))]
+    result_type = "Tensor" if len(outputs) == 1 else f"Tuple[{', '.join(['Tensor'] * len(outputs))}]"
+    results = [border.outward_source(name) for border, name in zip(outputs, made, strict=True)]
+    return "\n".join(
+        [
+            f"def forward(self{''.join(f', {name}: Tensor' for name in names)}) -> {result_type}:",
+            "    compilation = self.compilation",
+            "    if compilation is None:",
+            '        raise RuntimeError("NNAPI is not prepared.")',
+            *(f"    {name} = {border.template_source()}" for border, name in zip(outputs, made, strict=True)),
+            "    compilation.run(",
+            f"        [{', '.join(border.inward_source(name) for border, name in zip(inputs, names, strict=True))}],",
+            f"        [{', '.join(made)}])",
+            *(f"    z{index} = {result}" for index, result in enumerate(results)),
+            f"    return {', '.join(f'z{index}' for index in range(len(results)))}",
+            "",
+        ]
+    )
+
+
+def buffers_source(lines: Sequence[str], parts: Sequence[Sequence[str]], *, has_computed: bool) -> str:
+    """The method that makes every part's buffers; ``lines`` compute the named tensors of ``parts``."""
+    first = ["    computed = self.nnapi_computed()"] if has_computed else []
+    lists = [f"torch.jit.annotate(List[Tensor], [{', '.join(names)}])" for names in parts]
+    return "\n".join(
+        [
+            "def nnapi_buffers(self) -> List[List[Tensor]]:",
+            *first,
+            *(f"    {line}" for line in lines),
+            f"    return torch.jit.annotate(List[List[Tensor]], [{', '.join(lists)}])",
+            "",
+        ]
+    )
+
+
+def prepare_source(parts: Sequence[str]) -> str:
+    """The method that hands every part to NNAPI."""
+    return "\n".join(
+        [
+            "def nnapi_prepare(self) -> None:",
+            "    buffers = self.nnapi_buffers()",
+            *(f"    self.{name}.prepare(buffers[{index}])" for index, name in enumerate(parts)),
+            "",
+        ]
+    )
+
+
+def serialized_source(parts: Sequence[str]) -> str:
+    """The wrapper's method that gives every part's NNAPI model, as bytes in an int32 tensor."""
+    models = ", ".join(f"self.model.{name}.serialized" for name in parts)
+    return f"def nnapi_serialized(self) -> List[Tensor]:\n    return torch.jit.annotate(List[Tensor], [{models}])\n"
+
+
+def same_call_source(method: str, parameters: Sequence[Parameter]) -> str:
+    """A method with the parameters of ``forward`` that calls it."""
+    given = ", ".join(parameter.name for parameter in parameters)
+    signature = "".join(f", {parameter}" for parameter in parameters)
+    return f"def {method}(self{signature}):\n    return self.forward({given})\n"
+
+
+def wrapper_forward_source(parameters: Sequence[Parameter]) -> str:
+    """The wrapper's ``forward``: NNAPI where it is wanted and the inputs are those converted for, else the CPU.
+
+    NNAPI is prepared before the CPU path runs for the first time, for that may release packed weights.
+    """
+    given = ", ".join(parameter.name for parameter in parameters)
+    signature = "".join(f", {parameter}" for parameter in parameters)
+    return "\n".join(
+        [
+            f"def forward(self{signature}):",
+            "    if self.nnapi_enabled:",
+            "        if not self.nnapi_ready:",
+            "            self.model.nnapi_prepare()",
+            "            self.nnapi_ready = True",
+            f"        if self.nnapi_matches({given}):",
+            f"            return self.model.nnapi_forward({given})",
+            f"    return self.model.forward({given})",
+            "",
+        ]
+    )

@@ -1,0 +1,87 @@
+"""Making TorchScript modules from attributes and source text, without a Python class behind them."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Protocol, cast
+
+import torch
+import torch.jit
+
+
+@contextmanager
+def without_deprecation_warnings() -> Iterator[None]:
+    """Keep PyTorch's advice against TorchScript, which PyTorch Mobile needs, from the user's eyes."""
+    with warnings.catch_warnings():
+        for category in (FutureWarning, DeprecationWarning):
+            warnings.filterwarnings("ignore", category=category, message=".*(torch.jit|Lite Interpreter).*")
+        yield
+
+
+class _EditableModule(Protocol):
+    """What PyTorch's stubs leave out of ``torch._C.ScriptModule``."""
+
+    def _register_attribute(self, name: str, kind: torch._C.JitType, value: object) -> None: ...
+
+    def _type(self) -> torch._C.JitType: ...
+
+    def hasattr(self, name: str) -> bool: ...
+
+
+class _CloningGraph(Protocol):
+    """What PyTorch's stubs leave out of ``torch._C.Graph``."""
+
+    def createClone(  # noqa: N802  # PyTorch's name
+        self, node: torch._C.Node, copy_of: Callable[[torch._C.Value], torch._C.Value]
+    ) -> torch._C.Node: ...
+
+
+def _editable(module: torch._C.ScriptModule) -> _EditableModule:
+    return cast("_EditableModule", module)
+
+
+def new_module(name: str) -> torch._C.ScriptModule:
+    """An empty module whose TorchScript class is called ``name``."""
+    make: Callable[..., torch._C.ScriptModule] = torch._C.ScriptModule
+    return make(f"__torch__.nnapi_check.{name}", torch.jit._state._python_cu, True)
+
+
+def add_attribute(module: torch._C.ScriptModule, name: str, kind: torch._C.JitType, value: object) -> None:
+    """Add an attribute or a submodule to a module and to its class."""
+    _editable(module)._register_attribute(name, kind, value)
+
+
+def type_of(module: torch._C.ScriptModule) -> torch._C.JitType:
+    """The TorchScript class of a module."""
+    return _editable(module)._type()
+
+
+def has_attribute(module: torch._C.ScriptModule, name: str) -> bool:
+    """Whether a module has an attribute or a submodule of this name."""
+    return _editable(module).hasattr(name)
+
+
+def wrapped(module: torch._C.ScriptModule) -> torch.jit.ScriptModule:
+    """The module as Python code calls it. Attributes that are added later are not seen."""
+    wrap: Callable[[torch._C.ScriptModule], torch.jit.ScriptModule] = torch.jit._recursive.wrap_cpp_module
+    return wrap(module)
+
+
+def define(module: torch._C.ScriptModule, source: str) -> None:
+    """Compile methods and add them to a module."""
+    with without_deprecation_warnings():
+        wrapped(module).define(source)
+
+
+def named_type(name: str) -> torch._C.JitType:
+    """A type by its name in op schemas (``Tensor[]``, ``__torch__.torch.classes._nnapi.Compilation?``)."""
+    return torch._C.parse_schema(f"nnapi_check::named({name} x) -> ()").arguments[0].type
+
+
+def clone_node(
+    graph: torch._C.Graph, node: torch._C.Node, copy_of: Callable[[torch._C.Value], torch._C.Value]
+) -> torch._C.Node:
+    """A copy of a node for another graph, not inserted yet, whose inputs are what ``copy_of`` gives for its own."""
+    return cast("_CloningGraph", graph).createClone(node, copy_of)
