@@ -182,3 +182,15 @@ def test_the_cache_lies_where_the_environment_says(monkeypatch: pytest.MonkeyPat
     assert own == Path("/var/own")
     assert shared == Path("/var/xdg/nnapi-check")
     assert relative == cache_directory() == Path("/home/someone/.cache/nnapi-check")
+
+
+def test_without_a_home_it_is_built_in_memory(text: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def no_home() -> Path:
+        raise RuntimeError("Could not determine home directory.")
+
+    monkeypatch.setattr("coverage_db.queries.cache_directory", no_home)
+
+    registry = open_registry(directory=text)
+
+    assert registry.path is None
+    assert registry.operation("ADD").code == 0
