@@ -152,7 +152,7 @@ class Draft:
             case Constant(recipe):
                 buffers.append(recipe)
                 source: Buffer | Immediate | ModelInput | Computed | NoValue = Buffer(
-                    len(buffers) - 1, 0, recipe.nbytes
+                    len(buffers) - 1, 0, recipe.byte_length
                 )
             case ModelInput() | Computed() | NoValue() | Immediate():
                 source = draft.source

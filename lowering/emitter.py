@@ -27,7 +27,6 @@ from analyzer.layout import NCHW_FROM_NHWC, NHWC_FROM_NCHW, LayoutPlan, axis_in_
 from analyzer.operand_types import SIGNED_SHIFT, operand_type
 from coverage_db.cards import Way
 from coverage_db.spec import FuseCode, OperandType
-from lowering.constants import constant_recipe
 from lowering.draft import Constant, Draft, DraftOperation, OperandId, TensorSpec
 from lowering.nnapi.model import (
     NOT_QUANTIZED,
@@ -38,7 +37,7 @@ from lowering.nnapi.model import (
     NoValue,
     QuantParams,
 )
-from lowering.weights import Recipe
+from lowering.weights import Recipe, weight
 
 T = TypeVar("T")
 
@@ -64,11 +63,10 @@ _STRUCTS = {
 class Emitter:
     """Writes the operations of one part, node by node, into a draft."""
 
-    def __init__(self, graph: Graph, layout: LayoutPlan, constants: dict[int, Node]) -> None:
+    def __init__(self, graph: Graph, layout: LayoutPlan) -> None:
         self.draft = Draft()
         self.graph = graph
         self._layout = layout
-        self._constants = constants
         self._node: Node | None = None
         self._way: Way | None = None
         self._emits: frozenset[str] = frozenset()
@@ -169,7 +167,7 @@ class Emitter:
 
     def constant(self, name: str) -> Recipe:
         """The recipe of a constant tensor argument, in PyTorch's order of dimensions."""
-        return constant_recipe(self._ref(name), self.graph, self._constants)
+        return weight(self._ref(name), self.type_of(name))
 
     def weight(self, recipe: Recipe, quant: QuantParams = NOT_QUANTIZED, kind: OperandType | None = None) -> OperandId:
         """A constant operand made by a recipe, whose shape and element type it has unless ``kind`` is given."""
@@ -318,8 +316,8 @@ class Emitter:
         return made
 
     def _constant_operand(self, value: int) -> OperandId:
-        recipe = constant_recipe(value, self.graph, self._constants)
         kind = self._tensor_type(value)
+        recipe: Recipe = weight(value, kind)
         if self.runs_nhwc and kind.numel > 1:
             recipe = recipe.reshape(*(1,) * (4 - len(recipe.shape)), *recipe.shape).permute(*NHWC_FROM_NCHW)
         if isinstance(kind.quant, NotQuantized):

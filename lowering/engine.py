@@ -64,7 +64,7 @@ def lower_part(
     rules: Mapping[tuple[str, str], Rule],
 ) -> LoweredPart:
     """Lower a part, node by node, apply the fixups and validate. A promise that does not hold is a ``RuleError``."""
-    emitter = Emitter(graph, layout, {node.id: node for node in nodes.values() if node.is_constant})
+    emitter = Emitter(graph, layout)
     for node_id in part.nodes:
         _lower_node(nodes[node_id], verdicts[node_id], emitter, rules)
     outputs = _outputs(part, emitter)

@@ -6,8 +6,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 import torch
+from torch.jit._recursive import create_script_module
 
 from analyzer.input_spec import parse_input_spec
+from analyzer.normal_form import quiet
 from analyzer.tensor_types import random_tensor
 from coverage_db.cards import Card, Example
 from coverage_db.checks import CardError
@@ -25,13 +27,16 @@ def example_module(card: Card, example: Example) -> ExampleModule:
     """Build a module whose forward is the example's one call. Tensors are random, and the same at every call."""
     namespace, name, overload = card.op.split(".")
     schema = _schema(namespace, name, overload)
-    module = torch.jit.ScriptModule()
-    builder = _Builder(module, dict(example.tensors), dict(example.args), f"{card.op}, example {example.name}")
+    holder = torch.nn.Module()
+    builder = _Builder(holder, dict(example.tensors), dict(example.args), f"{card.op}, example {example.name}")
     arguments = builder.arguments(schema)
     body = f"torch.ops.{namespace}.{name}({', '.join(arguments)})"
     signature = ", ".join(["self", *(f"{name}: Tensor" for name in builder.input_names)])
+    with quiet():
+        # Types are not shared, since each module gets a forward of its own.
+        module = create_script_module(holder.eval(), lambda _module: [], share_types=False)  # type: ignore[no-untyped-call]  # it has no types
     module.define(f"def forward({signature}):\n    return {body}\n")
-    return ExampleModule(module.eval(), tuple(builder.inputs))
+    return ExampleModule(module, tuple(builder.inputs))
 
 
 def _schema(namespace: str, name: str, overload: str) -> torch._C.FunctionSchema:
@@ -47,7 +52,7 @@ class _Builder:
 
     def __init__(
         self,
-        module: torch.jit.ScriptModule,
+        module: torch.nn.Module,
         tensors: Mapping[str, str | tuple[str, ...]],
         args: Mapping[str, object],
         where: str,

@@ -83,7 +83,7 @@ def outward(array: Array, border: Border) -> torch.Tensor:
             raise TypeError(f"value {border.value} is quantized as {quant}, per tensor was wanted")
 
 
-_NUMPY = {
+_NUMPY: dict[str, np.dtype[np.generic]] = {
     "f32": np.dtype("f4"),
     "f16": np.dtype("f2"),
     "f64": np.dtype("f8"),

@@ -73,7 +73,7 @@ def _folded(draft: Draft, product: DraftOperation, affine: DraftOperation, const
     if weights.spec.type is not OperandType.TENSOR_FLOAT32 or made != result:
         return None
     channels = bias.spec.shape[0]
-    if constant.nbytes != 4 * channels or constant.shape[-1] != channels:
+    if constant.byte_length != 4 * channels or constant.shape[-1] != channels:
         return None
     factor = constant.flatten()
     if affine.kind == "ADD":

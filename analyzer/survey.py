@@ -1,0 +1,108 @@
+"""The whole answer about a graph: verdicts, layout, partition and score at every feature level."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import Enum
+
+from analyzer.graph import Graph, Node
+from analyzer.judge import LEVELS, Judgement, Knowledge, NodeVerdict, judge
+from analyzer.layout import LayoutPlan, plan_layout
+from analyzer.partition import Partition, partition
+from analyzer.score import Score, counts, score
+from coverage_db.cards import Status
+from coverage_db.spec import Target
+
+
+class Readiness(Enum):
+    """The verdict on a whole model, in words."""
+
+    READY = "ready"
+    READY_WITH_FALLBACK = "ready with fallback"
+    NOT_WORTHWHILE = "not worthwhile"
+    UNSUPPORTED = "unsupported"
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What is done at a feature level. ``planned_level`` is at most ``level``: a plan for a lower level that scores
+    better is legal at a higher one, so a higher level never lowers the score."""
+
+    level: int
+    planned_level: int
+    verdicts: Mapping[int, NodeVerdict]
+    layout: LayoutPlan
+    partition: Partition
+    score: Score
+    readiness: Readiness
+
+    @property
+    def unknown(self) -> tuple[NodeVerdict, ...]:
+        """The verdicts of nodes that nothing is known of."""
+        return tuple(verdict for verdict in self.verdicts.values() if verdict.status is Status.UNKNOWN)
+
+
+@dataclass(frozen=True, slots=True)
+class Survey:
+    """A judged graph with its plans, made when first asked for."""
+
+    graph: Graph
+    nodes: Mapping[int, Node]
+    judgement: Judgement
+    target: Target
+    knowledge: Knowledge
+    _raw: dict[tuple[str | None, ...], Plan] = field(default_factory=dict)
+    _best: dict[int, Plan] = field(default_factory=dict)
+
+    def at(self, level: int) -> Plan:
+        """The best plan for a feature level."""
+        if level not in self._best:
+            self._best[level] = self._chosen(level)
+        return self._best[level]
+
+    def lowest_ready_level(self) -> int | None:
+        """The lowest feature level at which one part holds everything, or None."""
+        return next((level for level in LEVELS if self.at(level).readiness is Readiness.READY), None)
+
+    def _chosen(self, level: int) -> Plan:
+        plan = self._planned(level)
+        if level > LEVELS[0]:
+            lower = self.at(level - 1)
+            if lower.score.points > plan.score.points + 1e-9:
+                plan = lower
+        return Plan(level, plan.planned_level, plan.verdicts, plan.layout, plan.partition, plan.score, plan.readiness)
+
+    def _planned(self, level: int) -> Plan:
+        verdicts = self.judgement.at(level)
+        transpose = self.knowledge.operation("TRANSPOSE")
+        key = (str(transpose.since <= level), *(v.way.name if v.way else None for v in verdicts.values()))
+        known = self._raw.get(key)
+        if known is not None:
+            return Plan(
+                level, known.planned_level, verdicts, known.layout, known.partition, known.score, known.readiness
+            )
+        layout = plan_layout(self.graph, self.nodes, verdicts, transpose, level)
+        parts = partition(self.graph, verdicts, layout, self.target)
+        plan = Plan(
+            level, level, verdicts, layout, parts, score(self.graph, verdicts, parts), _readiness(verdicts, parts)
+        )
+        self._raw[key] = plan
+        return plan
+
+
+def survey(graph: Graph, knowledge: Knowledge, target: Target) -> Survey:
+    """Judge a graph for a target. Linear in the number of nodes."""
+    judgement = judge(graph, knowledge, target)
+    return Survey(graph, {node.id: node for node in graph.nodes()}, judgement, target, knowledge)
+
+
+def _readiness(verdicts: Mapping[int, NodeVerdict], parts: Partition) -> Readiness:
+    computing = {node for node, verdict in verdicts.items() if counts(verdict)}
+    if not any(verdicts[node].is_supported for node in computing):
+        return Readiness.UNSUPPORTED
+    if not parts.parts:
+        return Readiness.NOT_WORTHWHILE
+    if len(parts.parts) == 1 and computing <= set(parts.parts[0].nodes):
+        return Readiness.READY
+    return Readiness.READY_WITH_FALLBACK
