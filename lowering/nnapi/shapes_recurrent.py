@@ -1,0 +1,148 @@
+"""Output shapes of recurrent operations."""
+
+from __future__ import annotations
+
+from lowering.nnapi.shapes import Inferred, ShapeCall, bad_value, infers
+from lowering.nnapi.shapes_patterns import Pattern, apply
+
+_RNN = {1: "unit input", 2: "unit unit", 3: "unit", 4: "batch unit"}
+
+_GATES = {
+    **dict.fromkeys((1, 2, 3, 4), "cell input"),
+    **dict.fromkeys((5, 6, 7, 8), "cell output"),
+    **dict.fromkeys((9, 10, 11), "cell"),
+    **dict.fromkeys((12, 13, 14, 15), "cell"),
+    16: "output cell",
+    17: "output",
+    18: "batch output",
+    19: "batch cell",
+}
+"""The inputs 1 to 19 that all LSTM operations share; peephole weights and biases have a size per cell."""
+
+
+@infers("RNN")
+def infer_rnn(call: ShapeCall) -> Inferred:
+    """One step of a recurrent cell."""
+    return apply(call, Pattern({0: "batch input", **_RNN}, ("batch unit", "batch unit")))
+
+
+@infers("UNIDIRECTIONAL_SEQUENCE_RNN")
+def infer_sequence_rnn(call: ShapeCall) -> Inferred:
+    """A recurrent cell over a sequence, whose first axis is the batch unless it is time-major."""
+    time_major = call.integer(6)
+    if time_major not in (0, 1, None):
+        return bad_value(6, str(time_major), "0 or 1")
+    sequence = _sequence(None if time_major is None else bool(time_major))
+    return apply(call, Pattern({0: f"{sequence} input", **_RNN}, (f"{sequence} unit", "batch unit")))
+
+
+@infers("BIDIRECTIONAL_SEQUENCE_RNN")
+def infer_bidirectional_rnn(call: ShapeCall) -> Inferred:
+    """Two recurrent cells over a sequence; with parallel linking the backward one reads the auxiliary input."""
+    sequence = _sequence(call.flag(13))
+    backward_input = "input" if 9 in call.absent else "backward_input"
+    inputs = {
+        0: f"{sequence} input",
+        1: "forward input",
+        2: "forward forward",
+        3: "forward",
+        4: "batch forward",
+        5: f"backward {backward_input}",
+        6: "backward backward",
+        7: "backward",
+        8: "batch backward",
+        9: f"{sequence} auxiliary",
+        10: "forward auxiliary",
+        11: "backward auxiliary",
+    }
+    is_merged = call.output_count in (1, 3)
+    if call.flag(14) not in (is_merged, None):
+        return bad_value(14, str(call.flag(14)), f"{is_merged}, for there are {call.output_count} outputs")
+    states = ("batch forward", "batch backward")
+    if is_merged:
+        return apply(call, Pattern(inputs, (f"{sequence} forward+backward", *states)))
+    return apply(call, Pattern(inputs, (f"{sequence} forward", f"{sequence} backward", *states)))
+
+
+@infers("LSTM")
+def infer_lstm(call: ShapeCall) -> Inferred:
+    """One step of an LSTM. The scratch buffer has three gates with coupled input and forget gates, or four."""
+    is_known = 1 in call.absent or call.constants.is_constant(call.inputs[1])
+    scratch = ("3*cell" if 1 in call.absent else "4*cell") if is_known else "?"
+    normalization = dict.fromkeys((23, 24, 25, 26), "cell")
+    outputs = (f"batch {scratch}", "batch output", "batch cell", "batch output")
+    return apply(call, Pattern({0: "batch input", **_GATES, **normalization}, outputs))
+
+
+@infers("UNIDIRECTIONAL_SEQUENCE_LSTM")
+def infer_sequence_lstm(call: ShapeCall) -> Inferred:
+    """An LSTM over a sequence."""
+    sequence = _sequence(call.flag(23))
+    normalization = dict.fromkeys((24, 25, 26, 27), "cell")
+    outputs = (f"{sequence} output", "batch output", "batch cell")
+    return apply(call, Pattern({0: f"{sequence} input", **_GATES, **normalization}, outputs))
+
+
+@infers("BIDIRECTIONAL_SEQUENCE_LSTM")
+def infer_bidirectional_lstm(call: ShapeCall) -> Inferred:
+    """Two LSTMs over a sequence, one from each end."""
+    sequence = _sequence(call.flag(52))
+    inputs = {0: f"{sequence} input"}
+    backward_input = "input" if 39 in call.absent else "backward_input"
+    for prefix, first, states, source in (("fw", 1, 35, "input"), ("bw", 18, 37, backward_input)):
+        cell, output = f"{prefix}_cell", f"{prefix}_output"
+        words = {"input": source, "cell": cell, "output": output, "batch": "batch"}
+        for position, pattern in _GATES.items():
+            place = first + position - 1 if position < 18 else states + position - 18
+            inputs[place] = " ".join(words[word] for word in pattern.split())
+    inputs[39] = f"{sequence} auxiliary"
+    inputs |= dict.fromkeys((53, 54, 55, 56), "fw_cell") | dict.fromkeys((57, 58, 59, 60), "bw_cell")
+    is_merged = call.output_count in (1, 5)
+    if call.flag(51) not in (is_merged, None):
+        return bad_value(51, str(call.flag(51)), f"{is_merged}, for there are {call.output_count} outputs")
+    final = ("batch fw_output", "batch fw_cell", "batch bw_output", "batch bw_cell")
+    if is_merged:
+        return apply(call, Pattern(inputs, (f"{sequence} fw_output+bw_output", *final)))
+    return apply(call, Pattern(inputs, (f"{sequence} fw_output", f"{sequence} bw_output", *final)))
+
+
+@infers("QUANTIZED_LSTM")
+def infer_quantized_lstm(call: ShapeCall) -> Inferred:
+    """One step of an LSTM over 8-bit activations."""
+    normalization = dict.fromkeys((20, 21, 22, 23), "cell")
+    outputs = ("batch output", "batch cell", "batch output")
+    return apply(call, Pattern({0: "batch input", **_GATES, **normalization}, outputs))
+
+
+@infers("QUANTIZED_16BIT_LSTM")
+def infer_quantized_16bit_lstm(call: ShapeCall) -> Inferred:
+    """One step of an LSTM over 8-bit activations and a 16-bit cell state."""
+    inputs = {
+        0: "batch input",
+        **dict.fromkeys((1, 2, 3, 4), "output input"),
+        **dict.fromkeys((5, 6, 7, 8), "output output"),
+        **dict.fromkeys((9, 10, 11, 12), "output"),
+        **dict.fromkeys((13, 14), "batch output"),
+    }
+    return apply(call, Pattern(inputs, ("batch output", "batch output")))
+
+
+@infers("SVDF")
+def infer_svdf(call: ShapeCall) -> Inferred:
+    """One step of a single value decomposition filter of the given rank."""
+    rank = call.integer(5)
+    filters = call.dims(1)
+    units = "unit"
+    if rank is not None and rank > 0 and filters and isinstance(filters[0], int):
+        if filters[0] % rank:
+            return bad_value(5, str(rank), f"a rank that divides the {filters[0]} filters")
+        units = str(filters[0] // rank)
+    inputs = {0: "batch input", 1: "filter input", 2: "filter memory", 3: units, 4: "batch memory*filter"}
+    return apply(call, Pattern(inputs, ("batch memory*filter", f"batch {units}")))
+
+
+def _sequence(time_major: bool | None) -> str:
+    """The first two axes of a sequence; neither has a name where their order is not known."""
+    if time_major is None:
+        return "? ?"
+    return "time batch" if time_major else "batch time"

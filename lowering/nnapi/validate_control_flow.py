@@ -1,0 +1,120 @@
+"""IF and WHILE: their models take and give what the operation does."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from coverage_db.spec import OperandType
+from lowering.nnapi.contracts import Problem
+from lowering.nnapi.faults import Rule
+from lowering.nnapi.graph_view import GraphView
+from lowering.nnapi.model import Model, Operand, Operation, Reference, UnknownRank
+from lowering.nnapi.shapes import compatible, text
+
+Problems = list[Problem]
+
+
+def control_flow_problems(graph: GraphView, operation: Operation, referenced: Sequence[Model]) -> Problems:
+    """What is wrong with the models of an IF or WHILE."""
+    match operation.kind:
+        case "IF":
+            return _if_problems(graph, operation, referenced)
+        case "WHILE":
+            return _while_problems(graph, operation, referenced)
+        case _:
+            return []
+
+
+def _if_problems(graph: GraphView, operation: Operation, referenced: Sequence[Model]) -> Problems:
+    problems = _condition_problems(graph.model.operands[operation.inputs[0]], 0)
+    for position in (1, 2):
+        branch = _model_at(graph, operation, position, referenced)
+        if branch is not None:
+            problems += _branch_problems(graph, operation, position, branch)
+    return problems
+
+
+def _branch_problems(graph: GraphView, operation: Operation, position: int, branch: Model) -> Problems:
+    operands = graph.model.operands
+    taken = [operands[index] for index in operation.inputs[3:]]
+    given = [operands[index] for index in operation.outputs]
+    problems = _count_problem(position, "inputs", len(branch.inputs), len(taken), exactly=True)
+    problems += _count_problem(position, "outputs", len(branch.outputs), len(given), exactly=True)
+    problems += _mismatches(position, "input", _listed(branch, branch.inputs), taken)
+    return problems + _mismatches(position, "output", _listed(branch, branch.outputs), given)
+
+
+def _while_problems(graph: GraphView, operation: Operation, referenced: Sequence[Model]) -> Problems:
+    operands = graph.model.operands
+    taken = [operands[index] for index in operation.inputs[2:]]
+    given = [operands[index] for index in operation.outputs]
+    problems: Problems = []
+    condition = _model_at(graph, operation, 0, referenced)
+    if condition is not None:
+        problems += _count_problem(0, "inputs", len(condition.inputs), len(taken), exactly=True)
+        problems += _count_problem(0, "outputs", len(condition.outputs), 1, exactly=True)
+        problems += _mismatches(0, "input", _listed(condition, condition.inputs), taken)
+        for result in _listed(condition, condition.outputs)[:1]:
+            problems += _condition_problems(result, 0)
+    body = _model_at(graph, operation, 1, referenced)
+    if body is not None:
+        body_inputs, body_outputs = _listed(body, body.inputs), _listed(body, body.outputs)
+        problems += _count_problem(1, "inputs", len(body_inputs), len(taken), exactly=True)
+        problems += _count_problem(1, "outputs", len(body_outputs), len(given), exactly=False)
+        if len(body_outputs) > len(body_inputs):
+            found = f"a body with {len(body_outputs)} outputs"
+            problems.append(Problem(Rule.CONTROL_FLOW, found, f"at most its {len(body_inputs)} inputs", 1))
+        problems += _mismatches(1, "input", body_inputs, taken)
+        problems += _mismatches(1, "output", body_outputs, given)
+        problems += _mismatches(1, "input that it gives back,", body_inputs, body_outputs)
+    return problems
+
+
+def _model_at(graph: GraphView, operation: Operation, position: int, referenced: Sequence[Model]) -> Model | None:
+    source = graph.model.operands[operation.inputs[position]].source
+    if isinstance(source, Reference) and 0 <= source.model < len(referenced):
+        return referenced[source.model]
+    return None
+
+
+def _listed(model: Model, indices: Sequence[int]) -> list[Operand]:
+    return [model.operands[index] for index in indices if 0 <= index < len(model.operands)]
+
+
+def _condition_problems(operand: Operand, position: int) -> Problems:
+    if operand.type is OperandType.TENSOR_BOOL8 and operand.shape == (1,):
+        return []
+    found = f"a condition of {operand.type.name} and shape {text(operand.shape)}"
+    return [Problem(Rule.CONTROL_FLOW, found, "TENSOR_BOOL8 of shape [1]", position)]
+
+
+def _count_problem(position: int, what: str, found: int, wanted: int, *, exactly: bool) -> Problems:
+    if found == wanted or (found > wanted and not exactly):
+        return []
+    limit = f"{wanted}" if exactly else f"at least {wanted}"
+    return [Problem(Rule.CONTROL_FLOW, f"a model with {found} {what}", limit, position)]
+
+
+def _mismatches(position: int, what: str, inner: Sequence[Operand], outer: Sequence[Operand]) -> Problems:
+    problems = []
+    for number, (inside, outside) in enumerate(zip(inner, outer, strict=False)):
+        if not _match(inside, outside):
+            found = f"{what} {number} of {_describe(inside)} inside"
+            problems.append(Problem(Rule.CONTROL_FLOW, found, f"{_describe(outside)} as outside", position))
+    return problems
+
+
+def _match(left: Operand, right: Operand) -> bool:
+    return (
+        left.type is right.type
+        and compatible(left.shape, right.shape)
+        and left.quant == right.quant
+        and left.channels == right.channels
+    )
+
+
+def _describe(operand: Operand) -> str:
+    shape = "" if isinstance(operand.shape, UnknownRank) or not operand.shape else f" {text(operand.shape)}"
+    quant = operand.quant
+    scale = f" (scale {quant.scale:g}, zero point {quant.zero_point})" if quant.scale else ""
+    return f"{operand.type.name}{shape}{scale}"
