@@ -50,6 +50,15 @@ class Captured:
             self._example.extend(made)
         return tuple(self._example)
 
+    @property
+    def torch_graph(self) -> torch._C.Graph:
+        """The TorchScript graph of ``forward`` that ``torch_nodes`` and ``torch_values`` belong to."""
+        return self.module._get_method("forward").graph
+
+    def part_of(self, value: int) -> str:
+        """Which piece of its TorchScript value a value is: ``weight`` or ``bias`` of packed parameters, else empty."""
+        return self._drafts[value].part
+
     def tensor(self, value: int) -> torch.Tensor:
         """The elements of a parameter or literal. Asks for a graph captured with weights."""
         if not self.has_weights:

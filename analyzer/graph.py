@@ -201,7 +201,7 @@ class Node:
 
     ``arguments`` are all arguments of the op's schema by name, defaults filled in. ``blocks`` are the
     bodies of control flow (``prim.If``, ``prim.Loop``). ``is_constant``: computed from no input's values,
-    so it is evaluated, never judged.
+    so it is evaluated, never judged. A node that a rewrite made ``covers`` the ids of the nodes it stands for.
     """
 
     id: int
@@ -211,6 +211,7 @@ class Node:
     source: SourcePosition = SourcePosition()
     blocks: tuple[Block, ...] = ()
     is_constant: bool = False
+    covers: tuple[int, ...] = ()
 
     def argument(self, name: str) -> Argument:
         """The argument called ``name`` in the op's schema."""

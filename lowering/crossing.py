@@ -22,7 +22,12 @@ def border_of(crossing: Crossing, lowered: LoweredPart, graph: Graph) -> Border:
     if not isinstance(torch_type, TensorType):
         raise RuleError(f"value {crossing.value} crosses a boundary, but it is {torch_type}")
     nnapi_type = _tensor_type(lowered.model.operands[crossing.operand])
-    return Border(crossing.value, torch_type, nnapi_type, NHWC_FROM_NCHW if crossing.is_nhwc else ())
+    return Border(crossing.value, torch_type, nnapi_type, permutation_of(crossing))
+
+
+def permutation_of(crossing: Crossing) -> tuple[int, ...]:
+    """Which of PyTorch's dimensions stands at each place of the operand; empty where the order is the same."""
+    return NHWC_FROM_NCHW if crossing.is_nhwc else ()
 
 
 def _tensor_type(operand: Operand) -> TensorType:

@@ -1,0 +1,103 @@
+"""From a captured graph and its plan to a package: every part lowered, serialized and placed in the user's module."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Protocol
+
+from analyzer.capture import Captured
+from analyzer.survey import Plan, Survey
+from coverage_db.spec import OperationFacts
+from lowering.crossing import border_of, permutation_of
+from lowering.engine import LoweredPart, lower_part
+from lowering.manifest import HeldValue
+from lowering.nnapi.serialize import serialize
+from lowering.package import Package, PackagedPart, PackageOptions, PackageSource, build_package
+from lowering.registry import rules
+from lowering.weight_access import ValueSource
+
+
+class Facts(Protocol):
+    """What lowering reads of the registry."""
+
+    def operation(self, name: str) -> OperationFacts:
+        """The facts of an NNAPI operation."""
+
+    def operations(self) -> tuple[OperationFacts, ...]:
+        """The facts of every NNAPI operation."""
+
+
+class FactsByName(Mapping[str, OperationFacts]):
+    """The registry's operations as a mapping that reads only what is asked for."""
+
+    def __init__(self, registry: Facts) -> None:
+        self._registry = registry
+
+    @cached_property
+    def _names(self) -> tuple[str, ...]:
+        return tuple(facts.name for facts in self._registry.operations())
+
+    def __getitem__(self, name: str) -> OperationFacts:
+        return self._registry.operation(name)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._names)
+
+    def __len__(self) -> int:
+        return len(self._names)
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._names
+
+
+@dataclass(frozen=True, slots=True)
+class Conversion:
+    """A plan carried out: its parts as NNAPI models, and the package that holds them."""
+
+    plan: Plan
+    parts: tuple[LoweredPart, ...]
+    package: Package
+
+
+def lower_plan(survey: Survey, plan: Plan, facts: Mapping[str, OperationFacts]) -> tuple[LoweredPart, ...]:
+    """Lower and validate every part of a plan. No weight is read."""
+    return tuple(
+        lower_part(part, survey.graph, survey.nodes, plan.verdicts, plan.layout, facts, rules())
+        for part in plan.partition.parts
+    )
+
+
+def convert(
+    captured: Captured, survey: Survey, plan: Plan, facts: Mapping[str, OperationFacts], options: PackageOptions
+) -> Conversion:
+    """Carry out a plan. The captured module becomes part of the package, so it can be converted only once."""
+    parts = lower_plan(survey, plan, facts)
+    codes = {name: facts[name].code for part in parts for name in {item.kind for item in part.model.operations}}
+    source = PackageSource(
+        module=captured.module,
+        graph=captured.torch_graph,
+        source_of=lambda value: ValueSource(captured.torch_values[value], captured.part_of(value)),
+        tensor_of=captured.tensor,
+        examples=captured.example_inputs,
+    )
+    package = build_package(source, [_packaged(part, captured, survey, codes) for part in parts], options)
+    return Conversion(plan, parts, package)
+
+
+def _packaged(part: LoweredPart, captured: Captured, survey: Survey, codes: Mapping[str, int]) -> PackagedPart:
+    inputs = {crossing.operand: crossing for crossing in part.inputs}
+    ordered = [inputs[operand] for operand in part.model.inputs]
+    covered = [id_ for node in part.part.nodes for id_ in (node, *survey.nodes[node].covers)]
+    return PackagedPart(
+        torch_nodes=tuple(captured.torch_nodes[node] for node in sorted(set(covered))),
+        inputs=tuple(captured.torch_values[crossing.value] for crossing in ordered),
+        outputs=tuple(captured.torch_values[crossing.value] for crossing in part.outputs),
+        input_borders=tuple(border_of(crossing, part, survey.graph) for crossing in ordered),
+        output_borders=tuple(border_of(crossing, part, survey.graph) for crossing in part.outputs),
+        serialized=serialize(part.model, codes),
+        buffers=part.buffers,
+        nodes=part.part.nodes,
+        held=tuple(HeldValue(held.operand, held.value, permutation_of(held)) for held in part.held),
+    )
