@@ -151,10 +151,10 @@ class ExecutionStruct(ctypes.Structure):
     )
 
 
-FinishModel = ctypes.CFUNCTYPE(ctypes.c_int32, ctypes.c_void_p)
-SupportedOperations = ctypes.CFUNCTYPE(ctypes.c_int32, ctypes.c_uint64, ctypes.c_uint32, ctypes.c_void_p)
-Prepare = ctypes.CFUNCTYPE(ctypes.c_int32, ctypes.c_uint64, ctypes.c_uint64)
-Execute = ctypes.CFUNCTYPE(ctypes.c_int32, ctypes.c_void_p)
+FinishModel = ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_void_p)
+SupportedOperations = ctypes.CFUNCTYPE(None, ctypes.c_uint64, ctypes.c_uint32, ctypes.c_void_p, ctypes.c_void_p)
+Prepare = ctypes.CFUNCTYPE(None, ctypes.c_uint64, ctypes.c_uint64, ctypes.c_void_p)
+Execute = ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_void_p)
 Release = ctypes.CFUNCTYPE(None, ctypes.c_int32, ctypes.c_uint64)
 Refused = ctypes.CFUNCTYPE(None, ctypes.c_char_p, ctypes.c_int32, ctypes.c_char_p)
 

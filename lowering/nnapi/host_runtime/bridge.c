@@ -45,30 +45,40 @@ int refuse(int code, const char *function, const char *format, ...) {
     return code;
 }
 
-/* Callbacks answer with a result code plus one, so that 0 means that they did not answer. */
-static int decoded(int32_t answer) { return answer <= 0 ? ANEURALNETWORKS_OP_FAILED : answer - 1; }
-
 int call_finish_model(const struct host_model *model) {
     const struct host_callbacks *callbacks = atomic_load(&attached);
-    return callbacks == NULL ? ANEURALNETWORKS_OP_FAILED : decoded(callbacks->finish_model(model));
+    int32_t code = ANEURALNETWORKS_OP_FAILED;
+    if (callbacks != NULL) {
+        callbacks->finish_model(model, &code);
+    }
+    return code;
 }
 
 int call_supported_operations(uint64_t model_id, uint32_t count, uint8_t *supported) {
     const struct host_callbacks *callbacks = atomic_load(&attached);
-    if (callbacks == NULL) {
-        return ANEURALNETWORKS_OP_FAILED;
+    int32_t code = ANEURALNETWORKS_OP_FAILED;
+    if (callbacks != NULL) {
+        callbacks->supported_operations(model_id, count, supported, &code);
     }
-    return decoded(callbacks->supported_operations(model_id, count, supported));
+    return code;
 }
 
 int call_prepare(uint64_t compilation_id, uint64_t model_id) {
     const struct host_callbacks *callbacks = atomic_load(&attached);
-    return callbacks == NULL ? ANEURALNETWORKS_OP_FAILED : decoded(callbacks->prepare(compilation_id, model_id));
+    int32_t code = ANEURALNETWORKS_OP_FAILED;
+    if (callbacks != NULL) {
+        callbacks->prepare(compilation_id, model_id, &code);
+    }
+    return code;
 }
 
 int call_execute(struct host_execution *execution) {
     const struct host_callbacks *callbacks = atomic_load(&attached);
-    return callbacks == NULL ? ANEURALNETWORKS_OP_FAILED : decoded(callbacks->execute(execution));
+    int32_t code = ANEURALNETWORKS_OP_FAILED;
+    if (callbacks != NULL) {
+        callbacks->execute(execution, &code);
+    }
+    return code;
 }
 
 void call_release(int32_t what, uint64_t id) {

@@ -81,13 +81,13 @@ enum {
     HOST_RELEASE_COMPILATION = 1,
 };
 
-/* Functions with a result return a result code plus one: a callback that fails to return anything counts as 0,
-   and is reported as OP_FAILED. No lock is held while one of them runs. */
+/* A callback stores its result code. Where it stores none, for it failed midway, the code is OP_FAILED. No lock is
+   held while a callback runs. */
 struct host_callbacks {
-    int32_t (*finish_model)(const struct host_model *model);
-    int32_t (*supported_operations)(uint64_t model_id, uint32_t count, uint8_t *supported);
-    int32_t (*prepare)(uint64_t compilation_id, uint64_t model_id);
-    int32_t (*execute)(struct host_execution *execution);
+    void (*finish_model)(const struct host_model *model, int32_t *code);
+    void (*supported_operations)(uint64_t model_id, uint32_t count, uint8_t *supported, int32_t *code);
+    void (*prepare)(uint64_t compilation_id, uint64_t model_id, int32_t *code);
+    void (*execute)(struct host_execution *execution, int32_t *code);
     void (*release)(int32_t what, uint64_t id);
     void (*refused)(const char *function, int32_t code, const char *words);
 };

@@ -67,9 +67,9 @@ class FaultRecord:
 class Engine:
     """Answers the C library's callbacks.
 
-    Every answer is a result code plus one, so that an answer that never comes, because of a defect here, counts
-    as a failure: Python then reports the exception by ``sys.unraisablehook``, and the caller gets OP_FAILED. No
-    lock is taken, for objects may be released in the midst of anything; single steps on dictionaries are atomic.
+    Every callback gets a place for its result code. If one raises, because of a defect here, the place stays as it
+    is, which means OP_FAILED; Python reports the exception by ``sys.unraisablehook``. No lock is held while Python
+    objects are made, for NNAPI objects may be released in the midst of it; single steps on dictionaries are atomic.
     """
 
     def __init__(self, library: Library, operations: Mapping[str, OperationFacts], judge: Judge) -> None:
@@ -100,63 +100,71 @@ class Engine:
         """How many finished models and prepared ones are kept."""
         return len(self._finished) + len(self._prepared)
 
-    def _finish_model(self, address: int) -> int:
+    def _finish_model(self, address: int, place: int) -> None:
         struct = ModelStruct.from_address(address)
         finished = read_model(struct, self._names, self._finished)
         words = self._judge(finished.model, finished.buffers, finished.level)
         if words:
-            return self._refuse("ANeuralNetworksModel_finish", ResultCode.BAD_DATA, words)
+            self._refuse(place, "ANeuralNetworksModel_finish", ResultCode.BAD_DATA, words)
+            return
         self._finished[struct.id] = finished
-        return _answer(ResultCode.NO_ERROR)
+        _store(place, ResultCode.NO_ERROR)
 
-    def _supported_operations(self, model_id: int, count: int, address: int) -> int:
+    def _supported_operations(self, model_id: int, count: int, address: int, place: int) -> None:
         finished = self._finished[model_id]
         supported = (ctypes.c_uint8 * count).from_address(address)
-        for operation, place in zip(finished.model.operations, finished.order, strict=True):
-            supported[place] = operation.kind in KERNELS
-        return _answer(ResultCode.NO_ERROR)
+        for operation, index in zip(finished.model.operations, finished.order, strict=True):
+            supported[index] = operation.kind in KERNELS
+        _store(place, ResultCode.NO_ERROR)
 
-    def _prepare(self, compilation_id: int, model_id: int) -> int:
+    def _prepare(self, compilation_id: int, model_id: int, place: int) -> None:
         finished = self._finished[model_id]
+        function = "ANeuralNetworksCompilation_finish"
         try:
             self._prepared[compilation_id] = prepare(finished.model, finished.buffers)
         except ExecutionError as error:
-            return self._refuse("ANeuralNetworksCompilation_finish", ResultCode.OP_FAILED, [str(error)])
+            self._refuse(place, function, ResultCode.OP_FAILED, [str(error)])
         except MemoryError:
-            return self._refuse("ANeuralNetworksCompilation_finish", ResultCode.OUT_OF_MEMORY, ["no memory is left"])
-        return _answer(ResultCode.NO_ERROR)
+            self._refuse(place, function, ResultCode.OUT_OF_MEMORY, ["no memory is left"])
+        else:
+            _store(place, ResultCode.NO_ERROR)
 
-    def _execute(self, address: int) -> int:
-        struct = ExecutionStruct.from_address(address)
+    def _execute(self, address: int, place: int) -> None:
+        function = "ANeuralNetworksExecution_compute"
+        try:
+            outputs = self._run(ExecutionStruct.from_address(address))
+            code, words = self._write_outputs(address, outputs)
+        except ExecutionError as error:
+            code, words = ResultCode.OP_FAILED, [str(error)]
+        except MemoryError:
+            code, words = ResultCode.OUT_OF_MEMORY, ["no memory is left"]
+        if words:
+            self._refuse(place, function, code, words)
+        else:
+            _store(place, code)
+
+    def _run(self, struct: ExecutionStruct) -> tuple[Tensor, ...]:
         prepared = self._prepared[struct.compilation_id]
         operands = [prepared.model.operands[index] for index in prepared.model.inputs]
         arguments = read_arguments(struct.inputs, struct.input_count)
         inputs = [read_argument(argument, operand.type) for argument, operand in zip(arguments, operands, strict=True)]
-        try:
-            outputs = prepared.run(inputs).outputs
-        except ExecutionError as error:
-            return self._refuse("ANeuralNetworksExecution_compute", ResultCode.OP_FAILED, [str(error)])
-        except MemoryError:
-            return self._refuse("ANeuralNetworksExecution_compute", ResultCode.OUT_OF_MEMORY, ["no memory is left"])
+        outputs = prepared.run(inputs).outputs
         with self._counting:
             self._executions += 1
-        return self._write_outputs(address, outputs)
+        return outputs
 
-    def _write_outputs(self, execution: int, outputs: Sequence[Tensor]) -> int:
+    def _write_outputs(self, execution: int, outputs: Sequence[Tensor]) -> tuple[ResultCode, list[str]]:
         """All outputs are written that have room, and all shapes are told, whatever becomes of one."""
         words = []
         worst = ResultCode.NO_ERROR
         for index, output in enumerate(outputs):
+            shape = output.array.shape
             array = np.ascontiguousarray(output.array)
-            code = ResultCode(
-                self._library.write_output(execution, index, output.array.shape, array.ctypes.data, array.nbytes)
-            )
+            code = ResultCode(self._library.write_output(execution, index, shape, array.ctypes.data, array.nbytes))
             if code is not ResultCode.NO_ERROR:
-                words.append(f"output {index} has {array.nbytes} bytes of shape {output.array.shape}: {code.name}")
+                words.append(f"output {index} has {array.nbytes} bytes of shape {shape}: {code.name}")
                 worst = code
-        if words:
-            return self._refuse("ANeuralNetworksExecution_compute", worst, words)
-        return _answer(worst)
+        return worst, words
 
     def _release(self, what: int, number: int) -> None:
         match Released(what):
@@ -168,10 +176,10 @@ class Engine:
     def _refused(self, function: bytes, code: int, words: bytes) -> None:
         self.faults.add(function.decode(errors="replace"), ResultCode(code), [words.decode(errors="replace")])
 
-    def _refuse(self, function: str, code: ResultCode, words: Sequence[str]) -> int:
+    def _refuse(self, place: int, function: str, code: ResultCode, words: Sequence[str]) -> None:
         self.faults.add(function, code, words)
-        return _answer(code)
+        _store(place, code)
 
 
-def _answer(code: ResultCode) -> int:
-    return code + 1
+def _store(place: int, code: ResultCode) -> None:
+    ctypes.c_int32.from_address(place).value = code

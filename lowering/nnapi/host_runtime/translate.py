@@ -38,6 +38,9 @@ from lowering.nnapi.model import (
     Source,
 )
 
+COPIED_BYTES = 128
+"""Values up to this size become part of the model, as NNAPI's setOperandValue has it."""
+
 _Struct = TypeVar("_Struct", bound=ctypes.Structure)
 
 
@@ -201,11 +204,18 @@ def _source(struct: OperandStruct, outside: _Outside) -> Source:
         case OperandSource.COPIED:
             return Immediate(b"" if struct.value is None else ctypes.string_at(struct.value, struct.length))
         case OperandSource.BORROWED:
-            return NoValue() if struct.value is None else outside.borrow(struct.value, struct.length)
+            return NoValue() if struct.value is None else _borrow(struct.value, struct.length, outside)
         case OperandSource.OMITTED:
             return NoValue()
         case OperandSource.MODEL:
             return outside.refer(struct.model_id)
+
+
+def _borrow(address: int, length: int, outside: _Outside) -> Source:
+    # A scalar in the caller's memory is read at once, for the validator wants to know its value.
+    if length <= COPIED_BYTES:
+        return Immediate(ctypes.string_at(address, length))
+    return outside.borrow(address, length)
 
 
 def _renumber(operand: Operand, first_model: int, first_buffer: int) -> Operand:

@@ -1,0 +1,124 @@
+"""Loading the host runtime, and saying which feature level it plays.
+
+    runtime = load_host_runtime(level=4)
+    outputs = torch.jit.load("model_nnapi.pt")(inputs)
+
+From then on whatever in this process looks for ``libneuralnetworks.so`` finds the interpreter behind it, so
+``torch.classes._nnapi.Compilation`` loads and runs models exactly as on a phone of that level. PyTorch turns a
+refusal into a ``RuntimeError`` that names the function and the code; ``last_faults`` has the reasons.
+"""
+
+from __future__ import annotations
+
+import atexit
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+from coverage_db.facts import FEATURE_LEVELS, load_operations
+from lowering.nnapi.host_runtime.bindings import Library, load_library
+from lowering.nnapi.host_runtime.build import build_library
+from lowering.nnapi.host_runtime.engine import Engine, HostFault
+from lowering.nnapi.host_runtime.errors import BuildError
+from lowering.nnapi.interpreter.kernels import Array
+from lowering.nnapi.model import Model
+from lowering.nnapi.validate import validate
+
+
+class HostRuntime:
+    """NNAPI in this process. There is one, which ``load_host_runtime`` gives."""
+
+    def __init__(self, library: Library, engine: Engine) -> None:
+        self._library = library
+        self._engine = engine
+
+    @property
+    def library(self) -> Path:
+        """The C library's file."""
+        return self._library.path
+
+    @property
+    def level(self) -> int:
+        """The feature level that models which the calling thread creates are held against."""
+        return self._library.level()
+
+    @contextmanager
+    def at_level(self, level: int) -> Iterator[None]:
+        """Hold models that the calling thread creates inside the block against ``level``."""
+        before = self._library.set_thread_level(_checked(level))
+        try:
+            yield
+        finally:
+            self._library.set_thread_level(before)
+
+    @property
+    def last_faults(self) -> tuple[HostFault, ...]:
+        """Why the calling thread was refused the last time: the validator's words, or the C library's."""
+        return self._engine.faults.of_thread
+
+    @property
+    def recent_faults(self) -> tuple[HostFault, ...]:
+        """The newest faults that any thread met, oldest first, up to a hundred."""
+        return self._engine.faults.of_all
+
+    def forget_faults(self) -> None:
+        """Empty both records of faults."""
+        self._engine.faults.forget()
+
+    @property
+    def executions(self) -> int:
+        """How many executions have been computed. It grows when a model has really run here."""
+        return self._engine.executions
+
+    @property
+    def live_objects(self) -> int:
+        """How many of NNAPI's objects exist: models, compilations, executions, memories and events."""
+        return self._library.live_objects()
+
+    @property
+    def kept_models(self) -> int:
+        """How many models and prepared models the interpreter keeps for them."""
+        return self._engine.kept_models
+
+
+def load_host_runtime(level: int = 8) -> HostRuntime:
+    """The host runtime, built and loaded when first asked for, playing feature level ``level`` (1 to 8).
+
+    Raises ``HostRuntimeError`` where it cannot be had: without a C compiler (``NoCompilerError``), if that fails
+    (``BuildError``), or where libraries load otherwise (``PlatformError``).
+    """
+    checked = _checked(level)
+    with _LOADING:
+        if not _LOADED:
+            _LOADED.append(_load())
+        library, engine = _LOADED[0]
+        library.set_level(checked)
+    return HostRuntime(library, engine)
+
+
+_LOADING = threading.Lock()
+_LOADED: list[tuple[Library, Engine]] = []
+
+
+def _load() -> tuple[Library, Engine]:
+    try:
+        library = load_library(build_library())
+    except BuildError:
+        # What lies in the cache may be broken.
+        library = load_library(build_library(again=True))
+    operations = load_operations()
+
+    def judge(model: Model, buffers: Sequence[Array], level: int) -> Sequence[str]:
+        return [fault.message for fault in validate(model, operations, level=level).faults]
+
+    engine = Engine(library, operations, judge)
+    library.attach(engine.callbacks)
+    atexit.register(library.detach)
+    return library, engine
+
+
+def _checked(level: int) -> int:
+    if level not in FEATURE_LEVELS:
+        raise ValueError(f"level is {level}, wanted a feature level from 1 to 8")
+    return level
