@@ -13,14 +13,16 @@ from analyzer.errors import InputError
 from analyzer.graph import Graph, GraphInput, Parameter, TensorType
 from analyzer.input_spec import InputSpec, needed_options, order_by_name
 from analyzer.model_file import OpenedModel, open_model
-from analyzer.normal_form import normalize, quiet
+from analyzer.normal_form import normalize
 from analyzer.numbering import Numbered, number_graph
 from analyzer.source_position import SourceFinder
 from analyzer.tensor_types import empty_like_type, random_tensor, tensor_type
+from analyzer.torchscript import attribute_at, constants_compared_by_identity, quiet
 from analyzer.typing_walk import TypingWalk
 
 Model = Path | torch.nn.Module
 Inputs = Sequence[torch.Tensor] | Sequence[InputSpec]
+Given = tuple[torch.Tensor | InputSpec, ...] | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,24 +67,15 @@ class Captured:
             raise ValueError("the graph was captured without weights")
         draft = self._drafts[value]
         if isinstance(draft.origin, Parameter):
-            return attribute_at(self.module, draft.origin.path)
-        found = draft.torch_value.toIValue()
-        if isinstance(found, torch.Tensor):
-            return found
+            found = attribute_at(self.module, draft.origin.path)
+            if isinstance(found, torch.Tensor):
+                return found.detach()
+        literal = draft.torch_value.toIValue()
+        if isinstance(literal, torch.Tensor):
+            return literal
         if draft.tensor is not None and draft.is_real and draft.is_constant:
             return draft.tensor
         raise ValueError(f"value {value} is not a constant")
-
-
-def attribute_at(module: torch._C.ScriptModule, path: str) -> torch.Tensor:
-    """The tensor attribute at ``path`` below a module, detached."""
-    *owners, name = path.split(".")
-    for owner in owners:
-        module = module.getattr(owner)
-    tensor = module.getattr(name)
-    if not isinstance(tensor, torch.Tensor):
-        raise ValueError(f"{path} is not a tensor")
-    return tensor.detach()
 
 
 def capture(model: Model, inputs: Inputs | None = None, *, weights: bool, allow_pickle: bool = False) -> Captured:
@@ -92,8 +85,8 @@ def capture(model: Model, inputs: Inputs | None = None, *, weights: bool, allow_
     the elements of parameters are read; without, only their types, and the graph is the same. ``allow_pickle``
     permits files that run code when they are opened.
     """
-    given = tuple(inputs) if inputs is not None else None
-    with quiet(), torch.no_grad():
+    given: Given = tuple(inputs) if inputs is not None else None
+    with quiet(), constants_compared_by_identity(), torch.no_grad():
         opened = open_model(model, _tensors(given), weights=weights, allow_pickle=allow_pickle)
         module = normalize(opened.module)
         graph = module._get_method("forward").graph
@@ -112,7 +105,7 @@ def _captured(
     module: torch._C.ScriptModule,
     types: tuple[TensorType, ...],
     opened: OpenedModel,
-    given: tuple[torch.Tensor | InputSpec, ...] | None,
+    given: Given,
     *,
     weights: bool,
 ) -> Captured:
@@ -128,13 +121,11 @@ def _captured(
     )
 
 
-def _tensors(given: tuple[torch.Tensor | InputSpec, ...] | None) -> tuple[torch.Tensor, ...]:
+def _tensors(given: Given) -> tuple[torch.Tensor, ...]:
     return tuple(item for item in given or () if isinstance(item, torch.Tensor))
 
 
-def _input_types(
-    graph: torch._C.Graph, given: tuple[torch.Tensor | InputSpec, ...] | None, opened: OpenedModel
-) -> tuple[TensorType, ...]:
+def _input_types(graph: torch._C.Graph, given: Given, opened: OpenedModel) -> tuple[TensorType, ...]:
     names = input_names(graph)
     if given is None:
         if opened.stored_types is None:

@@ -1,18 +1,28 @@
-"""What a model file is, and how it is opened."""
+"""How a model file, or a live module, is opened as a TorchScript module."""
 
 from __future__ import annotations
 
-import io
+import logging
+import os
+import pickle
+import warnings
 import zipfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 import torch
 
+from analyzer.archive import lighten, mentions_quantization
 from analyzer.errors import InputError
+from analyzer.file_kind import FileKind, kind_of, refuse_pickle
 from analyzer.graph import TensorType
 from analyzer.tensor_types import tensor_type
+from analyzer.torchscript import has_method, load, trace
 from analyzer.traced_inputs import read_traced_inputs
+
+_LOAD_FAILURES = (RuntimeError, ValueError, TypeError, KeyError, AttributeError, EOFError, OSError, ImportError)
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,11 +39,15 @@ def open_model(
     model: Path | torch.nn.Module, examples: tuple[torch.Tensor, ...], *, weights: bool, allow_pickle: bool
 ) -> OpenedModel:
     """Open a file or a live module; ``examples`` are needed to trace a module that is not TorchScript yet."""
-    if isinstance(model, torch.jit.ScriptModule):
-        return OpenedModel(_name_of(model), _evaluated(model), None)
     if isinstance(model, torch.nn.Module):
-        return _traced(model, examples)
-    return _open_script(model, weights=weights)
+        return _open_module(model, examples, _name_of(model))
+    match kind_of(model):
+        case FileKind.TORCHSCRIPT:
+            return _open_script(model, weights=weights)
+        case FileKind.EXPORTED_PROGRAM:
+            return _open_exported(model, examples, allow_pickle=allow_pickle)
+        case FileKind.PICKLED_MODULE:
+            return _open_pickle(model, examples, allow_pickle=allow_pickle)
 
 
 def _name_of(model: torch.nn.Module) -> str:
@@ -41,41 +55,124 @@ def _name_of(model: torch.nn.Module) -> str:
     return name if isinstance(name, str) else type(model).__name__
 
 
-def _evaluated(module: torch.jit.ScriptModule) -> torch._C.ScriptModule:
-    copy = module.copy() if module.training else module
-    copy.eval()
-    script: torch._C.ScriptModule = copy._c
-    return script
-
-
-def _traced(model: torch.nn.Module, examples: tuple[torch.Tensor, ...]) -> OpenedModel:
+def _open_module(model: torch.nn.Module, examples: tuple[torch.Tensor, ...], name: str) -> OpenedModel:
+    if isinstance(model, torch.jit.ScriptModule):
+        module = model.copy() if model.training else model
+        module.eval()
+        return _with_inputs(name, module._c, None)
     if not examples:
-        raise InputError(f"{_name_of(model)} is not TorchScript yet; pass example inputs to trace it with.")
-    was_training = model.training
-    model.eval()
-    traced = torch.jit.trace(model, examples, check_trace=False)
-    model.train(was_training)
-    return OpenedModel(_name_of(model), _evaluated(traced), tuple(tensor_type(x) for x in examples), examples)
+        raise InputError(f"{name} is not TorchScript yet; pass example inputs to trace it with.")
+    modes = {part: part.training for part in model.modules()}
+    for part in modes:
+        part.training = False
+    try:
+        traced = trace(model, examples)
+    except _LOAD_FAILURES as error:
+        raise InputError(
+            f"{name} cannot be traced with inputs of these shapes: {_first_line(error)}; "
+            "pass inputs that the model accepts, or a scripted module (torch.jit.script)."
+        ) from error
+    finally:
+        for part, was_training in modes.items():
+            part.training = was_training
+    for part in traced.modules():
+        part.training = False
+    return OpenedModel(name, traced._c, tuple(tensor_type(x) for x in examples), examples)
 
 
 def _open_script(path: Path, *, weights: bool) -> OpenedModel:
-    if weights:
-        module = torch.jit.load(str(path), map_location="cpu")
-    else:
-        module = torch.jit.load(without_elements(path), map_location="meta")
+    try:
+        with zipfile.ZipFile(path) as archive:
+            stored = read_traced_inputs(archive)
+            light = None if weights or mentions_quantization(archive) else lighten(archive)
+        if light is not None and light.is_complete:
+            module = load(light.data)
+        else:
+            module = load(str(path), map_location="cpu")
+    except (zipfile.BadZipFile, *_LOAD_FAILURES) as error:
+        raise _load_error(path, error) from error
     module.eval()
-    with zipfile.ZipFile(path) as archive:
-        stored = read_traced_inputs(archive)
-    return OpenedModel(path.stem, module._c, stored)
+    return _with_inputs(path.stem, module._c, stored)
 
 
-def without_elements(path: Path) -> io.BytesIO:
-    """The archive with the elements of its tensors left out."""
-    stripped = io.BytesIO()
-    with zipfile.ZipFile(path) as archive, zipfile.ZipFile(stripped, "w") as out:
-        for info in archive.infolist():
-            _, _, name = info.filename.partition("/")
-            is_tensor = name.startswith(("data/", "constants/"))
-            out.writestr(info.filename, b"" if is_tensor else archive.read(info))
-    stripped.seek(0)
-    return stripped
+def _load_error(path: Path, error: BaseException) -> InputError:
+    text = _first_line(error)
+    if "Unknown builtin op" in str(error) or "Unknown type name" in str(error):
+        line = next(line for line in str(error).splitlines() if "Unknown" in line)
+        return InputError(f"{path} needs an op that this PyTorch does not have ({line.strip()}); import its library.")
+    return InputError(f"{path} cannot be loaded by PyTorch {torch.__version__}: {text}; save it again.")
+
+
+def _with_inputs(name: str, module: torch._C.ScriptModule, stored: tuple[TensorType, ...] | None) -> OpenedModel:
+    if stored is not None or not has_method(module, "get_all_bundled_inputs"):
+        return OpenedModel(name, module, stored)
+    try:
+        bundled = module._get_method("get_all_bundled_inputs")()
+    except RuntimeError:
+        return OpenedModel(name, module, None)
+    first = bundled[0] if isinstance(bundled, list) and bundled else ()
+    tensors = tuple(item for item in first if isinstance(item, torch.Tensor))
+    if not tensors or len(tensors) != len(first):
+        return OpenedModel(name, module, None)
+    real = () if any(tensor.is_meta for tensor in tensors) else tensors
+    return OpenedModel(name, module, tuple(tensor_type(tensor) for tensor in tensors), real)
+
+
+def _open_exported(path: Path, examples: tuple[torch.Tensor, ...], *, allow_pickle: bool) -> OpenedModel:
+    try:
+        with _safe_pickles(allow_pickle=allow_pickle):
+            program = torch.export.load(path)
+            module = program.module()
+    except (pickle.UnpicklingError, zipfile.BadZipFile, AssertionError, *_LOAD_FAILURES) as error:
+        raise InputError(
+            f"{path} cannot be loaded as an exported program by PyTorch {torch.__version__}: {_first_line(error)}; "
+            "save it again with torch.export.save."
+        ) from error
+    arguments, keywords = program.example_inputs if program.example_inputs is not None else ((), {})
+    stored = tuple(item for item in arguments if isinstance(item, torch.Tensor))
+    if not examples and (keywords or not stored or len(stored) != len(arguments)):
+        raise InputError(f"{path} holds no example inputs that are tensors by position; give them with --input.")
+    with warnings.catch_warnings():
+        # The guards of an exported program look at shapes; there is nothing in that for a user to mend.
+        warnings.simplefilter("ignore")
+        return _open_module(module, examples or stored, path.stem)
+
+
+def _open_pickle(path: Path, examples: tuple[torch.Tensor, ...], *, allow_pickle: bool) -> OpenedModel:
+    if not allow_pickle:
+        raise refuse_pickle(path)
+    try:
+        found = torch.load(path, map_location="cpu", weights_only=False)
+    except (pickle.UnpicklingError, zipfile.BadZipFile, *_LOAD_FAILURES) as error:
+        raise InputError(
+            f"{path} cannot be unpickled: {_first_line(error)}; import the model's classes, or save it as TorchScript."
+        ) from error
+    if not isinstance(found, torch.nn.Module):
+        raise refuse_pickle(path)
+    return _open_module(found, examples, path.stem)
+
+
+@contextmanager
+def _safe_pickles(*, allow_pickle: bool) -> Iterator[None]:
+    """Hold ``torch.load`` to plain tensors while PyTorch opens an archive that holds pickles."""
+    if allow_pickle:
+        yield
+        return
+    before = os.environ.get("TORCH_FORCE_WEIGHTS_ONLY_LOAD")
+    level = logging.getLogger("torch").level
+    os.environ["TORCH_FORCE_WEIGHTS_ONLY_LOAD"] = "1"
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        logging.getLogger("torch").setLevel(level)
+        if before is None:
+            del os.environ["TORCH_FORCE_WEIGHTS_ONLY_LOAD"]
+        else:
+            os.environ["TORCH_FORCE_WEIGHTS_ONLY_LOAD"] = before
+
+
+def _first_line(error: BaseException) -> str:
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    return lines[0].rstrip(".") if lines else type(error).__name__

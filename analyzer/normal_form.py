@@ -7,30 +7,17 @@ so that the form is the same whether or not their elements were read.
 
 from __future__ import annotations
 
-import warnings
-from collections.abc import Iterator
-from contextlib import contextmanager
-
 import torch
 
 from analyzer.errors import InputError
-
-
-@contextmanager
-def quiet() -> Iterator[None]:
-    """Keep PyTorch's warnings about TorchScript to itself for as long as we call it."""
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", category=FutureWarning)
-        warnings.filterwarnings("ignore", category=DeprecationWarning)
-        warnings.filterwarnings("ignore", category=UserWarning)
-        yield
+from analyzer.torchscript import has_method
 
 
 def normalize(module: torch._C.ScriptModule) -> torch._C.ScriptModule:
     """A copy of the module in normal form. The module must be in evaluation mode and have a ``forward``."""
-    if not module._has_method("forward"):
+    if not has_method(module, "forward"):
         raise InputError("The model has no method 'forward'; nothing can be said about what it computes.")
-    with quiet(), torch.no_grad():
+    with torch.no_grad():
         frozen: torch._C.ScriptModule = torch._C._freeze_module(module, [], True, True)
         graph = frozen._get_method("forward").graph
         torch._C._jit_pass_remove_mutation(graph)

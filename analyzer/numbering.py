@@ -46,9 +46,7 @@ class _Numbering:
         if found is not None:
             return found
         number = len(self.values)
-        origin = draft.origin
-        if origin is None:
-            origin = NodeOutput(-1 if node is None else node, index)
+        origin = draft.origin or NodeOutput(-1 if node is None else node, index)
         self.ids[draft] = number
         self.values.append(Value(number, draft.type, origin, draft.is_constant))
         self.drafts.append(draft)

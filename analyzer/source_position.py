@@ -13,7 +13,7 @@ _TRACED = re.compile(r"^(?P<file>[^\n]+?)\((?P<line>\d+)\): (?P<function>\S+)", 
 _SCRIPTED = re.compile(r'^\s*File "(?P<file>[^"]+)", line (?P<line>\d+)', re.MULTILINE)
 _LEVEL = re.compile(r"(?P<name>[^.()]*)\((?P<type>[^()]*)\)")
 _INTERNAL = re.compile(
-    r"(^|[/\\])torch[/\\](nn|jit|ao|quantization|functional\.py|_tensor\.py|_jit_internal\.py|export|fx)"
+    r"(^|[/\\])torch[/\\](nn|jit|ao|quantization|functional\.py|_tensor\.py|_jit_internal\.py|_ops\.py|export|fx)"
 )
 
 

@@ -17,6 +17,7 @@ from analyzer.graph import BlockInput, DynamicType, Literal, OtherType, Paramete
 from analyzer.operations import Operation, OpError, evaluate, operation_of
 from analyzer.structure_ops import STRUCTURE_OPS, UNANSWERED
 from analyzer.tensor_types import tensor_type
+from analyzer.torchscript import attribute
 
 # Elements of constants are read up to these numbers: enough for indices, sizes and scales.
 MAX_READ_INTEGERS = 4096
@@ -112,7 +113,7 @@ class TypingWalk:
         path = f"{owner.path}.{name}" if owner.path else name
         if path in self._attributes:
             return self._attributes[path]
-        found = self._read_attribute(node.output(), path, owner.module.getattr(name))
+        found = self._read_attribute(node.output(), path, attribute(owner.module, name))
         self._attributes[path] = found
         return found
 
@@ -221,8 +222,8 @@ class TypingWalk:
             draft = self._merged(value, [items_[index] for items_, _ in bodies], "prim.If")
             self.known[value.unique()] = draft
             outputs.append(draft)
-        drafts = [BlockDraft([], nodes, [d for item in items_ for d in drafts_in(item)]) for items_, nodes in bodies]
-        return (self._control_flow(node, "prim.If", {"condition": condition}, outputs, drafts),)
+        branches = [BlockDraft([], nodes, [d for item in items_ for d in drafts_in(item)]) for items_, nodes in bodies]
+        return (self._control_flow(node, "prim.If", {"condition": condition}, outputs, branches),)
 
     def _loop(self, node: torch._C.Node, items: Sequence[object]) -> Iterable[NodeDraft]:
         (body,) = node.blocks()
@@ -280,12 +281,13 @@ class TypingWalk:
 
 
 def literal_data(tensor: torch.Tensor) -> tuple[int | float | bool, ...] | None:
-    """The elements of a constant, flat, where they are few and were read."""
-    if tensor.is_meta or tensor.is_quantized or tensor.is_complex():
+    """The elements of a constant of integers or booleans, flat, where they are few.
+
+    Floats are left out: PyTorch may have computed them from weights, which are not read when a model is checked.
+    """
+    if tensor.is_meta or tensor.is_quantized or tensor.is_complex() or tensor.is_floating_point():
         return None
-    if not is_read(tensor) or tensor.numel() > MAX_LITERAL:
-        return None
-    return tuple(tensor.flatten().tolist())
+    return tuple(tensor.flatten().tolist()) if tensor.numel() <= MAX_LITERAL else None
 
 
 def _as_known(tensor: torch.Tensor) -> torch.Tensor:

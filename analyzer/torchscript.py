@@ -1,0 +1,87 @@
+"""PyTorch's TorchScript functions with the types that its stubs leave out."""
+
+from __future__ import annotations
+
+import io
+import warnings
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Protocol, cast
+
+import torch
+
+
+class _Module(Protocol):
+    def getattr(self, name: str) -> object: ...
+
+    def hasattr(self, name: str) -> bool: ...
+
+    def _has_method(self, name: str) -> bool: ...
+
+
+class _Library(Protocol):
+    def impl(self, op_name: str, fn: Callable[..., object], dispatch_key: str) -> None: ...
+
+    def _destroy(self) -> None: ...
+
+
+def attribute(module: torch._C.ScriptModule, name: str) -> object:
+    """The attribute of a module called ``name``."""
+    return cast("_Module", module).getattr(name)
+
+
+def has_method(module: torch._C.ScriptModule, name: str) -> bool:
+    """Whether a module has a method called ``name``."""
+    return cast("_Module", module)._has_method(name)
+
+
+def attribute_at(module: torch._C.ScriptModule, path: str) -> object:
+    """The attribute at a dotted path below a module."""
+    found: object = module
+    for name in path.split("."):
+        if not isinstance(found, torch._C.ScriptModule):
+            raise ValueError(f"{path}: what holds {name} is not a module")
+        found = attribute(found, name)
+    return found
+
+
+def load(source: str | io.BytesIO, map_location: str | None = None) -> torch.jit.ScriptModule:
+    """`torch.jit.load`."""
+    return cast("Callable[..., torch.jit.ScriptModule]", torch.jit.load)(source, map_location=map_location)
+
+
+def trace(module: torch.nn.Module, inputs: Sequence[torch.Tensor]) -> torch.jit.ScriptModule:
+    """`torch.jit.trace` without a second run that compares results."""
+    call = cast("Callable[..., torch.jit.ScriptModule]", torch.jit.trace)
+    return call(module, tuple(inputs), check_trace=False)
+
+
+@contextmanager
+def quiet() -> Iterator[None]:
+    """Keep PyTorch's deprecation warnings to itself for as long as we call it."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", category=FutureWarning)
+        warnings.filterwarnings("ignore", category=DeprecationWarning)
+        warnings.filterwarnings("ignore", category=UserWarning, module=r"torch\.(?!jit\._trace)")
+        yield
+
+
+@contextmanager
+def constants_compared_by_identity() -> Iterator[None]:
+    """Let no pass of PyTorch look at the elements of constants, which may not have been read.
+
+    PyTorch merges equal constants, and compares their elements for it. Here two constants are the same when they
+    are one tensor, whether or not elements were read, so that both ways give the same graph.
+    """
+    make = cast("Callable[[str, str], _Library]", torch.library.Library)
+    override = make("aten", "IMPL")
+    try:
+        for key in ("Meta", "CPU", "QuantizedCPU"):
+            override.impl("equal", _is_same, key)
+        yield
+    finally:
+        override._destroy()
+
+
+def _is_same(first: torch.Tensor, second: torch.Tensor) -> bool:
+    return first is second
