@@ -38,10 +38,7 @@ class ArtifactPart:
 
 @dataclass(frozen=True, slots=True)
 class Artifact:
-    """A file with NNAPI models. ``method`` gives a method of its module by name; ``manifest`` is None in others' files.
-
-    A file that holds bytecode only, as some lite ones do, can be run, but its models are found only if it is ours.
-    """
+    """A file with NNAPI models. ``method`` gives a method of its module by name; ``manifest`` is None in others' files."""
 
     path: Path
     parts: tuple[ArtifactPart, ...]
@@ -62,11 +59,15 @@ class Artifact:
 
 
 def open_artifact(path: Path) -> Artifact:
-    """Open a package, or a file made by PyTorch's own NNAPI converter. Buffers are computed, so weights are read."""
+    """Open a package, or a file made by PyTorch's own NNAPI converter. Buffers are computed, so weights are read.
+
+    A package in the lite form is opened by the lite interpreter, as on a phone.
+    """
     members = _members(path)
     manifest = _manifest(path, members)
-    is_scripted = any("/code/" in name for name in members)
-    module = _load(path, is_scripted=is_scripted)
+    has_bytecode = any(name.endswith("/bytecode.pkl") for name in members)
+    has_code = any("/code/" in name for name in members)
+    module = _load(path, lite=has_bytecode and (manifest is not None or not has_code))
     method = _methods(module)
     if manifest is not None:
         return Artifact(path, _own_parts(path, manifest, method), manifest, method)
@@ -97,8 +98,8 @@ def _manifest(path: Path, members: list[str]) -> Manifest | None:
         raise InputError(f"{path} is a damaged package: {error}") from error
 
 
-def _load(path: Path, *, is_scripted: bool) -> torch.nn.Module:
-    load: Callable[[str], torch.nn.Module] = torch.jit.load if is_scripted else _load_for_lite_interpreter
+def _load(path: Path, *, lite: bool) -> torch.nn.Module:
+    load: Callable[[str], torch.nn.Module] = _load_for_lite_interpreter if lite else torch.jit.load
     try:
         with without_deprecation_warnings():
             return load(str(path))

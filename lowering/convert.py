@@ -14,9 +14,8 @@ from lowering.crossing import border_of, permutation_of
 from lowering.engine import LoweredPart, lower_part
 from lowering.manifest import HeldValue
 from lowering.nnapi.serialize import serialize
-from lowering.package import Package, PackagedPart, PackageOptions, PackageSource, build_package
+from lowering.package import Package, PackagedPart, PackageOptions, build_package
 from lowering.registry import rules
-from lowering.weight_access import ValueSource
 
 
 class Facts(Protocol):
@@ -75,29 +74,18 @@ def convert(
     """Carry out a plan. The captured module becomes part of the package, so it can be converted only once."""
     parts = lower_plan(survey, plan, facts)
     codes = {name: facts[name].code for part in parts for name in {item.kind for item in part.model.operations}}
-    source = PackageSource(
-        module=captured.module,
-        graph=captured.torch_graph,
-        source_of=lambda value: ValueSource(captured.torch_values[value], captured.part_of(value)),
-        tensor_of=captured.tensor,
-        examples=captured.example_inputs,
-    )
-    package = build_package(source, [_packaged(part, captured, survey, codes) for part in parts], options)
+    package = build_package(captured, [_packaged(part, survey, codes) for part in parts], options)
     return Conversion(plan, parts, package)
 
 
-def _packaged(part: LoweredPart, captured: Captured, survey: Survey, codes: Mapping[str, int]) -> PackagedPart:
+def _packaged(part: LoweredPart, survey: Survey, codes: Mapping[str, int]) -> PackagedPart:
     inputs = {crossing.operand: crossing for crossing in part.inputs}
-    ordered = [inputs[operand] for operand in part.model.inputs]
-    covered = [id_ for node in part.part.nodes for id_ in (node, *survey.nodes[node].covers)]
+    covered = {id_ for node in part.part.nodes for id_ in (node, *survey.nodes[node].covers)}
     return PackagedPart(
-        torch_nodes=tuple(captured.torch_nodes[node] for node in sorted(set(covered))),
-        inputs=tuple(captured.torch_values[crossing.value] for crossing in ordered),
-        outputs=tuple(captured.torch_values[crossing.value] for crossing in part.outputs),
-        input_borders=tuple(border_of(crossing, part, survey.graph) for crossing in ordered),
-        output_borders=tuple(border_of(crossing, part, survey.graph) for crossing in part.outputs),
+        nodes=tuple(sorted(covered)),
+        inputs=tuple(border_of(inputs[operand], part, survey.graph) for operand in part.model.inputs),
+        outputs=tuple(border_of(crossing, part, survey.graph) for crossing in part.outputs),
         serialized=serialize(part.model, codes),
         buffers=part.buffers,
-        nodes=part.part.nodes,
         held=tuple(HeldValue(held.operand, held.value, permutation_of(held)) for held in part.held),
     )

@@ -13,8 +13,13 @@ from enum import IntEnum
 import torch
 from torch.utils.bundled_inputs import augment_model_with_bundled_inputs, bundle_large_tensor
 
+from analyzer.capture import Captured
+from analyzer.graph import TensorType
+from analyzer.tensor_types import empty_like_type
 from lowering.border import Border
-from lowering.graph_surgery import ConstantStore, GraphCopy, PackageError, fill_method, replace_run
+from lowering.constant_store import ConstantStore
+from lowering.graph_copy import GraphCopy, PackageError, fill_method, key_of
+from lowering.graph_surgery import PART_PREFIX, Run, replace_run
 from lowering.guards import guard_source
 from lowering.manifest import HeldValue, Json, Manifest, PartRecord
 from lowering.package_source import (
@@ -29,9 +34,20 @@ from lowering.package_source import (
     serialized_source,
     wrapper_forward_source,
 )
-from lowering.recipe_torch import SourceWriter, TensorOf, check_declared, tensor_from_bytes
-from lowering.script_modules import add_attribute, define, has_attribute, named_type, new_module, type_of, wrapped
-from lowering.weight_access import ValueSource, WeightAccess
+from lowering.recipe_torch import SourceWriter, check_declared, tensor_from_bytes
+from lowering.script_modules import (
+    add_attribute,
+    define,
+    fold_plain_constants,
+    has_attribute,
+    has_method,
+    named_type,
+    new_module,
+    type_of,
+    wrapped,
+)
+from lowering.stand_ins import StandIns
+from lowering.weight_access import WeightAccess, value_ids
 from lowering.weights import Inline, Recipe
 
 
@@ -45,46 +61,24 @@ class Preference(IntEnum):
 
 @dataclass(frozen=True, slots=True)
 class PackagedPart:
-    """A run of nodes of the captured TorchScript graph, and the NNAPI model that stands for it.
+    """Nodes of one block of the captured graph, by id, and the NNAPI model that stands for them.
 
-    ``inputs`` and ``outputs`` are in the order of the model's; each has its border in ``input_borders`` and
-    ``output_borders``. ``serialized`` is the model in the loader's format, whose numbered buffers are ``buffers``.
-    ``nodes`` and ``held`` name nodes and values of our graph, for those who read the package later.
+    ``inputs`` and ``outputs`` are in the order of the model's. ``serialized`` is the model in the loader's format,
+    whose numbered buffers are ``buffers``. ``held`` says which operands hold which values, for later readers.
     """
 
-    torch_nodes: tuple[torch._C.Node, ...]
-    inputs: tuple[torch._C.Value, ...]
-    outputs: tuple[torch._C.Value, ...]
-    input_borders: tuple[Border, ...]
-    output_borders: tuple[Border, ...]
+    nodes: tuple[int, ...]
+    inputs: tuple[Border, ...]
+    outputs: tuple[Border, ...]
     serialized: bytes
     buffers: tuple[Recipe, ...]
-    nodes: tuple[int, ...] = ()
     held: tuple[HeldValue, ...] = ()
 
     def __post_init__(self) -> None:
-        if len(self.inputs) != len(self.input_borders) or len(self.outputs) != len(self.output_borders):
-            raise PackageError("a part has another number of borders than of inputs or outputs")
-        if not self.torch_nodes or not self.outputs:
+        if not self.nodes or not self.outputs:
             raise PackageError("a part has no nodes or no outputs")
         if len(self.serialized) % 4 != 0:
             raise PackageError(f"a part's model has {len(self.serialized)} bytes, wanted a multiple of 4")
-
-
-@dataclass(frozen=True, slots=True)
-class PackageSource:
-    """The captured module, whose ``forward`` is frozen with its parameters kept as attributes.
-
-    ``graph`` is the captured form of ``forward``, to which the parts' nodes and values belong. ``source_of`` says
-    where a value of our graph comes from in it, ``tensor_of`` what a constant one holds. ``examples`` are the
-    inputs that the parts were lowered for; only their structure, types and plain numbers count.
-    """
-
-    module: torch._C.ScriptModule
-    graph: torch._C.Graph
-    source_of: Callable[[int], ValueSource]
-    tensor_of: TensorOf
-    examples: tuple[object, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,27 +99,32 @@ class Package:
     manifest: Manifest
 
 
-def build_package(source: PackageSource, parts: Sequence[PackagedPart], options: PackageOptions) -> Package:
+def build_package(captured: Captured, parts: Sequence[PackagedPart], options: PackageOptions) -> Package:
     """Build the module of a package. The captured module becomes a part of it, so it can be packaged only once."""
-    module = source.module
-    if has_attribute(module, "nnapi_forward") or has_attribute(module, "nnapi_part_0"):
+    module = captured.module
+    if has_attribute(module, f"{PART_PREFIX}0") or has_method(module, "nnapi_forward"):
         raise PackageError("the captured module is packaged already")
-    names = [f"nnapi_part_{index}" for index in range(len(parts))]
+    names = [f"{PART_PREFIX}{index}" for index in range(len(parts))]
     parameters = _parameters(module)
+    graph = captured.torch_graph
     define(module, same_call_source("nnapi_forward", parameters))
-    copy = fill_method(module, "nnapi_forward", source.graph)
+    copy = fill_method(module, "nnapi_forward", graph)
+    stand_ins = _stand_ins(captured, copy)
+    stand_ins.fold_sizes()
     for name, part in zip(names, parts, strict=True):
-        _place_part(module, copy, name, part, options)
+        kind = _add_part(module, name, part, options)
+        replace_run(copy, _run(captured, name, kind, part), stand_ins)
+    fold_plain_constants(copy.graph)
     store = ConstantStore(module)
-    _define_buffers(source, parts, names, store)
+    _define_buffers(captured, parts, names, store)
     store.lift(copy.graph)
-    store.lift(module._get_method("forward").graph)
-    torch._C._jit_pass_dce(copy.graph)
+    store.lift(graph)
     torch._C._jit_pass_lint(copy.graph)
-    wrapper = _wrap(module, parameters, names, source.examples)
+    torch._C._jit_pass_lint(graph)
+    wrapper = _wrap(captured, parameters, names)
     manifest = Manifest(
         parts=tuple(
-            PartRecord(name, part.input_borders, part.output_borders, part.nodes, part.held)
+            PartRecord(name, part.inputs, part.outputs, part.nodes, part.held)
             for name, part in zip(names, parts, strict=True)
         ),
         preference=options.preference,
@@ -135,37 +134,58 @@ def build_package(source: PackageSource, parts: Sequence[PackagedPart], options:
     return Package(_with_bundled_inputs(wrapper, options.bundled_inputs), manifest)
 
 
-def _place_part(
-    module: torch._C.ScriptModule, copy: GraphCopy, name: str, part: PackagedPart, options: PackageOptions
-) -> None:
+def _stand_ins(captured: Captured, copy: GraphCopy) -> StandIns:
+    kinds: dict[int, TensorType] = {}
+    constants: set[int] = set()
+    for number, value in value_ids(captured).items():
+        found = captured.graph.values[value]
+        copied = copy.values[number].unique()
+        if found.is_constant:
+            constants.add(copied)
+        if isinstance(found.type, TensorType):
+            kinds[copied] = found.type
+    return StandIns(copy.graph, kinds, frozenset(constants))
+
+
+def _run(captured: Captured, name: str, kind: torch._C.JitType, part: PackagedPart) -> Run:
+    def numbers(borders: Sequence[Border]) -> tuple[int, ...]:
+        return tuple(captured.torch_values[border.value].unique() for border in borders)
+
+    nodes = tuple(key_of(captured.torch_nodes[node]) for node in part.nodes)
+    return Run(name, kind, nodes, numbers(part.inputs), numbers(part.outputs))
+
+
+def _add_part(
+    module: torch._C.ScriptModule, name: str, part: PackagedPart, options: PackageOptions
+) -> torch._C.JitType:
     made = new_module("NnapiPart")
     words = torch.frombuffer(bytearray(part.serialized), dtype=torch.int32)
     add_attribute(made, "serialized", named_type("Tensor"), words)
     add_attribute(made, "buffers", named_type("Tensor[]"), [])
     add_attribute(made, "compilation", named_type("__torch__.torch.classes._nnapi.Compilation?"), None)
     define(made, PREPARE_PART.format(preference=int(options.preference), relaxed=options.is_relaxed))
-    define(made, part_forward_source(part.input_borders, part.output_borders))
+    define(made, part_forward_source(part.inputs, part.outputs))
     add_attribute(module, name, type_of(made), made)
-    replace_run(copy, name, type_of(made), part.torch_nodes, part.inputs, part.outputs)
+    return type_of(made)
 
 
 def _define_buffers(
-    source: PackageSource, parts: Sequence[PackagedPart], names: Sequence[str], store: ConstantStore
+    captured: Captured, parts: Sequence[PackagedPart], names: Sequence[str], store: ConstantStore
 ) -> None:
     for part in parts:
         for recipe in part.buffers:
-            check_declared(recipe, source.tensor_of)
-    access = WeightAccess(source.graph, source.source_of, source.tensor_of, store)
-    inlined: dict[Inline, torch.Tensor] = {}
+            check_declared(recipe)
+    access = WeightAccess(captured, store)
+    inlined: dict[Inline, str] = {}
 
     def inline_source(inline: Inline) -> str:
-        # The store knows tensors by their memory, so the tensor must live as long as the store.
-        tensor = inlined.setdefault(inline, tensor_from_bytes(inline.data, inline.dtype, inline.shape))
-        return f"self.{store.attribute_of(tensor)}"
+        if inline not in inlined:
+            inlined[inline] = store.attribute_of(tensor_from_bytes(inline.data, inline.dtype, inline.shape))
+        return f"self.{inlined[inline]}"
 
     writer = SourceWriter(access.source, inline_source)
     written = [[writer.write(recipe) for recipe in part.buffers] for part in parts]
-    module = source.module
+    module = captured.module
     if access.computed:
         define(module, NO_TENSORS.format(name="nnapi_computed"))
         access.fill_computed(module._get_method("nnapi_computed").graph)
@@ -173,17 +193,15 @@ def _define_buffers(
     define(module, prepare_source(names))
 
 
-def _wrap(
-    module: torch._C.ScriptModule, parameters: Sequence[Parameter], names: Sequence[str], examples: Sequence[object]
-) -> torch._C.ScriptModule:
+def _wrap(captured: Captured, parameters: Sequence[Parameter], names: Sequence[str]) -> torch._C.ScriptModule:
     wrapper = new_module("Converted")
-    add_attribute(wrapper, "model", type_of(module), module)
+    add_attribute(wrapper, "model", type_of(captured.module), captured.module)
     for switch, is_on in (("training", False), ("nnapi_enabled", True), ("nnapi_ready", False)):
         add_attribute(wrapper, switch, named_type("bool"), is_on)
     define(wrapper, SWITCHES)
     define(wrapper, serialized_source(names))
     annotations = [parameter.annotation for parameter in parameters]
-    define(wrapper, guard_source("nnapi_matches", annotations, _with_defaults(module, examples)))
+    define(wrapper, guard_source("nnapi_matches", annotations, _examples(captured)))
     define(wrapper, wrapper_forward_source(parameters))
     return wrapper
 
@@ -203,15 +221,14 @@ def _parameters(module: torch._C.ScriptModule) -> list[Parameter]:
     ]
 
 
-def _with_defaults(module: torch._C.ScriptModule, examples: Sequence[object]) -> list[object]:
-    arguments = list(_arguments(module))
-    if len(examples) > len(arguments):
-        raise PackageError(f"there are {len(examples)} example inputs for {len(arguments)} parameters")
-    left_out = arguments[len(examples) :]
-    for argument in left_out:
+def _examples(captured: Captured) -> list[object]:
+    """What stands for the inputs converted for: tensors of their types, and defaults of what was left out."""
+    arguments = list(_arguments(captured.module))
+    given = [empty_like_type(kind, device="meta") for kind in captured.input_types]
+    for argument in arguments[len(given) :]:
         if not argument.has_default_value():
-            raise PackageError(f"there is no example input for the parameter {argument.name!r}")
-    return [*examples, *(argument.default_value for argument in left_out)]
+            raise PackageError(f"there is no type for the parameter {argument.name!r}")
+    return [*given, *(argument.default_value for argument in arguments[len(given) :])]
 
 
 def _with_bundled_inputs(

@@ -7,9 +7,9 @@ from typing import TypeAlias
 
 import torch
 
-from analyzer.graph import ElementType
-from analyzer.tensor_types import element_type, torch_dtype
-from lowering.recipe_types import RecipeError
+from analyzer.graph import ElementType, TensorType
+from analyzer.tensor_types import element_type, empty_like_type, torch_dtype
+from lowering.recipe_types import STORED_TYPES, RecipeError
 from lowering.weights import (
     Call,
     Inline,
@@ -35,14 +35,22 @@ def evaluate(recipe: Recipe, tensor_of: TensorOf) -> torch.Tensor:
     return _evaluate(recipe, leaf_tensors)
 
 
-def check_declared(recipe: Recipe, tensor_of: TensorOf) -> None:
-    """Raise ``RecipeError`` unless a recipe gives the shape and type it declares. Float weights are not read."""
-    found = {leaf.value: tensor_of(leaf.value) for leaf in leaves(recipe) if isinstance(leaf, Weight | PackedValue)}
-    if all(isinstance(leaf, torch.Tensor) and not leaf.is_quantized for leaf in found.values()):
-        found = {value: leaf.to("meta") for value, leaf in found.items() if isinstance(leaf, torch.Tensor)}
-        _evaluate(recipe, found, device="meta")
-    else:
-        _evaluate(recipe, found)
+def check_declared(recipe: Recipe) -> None:
+    """Raise ``RecipeError`` unless a recipe gives the shape and type it declares. No weight is read.
+
+    What a recipe that reads packed parameters gives is not known before it runs.
+    """
+    found = list(leaves(recipe))
+    if any(isinstance(leaf, PackedValue) for leaf in found):
+        return
+    is_quantized = any(isinstance(leaf, Weight) and leaf.dtype in STORED_TYPES for leaf in found)
+    device = "cpu" if is_quantized else "meta"
+    forms = {
+        leaf.value: empty_like_type(TensorType(leaf.dtype, leaf.shape, leaf.quant), device=device)
+        for leaf in found
+        if isinstance(leaf, Weight)
+    }
+    _evaluate(recipe, forms, device=device)
 
 
 def tensor_from_bytes(data: bytes, dtype: ElementType, shape: tuple[int, ...]) -> torch.Tensor:

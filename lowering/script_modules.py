@@ -29,9 +29,13 @@ class _EditableModule(Protocol):
 
     def hasattr(self, name: str) -> bool: ...
 
+    def _has_method(self, name: str) -> bool: ...
 
-class _CloningGraph(Protocol):
+
+class _EditableGraph(Protocol):
     """What PyTorch's stubs leave out of ``torch._C.Graph``."""
+
+    def insertConstant(self, value: object) -> torch._C.Value: ...  # noqa: N802  # PyTorch's name
 
     def createClone(  # noqa: N802  # PyTorch's name
         self, node: torch._C.Node, copy_of: Callable[[torch._C.Value], torch._C.Value]
@@ -63,6 +67,11 @@ def has_attribute(module: torch._C.ScriptModule, name: str) -> bool:
     return _editable(module).hasattr(name)
 
 
+def has_method(module: torch._C.ScriptModule, name: str) -> bool:
+    """Whether a module has a method of this name."""
+    return _editable(module)._has_method(name)
+
+
 def wrapped(module: torch._C.ScriptModule) -> torch.jit.ScriptModule:
     """The module as Python code calls it. Attributes that are added later are not seen."""
     wrap: Callable[[torch._C.ScriptModule], torch.jit.ScriptModule] = torch.jit._recursive.wrap_cpp_module
@@ -84,4 +93,16 @@ def clone_node(
     graph: torch._C.Graph, node: torch._C.Node, copy_of: Callable[[torch._C.Value], torch._C.Value]
 ) -> torch._C.Node:
     """A copy of a node for another graph, not inserted yet, whose inputs are what ``copy_of`` gives for its own."""
-    return cast("_CloningGraph", graph).createClone(node, copy_of)
+    return cast("_EditableGraph", graph).createClone(node, copy_of)
+
+
+def insert_constant(graph: torch._C.Graph, value: object) -> torch._C.Value:
+    """Insert a constant at the graph's insertion point."""
+    return cast("_EditableGraph", graph).insertConstant(value)
+
+
+def fold_plain_constants(graph: torch._C.Graph) -> None:
+    """Compute what nodes make of constant numbers, drop branches that are never taken and nodes that nobody reads."""
+    propagate: Callable[[torch._C.Graph], None] = torch._C.__dict__["_jit_pass_constant_propagation_immutable_types"]
+    propagate(graph)
+    torch._C._jit_pass_dce(graph)

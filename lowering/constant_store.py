@@ -1,0 +1,54 @@
+"""Tensor constants of a module's graphs as attributes of the module, so that several methods share them."""
+
+from __future__ import annotations
+
+import torch
+
+from lowering.graph_copy import walk
+from lowering.script_modules import add_attribute
+
+INLINE_LIMIT = 256
+"""Tensor constants of more bytes than this become attributes."""
+
+
+class ConstantStore:
+    """Turns tensor constants into attributes, each tensor once."""
+
+    def __init__(self, module: torch._C.ScriptModule) -> None:
+        self._module = module
+        self._names: dict[tuple[object, ...], str] = {}
+        # Tensors are known by their memory, which must not be used anew while they are known.
+        self._kept: list[torch.Tensor] = []
+
+    def attribute_of(self, tensor: torch.Tensor) -> str:
+        """The attribute that holds a tensor, added where there is none yet."""
+        strides = tuple(tensor.stride()) if tensor.layout is torch.strided else ()
+        identity = (tensor.data_ptr(), tensor.dtype, tuple(tensor.shape), strides)
+        if tensor.numel() == 0 or identity not in self._names:
+            name = f"nnapi_constant_{len(self._kept)}"
+            add_attribute(self._module, name, torch._C.TensorType.get(), tensor.detach())
+            self._kept.append(tensor)
+            self._names[identity] = name
+        return self._names[identity]
+
+    def lift(self, graph: torch._C.Graph) -> None:
+        """Replace the large tensor constants of a method's graph by reads of attributes."""
+        self_value = next(iter(graph.inputs()))
+        for node in list(walk(graph)):
+            tensor = constant_tensor(node)
+            if tensor is None or tensor.numel() * tensor.element_size() <= INLINE_LIMIT:
+                continue
+            read = graph.create("prim::GetAttr", [self_value], 1)
+            read.s_("name", self.attribute_of(tensor))
+            read.output().setType(torch._C.TensorType.get())
+            read.insertBefore(node)
+            node.output().replaceAllUsesWith(read.output())
+            node.destroy()
+
+
+def constant_tensor(node: torch._C.Node) -> torch.Tensor | None:
+    """The tensor that a node holds as a constant, or None where it holds none."""
+    if node.kind() != "prim::Constant" or not node.hasAttribute("value") or node.kindOf("value") not in ("t", "ival"):
+        return None
+    held = node.output().toIValue()
+    return held if isinstance(held, torch.Tensor) else None

@@ -1,0 +1,70 @@
+"""Copying the graph of one TorchScript method into another, and finding every value and node in the copy.
+
+Nodes are named by the number of their first output, and values by their own (``unique()``), which hold for as
+long as their graph does.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+import torch
+
+
+class PackageError(Exception):
+    """The parts cannot be put in the module's place: a fault of this project, never of the user's model."""
+
+
+def walk(block: torch._C.Block | torch._C.Graph) -> Iterator[torch._C.Node]:
+    """Every node of a graph or block, those inside control flow after the node that holds them."""
+    for node in block.nodes():
+        yield node
+        for inner in node.blocks():
+            yield from walk(inner)
+
+
+def key_of(node: torch._C.Node) -> int:
+    """The number of the first output of a node, or -1 where it has none."""
+    first = next(iter(node.outputs()), None)
+    return -1 if first is None else first.unique()
+
+
+@dataclass(frozen=True, slots=True)
+class GraphCopy:
+    """A copy of a graph inside a method, and where every value and node of the original is in it."""
+
+    graph: torch._C.Graph
+    values: Mapping[int, torch._C.Value]
+    nodes: Mapping[int, torch._C.Node]
+
+    @property
+    def self_value(self) -> torch._C.Value:
+        """The module that the method belongs to."""
+        return next(iter(self.graph.inputs()))
+
+
+def fill_method(module: torch._C.ScriptModule, method: str, graph: torch._C.Graph) -> GraphCopy:
+    """Replace the body of a method that has the inputs of ``graph`` by a copy of it."""
+    target = module._get_method(method).graph
+    old = list(target.nodes())
+    old_outputs = len(list(target.outputs()))
+    target.setInsertPoint(target.return_node())
+    outputs = target.insertGraph(graph, list(target.inputs()))
+    for _ in range(old_outputs):
+        target.eraseOutput(0)
+    for output in outputs:
+        target.registerOutput(output)
+    for node in reversed(old):
+        node.destroy()
+    values = {before.unique(): after for before, after in zip(graph.inputs(), target.inputs(), strict=True)}
+    nodes: dict[int, torch._C.Node] = {}
+    for original, copied in zip(walk(graph), walk(target), strict=True):
+        if original.kind() != copied.kind():
+            raise PackageError(f"copying {original.kind()} gave {copied.kind()}")
+        nodes[key_of(original)] = copied
+        pairs = list(zip(original.outputs(), copied.outputs(), strict=True))
+        for block, copied_block in zip(original.blocks(), copied.blocks(), strict=True):
+            pairs += zip(block.inputs(), copied_block.inputs(), strict=True)
+        values.update((before.unique(), after) for before, after in pairs)
+    return GraphCopy(target, values, nodes)
