@@ -78,7 +78,7 @@ def without_input_gate(given_weights: Weights) -> Weights:
 
 
 def sigma(z: Floats) -> Floats:
-    result: Floats = 1 / (1 + np.exp(-z))
+    result: Floats = np.reciprocal(1 + np.exp(-z))
     return result
 
 
