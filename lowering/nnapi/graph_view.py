@@ -9,7 +9,7 @@ from coverage_db.spec import OperandType
 from lowering.nnapi.constants import Constants
 from lowering.nnapi.contracts import Problem
 from lowering.nnapi.faults import Demand, Fault, Rule
-from lowering.nnapi.model import UNSPECIFIED, Model, ModelInput, NoValue, Shape, UnknownRank
+from lowering.nnapi.model import UNKNOWN_RANK, UNSPECIFIED, Model, ModelInput, NoValue, Operand, Shape, UnknownRank
 from lowering.nnapi.readings import OPERAND_TYPE_SINCE, UNKNOWN_RANK_SINCE
 
 RANK_LEFT_OPEN = Demand(UNKNOWN_RANK_SINCE, "an operand of unknown rank")
@@ -88,15 +88,18 @@ def view(model: Model, index: int | None, buffers: Sequence[bytes]) -> GraphView
         index=index,
         constants=Constants(operands, buffers),
         types=[operand.type for operand in operands],
-        shapes=[_sound(operand.shape) for operand in operands],
+        shapes=[_sound(operand) for operand in operands],
         without_value=frozenset(i for i, operand in enumerate(operands) if isinstance(operand.source, NoValue)),
         given=frozenset(i for i, operand in enumerate(operands) if isinstance(operand.source, ModelInput)),
         unranked=frozenset(i for i, operand in enumerate(operands) if isinstance(operand.shape, UnknownRank)),
     )
 
 
-def _sound(shape: Shape) -> Shape:
-    """A shape without sizes that no tensor can have."""
-    if isinstance(shape, UnknownRank) or all(not isinstance(dim, int) or dim > 0 for dim in shape):
+def _sound(operand: Operand) -> Shape:
+    """The shape of an operand without what no tensor can have."""
+    shape = operand.shape
+    if isinstance(shape, UnknownRank) or (shape == () and operand.type.is_tensor):
+        return UNKNOWN_RANK
+    if all(not isinstance(dim, int) or dim > 0 for dim in shape):
         return shape
     return tuple(dim if isinstance(dim, int) and dim > 0 else UNSPECIFIED for dim in shape)

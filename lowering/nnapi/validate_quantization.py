@@ -9,7 +9,7 @@ from functools import lru_cache
 from coverage_db.spec import QuantRule, QuantRuleKind
 from lowering.nnapi.contracts import Contract, Problem, QuantCheck
 from lowering.nnapi.faults import Demand, Rule
-from lowering.nnapi.model import Operand, QuantParams
+from lowering.nnapi.model import Operand, QuantParams, UnknownRank
 
 NEVER_ENDS = QuantRule(QuantRuleKind.FREE, frozenset()).until
 """The last level of a rule that holds at every level."""
@@ -80,11 +80,16 @@ def _broken(
             return None if operand.quant.scale == 0 else (f"bias scale {operand.quant.scale:g}", "bias scale 0")
         case QuantRuleKind.CHANNEL_DIM:
             found = None if operand.channels is None else operand.channels.channel_dim
-            if found is None or found == rule.dim:
+            if found is None or found == rule.dim or not _is_axis(found, operand):
                 return None
             return f"channel dimension {found}", f"channel dimension {rule.dim}"
         case QuantRuleKind.FREE:
             return None
+
+
+def _is_axis(axis: int, operand: Operand) -> bool:
+    """Whether an axis is one of the operand's; one that is not is a fault of the operand by itself."""
+    return not isinstance(operand.shape, UnknownRank) and 0 <= axis < len(operand.shape)
 
 
 def _unequal(
