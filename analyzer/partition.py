@@ -39,11 +39,23 @@ class Part:
 
 
 @dataclass(frozen=True, slots=True)
+class DroppedPart:
+    """A part that stays on the CPU although every node of it could run on NNAPI, and the code of the reason.
+
+    ``value`` is the one that cannot cross the boundary, where that is the reason.
+    """
+
+    part: Part
+    reason: str
+    value: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Partition:
-    """The parts of a graph that become NNAPI models, and those that are left to the CPU as not worthwhile."""
+    """The parts of a graph that become NNAPI models, and those that are left to the CPU."""
 
     parts: tuple[Part, ...]
-    dropped: tuple[Part, ...]
+    dropped: tuple[DroppedPart, ...]
 
     def part_of(self) -> dict[int, int]:
         """The index of the part that holds a node, by node id."""
@@ -59,21 +71,22 @@ def partition(graph: Graph, verdicts: Mapping[int, NodeVerdict], layout: LayoutP
     groups: list[tuple[Node, ...]] = []
     for block in _blocks(graph.body):
         groups.extend(_groups(block, graph, verdicts, layout))
-    candidates = [_part(index, group, graph, outside) for index, group in enumerate(groups)]
-    crossing = [part for part in candidates if _can_cross(part, graph, target)]
     judged = sum(1 for verdict in verdicts.values() if not _moves_nothing(verdict))
-    kept, dropped = [], [part for part in candidates if part not in crossing]
-    for part in crossing:
+    kept: list[Part] = []
+    dropped: list[DroppedPart] = []
+    for group in groups:
+        part = _part(len(kept), group, graph, outside)
         computing = sum(1 for node in part.nodes if not _moves_nothing(verdicts[node]))
-        is_kept = computing > 0 and (part.is_worthwhile or computing == judged)
-        (kept if is_kept else dropped).append(part)
-    return Partition(tuple(_renumbered(kept)), tuple(_renumbered(dropped)))
-
-
-def _renumbered(parts: Sequence[Part]) -> list[Part]:
-    return [
-        Part(index, part.nodes, part.inputs, part.outputs, part.work, part.boundary) for index, part in enumerate(parts)
-    ]
+        if computing == 0 or not part.inputs or not part.outputs:
+            continue
+        barred = next((value for value in (*part.inputs, *part.outputs) if not crosses(graph, value, target)), None)
+        if barred is not None:
+            dropped.append(DroppedPart(part, "NNC902", barred))
+        elif part.is_worthwhile or computing == judged:
+            kept.append(part)
+        else:
+            dropped.append(DroppedPart(part, "NNC901"))
+    return Partition(tuple(kept), tuple(dropped))
 
 
 def _moves_nothing(verdict: NodeVerdict) -> bool:
@@ -172,13 +185,6 @@ def _part(index: int, group: Sequence[Node], graph: Graph, readers: Mapping[int,
         work=sum(node_work(node, graph) for node in group),
         boundary=sum(boundary_cost(graph.values[value]) for value in (*inputs, *outputs)),
     )
-
-
-def _can_cross(part: Part, graph: Graph, target: Target) -> bool:
-    """Whether the target's loader can carry the types of everything that crosses the part's boundary."""
-    if not part.inputs or not part.outputs:
-        return False
-    return all(crosses(graph, value, target) for value in (*part.inputs, *part.outputs))
 
 
 def crosses(graph: Graph, value: int, target: Target) -> bool:

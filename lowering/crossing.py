@@ -13,16 +13,23 @@ _ELEMENT_TYPES = {
     OperandType.TENSOR_FLOAT32: ElementType.FLOAT32,
     OperandType.TENSOR_INT32: ElementType.INT32,
     OperandType.TENSOR_QUANT8_ASYMM: ElementType.QUINT8,
+    OperandType.TENSOR_FLOAT16: ElementType.FLOAT16,
+    OperandType.TENSOR_BOOL8: ElementType.BOOL,
 }
 
 
 def border_of(crossing: Crossing, lowered: LoweredPart, graph: Graph) -> Border:
     """How the value of a crossing is converted from PyTorch's tensor to NNAPI's operand, or back."""
-    torch_type = graph.type_of(crossing.value)
-    if not isinstance(torch_type, TensorType):
-        raise RuleError(f"value {crossing.value} crosses a boundary, but it is {torch_type}")
     nnapi_type = _tensor_type(lowered.model.operands[crossing.operand])
-    return Border(crossing.value, torch_type, nnapi_type, permutation_of(crossing))
+    return Border(crossing.value, torch_type(crossing, graph), nnapi_type, permutation_of(crossing))
+
+
+def torch_type(crossing: Crossing, graph: Graph) -> TensorType:
+    """PyTorch's type of a value that crosses."""
+    kind = graph.type_of(crossing.value)
+    if not isinstance(kind, TensorType):
+        raise RuleError(f"value {crossing.value} crosses a boundary, but it is {kind}")
+    return kind
 
 
 def permutation_of(crossing: Crossing) -> tuple[int, ...]:

@@ -8,9 +8,10 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from analyzer.graph import Graph, NotQuantized, PerTensor
+from analyzer.graph import ElementType, Graph, NotQuantized, PerTensor, TensorType
+from analyzer.operand_types import SIGNED_SHIFT
 from lowering.border import Border
-from lowering.crossing import border_of
+from lowering.crossing import border_of, permutation_of, torch_type
 from lowering.engine import LoweredPart
 from lowering.nnapi.interpreter.execute import prepare
 from lowering.nnapi.interpreter.kernels import Array
@@ -40,11 +41,13 @@ def run_part(
     execution = prepare(lowered.model, buffers).run(arrays, keep={crossing.operand for crossing in held})
     return PartRun(
         outputs={
-            crossing.value: outward(tensor.array, border_of(crossing, lowered, graph))
+            crossing.value: outward(tensor.array, torch_type(crossing, graph), permutation_of(crossing))
             for crossing, tensor in zip(lowered.outputs, execution.outputs, strict=True)
         },
         held={
-            crossing.value: outward(execution.kept[crossing.operand].array, border_of(crossing, lowered, graph))
+            crossing.value: outward(
+                execution.kept[crossing.operand].array, torch_type(crossing, graph), permutation_of(crossing)
+            )
             for crossing in held
         },
     )
@@ -60,27 +63,28 @@ def inward(tensor: torch.Tensor, border: Border) -> Array:
     """PyTorch's tensor as the operand of a border, in stored form."""
     array = stored(tensor)
     if border.is_signed_quantized:
-        array = (array.astype(np.int16) + 128).astype(np.uint8)
+        array = (array.astype(np.int16) + SIGNED_SHIFT).astype(np.uint8)
     if border.permutation:
         array = array.transpose(border.permutation)
     dtype = array.dtype if isinstance(border.nnapi.quant, PerTensor) else _NUMPY[border.nnapi.dtype.value]
     return np.ascontiguousarray(array.reshape(border.nnapi.shape).astype(dtype))
 
 
-def outward(array: Array, border: Border) -> torch.Tensor:
-    """An operand's stored form as PyTorch's tensor."""
-    array = array.reshape(border.permuted_shape)
-    if border.permutation:
-        array = array.transpose([border.permutation.index(axis) for axis in range(len(border.permutation))])
-    array = np.ascontiguousarray(array)
-    match border.torch.quant:
+def outward(array: Array, kind: TensorType, permutation: tuple[int, ...]) -> torch.Tensor:
+    """An operand's stored form as PyTorch's tensor of type ``kind``; ``permutation`` is as in ``Border``."""
+    order = permutation or tuple(range(kind.rank))
+    array = array.reshape([kind.shape[axis] for axis in order])
+    # Made contiguous, an array of rank 0 would get a dimension.
+    array = np.ascontiguousarray(array.transpose([order.index(axis) for axis in range(kind.rank)])).reshape(kind.shape)
+    match kind.quant:
         case NotQuantized():
-            return torch.from_numpy(array.astype(_NUMPY[border.torch.dtype.value]))
+            return torch.from_numpy(array.astype(_NUMPY[kind.dtype.value]))
         case PerTensor(scale, zero_point):
-            shifted = (array.astype(np.int16) - 128).astype(np.int8) if border.is_signed_quantized else array
+            is_signed = kind.dtype is ElementType.QINT8
+            shifted = (array.astype(np.int16) - SIGNED_SHIFT).astype(np.int8) if is_signed else array
             return torch._make_per_tensor_quantized_tensor(torch.from_numpy(shifted), scale, zero_point)
         case quant:
-            raise TypeError(f"value {border.value} is quantized as {quant}, per tensor was wanted")
+            raise TypeError(f"a value is quantized as {quant}, per tensor was wanted")
 
 
 _NUMPY: dict[str, np.dtype[np.generic]] = {

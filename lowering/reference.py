@@ -1,0 +1,82 @@
+"""What PyTorch itself computes: the outputs of the user's own model, and the values inside its graph."""
+
+from __future__ import annotations
+
+import zipfile
+from collections.abc import Collection, Mapping, Sequence
+from pathlib import Path
+
+import torch
+
+from analyzer.capture import Captured
+from analyzer.errors import InputError
+from analyzer.normal_form import quiet
+
+
+def reference_outputs(model: Path | torch.nn.Module, inputs: Sequence[torch.Tensor]) -> tuple[torch.Tensor, ...]:
+    """Every tensor that the model gives for these inputs, in order. A file is loaded anew, by PyTorch alone."""
+    module = _loaded(model) if isinstance(model, Path) else model
+    was_training = module.training
+    with quiet(), torch.no_grad():
+        if was_training:
+            module.eval()
+        found = module(*(tensor.clone() for tensor in inputs))
+        if was_training:
+            module.train()
+    return flat_tensors(found)
+
+
+def _loaded(path: Path) -> torch.nn.Module:
+    try:
+        with quiet(), zipfile.ZipFile(path) as archive:
+            is_script = any("/code/" in name for name in archive.namelist())
+            module = torch.jit.load(str(path), map_location="cpu") if is_script else torch.export.load(path).module()
+    except (OSError, RuntimeError, zipfile.BadZipFile) as error:
+        raise InputError(f"{path} cannot be opened: {error}") from error
+    return module.eval() if is_script else module
+
+
+def flat_tensors(found: object) -> tuple[torch.Tensor, ...]:
+    """Every tensor in nested lists, tuples and dictionaries, in order."""
+    match found:
+        case torch.Tensor():
+            return (found,)
+        case list() | tuple():
+            return tuple(tensor for item in found for tensor in flat_tensors(item))
+        case dict():
+            return tuple(tensor for item in found.values() for tensor in flat_tensors(item))
+        case _:
+            return ()
+
+
+def graph_values(
+    captured: Captured, values: Collection[int], inputs: Sequence[torch.Tensor]
+) -> Mapping[int, torch.Tensor]:
+    """What PyTorch computes for values of the captured graph, by value id. Those inside control flow are left out."""
+    graph = captured.torch_graph.copy()
+    twins = _twins(captured, graph)
+    wanted = [value for value in sorted(set(values)) if value in twins]
+    for _ in list(graph.outputs()):
+        graph.eraseOutput(0)
+    for value in wanted:
+        graph.registerOutput(twins[value])
+    torch._C._jit_pass_dce(graph)
+    function = torch._C._create_function_from_graph("forward", graph)
+    with quiet(), torch.no_grad():
+        found = function(captured.module, *(tensor.clone() for tensor in inputs))
+    computed = found if len(wanted) > 1 else (found,)
+    return dict(zip(wanted, computed, strict=True))
+
+
+def _twins(captured: Captured, copy: torch._C.Graph) -> dict[int, torch._C.Value]:
+    """The value of the copied graph that stands for each value at the top of the captured one."""
+    pairs = {
+        value.unique(): twin for value, twin in zip(captured.torch_graph.inputs(), copy.inputs(), strict=True)
+    }
+    for node, other in zip(captured.torch_graph.nodes(), copy.nodes(), strict=True):
+        pairs.update((a.unique(), b) for a, b in zip(node.outputs(), other.outputs(), strict=True))
+    return {
+        value: pairs[torch_value.unique()]
+        for value, torch_value in enumerate(captured.torch_values)
+        if torch_value.unique() in pairs and isinstance(torch_value.type(), torch.TensorType)
+    }

@@ -1,0 +1,145 @@
+"""Whether a package computes what PyTorch computes: the whole file in PyTorch's own NNAPI binding, and node by node."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+
+from analyzer.capture import capture
+from analyzer.errors import InputError
+from analyzer.tensor_types import tensor_type
+from lowering.artifact import Artifact, ArtifactPart, open_artifact
+from lowering.interpret import inward, outward, stored
+from lowering.manifest import PartRecord
+from lowering.nnapi.host_runtime.errors import HostRuntimeError
+from lowering.nnapi.host_runtime.runtime import HostRuntime, load_host_runtime
+from lowering.nnapi.interpreter.execute import prepare
+from lowering.nnapi.serialize import Malformed, deserialize
+from lowering.numbers import Numbers, compare
+from lowering.reference import flat_tensors, graph_values, reference_outputs
+
+
+class VerifyError(Exception):
+    """A package does not run: a fault of this project, whose message says what refused it."""
+
+
+@dataclass(frozen=True, slots=True)
+class LayerNumbers:
+    """The numbers of one value of the graph that an operand of a part holds."""
+
+    part: int
+    value: int
+    numbers: Numbers
+
+
+@dataclass(frozen=True, slots=True)
+class Verification:
+    """The measured difference of a package to PyTorch. ``ran_in`` says what executed its NNAPI models.
+
+    ``outputs`` are the file's, or each part's where only the interpreter could run; ``layers`` are worst first.
+    ``executions`` counts the NNAPI models that ran.
+    """
+
+    ran_in: str
+    level: int
+    executions: int
+    outputs: tuple[Numbers, ...]
+    layers: tuple[LayerNumbers, ...] = ()
+
+    @property
+    def is_within_tolerance(self) -> bool:
+        """Whether every output differs by rounding only."""
+        return all(numbers.is_within_tolerance for numbers in self.outputs)
+
+
+def verify_artifact(
+    path: Path,
+    model: Path | torch.nn.Module,
+    inputs: Sequence[torch.Tensor],
+    *,
+    level: int,
+    names: Mapping[int, str],
+    with_layers: bool = False,
+) -> Verification:
+    """Run a package and the model that it was made from on the same inputs, and compare every output.
+
+    ``names`` are NNAPI's names of operation codes. The package runs in PyTorch's own NNAPI binding, on the host
+    runtime that plays an Android of feature level ``level``. Without a C compiler each part runs alone in the
+    interpreter, on what PyTorch computes for its inputs.
+    """
+    artifact = open_artifact(path)
+    layers = tuple(_layers(artifact, model, inputs, names)) if with_layers else ()
+    layers = tuple(sorted(layers, key=lambda layer: -layer.numbers.max_relative))
+    try:
+        runtime = load_host_runtime(level)
+    except HostRuntimeError as error:
+        outputs = tuple(layer.numbers for layer in _layers(artifact, model, inputs, names, only_outputs=True))
+        return Verification(f"the interpreter, part by part ({error})", level, len(artifact.parts), outputs, layers)
+    found, executions = _run_on_host(artifact, inputs, runtime)
+    ours, theirs = flat_tensors(found), reference_outputs(model, inputs)
+    if len(ours) != len(theirs):
+        raise InputError(f"{path} gives {len(ours)} outputs, the model gives {len(theirs)}: it was made from another.")
+    numbers = tuple(compare(left, right) for left, right in zip(ours, theirs, strict=True))
+    return Verification("PyTorch's NNAPI binding on the host runtime", level, executions, numbers, layers)
+
+
+def _run_on_host(artifact: Artifact, inputs: Sequence[torch.Tensor], runtime: HostRuntime) -> tuple[object, int]:
+    runtime.forget_faults()
+    before = runtime.executions
+    artifact.use_nnapi()
+    try:
+        with torch.no_grad():
+            found = artifact.run(*(tensor.clone() for tensor in inputs))
+    except RuntimeError as error:
+        faults = "; ".join(fault.words for fault in runtime.recent_faults[:3])
+        raise VerifyError(f"{artifact.path} does not run in PyTorch's NNAPI binding: {faults or error}") from error
+    return found, runtime.executions - before
+
+
+def _layers(
+    artifact: Artifact,
+    model: Path | torch.nn.Module,
+    inputs: Sequence[torch.Tensor],
+    names: Mapping[int, str],
+    *,
+    only_outputs: bool = False,
+) -> Iterator[LayerNumbers]:
+    """Each part alone in the interpreter, on PyTorch's own values, so that errors do not add up."""
+    records = [part.record for part in artifact.parts if part.record is not None]
+    captured = capture(model, inputs, weights=True)
+    wanted = {border.value for record in records for border in (*record.inputs, *record.outputs)}
+    wanted |= {held.value for record in records for held in record.held}
+    values = graph_values(captured, wanted, inputs)
+    for index, part in enumerate(artifact.parts):
+        if part.record is not None and all(border.value in values for border in part.record.inputs):
+            yield from _part_layers(index, part, part.record, values, names, only_outputs=only_outputs)
+
+
+def _part_layers(
+    index: int,
+    part: ArtifactPart,
+    record: PartRecord,
+    values: Mapping[int, torch.Tensor],
+    names: Mapping[int, str],
+    *,
+    only_outputs: bool,
+) -> Iterator[LayerNumbers]:
+    model = deserialize(part.serialized, names)
+    if isinstance(model, Malformed):
+        raise VerifyError(f"part {index} is malformed: {model}")
+    held = [] if only_outputs else [item for item in record.held if item.value in values]
+    arrays = [inward(values[border.value], border) for border in record.inputs]
+    prepared = prepare(model, [stored(buffer) for buffer in part.buffers])
+    execution = prepared.run(arrays, keep={item.operand for item in held})
+    outputs = {border.value for border in record.outputs}
+    for border, tensor in zip(record.outputs, execution.outputs, strict=True):
+        found = outward(tensor.array, border.torch, border.permutation)
+        yield LayerNumbers(index, border.value, compare(found, values[border.value]))
+    for item in held:
+        if item.value not in outputs:
+            wanted = values[item.value]
+            found = outward(execution.kept[item.operand].array, tensor_type(wanted), item.permutation)
+            yield LayerNumbers(index, item.value, compare(found, wanted))

@@ -1,0 +1,158 @@
+"""The front door's one pipeline: capture, judge, partition, lower, report; and on to a verified package."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+import torch
+
+from analyzer.capture import Captured, capture
+from analyzer.errors import InputError
+from analyzer.graph import Graph
+from analyzer.input_spec import InputSpec
+from analyzer.survey import Plan, Survey, survey
+from coverage_db.levels import api_to_feature_level, check_feature_level
+from coverage_db.queries import Registry, open_registry
+from lowering.convert import FactsByName, convert, lower_plan
+from lowering.engine import LoweredPart
+from lowering.package import PackageOptions
+from lowering.saving import Form, check_writable, save_package
+from lowering.verify import Verification, verify_artifact
+from nnapi_check.progress import Progress
+from reports.compose import Circumstances, compose
+from reports.numbers import verification_view
+from reports.views import ModelReport
+
+TARGET = "pytorch-mobile"
+
+Model = Path | torch.nn.Module
+Inputs = Sequence[torch.Tensor] | Sequence[InputSpec]
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What a user asks for: exactly one of ``api_level`` and ``feature_level``, and the gate to pass."""
+
+    api_level: int | None = None
+    feature_level: int | None = None
+    min_score: float | None = None
+    requires_ready: bool = False
+    allow_pickle: bool = False
+
+    def level(self) -> int:
+        """The feature level that is asked for."""
+        match self.api_level, self.feature_level:
+            case int(api_level), None:
+                return api_to_feature_level(api_level)
+            case None, int(feature_level):
+                return check_feature_level(feature_level)
+            case None, None:
+                raise InputError("Which Android? Pass an API level (27 to 36) or a feature level (1 to 8).")
+            case _:
+                raise InputError("Pass either an API level or a feature level, not both.")
+
+
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """A model that was checked, with all that was found on the way."""
+
+    captured: Captured
+    survey: Survey
+    plan: Plan
+    lowered: tuple[LoweredPart, ...]
+    registry: Registry
+    report: ModelReport
+
+
+def check_model(
+    model: Model, inputs: Inputs | None, request: Request, progress: Progress, *, weights: bool = False
+) -> Checked:
+    """Check a model: every stage up to a validated NNAPI model for each part. Weights are read only when asked for."""
+    level = request.level()
+    progress.stage("capturing")
+    captured = capture(model, inputs, weights=weights, allow_pickle=request.allow_pickle)
+    progress.stage("judging")
+    registry = open_registry()
+    found = survey(rewritten(captured), registry, registry.target(TARGET))
+    plan = found.at(level)
+    progress.stage("lowering")
+    lowered = lower_plan(found, plan, FactsByName(registry))
+    circumstances = Circumstances(
+        tool_version=tool_version(),
+        torch_version=str(torch.__version__),
+        api_level=request.api_level,
+        min_score=request.min_score,
+        requires_ready=request.requires_ready,
+    )
+    return Checked(captured, found, plan, lowered, registry, compose(found, plan, lowered, registry, circumstances))
+
+
+def rewritten(captured: Captured) -> Graph:
+    """The captured graph after the rewrites that make nodes acceptable without changing results."""
+    return captured.graph
+
+
+@dataclass(frozen=True, slots=True)
+class Converted:
+    """A converted model: the file and its report, numbers included. ``path`` is None where the gate refused."""
+
+    path: Path | None
+    report: ModelReport
+    verification: Verification | None
+
+
+def convert_model(
+    model: Model,
+    inputs: Inputs | None,
+    output: Path,
+    request: Request,
+    progress: Progress,
+    *,
+    form: Form = Form.FULL,
+    bundle_input: bool = False,
+    verify: bool = True,
+    with_layers: bool = False,
+) -> Converted:
+    """Convert a model, write the package and compare its numbers with PyTorch's."""
+    sources = (model,) if isinstance(model, Path) else ()
+    check_writable(output, sources)
+    checked = check_model(model, inputs, request, progress, weights=True)
+    if not checked.report.gate.is_passed:
+        return Converted(None, checked.report, None)
+    examples = checked.captured.example_inputs
+    options = PackageOptions(
+        bundled_inputs=(examples,) if bundle_input else (), extra={"feature_level": checked.plan.level}
+    )
+    progress.stage("packaging")
+    made = convert(checked.captured, checked.survey, checked.plan, FactsByName(checked.registry), options)
+    save_package(made.package, output, form=form, inputs=sources)
+    report = replace(checked.report, artifact=str(output))
+    if not verify:
+        return Converted(output, report, None)
+    progress.stage("verifying")
+    verification = verify_artifact(
+        output,
+        model,
+        examples,
+        level=checked.plan.level,
+        names=operation_names(checked.registry),
+        with_layers=with_layers,
+    )
+    view = verification_view(verification, checked.survey)
+    return Converted(output, replace(report, verification=view), verification)
+
+
+def operation_names(registry: Registry) -> dict[int, str]:
+    """NNAPI's names of operation codes."""
+    return {facts.code: facts.name for facts in registry.operations()}
+
+
+def tool_version() -> str:
+    """The installed version of this tool."""
+    try:
+        return version("nnapi-check")
+    except PackageNotFoundError:
+        return "not installed"

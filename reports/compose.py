@@ -1,0 +1,281 @@
+"""From a survey and its lowered parts to the report's plain data."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from analyzer.graph import Graph, SourcePosition, TensorType
+from analyzer.input_spec import format_type
+from analyzer.judge import LEVELS, Failure
+from analyzer.partition import DroppedPart
+from analyzer.score import LossKind, counts
+from analyzer.survey import Plan, Readiness, Survey
+from analyzer.work import multiply_adds
+from coverage_db.cards import Difference, Reason
+from coverage_db.spec import Level
+from lowering.engine import LoweredPart
+from reports.views import (
+    BlockerView,
+    DifferenceView,
+    FailureView,
+    GateView,
+    LevelView,
+    LossView,
+    ModelReport,
+    NodeView,
+    PartView,
+    PlaceView,
+)
+
+
+class Texts(Protocol):
+    """What a report reads of the registry."""
+
+    def difference(self, id: str) -> Difference:  # noqa: A002  # the glossary's word for it
+        """A difference by its id."""
+
+    def reason(self, code: str) -> Reason:
+        """A reason by its code."""
+
+    def levels(self) -> tuple[Level, ...]:
+        """The feature levels."""
+
+
+@dataclass(frozen=True, slots=True)
+class Circumstances:
+    """What a report says besides the survey: who made it, for which target, and the gate that was asked for."""
+
+    tool_version: str
+    torch_version: str
+    api_level: int | None
+    min_score: float | None = None
+    requires_ready: bool = False
+
+
+def compose(
+    survey: Survey, plan: Plan, lowered: Sequence[LoweredPart], texts: Texts, circumstances: Circumstances
+) -> ModelReport:
+    """Write down everything about a plan and its lowered parts."""
+    work = {node.id: multiply_adds(node, survey.graph) for node in survey.nodes.values()}
+    nodes = tuple(_nodes(survey, plan, work, texts))
+    counted = [node for node in nodes if counts(plan.verdicts[node.id])]
+    levels = tuple(_level(survey, level, work, texts) for level in LEVELS)
+    return ModelReport(
+        model=survey.graph.name,
+        tool_version=circumstances.tool_version,
+        torch_version=circumstances.torch_version,
+        target=survey.target.name,
+        feature_level=plan.level,
+        api_level=circumstances.api_level,
+        notes=tuple(_notes(plan.level, circumstances.api_level, texts)),
+        readiness=plan.readiness.value,
+        score=plan.score.points,
+        lowest_ready_level=survey.lowest_ready_level(),
+        nodes_total=len(counted),
+        nodes_on_nnapi=sum(1 for node in counted if node.part is not None),
+        multiply_adds=sum(node.multiply_adds for node in nodes),
+        compute_coverage=coverage(plan, work),
+        inputs=_types(survey.graph, survey.graph.body.inputs),
+        outputs=_types(survey.graph, survey.graph.body.outputs),
+        gate=_gate(plan, circumstances),
+        losses=tuple(_losses(survey, plan)),
+        levels=levels,
+        parts=tuple(_part(part, survey.graph, work) for part in lowered),
+        blockers=_blockers(nodes),
+        differences=_differences(nodes, texts),
+        nodes=nodes,
+    )
+
+
+def coverage(plan: Plan, work: Mapping[int, int]) -> float:
+    """The share of multiply-adds that runs on NNAPI, from 0 to 1; of nodes, where there are no multiply-adds."""
+    inside = {node for part in plan.partition.parts for node in part.nodes}
+    judged = [node for node, verdict in plan.verdicts.items() if counts(verdict)]
+    total = sum(work[node] for node in judged)
+    if total:
+        return sum(work[node] for node in judged if node in inside) / total
+    return sum(1 for node in judged if node in inside) / len(judged) if judged else 0.0
+
+
+def _nodes(survey: Survey, plan: Plan, work: Mapping[int, int], texts: Texts) -> Iterator[NodeView]:
+    part_of = plan.partition.part_of()
+    dropped = {node: found for found in plan.partition.dropped for node in found.part.nodes}
+    for id_, verdict in plan.verdicts.items():
+        node = survey.nodes[id_]
+        way = verdict.way
+        yield NodeView(
+            id=id_,
+            op=node.op,
+            module=node.source.module,
+            file=node.source.file,
+            line=node.source.line,
+            status=verdict.status.value,
+            way=None if way is None else way.name,
+            level=verdict.level,
+            emits=() if way is None else tuple(emission.operation for emission in way.emits),
+            differences=() if way is None else way.differences,
+            bound=None if way is None else way.bound,
+            part=part_of.get(id_),
+            multiply_adds=work[id_],
+            output=", ".join(_types(survey.graph, node.outputs)),
+            failures=tuple(_failure(failure, texts) for failure in verdict.failures),
+            kept_because=_kept_because(dropped.get(id_), survey, texts),
+        )
+
+
+def _failure(failure: Failure, texts: Texts) -> FailureView:
+    return FailureView(
+        reason=failure.reason,
+        title=texts.reason(failure.reason).title,
+        requirement=failure.requirement,
+        way=failure.way,
+        found=failure.found,
+        wanted=failure.wanted,
+        because=failure.because,
+        fix=failure.fix,
+    )
+
+
+def _kept_because(found: DroppedPart | None, survey: Survey, texts: Texts) -> str | None:
+    if found is None:
+        return None
+    title = texts.reason(found.reason).title
+    if found.value is not None:
+        (crossing,) = _types(survey.graph, (found.value,))
+        return f"{found.reason} {title}: {crossing}"
+    part = found.part
+    return f"{found.reason} {title}: work {part.work:,}, boundary {part.boundary:,} (operations)"
+
+
+def _blockers(nodes: Sequence[NodeView]) -> tuple[BlockerView, ...]:
+    groups: dict[tuple[str, str, str], list[tuple[NodeView, FailureView]]] = {}
+    for node in nodes:
+        for failure in node.failures:
+            groups.setdefault((failure.reason, node.op, failure.requirement), []).append((node, failure))
+    found = [
+        BlockerView(
+            reason=reason,
+            title=members[0][1].title,
+            op=op,
+            requirement=requirement,
+            wanted=members[0][1].wanted,
+            because=members[0][1].because,
+            fix=members[0][1].fix,
+            places=tuple(
+                dict.fromkeys(
+                    PlaceView(node.op, node.module, node.file, node.line, failure.found) for node, failure in members
+                )
+            ),
+        )
+        for (reason, op, requirement), members in groups.items()
+    ]
+    return tuple(sorted(found, key=lambda blocker: (-len(blocker.places), blocker.reason, blocker.op)))
+
+
+def _differences(nodes: Sequence[NodeView], texts: Texts) -> tuple[DifferenceView, ...]:
+    met: dict[str, int] = {}
+    for node in nodes:
+        for id_ in node.differences if node.part is not None else ():
+            met[id_] = met.get(id_, 0) + 1
+    found = ((texts.difference(id_), count) for id_, count in sorted(met.items()))
+    return tuple(
+        DifferenceView(known.id, known.title, known.pytorch, known.nnapi, known.bridge, count) for known, count in found
+    )
+
+
+def _losses(survey: Survey, plan: Plan) -> Iterator[LossView]:
+    for loss in plan.score.losses:
+        match loss.kind:
+            case LossKind.NODE:
+                node = survey.nodes[loss.id]
+                yield LossView(loss.points, "on the CPU", node.op, _where(node.source))
+            case LossKind.BOUNDARY:
+                (crossing,) = _types(survey.graph, (loss.id,))
+                yield LossView(loss.points, "crosses a boundary", crossing, f"value {loss.id}")
+            case LossKind.APPROXIMATION:
+                node = survey.nodes[loss.id]
+                yield LossView(loss.points, "approximate", node.op, _where(node.source))
+
+
+def _where(source: SourcePosition) -> str:
+    return str(source)
+
+
+def _level(survey: Survey, level: int, work: Mapping[int, int], texts: Texts) -> LevelView:
+    plan = survey.at(level)
+    inside = plan.partition.part_of()
+    (facts,) = [found for found in texts.levels() if found.feature_level == level]
+    return LevelView(
+        level=level,
+        android=facts.came_with,
+        api_levels=tuple(api.api_level for api in facts.api_levels),
+        readiness=plan.readiness.value,
+        score=plan.score.points,
+        parts=len(plan.partition.parts),
+        nodes_on_nnapi=sum(1 for node in inside if counts(plan.verdicts[node])),
+        compute_coverage=coverage(plan, work),
+    )
+
+
+def _part(lowered: LoweredPart, graph: Graph, work: Mapping[int, int]) -> PartView:
+    return PartView(
+        index=lowered.part.index,
+        nodes=lowered.part.nodes,
+        operations=len(lowered.model.operations),
+        transposes=lowered.transposes,
+        level=lowered.level,
+        multiply_adds=sum(work[node] for node in lowered.part.nodes),
+        inputs=_types(graph, lowered.part.inputs),
+        outputs=_types(graph, lowered.part.outputs),
+        weights_bytes=sum(recipe.byte_length for recipe in lowered.buffers),
+    )
+
+
+def _types(graph: Graph, values: Sequence[int]) -> tuple[str, ...]:
+    return tuple(type_words(graph, value) for value in values)
+
+
+def type_words(graph: Graph, value: int) -> str:
+    """A value's type as a reader knows it: ``f32[1,3,224,224]``."""
+    kind = graph.type_of(value)
+    return format_type(kind) if isinstance(kind, TensorType) else "known only at run time"
+
+
+def _gate(plan: Plan, circumstances: Circumstances) -> GateView:
+    reasons = []
+    unknown = plan.unknown
+    if unknown:
+        ops = ", ".join(sorted({verdict.op for verdict in unknown}))
+        reasons.append(f"Nothing is known of {ops}, and nothing is guessed.")
+    if plan.readiness in (Readiness.UNSUPPORTED, Readiness.NOT_WORTHWHILE):
+        reasons.append(f"The model is {plan.readiness.value}: no part is worth running on NNAPI.")
+    if circumstances.requires_ready and plan.readiness is not Readiness.READY:
+        reasons.append(f"The model is {plan.readiness.value}; ready was asked for.")
+    if circumstances.min_score is not None and plan.score.points < circumstances.min_score:
+        reasons.append(
+            f"The score is {shown_score(plan.score.points)}; at least {circumstances.min_score:g} was asked for."
+        )
+    return GateView(not reasons, tuple(reasons))
+
+
+def shown_score(points: float) -> str:
+    """A score with one decimal, rounded down, so that only a score without losses shows as 100."""
+    if points >= 100.0 - 1e-9:
+        return "100"
+    return f"{int(points * 10) / 10:.1f}"
+
+
+def _notes(level: int, api_level: int | None, texts: Texts) -> Iterator[str]:
+    if api_level is None and level >= 6:
+        yield (
+            f"Feature level {level} came as an update to the runtime and drivers of Android 12 and later, not with an "
+            "API level: ask the device (ANeuralNetworksDevice_getFeatureLevel) before relying on it."
+        )
+    known = {api.api_level: api for found in texts.levels() for api in found.api_levels}
+    if api_level is not None and known[api_level].is_deprecated:
+        yield (
+            "From API level 35 (Android 15) NNAPI is deprecated and many devices run it on the CPU: measure on the "
+            "device, keep the CPU path, and plan to move to another runtime (ExecuTorch or LiteRT)."
+        )

@@ -1,0 +1,45 @@
+"""From measured differences to a report's plain data."""
+
+from __future__ import annotations
+
+import math
+
+from analyzer.graph import NodeOutput
+from analyzer.survey import Survey
+from lowering.numbers import FLOAT_TOLERANCE, STEPS_SHARE_TOLERANCE, STEPS_TOLERANCE, Numbers
+from lowering.verify import LayerNumbers, Verification
+from reports.views import LayerView, NumbersView, VerificationView
+
+
+def verification_view(verification: Verification, survey: Survey) -> VerificationView:
+    """Write down a verification, its layers by the nodes that made them."""
+    return VerificationView(
+        ran_in=verification.ran_in,
+        level=verification.level,
+        executions=verification.executions,
+        outputs=tuple(_numbers(f"output {index}", found) for index, found in enumerate(verification.outputs)),
+        layers=tuple(_layer(layer, survey) for layer in verification.layers),
+        is_within_tolerance=verification.is_within_tolerance,
+        tolerance=f"float32: {FLOAT_TOLERANCE:g} of the output's range; quantized: {STEPS_TOLERANCE} step, "
+        f"on at most {STEPS_SHARE_TOLERANCE:.0%} of the elements",
+    )
+
+
+def _numbers(name: str, found: Numbers) -> NumbersView:
+    return NumbersView(
+        name=name,
+        type=f"{found.dtype}[{','.join(map(str, found.shape))}]",
+        max_absolute=found.max_absolute,
+        max_relative=found.max_relative,
+        signal_to_noise=found.signal_to_noise if math.isfinite(found.signal_to_noise) else None,
+        steps=found.steps,
+        steps_share=found.steps_share,
+    )
+
+
+def _layer(layer: LayerNumbers, survey: Survey) -> LayerView:
+    origin = survey.graph.values[layer.value].origin
+    if not isinstance(origin, NodeOutput):
+        return LayerView(-1, "input", "", _numbers(f"value {layer.value}", layer.numbers))
+    node = survey.nodes[origin.node]
+    return LayerView(node.id, node.op, str(node.source), _numbers(f"value {layer.value}", layer.numbers))

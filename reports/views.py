@@ -1,0 +1,198 @@
+"""What a report says, as plain data: every format is written from a ``ModelReport`` and from nothing else."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class FailureView:
+    """One reason why a way does not fit a node."""
+
+    reason: str
+    title: str
+    requirement: str
+    way: str
+    found: str
+    wanted: str
+    because: str
+    fix: str
+
+
+@dataclass(frozen=True, slots=True)
+class NodeView:
+    """One node. ``part`` is the index of the NNAPI model that holds it, None on the CPU.
+
+    ``multiply_adds`` are those of convolutions and matrix products. ``level`` is the lowest feature level of its way.
+    ``kept_because`` says why a node that NNAPI could run stays on the CPU.
+    """
+
+    id: int
+    op: str
+    module: str
+    file: str | None
+    line: int | None
+    status: str
+    way: str | None
+    level: int | None
+    emits: tuple[str, ...]
+    differences: tuple[str, ...]
+    bound: str | None
+    part: int | None
+    multiply_adds: int
+    output: str
+    failures: tuple[FailureView, ...]
+    kept_because: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class PlaceView:
+    """Where a node stands in the user's source."""
+
+    op: str
+    module: str
+    file: str | None
+    line: int | None
+    found: str
+
+
+@dataclass(frozen=True, slots=True)
+class BlockerView:
+    """All nodes that stay on the CPU for one reason: the same requirement of the same op."""
+
+    reason: str
+    title: str
+    op: str
+    requirement: str
+    wanted: str
+    because: str
+    fix: str
+    places: tuple[PlaceView, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class LossView:
+    """Points that the score lost, and to what."""
+
+    points: float
+    kind: str
+    what: str
+    where: str
+
+
+@dataclass(frozen=True, slots=True)
+class LevelView:
+    """The verdict at one feature level."""
+
+    level: int
+    android: str
+    api_levels: tuple[int, ...]
+    readiness: str
+    score: float
+    parts: int
+    nodes_on_nnapi: int
+    compute_coverage: float
+
+
+@dataclass(frozen=True, slots=True)
+class PartView:
+    """One NNAPI model. ``inputs`` and ``outputs`` are types such as ``f32[1,3,224,224]``."""
+
+    index: int
+    nodes: tuple[int, ...]
+    operations: int
+    transposes: int
+    level: int
+    multiply_adds: int
+    inputs: tuple[str, ...]
+    outputs: tuple[str, ...]
+    weights_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class DifferenceView:
+    """A difference between PyTorch and NNAPI that was met, and what is done about it."""
+
+    id: str
+    title: str
+    pytorch: str
+    nnapi: str
+    bridge: str
+    nodes: int
+
+
+@dataclass(frozen=True, slots=True)
+class NumbersView:
+    """How far one tensor is from PyTorch's. ``steps`` is set for quantized tensors: the greatest error in steps of the
+    scale, and ``steps_share`` the share of elements that are off at all. ``signal_to_noise`` is in decibels, None
+    where there is no difference at all."""
+
+    name: str
+    type: str
+    max_absolute: float
+    max_relative: float
+    signal_to_noise: float | None
+    steps: int | None
+    steps_share: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class LayerView:
+    """The numbers of one node of an NNAPI model."""
+
+    node: int
+    op: str
+    where: str
+    numbers: NumbersView
+
+
+@dataclass(frozen=True, slots=True)
+class VerificationView:
+    """The measured difference to PyTorch, per output and per layer. ``ran_in`` says what executed the NNAPI models."""
+
+    ran_in: str
+    level: int
+    executions: int
+    outputs: tuple[NumbersView, ...]
+    layers: tuple[LayerView, ...]
+    is_within_tolerance: bool
+    tolerance: str
+
+
+@dataclass(frozen=True, slots=True)
+class GateView:
+    """Whether the user's gate is passed, and each reason why not."""
+
+    is_passed: bool
+    reasons: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ModelReport:
+    """Everything that is said about a model at one target."""
+
+    model: str
+    tool_version: str
+    torch_version: str
+    target: str
+    feature_level: int
+    api_level: int | None
+    notes: tuple[str, ...]
+    readiness: str
+    score: float
+    lowest_ready_level: int | None
+    nodes_total: int
+    nodes_on_nnapi: int
+    multiply_adds: int
+    compute_coverage: float
+    inputs: tuple[str, ...]
+    outputs: tuple[str, ...]
+    gate: GateView
+    losses: tuple[LossView, ...]
+    levels: tuple[LevelView, ...]
+    parts: tuple[PartView, ...]
+    blockers: tuple[BlockerView, ...]
+    differences: tuple[DifferenceView, ...]
+    nodes: tuple[NodeView, ...]
+    verification: VerificationView | None = None
+    artifact: str | None = None
