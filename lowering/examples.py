@@ -9,7 +9,7 @@ import torch
 from torch.jit._recursive import create_script_module
 
 from analyzer.input_spec import parse_input_spec
-from analyzer.normal_form import quiet
+from analyzer.torchscript import quiet
 from analyzer.tensor_types import random_tensor
 from coverage_db.cards import Card, Example
 from coverage_db.checks import CardError

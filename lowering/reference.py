@@ -10,7 +10,7 @@ import torch
 
 from analyzer.capture import Captured
 from analyzer.errors import InputError
-from analyzer.normal_form import quiet
+from analyzer.torchscript import quiet
 
 
 def reference_outputs(model: Path | torch.nn.Module, inputs: Sequence[torch.Tensor]) -> tuple[torch.Tensor, ...]:

@@ -1,0 +1,162 @@
+"""Matrix products: FULLY_CONNECTED with the second matrix transposed, BATCH_MATMUL, or one matrix at a time."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from analyzer.graph import Node
+from lowering.draft import OperandId
+from lowering.emitter import Emitter
+from lowering.matrix_product import (
+    permuted,
+    product_one_by_one,
+    reshaped,
+    row_product,
+    transposed_matrix,
+    zero_bias,
+)
+from lowering.registry import lowers
+from lowering.weights import Recipe
+
+_FACTORS = {
+    "aten.matmul.default": ("self", "other"),
+    "aten.mm.default": ("self", "mat2"),
+    "aten.bmm.default": ("self", "mat2"),
+    "aten.mv.default": ("self", "vec"),
+    "aten.dot.default": ("self", "tensor"),
+}
+"""What the two factors of each product are called."""
+
+
+@lowers("aten.linear.default", way="fully-connected")
+def linear(node: Node, emit: Emitter) -> OperandId:
+    """Lower to FULLY_CONNECTED, its input as rows."""
+    units = emit.type_of("weight").shape[0]
+    bias = emit.input("bias") if emit.has("bias") else zero_bias(emit, units, "weight")
+    return row_product(emit, emit.input("input"), emit.input("weight"), bias, emit.output_spec())
+
+
+def _weighted(recipe: Recipe, factor: float) -> Recipe:
+    return recipe if factor == 1.0 else recipe * factor
+
+
+@lowers("aten.addmm.default", way="fully-connected")
+def addmm(node: Node, emit: Emitter) -> OperandId:
+    """Lower to FULLY_CONNECTED, alpha in its weights and beta in its bias."""
+    matrix = _weighted(emit.constant("mat2").transpose(0, 1), emit.real("alpha"))
+    bias = _weighted(emit.constant("self").flatten(), emit.real("beta"))
+    return row_product(emit, emit.input("mat1"), emit.weight(matrix), emit.weight(bias), emit.output_spec())
+
+
+@lowers("aten.addmm.default", way="product-and-sum")
+@lowers("aten.addmm.default", way="computed-matrix")
+def addmm_in_steps(node: Node, emit: Emitter) -> OperandId:
+    """Lower to FULLY_CONNECTED, and MUL and ADD for the rest."""
+    bias = zero_bias(emit, emit.output_type().shape[1], "mat1")
+    output = emit.output_spec()
+    product = row_product(emit, emit.input("mat1"), transposed_matrix(emit, "mat2"), bias, output)
+    return _weighted_sum(emit, product)
+
+
+def _weighted_sum(emit: Emitter, product: OperandId) -> OperandId:
+    """``beta * self + alpha * product``."""
+    weighted = _times(emit, product, emit.real("alpha"))
+    added = _times(emit, emit.input("self"), emit.real("beta"))
+    return emit.operation("ADD", [weighted, added, emit.fuse()])
+
+
+def _times(emit: Emitter, operand: OperandId, factor: float) -> OperandId:
+    if factor == 1.0:
+        return operand
+    return emit.operation("MUL", [operand, emit.number(factor, operand), emit.fuse()], emit.spec(operand))
+
+
+@lowers("aten.matmul.default", "aten.mm.default", way="constant-matrix")
+@lowers("aten.matmul.default", "aten.mm.default", way="computed-matrix")
+def product_by_matrix(node: Node, emit: Emitter) -> OperandId:
+    """Lower to FULLY_CONNECTED with the second matrix transposed."""
+    left, right = _FACTORS[node.op]
+    matrix = transposed_matrix(emit, right)
+    bias = zero_bias(emit, emit.spec(matrix).shape[0], left)
+    return row_product(emit, emit.input(left), matrix, bias, emit.output_spec())
+
+
+@lowers("aten.matmul.default", "aten.mv.default", "aten.dot.default", way="vector")
+def product_by_vector(node: Node, emit: Emitter) -> OperandId:
+    """Lower to FULLY_CONNECTED with the vector as a matrix of one row."""
+    left, right = _FACTORS[node.op]
+    (width,) = emit.type_of(right).shape
+    matrix = _shaped_argument(emit, right, (1, width))
+    return row_product(emit, emit.input(left), matrix, zero_bias(emit, 1, left), emit.output_spec())
+
+
+def _shaped_argument(emit: Emitter, name: str, shape: tuple[int, ...]) -> OperandId:
+    """A tensor argument in another shape: by its recipe where it is constant, else by a RESHAPE."""
+    if emit.is_constant(name):
+        return emit.weight(emit.constant(name).reshape(*shape))
+    return reshaped(emit, emit.input(name), shape)
+
+
+@lowers("aten.matmul.default", "aten.mm.default", way="constant-left")
+def product_by_left_matrix(node: Node, emit: Emitter) -> OperandId:
+    """Lower to FULLY_CONNECTED by the left matrix, between two changes of the last two dimensions."""
+    left, right = _FACTORS[node.op]
+    swapped = (*range(emit.type_of(right).rank - 2), emit.type_of(right).rank - 1, emit.type_of(right).rank - 2)
+    matrix = emit.input(left)
+    columns = permuted(emit, emit.input(right), swapped)
+    output = emit.output_spec()
+    turned = replace(output, shape=tuple(output.shape[axis] for axis in swapped))
+    bias = zero_bias(emit, emit.spec(matrix).shape[0], left)
+    return permuted(emit, row_product(emit, columns, matrix, bias, turned), swapped)
+
+
+@lowers("aten.matmul.default", "aten.mm.default", "aten.bmm.default", way="batched")
+def batched_product(node: Node, emit: Emitter) -> OperandId:
+    """Lower to BATCH_MATMUL."""
+    left, right = _FACTORS[node.op]
+    return _batch_matmul(emit, emit.input(left), emit.input(right))
+
+
+def _batch_matmul(emit: Emitter, left: OperandId, right: OperandId) -> OperandId:
+    flags = [emit.boolean(False), emit.boolean(False)]
+    return emit.operation("BATCH_MATMUL", [left, right, *flags])
+
+
+@lowers("aten.matmul.default", "aten.bmm.default", way="one-by-one")
+def products_one_by_one(node: Node, emit: Emitter) -> OperandId:
+    """Lower to a FULLY_CONNECTED for each pair of matrices."""
+    left, right = _FACTORS[node.op]
+    return product_one_by_one(emit, left, right, emit.output_spec())
+
+
+@lowers("aten.baddbmm.default", way="batched")
+def baddbmm(node: Node, emit: Emitter) -> OperandId:
+    """Lower to BATCH_MATMUL, MUL and ADD."""
+    return _weighted_sum(emit, _batch_matmul(emit, emit.input("batch1"), emit.input("batch2")))
+
+
+@lowers("aten.baddbmm.default", way="one-by-one")
+def baddbmm_one_by_one(node: Node, emit: Emitter) -> OperandId:
+    """Lower to a FULLY_CONNECTED for each pair of matrices, MUL and ADD."""
+    return _weighted_sum(emit, product_one_by_one(emit, "batch1", "batch2", emit.output_spec()))
+
+
+@lowers("aten.outer.default", way="operation")
+def outer(node: Node, emit: Emitter) -> OperandId:
+    """Lower to MUL of a column by a row."""
+    column = reshaped(emit, emit.input("self"), (emit.output_type().shape[0], 1))
+    return emit.operation("MUL", [column, emit.input("vec2"), emit.fuse()])
+
+
+@lowers("aten.bilinear.default", way="composed")
+def bilinear(node: Node, emit: Emitter) -> OperandId:
+    """Lower to the outer product of each pair of rows, flattened, by FULLY_CONNECTED."""
+    units, first, second = emit.type_of("weight").shape
+    output = emit.output_spec()
+    rows = emit.output_type().numel // units
+    column = reshaped(emit, emit.input("input1"), (rows, first, 1))
+    row = reshaped(emit, emit.input("input2"), (rows, 1, second))
+    pairs = emit.operation("MUL", [column, row, emit.fuse()], replace(output, shape=(rows, first, second)))
+    matrix = _shaped_argument(emit, "weight", (units, first * second))
+    bias = emit.input("bias") if emit.has("bias") else zero_bias(emit, units, "weight")
+    return row_product(emit, pairs, matrix, bias, output)
