@@ -107,13 +107,13 @@ def test_hard_suppression_by_image_and_class_is_that_of_torchvision() -> None:
     boxes = np.stack([boxes_of(count, seed, size=16.0) for seed in range(classes)], axis=1)
     batches = [4] * 12 + [7] * 8
 
-    found = limit_boxes(scores, boxes.reshape(count, -1), batches)
+    found = limit_boxes(scores, boxes.reshape(count, -1), batches, overlap=0.2)
 
     wanted: list[tuple[float, list[float], int, int]] = []
     for batch, rows in ((4, range(12)), (7, range(12, 20))):
         for label in (1, 2):
             wanted_rows = [row for row in rows if scores[row, label] > 0.2]
-            kept = kept_by_torchvision(boxes[wanted_rows, label], scores[wanted_rows, label], 0.4)
+            kept = kept_by_torchvision(boxes[wanted_rows, label], scores[wanted_rows, label], 0.2)
             for row in (wanted_rows[index] for index in kept):
                 wanted.append((float(scores[row, label]), boxes[row, label].tolist(), label, batch))
     assert len(wanted) < (scores[:, 1:] > 0.2).sum() - 5
