@@ -107,7 +107,7 @@ def test_hard_suppression_by_image_and_class_is_that_of_torchvision() -> None:
     boxes = np.stack([boxes_of(count, seed, size=16.0) for seed in range(classes)], axis=1)
     batches = [4] * 12 + [7] * 8
 
-    found = limit_boxes(scores, boxes.reshape(count, -1), batches, overlap=0.2)
+    found = limit_boxes(scores, boxes.reshape(count, -1), batches, overlap=0.2, lowest=0.1)
 
     wanted: list[tuple[float, list[float], int, int]] = []
     for batch, rows in ((4, range(12)), (7, range(12, 20))):
