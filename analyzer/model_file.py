@@ -85,10 +85,8 @@ def _open_script(path: Path, *, weights: bool) -> OpenedModel:
         with zipfile.ZipFile(path) as archive:
             stored = read_traced_inputs(archive)
             light = None if weights or mentions_quantization(archive) else lighten(archive)
-        if light is not None and light.is_complete:
-            module = load(light.data)
-        else:
-            module = load(str(path), map_location="cpu")
+        is_light = light is not None and light.is_complete
+        module = load(light.data) if light is not None and is_light else load(str(path), map_location="cpu")
     except (zipfile.BadZipFile, *_LOAD_FAILURES) as error:
         raise _load_error(path, error) from error
     module.eval()

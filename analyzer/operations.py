@@ -24,6 +24,7 @@ class SchemaArgument:
     kind: str
     length: int | None
     is_keyword_only: bool
+    is_written: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,11 +48,12 @@ def operation_of(schema_text: str) -> Operation:
             str(getattr(argument, "real_type", argument.type)),
             getattr(argument, "N", None),
             argument.kwarg_only,
+            argument.alias_info is not None and argument.alias_info.is_write,
         )
         for argument in schema.arguments
     )
     found = torch._C._get_operation_overload(schema.name, schema.overload_name)
-    is_mutable = any(a.alias_info is not None and a.alias_info.is_write for a in schema.arguments)
+    is_mutable = any(argument.is_written for argument in arguments)
     return Operation(schema.name, schema.overload_name, arguments, is_mutable, found[0] if found is not None else None)
 
 

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 
 import torch
 
-from analyzer.window_rules import WINDOW_RULES, Arguments, Rule, broadcast, is_ints, meta
+from analyzer.window_rules import WINDOW_RULES, Arguments, Rule, broadcast, is_ints, like, meta
 
 _KEEP_TYPE = (
     "relu relu6 hardtanh hardswish hardsigmoid silu gelu elu leaky_relu mish celu selu abs neg sign floor ceil round "
@@ -28,7 +28,7 @@ def _keep_type(arguments: Arguments) -> torch.Tensor | None:
     x = arguments.get("self", arguments.get("input"))
     if not isinstance(x, torch.Tensor) or x.is_quantized:
         return None
-    return meta(x.shape, x.dtype)
+    return like(x, x.dtype)
 
 
 def _to_float(arguments: Arguments) -> torch.Tensor | None:
@@ -36,7 +36,7 @@ def _to_float(arguments: Arguments) -> torch.Tensor | None:
     if not isinstance(x, torch.Tensor) or x.is_quantized:
         return None
     is_float = x.dtype.is_floating_point or x.dtype.is_complex
-    return meta(x.shape, x.dtype if is_float else torch.get_default_dtype())
+    return like(x, x.dtype if is_float else torch.get_default_dtype())
 
 
 def _result_dtype(a: object, b: object) -> torch.dtype | None:
@@ -65,7 +65,9 @@ def _arithmetic(arguments: Arguments) -> torch.Tensor | None:
     found = _binary(arguments)
     if found is None or isinstance(arguments.get("alpha"), float):
         return None
-    return meta(*found)
+    shape, dtype = found
+    same = next((x for x in (arguments.get("self"), arguments.get("other")) if _shape_of(x) == shape), None)
+    return like(same, dtype) if isinstance(same, torch.Tensor) else meta(shape, dtype)
 
 
 def _comparison(arguments: Arguments) -> torch.Tensor | None:

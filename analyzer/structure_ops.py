@@ -11,6 +11,7 @@ from analyzer.drafts import Draft
 UNANSWERED: tuple[object, ...] = (object(),)
 """The answer of a node that must be treated as any other op."""
 
+ListWrite = Callable[[object, Sequence[object]], Sequence[object]]
 StructureOp = Callable[[torch._C.Node, Sequence[object]], Sequence[object]]
 
 
@@ -125,3 +126,62 @@ STRUCTURE_OPS: dict[str, StructureOp] = {
     "aten::dim": _dim,
 }
 """Nodes by kind; each function answers one item an output, or `UNANSWERED`."""
+
+
+def _append(held: object, items: Sequence[object]) -> Sequence[object]:
+    if not isinstance(held, list):
+        return UNANSWERED
+    held.append(items[0])
+    return (held,)
+
+
+def _extend(held: object, items: Sequence[object]) -> Sequence[object]:
+    more = items[0]
+    if not isinstance(held, list) or not isinstance(more, list):
+        return UNANSWERED
+    held.extend(more)
+    return ()
+
+
+def _insert(held: object, items: Sequence[object]) -> Sequence[object]:
+    index, item = items
+    if not isinstance(held, list) or not isinstance(index, int):
+        return UNANSWERED
+    held.insert(index, item)
+    return ()
+
+
+def _set_item(held: object, items: Sequence[object]) -> Sequence[object]:
+    key, item = items
+    if isinstance(held, list) and isinstance(key, int) and -len(held) <= key < len(held):
+        held[key] = item
+        return (held,)
+    if isinstance(held, dict) and isinstance(key, (str, int)):
+        held[key] = item
+        return ()
+    return UNANSWERED
+
+
+def _pop(held: object, items: Sequence[object]) -> Sequence[object]:
+    index = items[0] if items else -1
+    if isinstance(held, list) and isinstance(index, int) and -len(held) <= index < len(held):
+        return (held.pop(index),)
+    return UNANSWERED
+
+
+def _clear(held: object, _items: Sequence[object]) -> Sequence[object]:
+    if not isinstance(held, (list, dict)):
+        return UNANSWERED
+    held.clear()
+    return ()
+
+
+LIST_WRITES: dict[str, ListWrite] = {
+    "aten::append": _append,
+    "aten::extend": _extend,
+    "aten::insert": _insert,
+    "aten::_set_item": _set_item,
+    "aten::pop": _pop,
+    "aten::clear": _clear,
+}
+"""Nodes that change a list or dictionary; each changes what the walk knows and answers the node's outputs."""

@@ -6,16 +6,26 @@ lists, arithmetic on shapes) is computed and becomes arguments; what no input's 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 import torch
 
 from analyzer.canonical import canonical, op_name, plain_arguments
 from analyzer.drafts import BlockDraft, Draft, ModulePath, NodeDraft, ObjectAttribute, drafts_in, run_time_object
-from analyzer.graph import BlockInput, DynamicType, Literal, OtherType, Parameter, SourcePosition
+from analyzer.graph import (
+    BlockInput,
+    DynamicType,
+    GraphInput,
+    Literal,
+    OtherType,
+    Parameter,
+    SourcePosition,
+    TensorType,
+)
+from analyzer.mutation import Aliases, become_overwritten, functional_form, make_functional
 from analyzer.operations import Operation, OpError, evaluate, operation_of
-from analyzer.structure_ops import STRUCTURE_OPS, UNANSWERED
+from analyzer.structure_ops import LIST_WRITES, STRUCTURE_OPS, UNANSWERED, ListWrite
 from analyzer.tensor_types import tensor_type
 from analyzer.torchscript import attribute
 
@@ -47,8 +57,10 @@ class TypingWalk:
     """The state of one walk: what is known of each value of the TorchScript graph."""
 
     root: torch._C.ScriptModule
+    graph: torch._C.Graph
     locate: Callable[[torch._C.Node], SourcePosition]
     known: dict[int, object] = field(default_factory=dict)
+    aliases: Aliases = field(default_factory=Aliases)
     depth: int = 0
     _attributes: dict[str, object] = field(default_factory=dict)
 
@@ -65,26 +77,32 @@ class TypingWalk:
 
     def item(self, value: torch._C.Value) -> object:
         """What is known of a value: a draft, a number, a list of them, or the like."""
-        return self.known[value.unique()]
+        return self.aliases.read(self.known[value.unique()])
+
+    def _know(self, value: torch._C.Value, item: object) -> None:
+        self.known[value.unique()] = item
+        self.aliases.add(value, item)
 
     def _visit(self, node: torch._C.Node) -> Iterable[NodeDraft]:
         kind = node.kind()
         if kind == "prim::Constant":
-            self.known[node.output().unique()] = self._constant(node)
+            self._know(node.output(), self._constant(node))
             return ()
         if kind == "prim::GetAttr":
-            self.known[node.output().unique()] = self._attribute(node)
+            self._know(node.output(), self._attribute(node))
             return ()
         if kind in _IGNORED:
             return ()
-        items = [self.known[value.unique()] for value in node.inputs()]
+        items = [self.item(value) for value in node.inputs()]
         structure = STRUCTURE_OPS.get(kind)
         if structure is not None:
             answers = structure(node, items)
             if answers is not UNANSWERED:
                 for output, answer in zip(node.outputs(), answers, strict=True):
-                    self.known[output.unique()] = answer
+                    self._know(output, answer)
                 return ()
+        if kind in LIST_WRITES and isinstance(items[0], (list, dict)):
+            return self._list_write(node, LIST_WRITES[kind], items)
         if kind == "prim::If":
             return self._if(node, items)
         if kind == "prim::Loop":
@@ -93,6 +111,21 @@ class TypingWalk:
         if not schema or schema == "(no schema)" or not node.outputsSize():
             return (self._opaque(node, items, "PyTorch states no schema of it"),)
         return self._op(node, operation_of(schema), items)
+
+    def _list_write(self, node: torch._C.Node, write: ListWrite, items: Sequence[object]) -> Iterable[NodeDraft]:
+        held = self.known[node.inputsAt(0).unique()]
+        answers = write(held, items[1:]) if not self.depth else UNANSWERED
+        if answers is not UNANSWERED:
+            for output, answer in zip(node.outputs(), answers, strict=False):
+                self._know(output, answer)
+            self.aliases.add(node.inputsAt(0), held)
+            return ()
+        # From here on only the run knows what the list holds, whichever value it is reached by.
+        unknown = run_time_object(node.inputsAt(0), "built at run time")
+        for number, item in self.known.items():
+            if item is held:
+                self.known[number] = unknown
+        return (self._opaque(node, [unknown, *items[1:]], "the list is built at run time"),)
 
     def _constant(self, node: torch._C.Node) -> object:
         output = node.output()
@@ -129,6 +162,12 @@ class TypingWalk:
         return ObjectAttribute(path, value, found)
 
     def _op(self, node: torch._C.Node, operation: Operation, items: Sequence[object]) -> Iterable[NodeDraft]:
+        if operation.is_mutable:
+            node, operation = self._functional(node, operation, items)
+        if operation.is_mutable and self.depth:
+            # A run may or may not come here, so what is written is not known.
+            for draft in drafts_in(list(items)):
+                self.aliases.forget_elements(draft)
         outputs = list(node.outputs())
         try:
             result = evaluate(operation, items)
@@ -140,25 +179,50 @@ class TypingWalk:
         is_constant = self._is_constant(node, operation, items)
         answers = [self._bind(value, answer, is_constant) for value, answer in zip(outputs, results, strict=True)]
         for value, answer in zip(outputs, answers, strict=True):
-            self.known[value.unique()] = answer
+            self._know(value, answer)
         drafts = [draft for answer in answers for draft in drafts_in(answer)]
         if not drafts and not operation.is_mutable:
             return ()
         op, arguments = canonical(op_name(operation), plain_arguments(operation, items))
-        return (
-            NodeDraft(
-                node,
-                op,
-                arguments,
-                drafts,
-                self.locate(node),
-                has_effect=operation.is_mutable,
-                is_constant=is_constant,
-            ),
-        )
+        made = NodeDraft(node, op, arguments, drafts, self.locate(node), is_constant=is_constant)
+        if operation.is_mutable:
+            self._record_writes(made, operation, items)
+        return (made,)
+
+    def _functional(
+        self, node: torch._C.Node, operation: Operation, items: Sequence[object]
+    ) -> tuple[torch._C.Node, Operation]:
+        """The functional op in place of an in-place one, where nobody can see the difference."""
+        target = items[0]
+        functional = functional_form(operation, node)
+        if functional is None or not isinstance(target, Draft) or not isinstance(target.type, TensorType):
+            return node, operation
+        is_own = target.origin is None or isinstance(target.origin, GraphInput)
+        if not is_own or target.is_real or self.aliases.is_read_elsewhere(target, node):
+            return node, operation
+        try:
+            result = evaluate(functional, items)
+        except OpError:
+            return node, operation
+        if not isinstance(result, torch.Tensor) or tensor_type(result) != target.type:
+            return node, operation
+        return make_functional(self.graph, node, functional.name), functional
+
+    def _record_writes(self, made: NodeDraft, operation: Operation, items: Sequence[object]) -> None:
+        made.has_effect = True
+        for argument, item in zip(operation.arguments, items, strict=False):
+            if not argument.is_written:
+                continue
+            for target in drafts_in(item):
+                if not made.is_constant:
+                    self.aliases.forget_elements(target)
+                self.aliases.written(made, target)
+        if not made.is_constant:
+            for output in made.outputs:
+                become_overwritten(output, made.op)
 
     def _is_constant(self, node: torch._C.Node, operation: Operation, items: Sequence[object]) -> bool:
-        if node.isNondeterministic():
+        if node.isNondeterministic() or (operation.is_mutable and self.depth):
             return False
         if operation.name in _SHAPE_ONLY:
             items = items[1:]
@@ -185,16 +249,13 @@ class TypingWalk:
         outputs = []
         for value in node.outputs():
             draft = self.run_time_value(value, f"{name}: {reason}")
-            self.known[value.unique()] = draft
+            self._know(value, draft)
             outputs.append(draft)
-        return NodeDraft(
-            node,
-            name,
-            arguments,
-            outputs,
-            self.locate(node),
-            has_effect=operation is None or operation.is_mutable or not outputs,
-        )
+        made = NodeDraft(node, name, arguments, outputs, self.locate(node))
+        made.has_effect = operation is None or operation.is_mutable or not outputs
+        if operation is not None and operation.is_mutable:
+            self._record_writes(made, operation, items)
+        return made
 
     def run_time_value(self, value: torch._C.Value, reason: str) -> Draft:
         """A draft for a value that only the run will tell."""
@@ -209,7 +270,7 @@ class TypingWalk:
             taken = blocks[0] if condition else blocks[1]
             drafts = self.walk_block(taken)
             for value, inner in zip(node.outputs(), taken.outputs(), strict=True):
-                self.known[value.unique()] = self.item(inner)
+                self._know(value, self.item(inner))
             return drafts
         self.depth += 1
         bodies = []
@@ -220,7 +281,7 @@ class TypingWalk:
         outputs = []
         for index, value in enumerate(node.outputs()):
             draft = self._merged(value, [items_[index] for items_, _ in bodies], "prim.If")
-            self.known[value.unique()] = draft
+            self._know(value, draft)
             outputs.append(draft)
         branches = [BlockDraft([], nodes, [d for item in items_ for d in drafts_in(item)]) for items_, nodes in bodies]
         return (self._control_flow(node, "prim.If", {"condition": condition}, outputs, branches),)
@@ -228,13 +289,12 @@ class TypingWalk:
     def _loop(self, node: torch._C.Node, items: Sequence[object]) -> Iterable[NodeDraft]:
         (body,) = node.blocks()
         counter, *carried = body.inputs()
-        self.known[counter.unique()] = run_time_object(counter)
         inputs = [Draft(counter, OtherType("int"), None, BlockInput(0), is_constant=False)]
         self.known[counter.unique()] = inputs[0]
         for index, (value, initial) in enumerate(zip(carried, items[2:], strict=True), start=1):
             draft = self._merged(value, [initial], "prim.Loop")
             draft.origin = BlockInput(index)
-            self.known[value.unique()] = draft
+            self._know(value, draft)
             inputs.append(draft)
         self.depth += 1
         nodes = self.walk_block(body)
@@ -254,7 +314,7 @@ class TypingWalk:
         outputs = []
         for value, before, after in zip(node.outputs(), inputs[1:], results[1:], strict=True):
             draft = self._merged(value, [before, after], "prim.Loop")
-            self.known[value.unique()] = draft
+            self._know(value, draft)
             outputs.append(draft)
         arguments = {"max_trip_count": items[0], "condition": items[1], "carried": list(items[2:])}
         block = BlockDraft(inputs, nodes, [d for item in results for d in drafts_in(item)])
@@ -277,7 +337,17 @@ class TypingWalk:
         outputs: list[Draft],
         blocks: list[BlockDraft],
     ) -> NodeDraft:
-        return NodeDraft(node, op, arguments, outputs, self.locate(node), blocks, has_effect=True)
+        made = NodeDraft(node, op, arguments, outputs, self.locate(node), blocks, has_effect=True)
+        inner = {id(draft) for block in blocks for draft in _all_nodes(block.nodes)}
+        self.aliases.move_writers(inner, made)
+        return made
+
+
+def _all_nodes(nodes: Iterable[NodeDraft]) -> Iterator[NodeDraft]:
+    for node in nodes:
+        yield node
+        for block in node.blocks:
+            yield from _all_nodes(block.nodes)
 
 
 def literal_data(tensor: torch.Tensor) -> tuple[int | float | bool, ...] | None:
