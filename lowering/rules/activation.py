@@ -4,11 +4,92 @@ from __future__ import annotations
 
 from analyzer.graph import Node
 from lowering.draft import OperandId
+from lowering.elementwise import Elementwise
 from lowering.emitter import Emitter
-from lowering.registry import lowers
+from lowering.registry import Rule, lowers
+
+_OPERATIONS = {
+    "aten.relu.default": "RELU",
+    "aten.relu6.default": "RELU6",
+    "aten.sigmoid.default": "LOGISTIC",
+    "aten.tanh.default": "TANH",
+    "aten.hardswish.default": "HARD_SWISH",
+}
+"""The ops that are one operation of one tensor."""
 
 
-@lowers("aten.relu.default", way="operation")
-def relu(node: Node, emit: Emitter) -> OperandId:
-    """Lower to RELU."""
-    return emit.operation("RELU", [emit.input("self")])
+def _one_operation(kind: str) -> Rule:
+    def rule(node: Node, emit: Emitter) -> OperandId:
+        return emit.operation(kind, [emit.input("self")])
+
+    return rule
+
+
+for _op, _kind in _OPERATIONS.items():
+    lowers(_op, way="operation")(_one_operation(_kind))
+
+
+@lowers("aten.hardsigmoid.default", way="composed")
+def hardsigmoid(node: Node, emit: Emitter) -> OperandId:
+    """Lower to RELU6(x + 3) / 6."""
+    x = emit.input("self")
+    write = Elementwise(emit, x)
+    return write.scaled(write.of("RELU6", write.shifted(x, 3.0)), 1 / 6)
+
+
+@lowers("aten.hardswish.default", way="composed")
+def hardswish(node: Node, emit: Emitter) -> OperandId:
+    """Lower to x * (RELU6(x + 3) / 6)."""
+    x = emit.input("self")
+    write = Elementwise(emit, x)
+    gate = write.scaled(write.of("RELU6", write.shifted(x, 3.0)), 1 / 6)
+    return write.mul(x, gate)
+
+
+@lowers("aten.silu.default", way="composed")
+def silu(node: Node, emit: Emitter) -> OperandId:
+    """Lower to x * LOGISTIC(x)."""
+    x = emit.input("self")
+    write = Elementwise(emit, x)
+    return write.mul(x, write.of("LOGISTIC", x))
+
+
+@lowers("aten.leaky_relu.default", way="operation")
+def leaky_relu(node: Node, emit: Emitter) -> OperandId:
+    """Lower to PRELU with one slope."""
+    x = emit.input("self")
+    return emit.operation("PRELU", [x, emit.number(emit.real("negative_slope"), x)])
+
+
+@lowers("aten.leaky_relu.default", way="composed")
+def composed_leaky_relu(node: Node, emit: Emitter) -> OperandId:
+    """Lower to RELU(x) - slope * RELU(-x)."""
+    x = emit.input("self")
+    write = Elementwise(emit, x)
+    return _sloped(write, x, write.number(emit.real("negative_slope")))
+
+
+@lowers("aten.prelu.default", way="operation")
+def prelu(node: Node, emit: Emitter) -> OperandId:
+    """Lower to PRELU, its slopes along the channels."""
+    return emit.operation("PRELU", [emit.input("self"), _slopes(emit)])
+
+
+@lowers("aten.prelu.default", way="composed")
+def composed_prelu(node: Node, emit: Emitter) -> OperandId:
+    """Lower to RELU(x) - slope * RELU(-x), with slopes along the channels."""
+    x = emit.input("self")
+    return _sloped(Elementwise(emit, x), x, _slopes(emit))
+
+
+def _sloped(write: Elementwise, x: OperandId, slope: OperandId) -> OperandId:
+    below = write.negated(write.of("RELU", write.negated(x)))
+    return write.add(write.of("RELU", x), write.mul(below, slope))
+
+
+def _slopes(emit: Emitter) -> OperandId:
+    slopes = emit.constant("weight").flatten()
+    rank = emit.type_of("self").rank
+    # Channels are the second dimension; what has no second dimension has one slope.
+    shape = tuple(slopes.shape[0] if axis == min(1, rank - 1) else 1 for axis in range(rank))
+    return emit.weight(slopes.reshape(*emit.arranged(shape)))

@@ -1,0 +1,64 @@
+"""Chains of elementwise operations, for rules that compose a function of several."""
+
+from __future__ import annotations
+
+from lowering.draft import OperandId, TensorSpec
+from lowering.emitter import Emitter
+
+
+class Elementwise:
+    """Writes elementwise operations whose results all have the shape and element type of ``spec``.
+
+    Numbers are stored with the element type of ``like``; without a spec, results are like the node's output.
+    """
+
+    def __init__(self, emit: Emitter, like: OperandId, spec: TensorSpec | None = None) -> None:
+        self._emit = emit
+        self._like = like
+        self._spec = spec if spec is not None else emit.output_spec()
+
+    def number(self, value: float) -> OperandId:
+        """A constant tensor of one element."""
+        return self._emit.number(value, self._like)
+
+    def of(self, kind: str, *inputs: OperandId) -> OperandId:
+        """The result of an operation that takes tensors only, such as RELU or EXP."""
+        return self._emit.operation(kind, inputs, self._spec)
+
+    def add(self, left: OperandId, right: OperandId) -> OperandId:
+        """The sum."""
+        return self._fusible("ADD", left, right)
+
+    def sub(self, left: OperandId, right: OperandId) -> OperandId:
+        """The difference."""
+        return self._fusible("SUB", left, right)
+
+    def mul(self, left: OperandId, right: OperandId) -> OperandId:
+        """The product."""
+        return self._fusible("MUL", left, right)
+
+    def div(self, left: OperandId, right: OperandId) -> OperandId:
+        """The quotient."""
+        return self._fusible("DIV", left, right)
+
+    def shifted(self, operand: OperandId, term: float) -> OperandId:
+        """The sum with a number."""
+        return self.add(operand, self.number(term))
+
+    def scaled(self, operand: OperandId, factor: float) -> OperandId:
+        """The product with a number."""
+        return self.mul(operand, self.number(factor))
+
+    def negated(self, operand: OperandId) -> OperandId:
+        """The product with -1, which unlike NEG exists from feature level 1."""
+        return self.scaled(operand, -1.0)
+
+    def polynomial(self, operand: OperandId, coefficients: tuple[float, ...]) -> OperandId:
+        """The polynomial with these coefficients, that of the highest power first."""
+        found = self.scaled(operand, coefficients[0])
+        for coefficient in coefficients[1:-1]:
+            found = self.mul(self.shifted(found, coefficient), operand)
+        return self.shifted(found, coefficients[-1])
+
+    def _fusible(self, kind: str, left: OperandId, right: OperandId) -> OperandId:
+        return self._emit.operation(kind, [left, right, self._emit.fuse()], self._spec)

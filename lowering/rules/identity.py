@@ -1,0 +1,35 @@
+"""Ops that give back their input's numbers: the input's operand stands for the output."""
+
+from __future__ import annotations
+
+from analyzer.graph import Node
+from lowering.draft import OperandId
+from lowering.emitter import Emitter
+from lowering.registry import lowers
+
+
+@lowers(
+    "aten.dropout.default",
+    "aten.feature_dropout.default",
+    "aten.alpha_dropout.default",
+    "aten.feature_alpha_dropout.default",
+    way="identity",
+)
+def dropout(node: Node, emit: Emitter) -> OperandId:
+    """Emit nothing: in evaluation nothing is dropped."""
+    return emit.input("input")
+
+
+@lowers(
+    "aten.alias.default",
+    "aten.lift_fresh.default",
+    "aten.clone.default",
+    "aten.contiguous.default",
+    "aten.positive.default",
+    "aten.resolve_conj.default",
+    "aten.resolve_neg.default",
+    way="identity",
+)
+def same(node: Node, emit: Emitter) -> OperandId:
+    """Emit nothing."""
+    return emit.input("self")
