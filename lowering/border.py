@@ -48,9 +48,6 @@ class Border:
     permutation: tuple[int, ...] = ()
 
     def __post_init__(self) -> None:
-        if self.nnapi.dtype not in NNAPI_BORDER_TYPES:
-            wanted = ", ".join(sorted(kind.value for kind in NNAPI_BORDER_TYPES))
-            raise BorderError(f"value {self.value}: NNAPI's side is {self.nnapi.dtype.value}, wanted one of {wanted}")
         if self.torch.dtype not in _SCRIPT_NAMES:
             raise BorderError(f"value {self.value}: PyTorch's side is {self.torch.dtype.value}, which cannot cross")
         if prod(self.torch.shape) != prod(self.nnapi.shape):
@@ -75,6 +72,12 @@ class Border:
                 f"value {self.value}: {quant} becomes {other}, wanted the same numbers shifted by {shift}"
             )
 
+    def _demand_carried(self) -> None:
+        """The loader carries fewer types than the interpreter, which runs parts with any."""
+        if self.nnapi.dtype not in NNAPI_BORDER_TYPES:
+            wanted = ", ".join(sorted(kind.value for kind in NNAPI_BORDER_TYPES))
+            raise BorderError(f"value {self.value}: NNAPI's side is {self.nnapi.dtype.value}, wanted one of {wanted}")
+
     @property
     def is_plain(self) -> bool:
         """Whether neither side is quantized."""
@@ -92,6 +95,7 @@ class Border:
 
     def inward_source(self, name: str) -> str:
         """TorchScript that turns PyTorch's tensor ``name`` into what NNAPI takes, contiguous."""
+        self._demand_carried()
         source = name
         if self.is_signed_quantized:
             source = self._requantized(source, ElementType.UINT8, _SIGNED_SHIFT, self.nnapi)
@@ -105,6 +109,7 @@ class Border:
 
     def outward_source(self, name: str) -> str:
         """TorchScript that turns NNAPI's tensor ``name`` into what PyTorch would have computed, contiguous."""
+        self._demand_carried()
         source = name
         if self.permuted_shape != self.nnapi.shape:
             source += f".reshape({_list(self.permuted_shape)})"
@@ -120,6 +125,7 @@ class Border:
 
     def template_source(self) -> str:
         """TorchScript that makes an empty tensor for NNAPI to fill."""
+        self._demand_carried()
         match self.nnapi.quant:
             case PerTensor(scale, zero_point):
                 return (

@@ -5,6 +5,7 @@ An emitter is bound to one node and way at a time. It refuses an operation that 
 
 from __future__ import annotations
 
+import math
 import struct
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
@@ -40,6 +41,10 @@ from lowering.nnapi.model import (
 from lowering.weights import Recipe, weight
 
 T = TypeVar("T")
+
+# What is as large or larger rounds to infinity: half a step above the largest finite number.
+_HALF_LIMIT = 65520.0
+_FLOAT_LIMIT = (2.0 - 2.0**-24) * 2.0**127
 
 
 class RuleError(Exception):
@@ -190,7 +195,7 @@ class Emitter:
 
     def axis(self, axis: int, rank: int) -> int:
         """An axis of a tensor of this rank, 0 or more, where it stands in the layout that this node runs in."""
-        axis = axis % rank
+        axis = axis % max(rank, 1)
         return axis_in_nhwc(axis) if rank == 4 and self.runs_nhwc else axis
 
     def arranged(self, items: Sequence[T]) -> tuple[T, ...]:
@@ -198,6 +203,12 @@ class Emitter:
         if len(items) == 4 and self.runs_nhwc:
             return tuple(items[axis] for axis in NHWC_FROM_NCHW)
         return tuple(items)
+
+    def placed(self, recipe: Recipe) -> Recipe:
+        """A constant that broadcasts with rank-4 activations, in the layout that this node runs in."""
+        if not self.runs_nhwc or math.prod(recipe.shape) == 1:
+            return recipe
+        return recipe.reshape(*(1,) * (4 - len(recipe.shape)), *recipe.shape).permute(*NHWC_FROM_NCHW)
 
     def spec(self, operand: OperandId) -> TensorSpec:
         """What an operand is."""
@@ -318,8 +329,7 @@ class Emitter:
     def _constant_operand(self, value: int) -> OperandId:
         kind = self._tensor_type(value)
         recipe: Recipe = weight(value, kind)
-        if self.runs_nhwc and kind.numel > 1:
-            recipe = recipe.reshape(*(1,) * (4 - len(recipe.shape)), *recipe.shape).permute(*NHWC_FROM_NCHW)
+        recipe = self.placed(recipe)
         if isinstance(kind.quant, NotQuantized):
             return self.weight(recipe)
         spec = self._spec_of(value, nhwc=False)
@@ -349,5 +359,7 @@ def _stored(value: float, spec: TensorSpec) -> float:
             return min(255, max(0, round(value / spec.quant.scale) + spec.quant.zero_point))
         case OperandType.TENSOR_QUANT8_ASYMM_SIGNED:
             return min(127, max(-128, round(value / spec.quant.scale) + spec.quant.zero_point))
+        case OperandType.TENSOR_FLOAT16 | OperandType.FLOAT16:
+            return math.copysign(math.inf, value) if abs(value) >= _HALF_LIMIT else float(value)
         case _:
-            return float(value)
+            return math.copysign(math.inf, value) if abs(value) >= _FLOAT_LIMIT else float(value)
