@@ -16,6 +16,7 @@ from analyzer.input_spec import InputSpec
 from analyzer.survey import Plan, Survey, survey
 from coverage_db.levels import api_to_feature_level, check_feature_level
 from coverage_db.queries import Registry, open_registry
+from lowering.artifact import open_artifact
 from lowering.convert import FactsByName, convert, lower_plan
 from lowering.engine import LoweredPart
 from lowering.package import PackageOptions
@@ -24,7 +25,7 @@ from lowering.verify import Verification, verify_artifact
 from nnapi_check.progress import Progress
 from reports.compose import Circumstances, compose
 from reports.numbers import verification_view
-from reports.views import ModelReport
+from reports.views import ModelReport, VerificationView
 
 TARGET = "pytorch-mobile"
 
@@ -156,3 +157,25 @@ def tool_version() -> str:
         return version("nnapi-check")
     except PackageNotFoundError:
         return "not installed"
+
+
+def verify_file(
+    output: Path, against: Path, inputs: Inputs | None, progress: Progress, *, with_layers: bool
+) -> VerificationView:
+    """Compare a converted file with the model that it was made from, at the level it was converted for."""
+    progress.stage("capturing")
+    captured = capture(against, inputs, weights=True)
+    registry = open_registry()
+    found = survey(rewritten(captured), registry, registry.target(TARGET))
+    manifest = open_artifact(output).manifest
+    level = manifest.extra.get("feature_level") if manifest is not None else None
+    progress.stage("verifying")
+    verification = verify_artifact(
+        output,
+        against,
+        captured.example_inputs,
+        level=level if isinstance(level, int) else 8,
+        names=operation_names(registry),
+        with_layers=with_layers,
+    )
+    return verification_view(verification, found)

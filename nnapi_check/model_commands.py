@@ -1,0 +1,107 @@
+"""The commands about models: each gives an exit code, and prints on the standard output only its result."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Mapping
+from dataclasses import asdict
+from pathlib import Path
+
+import click
+from reports.pages import write_page
+
+from analyzer.errors import InputError
+from analyzer.input_spec import InputSpec, parse_input_spec
+from coverage_db.levels import LevelError
+from lowering.saving import Form
+from nnapi_check.pipeline import Request, check_model, convert_model, verify_file
+from nnapi_check.progress import Progress
+from reports.console import to_text, verification_lines
+from reports.json_format import to_json
+from reports.paint import Paint, printable
+from reports.views import ModelReport
+
+USER_ERRORS = (InputError, LevelError)
+"""What is wrong with the user's input or call: one sentence, exit code 2."""
+
+
+def check(model: Path, html: Path | None, form: str, options: Mapping[str, object]) -> int:
+    """Check a model and print its report."""
+    progress = Progress()
+    report = check_model(model, _inputs(options), _request(options), progress).report
+    progress.done()
+    _show(report, html, form)
+    return 0 if report.gate.is_passed else 1
+
+
+def convert(model: Path, html: Path | None, form: str, options: Mapping[str, object]) -> int:
+    """Convert a model, and print its report with the measured numbers."""
+    progress = Progress()
+    made = convert_model(
+        model,
+        _inputs(options),
+        Path(str(options["output"])),
+        _request(options),
+        progress,
+        form=Form.LITE if options["lite"] else Form.FULL,
+        bundle_input=bool(options["bundle_input"]),
+        verify=not options["no_verify"],
+        with_layers=bool(options["layers"]),
+    )
+    progress.done()
+    _show(made.report, html, form)
+    if made.path is None:
+        click.echo("nnapi-check: nothing was written, for the gate is not passed.", err=True)
+        return 1
+    size = f"{made.path.stat().st_size:,} bytes, the original has {model.stat().st_size:,}"
+    click.echo(f"nnapi-check: wrote {printable(str(made.path))} ({size}).", err=True)
+    if made.verification is None:
+        click.echo("nnapi-check: its numbers were not compared with PyTorch's (--no-verify).", err=True)
+        return 0
+    return 0 if made.verification.is_within_tolerance else 1
+
+
+def verify(output: Path, against: Path, form: str, options: Mapping[str, object]) -> int:
+    """Compare a converted file with its original, and print the numbers."""
+    progress = Progress()
+    found = verify_file(output, against, _inputs(options), progress, with_layers=bool(options["layers"]))
+    progress.done()
+    if form == "json":
+        click.echo(json.dumps({"schema_version": 1, "verification": asdict(found)}, indent=2))
+    else:
+        click.echo("\n".join(verification_lines(found, _paint())).lstrip("\n"))
+    return 0 if found.is_within_tolerance else 1
+
+
+def _show(report: ModelReport, html: Path | None, form: str) -> None:
+    if html is not None:
+        write_page(report, html)
+    if form == "json":
+        click.echo(to_json(report))
+    else:
+        paint = _paint()
+        text = to_text(report, paint)
+        click.echo(text if paint.is_colored else printable(text), nl=False)
+
+
+def _paint() -> Paint:
+    return Paint(is_colored=sys.stdout.isatty() and "NO_COLOR" not in os.environ)
+
+
+def _inputs(options: Mapping[str, object]) -> list[InputSpec] | None:
+    given = options["inputs"]
+    specs = [parse_input_spec(str(text)) for text in given] if isinstance(given, tuple) else []
+    return specs or None
+
+
+def _request(options: Mapping[str, object]) -> Request:
+    api_level, feature_level, min_score = (options[name] for name in ("api_level", "feature_level", "min_score"))
+    return Request(
+        api_level=api_level if isinstance(api_level, int) else None,
+        feature_level=feature_level if isinstance(feature_level, int) else None,
+        min_score=min_score if isinstance(min_score, float) else None,
+        requires_ready=bool(options["require_ready"]),
+        allow_pickle=bool(options["allow_pickle"]),
+    )

@@ -1,0 +1,119 @@
+"""The commands about the registry. None of them imports PyTorch."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import TypeVar
+
+import click
+
+from coverage_db.build import BuildError
+from coverage_db.checks import CardError
+from coverage_db.queries import Registry, RegistryError, open_registry
+from coverage_db.text import TextError
+
+T = TypeVar("T")
+
+_format = click.option("--format", "form", type=click.Choice(["text", "json"]), default="text", show_default=True)
+_level = click.option("--feature-level", type=click.IntRange(1, 8), metavar="N", help="Judge at this feature level.")
+
+
+def _read(question: Callable[[Registry], T]) -> T:
+    """Ask the registry; what is wrong with the call or its files becomes one sentence and exit code 2."""
+    try:
+        return question(open_registry())
+    except (RegistryError, CardError, TextError, BuildError, OSError) as error:
+        click.echo(f"nnapi-check: {' '.join(str(error).split())}", err=True)
+        sys.exit(2)
+
+
+@click.group()
+def ops() -> None:
+    """What is known of PyTorch's ops and NNAPI's operations."""
+
+
+@ops.command("list")
+@click.option("--status", type=click.Choice(["native", "lowered", "approximate", "gap", "unwritten"]))
+@click.option("--nnapi", is_flag=True, help="List NNAPI's operations instead of PyTorch's ops.")
+@_level
+@_format
+def list_ops(status: str | None, nnapi: bool, feature_level: int | None, form: str) -> None:  # click passes it so
+    """List every op with its best way, the lowest level of it, and the operations it becomes."""
+    from reports.registry_text import op_rows, operation_rows, rows_text
+
+    rows = _read(operation_rows if nnapi else op_rows)
+    rows = [row for row in rows if status is None or row.get("status") == status]
+    rows = [row for row in rows if feature_level is None or int(row.get("level") or 99) <= feature_level]
+    click.echo(json.dumps(rows, indent=2) if form == "json" else rows_text(rows))
+
+
+@ops.command("search")
+@click.argument("words", nargs=-1, required=True)
+@_format
+def search_ops(words: Sequence[str], form: str) -> None:
+    """Find ops and operations whose name or summary has all of WORDS."""
+    from reports.registry_text import op_rows, operation_rows, rows_text
+
+    wanted = [word.lower() for word in words]
+    rows = _read(lambda registry: [*op_rows(registry), *operation_rows(registry)])
+    found = [row for row in rows if all(word in " ".join(map(str, row.values())).lower() for word in wanted)]
+    if not found:
+        click.echo(f"nnapi-check: nothing is named or described by {' '.join(words)!r}.", err=True)
+        sys.exit(1)
+    click.echo(json.dumps(found, indent=2) if form == "json" else rows_text(found))
+
+
+@ops.command("show")
+@click.argument("name")
+@_format
+def show_op(name: str, form: str) -> None:
+    """Show all that is known of NAME: an op (aten.relu.default, relu) or an NNAPI operation (RELU)."""
+    _explain(name, form)
+
+
+@click.command()
+@click.argument("id_", metavar="ID")
+@_format
+def explain(id_: str, form: str) -> None:
+    """Explain ID: a reason code (NNC402), a difference (ceil-mode), an op or an NNAPI operation."""
+    _explain(id_, form)
+
+
+def _explain(name: str, form: str) -> None:
+    from reports.registry_text import explained
+
+    found = _read(lambda registry: explained(name, registry))
+    click.echo(json.dumps(found.document, indent=2) if form == "json" else found.text)
+
+
+@click.group()
+def db() -> None:
+    """The registry's database: SQLite, built from the project's text."""
+
+
+@db.command("build")
+@click.argument("file", type=click.Path(path_type=Path, dir_okay=False))
+def build(file: Path) -> None:
+    """Build the database into FILE, for your own queries."""
+    from coverage_db.build import build_database
+
+    def make(_registry: Registry) -> None:
+        build_database(file)
+
+    _read(make)
+    click.echo(f"nnapi-check: wrote {file} ({file.stat().st_size:,} bytes).", err=True)
+
+
+@db.command("status")
+@_format
+def status(form: str) -> None:
+    """Count what the registry holds, and name what is missing."""
+    from reports.registry_text import status_text
+
+    found = _read(lambda registry: registry.status())
+    document = {"operations": found.rows("operations"), "ops": found.rows("ops"), **asdict(found)}
+    click.echo(json.dumps(document, indent=2, default=list) if form == "json" else status_text(found))

@@ -1,0 +1,203 @@
+"""The report for a terminal: readable at 80 columns, colored only where the caller allows it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from tabulate import tabulate
+
+from reports.compose import shown_score
+from reports.paint import Paint
+from reports.views import BlockerView, ModelReport, NumbersView, PlaceView, VerificationView
+from reports.wrap import wrapped
+
+PLACES_SHOWN = 5
+LOSSES_SHOWN = 8
+LAYERS_SHOWN = 12
+
+
+def to_text(report: ModelReport, paint: Paint) -> str:
+    """The whole report as text."""
+    return "\n".join(_lines(report, paint)) + "\n"
+
+
+def _lines(report: ModelReport, paint: Paint) -> Iterator[str]:
+    yield from _headline(report, paint)
+    yield from _levels(report, paint)
+    yield from _parts(report, paint)
+    yield from _blockers(report, paint)
+    yield from _kept(report, paint)
+    yield from _differences(report, paint)
+    yield from _losses(report, paint)
+    if report.verification is not None:
+        yield from verification_lines(report.verification, paint)
+    if not report.gate.is_passed:
+        yield from _heading("Gate not passed", paint)
+        for reason in report.gate.reasons:
+            yield from wrapped(reason, "- ")
+
+
+def _headline(report: ModelReport, paint: Paint) -> Iterator[str]:
+    android = f"API level {report.api_level}, " if report.api_level is not None else ""
+    yield f"{paint.bold(report.model)} for NNAPI at {android}feature level {report.feature_level}"
+    words = f"{report.readiness}  (score {shown_score(report.score)} of 100)"
+    yield f"Verdict: {paint.readiness(report.readiness, words)}"
+    yield (
+        f"{report.nodes_on_nnapi} of {report.nodes_total} ops on NNAPI, "
+        f"{report.compute_coverage:.1%} of {report.multiply_adds / 1e6:,.1f} million multiply-adds, "
+        f"in {_count(len(report.parts), 'part')}"
+    )
+    if report.lowest_ready_level is not None and report.lowest_ready_level != report.feature_level:
+        yield f"Ready from feature level {report.lowest_ready_level} on."
+    elif report.lowest_ready_level is None:
+        yield "No feature level holds all of it in one part."
+    for note in report.notes:
+        yield from wrapped(note, "Note: ")
+
+
+def _levels(report: ModelReport, paint: Paint) -> Iterator[str]:
+    yield from _heading("Feature levels", paint)
+    rows = [
+        (
+            ("> " if row.level == report.feature_level else "  ") + str(row.level),
+            row.android if row.api_levels else "update (Android 12+)",
+            row.readiness,
+            shown_score(row.score),
+            row.parts,
+            f"{row.compute_coverage:.1%}",
+        )
+        for row in report.levels
+    ]
+    yield tabulate(rows, headers=["level", "comes with", "verdict", "score", "parts", "compute"], disable_numparse=True)
+
+
+def _parts(report: ModelReport, paint: Paint) -> Iterator[str]:
+    if not report.parts:
+        return
+    yield from _heading("Parts that become NNAPI models", paint)
+    rows = [
+        (
+            part.index,
+            len(part.nodes),
+            part.operations,
+            part.transposes,
+            part.level,
+            _shortened(", ".join(part.inputs), 22),
+            _shortened(", ".join(part.outputs), 20),
+        )
+        for part in report.parts
+    ]
+    headers = ["part", "ops", "operations", "TRANSPOSE", "level", "in", "out"]
+    yield tabulate(rows, headers=headers, disable_numparse=True)
+
+
+def _blockers(report: ModelReport, paint: Paint) -> Iterator[str]:
+    if not report.blockers:
+        return
+    yield from _heading("What stays on the CPU, and why", paint)
+    for blocker in report.blockers:
+        yield from _blocker(blocker, paint)
+
+
+def _blocker(blocker: BlockerView, paint: Paint) -> Iterator[str]:
+    yield f"{paint.bold(blocker.op)}  {blocker.reason} {blocker.title}"
+    yield from wrapped(blocker.because, "  why:    ")
+    yield from wrapped(blocker.wanted, "  wanted: ")
+    yield from wrapped(blocker.fix, "  fix:    ")
+    for place in blocker.places[:PLACES_SHOWN]:
+        yield from wrapped(f"{place.found}; {place_words(place)}", "  found:  ")
+    if len(blocker.places) > PLACES_SHOWN:
+        yield f"          and {len(blocker.places) - PLACES_SHOWN} more places"
+    yield ""
+
+
+def place_words(place: PlaceView) -> str:
+    """Where a node stands: its module and its source line."""
+    line = f"{place.file}:{place.line}" if place.file is not None else ""
+    return " at ".join(part for part in (place.module, line) if part) or "place not recorded"
+
+
+def _kept(report: ModelReport, paint: Paint) -> Iterator[str]:
+    kept: dict[str, list[str]] = {}
+    for node in report.nodes:
+        if node.kept_because is not None:
+            kept.setdefault(node.kept_because, []).append(node.op)
+    if not kept:
+        return
+    yield from _heading("Supported ops that stay on the CPU", paint)
+    for reason, ops in kept.items():
+        names = ", ".join(dict.fromkeys(ops))
+        yield from wrapped(f"{_count(len(ops), 'op')} ({names}): {reason}", "- ")
+
+
+def _differences(report: ModelReport, paint: Paint) -> Iterator[str]:
+    if not report.differences:
+        return
+    yield from _heading("Differences between PyTorch and NNAPI that were bridged", paint)
+    rows = [(found.id, found.nodes, found.title) for found in report.differences]
+    yield tabulate(rows, headers=["difference", "ops", "what differs"], maxcolwidths=[26, 5, 42])
+    yield "(`nnapi-check explain ID` tells the whole of each.)"
+
+
+def _losses(report: ModelReport, paint: Paint) -> Iterator[str]:
+    if not report.losses:
+        return
+    yield from _heading(f"Where {100 - report.score:.1f} points were lost", paint)
+    shown = report.losses[:LOSSES_SHOWN]
+    rows = [(f"{loss.points:.2f}", loss.kind, _shortened(loss.what, 24), _shortened(loss.where, 30)) for loss in shown]
+    yield tabulate(rows, headers=["points", "because", "what", "where"], disable_numparse=True)
+    rest = report.losses[LOSSES_SHOWN:]
+    if rest:
+        yield f"and {sum(loss.points for loss in rest):.2f} points in {_count(len(rest), 'more place')}"
+
+
+def verification_lines(found: VerificationView, paint: Paint) -> Iterator[str]:
+    """The measured numbers of a conversion."""
+    yield from _heading("Numbers against PyTorch", paint)
+    yield from wrapped(
+        f"Ran in {found.ran_in}, feature level {found.level}, {_count(found.executions, 'NNAPI model')}.", ""
+    )
+    yield tabulate([_row(numbers) for numbers in found.outputs], headers=_HEADERS, disable_numparse=True)
+    words = "within" if found.is_within_tolerance else "NOT WITHIN"
+    yield from wrapped(f"{words} tolerance ({found.tolerance})", "")
+    if found.layers:
+        yield from _heading("Layer by layer, worst first, each on PyTorch's own inputs of its part", paint)
+        rows = [
+            (layer.op, _shortened(layer.where, 30), *_row(layer.numbers)[2:]) for layer in found.layers[:LAYERS_SHOWN]
+        ]
+        yield tabulate(rows, headers=["op", "where", *_HEADERS[2:]], disable_numparse=True)
+        if len(found.layers) > LAYERS_SHOWN:
+            yield f"and {len(found.layers) - LAYERS_SHOWN} layers that are closer"
+
+
+_HEADERS = ["value", "type", "max error", "relative", "SNR dB", "steps off"]
+
+
+def _row(numbers: NumbersView) -> tuple[str, ...]:
+    steps = "" if numbers.steps is None else f"{numbers.steps} on {numbers.steps_share or 0:.2%}"
+    noise = "exact" if numbers.signal_to_noise is None else f"{numbers.signal_to_noise:.1f}"
+    return (
+        numbers.name,
+        _shortened(numbers.type, 26),
+        f"{numbers.max_absolute:.2e}",
+        f"{numbers.max_relative:.2e}",
+        noise,
+        steps,
+    )
+
+
+def _heading(words: str, paint: Paint) -> Iterator[str]:
+    yield ""
+    yield paint.bold(words)
+
+
+def _shortened(words: str, width: int) -> str:
+    """The words, cut in the middle where they are too long."""
+    if len(words) <= width:
+        return words
+    half = (width - 1) // 2
+    return f"{words[:half]}…{words[-(width - 1 - half) :]}"
+
+
+def _count(number: int, what: str) -> str:
+    return f"{number} {what}" + ("" if number == 1 else "s")

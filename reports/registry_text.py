@@ -1,0 +1,233 @@
+"""What the registry knows, as rows and as text: ops, operations, differences and reasons."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass
+from typing import Protocol
+
+from tabulate import tabulate
+
+from coverage_db.cards import Card, Difference, Emission, Reason, Way
+from coverage_db.checks import wording
+from coverage_db.queries import UnknownNameError
+from coverage_db.spec import OperationFacts
+from coverage_db.status import RegistryStatus
+from reports.wrap import wrapped
+
+Row = dict[str, str | int | None]
+
+
+class Known(Protocol):
+    """What is read of the registry here."""
+
+    def operation(self, name: str) -> OperationFacts:
+        """One operation."""
+
+    def operations(self) -> tuple[OperationFacts, ...]:
+        """Every operation."""
+
+    def has_card(self, op: str) -> bool:
+        """Whether an op has a card."""
+
+    def card(self, op: str) -> Card:
+        """One card."""
+
+    def cards(self) -> tuple[Card, ...]:
+        """Every card."""
+
+    def differences(self) -> tuple[Difference, ...]:
+        """Every difference."""
+
+    def reasons(self) -> tuple[Reason, ...]:
+        """Every reason."""
+
+
+@dataclass(frozen=True, slots=True)
+class Explained:
+    """An answer as text and as a document for machines."""
+
+    text: str
+    document: object
+
+
+def op_rows(registry: Known) -> list[Row]:
+    """A row for every op: its status, the lowest level of any of its ways in float32, and what it becomes."""
+    return [_op_row(card, registry) for card in registry.cards()]
+
+
+def _op_row(card: Card, registry: Known) -> Row:
+    if not card.ways:
+        status = "gap" if card.gap is not None else "unwritten"
+        return {"name": card.op, "status": status, "level": None, "becomes": "", "summary": card.summary}
+    best = card.ways[0]
+    return {
+        "name": card.op,
+        "status": best.status.value,
+        "level": min(way_level(way, registry) for way in card.ways),
+        "becomes": ", ".join(dict.fromkeys(emission.operation for emission in best.emits)),
+        "summary": card.summary,
+    }
+
+
+def way_level(way: Way, registry: Known) -> int:
+    """The lowest feature level that has every operation of a way, in its first element type."""
+    return max((_emission_level(emission, registry) for emission in way.emits), default=1)
+
+
+def _emission_level(emission: Emission, registry: Known) -> int:
+    facts = registry.operation(emission.operation)
+    fixed = facts.type_since(emission.type) if emission.type is not None else None
+    return max(facts.since, fixed or min((since for _, since in facts.types), default=facts.since))
+
+
+def operation_rows(registry: Known) -> list[Row]:
+    """A row for every NNAPI operation: the level it came with, its types, and the ops that become it."""
+    users: dict[str, list[str]] = {}
+    for card in registry.cards():
+        for operation in dict.fromkeys(emission.operation for way in card.ways for emission in way.emits):
+            users.setdefault(operation, []).append(card.op)
+    return [
+        {
+            "name": facts.name,
+            "status": "operation",
+            "level": facts.since,
+            "becomes": f"{len(users.get(facts.name, []))} ops",
+            "summary": ", ".join(kind.name.removeprefix("TENSOR_") for kind, _ in facts.types),
+        }
+        for facts in registry.operations()
+    ]
+
+
+def rows_text(rows: Sequence[Row]) -> str:
+    """Rows as a table."""
+    shown = [(row["name"], row["status"], row["level"] or "", row["becomes"]) for row in rows]
+    return tabulate(shown, headers=["name", "status", "from level", "becomes"], maxcolwidths=[44, 12, 5, 26])
+
+
+def explained(name: str, registry: Known) -> Explained:
+    """All that is known of an op, an operation, a difference or a reason code."""
+    if registry.has_card(name):
+        return _card(registry.card(name), registry)
+    for reason in registry.reasons():
+        if reason.code == name.upper():
+            return Explained(
+                _sections(f"{reason.code}: {reason.title}", [("", reason.explanation), ("fix", reason.fix)]),
+                asdict(reason),
+            )
+    for difference in registry.differences():
+        if difference.id == name.lower():
+            return _difference(difference)
+    for facts in registry.operations():
+        if facts.name == name.upper() and not name.islower():
+            return _operation(facts, registry)
+    close = [card for card in registry.cards() if name in card.op.split(".") or card.op.startswith(f"{name}.")]
+    if close:
+        texts = [_card(card, registry) for card in close]
+        return Explained("\n\n".join(found.text for found in texts), [found.document for found in texts])
+    if any(facts.name == name.upper() for facts in registry.operations()):
+        return _operation(registry.operation(name.upper()), registry)
+    raise UnknownNameError("name", name, _close(name, registry))
+
+
+def _close(name: str, registry: Known) -> tuple[str, ...]:
+    from difflib import get_close_matches
+
+    names = [card.op for card in registry.cards()]
+    names += [facts.name for facts in registry.operations()]
+    names += [reason.code for reason in registry.reasons()]
+    names += [difference.id for difference in registry.differences()]
+    return tuple(get_close_matches(name, names, 3))
+
+
+def _card(card: Card, registry: Known) -> Explained:
+    lines = [card.op, *wrapped(card.summary, "  ")]
+    if card.gap is not None:
+        lines += ["", *wrapped(f"No way: {card.gap}", "  ")]
+    if card.unwritten:
+        lines += ["", *wrapped(f"No rule is written yet; {', '.join(card.unwritten)} could serve.", "  ")]
+    if card.fix:
+        lines += wrapped(f"Fix: {card.fix}", "  ")
+    for way in card.ways:
+        lines += ["", *_way(way, registry)]
+    if card.source:
+        lines += ["", *wrapped(f"Source: {card.source}", "  ")]
+    return Explained("\n".join(lines), asdict(card))
+
+
+def _way(way: Way, registry: Known) -> Iterator[str]:
+    becomes = ", ".join(emission.operation for emission in way.emits) or "nothing: the value passes through"
+    yield f"  Way {way.name}: {way.status.value} from feature level {way_level(way, registry)}"
+    yield from wrapped(becomes, "    becomes  ")
+    if way.bound is not None:
+        yield from wrapped(way.bound, "    bound    ")
+    for id_ in way.differences:
+        yield f"    differs  {id_}"
+    for requirement in way.requires:
+        until = f" (up to feature level {requirement.until})" if requirement.until is not None else ""
+        yield from wrapped(f"{requirement.id}: {wording(requirement.check)}{until}", "    demands  ")
+        yield from wrapped(requirement.because, "             ")
+        yield from wrapped(f"Fix: {requirement.fix}", "             ")
+
+
+def _operation(facts: OperationFacts, registry: Known) -> Explained:
+    users = [card.op for card in registry.cards() if any(e.operation == facts.name for w in card.ways for e in w.emits)]
+    lines = [f"{facts.name}: NNAPI operation {facts.code}, from feature level {facts.since}", ""]
+    lines.append(tabulate([(kind.name, since) for kind, since in facts.types], headers=["element type", "from level"]))
+    for signature in facts.signatures:
+        lines += ["", f"Inputs ({signature.name}), from feature level {signature.since}"]
+        rows = [
+            (
+                operand.span or operand.index,
+                operand.role or "",
+                operand.type.name if operand.type is not None else "follows the main input",
+                operand.since,
+                "" if operand.default is None else operand.default,
+            )
+            for operand in signature.inputs
+        ]
+        lines.append(tabulate(rows, headers=["input", "role", "type", "from level", "default"]))
+    if facts.notes:
+        lines += ["", *wrapped(facts.notes, "Note: ")]
+    lines += ["", *wrapped(", ".join(users) or "none", "Ops that become it: ")]
+    document = {"name": facts.name, "code": facts.code, "since": facts.since, "notes": facts.notes, "ops": users}
+    return Explained("\n".join(lines), {**document, "types": {kind.name: since for kind, since in facts.types}})
+
+
+def _difference(found: Difference) -> Explained:
+    levels = f"feature level {found.since}" + (f" to {found.until}" if found.until is not None else " on")
+    parts = [
+        ("PyTorch", found.pytorch),
+        ("NNAPI", found.nnapi),
+        ("bridge", found.bridge),
+        ("holds from", levels),
+        ("source", found.source),
+    ]
+    return Explained(_sections(f"{found.id}: {found.title}", parts), asdict(found))
+
+
+def _sections(title: str, parts: Sequence[tuple[str, str]]) -> str:
+    lines = [*wrapped(title, "")]
+    for name, words in parts:
+        lines += wrapped(words, f"  {name + ':' if name else '':12}")
+    return "\n".join(lines)
+
+
+def status_text(found: RegistryStatus) -> str:
+    """The registry in numbers."""
+    lines = [
+        tabulate(
+            [(table.name, table.rows, table.title) for table in found.tables],
+            headers=["table", "rows", "a row is"],
+            maxcolwidths=[24, 6, 44],
+        )
+    ]
+    for title, names in (
+        ("Operations that no op becomes", found.unmapped_operations),
+        ("Ops without a way (gaps)", found.gaps),
+        ("Ops whose rule is not written", found.unwritten_ops),
+        ("Ways without a passing example", found.ways_without_example),
+        ("Requirements without an example that breaks them", found.untested_requirements),
+    ):
+        lines += ["", f"{title}: {len(names)}", *(wrapped(", ".join(names), "  ") if names else [])]
+    return "\n".join(lines)
