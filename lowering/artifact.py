@@ -38,7 +38,7 @@ class ArtifactPart:
 
 @dataclass(frozen=True, slots=True)
 class Artifact:
-    """A file with NNAPI models. ``method`` gives a method of its module by name; ``manifest`` is None in others' files."""
+    """A file with NNAPI models. ``method`` gives a method by name; ``manifest`` is None in others' files."""
 
     path: Path
     parts: tuple[ArtifactPart, ...]

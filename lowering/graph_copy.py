@@ -32,10 +32,13 @@ def key_of(node: torch._C.Node) -> int:
 
 @dataclass(frozen=True, slots=True)
 class GraphCopy:
-    """A copy of a graph inside a method, and where every value and node of the original is in it."""
+    """A copy of a graph inside a method, and where every value and node of the original is in it.
+
+    ``values`` follow the copy when it is rewritten; other than that nothing here changes.
+    """
 
     graph: torch._C.Graph
-    values: Mapping[int, torch._C.Value]
+    values: dict[int, torch._C.Value]
     nodes: Mapping[int, torch._C.Node]
 
     @property

@@ -55,7 +55,8 @@ def replace_run(copy: GraphCopy, run: Run, stand_ins: StandIns) -> None:
         raise PackageError(f"{run.submodule}: of {len(members)} nodes, {len(places)} lie in the first one's block")
     span = order[places[0] : places[-1] + 1]
     _make_room(run.submodule, span, members, {value.unique() for value in inputs})
-    _insert_call(copy, run, span[-1], inputs, outputs)
+    results = _insert_call(copy, run, span[-1], inputs, outputs)
+    copy.values.update(zip(run.outputs, results, strict=True))
     for place in reversed(places):
         _remove(run.submodule, order[place], stand_ins)
 
@@ -114,7 +115,7 @@ def _insert_call(
     behind: torch._C.Node,
     inputs: Sequence[torch._C.Value],
     outputs: Sequence[torch._C.Value],
-) -> None:
+) -> list[torch._C.Value]:
     graph = copy.graph
     receiver = graph.create("prim::GetAttr", [copy.self_value], 1)
     receiver.s_("name", run.submodule)
@@ -132,6 +133,7 @@ def _insert_call(
     for old, new in zip(outputs, results, strict=True):
         new.setType(torch._C.TensorType.get())
         old.replaceAllUsesWith(new)
+    return results
 
 
 def _remove(submodule: str, node: torch._C.Node, stand_ins: StandIns) -> None:

@@ -174,7 +174,7 @@ def _define_buffers(
 ) -> None:
     for part in parts:
         for recipe in part.buffers:
-            check_declared(recipe)
+            check_declared(recipe, captured.graph)
     access = WeightAccess(captured, store)
     inlined: dict[Inline, str] = {}
 

@@ -7,7 +7,7 @@ from typing import TypeAlias
 
 import torch
 
-from analyzer.graph import ElementType, TensorType
+from analyzer.graph import ElementType, Graph, TensorType
 from analyzer.tensor_types import element_type, empty_like_type, torch_dtype
 from lowering.recipe_types import STORED_TYPES, RecipeError
 from lowering.weights import (
@@ -35,12 +35,15 @@ def evaluate(recipe: Recipe, tensor_of: TensorOf) -> torch.Tensor:
     return _evaluate(recipe, leaf_tensors)
 
 
-def check_declared(recipe: Recipe) -> None:
-    """Raise ``RecipeError`` unless a recipe gives the shape and type it declares. No weight is read.
+def check_declared(recipe: Recipe, graph: Graph) -> None:
+    """Raise ``RecipeError`` unless a recipe of this graph gives the shape and type it declares. No weight is read.
 
     What a recipe that reads packed parameters gives is not known before it runs.
     """
     found = list(leaves(recipe))
+    for leaf in found:
+        if isinstance(leaf, Weight) and graph.type_of(leaf.value) != TensorType(leaf.dtype, leaf.shape, leaf.quant):
+            raise RecipeError(f"value {leaf.value} is {graph.type_of(leaf.value)}, the recipe declares {leaf}")
     if any(isinstance(leaf, PackedValue) for leaf in found):
         return
     is_quantized = any(isinstance(leaf, Weight) and leaf.dtype in STORED_TYPES for leaf in found)
