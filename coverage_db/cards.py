@@ -71,12 +71,14 @@ class Requirement:
 @dataclass(frozen=True, slots=True)
 class Example:
     """One call of the op. ``tensors`` are specifications by argument name (``f32[1,2,7,9]``; a trailing ``!`` makes it
-    a constant; a list makes a list of tensors). ``expect`` is the id of the one requirement it breaks, or None."""
+    a constant; a list makes a list of tensors). ``expect`` is the id of the one requirement it breaks, or None.
+    ``reads`` are the numbers of the outputs that are read, where not all of them are."""
 
     name: str
     tensors: tuple[tuple[str, str | tuple[str, ...]], ...]
     args: tuple[tuple[str, ConstantOrTuple | None], ...]
     expect: str | None = None
+    reads: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -264,6 +266,7 @@ def _parse_example(raw: object, where: str) -> Example:
     table = _Table(raw, f"{where}, examples")
     name = table.text("name")
     expect = table.optional_text("expect")
+    reads = table.whole_numbers("reads")
     args = tuple((key, _argument(value)) for key, value in _mapping(table.take("args", {}), where).items())
     tensors: list[tuple[str, str | tuple[str, ...]]] = []
     for key, value in table.rest().items():
@@ -273,7 +276,7 @@ def _parse_example(raw: object, where: str) -> Example:
             tensors.append((key, tuple(value)))
         else:
             raise CardError(f"{where}, example {name}: {key} is a tensor like `f32[1,2,7,9]`, found {value!r}")
-    return Example(name, tuple(tensors), args, expect)
+    return Example(name, tuple(tensors), args, expect, reads)
 
 
 def _argument(raw: object) -> ConstantOrTuple | None:
@@ -365,6 +368,12 @@ class _Table:
         if not all(isinstance(value, str) for value in values):
             raise CardError(f"{self.where}: `{key}` must be a list of texts, found {values!r}")
         return tuple(str(value) for value in values)
+
+    def whole_numbers(self, key: str) -> tuple[int, ...]:
+        values = self.items(key)
+        if not all(isinstance(value, int) and not isinstance(value, bool) for value in values):
+            raise CardError(f"{self.where}: `{key}` must be a list of whole numbers, found {values!r}")
+        return tuple(value for value in values if isinstance(value, int))
 
     def tables(self, key: str) -> Iterator[Mapping[str, object]]:
         for value in self.items(key):

@@ -9,8 +9,8 @@ import torch
 from torch.jit._recursive import create_script_module
 
 from analyzer.input_spec import parse_input_spec
-from analyzer.torchscript import quiet
 from analyzer.tensor_types import random_tensor
+from analyzer.torchscript import quiet
 from coverage_db.cards import Card, Example
 from coverage_db.checks import CardError
 
@@ -30,12 +30,13 @@ def example_module(card: Card, example: Example) -> ExampleModule:
     holder = torch.nn.Module()
     builder = _Builder(holder, dict(example.tensors), dict(example.args), f"{card.op}, example {example.name}")
     arguments = builder.arguments(schema)
-    body = f"torch.ops.{namespace}.{name}({', '.join(arguments)})"
+    call = f"torch.ops.{namespace}.{name}({', '.join(arguments)})"
+    body = ", ".join(f"found[{index}]" for index in example.reads) or "found"
     signature = ", ".join(["self", *(f"{name}: Tensor" for name in builder.input_names)])
     with quiet():
         # Types are not shared, since each module gets a forward of its own.
         module = create_script_module(holder.eval(), lambda _module: [], share_types=False)  # type: ignore[no-untyped-call]  # it has no types
-    module.define(f"def forward({signature}):\n    return {body}\n")
+    module.define(f"def forward({signature}):\n    found = {call}\n    return {body}\n")
     return ExampleModule(module, tuple(builder.inputs))
 
 

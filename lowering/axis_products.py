@@ -1,0 +1,41 @@
+"""Products of an image's axes with constant matrices: resizing and uneven pooling of any kind, exactly."""
+
+from __future__ import annotations
+
+from math import prod
+
+from lowering.draft import OperandId, TensorSpec
+from lowering.emitter import Emitter
+from lowering.moves import reshaped, transposed
+from lowering.sampling import Matrix, matrix_recipe
+from lowering.weights import full
+
+_TURN = (0, 3, 1, 2)
+"""The order that brings the last axis of an image to its second place."""
+
+
+def resample_image(emit: Emitter, x: OperandId, rows: Matrix, columns: Matrix) -> OperandId:
+    """Multiply height by ``rows`` and width by ``columns``, each [output, input], of an operand in NHWC.
+
+    Three turns of the axes by one place bring width, height and channels to the last place one after another.
+    Emits TRANSPOSE, RESHAPE and FULLY_CONNECTED.
+    """
+    x = resample_last(emit, transposed(emit, x, _TURN), columns)
+    x = resample_last(emit, transposed(emit, x, _TURN), rows)
+    return transposed(emit, x, _TURN)
+
+
+def resample_last(emit: Emitter, x: OperandId, matrix: Matrix) -> OperandId:
+    """Multiply the last axis of an operand by a matrix [output, input]. Emits RESHAPE and FULLY_CONNECTED."""
+    spec = emit.spec(x)
+    wanted, size = matrix.shape
+    dtype = emit.output_type().dtype
+    count = prod(spec.shape) // size
+    inputs = [
+        reshaped(emit, x, (count, size)),
+        emit.weight(matrix_recipe(matrix, dtype)),
+        emit.weight(full((wanted,), 0.0, dtype)),
+        emit.fuse(),
+    ]
+    product = emit.operation("FULLY_CONNECTED", inputs, TensorSpec(spec.type, (count, wanted)))
+    return reshaped(emit, product, (*spec.shape[:-1], wanted))

@@ -1,0 +1,142 @@
+"""Pooling: explicit padding, and on the far side just as much as the last window reaches over the border."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from analyzer.graph import ElementType, Node
+from lowering.axis_products import resample_image, resample_last
+from lowering.draft import OperandId, TensorSpec
+from lowering.emitter import Emitter
+from lowering.moves import padded, reshaped
+from lowering.registry import lowers
+from lowering.sampling import adaptive_mean
+from lowering.weights import Inline
+from lowering.windows import PoolAxis, Pooling
+
+
+def _axes(emit: Emitter) -> list[PoolAxis]:
+    """The node's windows along each axis that it pools."""
+    kernel, stride, padding = (emit.ints(name) for name in ("kernel_size", "stride", "padding"))
+    sizes, outputs = (kind.shape[-len(kernel) :] for kind in (emit.type_of("self"), emit.output_type()))
+    return [PoolAxis(*axis) for axis in zip(sizes, outputs, kernel, stride, padding, strict=True)]
+
+
+def _even_axes(emit: Emitter) -> list[PoolAxis]:
+    """Windows of one size, side by side, that give the node's output size."""
+    wanted = emit.ints("output_size")
+    sizes = emit.type_of("self").shape[-len(wanted) :]
+    axes = zip(sizes, wanted, strict=True)
+    return [PoolAxis(size, output, size // output, size // output, 0) for size, output in axes]
+
+
+def _pool(emit: Emitter, kind: str, x: OperandId, axes: list[PoolAxis], output: TensorSpec | None = None) -> OperandId:
+    """Pool height and width of an operand in NHWC."""
+    scalars = [emit.int32(number) for number in Pooling(*axes).scalars()]
+    return emit.operation(kind, [x, *scalars, emit.fuse()], output)
+
+
+def _pool_length(emit: Emitter, kind: str, axes: list[PoolAxis]) -> OperandId:
+    """Pool the last axis of a tensor of any rank: all others together become the height of one image."""
+    (length,) = axes
+    x = emit.input("self")
+    spec = emit.spec(x)
+    rows = emit.type_of("self").numel // length.size
+    image = reshaped(emit, x, (1, rows, length.size, 1))
+    pooled = replace(spec, shape=(1, rows, length.output, 1))
+    made = _pool(emit, kind, image, [PoolAxis(rows, rows, 1, 1, 0), length], pooled)
+    return reshaped(emit, made, emit.output_spec().shape)
+
+
+def _pool_unbatched(emit: Emitter, kind: str, axes: list[PoolAxis]) -> OperandId:
+    """Pool [channels, height, width]: channels become the batch of images of one channel."""
+    x = emit.input("self")
+    image = reshaped(emit, x, (*emit.spec(x).shape, 1))
+    output = emit.output_spec()
+    made = _pool(emit, kind, image, axes, replace(output, shape=(*output.shape, 1)))
+    return reshaped(emit, made, output.shape)
+
+
+@lowers("aten.max_pool2d.default", "aten.max_pool2d_with_indices.default", way="operation")
+def max_pool2d(node: Node, emit: Emitter) -> OperandId:
+    """Lower to MAX_POOL_2D with explicit padding."""
+    return _pool(emit, "MAX_POOL_2D", emit.input("self"), _axes(emit))
+
+
+@lowers("aten.max_pool2d.default", way="unbatched")
+def max_pool2d_unbatched(node: Node, emit: Emitter) -> OperandId:
+    """Lower to MAX_POOL_2D between two RESHAPE operations."""
+    return _pool_unbatched(emit, "MAX_POOL_2D", _axes(emit))
+
+
+@lowers("aten.max_pool1d.default", way="operation")
+def max_pool1d(node: Node, emit: Emitter) -> OperandId:
+    """Lower to MAX_POOL_2D between two RESHAPE operations."""
+    return _pool_length(emit, "MAX_POOL_2D", _axes(emit))
+
+
+@lowers("aten.avg_pool2d.default", way="operation")
+def avg_pool2d(node: Node, emit: Emitter) -> OperandId:
+    """Lower to AVERAGE_POOL_2D, which divides by the number of real cells."""
+    return _pool(emit, "AVERAGE_POOL_2D", emit.input("self"), _axes(emit))
+
+
+@lowers("aten.avg_pool2d.default", way="padded")
+def avg_pool2d_padded(node: Node, emit: Emitter) -> OperandId:
+    """Lower to PAD and AVERAGE_POOL_2D, so that padded zeros count as real cells."""
+    axes = _axes(emit)
+    pad_h, pad_w = (axis.padding for axis in axes)
+    x = padded(emit, emit.input("self"), [(0, 0), (pad_h, pad_h), (pad_w, pad_w), (0, 0)])
+    return _pool(emit, "AVERAGE_POOL_2D", x, [axis.without_padding() for axis in axes])
+
+
+@lowers("aten.avg_pool2d.default", way="rescaled")
+def avg_pool2d_rescaled(node: Node, emit: Emitter) -> OperandId:
+    """Lower to AVERAGE_POOL_2D, and MUL with the ratio of its divisor to PyTorch's at each place."""
+    axes = _axes(emit)
+    divisor = emit.integer("divisor_override") if emit.has("divisor_override") else None
+    ratios = Pooling(*axes).rescaling(divisor)
+    recipe = Inline(ratios.astype("<f4").tobytes(), ElementType.FLOAT32, ratios.shape)
+    mean = _pool(emit, "AVERAGE_POOL_2D", emit.input("self"), axes)
+    return emit.operation("MUL", [mean, emit.weight(recipe.cast(emit.output_type().dtype)), emit.fuse()])
+
+
+@lowers("aten.avg_pool1d.default", way="operation")
+def avg_pool1d(node: Node, emit: Emitter) -> OperandId:
+    """Lower to AVERAGE_POOL_2D between two RESHAPE operations."""
+    return _pool_length(emit, "AVERAGE_POOL_2D", _axes(emit))
+
+
+@lowers("aten.adaptive_avg_pool2d.default", "aten._adaptive_avg_pool2d.default", way="operation")
+def adaptive_avg_pool2d(node: Node, emit: Emitter) -> OperandId:
+    """Lower to AVERAGE_POOL_2D with windows side by side."""
+    return _pool(emit, "AVERAGE_POOL_2D", emit.input("self"), _even_axes(emit))
+
+
+@lowers("aten.adaptive_avg_pool2d.default", "aten._adaptive_avg_pool2d.default", way="products")
+def adaptive_avg_pool2d_products(node: Node, emit: Emitter) -> OperandId:
+    """Lower to a product of each axis with the matrix that takes the means of uneven windows."""
+    height, width = (
+        adaptive_mean(size, output)
+        for size, output in zip(emit.type_of("self").shape[2:], emit.ints("output_size"), strict=True)
+    )
+    return resample_image(emit, emit.input("self"), height, width)
+
+
+@lowers("aten.adaptive_avg_pool1d.default", way="operation")
+def adaptive_avg_pool1d(node: Node, emit: Emitter) -> OperandId:
+    """Lower to AVERAGE_POOL_2D with windows side by side, between two RESHAPE operations."""
+    return _pool_length(emit, "AVERAGE_POOL_2D", _even_axes(emit))
+
+
+@lowers("aten.adaptive_avg_pool1d.default", way="products")
+def adaptive_avg_pool1d_products(node: Node, emit: Emitter) -> OperandId:
+    """Lower to a product with the matrix that takes the means of uneven windows."""
+    matrix = adaptive_mean(emit.type_of("self").shape[-1], emit.integer("output_size"))
+    return resample_last(emit, emit.input("self"), matrix)
+
+
+@lowers("aten.adaptive_max_pool2d.default", way="operation")
+def adaptive_max_pool2d(node: Node, emit: Emitter) -> OperandId:
+    """Lower to MAX_POOL_2D with windows side by side."""
+    return _pool(emit, "MAX_POOL_2D", emit.input("self"), _even_axes(emit))
