@@ -321,6 +321,9 @@ def _role_since(facts: OperationFacts, role: str) -> int:
 
 
 def _main_tensor(emission: Emission, node: Node, uses: Uses) -> TensorType | None:
+    if emission.type is not None and not emission.of:
+        # The rule makes the operand itself, in a rank that the operation always had.
+        return None
     value = _main_value(emission.of, node)
     kind = None if value is None else uses.graph.values[value].type
     return kind if isinstance(kind, TensorType) else None
