@@ -1,0 +1,67 @@
+"""Softmax and its like, whose axis NNAPI can name only from feature level 3."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from math import prod
+
+from analyzer.graph import Node
+from lowering.draft import OperandId, TensorSpec
+from lowering.emitter import Emitter
+from lowering.registry import lowers
+
+_SOFTMAX = ("aten.softmax.int", "aten._softmax.default")
+
+
+@lowers(*_SOFTMAX, way="last dimension")
+@lowers(*_SOFTMAX, way="channels last")
+def softmax_last(node: Node, emit: Emitter) -> OperandId:
+    """Lower to SOFTMAX of the dimension that stands last."""
+    x = emit.input("self")
+    return emit.operation("SOFTMAX", [x, emit.scalar(1.0, x)])
+
+
+@lowers(*_SOFTMAX, way="axis")
+def softmax_axis(node: Node, emit: Emitter) -> OperandId:
+    """Lower to SOFTMAX with an axis."""
+    x = emit.input("self")
+    axis = emit.axis(emit.integer("dim"), emit.type_of("self").rank)
+    return emit.operation("SOFTMAX", [x, emit.scalar(1.0, x), emit.int32(axis)])
+
+
+@lowers("aten.log_softmax.int", "aten._log_softmax.default", way="operation")
+def log_softmax(node: Node, emit: Emitter) -> OperandId:
+    """Lower to LOG_SOFTMAX with an axis."""
+    x = emit.input("self")
+    axis = emit.axis(emit.integer("dim"), emit.type_of("self").rank)
+    return emit.operation("LOG_SOFTMAX", [x, emit.scalar(1.0, x), emit.int32(axis)])
+
+
+@lowers(*_SOFTMAX, way="as a matrix")
+def softmax_as_matrix(node: Node, emit: Emitter) -> OperandId:
+    """Lower to SOFTMAX of a matrix, whose rows are the last dimension."""
+    x = emit.input("self")
+    return _matrix_softmax(emit, x, emit.output_spec())
+
+
+@lowers(*_SOFTMAX, way="permuted")
+def softmax_permuted(node: Node, emit: Emitter) -> OperandId:
+    """Lower to SOFTMAX of a matrix, the dimension moved to the end before and back after."""
+    x = emit.input("self")
+    spec = emit.spec(x)
+    rank = len(spec.shape)
+    axis = emit.integer("dim") % rank
+    order = (*(other for other in range(rank) if other != axis), axis)
+    moved = replace(spec, shape=tuple(spec.shape[place] for place in order))
+    softened = _matrix_softmax(emit, emit.operation("TRANSPOSE", [x, emit.int32_tensor(order)], moved), moved)
+    back = tuple(order.index(place) for place in range(rank))
+    return emit.operation("TRANSPOSE", [softened, emit.int32_tensor(back)])
+
+
+def _matrix_softmax(emit: Emitter, x: OperandId, wanted: TensorSpec) -> OperandId:
+    """SOFTMAX along the last dimension of a tensor of any rank, by way of a matrix."""
+    spec = emit.spec(x)
+    matrix = replace(spec, shape=(prod(spec.shape[:-1]), spec.shape[-1]))
+    flat = emit.operation("RESHAPE", [x, emit.int32_tensor(matrix.shape)], matrix)
+    softened = emit.operation("SOFTMAX", [flat, emit.scalar(1.0, x)], matrix)
+    return emit.operation("RESHAPE", [softened, emit.int32_tensor(wanted.shape)], wanted)
