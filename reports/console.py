@@ -8,7 +8,7 @@ from tabulate import tabulate
 
 from reports.compose import shown_score
 from reports.paint import Paint
-from reports.views import BlockerView, ModelReport, NumbersView, PlaceView, VerificationView
+from reports.views import BlockerView, ModelReport, NodeView, NumbersView, PlaceView, VerificationView
 from reports.wrap import wrapped
 
 PLACES_SHOWN = 5
@@ -111,7 +111,7 @@ def _blocker(blocker: BlockerView, paint: Paint) -> Iterator[str]:
     yield ""
 
 
-def place_words(place: PlaceView) -> str:
+def place_words(place: PlaceView | NodeView) -> str:
     """Where a node stands: its module and its source line."""
     line = f"{place.file}:{place.line}" if place.file is not None else ""
     return " at ".join(part for part in (place.module, line) if part) or "place not recorded"

@@ -1,0 +1,41 @@
+# `make demo` and `make test` set up everything they need in .venv.
+
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+TORCH ?= torch
+
+.PHONY: demo test lint clean
+
+demo: $(VENV)/.installed
+	mkdir -p demo
+	$(BIN)/nnapi-check examples/small_segmenter.pt --api-level 30 --html demo/report.html
+	$(BIN)/nnapi-check convert examples/small_segmenter.pt --api-level 30 -o demo/small_segmenter_nnapi.pt --layers --html demo/converted.html
+	@echo "Open demo/report.html and demo/converted.html in a browser."
+
+test: $(VENV)/.installed-test
+	$(BIN)/python -m pytest -n auto
+
+lint: $(VENV)/.installed-dev
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+$(VENV)/bin/python:
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.installed: pyproject.toml | $(VENV)/bin/python
+	$(BIN)/pip install --quiet $(TORCH) -e .
+	touch $@
+
+$(VENV)/.installed-test: pyproject.toml $(VENV)/.installed
+	$(BIN)/pip install --quiet $(TORCH) -e ".[test]"
+	touch $@
+
+$(VENV)/.installed-dev: pyproject.toml $(VENV)/.installed-test
+	$(BIN)/pip install --quiet $(TORCH) -e ".[dev]"
+	touch $@
+
+clean:
+	rm -rf $(VENV) demo
