@@ -2,62 +2,145 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import replace
+
 from analyzer.graph import Node
+from lowering.convolution_filter import bias_operand
+from lowering.convolution_window import (
+    NONE,
+    Blocks,
+    Window,
+    convolve,
+    convolve_by_groups,
+    convolve_depthwise,
+    convolve_grouped,
+    image_filter,
+    padded,
+)
 from lowering.draft import OperandId
 from lowering.emitter import Emitter
+from lowering.matrix_product import permuted, reshaped
 from lowering.registry import lowers
-from lowering.weights import Recipe, full
+from lowering.weights import Recipe
+
+Convolve = Callable[[Emitter, OperandId, Recipe, OperandId, Window], OperandId]
 
 
-def _bias(emit: Emitter, channels: int, like: Recipe) -> OperandId:
-    """The node's bias, or zeros where it has none: NNAPI always wants one."""
-    if emit.has("bias"):
-        return emit.weight(emit.constant("bias"))
-    return emit.weight(full((channels,), 0.0, like.dtype))
-
-
-def _window(emit: Emitter) -> list[OperandId]:
-    """Padding left, right, top, bottom, then stride in width and height, each as INT32."""
-    pad_h, pad_w = emit.ints("padding")
-    stride_h, stride_w = emit.ints("stride")
-    return [emit.int32(number) for number in (pad_w, pad_w, pad_h, pad_h, stride_w, stride_h)]
-
-
-def _dilation(emit: Emitter) -> list[OperandId]:
-    """The layout flag (NHWC) and the dilation in width and height; nothing where the default serves."""
-    dilation_h, dilation_w = emit.ints("dilation")
-    if (dilation_h, dilation_w) == (1, 1):
-        return []
-    return [emit.boolean(False), emit.int32(dilation_w), emit.int32(dilation_h)]
+def _convolved(emit: Emitter, x: OperandId, kind: Convolve) -> OperandId:
+    """One convolution of an NHWC image by the node's weight, bias and window."""
+    weight = image_filter(emit.constant("weight"))
+    bias = bias_operand(emit, weight, x, weight.shape[0])
+    return kind(emit, x, weight, bias, Window.of(emit))
 
 
 @lowers("aten.conv2d.default", way="regular")
 def conv2d(node: Node, emit: Emitter) -> OperandId:
-    """Lower to CONV_2D, its filter as [out, height, width, in]."""
-    weight = emit.constant("weight")
-    inputs = [
-        emit.input("input"),
-        emit.weight(weight.permute(0, 2, 3, 1)),
-        _bias(emit, weight.shape[0], weight),
-        *_window(emit),
-        emit.fuse(),
-        *_dilation(emit),
-    ]
-    return emit.operation("CONV_2D", inputs)
+    """Lower to CONV_2D."""
+    return _convolved(emit, emit.input("input"), convolve)
 
 
 @lowers("aten.conv2d.default", way="depthwise")
 def depthwise_conv2d(node: Node, emit: Emitter) -> OperandId:
-    """Lower to DEPTHWISE_CONV_2D, its filter as [1, height, width, out]."""
-    weight = emit.constant("weight")
-    multiplier = weight.shape[0] // emit.integer("groups")
-    inputs = [
-        emit.input("input"),
-        emit.weight(weight.permute(1, 2, 3, 0)),
-        _bias(emit, weight.shape[0], weight),
-        *_window(emit),
-        emit.int32(multiplier),
-        emit.fuse(),
-        *_dilation(emit),
-    ]
-    return emit.operation("DEPTHWISE_CONV_2D", inputs)
+    """Lower to DEPTHWISE_CONV_2D."""
+    return _convolved(emit, emit.input("input"), convolve_depthwise)
+
+
+@lowers("aten.conv2d.default", way="grouped")
+def grouped_conv2d(node: Node, emit: Emitter) -> OperandId:
+    """Lower to GROUPED_CONV_2D."""
+    return _convolved(emit, emit.input("input"), convolve_grouped)
+
+
+@lowers("aten.conv2d.default", way="padded")
+def padded_conv2d(node: Node, emit: Emitter) -> OperandId:
+    """Lower to PAD and CONV_2D without padding."""
+    weight, window = emit.constant("weight"), Window.of(emit)
+    x = padded(emit, emit.input("input"), window.padding)
+    return convolve(emit, x, weight, bias_operand(emit, weight, x, weight.shape[0]), replace(window, padding=NONE))
+
+
+@lowers("aten.conv2d.default", way="by-blocks")
+def dilated_conv2d(node: Node, emit: Emitter) -> OperandId:
+    """Lower to CONV_2D of interleaved images."""
+    return _by_blocks(emit, emit.input("input"), convolve)
+
+
+@lowers("aten.conv2d.default", way="depthwise-by-blocks")
+def dilated_depthwise_conv2d(node: Node, emit: Emitter) -> OperandId:
+    """Lower to DEPTHWISE_CONV_2D of interleaved images."""
+    return _by_blocks(emit, emit.input("input"), convolve_depthwise)
+
+
+def _by_blocks(emit: Emitter, x: OperandId, kind: Convolve) -> OperandId:
+    weight, window = image_filter(emit.constant("weight")), Window.of(emit)
+    bias = bias_operand(emit, weight, x, weight.shape[0])
+    blocks = Blocks.of(emit, x, weight, window)
+    return blocks.joined(emit, kind(emit, blocks.x, weight, bias, blocks.window), window.dilation)
+
+
+@lowers("aten.conv2d.default", way="group-by-group")
+def conv2d_by_groups(node: Node, emit: Emitter) -> OperandId:
+    """Lower to a CONV_2D for each group."""
+    return convolve_by_groups(emit, emit.input("input"), emit.constant("weight"), Window.of(emit))
+
+
+@lowers("aten.conv2d.default", way="without-batch")
+def unbatched_conv2d(node: Node, emit: Emitter) -> OperandId:
+    """Lower to CONV_2D of a batch of one, made and unmade around it."""
+    x = emit.input("input")
+    image = permuted(emit, reshaped(emit, x, (1, *emit.spec(x).shape)), (0, 2, 3, 1))
+    made = permuted(emit, _convolved(emit, image, convolve), (0, 3, 1, 2))
+    return reshaped(emit, made, emit.output_spec().shape)
+
+
+def _row(emit: Emitter, x: OperandId) -> OperandId:
+    """A signal [batch, channels, length] as an NHWC image of height 1."""
+    batch, channels, length = emit.spec(x).shape
+    return reshaped(emit, permuted(emit, x, (0, 2, 1)), (batch, 1, length, channels))
+
+
+def _signal(emit: Emitter, image: OperandId) -> OperandId:
+    """An NHWC image of height 1 as a signal [batch, channels, length]."""
+    batch, _, length, channels = emit.spec(image).shape
+    return permuted(emit, reshaped(emit, image, (batch, length, channels)), (0, 2, 1))
+
+
+@lowers("aten.conv1d.default", way="regular")
+def conv1d(node: Node, emit: Emitter) -> OperandId:
+    """Lower to CONV_2D of an image of height 1."""
+    return _signal(emit, _convolved(emit, _row(emit, emit.input("input")), convolve))
+
+
+@lowers("aten.conv1d.default", way="depthwise")
+def depthwise_conv1d(node: Node, emit: Emitter) -> OperandId:
+    """Lower to DEPTHWISE_CONV_2D of an image of height 1."""
+    return _signal(emit, _convolved(emit, _row(emit, emit.input("input")), convolve_depthwise))
+
+
+@lowers("aten.conv1d.default", way="grouped")
+def grouped_conv1d(node: Node, emit: Emitter) -> OperandId:
+    """Lower to GROUPED_CONV_2D of an image of height 1."""
+    return _signal(emit, _convolved(emit, _row(emit, emit.input("input")), convolve_grouped))
+
+
+@lowers("aten.conv1d.default", way="padded")
+def padded_conv1d(node: Node, emit: Emitter) -> OperandId:
+    """Lower to PAD and CONV_2D of an image of height 1."""
+    weight, window = image_filter(emit.constant("weight")), Window.of(emit)
+    x = padded(emit, _row(emit, emit.input("input")), window.padding)
+    bias = bias_operand(emit, weight, x, weight.shape[0])
+    return _signal(emit, convolve(emit, x, weight, bias, replace(window, padding=NONE)))
+
+
+@lowers("aten.conv1d.default", way="by-blocks")
+def dilated_conv1d(node: Node, emit: Emitter) -> OperandId:
+    """Lower to CONV_2D of interleaved images of height 1."""
+    return _signal(emit, _by_blocks(emit, _row(emit, emit.input("input")), convolve))
+
+
+@lowers("aten.conv1d.default", way="group-by-group")
+def conv1d_by_groups(node: Node, emit: Emitter) -> OperandId:
+    """Lower to a CONV_2D of an image of height 1 for each group."""
+    row = _row(emit, emit.input("input"))
+    return _signal(emit, convolve_by_groups(emit, row, image_filter(emit.constant("weight")), Window.of(emit)))

@@ -1,0 +1,37 @@
+"""Filters and biases of convolutions and layers, float or quantized, as constant operands."""
+
+from __future__ import annotations
+
+from analyzer.graph import ElementType, PerTensor
+from analyzer.operand_types import SIGNED_SHIFT
+from coverage_db.spec import OperandType
+from lowering.draft import OperandId
+from lowering.emitter import Emitter
+from lowering.nnapi.model import QuantParams
+from lowering.weights import Recipe, full
+
+
+def filter_operand(emit: Emitter, recipe: Recipe) -> OperandId:
+    """A filter as an operand: floats, or unsigned integers with PyTorch's scale."""
+    if not isinstance(recipe.quant, PerTensor):
+        return emit.weight(recipe)
+    shift = SIGNED_SHIFT if recipe.dtype is ElementType.QINT8 else 0
+    quant = QuantParams(recipe.quant.scale, recipe.quant.zero_point + shift)
+    return emit.weight(recipe.quantized_storage(), quant, OperandType.TENSOR_QUANT8_ASYMM)
+
+
+def bias_operand(emit: Emitter, weight: Recipe, x: OperandId, count: int, first: int = 0) -> OperandId:
+    """``count`` numbers of the node's bias, from number ``first``: zeros where it has none, for NNAPI always wants one.
+
+    Beside a quantized weight they are INT32, of the product of the input's and the weight's scale.
+    """
+    bias = _cut(emit.constant("bias"), first, count) if emit.has("bias") else None
+    if not isinstance(weight.quant, PerTensor):
+        return emit.weight(bias if bias is not None else full((count,), 0.0, weight.dtype))
+    scale = emit.spec(x).quant.scale * weight.quant.scale
+    recipe = bias.quantized_bias(scale) if bias is not None else full((count,), 0, ElementType.INT32)
+    return emit.weight(recipe, QuantParams(scale, 0), OperandType.TENSOR_INT32)
+
+
+def _cut(bias: Recipe, first: int, count: int) -> Recipe:
+    return bias if bias.shape == (count,) else bias.slice(0, first, first + count)
