@@ -15,6 +15,7 @@ from analyzer.input_spec import InputSpec, needed_options, order_by_name
 from analyzer.model_file import OpenedModel, open_model
 from analyzer.normal_form import normalize
 from analyzer.numbering import Numbered, number_graph
+from analyzer.quantized_ops import unpacked_tensor
 from analyzer.source_position import SourceFinder
 from analyzer.tensor_types import empty_like_type, random_tensor, tensor_type
 from analyzer.torchscript import attribute_at, constants_compared_by_identity, quiet
@@ -66,6 +67,8 @@ class Captured:
         if not self.has_weights:
             raise ValueError("the graph was captured without weights")
         draft = self._drafts[value]
+        if draft.part:
+            return self._part(draft)
         if isinstance(draft.origin, Parameter):
             found = attribute_at(self.module, draft.origin.path)
             if isinstance(found, torch.Tensor):
@@ -76,6 +79,12 @@ class Captured:
         if draft.tensor is not None and draft.is_real and draft.is_constant:
             return draft.tensor
         raise ValueError(f"value {value} is not a constant")
+
+    def _part(self, draft: Draft) -> torch.Tensor:
+        if isinstance(draft.origin, Parameter):
+            path = draft.origin.path.removesuffix(f".{draft.part}")
+            return unpacked_tensor(attribute_at(self.module, path), draft.part)
+        return unpacked_tensor(draft.torch_value.toIValue(), draft.part)
 
 
 def capture(model: Model, inputs: Inputs | None = None, *, weights: bool, allow_pickle: bool = False) -> Captured:

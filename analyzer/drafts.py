@@ -67,11 +67,15 @@ class ModulePath:
 
 @dataclass(frozen=True, slots=True)
 class ObjectAttribute:
-    """An attribute that is neither module nor tensor nor number, such as quantized packed parameters."""
+    """An object that is neither module nor tensor nor number, such as quantized packed parameters.
+
+    ``path`` is that of the attribute, or the name of the constant where it is none.
+    """
 
     path: str
     value: torch._C.Value
     object: object
+    is_attribute: bool = True
 
 
 def drafts_in(item: object) -> Iterator[Draft]:

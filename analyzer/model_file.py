@@ -19,7 +19,7 @@ from analyzer.errors import InputError
 from analyzer.file_kind import FileKind, kind_of, refuse_pickle
 from analyzer.graph import TensorType
 from analyzer.tensor_types import tensor_type
-from analyzer.torchscript import has_method, load, trace
+from analyzer.torchscript import has_method, load, trace, use_up_quantization_warning
 from analyzer.traced_inputs import read_traced_inputs
 
 _LOAD_FAILURES = (RuntimeError, ValueError, TypeError, KeyError, AttributeError, EOFError, OSError, ImportError)
@@ -84,7 +84,10 @@ def _open_script(path: Path, *, weights: bool) -> OpenedModel:
     try:
         with zipfile.ZipFile(path) as archive:
             stored = read_traced_inputs(archive)
-            light = None if weights or mentions_quantization(archive) else lighten(archive)
+            is_quantized = mentions_quantization(archive)
+            light = None if weights or is_quantized else lighten(archive)
+        if is_quantized:
+            use_up_quantization_warning()
         is_light = light is not None and light.is_complete
         module = load(light.data) if light is not None and is_light else load(str(path), map_location="cpu")
     except (zipfile.BadZipFile, *_LOAD_FAILURES) as error:

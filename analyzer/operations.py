@@ -9,6 +9,7 @@ from functools import lru_cache
 import torch
 
 from analyzer.drafts import Draft
+from analyzer.quantized_rules import QUANTIZED_RULES
 from analyzer.shape_rules import RULES
 
 
@@ -63,8 +64,8 @@ def evaluate(operation: Operation, items: Sequence[object]) -> object:
         raise OpError("an argument is known only at run time")
     values = [_plain(item) for item in items]
     on_meta = any(isinstance(x, torch.Tensor) and x.is_meta for value in values for x in _flat(value))
-    if on_meta:
-        rule = RULES.get(operation.name)
+    if on_meta or operation.name in QUANTIZED_RULES:
+        rule = QUANTIZED_RULES.get(operation.name) or RULES.get(operation.name)
         if rule is not None:
             answer = rule(dict(zip((a.name for a in operation.arguments), values, strict=False)))
             if answer is not None:
@@ -118,7 +119,7 @@ def _plain(item: object) -> object:
 
 def _to_meta(value: object) -> object:
     if isinstance(value, torch.Tensor):
-        return value.to("meta")
+        return value if value.is_quantized else value.to("meta")
     if isinstance(value, (list, tuple)):
         return [_to_meta(part) for part in value]
     return value

@@ -66,6 +66,14 @@ def quiet() -> Iterator[None]:
         yield
 
 
+def use_up_quantization_warning() -> None:
+    """Let PyTorch give its one warning about quantized tensors here, where `quiet` catches it.
+
+    While it loads a file, the warning would go to the terminal past Python.
+    """
+    torch._empty_affine_quantized((1,), scale=1.0, zero_point=0, dtype=torch.quint8)
+
+
 @contextmanager
 def constants_compared_by_identity() -> Iterator[None]:
     """Let no pass of PyTorch look at the elements of constants, which may not have been read.

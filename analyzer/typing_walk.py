@@ -25,6 +25,7 @@ from analyzer.graph import (
 )
 from analyzer.mutation import Aliases, become_overwritten, functional_form, make_functional
 from analyzer.operations import Operation, OpError, evaluate, operation_of
+from analyzer.quantized_ops import PackedParameters, Unpacked, packed_result
 from analyzer.structure_ops import LIST_WRITES, STRUCTURE_OPS, UNANSWERED, ListWrite
 from analyzer.tensor_types import tensor_type
 from analyzer.torchscript import attribute
@@ -42,6 +43,8 @@ _SHAPE_ONLY = frozenset(
     for prefix, suffix in (("new_", ""), ("", "_like"))
     for name in ("zeros", "ones", "full", "empty")
 )
+# The result is read from elements, which quantized tensors have here although they are not known.
+_ELEMENT_READS = frozenset(f"aten::{name}" for name in ("item", "Int", "Float", "Bool", "equal", "is_nonzero"))
 # They tell a person something and compute nothing.
 _IGNORED = frozenset({"prim::Print", "aten::warn"})
 
@@ -63,6 +66,7 @@ class TypingWalk:
     aliases: Aliases = field(default_factory=Aliases)
     depth: int = 0
     _attributes: dict[str, object] = field(default_factory=dict)
+    _packed: PackedParameters = field(default_factory=PackedParameters)
 
     def bind_root(self, value: torch._C.Value) -> None:
         """Say which value is the module itself."""
@@ -130,6 +134,8 @@ class TypingWalk:
     def _constant(self, node: torch._C.Node) -> object:
         output = node.output()
         value = output.toIValue()
+        if isinstance(value, torch._C.ScriptObject):
+            return ObjectAttribute(output.debugName(), output, value, is_attribute=False)
         if not isinstance(value, torch.Tensor):
             return value
         return self._literal(output, value)
@@ -168,6 +174,9 @@ class TypingWalk:
             # A run may or may not come here, so what is written is not known.
             for draft in drafts_in(list(items)):
                 self.aliases.forget_elements(draft)
+        packed = self._packed.arguments(operation, items)
+        if packed is not None:
+            return (self._packed_op(node, operation, items, packed),)
         outputs = list(node.outputs())
         try:
             result = evaluate(operation, items)
@@ -181,6 +190,8 @@ class TypingWalk:
         for value, answer in zip(outputs, answers, strict=True):
             self._know(value, answer)
         drafts = [draft for answer in answers for draft in drafts_in(answer)]
+        if operation.name in _ELEMENT_READS and not is_constant:
+            return (self._opaque(node, items, "the input's elements decide it"),)
         if not drafts and not operation.is_mutable:
             return ()
         op, arguments = canonical(op_name(operation), plain_arguments(operation, items))
@@ -188,6 +199,21 @@ class TypingWalk:
         if operation.is_mutable:
             self._record_writes(made, operation, items)
         return (made,)
+
+    def _packed_op(
+        self,
+        node: torch._C.Node,
+        operation: Operation,
+        items: Sequence[object],
+        packed: tuple[dict[str, object], Unpacked],
+    ) -> NodeDraft:
+        arguments, unpacked = packed
+        result = packed_result(operation, arguments, unpacked)
+        if result is None:
+            return self._opaque(node, items, "its output cannot be typed")
+        output = Draft(node.output(), tensor_type(result), result, None, is_constant=False)
+        self._know(node.output(), output)
+        return NodeDraft(node, op_name(operation), arguments, [output], self.locate(node))
 
     def _functional(
         self, node: torch._C.Node, operation: Operation, items: Sequence[object]
@@ -230,7 +256,8 @@ class TypingWalk:
 
     def _bind(self, value: torch._C.Value, answer: object, is_constant: bool) -> object:
         if isinstance(answer, torch.Tensor):
-            keeps = answer.is_meta or answer.is_quantized or answer.numel() <= _MAX_COMPUTED
+            # Quantized tensors have no meta form: those that are not constant hold elements that mean nothing.
+            keeps = answer.is_meta or answer.is_quantized or (is_constant and answer.numel() <= _MAX_COMPUTED)
             tensor = answer if keeps else answer.to("meta")
             return Draft(value, tensor_type(answer), tensor, None, is_constant)
         if isinstance(answer, list):

@@ -60,7 +60,7 @@ def _numbers(arguments: Arguments, name: str, rank: int, default: int) -> list[i
 def _convolution(arguments: Arguments) -> torch.Tensor | None:
     transposed = arguments.get("transposed", False)
     if isinstance(transposed, bool):
-        return _transposed(arguments) if transposed else _direct(arguments)
+        return transpose_convolved(arguments) if transposed else convolved(arguments)
     return None
 
 
@@ -73,7 +73,8 @@ def _checked(arguments: Arguments) -> tuple[torch.Tensor, torch.Tensor, int] | N
     return x, weight, x.dim() - 2
 
 
-def _direct(arguments: Arguments) -> torch.Tensor | None:
+def convolved(arguments: Arguments) -> torch.Tensor | None:
+    """What a convolution returns."""
     found = _checked(arguments)
     groups = arguments.get("groups")
     if found is None or not isinstance(groups, int):
@@ -98,7 +99,8 @@ def _direct(arguments: Arguments) -> torch.Tensor | None:
     return meta((x.shape[0], weight.shape[0], *spatial), x.dtype) if min(spatial) > 0 else None
 
 
-def _transposed(arguments: Arguments) -> torch.Tensor | None:
+def transpose_convolved(arguments: Arguments) -> torch.Tensor | None:
+    """What a transposed convolution returns."""
     found = _checked(arguments)
     groups = arguments.get("groups")
     if found is None or not isinstance(groups, int):
@@ -180,7 +182,7 @@ def _pixel_shuffle(arguments: Arguments) -> torch.Tensor | None:
 
 WINDOW_RULES: dict[str, Rule] = {
     **{f"aten::{name}": _convolution for name in ("_convolution", "convolution", "conv1d", "conv2d", "conv3d")},
-    **{f"aten::conv_transpose{rank}d": _transposed for rank in (1, 2, 3)},
+    **{f"aten::conv_transpose{rank}d": transpose_convolved for rank in (1, 2, 3)},
     **{f"aten::{kind}_pool{rank}d": _pool for kind in ("max", "avg") for rank in (1, 2, 3)},
     **{f"aten::adaptive_avg_pool{rank}d": _adaptive_pool for rank in (1, 2, 3)},
     "aten::upsample_linear1d": _resize,
