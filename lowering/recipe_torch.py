@@ -111,7 +111,7 @@ def _op(name: str) -> torch._ops.OpOverload:
     """An op by its dotted name: namespace, name, overload."""
     found: object = torch.ops
     for part in name.split("."):
-        found = getattr(found, part)
+        found = getattr(found, part, None)
     if not isinstance(found, torch._ops.OpOverload):
         raise RecipeError(f"{name}: PyTorch has no such op, wanted namespace, name and overload")
     return found
