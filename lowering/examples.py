@@ -15,6 +15,10 @@ from coverage_db.cards import Card, Example
 from coverage_db.checks import CardError
 
 
+_LEAST_POSITIVE = 0.25
+"""What elements are at least in a tensor that is written with a plus: ``f32[2,3]+``, ``f32[2]+!``."""
+
+
 @dataclass(frozen=True, slots=True)
 class ExampleModule:
     """An example ready to be captured: the scripted module and its inputs."""
@@ -89,7 +93,10 @@ class _Builder:
 
     def _tensor(self, spec: str, name: str) -> str:
         is_constant = spec.endswith("!")
-        tensor = random_tensor(parse_input_spec(spec.removesuffix("!")).type, self._generator)
+        plain = spec.removesuffix("!")
+        tensor = random_tensor(parse_input_spec(plain.removesuffix("+")).type, self._generator)
+        if plain.endswith("+"):
+            tensor = tensor.abs() + _LEAST_POSITIVE
         if not is_constant:
             self.inputs.append(tensor)
             self.input_names.append(f"x_{name}")
