@@ -88,11 +88,12 @@ class NodeJudgement:
     status_without_way: Status
 
     def at(self, level: int) -> NodeVerdict:
-        """The verdict at a feature level: the first way that fits, or every failure of every way."""
+        """The verdict at a feature level: the first way that fits, or every failure, those of the nearest way first."""
         for found in self.ways:
             if found.level is not None and found.level <= level:
                 return NodeVerdict(self.node, self.op, found.way.status, found.way, found.level, ())
-        failures = self.failures + tuple(failure for found in self.ways for failure in _failures_at(found, level))
+        by_distance = sorted((tuple(_failures_at(found, level)) for found in self.ways), key=len)
+        failures = self.failures + tuple(failure for way in by_distance for failure in way)
         return NodeVerdict(self.node, self.op, self.status_without_way, None, None, tuple(dict.fromkeys(failures)))
 
 
