@@ -49,6 +49,11 @@ def _class_of(item: torch._C.ScriptObject) -> str:
     return str(item._type().qualified_name())
 
 
+def card_name(argument: str) -> str:
+    """What cards call an argument of an op that reads packed parameters."""
+    return "input" if argument in _INPUT_NAMES else _NAMES.get(argument, argument)
+
+
 def unpack(packed: torch._C.ScriptObject) -> Unpacked:
     """Take packed parameters apart."""
     kind = _CLASSES[_class_of(packed)]
@@ -102,8 +107,7 @@ class PackedParameters:
             if isinstance(item, ObjectAttribute) and argument.name in _PACKED_NAMES:
                 arguments.update(parts)
             elif argument.name not in _LEGACY:
-                name = "input" if argument.name in _INPUT_NAMES else _NAMES.get(argument.name, argument.name)
-                arguments[name] = item
+                arguments[card_name(argument.name)] = item
         if operation.name.startswith("quantized::conv1d"):
             arguments = {**arguments, **_one_axis(unpacked)}
         return arguments, unpacked

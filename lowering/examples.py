@@ -10,9 +10,11 @@ from torch.jit._recursive import create_script_module
 
 from analyzer.input_spec import parse_input_spec
 from analyzer.tensor_types import random_tensor
+from analyzer.quantized_ops import card_name
 from analyzer.torchscript import quiet
 from coverage_db.cards import Card, Example
 from coverage_db.checks import CardError
+from lowering.packed_parameters import Packing, per_channel
 
 
 _LEAST_POSITIVE = 0.25
@@ -71,17 +73,39 @@ class _Builder:
         self.input_names: list[str] = []
 
     def arguments(self, schema: torch._C.FunctionSchema) -> list[str]:
-        known = {argument.name for argument in schema.arguments}
+        packing = Packing.of(schema)
+        names = {argument.name: argument.name for argument in schema.arguments}
+        if packing is not None:
+            names = {name: card_name(name) for name in names if name != packing.argument}
+        known = {*names.values(), *(packing.names if packing is not None else ())}
         unknown = (set(self._tensors) | set(self._args)) - known
         if unknown:
             raise CardError(f"{self._where}: the op has no arguments {sorted(unknown)}; it has {sorted(known)}")
         given = []
         for argument in schema.arguments:
-            text = self._argument(argument.name)
+            if packing is not None and argument.name == packing.argument:
+                self._module.packed = self._packed(packing)
+                text: str | None = "self.packed"
+            else:
+                text = self._argument(names[argument.name])
             if text is not None:
                 # TorchScript takes the first argument of a method-like op by position only.
                 given.append(text if argument.name == "self" else f"{argument.name}={text}")
         return given
+
+    def _packed(self, packing: Packing) -> object:
+        weight, bias = (self._packed_tensor(name) for name in ("weight", "bias"))
+        if weight is None:
+            raise CardError(f"{self._where}: packed parameters need a weight")
+        return packing.pack(weight, bias, self._args)
+
+    def _packed_tensor(self, name: str) -> torch.Tensor | None:
+        spec = self._tensors.get(name)
+        if spec is None:
+            return None
+        if not isinstance(spec, str) or not spec.endswith("!"):
+            raise CardError(f"{self._where}: {name} is packed, so it must be a constant")
+        return self._random(spec)
 
     def _argument(self, name: str) -> str | None:
         if name in self._tensors:
@@ -92,12 +116,8 @@ class _Builder:
         return repr(_listed(self._args[name])) if name in self._args else None
 
     def _tensor(self, spec: str, name: str) -> str:
-        is_constant = spec.endswith("!")
-        plain = spec.removesuffix("!")
-        tensor = random_tensor(parse_input_spec(plain.removesuffix("+")).type, self._generator)
-        if plain.endswith("+"):
-            tensor = tensor.abs() + _LEAST_POSITIVE
-        if not is_constant:
+        tensor = self._random(spec)
+        if not spec.endswith("!"):
             self.inputs.append(tensor)
             self.input_names.append(f"x_{name}")
             return f"x_{name}"
@@ -106,6 +126,13 @@ class _Builder:
         else:
             self._module.register_buffer(f"p_{name}", tensor)
         return f"self.p_{name}"
+
+    def _random(self, spec: str) -> torch.Tensor:
+        plain, _, axis = spec.removesuffix("!").partition("@")
+        tensor = random_tensor(parse_input_spec(plain.removesuffix("+")).type, self._generator)
+        if plain.endswith("+"):
+            tensor = tensor.abs() + _LEAST_POSITIVE
+        return per_channel(tensor, int(axis)) if axis else tensor
 
 
 def _listed(value: object) -> object:
