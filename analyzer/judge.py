@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Protocol
 
-from analyzer.graph import DynamicType, Graph, Node, OtherType, Ref, RefList, TensorType
+from analyzer.graph import DynamicType, Graph, Node, OtherType, PerChannel, Ref, RefList, TensorType
 from analyzer.operand_types import operand_type
 from analyzer.quantities import Uses, found_words, holds
 from coverage_db.cards import Card, Emission, Requirement, Status, Way
@@ -209,7 +209,8 @@ def _general_failures(node: Node, uses: Uses, target: Target) -> Iterator[Failur
             case OtherType(type_name):
                 yield _tensor_failure("NNC702", "tensor", f"{name} is a {type_name}", "a tensor")
             case TensorType():
-                yield from _type_failures(name, kind, target)
+                is_made_by_rule = uses.graph.values[value].is_constant and isinstance(kind.quant, PerChannel)
+                yield from _type_failures(name, kind, target, is_made_by_rule=is_made_by_rule)
 
 
 def _tensors(node: Node) -> Iterator[tuple[str, int]]:
@@ -225,11 +226,14 @@ def _tensors(node: Node) -> Iterator[tuple[str, int]]:
         yield ("output" if index == 0 else f"output{index}"), value
 
 
-def _type_failures(name: str, kind: TensorType, target: Target) -> Iterator[Failure]:
+def _type_failures(name: str, kind: TensorType, target: Target, *, is_made_by_rule: bool) -> Iterator[Failure]:
+    """``is_made_by_rule``: the tensor is weights with a scale for each channel, which a way may hold as floats."""
     if kind.rank > MAX_RANK:
         yield _tensor_failure("NNC302", "rank", f"{name} has rank {kind.rank}", f"at most rank {MAX_RANK}")
     if kind.numel == 0:
         yield _tensor_failure("NNC303", "elements", f"{name} has shape {kind.shape}", "no dimension of 0")
+    if is_made_by_rule:
+        return
     found = operand_type(kind)
     if found is None:
         yield _tensor_failure("NNC301", "element-type", f"{name} is {kind.dtype.value}", "a type that NNAPI has")

@@ -4,18 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import cast
 
 import torch
 from torch.jit._recursive import create_script_module
 
 from analyzer.input_spec import parse_input_spec
-from analyzer.tensor_types import random_tensor
 from analyzer.quantized_ops import card_name
+from analyzer.tensor_types import random_tensor
 from analyzer.torchscript import quiet
 from coverage_db.cards import Card, Example
 from coverage_db.checks import CardError
 from lowering.packed_parameters import Packing, per_channel
-
 
 _LEAST_POSITIVE = 0.25
 """What elements are at least in a tensor that is written with a plus: ``f32[2,3]+``, ``f32[2]+!``."""
@@ -84,7 +84,8 @@ class _Builder:
         given = []
         for argument in schema.arguments:
             if packing is not None and argument.name == packing.argument:
-                self._module.packed = self._packed(packing)
+                # The stubs of a module's attributes know of tensors and modules only.
+                self._module.packed = cast("torch.Tensor", self._packed(packing))
                 text: str | None = "self.packed"
             else:
                 text = self._argument(names[argument.name])
