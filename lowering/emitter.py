@@ -352,7 +352,7 @@ def _stored(value: float, spec: TensorSpec) -> float:
     """A number as an operand of this type stores it; quantized types round to the nearest step."""
     match spec.type:
         case OperandType.TENSOR_INT32 | OperandType.INT32:
-            return int(value)
+            return int(min(2**31 - 1, max(-(2**31), value)))
         case OperandType.TENSOR_BOOL8 | OperandType.BOOL:
             return bool(value)
         case OperandType.TENSOR_QUANT8_ASYMM:
