@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from math import prod
 
 from lowering.draft import OperandId
 from lowering.emitter import Emitter
@@ -100,3 +101,12 @@ def paddings(emit: Emitter, borders: Sequence[tuple[int, int]]) -> OperandId:
 def repeated(emit: Emitter, x: OperandId, times: int, axis: int) -> OperandId:
     """The tensor ``times`` times along an axis, by CONCATENATION."""
     return joined(emit, [x] * times, axis)
+
+
+def interleaved(emit: Emitter, x: OperandId, times: int, axis: int) -> OperandId:
+    """Each cell of an axis ``times`` times, one after another, by RESHAPE and CONCATENATION."""
+    spec = emit.spec(x)
+    before, after = prod(spec.shape[: axis + 1]), prod(spec.shape[axis + 1 :])
+    column = reshaped(emit, x, (before, 1, after))
+    shape = (*spec.shape[:axis], spec.shape[axis] * times, *spec.shape[axis + 1 :])
+    return reshaped(emit, repeated(emit, column, times, 1), shape)
