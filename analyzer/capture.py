@@ -8,6 +8,7 @@ from pathlib import Path
 
 import torch
 
+from analyzer.control_flow import DecidedBranch
 from analyzer.drafts import Draft, drafts_in
 from analyzer.errors import InputError
 from analyzer.graph import Graph, GraphInput, Parameter, TensorType
@@ -31,7 +32,8 @@ class Captured:
     """A captured graph, with the TorchScript it was read from.
 
     ``module`` is in our normal form: its ``forward`` graph is what ``torch_nodes`` (by `Node.id`) and
-    ``torch_values`` (by `Value.id`) belong to.
+    ``torch_values`` (by `Value.id`) belong to. ``decided`` are the conditions in it that shapes decide: the nodes
+    of the branch that is taken are in ``graph`` as if there were no condition around them.
     """
 
     graph: Graph
@@ -40,6 +42,7 @@ class Captured:
     torch_values: tuple[torch._C.Value, ...]
     input_types: tuple[TensorType, ...]
     has_weights: bool
+    decided: tuple[DecidedBranch, ...]
     _drafts: tuple[Draft, ...]
     _stored_inputs: tuple[torch.Tensor, ...]
     _example: list[torch.Tensor] = field(default_factory=list)
@@ -100,18 +103,18 @@ def capture(model: Model, inputs: Inputs | None = None, *, weights: bool, allow_
         module = normalize(opened.module)
         graph = module._get_method("forward").graph
         types = _input_types(graph, given, opened)
-        finder = SourceFinder()
+        finder = SourceFinder(opened.module)
         walk = TypingWalk(module, graph, finder.locate)
         drafts = _bind_inputs(walk, graph, types)
         nodes = walk.walk_block(graph)
         outputs = [draft for value in graph.outputs() for draft in drafts_in(walk.item(value))]
     numbered = number_graph(opened.name, drafts, nodes, outputs)
-    return _captured(numbered, module, types, opened, given, weights=weights)
+    return _captured(numbered, walk, types, opened, given, weights=weights)
 
 
 def _captured(
     numbered: Numbered,
-    module: torch._C.ScriptModule,
+    walk: TypingWalk,
     types: tuple[TensorType, ...],
     opened: OpenedModel,
     given: Given,
@@ -120,11 +123,12 @@ def _captured(
 ) -> Captured:
     return Captured(
         numbered.graph,
-        module,
+        walk.root,
         tuple(node.torch_node for node in numbered.nodes),
         tuple(draft.torch_value for draft in numbered.values),
         types,
         weights,
+        tuple(walk.decided),
         numbered.values,
         _tensors(given) or opened.stored_inputs,
     )

@@ -9,8 +9,9 @@ from functools import lru_cache
 import torch
 
 from analyzer.drafts import Draft
+from analyzer.graph import OtherType
 from analyzer.quantized_rules import QUANTIZED_RULES
-from analyzer.shape_rules import RULES
+from analyzer.shape_rules import NUMBER_OPS, RULES
 
 
 class OpError(Exception):
@@ -60,6 +61,8 @@ def operation_of(schema_text: str) -> Operation:
 
 def evaluate(operation: Operation, items: Sequence[object]) -> object:
     """What the op returns, on ``meta`` where not all elements are known; `OpError` where it cannot be called."""
+    if operation.name in NUMBER_OPS:
+        items = [_placeholder(item) for item in items]
     if any(isinstance(draft, Draft) and draft.tensor is None for item in items for draft in _flat(item)):
         raise OpError("an argument is known only at run time")
     values = [_plain(item) for item in items]
@@ -81,6 +84,13 @@ def evaluate(operation: Operation, items: Sequence[object]) -> object:
             raise
     # Some meta kernels refuse constants whose elements are known, for they live on another device.
     return _call(operation, [_to_meta(value) for value in values])
+
+
+def _placeholder(item: object) -> object:
+    """A number of the same kind for one that is known only at run time: the op's type depends on its kind only."""
+    if isinstance(item, Draft) and isinstance(item.type, OtherType):
+        return {"int": 1, "float": 1.0, "bool": True}.get(item.type.name, item)
+    return item
 
 
 def _call(operation: Operation, values: Sequence[object]) -> object:

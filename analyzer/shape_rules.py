@@ -285,3 +285,6 @@ RULES: dict[str, Rule] = {
     **WINDOW_RULES,
 }
 """Rules by the op's name without overload. A rule answers None where it does not know."""
+
+NUMBER_OPS = frozenset(f"aten::{name}" for name in f"{_ARITHMETIC} {_COMPARISONS} div".split())
+"""Ops whose type does not depend on the value of a number among their arguments, only on its kind."""

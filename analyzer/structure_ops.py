@@ -105,6 +105,47 @@ def _dim(_node: torch._C.Node, items: Sequence[object]) -> Sequence[object]:
     return (x.tensor.dim(),) if isinstance(x, Draft) and x.tensor is not None else UNANSWERED
 
 
+def _slice(_node: torch._C.Node, items: Sequence[object]) -> Sequence[object]:
+    parts, bounds = items[0], items[1:]
+    if not isinstance(parts, (list, str)) or not all(bound is None or isinstance(bound, int) for bound in bounds):
+        return UNANSWERED
+    start, end, step = (bound if isinstance(bound, int) else None for bound in bounds)
+    return (parts[start:end:step],)
+
+
+def _contains(_node: torch._C.Node, items: Sequence[object]) -> Sequence[object]:
+    parts, item = items
+    if isinstance(parts, (list, tuple, dict)) and isinstance(item, (str, int, float)):
+        return (item in parts,)
+    return UNANSWERED
+
+
+def _keys(_node: torch._C.Node, items: Sequence[object]) -> Sequence[object]:
+    return (list(items[0]),) if isinstance(items[0], dict) else UNANSWERED
+
+
+def _values(_node: torch._C.Node, items: Sequence[object]) -> Sequence[object]:
+    return (list(items[0].values()),) if isinstance(items[0], dict) else UNANSWERED
+
+
+def _pairs(_node: torch._C.Node, items: Sequence[object]) -> Sequence[object]:
+    return (list(items[0].items()),) if isinstance(items[0], dict) else UNANSWERED
+
+
+def _joined(_node: torch._C.Node, items: Sequence[object]) -> Sequence[object]:
+    first, second = items
+    return (first + second,) if isinstance(first, list) and isinstance(second, list) else UNANSWERED
+
+
+def _copied(_node: torch._C.Node, items: Sequence[object]) -> Sequence[object]:
+    return (list(items[0]),) if isinstance(items[0], (list, tuple, str)) else UNANSWERED
+
+
+def _repeated(_node: torch._C.Node, items: Sequence[object]) -> Sequence[object]:
+    parts, times = items
+    return (parts * times,) if isinstance(parts, list) and isinstance(times, int) else UNANSWERED
+
+
 def _uninitialized(node: torch._C.Node, _items: Sequence[object]) -> Sequence[object]:
     return (None,) * node.outputsSize()
 
@@ -124,6 +165,11 @@ STRUCTURE_OPS: dict[str, StructureOp] = {
     "aten::__isnot__": _is_not,
     "aten::size": _size,
     "aten::dim": _dim,
+    "aten::__contains__": _contains,
+    "aten::keys": _keys,
+    "aten::values": _values,
+    "aten::items": _pairs,
+    "aten::list": _copied,
 }
 """Nodes by kind; each function answers one item an output, or `UNANSWERED`."""
 
@@ -185,3 +231,6 @@ LIST_WRITES: dict[str, ListWrite] = {
     "aten::clear": _clear,
 }
 """Nodes that change a list or dictionary; each changes what the walk knows and answers the node's outputs."""
+
+LIST_OPS: dict[str, StructureOp] = {"aten::slice": _slice, "aten::add": _joined, "aten::mul": _repeated}
+"""The same for kinds that TorchScript shares with tensors and numbers, where the first argument is a list."""

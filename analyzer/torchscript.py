@@ -18,6 +18,8 @@ class _Module(Protocol):
 
     def _has_method(self, name: str) -> bool: ...
 
+    def _method_names(self) -> list[str]: ...
+
 
 class _Library(Protocol):
     def impl(self, op_name: str, fn: Callable[..., object], dispatch_key: str) -> None: ...
@@ -33,6 +35,26 @@ def attribute(module: torch._C.ScriptModule, name: str) -> object:
 def has_method(module: torch._C.ScriptModule, name: str) -> bool:
     """Whether a module has a method called ``name``."""
     return cast("_Module", module)._has_method(name)
+
+
+def has_attribute(module: torch._C.ScriptModule, name: str) -> bool:
+    """Whether a module has an attribute called ``name``."""
+    return cast("_Module", module).hasattr(name)
+
+
+def method_names(module: torch._C.ScriptModule) -> list[str]:
+    """The names of a module's methods."""
+    return cast("_Module", module)._method_names()
+
+
+def children(module: torch._C.ScriptModule) -> list[tuple[str, torch._C.ScriptModule]]:
+    """The modules that are attributes of a module, with their names."""
+    return list(torch._C.ModuleDict(module).items())
+
+
+def class_name(module: torch._C.ScriptModule) -> str:
+    """The qualified name of a module's class in TorchScript."""
+    return str(module._type().qualified_name())
 
 
 def attribute_at(module: torch._C.ScriptModule, path: str) -> object:
@@ -71,7 +93,9 @@ def use_up_quantization_warning() -> None:
 
     While it loads a file, the warning would go to the terminal past Python.
     """
-    torch._empty_affine_quantized((1,), scale=1.0, zero_point=0, dtype=torch.quint8)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        torch._empty_affine_quantized((1,), scale=1.0, zero_point=0, dtype=torch.quint8)
 
 
 @contextmanager

@@ -6,19 +6,18 @@ lists, arithmetic on shapes) is computed and becomes arguments; what no input's 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import torch
 
 from analyzer.canonical import canonical, op_name, plain_arguments
-from analyzer.drafts import BlockDraft, Draft, ModulePath, NodeDraft, ObjectAttribute, drafts_in, run_time_object
+from analyzer.control_flow import DecidedBranch, walk_if, walk_loop
+from analyzer.drafts import Draft, ModulePath, NodeDraft, ObjectAttribute, drafts_in, run_time_object
 from analyzer.graph import (
-    BlockInput,
     DynamicType,
     GraphInput,
     Literal,
-    OtherType,
     Parameter,
     SourcePosition,
     TensorType,
@@ -26,7 +25,7 @@ from analyzer.graph import (
 from analyzer.mutation import Aliases, become_overwritten, functional_form, make_functional
 from analyzer.operations import Operation, OpError, evaluate, operation_of
 from analyzer.quantized_ops import PackedParameters, Unpacked, packed_result
-from analyzer.structure_ops import LIST_WRITES, STRUCTURE_OPS, UNANSWERED, ListWrite
+from analyzer.structure_ops import LIST_OPS, LIST_WRITES, STRUCTURE_OPS, UNANSWERED, ListWrite
 from analyzer.tensor_types import tensor_type
 from analyzer.torchscript import attribute
 
@@ -61,9 +60,10 @@ class TypingWalk:
 
     root: torch._C.ScriptModule
     graph: torch._C.Graph
-    locate: Callable[[torch._C.Node], SourcePosition]
+    locate: Callable[[torch._C.Node, str | None], SourcePosition]
     known: dict[int, object] = field(default_factory=dict)
     aliases: Aliases = field(default_factory=Aliases)
+    decided: list[DecidedBranch] = field(default_factory=list)
     depth: int = 0
     _attributes: dict[str, object] = field(default_factory=dict)
     _packed: PackedParameters = field(default_factory=PackedParameters)
@@ -83,34 +83,36 @@ class TypingWalk:
         """What is known of a value: a draft, a number, a list of them, or the like."""
         return self.aliases.read(self.known[value.unique()])
 
-    def _know(self, value: torch._C.Value, item: object) -> None:
+    def know(self, value: torch._C.Value, item: object) -> None:
+        """Say what is known of a value."""
         self.known[value.unique()] = item
         self.aliases.add(value, item)
 
     def _visit(self, node: torch._C.Node) -> Iterable[NodeDraft]:
         kind = node.kind()
         if kind == "prim::Constant":
-            self._know(node.output(), self._constant(node))
+            self.know(node.output(), self._constant(node))
             return ()
         if kind == "prim::GetAttr":
-            self._know(node.output(), self._attribute(node))
+            self.know(node.output(), self._attribute(node))
             return ()
         if kind in _IGNORED:
             return ()
         items = [self.item(value) for value in node.inputs()]
-        structure = STRUCTURE_OPS.get(kind)
+        is_list = bool(items) and isinstance(items[0], list)
+        structure = LIST_OPS.get(kind) if is_list and kind in LIST_OPS else STRUCTURE_OPS.get(kind)
         if structure is not None:
             answers = structure(node, items)
             if answers is not UNANSWERED:
                 for output, answer in zip(node.outputs(), answers, strict=True):
-                    self._know(output, answer)
+                    self.know(output, answer)
                 return ()
         if kind in LIST_WRITES and isinstance(items[0], (list, dict)):
             return self._list_write(node, LIST_WRITES[kind], items)
         if kind == "prim::If":
-            return self._if(node, items)
+            return walk_if(self, node, items)
         if kind == "prim::Loop":
-            return self._loop(node, items)
+            return walk_loop(self, node, items)
         schema = node.schema()
         if not schema or schema == "(no schema)" or not node.outputsSize():
             return (self._opaque(node, items, "PyTorch states no schema of it"),)
@@ -121,7 +123,7 @@ class TypingWalk:
         answers = write(held, items[1:]) if not self.depth else UNANSWERED
         if answers is not UNANSWERED:
             for output, answer in zip(node.outputs(), answers, strict=False):
-                self._know(output, answer)
+                self.know(output, answer)
             self.aliases.add(node.inputsAt(0), held)
             return ()
         # From here on only the run knows what the list holds, whichever value it is reached by.
@@ -188,14 +190,14 @@ class TypingWalk:
         is_constant = self._is_constant(node, operation, items)
         answers = [self._bind(value, answer, is_constant) for value, answer in zip(outputs, results, strict=True)]
         for value, answer in zip(outputs, answers, strict=True):
-            self._know(value, answer)
+            self.know(value, answer)
         drafts = [draft for answer in answers for draft in drafts_in(answer)]
         if operation.name in _ELEMENT_READS and not is_constant:
             return (self._opaque(node, items, "the input's elements decide it"),)
         if not drafts and not operation.is_mutable:
             return ()
         op, arguments = canonical(op_name(operation), plain_arguments(operation, items))
-        made = NodeDraft(node, op, arguments, drafts, self.locate(node), is_constant=is_constant)
+        made = NodeDraft(node, op, arguments, drafts, self.position(node, arguments), is_constant=is_constant)
         if operation.is_mutable:
             self._record_writes(made, operation, items)
         return (made,)
@@ -212,8 +214,8 @@ class TypingWalk:
         if result is None:
             return self._opaque(node, items, "its output cannot be typed")
         output = Draft(node.output(), tensor_type(result), result, None, is_constant=False)
-        self._know(node.output(), output)
-        return NodeDraft(node, op_name(operation), arguments, [output], self.locate(node))
+        self.know(node.output(), output)
+        return NodeDraft(node, op_name(operation), arguments, [output], self.position(node, arguments))
 
     def _functional(
         self, node: torch._C.Node, operation: Operation, items: Sequence[object]
@@ -254,6 +256,12 @@ class TypingWalk:
             items = items[1:]
         return all(draft.is_constant for item in items for draft in drafts_in(item))
 
+    def position(self, node: torch._C.Node, arguments: Mapping[str, object]) -> SourcePosition:
+        """Where a node comes from, found by the parameters among its arguments where it has any."""
+        drafts = (draft for item in arguments.values() for draft in drafts_in(item))
+        paths = (draft.origin.path for draft in drafts if isinstance(draft.origin, Parameter))
+        return self.locate(node, next(paths, None))
+
     def _bind(self, value: torch._C.Value, answer: object, is_constant: bool) -> object:
         if isinstance(answer, torch.Tensor):
             # Quantized tensors have no meta form: those that are not constant hold elements that mean nothing.
@@ -276,9 +284,9 @@ class TypingWalk:
         outputs = []
         for value in node.outputs():
             draft = self.run_time_value(value, f"{name}: {reason}")
-            self._know(value, draft)
+            self.know(value, draft)
             outputs.append(draft)
-        made = NodeDraft(node, name, arguments, outputs, self.locate(node))
+        made = NodeDraft(node, name, arguments, outputs, self.position(node, arguments))
         made.has_effect = operation is None or operation.is_mutable or not outputs
         if operation is not None and operation.is_mutable:
             self._record_writes(made, operation, items)
@@ -289,92 +297,6 @@ class TypingWalk:
         if value.type().kind() == "TensorType":
             return Draft(value, DynamicType(reason), None, None, is_constant=False)
         return run_time_object(value)
-
-    def _if(self, node: torch._C.Node, items: Sequence[object]) -> Iterable[NodeDraft]:
-        condition = items[0]
-        blocks = list(node.blocks())
-        if isinstance(condition, bool):
-            taken = blocks[0] if condition else blocks[1]
-            drafts = self.walk_block(taken)
-            for value, inner in zip(node.outputs(), taken.outputs(), strict=True):
-                self._know(value, self.item(inner))
-            return drafts
-        self.depth += 1
-        bodies = []
-        for block in blocks:
-            nodes = self.walk_block(block)
-            bodies.append(([self.item(value) for value in block.outputs()], nodes))
-        self.depth -= 1
-        outputs = []
-        for index, value in enumerate(node.outputs()):
-            draft = self._merged(value, [items_[index] for items_, _ in bodies], "prim.If")
-            self._know(value, draft)
-            outputs.append(draft)
-        branches = [BlockDraft([], nodes, [d for item in items_ for d in drafts_in(item)]) for items_, nodes in bodies]
-        return (self._control_flow(node, "prim.If", {"condition": condition}, outputs, branches),)
-
-    def _loop(self, node: torch._C.Node, items: Sequence[object]) -> Iterable[NodeDraft]:
-        (body,) = node.blocks()
-        counter, *carried = body.inputs()
-        inputs = [Draft(counter, OtherType("int"), None, BlockInput(0), is_constant=False)]
-        self.known[counter.unique()] = inputs[0]
-        for index, (value, initial) in enumerate(zip(carried, items[2:], strict=True), start=1):
-            draft = self._merged(value, [initial], "prim.Loop")
-            draft.origin = BlockInput(index)
-            self._know(value, draft)
-            inputs.append(draft)
-        self.depth += 1
-        nodes = self.walk_block(body)
-        results = [self.item(value) for value in body.outputs()]
-        stays = all(
-            isinstance(after, Draft) and after.type == before.type
-            for before, after in zip(inputs[1:], results[1:], strict=True)
-            if isinstance(before.type, type(before.type)) and before.tensor is not None
-        )
-        if not stays:
-            for draft in inputs[1:]:
-                if draft.tensor is not None:
-                    draft.type, draft.tensor = DynamicType("the loop changes its shape or type"), None
-            nodes = self.walk_block(body)
-            results = [self.item(value) for value in body.outputs()]
-        self.depth -= 1
-        outputs = []
-        for value, before, after in zip(node.outputs(), inputs[1:], results[1:], strict=True):
-            draft = self._merged(value, [before, after], "prim.Loop")
-            self._know(value, draft)
-            outputs.append(draft)
-        arguments = {"max_trip_count": items[0], "condition": items[1], "carried": list(items[2:])}
-        block = BlockDraft(inputs, nodes, [d for item in results for d in drafts_in(item)])
-        return (self._control_flow(node, "prim.Loop", arguments, outputs, [block]),)
-
-    def _merged(self, value: torch._C.Value, items: Sequence[object], op: str) -> Draft:
-        drafts = [item for item in items if isinstance(item, Draft)]
-        if len(drafts) == len(items) and len({str(d.type) for d in drafts}) == 1 and drafts[0].tensor is not None:
-            tensor = drafts[0].tensor
-            if not tensor.is_quantized:
-                tensor = tensor.to("meta")
-            return Draft(value, drafts[0].type, tensor, None, is_constant=False)
-        return self.run_time_value(value, f"{op}: the type depends on the way taken")
-
-    def _control_flow(
-        self,
-        node: torch._C.Node,
-        op: str,
-        arguments: dict[str, object],
-        outputs: list[Draft],
-        blocks: list[BlockDraft],
-    ) -> NodeDraft:
-        made = NodeDraft(node, op, arguments, outputs, self.locate(node), blocks, has_effect=True)
-        inner = {id(draft) for block in blocks for draft in _all_nodes(block.nodes)}
-        self.aliases.move_writers(inner, made)
-        return made
-
-
-def _all_nodes(nodes: Iterable[NodeDraft]) -> Iterator[NodeDraft]:
-    for node in nodes:
-        yield node
-        for block in node.blocks:
-            yield from _all_nodes(block.nodes)
 
 
 def literal_data(tensor: torch.Tensor) -> tuple[int | float | bool, ...] | None:

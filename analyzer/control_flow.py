@@ -1,0 +1,191 @@
+"""Conditions and loops in the typing walk.
+
+A condition that shapes decide disappears: the branch that is taken becomes part of the block around it. A loop that
+only computes numbers and lists, as often as shapes say, is carried out. Every other one becomes a node with blocks.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import torch
+
+from analyzer.drafts import BlockDraft, Draft, NodeDraft, drafts_in
+from analyzer.graph import BlockInput, DynamicType, OtherType, SourcePosition
+from analyzer.mutation import Aliases
+
+_MAX_TRIPS = 4096
+
+
+@dataclass(frozen=True, slots=True)
+class DecidedBranch:
+    """A ``prim::If`` of PyTorch's graph whose condition follows from the inputs' shapes: block ``taken`` is run."""
+
+    node: torch._C.Node
+    taken: int
+
+
+class Walk(Protocol):
+    """What control flow needs of the walk it is part of."""
+
+    aliases: Aliases
+    decided: list[DecidedBranch]
+    depth: int
+
+    def walk_block(self, block: torch._C.Block | torch._C.Graph) -> list[NodeDraft]:
+        """Type every node of a block."""
+        ...
+
+    def item(self, value: torch._C.Value) -> object:
+        """What is known of a value."""
+        ...
+
+    def know(self, value: torch._C.Value, item: object) -> None:
+        """Say what is known of a value."""
+        ...
+
+    def position(self, node: torch._C.Node, arguments: dict[str, object]) -> SourcePosition:
+        """Where a node comes from."""
+        ...
+
+    def run_time_value(self, value: torch._C.Value, reason: str) -> Draft:
+        """A draft for a value that only the run will tell."""
+        ...
+
+
+def walk_if(walk: Walk, node: torch._C.Node, items: Sequence[object]) -> Iterable[NodeDraft]:
+    """Type a condition: the taken branch alone where it is known, else both."""
+    condition = items[0]
+    blocks = list(node.blocks())
+    if isinstance(condition, bool):
+        taken = blocks[0] if condition else blocks[1]
+        walk.decided.append(DecidedBranch(node, 0 if condition else 1))
+        drafts = walk.walk_block(taken)
+        for value, inner in zip(node.outputs(), taken.outputs(), strict=True):
+            walk.know(value, walk.item(inner))
+        return drafts
+    walk.depth += 1
+    bodies = []
+    for block in blocks:
+        nodes = walk.walk_block(block)
+        bodies.append(([walk.item(value) for value in block.outputs()], nodes))
+    walk.depth -= 1
+    outputs = []
+    for index, value in enumerate(node.outputs()):
+        draft = _merged(walk, value, [results[index] for results, _ in bodies], "prim.If")
+        walk.know(value, draft)
+        outputs.append(draft)
+    branches = [BlockDraft([], nodes, list(drafts_in(results))) for results, nodes in bodies]
+    return (_control_flow(walk, node, {"condition": condition}, outputs, branches),)
+
+
+def walk_loop(walk: Walk, node: torch._C.Node, items: Sequence[object]) -> Iterable[NodeDraft]:
+    """Type a loop: carried out where it computes numbers only, else typed once with the types it begins with."""
+    (body,) = node.blocks()
+    trips, condition = items[:2]
+    is_counted = isinstance(trips, int) and trips <= _MAX_TRIPS and condition is True and not walk.depth
+    if isinstance(trips, int) and is_counted and not _touches_tensors(body) and _always_continues(body):
+        _carry_out(walk, node, body, trips, items[2:])
+        return ()
+    return (_loop_node(walk, node, body, items),)
+
+
+def _carry_out(walk: Walk, node: torch._C.Node, body: torch._C.Block, trips: int, carried: Sequence[object]) -> None:
+    counter, *inputs = body.inputs()
+    _, *outputs = body.outputs()
+    for trip in range(trips):
+        walk.know(counter, trip)
+        for value, item in zip(inputs, carried, strict=True):
+            walk.know(value, item)
+        walk.walk_block(body)
+        carried = [walk.item(value) for value in outputs]
+    for value, item in zip(node.outputs(), carried, strict=True):
+        walk.know(value, item)
+
+
+def _always_continues(body: torch._C.Block) -> bool:
+    condition: object = next(iter(body.outputs())).toIValue()
+    return condition is True
+
+
+def _touches_tensors(body: torch._C.Block) -> bool:
+    """Whether anything in a loop's body makes a tensor, writes to one or calls what is not an op."""
+    for node in body.nodes():
+        if any(_touches_tensors(block) for block in node.blocks()):
+            return True
+        if node.kind() in ("prim::CallMethod", "prim::CallFunction", "prim::SetAttr", "prim::RaiseException"):
+            return True
+        makes = any("Tensor" in value.type().annotation_str for value in node.outputs())
+        if makes and node.kind() not in _MOVES:
+            return True
+    return False
+
+
+_MOVES = frozenset({"aten::append", "aten::__getitem__", "prim::ListConstruct", "prim::TupleConstruct"})
+
+
+def _loop_node(walk: Walk, node: torch._C.Node, body: torch._C.Block, items: Sequence[object]) -> NodeDraft:
+    counter, *carried = body.inputs()
+    inputs = [Draft(counter, OtherType("int"), None, BlockInput(0), is_constant=False)]
+    walk.know(counter, inputs[0])
+    for index, (value, initial) in enumerate(zip(carried, items[2:], strict=True), start=1):
+        draft = _merged(walk, value, [initial], "prim.Loop")
+        draft.origin = BlockInput(index)
+        walk.know(value, draft)
+        inputs.append(draft)
+    walk.depth += 1
+    nodes = walk.walk_block(body)
+    results = [walk.item(value) for value in body.outputs()]
+    if not _keeps_types(inputs[1:], results[1:]):
+        for draft in inputs[1:]:
+            if draft.tensor is not None:
+                draft.type, draft.tensor = DynamicType("the loop changes its shape or type"), None
+        nodes = walk.walk_block(body)
+        results = [walk.item(value) for value in body.outputs()]
+    walk.depth -= 1
+    outputs = []
+    for value, before, after in zip(node.outputs(), inputs[1:], results[1:], strict=True):
+        draft = _merged(walk, value, [before, after], "prim.Loop")
+        walk.know(value, draft)
+        outputs.append(draft)
+    arguments = {"max_trip_count": items[0], "condition": items[1], "carried": list(items[2:])}
+    block = BlockDraft(inputs, nodes, list(drafts_in(results)))
+    return _control_flow(walk, node, arguments, outputs, [block])
+
+
+def _keeps_types(before: Sequence[Draft], after: Sequence[object]) -> bool:
+    return all(
+        isinstance(result, Draft) and result.type == draft.type
+        for draft, result in zip(before, after, strict=True)
+        if draft.tensor is not None
+    )
+
+
+def _merged(walk: Walk, value: torch._C.Value, items: Sequence[object], op: str) -> Draft:
+    drafts = [item for item in items if isinstance(item, Draft)]
+    first = drafts[0] if drafts else None
+    if first is None or first.tensor is None or len(drafts) != len(items):
+        return walk.run_time_value(value, f"{op}: it is not known before the run")
+    if any(draft.type != first.type or draft.tensor is None for draft in drafts):
+        return walk.run_time_value(value, f"{op}: the type depends on the way taken")
+    tensor = first.tensor if first.tensor.is_quantized else first.tensor.to("meta")
+    return Draft(value, first.type, tensor, None, is_constant=False)
+
+
+def _control_flow(
+    walk: Walk, node: torch._C.Node, arguments: dict[str, object], outputs: list[Draft], blocks: list[BlockDraft]
+) -> NodeDraft:
+    op = node.kind().replace("::", ".")
+    made = NodeDraft(node, op, arguments, outputs, walk.position(node, arguments), blocks, has_effect=True)
+    inner = {id(draft) for block in blocks for draft in _all_nodes(block.nodes)}
+    walk.aliases.move_writers(inner, made)
+    return made
+
+
+def _all_nodes(nodes: Iterable[NodeDraft]) -> Iterator[NodeDraft]:
+    for node in nodes:
+        yield node
+        for block in node.blocks:
+            yield from _all_nodes(block.nodes)
