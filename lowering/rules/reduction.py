@@ -1,0 +1,161 @@
+"""Reductions over dimensions, whose axes follow the layout."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from math import prod
+
+from analyzer.graph import Node
+from lowering.draft import OperandId, TensorSpec
+from lowering.elementwise import Elementwise
+from lowering.emitter import Emitter
+from lowering.registry import Rule, lowers
+from lowering.statistics import kept, mean_over
+
+_REDUCTIONS = {
+    "aten.sum.dim_IntList": "REDUCE_SUM",
+    "aten.sum.default": "REDUCE_SUM",
+    "aten.amax.default": "REDUCE_MAX",
+    "aten.amin.default": "REDUCE_MIN",
+    "aten.max.default": "REDUCE_MAX",
+    "aten.min.default": "REDUCE_MIN",
+    "aten.prod.dim_int": "REDUCE_PROD",
+    "aten.prod.default": "REDUCE_PROD",
+    "aten.all.dim": "REDUCE_ALL",
+    "aten.all.default": "REDUCE_ALL",
+    "aten.any.dim": "REDUCE_ANY",
+    "aten.any.default": "REDUCE_ANY",
+}
+_INDICES = {"aten.argmax.default": "ARGMAX", "aten.argmin.default": "ARGMIN"}
+_EXTREMES = {"aten.max.dim": ("REDUCE_MAX", "ARGMAX"), "aten.min.dim": ("REDUCE_MIN", "ARGMIN")}
+
+
+def reduced_axes(emit: Emitter) -> tuple[int, ...]:
+    """The axes that ``dim`` names, where they stand in the layout; all of them where it names none."""
+    rank = max(emit.type_of("self").rank, 1)
+    dims = emit.ints("dim") if emit.has("dim") else ()
+    return tuple(sorted({emit.axis(dim, rank) for dim in dims or range(rank)}))
+
+
+def _keeps(emit: Emitter) -> bool:
+    return len(emit.output_type().shape) == emit.type_of("self").rank and emit.type_of("self").rank > 0
+
+
+def reduce(emit: Emitter, kind: str, x: OperandId, output: TensorSpec | None = None) -> OperandId:
+    """A reduction over the node's dimensions to the node's output, or with the dimensions kept to another one."""
+    keeps = output is not None or _keeps(emit)
+    return emit.operation(kind, [x, emit.int32_tensor(reduced_axes(emit)), emit.boolean(keeps)], output)
+
+
+def _reduction(kind: str) -> Rule:
+    def rule(node: Node, emit: Emitter) -> OperandId:
+        return reduce(emit, kind, emit.input("self"))
+
+    return rule
+
+
+for _op, _kind in _REDUCTIONS.items():
+    lowers(_op, way="operation")(_reduction(_kind))
+
+
+@lowers("aten.mean.dim", "aten.mean.default", way="operation")
+def mean(node: Node, emit: Emitter) -> OperandId:
+    """Lower to MEAN."""
+    return mean_over(emit, emit.input("self"), reduced_axes(emit), emit.output_spec())
+
+
+@lowers("aten.mean.dim", way="pooled")
+def pooled_mean(node: Node, emit: Emitter) -> OperandId:
+    """Lower to AVERAGE_POOL_2D of one window, then RESHAPE where the dimensions are taken away."""
+    x = emit.input("self")
+    spec = emit.spec(x)
+    batch, height, width, channels = spec.shape
+    numbers = (0, 0, 0, 0, 1, 1, width, height)
+    window = [*(emit.int32(number) for number in numbers), emit.fuse()]
+    pooled = emit.operation("AVERAGE_POOL_2D", [x, *window], replace(spec, shape=(batch, 1, 1, channels)))
+    return emit.operation("RESHAPE", [pooled, emit.int32_tensor(emit.output_spec().shape)])
+
+
+@lowers("aten.sum.dim_IntList", "aten.sum.default", way="by mean")
+def sum_by_mean(node: Node, emit: Emitter) -> OperandId:
+    """Lower to MEAN times the number of elements."""
+    x = emit.input("self")
+    axes = reduced_axes(emit)
+    count = prod(emit.spec(x).shape[axis] for axis in axes)
+    return Elementwise(emit, x).scaled(mean_over(emit, x, axes, emit.output_spec()), count)
+
+
+def _index(kind: str) -> Rule:
+    def rule(node: Node, emit: Emitter) -> OperandId:
+        (axis,) = reduced_axes(emit)
+        return emit.operation(kind, [emit.input("self"), emit.int32(axis)])
+
+    return rule
+
+
+def _kept_index(kind: str) -> Rule:
+    def rule(node: Node, emit: Emitter) -> OperandId:
+        return _index_put_back(emit, kind, emit.input("self"), emit.output_spec())
+
+    return rule
+
+
+def _index_put_back(emit: Emitter, kind: str, x: OperandId, wanted: TensorSpec) -> OperandId:
+    (axis,) = reduced_axes(emit)
+    shape = tuple(size for place, size in enumerate(wanted.shape) if place != axis) or (1,)
+    found = emit.operation(kind, [x, emit.int32(axis)], replace(wanted, shape=shape))
+    return emit.operation("EXPAND_DIMS", [found, emit.int32(axis)], wanted)
+
+
+for _op, _kind in _INDICES.items():
+    lowers(_op, way="operation")(_index(_kind))
+    lowers(_op, way="put back")(_kept_index(_kind))
+
+
+def _extreme(value: str, index: str) -> Rule:
+    def rule(node: Node, emit: Emitter) -> tuple[OperandId, OperandId]:
+        x = emit.input("self")
+        (axis,) = reduced_axes(emit)
+        return reduce(emit, value, x), emit.operation(index, [x, emit.int32(axis)], emit.output_spec(1))
+
+    return rule
+
+
+def _kept_extreme(value: str, index: str) -> Rule:
+    def rule(node: Node, emit: Emitter) -> tuple[OperandId, OperandId]:
+        x = emit.input("self")
+        return reduce(emit, value, x), _index_put_back(emit, index, x, emit.output_spec(1))
+
+    return rule
+
+
+for _op, (_value, _place) in _EXTREMES.items():
+    lowers(_op, way="operations")(_extreme(_value, _place))
+    lowers(_op, way="put back")(_kept_extreme(_value, _place))
+
+
+@lowers("aten.logsumexp.default", way="composed")
+def logsumexp(node: Node, emit: Emitter) -> OperandId:
+    """Lower to LOG(REDUCE_SUM(EXP(x - m))) + m, where m is the largest element."""
+    x = emit.input("self")
+    spec = emit.spec(x)
+    write = Elementwise(emit, x, spec)
+    largest = reduce(emit, "REDUCE_MAX", x, kept(spec, reduced_axes(emit)))
+    powers = write.of("EXP", write.sub(x, largest))
+    total = Elementwise(emit, x)
+    return total.add(total.of("LOG", reduce(emit, "REDUCE_SUM", powers)), reduce(emit, "REDUCE_MAX", x))
+
+
+@lowers("aten.linalg_vector_norm.default", "aten.norm.ScalarOpt_dim", way="euclidean")
+def euclidean_norm(node: Node, emit: Emitter) -> OperandId:
+    """Lower to SQRT of REDUCE_SUM of squares."""
+    x = emit.input("self")
+    squares = Elementwise(emit, x, emit.spec(x)).mul(x, x)
+    return emit.operation("SQRT", [reduce(emit, "REDUCE_SUM", squares)])
+
+
+@lowers("aten.linalg_vector_norm.default", "aten.norm.ScalarOpt_dim", way="absolute")
+def absolute_norm(node: Node, emit: Emitter) -> OperandId:
+    """Lower to REDUCE_SUM of absolute values."""
+    x = emit.input("self")
+    return reduce(emit, "REDUCE_SUM", emit.operation("ABS", [x], emit.spec(x)))
