@@ -1,0 +1,202 @@
+"""Ops that give a tensor another shape or order, repeat it, or put several together."""
+
+from __future__ import annotations
+
+from analyzer.graph import Node
+from lowering.draft import OperandId
+from lowering.emitter import Emitter
+from lowering.moves import interleaved, joined, repeated, reshaped, transposed
+from lowering.registry import lowers
+from lowering.weights import full
+
+_RESHAPING = (
+    "aten.reshape.default",
+    "aten.view.default",
+    "aten._unsafe_view.default",
+    "aten.flatten.using_ints",
+    "aten.unflatten.int",
+    "aten.unsqueeze.default",
+    "aten.squeeze.default",
+    "aten.squeeze.dim",
+    "aten.squeeze.dims",
+    "aten.view_as.default",
+    "aten.reshape_as.default",
+)
+_WIDENING = ("aten.expand.default", "aten.expand_as.default", "aten.broadcast_to.default")
+_REPEATING = ("aten.repeat.default", "aten.tile.default")
+
+
+@lowers(*_RESHAPING, *_WIDENING, *_REPEATING, way="unchanged")
+def unchanged(node: Node, emit: Emitter) -> OperandId:
+    """Emit nothing: the input's operand stands for the output."""
+    return emit.input("self")
+
+
+@lowers(*_RESHAPING, way="operation")
+def reshape(node: Node, emit: Emitter) -> OperandId:
+    """Lower to RESHAPE."""
+    return reshaped(emit, emit.input("self"), emit.output_spec().shape)
+
+
+@lowers("aten.unsqueeze.default", way="axis")
+def unsqueeze(node: Node, emit: Emitter) -> OperandId:
+    """Lower to EXPAND_DIMS."""
+    axis = emit.integer("dim") % emit.output_type().rank
+    return emit.operation("EXPAND_DIMS", [emit.input("self"), emit.int32(axis)])
+
+
+@lowers("aten.permute.default", way="operation")
+def permute(node: Node, emit: Emitter) -> OperandId:
+    """Lower to TRANSPOSE."""
+    rank = emit.type_of("self").rank
+    return transposed(emit, emit.input("self"), [dim % rank for dim in emit.ints("dims")])
+
+
+@lowers("aten.transpose.int", way="operation")
+def transpose(node: Node, emit: Emitter) -> OperandId:
+    """Lower to TRANSPOSE."""
+    first, second = emit.integer("dim0"), emit.integer("dim1")
+    order = list(range(emit.type_of("self").rank))
+    order[first], order[second] = order[second], order[first]
+    return transposed(emit, emit.input("self"), order)
+
+
+@lowers("aten.t.default", "aten.numpy_T.default", way="operation")
+def reverse_axes(node: Node, emit: Emitter) -> OperandId:
+    """Lower to TRANSPOSE with all axes in the opposite order."""
+    return transposed(emit, emit.input("self"), range(emit.type_of("self").rank)[::-1])
+
+
+@lowers("aten.movedim.int", way="operation")
+def movedim(node: Node, emit: Emitter) -> OperandId:
+    """Lower to TRANSPOSE."""
+    rank = emit.type_of("self").rank
+    order = list(range(rank))
+    order.insert(emit.integer("destination") % rank, order.pop(emit.integer("source") % rank))
+    return transposed(emit, emit.input("self"), order)
+
+
+def _multiples(emit: Emitter, wider: tuple[int, ...]) -> list[int]:
+    """How often each axis of a shape of the output's rank is repeated to give the output."""
+    return [wanted // size for wanted, size in zip(emit.output_spec().shape, wider, strict=True)]
+
+
+def _widened_shape(emit: Emitter, x: OperandId) -> tuple[int, ...]:
+    """The input's shape with leading axes of size 1 up to the output's rank."""
+    shape = emit.spec(x).shape
+    return (1,) * (len(emit.output_spec().shape) - len(shape)) + shape
+
+
+@lowers(*_WIDENING, *_REPEATING, way="operation")
+def tile(node: Node, emit: Emitter) -> OperandId:
+    """Lower to TILE."""
+    x = emit.input("self")
+    return emit.operation("TILE", [x, emit.int32_tensor(_multiples(emit, emit.spec(x).shape))])
+
+
+@lowers(*_WIDENING, *_REPEATING, way="widened")
+def tile_widened(node: Node, emit: Emitter) -> OperandId:
+    """Lower to RESHAPE and TILE."""
+    x = emit.input("self")
+    wider = _widened_shape(emit, x)
+    return emit.operation("TILE", [reshaped(emit, x, wider), emit.int32_tensor(_multiples(emit, wider))])
+
+
+@lowers(*_REPEATING, way="joined")
+def repeat_joined(node: Node, emit: Emitter) -> OperandId:
+    """Lower to CONCATENATION of the tensor with itself, along one axis after another."""
+    x = emit.input("self")
+    wider = _widened_shape(emit, x)
+    x = reshaped(emit, x, wider)
+    for axis, times in enumerate(_multiples(emit, wider)):
+        x = repeated(emit, x, times, axis)
+    return x
+
+
+@lowers(*_WIDENING, way="multiplied")
+def expand_multiplied(node: Node, emit: Emitter) -> OperandId:
+    """Lower to MUL with ones of the output's shape, which broadcasts."""
+    x = emit.input("self")
+    ones = full(emit.output_spec().shape, 1.0, emit.output_type().dtype)
+    return emit.operation("MUL", [x, emit.weight(ones), emit.fuse()])
+
+
+@lowers("aten.repeat_interleave.self_int", way="operation")
+def repeat_interleave(node: Node, emit: Emitter) -> OperandId:
+    """Lower to CONCATENATION of each cell of the axis with itself."""
+    axis = emit.axis(emit.integer("dim"), emit.type_of("self").rank)
+    return interleaved(emit, emit.input("self"), emit.integer("repeats"), axis)
+
+
+@lowers("aten.cat.default", way="operation")
+def cat(node: Node, emit: Emitter) -> OperandId:
+    """Lower to CONCATENATION."""
+    axis = emit.axis(emit.integer("dim"), emit.output_type().rank)
+    return emit.operation("CONCATENATION", [*emit.inputs_of("tensors"), emit.int32(axis)])
+
+
+@lowers("aten.stack.default", way="operation")
+def stack(node: Node, emit: Emitter) -> OperandId:
+    """Lower to PACK."""
+    axis = emit.integer("dim") % emit.output_type().rank
+    return emit.operation("PACK", [emit.int32(axis), *emit.inputs_of("tensors")])
+
+
+@lowers("aten.stack.default", way="joined")
+def stack_joined(node: Node, emit: Emitter) -> OperandId:
+    """Lower to RESHAPE of each tensor and CONCATENATION."""
+    output = emit.output_spec()
+    axis = emit.integer("dim") % len(output.shape)
+    single = (*output.shape[:axis], 1, *output.shape[axis + 1 :])
+    return joined(emit, [reshaped(emit, x, single) for x in emit.inputs_of("tensors")], axis)
+
+
+@lowers("aten.channel_shuffle.default", way="operation")
+def channel_shuffle(node: Node, emit: Emitter) -> OperandId:
+    """Lower to CHANNEL_SHUFFLE."""
+    axis = emit.axis(1, emit.output_type().rank)
+    return emit.operation("CHANNEL_SHUFFLE", [emit.input("self"), emit.int32(emit.integer("groups")), emit.int32(axis)])
+
+
+@lowers("aten.channel_shuffle.default", way="transposed")
+def channel_shuffle_transposed(node: Node, emit: Emitter) -> OperandId:
+    """Lower to TRANSPOSE of groups and channels in a group, between two RESHAPE operations."""
+    groups = emit.integer("groups")
+    return _swap_channel_order(emit, emit.input("self"), groups, emit.output_type().shape[1] // groups)
+
+
+def _swap_channel_order(emit: Emitter, x: OperandId, first: int, second: int) -> OperandId:
+    """Channels numbered ``first`` by ``second`` numbered the other way round, of an operand in NHWC."""
+    spec = emit.spec(x)
+    batch, height, width, channels = spec.shape
+    grouped = reshaped(emit, x, (batch * height * width, first, second))
+    return reshaped(emit, transposed(emit, grouped, (0, 2, 1)), (batch, height, width, channels))
+
+
+@lowers("aten.pixel_shuffle.default", way="operation")
+def pixel_shuffle(node: Node, emit: Emitter) -> OperandId:
+    """Lower to DEPTH_TO_SPACE."""
+    return emit.operation("DEPTH_TO_SPACE", [emit.input("self"), emit.int32(emit.integer("upscale_factor"))])
+
+
+@lowers("aten.pixel_shuffle.default", way="permuted")
+def pixel_shuffle_permuted(node: Node, emit: Emitter) -> OperandId:
+    """Lower to a permutation of the channels to block-major order, and DEPTH_TO_SPACE."""
+    block = emit.integer("upscale_factor")
+    x = _swap_channel_order(emit, emit.input("self"), emit.output_type().shape[1], block * block)
+    return emit.operation("DEPTH_TO_SPACE", [x, emit.int32(block)])
+
+
+@lowers("aten.pixel_unshuffle.default", way="operation")
+def pixel_unshuffle(node: Node, emit: Emitter) -> OperandId:
+    """Lower to SPACE_TO_DEPTH."""
+    return emit.operation("SPACE_TO_DEPTH", [emit.input("self"), emit.int32(emit.integer("downscale_factor"))])
+
+
+@lowers("aten.pixel_unshuffle.default", way="permuted")
+def pixel_unshuffle_permuted(node: Node, emit: Emitter) -> OperandId:
+    """Lower to SPACE_TO_DEPTH, and a permutation of the channels to channel-major order."""
+    block = emit.integer("downscale_factor")
+    inputs = [emit.input("self"), emit.int32(block)]
+    x = emit.operation("SPACE_TO_DEPTH", inputs, emit.output_spec())
+    return _swap_channel_order(emit, x, block * block, emit.type_of("self").shape[1])
