@@ -144,7 +144,9 @@ def _hopeless(facts: OperationFacts, problems: tuple[Problem, ...]) -> Contract:
 
 
 def _operand_demands(kinds: Types) -> list[Demand]:
-    return [Demand(readings.OPERAND_TYPE_SINCE[kind], f"an operand of type {kind.name}") for kind in dict.fromkeys(kinds)]
+    return [
+        Demand(readings.OPERAND_TYPE_SINCE[kind], f"an operand of type {kind.name}") for kind in dict.fromkeys(kinds)
+    ]
 
 
 def _without_types(facts: OperationFacts, signature: Signature, inputs: Types, outputs: Types) -> Contract:

@@ -120,6 +120,9 @@ NEEDS_VALUE: Mapping[str, frozenset[int]] = {
 }
 """Inputs documented as optional that must be there with a value."""
 
+POWER_OF_TWO_SCALES: frozenset[tuple[str, int]] = frozenset({("QUANTIZED_LSTM", 19)})
+"""Inputs whose scale the reference executor wants to be a power of two, which the documentation does not say."""
+
 _Groups = Mapping[str, tuple[tuple[int, ...], ...]]
 
 PRESENT_TOGETHER: _Groups = {

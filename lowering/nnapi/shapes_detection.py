@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from lowering.nnapi.faults import Rule
 from lowering.nnapi.model import UNSPECIFIED
 from lowering.nnapi.shapes import (
     NOTHING,
     Inferred,
     ShapeCall,
     bad_value,
+    compatible,
     infers,
     misfit,
     outputs,
     product,
+    text,
     times,
 )
 from lowering.nnapi.shapes_patterns import Pattern, apply, bind
@@ -71,6 +74,11 @@ def infer_lsh_projection(call: ShapeCall) -> Inferred:
         return misfit(0, f"rank {len(functions)}", "rank 2: hash functions by seeds")
     if isinstance(functions[1], int) and functions[1] > 32:
         return misfit(0, f"{functions[1]} seeds", "at most 32 seeds")
+    tensor, weights = call.dims(1), call.dims(2)
+    if tensor is not None and weights is not None and not compatible(weights, tensor[:1]):
+        return misfit(2, f"shape {text(weights)}", f"{text(tensor[:1])}, a weight for each input")
+    if 2 in call.absent and call.integer(3) == 2:
+        return misfit(2, "an operand without value", "weights, for the projection is dense", Rule.MISSING_VALUE)
     match call.integer(3):
         case 1 | 3:
             return outputs((functions[0],))
@@ -122,6 +130,9 @@ def infer_generate_proposals(call: ShapeCall) -> Inferred:
 def infer_detection_postprocessing(call: ShapeCall) -> Inferred:
     """A fixed number of detections, of several classes each unless regular suppression is used."""
     inputs = {0: "batch anchor class", 1: "batch anchor length", 2: "anchor 4"}
+    deltas = call.dims(1)
+    if deltas is not None and len(deltas) == 3 and isinstance(deltas[2], int) and deltas[2] < 4:
+        return misfit(1, f"boxes of {deltas[2]} numbers", "at least 4 numbers")
     match call.flag(7):
         case True:
             count = "@8"

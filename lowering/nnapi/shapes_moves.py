@@ -33,10 +33,7 @@ def infer_reshape(call: ShapeCall) -> Inferred:
     """The given shape, in which one -1 stands for what remains."""
     dims, wanted = call.dims(0), call.integers(1)
     if wanted is None:
-        length = call.dims(1)
-        if length is None or not isinstance(length[0], int) or length[0] > HIGHEST_RANK:
-            return NOTHING
-        return outputs((UNSPECIFIED,) * length[0])
+        return _shape_of_rank(call, 1)
     if wanted.count(-1) > 1 or any(size < -1 for size in wanted):
         return bad_value(1, text(wanted), "sizes of 0 or more, and at most one -1")
     count = UNSPECIFIED if dims is None else product(dims)
@@ -228,7 +225,7 @@ def infer_fill(call: ShapeCall) -> Inferred:
     """The shape that input 0 spells out."""
     dims = call.integers(0)
     if dims is None:
-        return NOTHING
+        return _shape_of_rank(call, 0)
     if min(dims, default=0) < 0:
         return bad_value(0, text(dims), "sizes of 0 or more")
     return outputs(dims)
@@ -239,3 +236,11 @@ def infer_rank(call: ShapeCall) -> Inferred:
     """A scalar."""
     del call
     return outputs(())
+
+
+def _shape_of_rank(call: ShapeCall, position: int) -> Inferred:
+    """A shape of which only the rank is known, from the length of the input that will spell it out."""
+    length = call.dims(position)
+    if length is None or not isinstance(length[0], int) or length[0] > HIGHEST_RANK:
+        return NOTHING
+    return outputs((UNSPECIFIED,) * length[0])

@@ -40,7 +40,7 @@ def infer_sequence_rnn(call: ShapeCall) -> Inferred:
 def infer_bidirectional_rnn(call: ShapeCall) -> Inferred:
     """Two recurrent cells over a sequence; with parallel linking the backward one reads the auxiliary input."""
     sequence = _sequence(call.flag(13))
-    backward_input = "input" if 9 in call.absent else "backward_input"
+    backward_input = _backward_input(call, 9, 10)
     inputs = {
         0: f"{sequence} input",
         1: "forward input",
@@ -88,7 +88,7 @@ def infer_bidirectional_lstm(call: ShapeCall) -> Inferred:
     """Two LSTMs over a sequence, one from each end."""
     sequence = _sequence(call.flag(52))
     inputs = {0: f"{sequence} input"}
-    backward_input = "input" if 39 in call.absent else "backward_input"
+    backward_input = _backward_input(call, 39, 41)
     for prefix, first, states, source in (("fw", 1, 35, "input"), ("bw", 18, 37, backward_input)):
         cell, output = f"{prefix}_cell", f"{prefix}_output"
         words = {"input": source, "cell": cell, "output": output, "batch": "batch"}
@@ -96,6 +96,9 @@ def infer_bidirectional_lstm(call: ShapeCall) -> Inferred:
             place = first + position - 1 if position < 18 else states + position - 18
             inputs[place] = " ".join(words[word] for word in pattern.split())
     inputs[39] = f"{sequence} auxiliary"
+    inputs |= dict.fromkeys((40, 41, 42, 43), "fw_cell auxiliary") | dict.fromkeys(
+        (44, 45, 46, 47), "bw_cell auxiliary"
+    )
     inputs |= dict.fromkeys((53, 54, 55, 56), "fw_cell") | dict.fromkeys((57, 58, 59, 60), "bw_cell")
     is_merged = call.output_count in (1, 5)
     if call.flag(51) not in (is_merged, None):
@@ -146,3 +149,10 @@ def _sequence(time_major: bool | None) -> str:
     if time_major is None:
         return "? ?"
     return "time batch" if time_major else "batch time"
+
+
+def _backward_input(call: ShapeCall, auxiliary: int, weights: int) -> str:
+    """What the backward cells read: the input, or the auxiliary one if it comes without weights of its own."""
+    if auxiliary in call.absent or call.constants.is_constant(call.inputs[weights]):
+        return "input"
+    return "auxiliary" if weights in call.absent else "backward_input"

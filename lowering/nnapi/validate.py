@@ -36,10 +36,10 @@ def validate(
     """
     contracts = Contracts(facts)
     inner = [view(referenced, index, buffers) for index, referenced in enumerate(model.referenced)]
-    inner_levels = [_check(graph, model.referenced, contracts, buffers) for graph in inner]
+    inner_levels = [_check(graph, inner, contracts, buffers) for graph in inner]
     check_references(inner)
     main = view(model, None, buffers)
-    levels = _with_models(model, _check(main, model.referenced, contracts, buffers), inner_levels)
+    levels = _with_models(model, _check(main, inner, contracts, buffers), inner_levels)
     unused = [*reference_demands(model), *_input_demands(main)]
     demands = [demand for operation in levels for demand in operation.demands] + unused
     demands += [demand for operations in inner_levels for operation in operations for demand in operation.demands]
@@ -59,11 +59,11 @@ def validate(
 
 
 def _check(
-    graph: GraphView, referenced: Sequence[Model], contracts: Contracts, buffers: Sequence[bytes]
+    graph: GraphView, inner: Sequence[GraphView], contracts: Contracts, buffers: Sequence[bytes]
 ) -> list[OperationLevel]:
-    check_structure(graph, referenced)
+    check_structure(graph, len(inner))
     check_operands(graph, buffers)
-    return check_operations(graph, referenced, contracts)
+    return check_operations(graph, inner, contracts)
 
 
 def _with_models(

@@ -8,27 +8,62 @@ from coverage_db.spec import OperandType
 from lowering.nnapi.contracts import Problem
 from lowering.nnapi.faults import Rule
 from lowering.nnapi.graph_view import GraphView
-from lowering.nnapi.model import Model, Operand, Operation, Reference, UnknownRank
+from lowering.nnapi.model import (
+    UNKNOWN_RANK,
+    UNSPECIFIED,
+    Model,
+    Operand,
+    Operation,
+    Reference,
+    Shape,
+    UnknownRank,
+)
 from lowering.nnapi.shapes import compatible, text
 
 Problems = list[Problem]
 
 
-def control_flow_problems(graph: GraphView, operation: Operation, referenced: Sequence[Model]) -> Problems:
+def control_flow_problems(graph: GraphView, operation: Operation, inner: Sequence[GraphView]) -> Problems:
     """What is wrong with the models of an IF or WHILE."""
     match operation.kind:
         case "IF":
-            return _if_problems(graph, operation, referenced)
+            return _if_problems(graph, operation, inner)
         case "WHILE":
-            return _while_problems(graph, operation, referenced)
+            return _while_problems(graph, operation, inner)
         case _:
             return []
 
 
-def _if_problems(graph: GraphView, operation: Operation, referenced: Sequence[Model]) -> Problems:
+def control_flow_shapes(graph: GraphView, operation: Operation, inner: Sequence[GraphView]) -> list[Shape]:
+    """The shapes of the outputs of an IF or WHILE without problems, as far as they are the same whatever is run."""
+    operands = graph.model.operands
+    sources = [operands[index].source for index in operation.inputs[:3]]
+    models = [source.model for source in sources if isinstance(source, Reference)]
+    if len(models) < 2 or not all(0 <= model < len(inner) for model in models):
+        return []
+    first, second = (_output_shapes(inner[model]) for model in models[:2])
+    if operation.kind == "WHILE":
+        # The condition may be false at once, so that the first inputs are the outputs.
+        first = [graph.shapes[index] for index in operation.inputs[2:]]
+    return [_common(left, right) for left, right in zip(first, second, strict=False)]
+
+
+def _output_shapes(graph: GraphView) -> list[Shape]:
+    count = len(graph.shapes)
+    return [graph.shapes[index] if 0 <= index < count else UNKNOWN_RANK for index in graph.model.outputs]
+
+
+def _common(left: Shape, right: Shape) -> Shape:
+    """What two shapes have in common."""
+    if isinstance(left, UnknownRank) or isinstance(right, UnknownRank) or len(left) != len(right):
+        return UNKNOWN_RANK
+    return tuple(a if a == b else UNSPECIFIED for a, b in zip(left, right, strict=True))
+
+
+def _if_problems(graph: GraphView, operation: Operation, inner: Sequence[GraphView]) -> Problems:
     problems = _condition_problems(graph.model.operands[operation.inputs[0]], 0)
     for position in (1, 2):
-        branch = _model_at(graph, operation, position, referenced)
+        branch = _model_at(graph, operation, position, inner)
         if branch is not None:
             problems += _branch_problems(graph, operation, position, branch)
     return problems
@@ -44,19 +79,19 @@ def _branch_problems(graph: GraphView, operation: Operation, position: int, bran
     return problems + _mismatches(position, "output", _listed(branch, branch.outputs), given)
 
 
-def _while_problems(graph: GraphView, operation: Operation, referenced: Sequence[Model]) -> Problems:
+def _while_problems(graph: GraphView, operation: Operation, inner: Sequence[GraphView]) -> Problems:
     operands = graph.model.operands
     taken = [operands[index] for index in operation.inputs[2:]]
     given = [operands[index] for index in operation.outputs]
     problems: Problems = []
-    condition = _model_at(graph, operation, 0, referenced)
+    condition = _model_at(graph, operation, 0, inner)
     if condition is not None:
         problems += _count_problem(0, "inputs", len(condition.inputs), len(taken), exactly=True)
         problems += _count_problem(0, "outputs", len(condition.outputs), 1, exactly=True)
         problems += _mismatches(0, "input", _listed(condition, condition.inputs), taken)
         for result in _listed(condition, condition.outputs)[:1]:
             problems += _condition_problems(result, 0)
-    body = _model_at(graph, operation, 1, referenced)
+    body = _model_at(graph, operation, 1, inner)
     if body is not None:
         body_inputs, body_outputs = _listed(body, body.inputs), _listed(body, body.outputs)
         problems += _count_problem(1, "inputs", len(body_inputs), len(taken), exactly=True)
@@ -70,10 +105,10 @@ def _while_problems(graph: GraphView, operation: Operation, referenced: Sequence
     return problems
 
 
-def _model_at(graph: GraphView, operation: Operation, position: int, referenced: Sequence[Model]) -> Model | None:
+def _model_at(graph: GraphView, operation: Operation, position: int, inner: Sequence[GraphView]) -> Model | None:
     source = graph.model.operands[operation.inputs[position]].source
-    if isinstance(source, Reference) and 0 <= source.model < len(referenced):
-        return referenced[source.model]
+    if isinstance(source, Reference) and 0 <= source.model < len(inner):
+        return inner[source.model].model
     return None
 
 

@@ -16,10 +16,10 @@ from lowering.nnapi.contracts import HIGHEST_RANK, Contract, Problem, RankCheck,
 from lowering.nnapi.faults import Demand, OperationLevel, Rule
 from lowering.nnapi.graph_view import RANK_LEFT_OPEN, GraphView
 from lowering.nnapi.level import highest, trimmed_inputs
-from lowering.nnapi.model import Model, Operand, Operation, UnknownRank, Unspecified
+from lowering.nnapi.model import Operand, Operation, Shape, UnknownRank, Unspecified
 from lowering.nnapi.readings import PRESENT_ONLY_WITH, PRESENT_TOGETHER
 from lowering.nnapi.shapes import INFERENCES, ShapeCall, compatible, merged, text
-from lowering.nnapi.validate_control_flow import control_flow_problems
+from lowering.nnapi.validate_control_flow import control_flow_problems, control_flow_shapes
 from lowering.nnapi.validate_quantization import quant_problems
 from lowering.nnapi.values import ValueCheck, value_checks, value_problems
 
@@ -58,7 +58,7 @@ class Contracts:
         return agreement
 
 
-def check_operations(graph: GraphView, referenced: Sequence[Model], contracts: Contracts) -> list[OperationLevel]:
+def check_operations(graph: GraphView, inner: Sequence[GraphView], contracts: Contracts) -> list[OperationLevel]:
     """Note what is wrong with each operation, and give the level that each needs."""
     levels = []
     for number, operation in enumerate(graph.model.operations):
@@ -70,7 +70,7 @@ def check_operations(graph: GraphView, referenced: Sequence[Model], contracts: C
             demands = (Demand(facts.since, operation.kind),) if facts.since > 1 else ()
             levels.append(OperationLevel(operation.kind, facts.since, demands, facts.since))
         else:
-            levels.append(_check_operation(graph, number, operation, facts, referenced, contracts))
+            levels.append(_check_operation(graph, number, operation, facts, inner, contracts))
     return levels
 
 
@@ -79,14 +79,14 @@ def _check_operation(
     number: int,
     operation: Operation,
     facts: OperationFacts,
-    referenced: Sequence[Model],
+    inner: Sequence[GraphView],
     contracts: Contracts,
 ) -> OperationLevel:
     types = graph.types
     outputs = tuple([types[index] for index in operation.outputs])
     agreement = contracts.conclude(operation.kind, tuple([types[index] for index in operation.inputs]), outputs)
     contract = agreement.contract
-    problems, demands = _problems(graph, operation, agreement, referenced)
+    problems, demands = _problems(graph, operation, agreement, inner)
     for problem in problems:
         graph.add_problem(problem, number)
     written = max(agreement.level, max((demand.level for demand in demands), default=1))
@@ -103,7 +103,7 @@ def _check_operation(
 
 
 def _problems(
-    graph: GraphView, operation: Operation, agreement: Agreement, referenced: Sequence[Model]
+    graph: GraphView, operation: Operation, agreement: Agreement, inner: Sequence[GraphView]
 ) -> tuple[list[Problem], list[Demand]]:
     """All that is wrong with one operation. Later checks rest on earlier ones, and are left out where these fail."""
     contract = agreement.contract
@@ -113,7 +113,7 @@ def _problems(
         return problems, demands
     problems += _missing_values(graph, operation, contract)
     if contract.facts.main_kind is None and not problems:
-        problems += control_flow_problems(graph, operation, referenced)
+        problems += control_flow_problems(graph, operation, inner)
     problems += _rank_problems(graph, operation, contract)
     quant, more = quant_problems(contract, *_operands(graph, operation))
     demands += more
@@ -121,7 +121,9 @@ def _problems(
     values = value_problems(agreement.values, operation.inputs, graph.constants)
     problems += values
     unsound = any(problem.rule is not Rule.QUANTIZATION for problem in problems)
-    if not unsound:
+    if not unsound and contract.facts.main_kind is None:
+        problems += _compare_outputs(graph, operation, control_flow_shapes(graph, operation, inner))
+    elif not unsound:
         problems += _shape_problems(graph, operation, contract)
     return problems, demands
 
@@ -222,10 +224,16 @@ def _shape_problems(graph: GraphView, operation: Operation, contract: Contract) 
     problems = [] if contract.facts.zero else _empty_inputs(call)
     inferred = inference(call)
     problems += inferred.problems
-    for position, (index, shape) in enumerate(zip(operation.outputs, inferred.shapes, strict=False)):
-        declared = shapes[index]
+    return problems + _compare_outputs(graph, operation, inferred.shapes)
+
+
+def _compare_outputs(graph: GraphView, operation: Operation, inferred: Sequence[Shape]) -> list[Problem]:
+    """The outputs whose declared shape is another than follows; what is not declared is filled in."""
+    problems = []
+    for position, (index, shape) in enumerate(zip(operation.outputs, inferred, strict=False)):
+        declared = graph.shapes[index]
         if compatible(declared, shape):
-            shapes[index] = merged(declared, shape)
+            graph.shapes[index] = merged(declared, shape)
         else:
             problem = Problem(Rule.OUTPUT_SHAPE, f"shape {text(declared)}", text(shape), position, is_output=True)
             problems.append(problem)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import struct
 from collections.abc import Sequence
 from functools import lru_cache
@@ -10,12 +11,16 @@ from coverage_db.spec import QuantRule, QuantRuleKind
 from lowering.nnapi.contracts import Contract, Problem, QuantCheck
 from lowering.nnapi.faults import Demand, Rule
 from lowering.nnapi.model import Operand, QuantParams, UnknownRank
+from lowering.nnapi.readings import POWER_OF_TWO_SCALES
 
 NEVER_ENDS = QuantRule(QuantRuleKind.FREE, frozenset()).until
 """The last level of a rule that holds at every level."""
 
 BIAS_TOLERANCE = 1e-6
 """How far a bias scale may be from the product, as a share of the smaller (``OperationsExecutionUtils.cpp``)."""
+
+POWER_TOLERANCE = 1e-3
+"""How far the binary logarithm of a scale may be from a whole number where a power of two is wanted."""
 
 _FLOAT = struct.Struct("<f")
 
@@ -45,7 +50,19 @@ def quant_problems(
             problems.append(Problem(Rule.QUANTIZATION, found, wanted, check.position, check.is_output))
         else:
             demands.append(Demand(check.rule.until + 1, f"{contract.kind} with {found}, not {wanted},"))
+    for kind, position in POWER_OF_TWO_SCALES:
+        if kind == contract.kind and position < len(inputs) and not _is_power_of_two(inputs[position].quant.scale):
+            found = f"scale {inputs[position].quant.scale:g}"
+            problems.append(Problem(Rule.QUANTIZATION, found, "a power of two", position))
     return problems, demands
+
+
+def _is_power_of_two(scale: float) -> bool:
+    """Whether a scale is as near to a power of two as the reference executor asks (``QuantUtils.cpp``)."""
+    if not 0 < scale < math.inf:
+        return True
+    exponent = math.log2(scale)
+    return abs(exponent - round(exponent)) < POWER_TOLERANCE
 
 
 def _broken(

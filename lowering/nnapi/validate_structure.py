@@ -13,8 +13,11 @@ HIGHEST_COUNT = 0xFFFFFE
 """The highest number of operands, and of operations, that the runtime takes."""
 
 
-def check_structure(graph: GraphView, referenced: Sequence[Model]) -> None:
-    """Note what is wrong with a model apart from its operations' meaning."""
+def check_structure(graph: GraphView, referenced: int) -> None:
+    """Note what is wrong with a model apart from its operations' meaning.
+
+    ``referenced`` is the number of models inside the main model.
+    """
     model = graph.model
     if not model.operands:
         graph.add(Rule.EMPTY_MODEL, "no operands", "at least one operand")
@@ -50,16 +53,16 @@ def _references(model: Model) -> set[int]:
     return {operand.source.model for operand in model.operands if isinstance(operand.source, Reference)}
 
 
-def _check_sources(graph: GraphView, referenced: Sequence[Model]) -> None:
+def _check_sources(graph: GraphView, referenced: int) -> None:
     for index, operand in enumerate(graph.model.operands):
         source = operand.source
         is_reference = isinstance(source, Reference)
         if is_reference != (operand.type is OperandType.MODEL):
             found = f"{operand.type.name} with source {type(source).__name__}"
             graph.add(Rule.OPERAND_SOURCE, found, "MODEL together with a reference to a model", operand=index)
-        elif isinstance(source, Reference) and not 0 <= source.model < len(referenced):
+        elif isinstance(source, Reference) and not 0 <= source.model < referenced:
             found = f"a reference to model {source.model}"
-            graph.add(Rule.MODEL_REFERENCE, found, f"one of {len(referenced)} referenced models", operand=index)
+            graph.add(Rule.MODEL_REFERENCE, found, f"one of {referenced} referenced models", operand=index)
 
 
 def _check_boundary(graph: GraphView) -> None:
