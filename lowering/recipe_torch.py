@@ -9,7 +9,7 @@ import torch
 
 from analyzer.graph import ElementType, Graph, TensorType
 from analyzer.tensor_types import element_type, empty_like_type, torch_dtype
-from lowering.recipe_types import STORED_TYPES, RecipeError
+from lowering.recipe_types import RecipeError
 from lowering.weights import (
     Call,
     Inline,
@@ -18,13 +18,11 @@ from lowering.weights import (
     RecipeArgument,
     Weight,
     leaves,
+    steps,
 )
 
 TensorOf: TypeAlias = Callable[[int], object]
 """Gives the constant that a value of the graph has, by its id: a tensor, or a packed object."""
-
-
-FULL = "aten.full.default"
 
 
 def evaluate(recipe: Recipe, tensor_of: TensorOf) -> torch.Tensor:
@@ -40,20 +38,18 @@ def check_declared(recipe: Recipe, graph: Graph) -> None:
 
     What a recipe that reads packed parameters gives is not known before it runs.
     """
-    found = list(leaves(recipe))
-    for leaf in found:
-        if isinstance(leaf, Weight) and graph.type_of(leaf.value) != TensorType(leaf.dtype, leaf.shape, leaf.quant):
-            raise RecipeError(f"value {leaf.value} is {graph.type_of(leaf.value)}, the recipe declares {leaf}")
-    if any(isinstance(leaf, PackedValue) for leaf in found):
-        return
-    is_quantized = any(isinstance(leaf, Weight) and leaf.dtype in STORED_TYPES for leaf in found)
-    device = "cpu" if is_quantized else "meta"
-    forms = {
-        leaf.value: empty_like_type(TensorType(leaf.dtype, leaf.shape, leaf.quant), device=device)
-        for leaf in found
-        if isinstance(leaf, Weight)
-    }
-    _evaluate(recipe, forms, device=device)
+    found = list(steps(recipe))
+    forms: dict[int, TensorType] = {}
+    for step in found:
+        if isinstance(step, Weight):
+            kind = TensorType(step.dtype, step.shape, step.quant)
+            if graph.type_of(step.value) != kind:
+                raise RecipeError(f"value {step.value} is {graph.type_of(step.value)}, the recipe declares {step}")
+            forms[step.value] = kind
+    has_claims = any(isinstance(step, Call) and step.is_claim for step in found)
+    if has_claims and not any(isinstance(step, PackedValue) for step in found):
+        # Not on "meta": for that, PyTorch loads its compiler, which takes seconds.
+        evaluate(recipe, lambda value: empty_like_type(forms[value], device="cpu"))
 
 
 def tensor_from_bytes(data: bytes, dtype: ElementType, shape: tuple[int, ...]) -> torch.Tensor:
@@ -63,7 +59,7 @@ def tensor_from_bytes(data: bytes, dtype: ElementType, shape: tuple[int, ...]) -
     return torch.frombuffer(bytearray(data), dtype=torch_dtype(dtype)).reshape(shape)
 
 
-def _evaluate(recipe: Recipe, leaf_tensors: Mapping[int, object], device: str = "cpu") -> torch.Tensor:
+def _evaluate(recipe: Recipe, leaf_tensors: Mapping[int, object]) -> torch.Tensor:
     def value_of(argument: RecipeArgument) -> object:
         match argument:
             case Weight(value):
@@ -71,7 +67,7 @@ def _evaluate(recipe: Recipe, leaf_tensors: Mapping[int, object], device: str = 
             case PackedValue(value):
                 return leaf_tensors[value]
             case Inline(data, dtype, shape):
-                return tensor_from_bytes(data, dtype, shape).to(device)
+                return tensor_from_bytes(data, dtype, shape)
             case Call():
                 return checked(argument, called(argument))
             case tuple():
@@ -84,8 +80,6 @@ def _evaluate(recipe: Recipe, leaf_tensors: Mapping[int, object], device: str = 
     def called(call: Call) -> object:
         positional, keywords = _arranged(call)
         options = {name: value_of(argument) for name, argument in keywords.items()}
-        if call.op == FULL:
-            options["device"] = device
         result = _op(call.op)(*(value_of(argument) for argument in positional), **options)
         return result[call.output] if isinstance(result, tuple | list) else result
 

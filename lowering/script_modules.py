@@ -31,6 +31,8 @@ class _EditableModule(Protocol):
 
     def _has_method(self, name: str) -> bool: ...
 
+    def _define(self, kind: object, source: str, resolve: Callable[[str], object]) -> None: ...
+
 
 class _EditableGraph(Protocol):
     """What PyTorch's stubs leave out of ``torch._C.Graph``."""
@@ -79,9 +81,10 @@ def wrapped(module: torch._C.ScriptModule) -> torch.jit.ScriptModule:
 
 
 def define(module: torch._C.ScriptModule, source: str) -> None:
-    """Compile methods and add them to a module."""
+    """Compile methods, which may name ``torch`` and ``RuntimeError``, and add them to a module."""
+    kind: Callable[[torch._C.JitType], object] = torch._C.ConcreteModuleType.from_jit_type
     with without_deprecation_warnings():
-        wrapped(module).define(source)
+        _editable(module)._define(kind(type_of(module)), source, {"torch": torch, "RuntimeError": RuntimeError}.get)
 
 
 def named_type(name: str) -> torch._C.JitType:

@@ -279,7 +279,10 @@ class PackedValue:
 
 @dataclass(frozen=True, slots=True)
 class Call(_Expression):
-    """Output number ``output`` of an op, named by its overload, whose ``arguments`` are in schema order."""
+    """Output number ``output`` of an op, named by its overload, whose ``arguments`` are in schema order.
+
+    ``is_claim``: its shape and type do not follow from the arguments here, but were given with the call.
+    """
 
     op: str
     arguments: tuple[RecipeArgument, ...]
@@ -287,6 +290,7 @@ class Call(_Expression):
     dtype: ElementType
     quant: Quantization = NOT_QUANTIZED
     output: int = 0
+    is_claim: bool = False
 
 
 Recipe = Weight | Inline | Call
@@ -326,7 +330,7 @@ def from_call(
 
     What it returns must be declared, and is checked when the package is written.
     """
-    return Call(op, arguments, shape, dtype, quant, output or 0)
+    return Call(op, arguments, shape, dtype, quant, output or 0, is_claim=True)
 
 
 def concatenate(parts: tuple[Recipe, ...], dim: int) -> Recipe:
@@ -355,28 +359,21 @@ def full(shape: Shape, number: float, dtype: ElementType) -> Recipe:
     return Call("aten.full.default", (shape, number, dtype), shape, dtype)
 
 
+def steps(recipe: Recipe) -> Iterator[Weight | Inline | Call | PackedValue]:
+    """A recipe and all that it is made of, repeated where used twice."""
+    yield recipe
+    if isinstance(recipe, Call):
+        for argument in recipe.arguments:
+            for part in argument if isinstance(argument, tuple) else (argument,):
+                if isinstance(part, PackedValue):
+                    yield part
+                elif isinstance(part, Weight | Inline | Call):
+                    yield from steps(part)
+
+
 def leaves(recipe: Recipe) -> Iterator[Weight | Inline | PackedValue]:
     """Every weight, packed value and inline tensor that a recipe reads, in order, repeated where read twice."""
-    match recipe:
-        case Weight() | Inline():
-            yield recipe
-        case Call(arguments=arguments):
-            for argument in arguments:
-                yield from _argument_leaves(argument)
-
-
-def _argument_leaves(argument: RecipeArgument) -> Iterator[Weight | Inline | PackedValue]:
-    match argument:
-        case Weight() | Inline() | Call():
-            yield from leaves(argument)
-        case PackedValue():
-            yield argument
-        case tuple():
-            for part in argument:
-                if isinstance(part, Weight | Inline | Call):
-                    yield from leaves(part)
-        case _:
-            pass
+    return (step for step in steps(recipe) if not isinstance(step, Call))
 
 
 def _kept_quantization(source: _Expression, dtype: ElementType | None) -> Quantization:

@@ -8,11 +8,12 @@ import torch
 from torch import nn
 
 from analyzer.capture import Captured
+from analyzer.graph import ElementType
 from lowering.nnapi.host_runtime.runtime import HostRuntime
 from lowering.package import PackagedPart
 from lowering.recipe_types import RecipeError
 from lowering.saving import Form, save_package
-from lowering.weights import weight
+from lowering.weights import from_call, weight
 from tests.lowering.hand_made_parts import (
     argument_weight,
     convolution_part,
@@ -149,3 +150,12 @@ class TestWeights:
 
         with pytest.raises(RecipeError, match="declares"):
             packaged(captured, replace(part, buffers=(wrong, wrong)))
+
+    def test_call_that_claims_another_shape_is_refused(self) -> None:
+        captured = captured_module(nn.Sequential(nn.Conv2d(3, 5, (3, 2))), random_tensor(1, 3, 7, 9))
+        part = plain_convolution_part(captured, 0)
+        filters, bias = part.buffers
+        wrong = from_call("aten.exp.default", (bias,), shape=(4,), dtype=ElementType.FLOAT32)
+
+        with pytest.raises(RecipeError, match="declares"):
+            packaged(captured, replace(part, buffers=(filters, wrong)))
