@@ -10,15 +10,15 @@ import torch
 
 from analyzer.control_flow import DecidedBranch
 from analyzer.drafts import Draft, drafts_in
-from analyzer.errors import InputError
-from analyzer.graph import Graph, GraphInput, Parameter, TensorType
-from analyzer.input_spec import InputSpec, needed_options, order_by_name
-from analyzer.model_file import OpenedModel, open_model
+from analyzer.graph import Graph, Parameter, TensorType
+from analyzer.input_binding import InputLayout, choose_types, input_items, layout_of
+from analyzer.input_spec import InputSpec
+from analyzer.model_file import Example, OpenedModel, open_model
 from analyzer.normal_form import normalize
 from analyzer.numbering import Numbered, number_graph
 from analyzer.quantized_ops import unpacked_tensor
 from analyzer.source_position import SourceFinder
-from analyzer.tensor_types import empty_like_type, random_tensor, tensor_type
+from analyzer.tensor_types import random_tensor, tensor_type
 from analyzer.torchscript import attribute_at, constants_compared_by_identity, quiet
 from analyzer.typing_walk import TypingWalk
 
@@ -41,6 +41,7 @@ class Captured:
     torch_nodes: tuple[torch._C.Node, ...]
     torch_values: tuple[torch._C.Value, ...]
     input_types: tuple[TensorType, ...]
+    input_layout: InputLayout
     has_weights: bool
     decided: tuple[DecidedBranch, ...]
     _drafts: tuple[Draft, ...]
@@ -98,23 +99,27 @@ def capture(model: Model, inputs: Inputs | None = None, *, weights: bool, allow_
     permits files that run code when they are opened.
     """
     given: Given = tuple(inputs) if inputs is not None else None
+    specs = [_spec(item) for item in given] if given is not None else None
     with quiet(), constants_compared_by_identity(), torch.no_grad():
-        opened = open_model(model, _tensors(given), weights=weights, allow_pickle=allow_pickle)
+        opened = open_model(model, _examples(given), weights=weights, allow_pickle=allow_pickle)
         module = normalize(opened.module)
         graph = module._get_method("forward").graph
-        types = _input_types(graph, given, opened)
+        count = len(given) if given is not None else opened.stored_count
+        layout = layout_of(module, graph, count)
+        types = choose_types(layout, specs, opened.stored_types, opened.name)
         finder = SourceFinder(opened.module)
-        walk = TypingWalk(module, graph, finder.locate)
-        drafts = _bind_inputs(walk, graph, types)
+        walk = TypingWalk(module, graph, finder.locate, _text_of(layout, types))
+        drafts = walk.bind(graph, *input_items(layout, graph, types))
         nodes = walk.walk_block(graph)
         outputs = [draft for value in graph.outputs() for draft in drafts_in(walk.item(value))]
     numbered = number_graph(opened.name, drafts, nodes, outputs)
-    return _captured(numbered, walk, types, opened, given, weights=weights)
+    return _captured(numbered, walk, layout, types, opened, given, weights=weights)
 
 
 def _captured(
     numbered: Numbered,
     walk: TypingWalk,
+    layout: InputLayout,
     types: tuple[TensorType, ...],
     opened: OpenedModel,
     given: Given,
@@ -127,6 +132,7 @@ def _captured(
         tuple(node.torch_node for node in numbered.nodes),
         tuple(draft.torch_value for draft in numbered.values),
         types,
+        layout,
         weights,
         tuple(walk.decided),
         numbered.values,
@@ -134,41 +140,25 @@ def _captured(
     )
 
 
+def _text_of(layout: InputLayout, types: Sequence[TensorType]) -> str:
+    specs = (InputSpec(kind, name) for kind, name in zip(types, layout.names, strict=True))
+    return f"input {', '.join(map(str, specs))}" if types else "no inputs"
+
+
 def _tensors(given: Given) -> tuple[torch.Tensor, ...]:
     return tuple(item for item in given or () if isinstance(item, torch.Tensor))
 
 
-def _input_types(graph: torch._C.Graph, given: Given, opened: OpenedModel) -> tuple[TensorType, ...]:
-    names = input_names(graph)
-    if given is None:
-        if opened.stored_types is None:
-            raise InputError(
-                f"{opened.name} holds no example inputs, so their shapes must be given: {needed_options(names)}."
-            )
-        types = opened.stored_types
-    else:
-        specs = [InputSpec(tensor_type(x)) if isinstance(x, torch.Tensor) else x for x in given]
-        types = tuple(spec.type for spec in order_by_name(specs, names))
-    if len(types) != len(names):
-        raise InputError(
-            f"{opened.name} has {len(names)} inputs ({', '.join(names)}), but {len(types)} are stored with it; "
-            f"give them: {needed_options(names)}."
-        )
-    return types
+def _spec(item: torch.Tensor | InputSpec) -> InputSpec:
+    return InputSpec(tensor_type(item)) if isinstance(item, torch.Tensor) else item
 
 
-def input_names(graph: torch._C.Graph) -> list[str]:
-    """The names of the inputs of ``forward``, the module itself left out."""
-    return [value.debugName().split(".")[0] for value in list(graph.inputs())[1:]]
-
-
-def _bind_inputs(walk: TypingWalk, graph: torch._C.Graph, types: Sequence[TensorType]) -> list[Draft]:
-    self_value, *values = graph.inputs()
-    walk.bind_root(self_value)
-    drafts = []
-    for index, (value, kind, name) in enumerate(zip(values, types, input_names(graph), strict=True)):
-        tensor = empty_like_type(kind, device="meta")
-        draft = Draft(value, kind, tensor, GraphInput(index, name), is_constant=False)
-        walk.known[value.unique()] = draft
-        drafts.append(draft)
-    return drafts
+def _examples(given: Given) -> tuple[Example, ...]:
+    """Tensors to trace with: those given, and random ones of the types given."""
+    generator = torch.Generator().manual_seed(0)
+    return tuple(
+        Example(None, item)
+        if isinstance(item, torch.Tensor)
+        else Example(item.name, random_tensor(item.type, generator))
+        for item in given or ()
+    )

@@ -63,7 +63,7 @@ def order_by_name(specs: Sequence[InputSpec], names: Sequence[str]) -> tuple[Inp
     unnamed = [spec for spec in specs if spec.name is None]
     if len(specs) != len(names):
         raise InputError(
-            f"The model has {len(names)} inputs ({', '.join(names)}), but {len(specs)} are given; "
+            f"The number of inputs is {len(names)} ({', '.join(names) or 'none'}), but {len(specs)} are given; "
             f"pass {needed_options(names)}."
         )
     return tuple(by_name[name] if name in by_name else unnamed.pop(0) for name in names)

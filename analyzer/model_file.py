@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import logging
+import inspect
 import os
 import pickle
 import warnings
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,11 +18,20 @@ from analyzer.archive import lighten, mentions_quantization
 from analyzer.errors import InputError
 from analyzer.file_kind import FileKind, kind_of, refuse_pickle
 from analyzer.graph import TensorType
+from analyzer.input_spec import InputSpec, order_by_name
 from analyzer.tensor_types import tensor_type
 from analyzer.torchscript import has_method, load, trace, use_up_quantization_warning
 from analyzer.traced_inputs import read_traced_inputs
 
 _LOAD_FAILURES = (RuntimeError, ValueError, TypeError, KeyError, AttributeError, EOFError, OSError, ImportError)
+
+
+@dataclass(frozen=True, slots=True)
+class Example:
+    """An input to trace with. ``name`` is the argument's, or None where inputs are given by position."""
+
+    name: str | None
+    tensor: torch.Tensor
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,9 +43,14 @@ class OpenedModel:
     stored_types: tuple[TensorType, ...] | None
     stored_inputs: tuple[torch.Tensor, ...] = ()
 
+    @property
+    def stored_count(self) -> int | None:
+        """The number of input tensors stored with the model, or None where there are none."""
+        return len(self.stored_types) if self.stored_types is not None else None
+
 
 def open_model(
-    model: Path | torch.nn.Module, examples: tuple[torch.Tensor, ...], *, weights: bool, allow_pickle: bool
+    model: Path | torch.nn.Module, examples: Sequence[Example], *, weights: bool, allow_pickle: bool
 ) -> OpenedModel:
     """Open a file or a live module; ``examples`` are needed to trace a module that is not TorchScript yet."""
     if isinstance(model, torch.nn.Module):
@@ -55,18 +69,19 @@ def _name_of(model: torch.nn.Module) -> str:
     return name if isinstance(name, str) else type(model).__name__
 
 
-def _open_module(model: torch.nn.Module, examples: tuple[torch.Tensor, ...], name: str) -> OpenedModel:
+def _open_module(model: torch.nn.Module, examples: Sequence[Example], name: str) -> OpenedModel:
     if isinstance(model, torch.jit.ScriptModule):
         module = model.copy() if model.training else model
         module.eval()
         return _with_inputs(name, module._c, None)
     if not examples:
         raise InputError(f"{name} is not TorchScript yet; pass example inputs to trace it with.")
+    tensors = _ordered(model, examples, name)
     modes = {part: part.training for part in model.modules()}
     for part in modes:
         part.training = False
     try:
-        traced = trace(model, examples)
+        traced = trace(model, tensors)
     except _LOAD_FAILURES as error:
         raise InputError(
             f"{name} cannot be traced with inputs of these shapes: {_first_line(error)}; "
@@ -77,7 +92,17 @@ def _open_module(model: torch.nn.Module, examples: tuple[torch.Tensor, ...], nam
             part.training = was_training
     for part in traced.modules():
         part.training = False
-    return OpenedModel(name, traced._c, tuple(tensor_type(x) for x in examples), examples)
+    return OpenedModel(name, traced._c, tuple(tensor_type(x) for x in tensors), tensors)
+
+
+def _ordered(model: torch.nn.Module, examples: Sequence[Example], name: str) -> tuple[torch.Tensor, ...]:
+    """The examples in the order of the arguments of ``forward``."""
+    if all(example.name is None for example in examples):
+        return tuple(example.tensor for example in examples)
+    names = list(inspect.signature(model.forward).parameters)[: len(examples)]
+    specs = [InputSpec(tensor_type(example.tensor), example.name) for example in examples]
+    by_spec = {id(spec): example.tensor for spec, example in zip(specs, examples, strict=True)}
+    return tuple(by_spec[id(spec)] for spec in order_by_name(specs, names))
 
 
 def _open_script(path: Path, *, weights: bool) -> OpenedModel:
@@ -119,7 +144,7 @@ def _with_inputs(name: str, module: torch._C.ScriptModule, stored: tuple[TensorT
     return OpenedModel(name, module, tuple(tensor_type(tensor) for tensor in tensors), real)
 
 
-def _open_exported(path: Path, examples: tuple[torch.Tensor, ...], *, allow_pickle: bool) -> OpenedModel:
+def _open_exported(path: Path, examples: Sequence[Example], *, allow_pickle: bool) -> OpenedModel:
     try:
         with _safe_pickles(allow_pickle=allow_pickle):
             program = torch.export.load(path)
@@ -136,10 +161,10 @@ def _open_exported(path: Path, examples: tuple[torch.Tensor, ...], *, allow_pick
     with warnings.catch_warnings():
         # The guards of an exported program look at shapes; there is nothing in that for a user to mend.
         warnings.simplefilter("ignore")
-        return _open_module(module, examples or stored, path.stem)
+        return _open_module(module, examples or [Example(None, tensor) for tensor in stored], path.stem)
 
 
-def _open_pickle(path: Path, examples: tuple[torch.Tensor, ...], *, allow_pickle: bool) -> OpenedModel:
+def _open_pickle(path: Path, examples: Sequence[Example], *, allow_pickle: bool) -> OpenedModel:
     if not allow_pickle:
         raise refuse_pickle(path)
     try:
@@ -160,14 +185,12 @@ def _safe_pickles(*, allow_pickle: bool) -> Iterator[None]:
         yield
         return
     before = os.environ.get("TORCH_FORCE_WEIGHTS_ONLY_LOAD")
-    level = logging.getLogger("torch").level
     os.environ["TORCH_FORCE_WEIGHTS_ONLY_LOAD"] = "1"
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             yield
     finally:
-        logging.getLogger("torch").setLevel(level)
         if before is None:
             del os.environ["TORCH_FORCE_WEIGHTS_ONLY_LOAD"]
         else:

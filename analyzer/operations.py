@@ -13,6 +13,9 @@ from analyzer.graph import OtherType
 from analyzer.quantized_rules import QUANTIZED_RULES
 from analyzer.shape_rules import NUMBER_OPS, RULES
 
+# An op is tried on real tensors of at most this many elements together.
+_MAX_TRIED = 1 << 27
+
 
 class OpError(Exception):
     """An op could not be called on what is known of its arguments."""
@@ -84,6 +87,35 @@ def evaluate(operation: Operation, items: Sequence[object]) -> object:
             raise
     # Some meta kernels refuse constants whose elements are known, for they live on another device.
     return _call(operation, [_to_meta(value) for value in values])
+
+
+def failure(operation: Operation, items: Sequence[object]) -> str | None:
+    """Why a run of the op on tensors of these types fails; None where it does not, or is not known to.
+
+    Asked only where the op could not be typed: to tell shapes that the model cannot take from ops that PyTorch
+    cannot type.
+    """
+    drafts = [draft for item in items for draft in _flat(item) if isinstance(draft, Draft)]
+    if any(draft.tensor is None for draft in drafts):
+        return None
+    if sum(draft.tensor.numel() for draft in drafts if draft.tensor is not None) > _MAX_TRIED:
+        return None
+    values = [_filled(_plain(item)) for item in items]
+    try:
+        _call(operation, values)
+    except OpError as error:
+        is_fault = isinstance(error.__cause__, (RuntimeError, IndexError, ValueError))
+        return str(error) if is_fault and not isinstance(error.__cause__, NotImplementedError) else None
+    return None
+
+
+def _filled(value: object) -> object:
+    if isinstance(value, torch.Tensor) and value.is_meta:
+        made = torch.ones if value.dtype.is_floating_point else torch.zeros
+        return made(value.shape, dtype=value.dtype)
+    if isinstance(value, (list, tuple)):
+        return [_filled(part) for part in value]
+    return value
 
 
 def _placeholder(item: object) -> object:

@@ -36,22 +36,30 @@ def _unpack(node: torch._C.Node, items: Sequence[object]) -> Sequence[object]:
     if not isinstance(parts, (list, tuple)) or len(parts) != len(outputs):
         return UNANSWERED
     for part, output in zip(parts, outputs, strict=True):
-        # PyTorch has one value for a list; from here on each tensor in it has its own.
-        if isinstance(part, Draft) and part.origin is None and part.torch_value.type().kind() != "TensorType":
-            part.torch_value = output
+        _name_part(part, output)
     return tuple(parts)
 
 
-def _tuple_index(_node: torch._C.Node, items: Sequence[object]) -> Sequence[object]:
+def _name_part(part: object, value: torch._C.Value) -> None:
+    """Where PyTorch has one value for a list, let a tensor in it have the value that it is taken out as."""
+    if not isinstance(part, Draft) or part.part or value.type().kind() != "TensorType":
+        return
+    if part.torch_value.type().kind() not in ("TensorType", "OptionalType"):
+        part.torch_value = value
+
+
+def _tuple_index(node: torch._C.Node, items: Sequence[object]) -> Sequence[object]:
     parts, index = items
     if isinstance(parts, tuple) and isinstance(index, int):
+        _name_part(parts[index], node.output())
         return (parts[index],)
     return UNANSWERED
 
 
-def _get_item(_node: torch._C.Node, items: Sequence[object]) -> Sequence[object]:
+def _get_item(node: torch._C.Node, items: Sequence[object]) -> Sequence[object]:
     parts, index = items
     if isinstance(parts, (list, tuple)) and isinstance(index, int) and -len(parts) <= index < len(parts):
+        _name_part(parts[index], node.output())
         return (parts[index],)
     if isinstance(parts, dict) and isinstance(index, (str, int)) and index in parts:
         return (parts[index],)

@@ -14,6 +14,7 @@ import torch
 from analyzer.canonical import canonical, op_name, plain_arguments
 from analyzer.control_flow import DecidedBranch, walk_if, walk_loop
 from analyzer.drafts import Draft, ModulePath, NodeDraft, ObjectAttribute, drafts_in, run_time_object
+from analyzer.errors import InputError
 from analyzer.graph import (
     DynamicType,
     GraphInput,
@@ -23,7 +24,7 @@ from analyzer.graph import (
     TensorType,
 )
 from analyzer.mutation import Aliases, become_overwritten, functional_form, make_functional
-from analyzer.operations import Operation, OpError, evaluate, operation_of
+from analyzer.operations import Operation, OpError, evaluate, failure, operation_of
 from analyzer.quantized_ops import PackedParameters, Unpacked, packed_result
 from analyzer.structure_ops import LIST_OPS, LIST_WRITES, STRUCTURE_OPS, UNANSWERED, ListWrite
 from analyzer.tensor_types import tensor_type
@@ -61,6 +62,7 @@ class TypingWalk:
     root: torch._C.ScriptModule
     graph: torch._C.Graph
     locate: Callable[[torch._C.Node, str | None], SourcePosition]
+    inputs_text: str = "these inputs"
     known: dict[int, object] = field(default_factory=dict)
     aliases: Aliases = field(default_factory=Aliases)
     decided: list[DecidedBranch] = field(default_factory=list)
@@ -68,9 +70,14 @@ class TypingWalk:
     _attributes: dict[str, object] = field(default_factory=dict)
     _packed: PackedParameters = field(default_factory=PackedParameters)
 
-    def bind_root(self, value: torch._C.Value) -> None:
-        """Say which value is the module itself."""
-        self.known[value.unique()] = ModulePath("", self.root)
+    def bind(
+        self, graph: torch._C.Graph, drafts: list[Draft], items: Sequence[tuple[torch._C.Value, object]]
+    ) -> list[Draft]:
+        """Say what is known of the graph's inputs, the first of which is the module itself."""
+        self.know(next(iter(graph.inputs())), ModulePath("", self.root))
+        for value, item in items:
+            self.know(value, item)
+        return drafts
 
     def walk_block(self, block: torch._C.Block | torch._C.Graph) -> list[NodeDraft]:
         """Type every node of a block, in order, and return those that compute something at run time."""
@@ -107,6 +114,11 @@ class TypingWalk:
                 for output, answer in zip(node.outputs(), answers, strict=True):
                     self.know(output, answer)
                 return ()
+        if kind == "prim::RaiseException" and not self.depth:
+            raise InputError(
+                f"The model refuses {self.inputs_text} at {self.position(node, {})}: {items[0]}; "
+                "pass inputs of shapes that it accepts."
+            )
         if kind in LIST_WRITES and isinstance(items[0], (list, dict)):
             return self._list_write(node, LIST_WRITES[kind], items)
         if kind == "prim::If":
@@ -183,6 +195,7 @@ class TypingWalk:
         try:
             result = evaluate(operation, items)
         except OpError as error:
+            self._refuse_shapes(node, operation, items)
             return (self._opaque(node, items, str(error)),)
         results = result if len(outputs) > 1 and isinstance(result, (list, tuple)) else (result,)
         if len(results) != len(outputs):
@@ -201,6 +214,17 @@ class TypingWalk:
         if operation.is_mutable:
             self._record_writes(made, operation, items)
         return (made,)
+
+    def _refuse_shapes(self, node: torch._C.Node, operation: Operation, items: Sequence[object]) -> None:
+        """Raise where the op surely comes to be run, and a run fails with tensors of these types."""
+        reason = failure(operation, items) if not self.depth else None
+        if reason is None:
+            return
+        place = self.position(node, plain_arguments(operation, items))
+        raise InputError(
+            f"The model fails with {self.inputs_text} in {op_name(operation)} at {place}: {reason.rstrip('.')}; "
+            "pass inputs of shapes that it accepts."
+        )
 
     def _packed_op(
         self,
