@@ -33,7 +33,8 @@ class SeparableBlock(nn.Module):
         """Mix neighbors, then channels."""
         y = self.activation(self.depthwise_norm(self.depthwise(x)))
         y = self.pointwise_norm(self.pointwise(y))
-        return x + y if self.has_residual else self.activation(y)
+        found: torch.Tensor = x + y if self.has_residual else self.activation(y)
+        return found
 
 
 class SmallSegmenter(nn.Module):
@@ -74,7 +75,7 @@ def make(file: Path) -> None:
         for _ in range(4):
             model(torch.rand(2, 3, 96, 128))
         model.eval()
-        traced = torch.jit.trace(model, torch.rand(1, 3, 96, 128))
+        traced = torch.jit.trace(model, torch.rand(1, 3, 96, 128))  # type: ignore[no-untyped-call]  # it has no types
     torch.jit.save(traced, str(file))
 
 

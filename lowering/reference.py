@@ -16,24 +16,27 @@ from analyzer.torchscript import quiet
 def reference_outputs(model: Path | torch.nn.Module, inputs: Sequence[torch.Tensor]) -> tuple[torch.Tensor, ...]:
     """Every tensor that the model gives for these inputs, in order. A file is loaded anew, by PyTorch alone."""
     module = _loaded(model) if isinstance(model, Path) else model
-    was_training = module.training
-    with quiet(), torch.no_grad():
-        if was_training:
-            module.eval()
-        found = module(*(tensor.clone() for tensor in inputs))
-        if was_training:
-            module.train()
-    return flat_tensors(found)
+    # An exported module refuses eval(), so the modes are set one by one.
+    modes = {part: part.training for part in module.modules()}
+    try:
+        for part in modes:
+            part.training = False
+        with quiet(), torch.no_grad():
+            return flat_tensors(module(*(tensor.clone() for tensor in inputs)))
+    finally:
+        for part, was_training in modes.items():
+            part.training = was_training
 
 
 def _loaded(path: Path) -> torch.nn.Module:
     try:
         with quiet(), zipfile.ZipFile(path) as archive:
-            is_script = any("/code/" in name for name in archive.namelist())
-            module = torch.jit.load(str(path), map_location="cpu") if is_script else torch.export.load(path).module()
+            if any("/code/" in name for name in archive.namelist()):
+                script: torch.nn.Module = torch.jit.load(str(path), map_location="cpu")  # type: ignore[no-untyped-call]  # it has no types
+                return script
+            return torch.export.load(path).module()
     except (OSError, RuntimeError, zipfile.BadZipFile) as error:
         raise InputError(f"{path} cannot be opened: {error}") from error
-    return module.eval() if is_script else module
 
 
 def flat_tensors(found: object) -> tuple[torch.Tensor, ...]:
@@ -70,9 +73,7 @@ def graph_values(
 
 def _twins(captured: Captured, copy: torch._C.Graph) -> dict[int, torch._C.Value]:
     """The value of the copied graph that stands for each value at the top of the captured one."""
-    pairs = {
-        value.unique(): twin for value, twin in zip(captured.torch_graph.inputs(), copy.inputs(), strict=True)
-    }
+    pairs = {value.unique(): twin for value, twin in zip(captured.torch_graph.inputs(), copy.inputs(), strict=True)}
     for node, other in zip(captured.torch_graph.nodes(), copy.nodes(), strict=True):
         pairs.update((a.unique(), b) for a, b in zip(node.outputs(), other.outputs(), strict=True))
     return {
