@@ -8,30 +8,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from coverage_db.spec import (
-    Configuration,
-    OperandFacts,
-    OperandType,
-    OperationFacts,
-    QuantRule,
-    QuantRuleKind,
-    Signature,
-)
+from coverage_db.spec import OperandFacts, OperandType, OperationFacts, QuantRule, QuantRuleKind, Signature
 from lowering.nnapi import readings
-from lowering.nnapi.faults import Demand, Rule
-
-Types = tuple[OperandType, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Problem:
-    """A broken rule in terms of an operation's own places: an input's or output's position, or none."""
-
-    rule: Rule
-    found: str
-    wanted: str
-    position: int | None = None
-    is_output: bool = False
+from lowering.nnapi.faults import Demand, Problem, Rule
+from lowering.nnapi.operand_types import Types, configuration_of, input_problems, names, output_problems
+from lowering.nnapi.signatures import facts_at, input_counts, output_position, wanted_counts
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,12 +41,14 @@ class Contract:
     """What an operation of a kind must obey with these numbers and types of operands.
 
     ``problems`` are the rules that the types alone break. ``signature`` is None where no documented input
-    list has this many inputs. ``tensors`` are the inputs that have the main operand's type.
+    list has this many inputs. ``main`` is the main operand's type, None for control flow.
+    ``tensors`` are the inputs that have this type.
     """
 
     kind: str
     facts: OperationFacts
     signature: Signature | None
+    main: OperandType | None
     problems: tuple[Problem, ...]
     demands: tuple[Demand, ...]
     roles: Mapping[str, int]
@@ -81,10 +64,11 @@ HIGHEST_RANK = 100
 
 def conclude(facts: OperationFacts, inputs: Types, outputs: Types) -> Contract:
     """The contract of an operation with these types of inputs and outputs."""
-    signatures = [signature for signature in facts.signatures if len(inputs) in _counts(facts, signature, len(inputs))]
+    count = len(inputs)
+    signatures = [signature for signature in facts.signatures if count in input_counts(facts, signature, count)]
     problems: list[Problem] = []
     if not signatures:
-        problems.append(Problem(Rule.INPUT_COUNT, f"{len(inputs)} inputs", f"{_wanted_counts(facts)} inputs"))
+        problems.append(Problem(Rule.INPUT_COUNT, f"{count} inputs", f"{wanted_counts(facts)} inputs"))
     if facts.output_counts and len(outputs) not in dict(facts.output_counts):
         wanted = " or ".join(str(count) for count, _ in facts.output_counts)
         problems.append(Problem(Rule.OUTPUT_COUNT, f"{len(outputs)} outputs", f"{wanted} outputs"))
@@ -99,48 +83,9 @@ def conclude(facts: OperationFacts, inputs: Types, outputs: Types) -> Contract:
     return min(matches, key=lambda match: len(match.problems))
 
 
-def facts_at(operands: tuple[OperandFacts, ...], position: int, count: int) -> OperandFacts | None:
-    """What is documented of the operand at ``position`` of ``count``, or None where nothing is."""
-    last = operands[-1] if operands and operands[-1].is_last else None
-    if last is not None and position == count - 1:
-        return last
-    for operand in operands:
-        if operand.index == position or (operand.span is not None and operand is not last):
-            return operand
-    return None
-
-
-def output_position(kind: str, position: int, count: int) -> int:
-    """The documented place of an output: with merged outputs, those after the first have moved up by one."""
-    merged = readings.MERGED_OUTPUT_COUNTS.get(kind, frozenset())
-    return position + 1 if position and count in merged else position
-
-
-def _counts(facts: OperationFacts, signature: Signature, count: int) -> Mapping[int, int]:
-    if signature.is_variadic:
-        fewest = _fewest(facts, signature)
-        return {count: signature.since} if count >= fewest else {}
-    accepted = readings.INPUT_COUNTS.get(facts.name)
-    counts = dict(signature.counts)
-    return counts if accepted is None else {number: counts[number] for number in accepted if number in counts}
-
-
-def _fewest(facts: OperationFacts, signature: Signature) -> int:
-    return readings.FEWEST_INPUTS.get(facts.name, (signature.fixed_inputs or 0) + 1)
-
-
-def _wanted_counts(facts: OperationFacts) -> str:
-    counts: set[int] = set()
-    for signature in facts.signatures:
-        if signature.is_variadic:
-            return f"at least {_fewest(facts, signature)}"
-        counts.update(_counts(facts, signature, 0))
-    return " or ".join(str(count) for count in sorted(counts))
-
-
 def _hopeless(facts: OperationFacts, problems: tuple[Problem, ...]) -> Contract:
     demands = (Demand(facts.since, facts.name),)
-    return Contract(facts.name, facts, None, problems, demands, {}, frozenset(), (), (), ())
+    return Contract(facts.name, facts, None, None, problems, demands, {}, frozenset(), (), (), ())
 
 
 def _operand_demands(kinds: Types) -> list[Demand]:
@@ -157,7 +102,7 @@ def _without_types(facts: OperationFacts, signature: Signature, inputs: Types, o
         if operand is not None and operand.type is not None and found is not operand.type:
             problems.append(Problem(Rule.INPUT_TYPE, found.name, operand.type.name, position))
     demands = (Demand(facts.since, facts.name), *_operand_demands((*inputs, *outputs)))
-    return Contract(facts.name, facts, signature, tuple(problems), demands, {}, frozenset(), (), (), ())
+    return Contract(facts.name, facts, signature, None, tuple(problems), demands, {}, frozenset(), (), (), ())
 
 
 def _main_type(facts: OperationFacts, inputs: Types, outputs: Types) -> OperandType | None:
@@ -173,14 +118,14 @@ def _match(facts: OperationFacts, signature: Signature, main: OperandType, input
     main_index = facts.main_index or 0
     problems: list[Problem] = []
     demands = _signature_demands(facts, signature, inputs, outputs) + _operand_demands((*inputs, *outputs))
-    configuration = _configuration(facts, main, inputs)
+    configuration = configuration_of(facts, main, inputs)
     if main in since:
         if since[main] > facts.since:
             demands.append(Demand(since[main], f"{facts.name} of {main.name}"))
-        problems.extend(_input_problems(facts, signature, main, inputs, configuration))
-        problems.extend(_output_problems(facts, main, outputs))
+        problems.extend(input_problems(facts, signature, main, inputs, configuration))
+        problems.extend(output_problems(facts, main, outputs))
     else:
-        wanted = _names(tuple(since))
+        wanted = names(tuple(since))
         problems.append(Problem(Rule.ELEMENT_TYPE, main.name, wanted, main_index, is_main_output))
     if configuration is not None:
         demands.append(Demand(configuration.since, f"{facts.name} with a filter of {configuration.filter.name}"))
@@ -198,6 +143,7 @@ def _match(facts: OperationFacts, signature: Signature, main: OperandType, input
         kind=facts.name,
         facts=facts,
         signature=signature,
+        main=main,
         problems=tuple(problems),
         demands=tuple(demands),
         roles=roles,
@@ -220,98 +166,15 @@ def _signature_demands(facts: OperationFacts, signature: Signature, inputs: Type
             demands.append(Demand(operand.since, f"{facts.name} with {name}"))
     known = max(demand.level for demand in demands)
     counts = (
-        (_counts(facts, signature, count).get(count, facts.since), f"{facts.name} with {count} inputs"),
+        (input_counts(facts, signature, count).get(count, facts.since), f"{facts.name} with {count} inputs"),
         (dict(facts.output_counts).get(len(outputs), facts.since), f"{facts.name} with {len(outputs)} outputs"),
     )
     return demands + [Demand(since, what) for since, what in counts if since > known]
 
 
-def _configuration(facts: OperationFacts, main: OperandType, inputs: Types) -> Configuration | None:
-    for configuration in facts.configurations:
-        if configuration.input is main and len(inputs) > 1 and configuration.filter is inputs[1]:
-            return configuration
-    return None
-
-
-def _input_problems(
-    facts: OperationFacts,
-    signature: Signature,
-    main: OperandType,
-    inputs: Types,
-    configuration: Configuration | None,
-) -> list[Problem]:
-    problems = []
-    for position, found in enumerate(inputs):
-        if facts.main_kind == "input" and position == facts.main_index:
-            continue
-        accepted = _accepted_input(facts, signature, main, inputs, position, configuration)
-        if found not in accepted:
-            problems.append(Problem(Rule.INPUT_TYPE, found.name, _names(accepted), position))
-    return problems
-
-
-def _accepted_input(
-    facts: OperationFacts,
-    signature: Signature,
-    main: OperandType,
-    inputs: Types,
-    position: int,
-    configuration: Configuration | None,
-) -> Types:
-    operand = facts_at(signature.inputs, position, len(inputs))
-    role = None if operand is None else operand.role
-    if facts.configurations and role == "filter":
-        return tuple(entry.filter for entry in facts.configurations if entry.input is main)
-    if facts.configurations and role == "bias":
-        biases = {entry.bias for entry in facts.configurations if entry.input is main}
-        return (configuration.bias,) if configuration is not None else tuple(biases)
-    reading = readings.INPUT_TYPES.get((facts.name, position))
-    if operand is not None and reading is None:
-        if operand.type is not None:
-            return (readings.scalar_type(operand.type, main),)
-        if operand.type_by_main:
-            by_main = dict(operand.type_by_main)
-            return (by_main[main if main in by_main else None],) if main in by_main or None in by_main else ()
-        reading = readings.ROLE_TYPES.get(role or "")
-    return _read(reading, main, inputs)
-
-
-def _read(reading: readings.TypeReading | None, main: OperandType, inputs: Types) -> Types:
-    if reading is None:
-        return (main,)
-    if reading.as_input is not None:
-        return (inputs[reading.as_input],)
-    if reading.always:
-        return tuple(readings.scalar_type(kind, main) for kind in reading.always)
-    return (main,) if main in readings.FLOAT_TENSORS else reading.when_quantized
-
-
-def _output_problems(facts: OperationFacts, main: OperandType, outputs: Types) -> list[Problem]:
-    problems = []
-    for position, found in enumerate(outputs):
-        if facts.main_kind == "output" and position == facts.main_index:
-            continue
-        accepted = _accepted_output(facts, main, position, len(outputs))
-        if found not in accepted:
-            problems.append(Problem(Rule.OUTPUT_TYPE, found.name, _names(accepted), position, is_output=True))
-    return problems
-
-
-def _accepted_output(facts: OperationFacts, main: OperandType, position: int, count: int) -> Types:
-    if facts.output_types:
-        return tuple(kind for kind, _ in facts.output_types)
-    if facts.same_type_only and main in dict(facts.types):
-        return tuple(kind for kind, _ in facts.types)
-    operand = facts_at(facts.outputs, output_position(facts.name, position, count), count)
-    reading = readings.OUTPUT_TYPES.get((facts.name, position))
-    if reading is None and operand is not None and operand.type is not None:
-        return (operand.type,)
-    return _read(reading, main, ())
-
-
 def _may_lack_value(facts: OperationFacts, signature: Signature, count: int) -> frozenset[int]:
     """Optional inputs that are given as operands without value, apart from those that are left out."""
-    counts = _counts(facts, signature, count)
+    counts = input_counts(facts, signature, count)
     fewest = min(counts, default=count)
     documented = {
         operand.index
@@ -392,7 +255,3 @@ def _binding(rules: tuple[QuantRule, ...], kind: OperandType, main: OperandType,
         and (not rule.when_main or main in rule.when_main)
         and (not rule.when_filter or (len(inputs) > 1 and inputs[1] in rule.when_filter))
     ]
-
-
-def _names(kinds: Types) -> str:
-    return " or ".join(kind.name for kind in kinds) or "no such operand"

@@ -64,6 +64,17 @@ class Fault:
 
 
 @dataclass(frozen=True, slots=True)
+class Problem:
+    """A broken rule in terms of an operation's own places: an input's or output's position, or none."""
+
+    rule: Rule
+    found: str
+    wanted: str
+    position: int | None = None
+    is_output: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Demand:
     """Something that needs at least a feature level, and what it is."""
 

@@ -7,8 +7,7 @@ from dataclasses import dataclass, field
 
 from coverage_db.spec import OperandType
 from lowering.nnapi.constants import Constants
-from lowering.nnapi.contracts import Problem
-from lowering.nnapi.faults import Demand, Fault, Rule
+from lowering.nnapi.faults import Demand, Fault, Problem, Rule
 from lowering.nnapi.model import UNKNOWN_RANK, UNSPECIFIED, Model, ModelInput, NoValue, Operand, Shape, UnknownRank
 from lowering.nnapi.readings import OPERAND_TYPE_SINCE, UNKNOWN_RANK_SINCE
 

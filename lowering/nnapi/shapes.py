@@ -11,8 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from lowering.nnapi.constants import Constants
-from lowering.nnapi.contracts import Problem
-from lowering.nnapi.faults import Rule
+from lowering.nnapi.faults import Problem, Rule
 from lowering.nnapi.model import UNKNOWN_RANK, UNSPECIFIED, Dimension, Shape, UnknownRank, Unspecified
 
 Dims = tuple[Dimension, ...]

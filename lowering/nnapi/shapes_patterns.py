@@ -9,8 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from lowering.nnapi.contracts import Problem
-from lowering.nnapi.faults import Rule
+from lowering.nnapi.faults import Problem, Rule
 from lowering.nnapi.model import UNSPECIFIED, Dimension, Shape
 from lowering.nnapi.shapes import NOTHING, Inferred, ShapeCall, agree, plus, text, times
 

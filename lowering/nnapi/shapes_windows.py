@@ -5,14 +5,14 @@ from __future__ import annotations
 import math
 
 from coverage_db.spec import PaddingCode
-from lowering.nnapi.contracts import Problem
-from lowering.nnapi.faults import Rule
+from lowering.nnapi.faults import Problem, Rule
 from lowering.nnapi.model import UNSPECIFIED, Dimension
 from lowering.nnapi.shapes import (
     NOTHING,
     Dims,
     Inferred,
     ShapeCall,
+    agree,
     bad_value,
     infers,
     misfit,
@@ -94,27 +94,45 @@ def infer_transpose_convolution(call: ShapeCall) -> Inferred:
     if problems:
         return Inferred(problems=problems)
     if "output_shape" in call.roles:
-        return _transpose_to_shape(call, nchw, batch, filter_dims[0])
+        return _transpose_to_shape(call, nchw, (batch, h, w, channels), filter_dims)
     out_h = _transposed(call, "height", h, filter_dims[1])
     out_w = _transposed(call, "width", w, filter_dims[2])
     return _pixels(nchw, batch, out_h, out_w, filter_dims[0])
 
 
-def _transpose_to_shape(call: ShapeCall, nchw: bool | None, batch: Dimension, out: Dimension) -> Inferred:
+def _transpose_to_shape(call: ShapeCall, nchw: bool | None, image: Dims, filter_dims: Dims) -> Inferred:
+    """The output has the size that is asked for, if a convolution of such an image gives the input."""
     position = call.roles["output_shape"]
     wanted = call.integers(position)
+    out = filter_dims[0]
     if wanted is None:
-        return _pixels(nchw, batch, UNSPECIFIED, UNSPECIFIED, out)
+        return _pixels(nchw, image[0], UNSPECIFIED, UNSPECIFIED, out)
     if len(wanted) != 4:
         return bad_value(position, f"{len(wanted)} sizes", "4 sizes")
     if wanted[0] < 0 or min(wanted[1:]) < 1:
         return bad_value(position, text(wanted), "sizes of 1 or more, or an empty batch")
     if nchw is None:
         return NOTHING
-    channels = wanted[1] if nchw else wanted[3]
-    if (isinstance(out, int) and channels != out) or (isinstance(batch, int) and wanted[0] != batch):
+    channels, *sides = (wanted[1], wanted[2], wanted[3]) if nchw else (wanted[3], wanted[1], wanted[2])
+    if not agree(channels, out) or not agree(wanted[0], image[0]):
         return bad_value(position, text(wanted), f"the input's batch and the filter's {text((out,))} channels")
+    for side, asked, size, filter_size in zip(("height", "width"), sides, image[1:3], filter_dims[1:3], strict=True):
+        reached = _reached(call, side, asked, size, filter_size)
+        if not agree(reached, asked):
+            return bad_value(
+                position, f"a {side} of {asked}", f"{text((reached,))}, which the input and the filter give"
+            )
     return outputs(tuple(wanted))
+
+
+def _reached(call: ShapeCall, side: str, asked: int, size: Dimension, filter_size: Dimension) -> Dimension:
+    """The size that comes out where ``asked`` decides the implicit padding."""
+    stride, code = call.integer(f"stride_{side}"), call.integer("padding_code")
+    if stride is None or not isinstance(size, int) or not isinstance(filter_size, int):
+        return UNSPECIFIED
+    if code == PaddingCode.SAME:
+        return (size + asked // -stride) * stride + asked
+    return (size - 1) * stride + filter_size if code == PaddingCode.VALID else UNSPECIFIED
 
 
 def _transposed(call: ShapeCall, side: str, size: Dimension, filter_size: Dimension) -> Dimension:

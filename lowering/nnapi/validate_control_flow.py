@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from coverage_db.spec import OperandType
-from lowering.nnapi.contracts import Problem
-from lowering.nnapi.faults import Rule
+from lowering.nnapi.faults import Problem, Rule
 from lowering.nnapi.graph_view import GraphView
 from lowering.nnapi.model import (
     UNKNOWN_RANK,
@@ -70,9 +70,7 @@ def _if_problems(graph: GraphView, operation: Operation, inner: Sequence[GraphVi
 
 
 def _branch_problems(graph: GraphView, operation: Operation, position: int, branch: Model) -> Problems:
-    operands = graph.model.operands
-    taken = [operands[index] for index in operation.inputs[3:]]
-    given = [operands[index] for index in operation.outputs]
+    taken, given = _known(graph, operation.inputs[3:]), _known(graph, operation.outputs)
     problems = _count_problem(position, "inputs", len(branch.inputs), len(taken), exactly=True)
     problems += _count_problem(position, "outputs", len(branch.outputs), len(given), exactly=True)
     problems += _mismatches(position, "input", _listed(branch, branch.inputs), taken)
@@ -80,9 +78,7 @@ def _branch_problems(graph: GraphView, operation: Operation, position: int, bran
 
 
 def _while_problems(graph: GraphView, operation: Operation, inner: Sequence[GraphView]) -> Problems:
-    operands = graph.model.operands
-    taken = [operands[index] for index in operation.inputs[2:]]
-    given = [operands[index] for index in operation.outputs]
+    taken, given = _known(graph, operation.inputs[2:]), _known(graph, operation.outputs)
     problems: Problems = []
     condition = _model_at(graph, operation, 0, inner)
     if condition is not None:
@@ -110,6 +106,12 @@ def _model_at(graph: GraphView, operation: Operation, position: int, inner: Sequ
     if isinstance(source, Reference) and 0 <= source.model < len(inner):
         return inner[source.model].model
     return None
+
+
+def _known(graph: GraphView, indices: Sequence[int]) -> list[Operand]:
+    """Operands with the shapes that have become known."""
+    operands, shapes = graph.model.operands, graph.shapes
+    return [replace(operands[index], shape=shapes[index]) for index in indices]
 
 
 def _listed(model: Model, indices: Sequence[int]) -> list[Operand]:

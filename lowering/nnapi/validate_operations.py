@@ -12,8 +12,8 @@ import lowering.nnapi.shapes_recurrent
 import lowering.nnapi.shapes_slices
 import lowering.nnapi.shapes_windows  # noqa: F401  (these imports fill the table of inferences)
 from coverage_db.spec import OperandType, OperationFacts
-from lowering.nnapi.contracts import HIGHEST_RANK, Contract, Problem, RankCheck, conclude
-from lowering.nnapi.faults import Demand, OperationLevel, Rule
+from lowering.nnapi.contracts import HIGHEST_RANK, Contract, RankCheck, conclude
+from lowering.nnapi.faults import Demand, OperationLevel, Problem, Rule
 from lowering.nnapi.graph_view import RANK_LEFT_OPEN, GraphView
 from lowering.nnapi.level import highest, trimmed_inputs
 from lowering.nnapi.model import Operand, Operation, Shape, UnknownRank, Unspecified

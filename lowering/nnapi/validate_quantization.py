@@ -8,8 +8,8 @@ from collections.abc import Sequence
 from functools import lru_cache
 
 from coverage_db.spec import QuantRule, QuantRuleKind
-from lowering.nnapi.contracts import Contract, Problem, QuantCheck
-from lowering.nnapi.faults import Demand, Rule
+from lowering.nnapi.contracts import Contract, QuantCheck
+from lowering.nnapi.faults import Demand, Problem, Rule
 from lowering.nnapi.model import Operand, QuantParams, UnknownRank
 from lowering.nnapi.readings import POWER_OF_TWO_SCALES
 

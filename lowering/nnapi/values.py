@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
+from coverage_db.spec import OperandType
 from lowering.nnapi.constants import Constants, Number
-from lowering.nnapi.contracts import Contract, Problem
-from lowering.nnapi.faults import Rule
+from lowering.nnapi.contracts import Contract
+from lowering.nnapi.faults import Problem, Rule
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +37,7 @@ _POSITIVE = ValueRule("more than 0", lambda value: value > 0)
 _NOT_ZERO = ValueRule("other than 0", lambda value: value != 0)
 _ANY = ValueRule("any value", lambda value: True)
 _FUSE_CODE = ValueRule("a fuse code from 0 to 3", lambda value: 0 <= value <= 3)
+_NO_FUSED_ACTIVATION = ValueRule("fuse code 0, for integers have none", lambda value: value == 0)
 _LSTM_ACTIVATION = ValueRule("an activation: 0, 1, 3, 4 or 6", lambda value: value in (0, 1, 3, 4, 6))
 
 ROLES: Mapping[str, ValueRule] = {
@@ -96,6 +98,8 @@ def value_checks(contract: Contract, input_count: int) -> tuple[ValueCheck, ...]
     checks = []
     for role, position in contract.roles.items():
         rule = ROLES_OF_KIND.get((contract.kind, role), ROLES.get(role))
+        if role == "fuse_code" and contract.main is OperandType.TENSOR_INT32:
+            rule = _NO_FUSED_ACTIVATION
         if rule is not None:
             checks.append(ValueCheck(position, rule))
     for position in range(input_count):

@@ -68,6 +68,20 @@ def rules(model: Model) -> list[Rule]:
     return [fault.rule for fault in validate(model, FACTS).faults]
 
 
+def transposed_to(*sizes: int, padding: int = 1) -> Model:
+    """TRANSPOSE_CONV_2D of 4 x 5 pixels by a 3 x 4 filter and strides of 2 to an image of given sizes."""
+    numbers = (scalar(number) for number in (padding, 2, 2, 0))
+    inputs = [
+        given(F32, (1, 4, 5, 2)),
+        weights(F32, (3, 3, 4, 2)),
+        weights(F32, (3,)),
+        ints(*sizes),
+        *numbers,
+        scalar(False),
+    ]
+    return single("TRANSPOSE_CONV_2D", inputs, [computed(F32, UNKNOWN_RANK)])
+
+
 def of(kind: str, shape: Shape, *inputs: Operand) -> Model:
     """One operation of one tensor."""
     return single(kind, [given(F32, shape), *inputs], [computed(F32, UNKNOWN_RANK)])
@@ -201,6 +215,8 @@ INFERRED: dict[str, tuple[Model, Shape]] = {
         ),
         (2, 5),
     ),
+    "an image of which a convolution gives the input": (transposed_to(1, 7, 10, 3), (1, 7, 10, 3)),
+    "an image without padding": (transposed_to(1, 9, 12, 3, padding=2), (1, 9, 12, 3)),
     "mirrored edges": (of("MIRROR_PAD", (2, 3), ints(1, 1, 2, 2, shape=(2, 2)), scalar(0)), (4, 7)),
 }
 
@@ -307,6 +323,10 @@ MISFITS: dict[str, tuple[Model, Rule]] = {
         of("TRANSPOSE", (2, 3, 5), nothing(I32, (3,))),
         Rule.INPUT_SHAPE,
     ),
+    "an image of which no convolution gives the input": (transposed_to(1, 9, 10, 3), Rule.VALUE),
+    "an image of other channels": (transposed_to(1, 7, 10, 4), Rule.VALUE),
+    "an image of other batch": (transposed_to(2, 7, 10, 3), Rule.VALUE),
+    "an image of three sizes": (transposed_to(7, 10, 3), Rule.VALUE),
     "a time-major flag that is neither 0 nor 1": (with_input(sequence_rnn(), 6, scalar(2)), Rule.VALUE),
 }
 

@@ -27,6 +27,7 @@ from tests.lowering.nnapi.small_models import (
     unary,
     weights,
     with_input,
+    with_operand,
     with_output,
 )
 
@@ -130,3 +131,15 @@ def test_faults_inside_a_branch_are_found() -> None:
         (Rule.OUTPUT_SHAPE, 0),
         (Rule.CONTROL_FLOW, None),
     }
+
+
+def test_shapes_that_became_known_are_held_against_those_of_a_branch() -> None:
+    model = conditional()
+    operands = (*model.operands, computed(F32, UNKNOWN_RANK))
+    relu = replace(model.operations[0], kind="RELU", inputs=(3,), outputs=(5,))
+    run = replace(model.operations[0], inputs=(0, 1, 2, 5))
+    fitting = replace(model, operands=operands, operations=(relu, run))
+    misfit = with_operand(fitting, 3, given(F32, (4, 4)))
+
+    assert rules(fitting) == set()
+    assert rules(misfit) == {Rule.CONTROL_FLOW}

@@ -171,6 +171,7 @@ BROKEN: dict[str, tuple[Model, Rule]] = {
         Rule.QUANTIZATION,
     ),
     "an unknown fuse code": (with_input(add(), 2, scalar(4)), Rule.VALUE),
+    "a fused activation of integers": (with_input(add(kind=I32), 2, scalar(1)), Rule.VALUE),
     "a stride of 0": (conv(window=(1, 0, 2, 1, 0, 2, 0)), Rule.VALUE),
     "a negative padding": (conv(window=(-1, 0, 2, 1, 1, 2, 0)), Rule.VALUE),
     "a padding as large as the filter": (conv(window=(2, 0, 2, 1, 1, 2, 0)), Rule.VALUE),

@@ -130,7 +130,7 @@ def changed_models(draw: st.DrawFn, model: Model, depth: int = 0) -> Model:
     return model
 
 
-@settings(max_examples=600, deadline=None)
+@settings(max_examples=250, deadline=None)
 @drawn(st.data())
 def test_no_change_to_a_model_makes_the_validator_fail(choice: st.DataObject) -> None:
     model = choice.draw(changed_models(choice.draw(st.sampled_from(MODELS))))
@@ -142,7 +142,7 @@ def test_no_change_to_a_model_makes_the_validator_fail(choice: st.DataObject) ->
     assert all(fault.message.endswith(".") for fault in validation.faults)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=120, deadline=None)
 @drawn(st.data())
 def test_a_model_of_arbitrary_operands_gets_an_answer(choice: st.DataObject) -> None:
     drawn_operands = tuple(choice.draw(st.lists(operands, min_size=1, max_size=16)))
@@ -163,7 +163,7 @@ def test_a_model_of_arbitrary_operands_gets_an_answer(choice: st.DataObject) -> 
     assert validation.level <= validation.level_as_written
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=80, deadline=None)
 @drawn(st.sampled_from(ACCEPTED), st.integers(1, 8))
 def test_a_level_is_enough_exactly_from_the_lowest_on(model: Model, level: int) -> None:
     lowest = validate(model, FACTS).level
@@ -171,7 +171,7 @@ def test_a_level_is_enough_exactly_from_the_lowest_on(model: Model, level: int) 
     assert validate(model, FACTS, level=level).is_valid == (level >= lowest)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=80, deadline=None)
 @drawn(st.sampled_from(ACCEPTED), st.data())
 def test_leaving_dimensions_open_breaks_no_rule_of_shape(model: Model, choice: st.DataObject) -> None:
     opened = []
