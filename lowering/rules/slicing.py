@@ -1,0 +1,184 @@
+"""Ops that take part of a tensor, or its elements in another order along an axis."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from analyzer.graph import Absent, Argument, Node
+from lowering.draft import OperandId
+from lowering.emitter import Emitter
+from lowering.moves import Cut, boxed, cut, gathered, joined, reshaped
+from lowering.registry import lowers
+
+_SPLITTING = (
+    "aten.chunk.default",
+    "aten.unsafe_chunk.default",
+    "aten.split.Tensor",
+    "aten.unsafe_split.Tensor",
+    "aten.split_with_sizes.default",
+    "aten.split.sizes",
+    "aten.tensor_split.sections",
+)
+_Cutter = Callable[[Emitter, OperandId, dict[int, Cut]], OperandId]
+
+
+def _whole(argument: Argument) -> int | None:
+    """A bound of a slice; None where it is left open."""
+    return None if isinstance(argument, Absent) or not isinstance(argument, int) else argument
+
+
+def _slice_range(emit: Emitter) -> range:
+    """The places that a slice takes, bounds clamped to the tensor as PyTorch does."""
+    size = emit.type_of("self").shape[emit.integer("dim")]
+    bounds = slice(_whole(emit.argument("start")), _whole(emit.argument("end")), emit.integer("step"))
+    return range(*bounds.indices(size))
+
+
+def _slice_cut(emit: Emitter) -> dict[int, Cut]:
+    places = _slice_range(emit)
+    axis = emit.axis(emit.integer("dim"), emit.type_of("self").rank)
+    return {axis: Cut(places.start, len(places), places.step)}
+
+
+@lowers("aten.slice.Tensor", "aten.roll.default", way="unchanged")
+def unchanged(node: Node, emit: Emitter) -> OperandId:
+    """Emit nothing: the input's operand stands for the output."""
+    return emit.input("self")
+
+
+@lowers("aten.slice.Tensor", way="operation")
+def slice_strided(node: Node, emit: Emitter) -> OperandId:
+    """Lower to STRIDED_SLICE."""
+    return cut(emit, emit.input("self"), _slice_cut(emit))
+
+
+@lowers("aten.slice.Tensor", way="box")
+def slice_box(node: Node, emit: Emitter) -> OperandId:
+    """Lower to SLICE."""
+    return boxed(emit, emit.input("self"), _slice_cut(emit))
+
+
+@lowers("aten.slice.Tensor", way="gathered")
+def slice_gathered(node: Node, emit: Emitter) -> OperandId:
+    """Lower to GATHER with the places of the slice."""
+    axis = emit.axis(emit.integer("dim"), emit.type_of("self").rank)
+    return gathered(emit, emit.input("self"), axis, list(_slice_range(emit)))
+
+
+def _narrow_cut(emit: Emitter) -> dict[int, Cut]:
+    kind = emit.type_of("self")
+    axis = emit.axis(emit.integer("dim"), kind.rank)
+    return {axis: Cut(emit.integer("start") % kind.shape[emit.integer("dim")], emit.integer("length"))}
+
+
+@lowers("aten.narrow.default", way="operation")
+def narrow(node: Node, emit: Emitter) -> OperandId:
+    """Lower to STRIDED_SLICE."""
+    return cut(emit, emit.input("self"), _narrow_cut(emit))
+
+
+@lowers("aten.narrow.default", way="box")
+def narrow_box(node: Node, emit: Emitter) -> OperandId:
+    """Lower to SLICE."""
+    return boxed(emit, emit.input("self"), _narrow_cut(emit))
+
+
+def _slices(emit: Emitter, dim: int, places: range, cutter: _Cutter) -> list[OperandId]:
+    """One place of ``dim`` for each output, without that dimension."""
+    x = emit.input("self")
+    axis = emit.axis(dim, emit.type_of("self").rank)
+    return [
+        reshaped(emit, cutter(emit, x, {axis: Cut(place, 1)}), emit.output_spec(index).shape)
+        for index, place in enumerate(places)
+    ]
+
+
+def _selected_place(emit: Emitter) -> range:
+    place = emit.integer("index") % emit.type_of("self").shape[emit.integer("dim")]
+    return range(place, place + 1)
+
+
+@lowers("aten.select.int", way="operation")
+def select(node: Node, emit: Emitter) -> list[OperandId]:
+    """Lower to STRIDED_SLICE and RESHAPE."""
+    return _slices(emit, emit.integer("dim"), _selected_place(emit), cut)
+
+
+@lowers("aten.select.int", way="box")
+def select_box(node: Node, emit: Emitter) -> list[OperandId]:
+    """Lower to SLICE and RESHAPE."""
+    return _slices(emit, emit.integer("dim"), _selected_place(emit), boxed)
+
+
+@lowers("aten.unbind.int", way="operation")
+def unbind(node: Node, emit: Emitter) -> list[OperandId]:
+    """Lower to a STRIDED_SLICE and a RESHAPE for each output."""
+    return _slices(emit, emit.integer("dim"), range(len(node.outputs)), cut)
+
+
+@lowers("aten.unbind.int", way="box")
+def unbind_box(node: Node, emit: Emitter) -> list[OperandId]:
+    """Lower to a SLICE and a RESHAPE for each output."""
+    return _slices(emit, emit.integer("dim"), range(len(node.outputs)), boxed)
+
+
+@lowers(*_SPLITTING, way="operation")
+def split(node: Node, emit: Emitter) -> tuple[OperandId, ...]:
+    """Lower to SPLIT."""
+    axis = emit.axis(emit.integer("dim"), emit.type_of("self").rank)
+    count = len(node.outputs)
+    inputs = [emit.input("self"), emit.int32(axis), emit.int32(count)]
+    return emit.operations("SPLIT", inputs, [emit.output_spec(index) for index in range(count)])
+
+
+def _pieces(emit: Emitter, cutter: _Cutter) -> list[OperandId]:
+    """The parts of the tensor, one cut for each output."""
+    x = emit.input("self")
+    dim = emit.integer("dim")
+    axis = emit.axis(dim, emit.type_of("self").rank)
+    made, start = [], 0
+    for index in range(len(emit.node.outputs)):
+        count = emit.output_type(index).shape[dim]
+        made.append(cutter(emit, x, {axis: Cut(start, count)}))
+        start += count
+    return made
+
+
+@lowers(*_SPLITTING, way="slices")
+def split_slices(node: Node, emit: Emitter) -> list[OperandId]:
+    """Lower to a STRIDED_SLICE for each output."""
+    return _pieces(emit, cut)
+
+
+@lowers(*_SPLITTING, way="boxes")
+def split_boxes(node: Node, emit: Emitter) -> list[OperandId]:
+    """Lower to a SLICE for each output."""
+    return _pieces(emit, boxed)
+
+
+@lowers("aten.flip.default", way="operation")
+def flip(node: Node, emit: Emitter) -> OperandId:
+    """Lower to REVERSE."""
+    axis = emit.axis(emit.integer("dims"), emit.output_type().rank)
+    return emit.operation("REVERSE", [emit.input("self"), emit.int32_tensor([axis])])
+
+
+@lowers("aten.flip.default", way="walked")
+def flip_walked(node: Node, emit: Emitter) -> OperandId:
+    """Lower to STRIDED_SLICE that walks from the end to the front."""
+    shape = emit.output_type().shape
+    cuts = {emit.axis(dim, len(shape)): Cut(shape[dim] - 1, shape[dim], -1) for dim in emit.ints("dims")}
+    return cut(emit, emit.input("self"), cuts)
+
+
+@lowers("aten.roll.default", way="operation")
+def roll(node: Node, emit: Emitter) -> OperandId:
+    """Lower to two STRIDED_SLICE and a CONCATENATION for each dimension."""
+    x = emit.input("self")
+    shape = emit.output_type().shape
+    for shift, dim in zip(emit.ints("shifts"), emit.ints("dims"), strict=True):
+        size, axis = shape[dim], emit.axis(dim, len(shape))
+        tail = shift % size
+        parts = [Cut(size - tail, tail), Cut(0, size - tail)]
+        x = joined(emit, [cut(emit, x, {axis: part}) for part in parts if part.count], axis)
+    return x
