@@ -31,6 +31,7 @@ class Walk(Protocol):
     """What control flow needs of the walk it is part of."""
 
     aliases: Aliases
+    known: dict[int, object]
     decided: list[DecidedBranch]
     depth: int
 
@@ -87,22 +88,50 @@ def walk_loop(walk: Walk, node: torch._C.Node, items: Sequence[object]) -> Itera
     trips, condition = items[:2]
     is_counted = isinstance(trips, int) and trips <= _MAX_TRIPS and condition is True and not walk.depth
     if isinstance(trips, int) and is_counted and not _touches_tensors(body) and _always_continues(body):
-        _carry_out(walk, node, body, trips, items[2:])
-        return ()
+        held = [(item, _copy(item)) for item in _outer_lists(walk, body)]
+        if _carry_out(walk, node, body, trips, items[2:]):
+            return ()
+        for item, before in held:
+            _restore(item, before)
     return (_loop_node(walk, node, body, items),)
 
 
-def _carry_out(walk: Walk, node: torch._C.Node, body: torch._C.Block, trips: int, carried: Sequence[object]) -> None:
+def _outer_lists(walk: Walk, block: torch._C.Block) -> Iterator[list[object] | dict[object, object]]:
+    for node in block.nodes():
+        for value in node.inputs():
+            item = walk.known.get(value.unique())
+            if isinstance(item, (list, dict)):
+                yield item
+        for inner in node.blocks():
+            yield from _outer_lists(walk, inner)
+
+
+def _copy(item: list[object] | dict[object, object]) -> list[object] | dict[object, object]:
+    return list(item) if isinstance(item, list) else dict(item)
+
+
+def _restore(item: list[object] | dict[object, object], before: list[object] | dict[object, object]) -> None:
+    if isinstance(item, list):
+        item[:] = before
+    elif isinstance(before, dict):
+        item.clear()
+        item.update(before)
+
+
+def _carry_out(walk: Walk, node: torch._C.Node, body: torch._C.Block, trips: int, carried: Sequence[object]) -> bool:
+    """Whether every turn of the loop came to be known."""
     counter, *inputs = body.inputs()
     _, *outputs = body.outputs()
     for trip in range(trips):
         walk.know(counter, trip)
         for value, item in zip(inputs, carried, strict=True):
             walk.know(value, item)
-        walk.walk_block(body)
+        if walk.walk_block(body):
+            return False
         carried = [walk.item(value) for value in outputs]
     for value, item in zip(node.outputs(), carried, strict=True):
         walk.know(value, item)
+    return True
 
 
 def _always_continues(body: torch._C.Block) -> bool:

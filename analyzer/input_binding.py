@@ -137,8 +137,8 @@ def choose_types(
         raise InputError(f"{model} holds no example inputs, so their shapes must be given: {needed_options(names)}.")
     if len(stored) != len(names):
         raise InputError(
-            f"The number of inputs of {model} is {len(names)} ({', '.join(names)}), but {len(stored)} are stored with it; "
-            f"give them: {needed_options(names)}."
+            f"The number of inputs of {model} is {len(names)} ({', '.join(names)}), "
+            f"but {len(stored)} are stored with it; give them: {needed_options(names)}."
         )
     return tuple(stored)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import inspect
 import os
 import pickle
@@ -14,7 +15,7 @@ from pathlib import Path
 
 import torch
 
-from analyzer.archive import lighten, mentions_quantization
+from analyzer.archive import Lightened, lighten, mentions_quantization
 from analyzer.errors import InputError
 from analyzer.file_kind import FileKind, kind_of, refuse_pickle
 from analyzer.graph import TensorType
@@ -24,6 +25,8 @@ from analyzer.torchscript import has_method, load, trace, use_up_quantization_wa
 from analyzer.traced_inputs import read_traced_inputs
 
 _LOAD_FAILURES = (RuntimeError, ValueError, TypeError, KeyError, AttributeError, EOFError, OSError, ImportError)
+# Libraries whose models are often scripted, and which name their ops after themselves.
+_OP_LIBRARIES = ("torchvision", "torchaudio")
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,12 +116,30 @@ def _open_script(path: Path, *, weights: bool) -> OpenedModel:
             light = None if weights or is_quantized else lighten(archive)
         if is_quantized:
             use_up_quantization_warning()
-        is_light = light is not None and light.is_complete
-        module = load(light.data) if light is not None and is_light else load(str(path), map_location="cpu")
+        module = _load_script(path, light)
     except (zipfile.BadZipFile, *_LOAD_FAILURES) as error:
         raise _load_error(path, error) from error
     module.eval()
     return _with_inputs(path.stem, module._c, stored)
+
+
+def _load_script(path: Path, light: Lightened | None) -> torch.jit.ScriptModule:
+    try:
+        return _load_once(path, light)
+    except RuntimeError as error:
+        library = next((name for name in _OP_LIBRARIES if f"Unknown builtin op: {name}::" in str(error)), None)
+        if library is None or importlib.util.find_spec(library) is None:
+            raise
+    # Importing the library registers its ops.
+    importlib.import_module(library)
+    return _load_once(path, light)
+
+
+def _load_once(path: Path, light: Lightened | None) -> torch.jit.ScriptModule:
+    if light is None or not light.is_complete:
+        return load(str(path), map_location="cpu")
+    light.data.seek(0)
+    return load(light.data)
 
 
 def _load_error(path: Path, error: BaseException) -> InputError:

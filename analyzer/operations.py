@@ -64,7 +64,8 @@ def operation_of(schema_text: str) -> Operation:
 
 def evaluate(operation: Operation, items: Sequence[object]) -> object:
     """What the op returns, on ``meta`` where not all elements are known; `OpError` where it cannot be called."""
-    if operation.name in NUMBER_OPS:
+    # Between two numbers the result is a number, whose value would be made up.
+    if operation.name in NUMBER_OPS and any(isinstance(item, Draft) and item.tensor is not None for item in items):
         items = [_placeholder(item) for item in items]
     if any(isinstance(draft, Draft) and draft.tensor is None for item in items for draft in _flat(item)):
         raise OpError("an argument is known only at run time")
@@ -96,7 +97,7 @@ def failure(operation: Operation, items: Sequence[object]) -> str | None:
     cannot type.
     """
     drafts = [draft for item in items for draft in _flat(item) if isinstance(draft, Draft)]
-    if any(draft.tensor is None for draft in drafts):
+    if not drafts or any(draft.tensor is None for draft in drafts):
         return None
     if sum(draft.tensor.numel() for draft in drafts if draft.tensor is not None) > _MAX_TRIED:
         return None
@@ -105,7 +106,8 @@ def failure(operation: Operation, items: Sequence[object]) -> str | None:
         _call(operation, values)
     except OpError as error:
         is_fault = isinstance(error.__cause__, (RuntimeError, IndexError, ValueError))
-        return str(error) if is_fault and not isinstance(error.__cause__, NotImplementedError) else None
+        is_ours = isinstance(error.__cause__, NotImplementedError) or "Expected a value of type" in str(error)
+        return str(error) if is_fault and not is_ours else None
     return None
 
 

@@ -154,6 +154,10 @@ def _repeated(_node: torch._C.Node, items: Sequence[object]) -> Sequence[object]
     return (parts * times,) if isinstance(parts, list) and isinstance(times, int) else UNANSWERED
 
 
+def _text(_node: torch._C.Node, items: Sequence[object]) -> Sequence[object]:
+    return (str(items[0]),) if isinstance(items[0], (int, str)) else UNANSWERED
+
+
 def _uninitialized(node: torch._C.Node, _items: Sequence[object]) -> Sequence[object]:
     return (None,) * node.outputsSize()
 
@@ -178,6 +182,7 @@ STRUCTURE_OPS: dict[str, StructureOp] = {
     "aten::values": _values,
     "aten::items": _pairs,
     "aten::list": _copied,
+    "aten::str": _text,
 }
 """Nodes by kind; each function answers one item an output, or `UNANSWERED`."""
 
