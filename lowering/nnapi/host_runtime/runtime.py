@@ -97,6 +97,7 @@ def load_host_runtime(level: int = 8) -> HostRuntime:
     return HostRuntime(library, engine)
 
 
+# A process can hold one library of this name, so there is one of what stands behind it.
 _LOADING = threading.Lock()
 _LOADED: list[tuple[Library, Engine]] = []
 
