@@ -130,10 +130,14 @@ def functional_form(operation: Operation, node: torch._C.Node) -> Operation | No
     if not operation.name.endswith("_") or operation.name.endswith("__") or node.outputsSize() != 1:
         return None
     name = operation.name[:-1]
-    if torch._C._get_operation_overload(name, operation.overload) is None:
+    schemas = torch._C._jit_get_schemas_for_operator(name)
+    schema = next((str(schema) for schema in schemas if schema.overload_name == operation.overload), None)
+    if schema is None:
         return None
-    schema = node.schema().replace(operation.name, name, 1).replace("(a!)", "").replace("(a! -> a)", "")
+    # The functional op may call its arguments otherwise: `dropout_` has `self`, `dropout` has `input`.
     functional = operation_of(schema)
+    if len(functional.arguments) != len(operation.arguments):
+        return None
     return functional if functional.call is not None and not functional.is_mutable else None
 
 
