@@ -139,9 +139,10 @@ class SourceWriter:
 
     def write(self, recipe: Recipe) -> str:
         """Add the lines that compute a recipe, and return the name of its contiguous result."""
-        if recipe not in self._finished:
-            self._finished[recipe] = self._assign(f"{self._name_of(recipe)}.contiguous()")
-        return self._finished[recipe]
+        name = self._finished.get(recipe)
+        if name is None:
+            name = self._finished[recipe] = self._assign(f"{self._name_of(recipe)}.contiguous()")
+        return name
 
     def _assign(self, expression: str) -> str:
         name = f"t{len(self.lines)}"
@@ -149,9 +150,10 @@ class SourceWriter:
         return name
 
     def _name_of(self, source: Recipe | PackedValue) -> str:
-        if source not in self._names:
-            self._names[source] = self._assign(self._expression(source))
-        return self._names[source]
+        name = self._names.get(source)
+        if name is None:
+            name = self._names[source] = self._assign(self._expression(source))
+        return name
 
     def _expression(self, source: Recipe | PackedValue) -> str:
         match source:
@@ -167,7 +169,13 @@ class SourceWriter:
         positional, keywords = _arranged(call)
         given = [self._argument(argument) for argument in positional]
         given += [f"{keyword}={self._argument(argument)}" for keyword, argument in keywords.items()]
-        source = f"torch.ops.{namespace}.{name}({', '.join(given)})"
+        is_method = namespace == "aten" and bool(positional) and isinstance(positional[0], Weight | Inline | Call)
+        # Methods of tensors compile several times faster than functions, which are looked up in Python.
+        source = (
+            f"{given[0]}.{name}({', '.join(given[1:])})"
+            if is_method
+            else f"torch.ops.{namespace}.{name}({', '.join(given)})"
+        )
         returns = _op(call.op)._schema.returns
         if len(returns) > 1:
             source += f"[{call.output}]"
