@@ -154,7 +154,7 @@ def infer_reduction(call: ShapeCall) -> Inferred:
     if keep is None:
         return unknown_outputs(call)
     gone = {axis % len(dims) for axis in axes}
-    if keep:
+    if keep > 0:
         return outputs(tuple(1 if axis in gone else dim for axis, dim in enumerate(dims)))
     return outputs(tuple(dim for axis, dim in enumerate(dims) if axis not in gone) or (1,))
 

@@ -97,6 +97,9 @@ def infer_transpose_convolution(call: ShapeCall) -> Inferred:
         return _transpose_to_shape(call, nchw, (batch, h, w, channels), filter_dims)
     out_h = _transposed(call, "height", h, filter_dims[1])
     out_w = _transposed(call, "width", w, filter_dims[2])
+    for side, size in (("height", out_h), ("width", out_w)):
+        if isinstance(size, int) and size < 1:
+            return misfit(0, f"an output {side} of {size}", "1 or more")
     return _pixels(nchw, batch, out_h, out_w, filter_dims[0])
 
 
@@ -141,7 +144,7 @@ def _transposed(call: ShapeCall, side: str, size: Dimension, filter_size: Dimens
         return UNSPECIFIED
     if not isinstance(size, int) or not isinstance(filter_size, int):
         return UNSPECIFIED
-    return max((size - 1) * stride + filter_size - head - tail, 0)
+    return (size - 1) * stride + filter_size - head - tail
 
 
 @infers("AVERAGE_POOL_2D", "L2_POOL_2D", "MAX_POOL_2D")

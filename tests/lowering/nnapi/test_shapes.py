@@ -12,6 +12,7 @@ from lowering.nnapi.faults import Rule
 from lowering.nnapi.model import UNKNOWN_RANK, UNSPECIFIED, Model, ModelInput, Operand, Shape
 from lowering.nnapi.validate import validate
 from tests.lowering.nnapi.detection_models import align, bbox_transform, detection, heatmap, nms, proposals, roi_pooling
+from tests.lowering.nnapi.disagreement_models import transpose_conv
 from tests.lowering.nnapi.recurrent_models import (
     bidirectional_lstm,
     bidirectional_rnn,
@@ -119,6 +120,7 @@ def test_infers_the_declared_shapes(model: Model) -> None:
 
 INFERRED: dict[str, tuple[Model, Shape]] = {
     "a reduction of unknown axes": (of("MEAN", (2, 3), given(I32, (1,)), scalar(1)), UNKNOWN_RANK),
+    "a reduction that keeps no axis for a negative flag": (of("MEAN", (2, 3), ints(0), scalar(-1)), (3,)),
     "a transposition in an order that comes later": (
         of("TRANSPOSE", (2, 3), given(I32, (2,))),
         (UNSPECIFIED, UNSPECIFIED),
@@ -324,6 +326,7 @@ MISFITS: dict[str, tuple[Model, Rule]] = {
         Rule.INPUT_SHAPE,
     ),
     "an image of which no convolution gives the input": (transposed_to(1, 9, 10, 3), Rule.VALUE),
+    "an image that padding leaves empty": (open_outputs(transpose_conv(6, 6)), Rule.INPUT_SHAPE),
     "an image of other channels": (transposed_to(1, 7, 10, 4), Rule.VALUE),
     "an image of other batch": (transposed_to(2, 7, 10, 3), Rule.VALUE),
     "an image of three sizes": (transposed_to(7, 10, 3), Rule.VALUE),
