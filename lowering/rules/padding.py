@@ -1,0 +1,152 @@
+"""Ops that enlarge a tensor at its borders, or crop it where the padding is negative."""
+
+from __future__ import annotations
+
+from analyzer.graph import Node
+from lowering.draft import OperandId
+from lowering.emitter import Emitter
+from lowering.moves import Cut, cut, joined, paddings, repeated
+from lowering.registry import lowers
+from lowering.weights import full
+
+_CONSTANT = ("aten.constant_pad_nd.default", "aten.pad.default")
+_REFLECT = ("aten.reflection_pad1d.default", "aten.reflection_pad2d.default")
+_REPLICATE = ("aten.replication_pad1d.default", "aten.replication_pad2d.default")
+_REFLECT_MODE = 0
+"""NNAPI's mirror mode that does not repeat the outermost element."""
+
+
+def _borders(emit: Emitter) -> list[tuple[int, int]]:
+    """How much before and after each dimension, in PyTorch's order; PyTorch lists the last dimension first."""
+    flat = emit.ints("pad" if "pad" in emit.node.arguments else "padding")
+    pairs = [(flat[place], flat[place + 1]) for place in range(0, len(flat), 2)]
+    rank = emit.output_type().rank
+    return [(0, 0)] * (rank - len(pairs)) + pairs[::-1]
+
+
+def _value(emit: Emitter) -> float:
+    """The number that is padded with; zero where it is left out."""
+    return emit.real("value") if emit.has("value") else 0.0
+
+
+def _kept(border: tuple[int, int], size: int) -> Cut:
+    """What negative padding leaves of a dimension."""
+    before, after = (min(side, 0) for side in border)
+    return Cut(-before, size + before + after)
+
+
+def _cropped(emit: Emitter) -> OperandId:
+    x = emit.input("self")
+    borders = emit.arranged(_borders(emit))
+    sizes = emit.spec(x).shape
+    return cut(
+        emit, x, {axis: _kept(border, size) for axis, (border, size) in enumerate(zip(borders, sizes, strict=True))}
+    )
+
+
+def _grown(emit: Emitter) -> tuple[tuple[int, int], ...]:
+    """What is added before and after each axis, in the operand's order."""
+    return tuple((max(before, 0), max(after, 0)) for before, after in emit.arranged(_borders(emit)))
+
+
+@lowers(*_CONSTANT, way="unchanged")
+def unchanged(node: Node, emit: Emitter) -> OperandId:
+    """Emit nothing: the input's operand stands for the output."""
+    return emit.input("self")
+
+
+@lowers(*_CONSTANT, way="zeros")
+def pad_zeros(node: Node, emit: Emitter) -> OperandId:
+    """Lower to PAD."""
+    return emit.operation("PAD", [emit.input("self"), paddings(emit, _grown(emit))])
+
+
+@lowers(*_CONSTANT, way="number")
+def pad_number(node: Node, emit: Emitter) -> OperandId:
+    """Lower to PAD_V2 with a float scalar."""
+    x = emit.input("self")
+    return emit.operation("PAD_V2", [x, paddings(emit, _grown(emit)), emit.scalar(_value(emit), x)])
+
+
+@lowers(*_CONSTANT, way="quantized-number")
+def pad_quantized_number(node: Node, emit: Emitter) -> OperandId:
+    """Lower to PAD_V2 with the number as it is stored, an INT32 scalar."""
+    x = emit.input("self")
+    quant = emit.spec(x).quant
+    stored = min(max(round(_value(emit) / quant.scale) + quant.zero_point, 0), 255)
+    return emit.operation("PAD_V2", [x, paddings(emit, _grown(emit)), emit.int32(stored)])
+
+
+@lowers(*_CONSTANT, way="joined")
+def pad_joined(node: Node, emit: Emitter) -> OperandId:
+    """Lower to CONCATENATION with constants, along one axis after another."""
+    x = emit.input("self")
+    dtype, value = emit.output_type().dtype, _value(emit)
+    for axis, border in enumerate(_grown(emit)):
+        shape = emit.spec(x).shape
+        sides = [
+            [emit.weight(full((*shape[:axis], count, *shape[axis + 1 :]), value, dtype))] if count else []
+            for count in border
+        ]
+        x = joined(emit, [*sides[0], x, *sides[1]], axis)
+    return x
+
+
+@lowers(*_CONSTANT, way="cropped")
+def pad_cropped(node: Node, emit: Emitter) -> OperandId:
+    """Lower to STRIDED_SLICE."""
+    return _cropped(emit)
+
+
+@lowers(*_CONSTANT, way="cropped-and-padded")
+def pad_cropped_and_padded(node: Node, emit: Emitter) -> OperandId:
+    """Lower to STRIDED_SLICE and PAD."""
+    return emit.operation("PAD", [_cropped(emit), paddings(emit, _grown(emit))])
+
+
+@lowers(*_REFLECT, "aten.pad.default", way="mirrored")
+def mirror_pad(node: Node, emit: Emitter) -> OperandId:
+    """Lower to MIRROR_PAD."""
+    return emit.operation("MIRROR_PAD", [emit.input("self"), paddings(emit, _grown(emit)), emit.int32(_REFLECT_MODE)])
+
+
+@lowers(*_REFLECT, "aten.pad.default", way="walked")
+def reflect_walked(node: Node, emit: Emitter) -> OperandId:
+    """Lower to STRIDED_SLICE that walk back from each border, and CONCATENATION."""
+    x = emit.input("self")
+    for axis, (before, after) in enumerate(_grown(emit)):
+        size = emit.spec(x).shape[axis]
+        sides = [
+            [cut(emit, x, {axis: Cut(start, count, -1)})] if count else []
+            for start, count in ((before, before), (size - 2, after))
+        ]
+        x = joined(emit, [*sides[0], x, *sides[1]], axis)
+    return x
+
+
+@lowers(*_REPLICATE, "aten.pad.default", way="replicated")
+def replicate(node: Node, emit: Emitter) -> OperandId:
+    """Lower to STRIDED_SLICE of each border, and CONCATENATION."""
+    x = emit.input("self")
+    for axis, (before, after) in enumerate(_grown(emit)):
+        size = emit.spec(x).shape[axis]
+        sides = [
+            [repeated(emit, cut(emit, x, {axis: Cut(place, 1)}), count, axis)] if count else []
+            for place, count in ((0, before), (size - 1, after))
+        ]
+        x = joined(emit, [*sides[0], x, *sides[1]], axis)
+    return x
+
+
+@lowers("aten.pad.default", way="circular")
+def wrap_around(node: Node, emit: Emitter) -> OperandId:
+    """Lower to STRIDED_SLICE of each opposite border, and CONCATENATION."""
+    x = emit.input("self")
+    for axis, (before, after) in enumerate(_grown(emit)):
+        size = emit.spec(x).shape[axis]
+        sides = [
+            [cut(emit, x, {axis: Cut(start, count)})] if count else []
+            for start, count in ((size - before, before), (0, after))
+        ]
+        x = joined(emit, [*sides[0], x, *sides[1]], axis)
+    return x
