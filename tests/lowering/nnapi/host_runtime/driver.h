@@ -42,5 +42,6 @@ ANeuralNetworksCompilation *compile(ANeuralNetworksModel *model);
 
 void walk_models(void);
 void walk_runs(void);
+void walk_at_random(void);
 
 #endif

@@ -14,7 +14,7 @@ from typing import cast
 
 import pytest
 import torch
-import torchvision  # type: ignore[import-untyped]  # It has no annotations.
+import torchvision
 from torch.backends._nnapi.prepare import convert_model_to_nnapi
 
 from coverage_db.facts import load_operations
