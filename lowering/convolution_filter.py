@@ -2,13 +2,37 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from analyzer.graph import ElementType, PerTensor
 from analyzer.operand_types import SIGNED_SHIFT
-from coverage_db.spec import OperandType
-from lowering.draft import OperandId
+from coverage_db.spec import FuseCode, OperandType
+from lowering.draft import OperandId, TensorSpec
 from lowering.emitter import Emitter
 from lowering.nnapi.model import QuantParams
 from lowering.weights import Recipe, full
+
+_FUSED = {
+    "quantized.conv1d_relu.default": FuseCode.RELU,
+    "quantized.conv2d_relu.new": FuseCode.RELU,
+    "quantized.conv2d_relu.default": FuseCode.RELU,
+    "quantized.linear_relu.default": FuseCode.RELU,
+    "quantized.linear_relu_dynamic.default": FuseCode.RELU,
+}
+"""Ops that clamp what they compute."""
+
+
+def fused(emit: Emitter) -> OperandId:
+    """The fuse code for the activation that is part of the node's op."""
+    return emit.fuse(_FUSED.get(emit.node.op, FuseCode.NONE))
+
+
+def product_spec(emit: Emitter, x: OperandId) -> TensorSpec:
+    """What a product with ``x`` gives: of the node's output where ``x`` is quantized, else floats as ``x``."""
+    spec = emit.spec(x)
+    if spec.type is OperandType.TENSOR_QUANT8_ASYMM:
+        return emit.output_spec()
+    return replace(emit.output_spec(), type=spec.type, quant=spec.quant)
 
 
 def filter_operand(emit: Emitter, recipe: Recipe) -> OperandId:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from lowering.convolution_filter import bias_operand, filter_operand
+from lowering.convolution_filter import bias_operand, filter_operand, fused, product_spec
 from lowering.draft import OperandId, TensorSpec
 from lowering.emitter import Emitter
 from lowering.weights import Recipe
@@ -80,10 +80,10 @@ def kernel_size(weight: Recipe) -> Pair:
 
 
 def convolved_spec(emit: Emitter, x: OperandId, weight: Recipe, window: Window) -> TensorSpec:
-    """What a convolution of an NHWC image gives, with the element type and quantization of the node's output."""
+    """What a convolution of an NHWC image gives: quantized as the node's output, or floats."""
     spec = emit.spec(x)
     h, w = window.size(image_size(spec), kernel_size(weight))
-    return replace(emit.output_spec(), shape=(spec.shape[0], h, w, weight.shape[0]))
+    return replace(product_spec(emit, x), shape=(spec.shape[0], h, w, weight.shape[0]))
 
 
 def convolve(emit: Emitter, x: OperandId, weight: Recipe, bias: OperandId, window: Window) -> OperandId:
@@ -93,7 +93,7 @@ def convolve(emit: Emitter, x: OperandId, weight: Recipe, bias: OperandId, windo
         filter_operand(emit, weight.permute(0, 2, 3, 1)),
         bias,
         *window.numbers(emit),
-        emit.fuse(),
+        fused(emit),
         *window.dilation_inputs(emit),
     ]
     return emit.operation("CONV_2D", inputs, convolved_spec(emit, x, weight, window))
@@ -108,7 +108,7 @@ def convolve_depthwise(emit: Emitter, x: OperandId, weight: Recipe, bias: Operan
         bias,
         *window.numbers(emit),
         emit.int32(multiplier),
-        emit.fuse(),
+        fused(emit),
         *window.dilation_inputs(emit),
     ]
     return emit.operation("DEPTHWISE_CONV_2D", inputs, convolved_spec(emit, x, weight, window))
@@ -123,7 +123,7 @@ def convolve_grouped(emit: Emitter, x: OperandId, weight: Recipe, bias: OperandI
         bias,
         *window.numbers(emit),
         emit.int32(groups),
-        emit.fuse(),
+        fused(emit),
         emit.boolean(False),
     ]
     return emit.operation("GROUPED_CONV_2D", inputs, convolved_spec(emit, x, weight, window))

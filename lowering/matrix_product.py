@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from math import prod
 
+from lowering.convolution_filter import fused
 from lowering.draft import OperandId, TensorSpec
 from lowering.emitter import Emitter
 from lowering.weights import Recipe, full
@@ -39,7 +40,7 @@ def row_product(emit: Emitter, x: OperandId, matrix: OperandId, bias: OperandId,
     spec = emit.spec(x)
     rows = prod(spec.shape) // width
     flat = emit.operation("RESHAPE", [x, emit.int32_tensor((rows, width))], replace(spec, shape=(rows, width)))
-    made = emit.operation("FULLY_CONNECTED", [flat, matrix, bias, emit.fuse()], replace(output, shape=(rows, units)))
+    made = emit.operation("FULLY_CONNECTED", [flat, matrix, bias, fused(emit)], replace(output, shape=(rows, units)))
     return reshaped(emit, made, output.shape)
 
 

@@ -24,6 +24,17 @@ from lowering.matrix_product import permuted, reshaped
 from lowering.registry import lowers
 from lowering.weights import Recipe
 
+QUANTIZED = (
+    "quantized.conv2d.new",
+    "quantized.conv2d_relu.new",
+    "quantized.conv2d.default",
+    "quantized.conv2d_relu.default",
+)
+"""Two-dimensional convolutions whose weights stand in packed parameters."""
+
+QUANTIZED_1D = ("quantized.conv1d.default", "quantized.conv1d_relu.default")
+"""The same in one dimension."""
+
 Convolve = Callable[[Emitter, OperandId, Recipe, OperandId, Window], OperandId]
 
 
@@ -34,25 +45,25 @@ def _convolved(emit: Emitter, x: OperandId, kind: Convolve) -> OperandId:
     return kind(emit, x, weight, bias, Window.of(emit))
 
 
-@lowers("aten.conv2d.default", way="regular")
+@lowers("aten.conv2d.default", *QUANTIZED, way="regular")
 def conv2d(node: Node, emit: Emitter) -> OperandId:
     """Lower to CONV_2D."""
     return _convolved(emit, emit.input("input"), convolve)
 
 
-@lowers("aten.conv2d.default", way="depthwise")
+@lowers("aten.conv2d.default", *QUANTIZED, way="depthwise")
 def depthwise_conv2d(node: Node, emit: Emitter) -> OperandId:
     """Lower to DEPTHWISE_CONV_2D."""
     return _convolved(emit, emit.input("input"), convolve_depthwise)
 
 
-@lowers("aten.conv2d.default", way="grouped")
+@lowers("aten.conv2d.default", *QUANTIZED, way="grouped")
 def grouped_conv2d(node: Node, emit: Emitter) -> OperandId:
     """Lower to GROUPED_CONV_2D."""
     return _convolved(emit, emit.input("input"), convolve_grouped)
 
 
-@lowers("aten.conv2d.default", way="padded")
+@lowers("aten.conv2d.default", *QUANTIZED, way="padded")
 def padded_conv2d(node: Node, emit: Emitter) -> OperandId:
     """Lower to PAD and CONV_2D without padding."""
     weight, window = emit.constant("weight"), Window.of(emit)
@@ -60,13 +71,13 @@ def padded_conv2d(node: Node, emit: Emitter) -> OperandId:
     return convolve(emit, x, weight, bias_operand(emit, weight, x, weight.shape[0]), replace(window, padding=NONE))
 
 
-@lowers("aten.conv2d.default", way="by-blocks")
+@lowers("aten.conv2d.default", *QUANTIZED, way="by-blocks")
 def dilated_conv2d(node: Node, emit: Emitter) -> OperandId:
     """Lower to CONV_2D of interleaved images."""
     return _by_blocks(emit, emit.input("input"), convolve)
 
 
-@lowers("aten.conv2d.default", way="depthwise-by-blocks")
+@lowers("aten.conv2d.default", *QUANTIZED, way="depthwise-by-blocks")
 def dilated_depthwise_conv2d(node: Node, emit: Emitter) -> OperandId:
     """Lower to DEPTHWISE_CONV_2D of interleaved images."""
     return _by_blocks(emit, emit.input("input"), convolve_depthwise)
@@ -79,7 +90,7 @@ def _by_blocks(emit: Emitter, x: OperandId, kind: Convolve) -> OperandId:
     return blocks.joined(emit, kind(emit, blocks.x, weight, bias, blocks.window), window.dilation)
 
 
-@lowers("aten.conv2d.default", way="group-by-group")
+@lowers("aten.conv2d.default", *QUANTIZED, way="group-by-group")
 def conv2d_by_groups(node: Node, emit: Emitter) -> OperandId:
     """Lower to a CONV_2D for each group."""
     return convolve_by_groups(emit, emit.input("input"), emit.constant("weight"), Window.of(emit))
@@ -94,53 +105,53 @@ def unbatched_conv2d(node: Node, emit: Emitter) -> OperandId:
     return reshaped(emit, made, emit.output_spec().shape)
 
 
-def _row(emit: Emitter, x: OperandId) -> OperandId:
+def row_of_signal(emit: Emitter, x: OperandId) -> OperandId:
     """A signal [batch, channels, length] as an NHWC image of height 1."""
     batch, channels, length = emit.spec(x).shape
     return reshaped(emit, permuted(emit, x, (0, 2, 1)), (batch, 1, length, channels))
 
 
-def _signal(emit: Emitter, image: OperandId) -> OperandId:
+def signal_of_row(emit: Emitter, image: OperandId) -> OperandId:
     """An NHWC image of height 1 as a signal [batch, channels, length]."""
     batch, _, length, channels = emit.spec(image).shape
     return permuted(emit, reshaped(emit, image, (batch, length, channels)), (0, 2, 1))
 
 
-@lowers("aten.conv1d.default", way="regular")
+@lowers("aten.conv1d.default", *QUANTIZED_1D, way="regular")
 def conv1d(node: Node, emit: Emitter) -> OperandId:
     """Lower to CONV_2D of an image of height 1."""
-    return _signal(emit, _convolved(emit, _row(emit, emit.input("input")), convolve))
+    return signal_of_row(emit, _convolved(emit, row_of_signal(emit, emit.input("input")), convolve))
 
 
-@lowers("aten.conv1d.default", way="depthwise")
+@lowers("aten.conv1d.default", *QUANTIZED_1D, way="depthwise")
 def depthwise_conv1d(node: Node, emit: Emitter) -> OperandId:
     """Lower to DEPTHWISE_CONV_2D of an image of height 1."""
-    return _signal(emit, _convolved(emit, _row(emit, emit.input("input")), convolve_depthwise))
+    return signal_of_row(emit, _convolved(emit, row_of_signal(emit, emit.input("input")), convolve_depthwise))
 
 
-@lowers("aten.conv1d.default", way="grouped")
+@lowers("aten.conv1d.default", *QUANTIZED_1D, way="grouped")
 def grouped_conv1d(node: Node, emit: Emitter) -> OperandId:
     """Lower to GROUPED_CONV_2D of an image of height 1."""
-    return _signal(emit, _convolved(emit, _row(emit, emit.input("input")), convolve_grouped))
+    return signal_of_row(emit, _convolved(emit, row_of_signal(emit, emit.input("input")), convolve_grouped))
 
 
 @lowers("aten.conv1d.default", way="padded")
 def padded_conv1d(node: Node, emit: Emitter) -> OperandId:
     """Lower to PAD and CONV_2D of an image of height 1."""
     weight, window = image_filter(emit.constant("weight")), Window.of(emit)
-    x = padded(emit, _row(emit, emit.input("input")), window.padding)
+    x = padded(emit, row_of_signal(emit, emit.input("input")), window.padding)
     bias = bias_operand(emit, weight, x, weight.shape[0])
-    return _signal(emit, convolve(emit, x, weight, bias, replace(window, padding=NONE)))
+    return signal_of_row(emit, convolve(emit, x, weight, bias, replace(window, padding=NONE)))
 
 
 @lowers("aten.conv1d.default", way="by-blocks")
 def dilated_conv1d(node: Node, emit: Emitter) -> OperandId:
     """Lower to CONV_2D of interleaved images of height 1."""
-    return _signal(emit, _by_blocks(emit, _row(emit, emit.input("input")), convolve))
+    return signal_of_row(emit, _by_blocks(emit, row_of_signal(emit, emit.input("input")), convolve))
 
 
 @lowers("aten.conv1d.default", way="group-by-group")
 def conv1d_by_groups(node: Node, emit: Emitter) -> OperandId:
     """Lower to a CONV_2D of an image of height 1 for each group."""
-    row = _row(emit, emit.input("input"))
-    return _signal(emit, convolve_by_groups(emit, row, image_filter(emit.constant("weight")), Window.of(emit)))
+    row = row_of_signal(emit, emit.input("input"))
+    return signal_of_row(emit, convolve_by_groups(emit, row, image_filter(emit.constant("weight")), Window.of(emit)))

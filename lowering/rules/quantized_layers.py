@@ -1,0 +1,78 @@
+"""Quantized convolutions and layers: products of stored integers with a 32-bit bias, or in floats.
+
+Convolutions that multiply stored integers share the rules of ``lowering/rules/convolution.py``.
+"""
+
+from __future__ import annotations
+
+from analyzer.graph import Node
+from lowering.convolution_filter import bias_operand, filter_operand
+from lowering.convolution_window import (
+    Window,
+    convolve,
+    convolve_depthwise,
+    convolve_grouped,
+    image_filter,
+)
+from lowering.draft import OperandId
+from lowering.emitter import Emitter
+from lowering.in_floats import as_floats, dequantized, quantized
+from lowering.matrix_product import row_product
+from lowering.registry import lowers
+from lowering.rules.convolution import QUANTIZED, QUANTIZED_1D, Convolve, row_of_signal, signal_of_row
+
+
+def _convolved_in_floats(emit: Emitter, image: OperandId, kind: Convolve) -> OperandId:
+    weight = image_filter(emit.constant("weight").dequantize())
+    return kind(emit, image, weight, bias_operand(emit, weight, image, weight.shape[0]), Window.of(emit))
+
+
+@lowers(*QUANTIZED, way="in-floats")
+def conv2d_in_floats(node: Node, emit: Emitter) -> OperandId:
+    """Lower to CONV_2D of floats."""
+    return quantized(emit, _convolved_in_floats(emit, dequantized(emit, emit.input("input")), convolve))
+
+
+@lowers(*QUANTIZED, way="depthwise-in-floats")
+def depthwise_conv2d_in_floats(node: Node, emit: Emitter) -> OperandId:
+    """Lower to DEPTHWISE_CONV_2D of floats."""
+    return quantized(emit, _convolved_in_floats(emit, dequantized(emit, emit.input("input")), convolve_depthwise))
+
+
+@lowers(*QUANTIZED, way="grouped-in-floats")
+def grouped_conv2d_in_floats(node: Node, emit: Emitter) -> OperandId:
+    """Lower to GROUPED_CONV_2D of floats."""
+    return quantized(emit, _convolved_in_floats(emit, dequantized(emit, emit.input("input")), convolve_grouped))
+
+
+@lowers(*QUANTIZED_1D, way="in-floats")
+def conv1d_in_floats(node: Node, emit: Emitter) -> OperandId:
+    """Lower to CONV_2D of floats, in an image of height 1."""
+    row = row_of_signal(emit, dequantized(emit, emit.input("input")))
+    return quantized(emit, signal_of_row(emit, _convolved_in_floats(emit, row, convolve)))
+
+
+@lowers("quantized.linear.default", "quantized.linear_relu.default", way="fully-connected")
+def linear(node: Node, emit: Emitter) -> OperandId:
+    """Lower to FULLY_CONNECTED of stored integers."""
+    x, weight = emit.input("input"), emit.constant("weight")
+    bias = bias_operand(emit, weight, x, weight.shape[0])
+    return row_product(emit, x, filter_operand(emit, weight), bias, emit.output_spec())
+
+
+@lowers("quantized.linear.default", "quantized.linear_relu.default", way="in-floats")
+def linear_in_floats(node: Node, emit: Emitter) -> OperandId:
+    """Lower to FULLY_CONNECTED of floats."""
+    return quantized(emit, _layer_in_floats(emit, dequantized(emit, emit.input("input"))))
+
+
+@lowers("quantized.linear_dynamic.default", "quantized.linear_relu_dynamic.default", way="in-floats")
+def dynamic_linear(node: Node, emit: Emitter) -> OperandId:
+    """Lower to FULLY_CONNECTED of floats."""
+    return _layer_in_floats(emit, emit.input("input"))
+
+
+def _layer_in_floats(emit: Emitter, x: OperandId) -> OperandId:
+    weight = emit.constant("weight").dequantize()
+    bias = bias_operand(emit, weight, x, weight.shape[0])
+    return row_product(emit, x, emit.weight(weight), bias, as_floats(emit.output_spec()))

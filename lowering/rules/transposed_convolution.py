@@ -1,0 +1,50 @@
+"""Transposed convolutions: TRANSPOSE_CONV_2D, for each group, or a convolution whose channels become cells."""
+
+from __future__ import annotations
+
+from analyzer.graph import Node
+from lowering.convolution_filter import bias_operand
+from lowering.convolution_window import channels_of, image_filter, joined_channels
+from lowering.draft import OperandId
+from lowering.emitter import Emitter
+from lowering.registry import lowers
+from lowering.rules.convolution import row_of_signal, signal_of_row
+from lowering.transposed_convolution import TransposedWindow, spread, spread_by_channels
+
+
+def _spread(emit: Emitter, x: OperandId) -> OperandId:
+    weight = image_filter(emit.constant("weight"))
+    return spread(emit, x, weight, bias_operand(emit, weight, x, weight.shape[1]), TransposedWindow.of(emit))
+
+
+@lowers("aten.conv_transpose2d.input", "quantized.conv_transpose2d.default", way="operation")
+def conv_transpose2d(node: Node, emit: Emitter) -> OperandId:
+    """Lower to TRANSPOSE_CONV_2D."""
+    return _spread(emit, emit.input("input"))
+
+
+@lowers("aten.conv_transpose2d.input", way="group-by-group")
+def conv_transpose2d_by_groups(node: Node, emit: Emitter) -> OperandId:
+    """Lower to a TRANSPOSE_CONV_2D for each group."""
+    x, weight, window = emit.input("input"), emit.constant("weight"), TransposedWindow.of(emit)
+    groups = emit.integer("groups")
+    ins, outs = weight.shape[0] // groups, weight.shape[1]
+    pieces = []
+    for group in range(groups):
+        part = channels_of(emit, x, group * ins, ins)
+        filters = weight.slice(0, group * ins, (group + 1) * ins)
+        pieces.append(spread(emit, part, filters, bias_operand(emit, weight, x, outs, group * outs), window))
+    return joined_channels(emit, pieces)
+
+
+@lowers("aten.conv_transpose2d.input", way="blocks")
+@lowers("aten.conv_transpose2d.input", way="cut-blocks")
+def conv_transpose2d_by_channels(node: Node, emit: Emitter) -> OperandId:
+    """Lower to CONV_2D and DEPTH_TO_SPACE."""
+    return spread_by_channels(emit, emit.input("input"))
+
+
+@lowers("aten.conv_transpose1d.default", way="operation")
+def conv_transpose1d(node: Node, emit: Emitter) -> OperandId:
+    """Lower to TRANSPOSE_CONV_2D of an image of height 1."""
+    return signal_of_row(emit, _spread(emit, row_of_signal(emit, emit.input("input"))))

@@ -1,0 +1,98 @@
+"""Transposed convolutions of NHWC images, by TRANSPOSE_CONV_2D or by a convolution whose channels become cells."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from lowering.convolution_filter import filter_operand, product_spec
+from lowering.convolution_window import ONE, Pair, Window, convolve, image_filter, image_size, pair, sliced
+from lowering.draft import OperandId
+from lowering.emitter import Emitter
+from lowering.weights import Recipe, concatenate, full
+
+
+@dataclass(frozen=True, slots=True)
+class TransposedWindow:
+    """How a filter spreads cells over an image: a number for the height, then one for the width."""
+
+    stride: Pair
+    padding: Pair
+    output_padding: Pair
+
+    @classmethod
+    def of(cls, emit: Emitter) -> TransposedWindow:
+        """The window of the node; that of a one-dimensional convolution moves along the width."""
+        return cls(
+            pair(emit.ints("stride"), along_height=1),
+            pair(emit.ints("padding"), along_height=0),
+            pair(emit.ints("output_padding"), along_height=0),
+        )
+
+    def size(self, image: Pair, kernel: Pair) -> Pair:
+        """Height and width of what comes out."""
+        h, w = (
+            (extent - 1) * stride + reach - 2 * pad + extra
+            for extent, reach, stride, pad, extra in zip(
+                image, kernel, self.stride, self.padding, self.output_padding, strict=True
+            )
+        )
+        return h, w
+
+
+def spread(emit: Emitter, x: OperandId, weight: Recipe, bias: OperandId, window: TransposedWindow) -> OperandId:
+    """TRANSPOSE_CONV_2D of an NHWC image by a weight [in, out, height, width].
+
+    Less padding on the far side, even below zero, makes the room that output_padding asks for.
+    """
+    (pad_h, pad_w), (extra_h, extra_w) = window.padding, window.output_padding
+    stride_h, stride_w = window.stride
+    numbers = (pad_w, pad_w - extra_w, pad_h, pad_h - extra_h, stride_w, stride_h)
+    inputs = [
+        x,
+        filter_operand(emit, weight.permute(1, 2, 3, 0)),
+        bias,
+        *(emit.int32(number) for number in numbers),
+        emit.fuse(),
+        emit.boolean(False),
+    ]
+    spec = emit.spec(x)
+    _, out, *kernel = weight.shape
+    h, w = window.size(image_size(spec), (kernel[0], kernel[1]))
+    output = replace(product_spec(emit, x), shape=(spec.shape[0], h, w, out))
+    return emit.operation("TRANSPOSE_CONV_2D", inputs, output)
+
+
+def spread_by_channels(emit: Emitter, x: OperandId) -> OperandId:
+    """A CONV_2D that computes every cell of a stride by stride block as a channel, and DEPTH_TO_SPACE.
+
+    Output cell ``stride * i + r`` is the sum over m of input cell ``i - m`` times filter cell ``stride * m + r``.
+    """
+    window = TransposedWindow.of(emit)
+    weight = image_filter(emit.constant("weight"))
+    block, _ = window.stride
+    ins, outs, *kernel = weight.shape
+    reach_h, reach_w = (-(-size // block) for size in kernel)
+    whole = _padded(_padded(weight, 2, reach_h * block), 3, reach_w * block)
+    # From [in, out, reach h, block h, reach w, block w] to [block h, block w, out, in, reach h, reach w].
+    cells = whole.reshape(ins, outs, reach_h, block, reach_w, block).flip(2, 4).permute(3, 5, 1, 0, 2, 4)
+    filters = cells.reshape(block * block * outs, ins, reach_h, reach_w)
+    bias = emit.constant("bias") if emit.has("bias") else full((outs,), 0.0, weight.dtype)
+    repeated = emit.weight(concatenate((bias,) * block**2, 0))
+    made = convolve(emit, x, filters, repeated, Window(ONE, (reach_h - 1, reach_w - 1), ONE))
+    spec = emit.spec(made)
+    batch, h, w, _ = spec.shape
+    shape = (batch, h * block, w * block, outs)
+    image = emit.operation("DEPTH_TO_SPACE", [made, emit.int32(block)], replace(spec, shape=shape))
+    out_h, out_w = window.size(image_size(emit.spec(x)), (kernel[0], kernel[1]))
+    (top, left), wanted = window.padding, (batch, out_h, out_w, outs)
+    if wanted == shape:
+        return image
+    return sliced(emit, image, (0, top, left, 0), (batch, top + out_h, left + out_w, outs))
+
+
+def _padded(weight: Recipe, axis: int, size: int) -> Recipe:
+    """A filter with zeros after its last cell along an axis."""
+    if weight.shape[axis] == size:
+        return weight
+    shape = (*weight.shape[:axis], size - weight.shape[axis], *weight.shape[axis + 1 :])
+    return concatenate((weight, full(shape, 0.0, weight.dtype)), axis)
