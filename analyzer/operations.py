@@ -17,6 +17,17 @@ from analyzer.shape_rules import NUMBER_OPS, RULES
 _MAX_TRIED = 1 << 27
 
 
+SHAPE_ONLY = frozenset(
+    f"aten::{prefix}{name}{suffix}"
+    for prefix, suffix in (("new_", ""), ("", "_like"))
+    for name in ("zeros", "ones", "full", "empty")
+)
+"""Ops whose result depends on the shape and element type of the first argument, not on its elements."""
+
+# Results of these are made with elements up to this many.
+_MAX_MADE = 1 << 16
+
+
 class OpError(Exception):
     """An op could not be called on what is known of its arguments."""
 
@@ -70,6 +81,8 @@ def evaluate(operation: Operation, items: Sequence[object]) -> object:
     if any(isinstance(draft, Draft) and draft.tensor is None for item in items for draft in _flat(item)):
         raise OpError("an argument is known only at run time")
     values = [_plain(item) for item in items]
+    if operation.name in SHAPE_ONLY:
+        values[0] = _small_stand_in(values[0])
     on_meta = any(isinstance(x, torch.Tensor) and x.is_meta for value in values for x in _flat(value))
     if on_meta or operation.name in QUANTIZED_RULES:
         rule = QUANTIZED_RULES.get(operation.name) or RULES.get(operation.name)
@@ -77,6 +90,8 @@ def evaluate(operation: Operation, items: Sequence[object]) -> object:
             answer = rule(dict(zip((a.name for a in operation.arguments), values, strict=False)))
             if answer is not None:
                 return answer
+        if operation.is_mutable and _is_overwritten(operation, values[0]):
+            return values[0]
         values = [
             torch.device("meta") if isinstance(value, torch.device) and "Device" in argument.kind else value
             for argument, value in zip(operation.arguments, values, strict=False)
@@ -88,6 +103,22 @@ def evaluate(operation: Operation, items: Sequence[object]) -> object:
             raise
     # Some meta kernels refuse constants whose elements are known, for they live on another device.
     return _call(operation, [_to_meta(value) for value in values])
+
+
+def _is_overwritten(operation: Operation, target: object) -> bool:
+    """Whether an in-place op writes over a tensor without elements, of which nothing changes then."""
+    name = operation.name.removesuffix("_")
+    return isinstance(target, torch.Tensor) and target.is_meta and (name in RULES or name in _OVERWRITES)
+
+
+_OVERWRITES = frozenset({"aten::fill", "aten::copy", "aten::zero"})
+
+
+def _small_stand_in(value: object) -> object:
+    """A tensor with elements in place of one without, where only its type matters and it is small."""
+    if isinstance(value, torch.Tensor) and value.is_meta and value.numel() <= _MAX_MADE:
+        return torch.zeros((), dtype=value.dtype).expand(value.shape)
+    return value
 
 
 def failure(operation: Operation, items: Sequence[object]) -> str | None:

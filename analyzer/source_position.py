@@ -50,7 +50,8 @@ class SourceFinder:
             place = find_place(text)
             self._places[text] = place
         file, _ = place
-        if file is None or _INTERNAL.search(file):
+        # A node that PyTorch made itself has no text, and a traced one has every frame there is.
+        if text.strip() and not _TRACED.match(text) and (file is None or _INTERNAL.search(file)):
             site = self._call_site(path, node.kind().partition("::")[2].rstrip("_"))
             place = site if site != _NOWHERE else place
         return SourcePosition(place[0], place[1], path)
@@ -180,8 +181,14 @@ def _chain(call: torch._C.Node) -> list[str]:
 def find_place(text: str) -> Place:
     """The innermost frame outside PyTorch's own modules, else the innermost; the text is a source range's."""
     original, _, _ = text.partition("Serialized ")
-    frames = [(m["file"], int(m["line"])) for m in _TRACED.finditer(original)]
-    frames = frames or [(m["file"], int(m["line"])) for m in _SCRIPTED.finditer(original)]
-    if not frames:
-        return _NOWHERE
-    return next((frame for frame in frames if not _INTERNAL.search(frame[0])), frames[0])
+    for pattern in (_TRACED, _SCRIPTED):
+        first = _NOWHERE
+        for match in pattern.finditer(original):
+            file = match["file"]
+            if not _INTERNAL.search(file):
+                return file, int(match["line"])
+            if first == _NOWHERE:
+                first = file, int(match["line"])
+        if first != _NOWHERE:
+            return first
+    return _NOWHERE

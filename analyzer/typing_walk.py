@@ -24,7 +24,7 @@ from analyzer.graph import (
     TensorType,
 )
 from analyzer.mutation import Aliases, become_overwritten, functional_form, make_functional
-from analyzer.operations import Operation, OpError, evaluate, failure, operation_of
+from analyzer.operations import SHAPE_ONLY, Operation, OpError, evaluate, failure, operation_of
 from analyzer.quantized_ops import PackedParameters, Unpacked, packed_result
 from analyzer.structure_ops import LIST_OPS, LIST_WRITES, STRUCTURE_OPS, UNANSWERED, ListWrite
 from analyzer.tensor_types import tensor_type
@@ -37,12 +37,6 @@ MAX_LITERAL = 256
 # A constant with more elements than this is typed, not computed.
 _MAX_COMPUTED = 1 << 20
 
-# The result depends on the shape and element type of the first argument, not on its elements.
-_SHAPE_ONLY = frozenset(
-    f"aten::{prefix}{name}{suffix}"
-    for prefix, suffix in (("new_", ""), ("", "_like"))
-    for name in ("zeros", "ones", "full", "empty")
-)
 # The result is read from elements, which quantized tensors have here although they are not known.
 _ELEMENT_READS = frozenset(f"aten::{name}" for name in ("item", "Int", "Float", "Bool", "equal", "is_nonzero"))
 # They tell a person something and compute nothing.
@@ -276,7 +270,7 @@ class TypingWalk:
     def _is_constant(self, node: torch._C.Node, operation: Operation, items: Sequence[object]) -> bool:
         if node.isNondeterministic() or (operation.is_mutable and self.depth):
             return False
-        if operation.name in _SHAPE_ONLY:
+        if operation.name in SHAPE_ONLY:
             items = items[1:]
         return all(draft.is_constant for item in items for draft in drafts_in(item))
 
