@@ -91,6 +91,7 @@ def mobilenet() -> torch.nn.Module:
     net: torch.nn.Module = torchvision.models.mobilenet_v2(weights=None)
     with torch.no_grad():
         net.train()(torch.rand(4, 3, 64, 96))
+        net.get_parameter("classifier.1.weight").mul_(20)
     for module in net.modules():
         if isinstance(module, torch.nn.ReLU6):
             module.inplace = False
