@@ -10,26 +10,29 @@ from lowering.nnapi.model import Buffer, Immediate, Operand, Shape, UnknownRank
 
 Number = int | float | bool
 
-ELEMENT_STRUCTS: Mapping[OperandType, struct.Struct] = {
-    kind: struct.Struct(f"<{code}")
-    for kind, code in {
-        OperandType.FLOAT32: "f",
-        OperandType.INT32: "i",
-        OperandType.UINT32: "I",
-        OperandType.TENSOR_FLOAT32: "f",
-        OperandType.TENSOR_INT32: "i",
-        OperandType.TENSOR_QUANT8_ASYMM: "B",
-        OperandType.BOOL: "?",
-        OperandType.TENSOR_QUANT16_SYMM: "h",
-        OperandType.TENSOR_FLOAT16: "e",
-        OperandType.TENSOR_BOOL8: "?",
-        OperandType.FLOAT16: "e",
-        OperandType.TENSOR_QUANT8_SYMM_PER_CHANNEL: "b",
-        OperandType.TENSOR_QUANT16_ASYMM: "H",
-        OperandType.TENSOR_QUANT8_SYMM: "b",
-        OperandType.TENSOR_QUANT8_ASYMM_SIGNED: "b",
-    }.items()
+Bytes = bytes | memoryview
+"""The bytes of a numbered buffer."""
+
+ELEMENT_CODES: Mapping[OperandType, str] = {
+    OperandType.FLOAT32: "f",
+    OperandType.INT32: "i",
+    OperandType.UINT32: "I",
+    OperandType.TENSOR_FLOAT32: "f",
+    OperandType.TENSOR_INT32: "i",
+    OperandType.TENSOR_QUANT8_ASYMM: "B",
+    OperandType.BOOL: "?",
+    OperandType.TENSOR_QUANT16_SYMM: "h",
+    OperandType.TENSOR_FLOAT16: "e",
+    OperandType.TENSOR_BOOL8: "?",
+    OperandType.FLOAT16: "e",
+    OperandType.TENSOR_QUANT8_SYMM_PER_CHANNEL: "b",
+    OperandType.TENSOR_QUANT16_ASYMM: "H",
+    OperandType.TENSOR_QUANT8_SYMM: "b",
+    OperandType.TENSOR_QUANT8_ASYMM_SIGNED: "b",
 }
+"""The ``struct`` code of one element of every type that has elements."""
+
+ELEMENT_STRUCTS = {kind: struct.Struct(f"<{code}") for kind, code in ELEMENT_CODES.items()}
 """How one element of every type that has elements is stored."""
 
 LONGEST_VECTOR = 4096
@@ -55,7 +58,7 @@ class Constants:
 
     __slots__ = ("_buffers", "_operands", "_scalars", "_vectors")
 
-    def __init__(self, operands: Sequence[Operand], buffers: Sequence[bytes]) -> None:
+    def __init__(self, operands: Sequence[Operand], buffers: Sequence[Bytes]) -> None:
         self._operands = operands
         self._buffers = buffers
         self._scalars: dict[int, Number | None] = {}
@@ -87,7 +90,7 @@ class Constants:
             return None
         return tuple(value for (value,) in element.iter_unpack(data))
 
-    def _data(self, operand: Operand) -> bytes | None:
+    def _data(self, operand: Operand) -> Bytes | None:
         match operand.source:
             case Immediate(data):
                 return data

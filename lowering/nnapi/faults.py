@@ -62,6 +62,9 @@ class Fault:
     message: str
     model: int | None = None
 
+    def __str__(self) -> str:
+        return self.message
+
 
 @dataclass(frozen=True, slots=True)
 class Problem:

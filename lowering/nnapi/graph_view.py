@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from coverage_db.spec import OperandType
-from lowering.nnapi.constants import Constants
+from lowering.nnapi.constants import Bytes, Constants
 from lowering.nnapi.faults import Demand, Fault, Problem, Rule
 from lowering.nnapi.model import UNKNOWN_RANK, UNSPECIFIED, Model, ModelInput, NoValue, Operand, Shape, UnknownRank
 from lowering.nnapi.readings import OPERAND_TYPE_SINCE, UNKNOWN_RANK_SINCE
@@ -79,7 +79,7 @@ class GraphView:
         return place[0].upper() + place[1:]
 
 
-def view(model: Model, index: int | None, buffers: Sequence[bytes]) -> GraphView:
+def view(model: Model, index: int | None, buffers: Sequence[Bytes]) -> GraphView:
     """A model before anything is known to be wrong with it."""
     operands = model.operands
     return GraphView(

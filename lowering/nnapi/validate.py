@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 
 from coverage_db.spec import OperationFacts
+from lowering.nnapi.constants import Bytes
 from lowering.nnapi.faults import Demand, OperationLevel, Rule, Validation
 from lowering.nnapi.graph_view import RANK_LEFT_OPEN, GraphView, view
 from lowering.nnapi.level import LOWEST_LEVEL, highest, reachable, reference_demands
@@ -26,7 +27,7 @@ def validate(
     *,
     level: int | None = None,
     deferred: Collection[Rule] = (),
-    buffers: Sequence[bytes] = (),
+    buffers: Sequence[Bytes] = (),
 ) -> Validation:
     """Check a model against all rules of NNAPI.
 
@@ -59,7 +60,7 @@ def validate(
 
 
 def _check(
-    graph: GraphView, inner: Sequence[GraphView], contracts: Contracts, buffers: Sequence[bytes]
+    graph: GraphView, inner: Sequence[GraphView], contracts: Contracts, buffers: Sequence[Bytes]
 ) -> list[OperationLevel]:
     check_structure(graph, len(inner))
     check_operands(graph, buffers)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from coverage_db.spec import OperandType
-from lowering.nnapi.constants import ELEMENT_STRUCTS, element_count
+from lowering.nnapi.constants import ELEMENT_STRUCTS, Bytes, element_count
 from lowering.nnapi.faults import Rule
 from lowering.nnapi.graph_view import GraphView
 from lowering.nnapi.model import NOT_QUANTIZED, Buffer, Immediate, Operand, Reference, UnknownRank, Unspecified
@@ -25,7 +25,7 @@ NEEDS_SCALE = frozenset({*ZERO_POINTS, OperandType.TENSOR_QUANT16_SYMM, OperandT
 """Types whose one scale is above 0."""
 
 
-def check_operands(graph: GraphView, buffers: Sequence[bytes]) -> None:
+def check_operands(graph: GraphView, buffers: Sequence[Bytes]) -> None:
     """Note what is wrong with each operand by itself."""
     for index, operand in enumerate(graph.model.operands):
         if operand.type.is_tensor:
@@ -59,7 +59,7 @@ def _check_tensor(graph: GraphView, index: int, operand: Operand) -> None:
         graph.add(Rule.OPERAND_SIZE, f"{size} bytes", f"at most {HIGHEST_SIZE} bytes", operand=index)
 
 
-def _check_constant(graph: GraphView, index: int, operand: Operand, buffers: Sequence[bytes]) -> None:
+def _check_constant(graph: GraphView, index: int, operand: Operand, buffers: Sequence[Bytes]) -> None:
     element = ELEMENT_STRUCTS.get(operand.type)
     if element is None or isinstance(operand.source, Reference):
         return

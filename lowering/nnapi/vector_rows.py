@@ -8,12 +8,13 @@ from __future__ import annotations
 import gzip
 import json
 import struct
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NotRequired, TypedDict
 
 from coverage_db.spec import OperandType
+from lowering.nnapi.constants import ELEMENT_CODES
 from lowering.nnapi.model import (
     UNKNOWN_RANK,
     UNSPECIFIED,
@@ -35,25 +36,6 @@ Value = float | int | bool
 
 LEVELS = {"V1_0": 1, "V1_1": 2, "V1_2": 3, "V1_3": 4, "AIDL_V2": 6, "AIDL_V3": 7}
 """The feature level of every version that a row may declare."""
-
-STRUCT_CODES: Mapping[OperandType, str] = {
-    OperandType.FLOAT32: "f",
-    OperandType.INT32: "i",
-    OperandType.UINT32: "I",
-    OperandType.TENSOR_FLOAT32: "f",
-    OperandType.TENSOR_INT32: "i",
-    OperandType.TENSOR_QUANT8_ASYMM: "B",
-    OperandType.BOOL: "?",
-    OperandType.TENSOR_QUANT16_SYMM: "h",
-    OperandType.TENSOR_FLOAT16: "e",
-    OperandType.TENSOR_BOOL8: "?",
-    OperandType.FLOAT16: "e",
-    OperandType.TENSOR_QUANT8_SYMM_PER_CHANNEL: "b",
-    OperandType.TENSOR_QUANT16_ASYMM: "H",
-    OperandType.TENSOR_QUANT8_SYMM: "b",
-    OperandType.TENSOR_QUANT8_ASYMM_SIGNED: "b",
-}
-"""The ``struct`` code of one element of every type that has elements."""
 
 
 class VectorError(Exception):
@@ -174,7 +156,7 @@ def read_rows(path: Path) -> Iterator[VectorRow]:
 
 def pack_values(kind: OperandType, values: Sequence[Value]) -> bytes:
     """Write numbers as the little-endian elements of ``kind``."""
-    return struct.pack(f"<{len(values)}{STRUCT_CODES[kind]}", *values)
+    return struct.pack(f"<{len(values)}{ELEMENT_CODES[kind]}", *values)
 
 
 def _row(row: _RowJson) -> VectorRow:

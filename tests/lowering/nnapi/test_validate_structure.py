@@ -190,6 +190,7 @@ def test_a_message_is_a_sentence_that_names_place_found_and_wanted() -> None:
     assert fault.message == (
         "Operation 0 (ADD), input 1, operand 1: found shape [4, 5]; wanted one that broadcasts with [2, 3]."
     )
+    assert str(fault) == fault.message
 
 
 def test_a_constant_in_a_buffer_is_checked_against_the_buffer_if_it_is_given() -> None:
@@ -197,7 +198,7 @@ def test_a_constant_in_a_buffer_is_checked_against_the_buffer_if_it_is_given() -
     model = single("ADD", [given(F32, (2, 3)), operand, scalar(0)], [computed(F32, (2, 3))])
 
     assert validate(model, FACTS).is_valid
-    assert validate(model, FACTS, buffers=(bytes(32),)).is_valid
+    assert validate(model, FACTS, buffers=(memoryview(bytes(32)),)).is_valid
     short = validate(model, FACTS, buffers=(bytes(31),)).faults
     assert [fault.rule for fault in short] == [Rule.CONSTANT_SIZE]
 
