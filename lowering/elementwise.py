@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from coverage_db.spec import OperandType
 from lowering.draft import OperandId, TensorSpec
 from lowering.emitter import Emitter
+from lowering.weights import full
 
 
 class Elementwise:
@@ -53,12 +55,15 @@ class Elementwise:
         """The product with -1, which unlike NEG exists from feature level 1."""
         return self.scaled(operand, -1.0)
 
-    def polynomial(self, operand: OperandId, coefficients: tuple[float, ...]) -> OperandId:
-        """The polynomial with these coefficients, that of the highest power first."""
-        found = self.scaled(operand, coefficients[0])
-        for coefficient in coefficients[1:-1]:
-            found = self.mul(self.shifted(found, coefficient), operand)
-        return self.shifted(found, coefficients[-1])
-
     def _fusible(self, kind: str, left: OperandId, right: OperandId) -> OperandId:
         return self._emit.operation(kind, [left, right, self._emit.fuse()], self._spec)
+
+
+def full_like(emit: Emitter, number: float) -> OperandId:
+    """A constant with every element equal to ``number``, like the node's output, where nothing broadcasts."""
+    return emit.weight(full(emit.output_spec().shape, number, emit.output_type().dtype))
+
+
+def truth_spec(spec: TensorSpec) -> TensorSpec:
+    """A tensor of truth values in another one's shape."""
+    return TensorSpec(OperandType.TENSOR_BOOL8, spec.shape)

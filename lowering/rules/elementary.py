@@ -1,0 +1,236 @@
+"""Functions of one tensor, element by element, and powers."""
+
+from __future__ import annotations
+
+from math import log
+
+from analyzer.graph import Node
+from lowering.draft import OperandId
+from lowering.elementwise import Elementwise, full_like, truth_spec
+from lowering.emitter import Emitter
+from lowering.error_function import complementary
+from lowering.registry import Rule, lowers
+
+_OPERATIONS = {
+    "aten.neg.default": "NEG",
+    "aten.abs.default": "ABS",
+    "aten.exp.default": "EXP",
+    "aten.log.default": "LOG",
+    "aten.sqrt.default": "SQRT",
+    "aten.rsqrt.default": "RSQRT",
+    "aten.sin.default": "SIN",
+    "aten.floor.default": "FLOOR",
+}
+_TINY = 1e-20
+
+
+def _one_operation(kind: str) -> Rule:
+    def rule(node: Node, emit: Emitter) -> OperandId:
+        return emit.operation(kind, [emit.input("self")])
+
+    return rule
+
+
+for _op, _kind in _OPERATIONS.items():
+    lowers(_op, way="operation")(_one_operation(_kind))
+lowers("aten.pow.Tensor_Scalar", way="root")(_one_operation("SQRT"))
+lowers("aten.pow.Tensor_Scalar", way="inverse root")(_one_operation("RSQRT"))
+
+
+@lowers("aten.neg.default", way="product")
+def neg(node: Node, emit: Emitter) -> OperandId:
+    """Lower to MUL by -1."""
+    x = emit.input("self")
+    return Elementwise(emit, x).negated(x)
+
+
+@lowers("aten.abs.default", way="composed")
+def absolute(node: Node, emit: Emitter) -> OperandId:
+    """Lower to RELU(x) + RELU(-x)."""
+    x = emit.input("self")
+    write = Elementwise(emit, x)
+    return write.add(write.of("RELU", x), write.of("RELU", write.negated(x)))
+
+
+@lowers("aten.ceil.default", way="composed")
+def ceil(node: Node, emit: Emitter) -> OperandId:
+    """Lower to -FLOOR(-x)."""
+    x = emit.input("self")
+    write = Elementwise(emit, x)
+    return write.negated(write.of("FLOOR", write.negated(x)))
+
+
+@lowers("aten.trunc.default", way="composed")
+def trunc(node: Node, emit: Emitter) -> OperandId:
+    """Lower to FLOOR(RELU(x)) - FLOOR(RELU(-x))."""
+    x = emit.input("self")
+    return _truncated(Elementwise(emit, x), x)
+
+
+@lowers("aten.frac.default", way="composed")
+def frac(node: Node, emit: Emitter) -> OperandId:
+    """Lower to x less its truncated value."""
+    x = emit.input("self")
+    write = Elementwise(emit, x)
+    return write.add(x, write.negated(_truncated(write, x)))
+
+
+def _truncated(write: Elementwise, x: OperandId) -> OperandId:
+    above = write.of("FLOOR", write.of("RELU", x))
+    below = write.of("FLOOR", write.of("RELU", write.negated(x)))
+    return write.add(above, write.negated(below))
+
+
+@lowers("aten.round.default", way="composed")
+def round_half_to_even(node: Node, emit: Emitter) -> OperandId:
+    """Lower to FLOOR(x), plus 1 where the rest is above a half, or a half beside an odd number."""
+    x = emit.input("self")
+    write = Elementwise(emit, x)
+    truths = Elementwise(emit, x, truth_spec(emit.output_spec()))
+    below = write.of("FLOOR", x)
+    rest = write.sub(x, below)
+    pairs = write.scaled(write.of("FLOOR", write.scaled(below, 0.5)), 2.0)
+    is_odd = truths.of("GREATER", write.sub(below, pairs), write.number(0.5))
+    is_half = truths.of("EQUAL", rest, write.number(0.5))
+    is_above = truths.of("GREATER", rest, write.number(0.5))
+    goes_up = truths.of("LOGICAL_OR", is_above, truths.of("LOGICAL_AND", is_half, is_odd))
+    return write.of("SELECT", goes_up, write.shifted(below, 1.0), below)
+
+
+@lowers("aten.sign.default", way="composed")
+def sign(node: Node, emit: Emitter) -> OperandId:
+    """Lower to SELECT between 1, 0 and -1."""
+    x = emit.input("self")
+    write = Elementwise(emit, x)
+    truths = Elementwise(emit, x, truth_spec(emit.output_spec()))
+    zero = write.number(0.0)
+    one, none, minus = (full_like(emit, number) for number in (1.0, 0.0, -1.0))
+    below = write.of("SELECT", truths.of("LESS", x, zero), minus, none)
+    return write.of("SELECT", truths.of("GREATER", x, zero), one, below)
+
+
+@lowers("aten.square.default", way="operation")
+@lowers("aten.pow.Tensor_Scalar", way="square")
+def square(node: Node, emit: Emitter) -> OperandId:
+    """Lower to MUL with itself."""
+    x = emit.input("self")
+    return Elementwise(emit, x).mul(x, x)
+
+
+@lowers("aten.pow.Tensor_Scalar", way="cube")
+def cube(node: Node, emit: Emitter) -> OperandId:
+    """Lower to MUL with its square."""
+    x = emit.input("self")
+    write = Elementwise(emit, x)
+    return write.mul(write.mul(x, x), x)
+
+
+@lowers("aten.reciprocal.default", way="operation")
+@lowers("aten.pow.Tensor_Scalar", way="inverse")
+def reciprocal(node: Node, emit: Emitter) -> OperandId:
+    """Lower to DIV of 1."""
+    x = emit.input("self")
+    write = Elementwise(emit, x)
+    return write.div(write.number(1.0), x)
+
+
+@lowers("aten.pow.Tensor_Scalar", way="operation")
+def power(node: Node, emit: Emitter) -> OperandId:
+    """Lower to POW."""
+    x = emit.input("self")
+    return emit.operation("POW", [x, emit.number(emit.real("exponent"), x)])
+
+
+@lowers("aten.pow.Tensor_Tensor", way="operation")
+def power_of_tensors(node: Node, emit: Emitter) -> OperandId:
+    """Lower to POW."""
+    x = emit.input("self")
+    return emit.operation("POW", [x, emit.input_or_number("exponent", x)])
+
+
+@lowers("aten.pow.Scalar", way="operation")
+def power_of_number(node: Node, emit: Emitter) -> OperandId:
+    """Lower to POW of a constant."""
+    exponent = emit.input("exponent")
+    return emit.operation("POW", [emit.number(emit.real("self"), exponent), exponent])
+
+
+@lowers("aten.cos.default", way="composed")
+def cos(node: Node, emit: Emitter) -> OperandId:
+    """Lower to 1 - 2 * SIN(x / 2)^2, which unlike a shifted sine rounds no argument."""
+    x = emit.input("self")
+    write = Elementwise(emit, x)
+    half = write.of("SIN", write.scaled(x, 0.5))
+    return write.shifted(write.scaled(write.mul(half, half), -2.0), 1.0)
+
+
+@lowers("aten.exp2.default", way="composed")
+def exp2(node: Node, emit: Emitter) -> OperandId:
+    """Lower to EXP(x * log(2))."""
+    x = emit.input("self")
+    write = Elementwise(emit, x)
+    return write.of("EXP", write.scaled(x, log(2.0)))
+
+
+@lowers("aten.expm1.default", way="composed")
+def expm1(node: Node, emit: Emitter) -> OperandId:
+    """Lower to EXP(x) - 1."""
+    x = emit.input("self")
+    write = Elementwise(emit, x)
+    return write.shifted(write.of("EXP", x), -1.0)
+
+
+def _logarithm(base: float) -> Rule:
+    def rule(node: Node, emit: Emitter) -> OperandId:
+        x = emit.input("self")
+        write = Elementwise(emit, x)
+        return write.scaled(write.of("LOG", x), 1 / log(base))
+
+    return rule
+
+
+lowers("aten.log2.default", way="composed")(_logarithm(2.0))
+lowers("aten.log10.default", way="composed")(_logarithm(10.0))
+
+
+@lowers("aten.log1p.default", way="composed")
+def log1p(node: Node, emit: Emitter) -> OperandId:
+    """Lower to LOG(x + 1)."""
+    x = emit.input("self")
+    write = Elementwise(emit, x)
+    return write.of("LOG", write.shifted(x, 1.0))
+
+
+def _hyperbolic(sign_of_second: float) -> Rule:
+    def rule(node: Node, emit: Emitter) -> OperandId:
+        x = emit.input("self")
+        write = Elementwise(emit, x)
+        rising, falling = write.of("EXP", x), write.of("EXP", write.negated(x))
+        return write.add(write.scaled(rising, 0.5), write.scaled(falling, 0.5 * sign_of_second))
+
+    return rule
+
+
+lowers("aten.sinh.default", way="composed")(_hyperbolic(-1.0))
+lowers("aten.cosh.default", way="composed")(_hyperbolic(1.0))
+
+
+@lowers("aten.erf.default", way="rational")
+def erf(node: Node, emit: Emitter) -> OperandId:
+    """Lower to sign(x) * (1 - tail), with a rational form of the tail."""
+    x = emit.input("self")
+    return _erf(Elementwise(emit, x), x)
+
+
+@lowers("aten.erfc.default", way="rational")
+def erfc(node: Node, emit: Emitter) -> OperandId:
+    """Lower to 1 - erf(x)."""
+    x = emit.input("self")
+    write = Elementwise(emit, x)
+    return write.sub(write.number(1.0), _erf(write, x))
+
+
+def _erf(write: Elementwise, x: OperandId) -> OperandId:
+    size = write.of("ABS", x)
+    signs = write.div(x, write.of("MAXIMUM", size, write.number(_TINY)))
+    return write.mul(signs, write.sub(write.number(1.0), complementary(write, size)))
