@@ -2,7 +2,8 @@
 
 The facts say what each operation takes; ``readings`` settles what they leave open. Where the specification,
 Android's own validators and its reference executor differ, a model must satisfy all that the specification
-and the executor demand, so that what is valid here also runs.
+and the executor demand, so that what is valid here also runs, for inputs whose values are in range.
+Only extreme scales that the executor's fixed-point arithmetic cannot carry are not looked for.
 """
 
 from __future__ import annotations
