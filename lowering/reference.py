@@ -61,14 +61,15 @@ def graph_values(
     wanted = [value for value in sorted(set(values)) if value in twins]
     for _ in list(graph.outputs()):
         graph.eraseOutput(0)
-    for value in wanted:
-        graph.registerOutput(twins[value])
+    # TorchScript takes functions with one output only.
+    together = graph.create("prim::TupleConstruct", [twins[value] for value in wanted], 1)
+    graph.appendNode(together)
+    graph.registerOutput(together.output())
     torch._C._jit_pass_dce(graph)
     function = torch._C._create_function_from_graph("forward", graph)
     with quiet(), torch.no_grad():
         found = function(captured.module, *(tensor.clone() for tensor in inputs))
-    computed = found if len(wanted) > 1 else (found,)
-    return dict(zip(wanted, computed, strict=True))
+    return dict(zip(wanted, found, strict=True))
 
 
 def _twins(captured: Captured, copy: torch._C.Graph) -> dict[int, torch._C.Value]:
