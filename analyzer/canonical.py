@@ -61,7 +61,8 @@ def _plain(kind: str, length: int | None, item: object) -> object:
         return str(item)
     if length and isinstance(item, list) and len(item) == 1 and not isinstance(item[0], Draft):
         return item * length
-    return item
+    # TorchScript may append to a list after this op has read it.
+    return list(item) if isinstance(item, list) else item
 
 
 def _convolution(op: str, arguments: dict[str, object]) -> tuple[str, dict[str, object]]:

@@ -8,18 +8,18 @@ from pathlib import Path
 
 import torch
 
+from analyzer.constant_values import ConstantValues
 from analyzer.control_flow import DecidedBranch
 from analyzer.drafts import Draft, drafts_in
-from analyzer.graph import Graph, Parameter, TensorType
+from analyzer.graph import Graph, TensorType
 from analyzer.input_binding import InputLayout, choose_types, input_items, layout_of
 from analyzer.input_spec import InputSpec
 from analyzer.model_file import Example, OpenedModel, open_model
 from analyzer.normal_form import normalize
 from analyzer.numbering import Numbered, number_graph
-from analyzer.quantized_ops import unpacked_tensor
 from analyzer.source_position import SourceFinder
 from analyzer.tensor_types import random_tensor, tensor_type
-from analyzer.torchscript import attribute_at, constants_compared_by_identity, quiet
+from analyzer.torchscript import constants_compared_by_identity, quiet
 from analyzer.typing_walk import TypingWalk
 
 Model = Path | torch.nn.Module
@@ -45,6 +45,7 @@ class Captured:
     has_weights: bool
     decided: tuple[DecidedBranch, ...]
     _drafts: tuple[Draft, ...]
+    _constants: ConstantValues
     _stored_inputs: tuple[torch.Tensor, ...]
     _example: list[torch.Tensor] = field(default_factory=list)
 
@@ -67,28 +68,10 @@ class Captured:
         return self._drafts[value].part
 
     def tensor(self, value: int) -> torch.Tensor:
-        """The elements of a parameter or literal. Asks for a graph captured with weights."""
+        """The elements of a constant: stored, or computed by constant nodes. Needs a capture with weights."""
         if not self.has_weights:
             raise ValueError("the graph was captured without weights")
-        draft = self._drafts[value]
-        if draft.part:
-            return self._part(draft)
-        if isinstance(draft.origin, Parameter):
-            found = attribute_at(self.module, draft.origin.path)
-            if isinstance(found, torch.Tensor):
-                return found.detach()
-        literal = draft.torch_value.toIValue()
-        if isinstance(literal, torch.Tensor):
-            return literal
-        if draft.tensor is not None and draft.is_real and draft.is_constant:
-            return draft.tensor
-        raise ValueError(f"value {value} is not a constant")
-
-    def _part(self, draft: Draft) -> torch.Tensor:
-        if isinstance(draft.origin, Parameter):
-            path = draft.origin.path.removesuffix(f".{draft.part}")
-            return unpacked_tensor(attribute_at(self.module, path), draft.part)
-        return unpacked_tensor(draft.torch_value.toIValue(), draft.part)
+        return self._constants.tensor(self._drafts[value])
 
 
 def capture(model: Model, inputs: Inputs | None = None, *, weights: bool, allow_pickle: bool = False) -> Captured:
@@ -136,6 +119,7 @@ def _captured(
         weights,
         tuple(walk.decided),
         numbered.values,
+        ConstantValues(walk.root, numbered.nodes, walk.known),
         _tensors(given) or opened.stored_inputs,
     )
 

@@ -18,7 +18,8 @@ class Draft:
 
     ``tensor`` has the type and, where it is not on ``meta``, the elements; it is None where the type is not
     known. ``origin`` is None for what a node computes. ``part`` names a piece of ``torch_value`` that PyTorch's
-    graph has no value of its own for, such as the weight in quantized packed parameters.
+    graph has no value of its own for, such as the weight in quantized packed parameters. ``base`` is the value
+    that this one is a later version of, after something was written in place.
     """
 
     torch_value: torch._C.Value
@@ -27,6 +28,7 @@ class Draft:
     origin: KnownOrigin | None
     is_constant: bool
     part: str = ""
+    base: Draft | None = None
 
     @property
     def is_real(self) -> bool:

@@ -25,6 +25,7 @@ class Aliases:
     _drafts: dict[int, list[Draft]] = field(default_factory=dict)
     _writers: dict[int, NodeDraft] = field(default_factory=dict)
     _versions: dict[tuple[int, int], Draft] = field(default_factory=dict)
+    _seen: set[Draft] = field(default_factory=set)
 
     def add(self, value: torch._C.Value, item: object) -> None:
         """Remember that ``value`` is, or holds, the tensors in ``item``."""
@@ -33,6 +34,12 @@ class Aliases:
             if key is None:
                 continue
             self._drafts.setdefault(key, []).append(draft)
+            if draft not in self._seen:
+                self._seen.add(draft)
+                # A view that is taken after a write is a view of what was written.
+                writer = self._writers.get(key)
+                if writer is not None:
+                    self._versions[id(writer), id(draft)] = draft
             values = self._values.setdefault(key, [])
             if not values or values[-1] is not value:
                 values.append(value)
@@ -103,7 +110,7 @@ class Aliases:
         found = self._versions.get((id(writer), id(draft)))
         if found is not None:
             return found
-        version = Draft(draft.torch_value, draft.type, draft.tensor, None, writer.is_constant)
+        version = Draft(draft.torch_value, draft.type, draft.tensor, None, writer.is_constant, base=draft)
         if not writer.is_constant:
             become_overwritten(version, writer.op)
         writer.outputs.append(version)
@@ -138,7 +145,7 @@ def functional_form(operation: Operation, node: torch._C.Node) -> Operation | No
     functional = operation_of(schema)
     if len(functional.arguments) != len(operation.arguments):
         return None
-    return functional if functional.call is not None and not functional.is_mutable else None
+    return functional if functional.function is not None and not functional.is_mutable else None
 
 
 def make_functional(graph: torch._C.Graph, node: torch._C.Node, kind: str) -> torch._C.Node:

@@ -131,6 +131,7 @@ def _live(nodes: Sequence[NodeDraft], needed: set[Draft]) -> list[NodeDraft]:
             block.nodes[:] = _live(block.nodes, needed)
         for item in node.arguments.values():
             needed.update(drafts_in(item))
+        needed.update(output.base for output in node.outputs if output.base is not None)
         kept.append(node)
     kept.reverse()
     return kept

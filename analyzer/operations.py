@@ -51,7 +51,7 @@ class Operation:
     overload: str
     arguments: tuple[SchemaArgument, ...]
     is_mutable: bool
-    call: Callable[..., object] | None
+    function: Callable[..., object] | None
 
 
 @lru_cache(maxsize=4096)
@@ -97,12 +97,12 @@ def evaluate(operation: Operation, items: Sequence[object]) -> object:
             for argument, value in zip(operation.arguments, values, strict=False)
         ]
     try:
-        return _call(operation, values)
+        return call(operation, values)
     except OpError:
         if not on_meta:
             raise
     # Some meta kernels refuse constants whose elements are known, for they live on another device.
-    return _call(operation, [_to_meta(value) for value in values])
+    return call(operation, [_to_meta(value) for value in values])
 
 
 def _is_overwritten(operation: Operation, target: object) -> bool:
@@ -134,7 +134,7 @@ def failure(operation: Operation, items: Sequence[object]) -> str | None:
         return None
     values = [_filled(_plain(item)) for item in items]
     try:
-        _call(operation, values)
+        call(operation, values)
     except OpError as error:
         is_fault = isinstance(error.__cause__, (RuntimeError, IndexError, ValueError))
         is_ours = isinstance(error.__cause__, NotImplementedError) or "Expected a value of type" in str(error)
@@ -158,13 +158,14 @@ def _placeholder(item: object) -> object:
     return item
 
 
-def _call(operation: Operation, values: Sequence[object]) -> object:
-    if operation.call is None:
+def call(operation: Operation, values: Sequence[object]) -> object:
+    """Call the op on plain values."""
+    if operation.function is None:
         raise OpError(f"{operation.name} cannot be called alone")
     positional = [v for a, v in zip(operation.arguments, values, strict=False) if not a.is_keyword_only]
     keywords = {a.name: v for a, v in zip(operation.arguments, values, strict=False) if a.is_keyword_only}
     try:
-        return operation.call(*positional, **keywords)
+        return operation.function(*positional, **keywords)
     except (RuntimeError, TypeError, ValueError, IndexError, ArithmeticError) as error:
         raise OpError(_first_line(error)) from error
 
