@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import cast
@@ -81,6 +82,8 @@ class _Builder:
         unknown = (set(self._tensors) | set(self._args)) - known
         if unknown:
             raise CardError(f"{self._where}: the op has no arguments {sorted(unknown)}; it has {sorted(known)}")
+        order = [argument.name for argument in schema.arguments]
+        by_position = order[: order.index("self") + 1] if "self" in order else []
         given = []
         for argument in schema.arguments:
             if packing is not None and argument.name == packing.argument:
@@ -90,8 +93,8 @@ class _Builder:
             else:
                 text = self._argument(names[argument.name])
             if text is not None:
-                # TorchScript takes the first argument of a method-like op by position only.
-                given.append(text if argument.name == "self" else f"{argument.name}={text}")
+                # TorchScript takes `self`, and so what stands before it, by position only.
+                given.append(text if argument.name in by_position else f"{argument.name}={text}")
         return given
 
     def _packed(self, packing: Packing) -> object:
@@ -114,7 +117,7 @@ class _Builder:
             if isinstance(spec, str):
                 return self._tensor(spec, name)
             return "[" + ", ".join(self._tensor(part, f"{name}{index}") for index, part in enumerate(spec)) + "]"
-        return repr(_listed(self._args[name])) if name in self._args else None
+        return _written(self._args[name]) if name in self._args else None
 
     def _tensor(self, spec: str, name: str) -> str:
         tensor = self._random(spec)
@@ -134,6 +137,13 @@ class _Builder:
         if plain.endswith("+"):
             tensor = tensor.abs() + _LEAST_POSITIVE
         return per_channel(tensor, int(axis)) if axis else tensor
+
+
+def _written(value: object) -> str:
+    """An argument as TorchScript writes it, which has no name for infinity."""
+    if isinstance(value, float) and math.isinf(value):
+        return f"float('{value}')"
+    return repr(_listed(value))
 
 
 def _listed(value: object) -> object:

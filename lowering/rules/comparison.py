@@ -1,0 +1,119 @@
+"""Comparisons, logic of truth values, and choices between two tensors."""
+
+from __future__ import annotations
+
+from analyzer.graph import ElementType, Node
+from lowering.draft import OperandId
+from lowering.elementwise import Elementwise, full_like, truth_spec
+from lowering.emitter import Emitter
+from lowering.registry import Rule, lowers
+from lowering.weights import full
+
+_COMPARISONS = {
+    "eq": "EQUAL",
+    "ne": "NOT_EQUAL",
+    "gt": "GREATER",
+    "ge": "GREATER_EQUAL",
+    "lt": "LESS",
+    "le": "LESS_EQUAL",
+}
+_CONNECTIVES = {
+    "aten.logical_and.default": "LOGICAL_AND",
+    "aten.__and__.Tensor": "LOGICAL_AND",
+    "aten.bitwise_and.Tensor": "LOGICAL_AND",
+    "aten.logical_or.default": "LOGICAL_OR",
+    "aten.__or__.Tensor": "LOGICAL_OR",
+    "aten.bitwise_or.Tensor": "LOGICAL_OR",
+    "aten.logical_xor.default": "NOT_EQUAL",
+    "aten.__xor__.Tensor": "NOT_EQUAL",
+    "aten.bitwise_xor.Tensor": "NOT_EQUAL",
+}
+
+
+def _of_two(kind: str) -> Rule:
+    def rule(node: Node, emit: Emitter) -> OperandId:
+        x = emit.input("self")
+        return emit.operation(kind, [x, emit.input_or_number("other", x)])
+
+    return rule
+
+
+for _name, _kind in _COMPARISONS.items():
+    lowers(f"aten.{_name}.Tensor", f"aten.{_name}.Scalar", way="operation")(_of_two(_kind))
+for _op, _kind in _CONNECTIVES.items():
+    lowers(_op, way="operation")(_of_two(_kind))
+
+
+@lowers("aten.logical_not.default", "aten.bitwise_not.default", way="operation")
+def logical_not(node: Node, emit: Emitter) -> OperandId:
+    """Lower to LOGICAL_NOT."""
+    return emit.operation("LOGICAL_NOT", [emit.input("self")])
+
+
+@lowers("aten.where.self", way="operation")
+def where(node: Node, emit: Emitter) -> OperandId:
+    """Lower to SELECT."""
+    return emit.operation("SELECT", [emit.input("condition"), emit.input("self"), emit.input("other")])
+
+
+@lowers("aten.where.self", way="widened")
+def widened_where(node: Node, emit: Emitter) -> OperandId:
+    """Lower to SELECT of three tensors that are widened to the output's shape."""
+    return emit.operation("SELECT", [_wide_truths(emit, "condition"), _wide(emit, "self"), _wide(emit, "other")])
+
+
+@lowers("aten.where.ScalarOther", way="widened")
+def where_else_number(node: Node, emit: Emitter) -> OperandId:
+    """Lower to SELECT between the tensor and a number, the condition widened."""
+    other = full_like(emit, emit.real("other"))
+    return emit.operation("SELECT", [_wide_truths(emit, "condition"), emit.input("self"), other])
+
+
+@lowers("aten.where.ScalarSelf", way="widened")
+def where_number(node: Node, emit: Emitter) -> OperandId:
+    """Lower to SELECT between a number and the tensor, the condition widened."""
+    number = full_like(emit, emit.real("self"))
+    return emit.operation("SELECT", [_wide_truths(emit, "condition"), number, emit.input("other")])
+
+
+@lowers("aten.masked_fill.Scalar", way="operation")
+def masked_fill(node: Node, emit: Emitter) -> OperandId:
+    """Lower to SELECT between a number and the tensor."""
+    return emit.operation("SELECT", [emit.input("mask"), full_like(emit, emit.real("value")), emit.input("self")])
+
+
+@lowers("aten.masked_fill.Scalar", way="widened")
+def widened_masked_fill(node: Node, emit: Emitter) -> OperandId:
+    """Lower to SELECT between a number and the tensor, the mask widened."""
+    number = full_like(emit, emit.real("value"))
+    return emit.operation("SELECT", [_wide_truths(emit, "mask"), number, emit.input("self")])
+
+
+def _wide_truths(emit: Emitter, name: str) -> OperandId:
+    """Truth values in the output's shape: LOGICAL_OR with false broadcasts them."""
+    spec = truth_spec(emit.output_spec())
+    nowhere = emit.weight(full(spec.shape, 0.0, ElementType.BOOL))
+    return emit.operation("LOGICAL_OR", [emit.input(name), nowhere], spec)
+
+
+def _wide(emit: Emitter, name: str) -> OperandId:
+    """A tensor or number in the output's shape: ADD of zeros broadcasts it."""
+    zeros = full_like(emit, 0.0)
+    return emit.operation("ADD", [emit.input_or_number(name, zeros), zeros, emit.fuse()])
+
+
+@lowers("aten.threshold.default", way="composed")
+def threshold(node: Node, emit: Emitter) -> OperandId:
+    """Lower to SELECT by GREATER."""
+    x = emit.input("self")
+    is_above = emit.operation("GREATER", [x, emit.number(emit.real("threshold"), x)], truth_spec(emit.output_spec()))
+    return emit.operation("SELECT", [is_above, x, full_like(emit, emit.real("value"))])
+
+
+@lowers("aten.hardshrink.default", way="composed")
+def hardshrink(node: Node, emit: Emitter) -> OperandId:
+    """Lower to SELECT by GREATER of the absolute value."""
+    x = emit.input("self")
+    size = Elementwise(emit, x).of("ABS", x)
+    is_above = emit.operation("GREATER", [size, emit.number(emit.real("lambd"), x)], truth_spec(emit.output_spec()))
+    return emit.operation("SELECT", [is_above, x, full_like(emit, 0.0)])
