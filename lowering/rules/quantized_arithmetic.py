@@ -1,0 +1,210 @@
+"""Between floats and quantized tensors, and arithmetic on quantized tensors: one operation, or in floats."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from analyzer.graph import Node
+from coverage_db.spec import FuseCode, OperandType
+from lowering.draft import OperandId, TensorSpec
+from lowering.emitter import Emitter
+from lowering.in_floats import as_floats, dequantized, quantized
+from lowering.nnapi.model import Immediate, QuantParams
+from lowering.registry import lowers
+from lowering.weights import Recipe, full
+
+_LARGEST = 255
+"""The largest stored integer of QUANT8_ASYMM."""
+
+_FUSED = {
+    f"quantized.{name}": FuseCode.RELU
+    for kind in ("add", "mul")
+    for name in (f"{kind}_relu.default", f"{kind}_relu.Scalar", f"{kind}_scalar_relu.default")
+}
+"""Ops that clamp what they compute."""
+
+
+def _fused(node: Node, emit: Emitter) -> OperandId:
+    return emit.fuse(_FUSED.get(node.op, FuseCode.NONE))
+
+
+@lowers("aten.quantize_per_tensor.default", "aten.quantize_per_tensor.tensor_qparams", way="operation")
+def quantize(node: Node, emit: Emitter) -> OperandId:
+    """Lower to QUANTIZE."""
+    return emit.operation("QUANTIZE", [emit.input("self")])
+
+
+@lowers("aten.dequantize.self", way="operation")
+def dequantize(node: Node, emit: Emitter) -> OperandId:
+    """Lower to DEQUANTIZE."""
+    return emit.operation("DEQUANTIZE", [emit.input("self")])
+
+
+@lowers("aten.fake_quantize_per_tensor_affine.default", way="there-and-back")
+def fake_quantize(node: Node, emit: Emitter) -> OperandId:
+    """Lower to QUANTIZE and DEQUANTIZE."""
+    quant = QuantParams(emit.real("scale"), emit.integer("zero_point") - emit.integer("quant_min"))
+    steps = replace(emit.output_spec(), type=OperandType.TENSOR_QUANT8_ASYMM, quant=quant)
+    return emit.operation("DEQUANTIZE", [emit.operation("QUANTIZE", [emit.input("self")], steps)])
+
+
+@lowers("quantized.add.default", "quantized.add_relu.default", way="operation")
+def add(node: Node, emit: Emitter) -> OperandId:
+    """Lower to ADD."""
+    return emit.operation("ADD", [emit.input("qa"), emit.input("qb"), _fused(node, emit)])
+
+
+@lowers("quantized.mul.default", "quantized.mul_relu.default", way="operation")
+def mul(node: Node, emit: Emitter) -> OperandId:
+    """Lower to MUL."""
+    return emit.operation("MUL", [emit.input("qa"), emit.input("qb"), _fused(node, emit)])
+
+
+@lowers("quantized.mul.default", "quantized.mul_relu.default", way="in-floats")
+def mul_in_floats(node: Node, emit: Emitter) -> OperandId:
+    """Lower to MUL of floats."""
+    factors = [dequantized(emit, emit.input(name)) for name in ("qa", "qb")]
+    return quantized(emit, emit.operation("MUL", [*factors, _fused(node, emit)], as_floats(emit.output_spec())))
+
+
+def _number(emit: Emitter, value: float) -> OperandId:
+    """A number as a quantized tensor of one element, exactly: the largest or smallest step of a scale of its own."""
+    scale = abs(value) / _LARGEST if value else 1.0
+    stored, zero_point = (0, _LARGEST) if value < 0 else (_LARGEST if value else 0, 0)
+    spec = TensorSpec(OperandType.TENSOR_QUANT8_ASYMM, (1,), QuantParams(scale, zero_point))
+    return emit.draft.add(spec, Immediate(bytes([stored])))
+
+
+@lowers(
+    "quantized.add_scalar.default",
+    "quantized.add_scalar_relu.default",
+    "quantized.add.Scalar",
+    "quantized.add_relu.Scalar",
+    way="operation",
+)
+def add_number(node: Node, emit: Emitter) -> OperandId:
+    """Lower to ADD of a constant."""
+    return emit.operation("ADD", [emit.input("qa"), _number(emit, emit.real("b")), _fused(node, emit)])
+
+
+@lowers(
+    "quantized.mul_scalar.default",
+    "quantized.mul_scalar_relu.default",
+    "quantized.mul.Scalar",
+    "quantized.mul_relu.Scalar",
+    way="operation",
+)
+def mul_by_number(node: Node, emit: Emitter) -> OperandId:
+    """Lower to MUL by a constant."""
+    return emit.operation("MUL", [emit.input("qa"), _number(emit, emit.real("b")), _fused(node, emit)])
+
+
+@lowers("quantized.cat.default", way="operation")
+def cat(node: Node, emit: Emitter) -> OperandId:
+    """Lower to CONCATENATION."""
+    return _joined(emit)
+
+
+def _joined(emit: Emitter) -> OperandId:
+    axis = emit.axis(emit.integer("dim"), emit.output_type().rank)
+    return emit.operation("CONCATENATION", [*emit.inputs_of("qx"), emit.int32(axis)])
+
+
+@lowers("quantized.cat_relu.default", way="operation")
+def cat_relu(node: Node, emit: Emitter) -> OperandId:
+    """Lower to CONCATENATION and RELU."""
+    return emit.operation("RELU", [_joined(emit)])
+
+
+@lowers("quantized.relu6.default", way="operation")
+def relu6(node: Node, emit: Emitter) -> OperandId:
+    """Lower to RELU6."""
+    return emit.operation("RELU6", [emit.input("qx")])
+
+
+@lowers("quantized.hardswish.default", way="in-floats")
+def hardswish(node: Node, emit: Emitter) -> OperandId:
+    """Lower to ADD, RELU6 and MUL of floats: the quantized HARD_SWISH rounds its input to fewer bits."""
+    x = dequantized(emit, emit.input("input"))
+    spec = emit.spec(x)
+    shifted = emit.operation("ADD", [x, emit.number(3.0, x), emit.fuse()], spec)
+    clamped = emit.operation("RELU6", [shifted], spec)
+    share = emit.operation("MUL", [clamped, emit.number(1 / 6, x), emit.fuse()], spec)
+    return quantized(emit, emit.operation("MUL", [x, share, emit.fuse()], spec))
+
+
+@lowers("quantized.sigmoid.default", way="operation")
+def sigmoid(node: Node, emit: Emitter) -> OperandId:
+    """Lower to LOGISTIC."""
+    return emit.operation("LOGISTIC", [emit.input("qx")])
+
+
+@lowers("quantized.sigmoid.default", way="in-floats")
+def sigmoid_in_floats(node: Node, emit: Emitter) -> OperandId:
+    """Lower to LOGISTIC of floats."""
+    x = dequantized(emit, emit.input("qx"))
+    return quantized(emit, emit.operation("LOGISTIC", [x], emit.spec(x)))
+
+
+@lowers("quantized.leaky_relu.default", way="operation")
+def leaky_relu(node: Node, emit: Emitter) -> OperandId:
+    """Lower to PRELU with one slope."""
+    return emit.operation("PRELU", [emit.input("qx"), _number(emit, emit.real("negative_slope"))])
+
+
+@lowers("quantized.elu.default", "quantized.celu.default", way="in-floats")
+def elu(node: Node, emit: Emitter) -> OperandId:
+    """Lower to ELU of floats."""
+    x = dequantized(emit, emit.input("self"))
+    return quantized(emit, emit.operation("ELU", [x, emit.scalar(emit.real("alpha"), x)], emit.spec(x)))
+
+
+@lowers("quantized.softmax.default", way="in-floats")
+def softmax(node: Node, emit: Emitter) -> OperandId:
+    """Lower to SOFTMAX of floats along an axis."""
+    x = dequantized(emit, emit.input("qx"))
+    axis = emit.axis(emit.integer("dim"), emit.output_type().rank)
+    return quantized(emit, emit.operation("SOFTMAX", [x, emit.scalar(1.0, x), emit.int32(axis)], emit.spec(x)))
+
+
+@lowers("quantized.matmul.default", way="in-floats")
+def matmul(node: Node, emit: Emitter) -> OperandId:
+    """Lower to BATCH_MATMUL of floats."""
+    factors = [dequantized(emit, emit.input(name)) for name in ("qa", "qb")]
+    flags = [emit.boolean(False), emit.boolean(False)]
+    return quantized(emit, emit.operation("BATCH_MATMUL", [*factors, *flags], as_floats(emit.output_spec())))
+
+
+_BATCH_NORMS = ("quantized.batch_norm.default", "quantized.batch_norm1d.default", "quantized.batch_norm2d.default")
+_BATCH_NORMS_WITH_RELU = tuple(op.replace(".default", "_relu.default") for op in _BATCH_NORMS)
+
+
+@lowers(*_BATCH_NORMS, way="in-floats")
+def batch_norm(node: Node, emit: Emitter) -> OperandId:
+    """Lower to MUL and ADD of floats, one number a channel."""
+    return quantized(emit, _affine(emit))
+
+
+@lowers(*_BATCH_NORMS_WITH_RELU, way="in-floats")
+def batch_norm_relu(node: Node, emit: Emitter) -> OperandId:
+    """Lower to MUL, ADD and RELU of floats, one number a channel."""
+    x = _affine(emit)
+    return quantized(emit, emit.operation("RELU", [x], emit.spec(x)))
+
+
+def _affine(emit: Emitter) -> OperandId:
+    mean = emit.constant("mean")
+    factor = (emit.constant("var") + emit.real("eps")).rsqrt()
+    if emit.has("weight"):
+        factor = factor * emit.constant("weight")
+    bias = emit.constant("bias") if emit.has("bias") else full(mean.shape, 0.0, mean.dtype)
+    x = dequantized(emit, emit.input("qx"))
+    spec = emit.spec(x)
+    scaled = emit.operation("MUL", [x, _by_channel(emit, factor), emit.fuse()], spec)
+    return emit.operation("ADD", [scaled, _by_channel(emit, bias - mean * factor), emit.fuse()], spec)
+
+
+def _by_channel(emit: Emitter, numbers: Recipe) -> OperandId:
+    rank = emit.output_type().rank
+    shape = tuple(numbers.shape[0] if axis == 1 else 1 for axis in range(rank))
+    return emit.weight(numbers.reshape(*emit.arranged(shape)))
