@@ -16,6 +16,7 @@ from coverage_db import cards, checks, spec
 from coverage_db.cache import write_whole
 from coverage_db.card_tables import CARD_TABLES
 from coverage_db.documents import DocumentFormat
+from coverage_db.errors import BuildError
 from coverage_db.knowledge import TEXT_DIRECTORY, Knowledge, load_knowledge
 from coverage_db.operation_tables import OPERATION_TABLES
 from coverage_db.platform_tables import PLATFORM_TABLES
@@ -24,10 +25,6 @@ from coverage_db.signature_tables import SIGNATURE_TABLES
 from coverage_db.tables import TablePlan
 
 TABLES: tuple[TablePlan, ...] = (*PLATFORM_TABLES, *OPERATION_TABLES, *SIGNATURE_TABLES, *CARD_TABLES)
-
-
-class BuildError(Exception):
-    """The text contradicts itself, or the database cannot be written where it should be."""
 
 
 def build_database(path: Path, directory: Path = TEXT_DIRECTORY) -> None:

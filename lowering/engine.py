@@ -125,7 +125,7 @@ def _finished(
     finished = emitter.draft.finish(relaxed=False)
     validation = validate(finished.model, facts)
     if validation.faults:
-        told = "; ".join(str(fault) for fault in validation.faults[:3])
+        told = "; ".join(fault.message for fault in validation.faults[:3])
         raise RuleError(f"part {part.index} is not a legal model ({len(validation.faults)} faults): {told}")
     if validation.level != promised:
         raise RuleError(f"part {part.index} needs feature level {validation.level}, its verdicts promised {promised}")

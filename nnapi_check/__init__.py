@@ -1,1 +1,147 @@
-"""nnapi-check: will this PyTorch model run on Android's Neural Networks API, and if not, why not?"""
+"""nnapi-check: will this PyTorch model run on Android's Neural Networks API, and if not, why not?
+
+    import nnapi_check
+
+    report = nnapi_check.check("model.pt", api_level=29)
+    report.readiness, report.score, report.blockers
+    nnapi_check.convert("model.pt", "model_nnapi.pt", api_level=29)
+
+PyTorch is imported by the first call that needs it, not by this module.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from analyzer.errors import InputError
+from coverage_db.levels import LevelError
+
+if TYPE_CHECKING:
+    import torch
+
+    from analyzer.input_spec import InputSpec
+    from coverage_db.queries import Registry
+    from reports.views import ModelReport, VerificationView
+
+    Model = str | Path | torch.nn.Module
+    Inputs = Sequence[torch.Tensor] | Sequence[InputSpec] | Sequence[str]
+
+__all__ = ["InputError", "LevelError", "check", "convert", "registry", "verify"]
+
+
+def check(
+    model: Model,
+    inputs: Inputs | None = None,
+    *,
+    api_level: int | None = None,
+    feature_level: int | None = None,
+    min_score: float | None = None,
+    requires_ready: bool = False,
+    allow_pickle: bool = False,
+) -> ModelReport:
+    """Say whether a model runs on NNAPI at one level, what is in the way and how to fix it.
+
+    ``model`` is a file, or a module in memory, which is traced unless it is TorchScript already. ``inputs`` are
+    tensors, or specifications such as ``"f32[1,3,224,224]"``; None takes those stored with the model. Exactly one of
+    ``api_level`` (27 to 36) and ``feature_level`` (1 to 8) is given. Raises ``InputError`` or ``LevelError``.
+    """
+    from nnapi_check.pipeline import Request, check_model
+    from nnapi_check.progress import Progress
+
+    request = Request(api_level, feature_level, min_score, requires_ready, allow_pickle)
+    return check_model(_model(model), _inputs(inputs), request, Progress(is_quiet=True)).report
+
+
+def convert(
+    model: Model,
+    output: str | Path,
+    inputs: Inputs | None = None,
+    *,
+    api_level: int | None = None,
+    feature_level: int | None = None,
+    min_score: float | None = None,
+    requires_ready: bool = False,
+    allow_pickle: bool = False,
+    lite: bool = False,
+    bundle_input: bool = False,
+    verify: bool = True,
+    layers: bool = False,
+) -> ModelReport:
+    """Convert a model to one TorchScript file with NNAPI parts and a CPU fallback, and measure its numbers.
+
+    Arguments are those of ``check``. With ``lite`` the file suits PyTorch Mobile's lite interpreter, ``bundle_input``
+    stores an example input in it, and ``layers`` compares layer by layer. The report's ``verification`` has the
+    numbers; its ``artifact`` is None, and nothing was written, where the gate was not passed.
+    """
+    from lowering.saving import Form
+    from nnapi_check.pipeline import Request, convert_model
+    from nnapi_check.progress import Progress
+
+    return convert_model(
+        _model(model),
+        _inputs(inputs),
+        Path(output),
+        Request(api_level, feature_level, min_score, requires_ready, allow_pickle),
+        Progress(is_quiet=True),
+        form=Form.LITE if lite else Form.FULL,
+        bundle_input=bundle_input,
+        verify=verify,
+        with_layers=layers,
+    ).report
+
+
+def verify(
+    output: str | Path,
+    against: Model,
+    inputs: Inputs | None = None,
+    *,
+    layers: bool = False,
+    allow_pickle: bool = False,
+) -> VerificationView:
+    """Run a converted file and the model it was made from on the same inputs, and measure how far apart they are."""
+    from nnapi_check.pipeline import verify_file
+    from nnapi_check.progress import Progress
+
+    return verify_file(
+        Path(output),
+        _model(against),
+        _inputs(inputs),
+        Progress(is_quiet=True),
+        with_layers=layers,
+        allow_pickle=allow_pickle,
+    )
+
+
+def registry() -> Registry:
+    """What is known of PyTorch's ops and NNAPI's operations. Imports no PyTorch."""
+    from coverage_db.queries import open_registry
+
+    return open_registry()
+
+
+def _model(model: Model) -> Path | torch.nn.Module:
+    return Path(model) if isinstance(model, str) else model
+
+
+def _inputs(inputs: Inputs | None) -> Sequence[torch.Tensor] | Sequence[InputSpec] | None:
+    import torch
+
+    from analyzer.input_spec import InputSpec, parse_input_spec
+
+    if inputs is None:
+        return None
+    tensors: list[torch.Tensor] = []
+    specs: list[InputSpec] = []
+    for item in inputs:
+        match item:
+            case torch.Tensor():
+                tensors.append(item)
+            case InputSpec():
+                specs.append(item)
+            case str():
+                specs.append(parse_input_spec(item))
+    if tensors and specs:
+        raise InputError("Pass tensors for every input, or specifications for every input.")
+    return tensors or specs

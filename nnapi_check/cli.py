@@ -4,15 +4,12 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import NoReturn
 
 import click
 from click_default_group import DefaultGroup
 
+from nnapi_check.errors import guarded
 from nnapi_check.registry_commands import db, explain, ops
-
-EXIT_FAILED = 1
-EXIT_WRONG = 2
 
 
 @click.group(cls=DefaultGroup, default="check", default_if_no_args=False)
@@ -26,30 +23,57 @@ def main() -> None:
     nnapi-check verify out.pt --against model.pt --layers
     nnapi-check ops search pool                      what is known of ops
     nnapi-check explain NNC402                       a reason, difference or op
+    nnapi-check db status                            the registry in numbers
 
-    Exit codes: 0 the gate is passed, 1 it is not, 2 the input or the call is wrong.
+    Every command has its own --help.
+
+    Exit codes: 0 the gate is passed, 1 it is not, 2 the input or the call is
+    wrong. What is wrong is told in one sentence on the error stream; the
+    standard output holds the result and nothing else.
     """
 
 
 _model = click.argument("model", type=click.Path(path_type=Path))
 _levels = [
-    click.option("--api-level", type=int, metavar="N", help="Android's API level, 27 to 36."),
-    click.option("--feature-level", type=int, metavar="N", help="NNAPI's feature level, 1 to 8, instead."),
+    click.option(
+        "--api-level",
+        type=int,
+        metavar="N",
+        help="The lowest Android that the app supports, as API level 27 to 36. From 35 on NNAPI is deprecated.",
+    ),
+    click.option(
+        "--feature-level",
+        type=int,
+        metavar="N",
+        help="Instead of an API level, NNAPI's own feature level, 1 to 8. Levels 6 to 8 are updates of devices with "
+        "Android 12 and later.",
+    ),
     click.option(
         "--input",
         "inputs",
         multiple=True,
         metavar="SPEC",
-        help="Type and shape of an input, such as 'f32[1,3,224,224]' or 'pixels=f32[1,3,224,224]'. Repeatable. "
-        "Traced models hold their inputs and need none.",
+        help="Type and shape of an input, such as 'f32[1,3,224,224]' or 'pixels=quint8(0.02,128)[1,3,224,224]'. "
+        "Repeatable. Traced models hold their inputs and need none.",
     ),
     click.option("--min-score", type=click.FloatRange(0, 100), metavar="X", help="Fail the gate below this score."),
     click.option("--require-ready", is_flag=True, help="Fail the gate unless one NNAPI model holds everything."),
     click.option(
-        "--allow-pickle", is_flag=True, help="Open files that run code of their maker when opened. Trust them first."
+        "--allow-pickle",
+        is_flag=True,
+        help="Open files that run code of their maker when opened: pickled modules. Only for files that you trust.",
     ),
-    click.option("--format", "form", type=click.Choice(["text", "json"]), default="text", show_default=True),
-    click.option("--html", type=click.Path(path_type=Path, dir_okay=False), metavar="FILE", help="Also write a page."),
+    click.option(
+        "--format",
+        "form",
+        type=click.Choice(["text", "json"]),
+        default="text",
+        show_default=True,
+        help="JSON follows a versioned schema (reports/schema/report-1.json).",
+    ),
+    click.option(
+        "--html", type=click.Path(path_type=Path), metavar="FILE", help="Also write the report as one HTML page."
+    ),
 ]
 
 
@@ -65,66 +89,101 @@ def _with_levels(command: click.decorators.FC) -> click.decorators.FC:
 def check(model: Path, html: Path | None, form: str, **options: object) -> None:
     """Say whether MODEL runs on NNAPI, what is in the way and how to fix it.
 
-    MODEL is TorchScript (.pt, .ptl) or an exported program (.pt2). Weights are not read and nothing is executed.
-    """
-    from nnapi_check import model_commands
+    MODEL is a file: TorchScript (.pt, .ptl) or an exported program (.pt2).
+    Nothing in it is executed and no weight is read. Name the lowest Android
+    that the app supports by --api-level, or NNAPI's --feature-level.
 
-    sys.exit(_guarded(lambda: model_commands.check(model, html, form, options)))
+    \b
+    Verdicts
+      ready                one NNAPI model holds everything
+      ready with fallback  some parts run on NNAPI, the rest on the CPU
+      not worthwhile       what could run there is too little to pay for the way
+      unsupported          no op runs there
+
+    The gate fails on an op of which nothing is known, when no part is worth
+    running, and on what --min-score and --require-ready ask for.
+
+    \b
+    Exit codes
+      0  the gate is passed
+      1  the gate is not passed; the report says why
+      2  the file or the call is wrong
+    """
+
+    def run() -> int:
+        from nnapi_check import model_commands
+
+        return model_commands.check(model, html, form, options)
+
+    sys.exit(guarded(run))
 
 
 @main.command()
 @_model
 @_with_levels
 @click.option("-o", "--output", required=True, type=click.Path(path_type=Path), metavar="OUT", help="File to write.")
-@click.option("--lite", is_flag=True, help="Write for PyTorch Mobile's lite interpreter.")
+@click.option("--lite", is_flag=True, help="Write for PyTorch Mobile's lite interpreter (.ptl).")
 @click.option("--bundle-input", is_flag=True, help="Store an example input in the file, for benchmarking.")
 @click.option("--layers", is_flag=True, help="Also compare layer by layer.")
 @click.option("--no-verify", is_flag=True, help="Do not run the result. It then has no numbers.")
 def convert(model: Path, html: Path | None, form: str, **options: object) -> None:
-    """Convert MODEL to one TorchScript file with NNAPI parts and a CPU fallback, and compare its numbers.
+    """Convert MODEL to one TorchScript file with NNAPI parts and a CPU fallback.
 
-    Nothing is written where the gate refuses: nothing may be unknown, and at least one part must be worthwhile.
+    OUT runs its parts on NNAPI. Where NNAPI is absent its method use_cpu()
+    switches to the original computation, which it holds too; weights are
+    stored once. An input of another shape goes to the CPU by itself.
+
+    The result is then run in PyTorch's own NNAPI binding on this machine, and
+    its numbers are compared with MODEL's. This executes MODEL.
+
+    \b
+    Exit codes
+      0  written, and its numbers are within tolerance
+      1  the gate is not passed and nothing is written, or the numbers differ
+      2  the file or the call is wrong, or OUT cannot be written
     """
-    from nnapi_check import model_commands
 
-    sys.exit(_guarded(lambda: model_commands.convert(model, html, form, options)))
+    def run() -> int:
+        from nnapi_check import model_commands
+
+        return model_commands.convert(model, html, form, options)
+
+    sys.exit(guarded(run))
 
 
 @main.command()
 @click.argument("output", type=click.Path(path_type=Path), metavar="OUT")
 @click.option("--against", required=True, type=click.Path(path_type=Path), metavar="MODEL", help="The original.")
 @click.option("--layers", is_flag=True, help="Also compare layer by layer, worst first.")
-@click.option("--input", "inputs", multiple=True, metavar="SPEC", help="As for check.")
+@click.option("--input", "inputs", multiple=True, metavar="SPEC", help="As for check; its numbers are random.")
+@click.option("--allow-pickle", is_flag=True, help="As for check.")
 @click.option("--format", "form", type=click.Choice(["text", "json"]), default="text", show_default=True)
 def verify(output: Path, against: Path, form: str, **options: object) -> None:
-    """Run the converted file OUT and the MODEL it was made from, and print how far apart they are."""
-    from nnapi_check import model_commands
+    """Compare the numbers of a converted file OUT with those of its original.
 
-    sys.exit(_guarded(lambda: model_commands.verify(output, against, form, options)))
+    Both run on the same inputs: OUT in PyTorch's own NNAPI binding with an
+    NNAPI made for desktops, the original in PyTorch. Without a C compiler the
+    parts run one by one in an interpreter; the text says which of them ran.
+    With --layers every value inside the NNAPI models is compared too.
+
+    \b
+    Exit codes
+      0  every output is within tolerance
+      1  an output is not, or OUT does not run
+      2  a file or the call is wrong
+    """
+
+    def run() -> int:
+        from nnapi_check import model_commands
+
+        return model_commands.verify(output, against, form, options)
+
+    sys.exit(guarded(run))
 
 
 main.add_command(ops)
 main.add_command(explain)
 main.add_command(db)
-
-
-def _guarded(command: object) -> int:
-    """Run a command; bad input becomes one sentence and exit code 2."""
-    from nnapi_check.model_commands import USER_ERRORS
-
-    if not callable(command):
-        raise TypeError("a command was wanted")
-    try:
-        return int(command())
-    except USER_ERRORS as error:
-        _fail(str(error))
-
-
-def _fail(words: str) -> NoReturn:
-    from reports.paint import printable
-
-    click.echo(f"nnapi-check: {printable(' '.join(words.split()))}", err=True)
-    sys.exit(EXIT_WRONG)
 
 
 if __name__ == "__main__":

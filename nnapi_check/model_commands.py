@@ -2,33 +2,28 @@
 
 from __future__ import annotations
 
-import json
 import os
 import sys
 from collections.abc import Mapping
-from dataclasses import asdict
 from pathlib import Path
 
 import click
-from reports.pages import write_page
 
-from analyzer.errors import InputError
 from analyzer.input_spec import InputSpec, parse_input_spec
-from coverage_db.levels import LevelError
 from lowering.saving import Form
+from nnapi_check.errors import say
 from nnapi_check.pipeline import Request, check_model, convert_model, verify_file
 from nnapi_check.progress import Progress
 from reports.console import to_text, verification_lines
-from reports.json_format import to_json
+from reports.json_format import to_json, verification_json
+from reports.pages import check_page, write_page
 from reports.paint import Paint, printable
 from reports.views import ModelReport
-
-USER_ERRORS = (InputError, LevelError)
-"""What is wrong with the user's input or call: one sentence, exit code 2."""
 
 
 def check(model: Path, html: Path | None, form: str, options: Mapping[str, object]) -> int:
     """Check a model and print its report."""
+    check_page(html)
     progress = Progress()
     report = check_model(model, _inputs(options), _request(options), progress).report
     progress.done()
@@ -38,6 +33,7 @@ def check(model: Path, html: Path | None, form: str, options: Mapping[str, objec
 
 def convert(model: Path, html: Path | None, form: str, options: Mapping[str, object]) -> int:
     """Convert a model, and print its report with the measured numbers."""
+    check_page(html)
     progress = Progress()
     made = convert_model(
         model,
@@ -53,12 +49,12 @@ def convert(model: Path, html: Path | None, form: str, options: Mapping[str, obj
     progress.done()
     _show(made.report, html, form)
     if made.path is None:
-        click.echo("nnapi-check: nothing was written, for the gate is not passed.", err=True)
+        say("nothing was written, for the gate is not passed.")
         return 1
     size = f"{made.path.stat().st_size:,} bytes, the original has {model.stat().st_size:,}"
-    click.echo(f"nnapi-check: wrote {printable(str(made.path))} ({size}).", err=True)
+    say(f"wrote {made.path} ({size}).")
     if made.verification is None:
-        click.echo("nnapi-check: its numbers were not compared with PyTorch's (--no-verify).", err=True)
+        say("its numbers were not compared with PyTorch's (--no-verify).")
         return 0
     return 0 if made.verification.is_within_tolerance else 1
 
@@ -66,10 +62,17 @@ def convert(model: Path, html: Path | None, form: str, options: Mapping[str, obj
 def verify(output: Path, against: Path, form: str, options: Mapping[str, object]) -> int:
     """Compare a converted file with its original, and print the numbers."""
     progress = Progress()
-    found = verify_file(output, against, _inputs(options), progress, with_layers=bool(options["layers"]))
+    found = verify_file(
+        output,
+        against,
+        _inputs(options),
+        progress,
+        with_layers=bool(options["layers"]),
+        allow_pickle=bool(options["allow_pickle"]),
+    )
     progress.done()
     if form == "json":
-        click.echo(json.dumps({"schema_version": 1, "verification": asdict(found)}, indent=2))
+        click.echo(verification_json(found))
     else:
         click.echo("\n".join(verification_lines(found, _paint())).lstrip("\n"))
     return 0 if found.is_within_tolerance else 1

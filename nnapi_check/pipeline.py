@@ -21,7 +21,7 @@ from lowering.convert import FactsByName, convert, lower_plan
 from lowering.engine import LoweredPart
 from lowering.package import PackageOptions
 from lowering.saving import Form, check_writable, save_package
-from lowering.verify import Verification, verify_artifact
+from lowering.verify import Verification, VerifyError, verify_artifact
 from nnapi_check.progress import Progress
 from reports.compose import Circumstances, compose
 from reports.numbers import verification_view
@@ -134,14 +134,19 @@ def convert_model(
     if not verify:
         return Converted(output, report, None)
     progress.stage("verifying")
-    verification = verify_artifact(
-        output,
-        model,
-        examples,
-        level=checked.plan.level,
-        names=operation_names(checked.registry),
-        with_layers=with_layers,
-    )
+    try:
+        verification = verify_artifact(
+            output,
+            model,
+            examples,
+            level=checked.plan.level,
+            names=operation_names(checked.registry),
+            with_layers=with_layers,
+        )
+    except VerifyError:
+        # What does not run is not left behind as if it had been converted.
+        output.unlink(missing_ok=True)
+        raise
     view = verification_view(verification, checked.survey)
     return Converted(output, replace(report, verification=view), verification)
 
@@ -160,14 +165,20 @@ def tool_version() -> str:
 
 
 def verify_file(
-    output: Path, against: Path, inputs: Inputs | None, progress: Progress, *, with_layers: bool
+    output: Path,
+    against: Model,
+    inputs: Inputs | None,
+    progress: Progress,
+    *,
+    with_layers: bool,
+    allow_pickle: bool = False,
 ) -> VerificationView:
     """Compare a converted file with the model that it was made from, at the level it was converted for."""
     progress.stage("capturing")
-    captured = capture(against, inputs, weights=True)
+    manifest = open_artifact(output).manifest
+    captured = capture(against, inputs, weights=True, allow_pickle=allow_pickle)
     registry = open_registry()
     found = survey(rewritten(captured), registry, registry.target(TARGET))
-    manifest = open_artifact(output).manifest
     level = manifest.extra.get("feature_level") if manifest is not None else None
     progress.stage("verifying")
     verification = verify_artifact(

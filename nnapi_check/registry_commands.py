@@ -11,8 +11,8 @@ from typing import TypeVar
 
 import click
 
-from coverage_db.build import BuildError
 from coverage_db.checks import CardError
+from coverage_db.errors import BuildError
 from coverage_db.queries import Registry, RegistryError, open_registry
 from coverage_db.text import TextError
 

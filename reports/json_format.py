@@ -6,14 +6,22 @@ import json
 import math
 from dataclasses import asdict
 
-from reports.views import ModelReport
+from reports.views import ModelReport, VerificationView
 
 SCHEMA_VERSION = 1
 
 
 def to_json(report: ModelReport) -> str:
     """The whole report as JSON. Numbers that JSON cannot write (infinite ones) become null."""
-    document = {"schema_version": SCHEMA_VERSION, **asdict(report)}
+    return _text({"schema_version": SCHEMA_VERSION, **asdict(report)})
+
+
+def verification_json(found: VerificationView) -> str:
+    """The numbers of a verification alone, as they stand in a report's ``verification``."""
+    return _text({"schema_version": SCHEMA_VERSION, "verification": asdict(found)})
+
+
+def _text(document: object) -> str:
     return json.dumps(_finite(document), indent=2, ensure_ascii=False, allow_nan=False)
 
 

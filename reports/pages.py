@@ -33,6 +33,18 @@ def to_html(report: ModelReport) -> str:
     return environment.get_template("report.html.j2").render(report=report, map=draw(report))
 
 
+def check_page(path: Path | None) -> None:
+    """Raise ``InputError`` where a page cannot be written to ``path``, before any work is done."""
+    if path is None:
+        return
+    if path.is_dir():
+        raise InputError(f"{path} is a folder; name a file to write the page to.")
+    if not path.parent.is_dir():
+        raise InputError(f"{path} cannot be written: the folder {path.parent} does not exist.")
+    if not os.access(path.parent, os.W_OK | os.X_OK):
+        raise InputError(f"{path} cannot be written: the folder {path.parent} is not writable.")
+
+
 def write_page(report: ModelReport, path: Path) -> None:
     """Write the page. A file that is there is replaced only when the new one is complete."""
     text = to_html(report)

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from coverage_db.build import TABLES, BuildError, build_database
+from coverage_db.build import TABLES, build_database
+from coverage_db.errors import BuildError
 from coverage_db.knowledge import load_knowledge
 from coverage_db.queries import open_registry
 

@@ -1,0 +1,1 @@
+"""What this project costs, and how it fares on real models."""
