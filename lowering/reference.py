@@ -23,6 +23,9 @@ def reference_outputs(model: Path | torch.nn.Module, inputs: Sequence[torch.Tens
             part.training = False
         with quiet(), torch.no_grad():
             return flat_tensors(module(*(tensor.clone() for tensor in inputs)))
+    except RuntimeError as error:
+        last = next((line for line in reversed(str(error).splitlines()) if line.strip()), type(error).__name__)
+        raise InputError(f"The model itself fails on its inputs in PyTorch: {last.strip()}") from error
     finally:
         for part, was_training in modes.items():
             part.training = was_training
@@ -63,6 +66,7 @@ def graph_values(
         graph.eraseOutput(0)
     # TorchScript takes functions with one output only.
     together = graph.create("prim::TupleConstruct", [twins[value] for value in wanted], 1)
+    together.output().setType(torch._C.TupleType([twins[value].type() for value in wanted]))
     graph.appendNode(together)
     graph.registerOutput(together.output())
     torch._C._jit_pass_dce(graph)
