@@ -157,7 +157,9 @@ def parse_check(raw: object, where: str) -> Check:
         case "constant" | "absent" | "known":
             arg = _text(table.pop("arg", None), f"{where}: `arg`")
             _nothing_left(table, where)
-            return {"constant": IsConstant, "absent": IsAbsent, "known": IsKnown}[kind](arg)
+            if kind == "constant":
+                return IsConstant(arg)
+            return IsAbsent(arg) if kind == "absent" else IsKnown(arg)
         case "any-of" | "all-of":
             parts = table.pop("of", None)
             _nothing_left(table, where)

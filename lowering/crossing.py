@@ -6,7 +6,8 @@ from analyzer.graph import NOT_QUANTIZED, ElementType, Graph, PerTensor, TensorT
 from analyzer.layout import NHWC_FROM_NCHW
 from coverage_db.spec import OperandType
 from lowering.border import Border
-from lowering.engine import Crossing, LoweredPart, RuleError
+from lowering.emitter import RuleError
+from lowering.engine import Crossing, LoweredPart
 from lowering.nnapi.model import Operand, UnknownRank
 
 _ELEMENT_TYPES = {
