@@ -128,6 +128,7 @@ def wording(check: Check) -> str:
 
 def quantities(check: Check) -> tuple[str, ...]:
     """Every quantity the check speaks of, in order, each once."""
+    found: tuple[str, ...]
     match check:
         case Compare(_, arg, _, other):
             found = (arg,) if other is None else (arg, other)
