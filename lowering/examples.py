@@ -16,6 +16,7 @@ from analyzer.tensor_types import random_tensor
 from analyzer.torchscript import quiet
 from coverage_db.cards import Card, Example
 from coverage_db.checks import CardError
+from lowering.composed_examples import OURS, composed_source
 from lowering.packed_parameters import Packing, per_channel
 
 _LEAST_POSITIVE = 0.25
@@ -33,17 +34,19 @@ class ExampleModule:
 def example_module(card: Card, example: Example) -> ExampleModule:
     """Build a module whose forward is the example's one call. Tensors are random, and the same at every call."""
     namespace, name, overload = card.op.split(".")
-    schema = _schema(namespace, name, overload)
     holder = torch.nn.Module()
     builder = _Builder(holder, dict(example.tensors), dict(example.args), f"{card.op}, example {example.name}")
-    arguments = builder.arguments(schema)
-    call = f"torch.ops.{namespace}.{name}({', '.join(arguments)})"
+    if namespace == OURS:
+        source = composed_source(card.op, builder.tensor("self"), dict(example.args))
+    else:
+        arguments = builder.arguments(_schema(namespace, name, overload))
+        source = f"found = torch.ops.{namespace}.{name}({', '.join(arguments)})"
     body = ", ".join(f"found[{index}]" for index in example.reads) or "found"
     signature = ", ".join(["self", *(f"{name}: Tensor" for name in builder.input_names)])
     with quiet():
         # Types are not shared, since each module gets a forward of its own.
         module = create_script_module(holder.eval(), lambda _module: [], share_types=False)  # type: ignore[no-untyped-call]  # it has no types
-    module.define(f"def forward({signature}):\n    found = {call}\n    return {body}\n")
+    module.define(f"def forward({signature}):\n    {source}\n    return {body}\n")
     return ExampleModule(module, tuple(builder.inputs))
 
 
@@ -110,6 +113,13 @@ class _Builder:
         if not isinstance(spec, str) or not spec.endswith("!"):
             raise CardError(f"{self._where}: {name} is packed, so it must be a constant")
         return self._random(spec)
+
+    def tensor(self, name: str) -> str:
+        """What the example's one tensor of this name is called in the module's code."""
+        spec = self._tensors.get(name)
+        if not isinstance(spec, str):
+            raise CardError(f"{self._where}: there is no tensor {name!r}")
+        return self._tensor(spec, name)
 
     def _argument(self, name: str) -> str | None:
         if name in self._tensors:

@@ -10,6 +10,7 @@ from analyzer.graph import Node
 from analyzer.judge import Judgement, NodeVerdict, judge
 from analyzer.layout import plan_layout
 from analyzer.partition import Part
+from analyzer.rewrites import rewrite
 from coverage_db.cards import Card, Example, Way, load_cards
 from coverage_db.queries import Registry, open_registry
 from lowering.engine import LoweredPart, lower_part
@@ -36,7 +37,8 @@ def registry() -> Registry:
 
 def captured_example(card: Card, example: Example) -> Captured:
     made = example_module(card, example)
-    return capture(made.module, made.inputs, weights=True)
+    captured = capture(made.module, made.inputs, weights=True)
+    return replace(captured, graph=rewrite(captured.graph))
 
 
 def judged(captured: Captured, card: Card, registry: Registry) -> tuple[Judgement, Node]:

@@ -1,0 +1,43 @@
+"""Examples of this project's own ops: PyTorch has no such op, so they are written as the run that a rewrite finds."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from math import prod
+
+from coverage_db.checks import CardError
+
+OURS = "nnapi_check"
+"""The namespace of ops that rewrites make."""
+
+
+def composed_source(op: str, tensor: str, args: Mapping[str, object]) -> str:
+    """TorchScript that sets ``found`` to what one of this project's ops makes of the tensor of this name."""
+    match op:
+        case "nnapi_check.rearrange.default":
+            before, order, after = (_numbers(args, name) for name in ("shape_before", "order", "shape_after"))
+            return f"found = {tensor}.reshape({before}).permute({order}).reshape({after})"
+        case "nnapi_check.rearrange_parts.default":
+            return _parts_source(tensor, args)
+        case _:
+            raise CardError(f"{op} is none of this project's ops")
+
+
+def _parts_source(tensor: str, args: Mapping[str, object]) -> str:
+    """The dimension that is picked from comes to the front, so that the tensor has one more than each part."""
+    before, order, after = (_numbers(args, name) for name in ("shape_before", "order", "shape_after"))
+    (outer,), (count,) = _numbers(args, "outer"), _numbers(args, "count")
+    place = next(place for place in range(len(before) + 1) if prod(before[:place]) == outer)
+    whole = [*before[:place], count, *before[place:]]
+    moved = [place, *(axis + (axis >= place) for axis in order)]
+    places = ", ".join(f"parts.select(0, {index})" for index in _numbers(args, "indices"))
+    return f"parts = {tensor}.reshape({whole}).permute({moved}).reshape({[count, *after]})\n    found = ({places})"
+
+
+def _numbers(args: Mapping[str, object], name: str) -> list[int]:
+    found = args.get(name)
+    items = found if isinstance(found, tuple) else (found,)
+    numbers = [item for item in items if isinstance(item, int)]
+    if len(numbers) != len(items):
+        raise CardError(f"{name} is {found!r}, whole numbers were wanted")
+    return numbers

@@ -1,0 +1,54 @@
+"""Runs of reshapes and permutations that a rewrite made one node of."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from analyzer.graph import Node
+from lowering.draft import OperandId
+from lowering.emitter import Emitter
+from lowering.moves import Cut, cut, reshaped, transposed
+from lowering.registry import lowers
+from lowering.transpositions import transpositions
+
+
+def _rearranged(emit: Emitter, x: OperandId) -> OperandId:
+    """Rearrange an operand as the node says: each TRANSPOSE has rank 4 at most."""
+    for shape, order in transpositions(emit.ints("shape_before"), emit.ints("order")):
+        x = transposed(emit, reshaped(emit, x, shape), order)
+    return reshaped(emit, x, emit.output_spec().shape)
+
+
+@lowers("nnapi_check.rearrange.default", way="reshaped")
+def rearrange_reshaped(node: Node, emit: Emitter) -> OperandId:
+    """Lower to RESHAPE."""
+    return reshaped(emit, emit.input("self"), emit.output_spec().shape)
+
+
+@lowers("nnapi_check.rearrange.default", way="operation")
+def rearrange(node: Node, emit: Emitter) -> OperandId:
+    """Lower to RESHAPE and TRANSPOSE, as often as needed."""
+    return _rearranged(emit, emit.input("self"))
+
+
+def _middle(emit: Emitter) -> OperandId:
+    """The input as three dimensions, of which the middle one is picked from."""
+    shape = (emit.integer("outer"), emit.integer("count"), emit.integer("inner"))
+    return reshaped(emit, emit.input("self"), shape)
+
+
+@lowers("nnapi_check.rearrange_parts.default", way="split")
+def rearrange_split(node: Node, emit: Emitter) -> list[OperandId]:
+    """Lower to SPLIT, then RESHAPE and TRANSPOSE of each part."""
+    middle = _middle(emit)
+    outer, count, inner = emit.spec(middle).shape
+    part = replace(emit.spec(middle), shape=(outer, 1, inner))
+    parts = emit.operations("SPLIT", [middle, emit.int32(1), emit.int32(count)], [part] * count)
+    return [_rearranged(emit, parts[index]) for index in emit.ints("indices")]
+
+
+@lowers("nnapi_check.rearrange_parts.default", way="slices")
+def rearrange_slices(node: Node, emit: Emitter) -> list[OperandId]:
+    """Lower to STRIDED_SLICE, RESHAPE and TRANSPOSE for each part."""
+    middle = _middle(emit)
+    return [_rearranged(emit, cut(emit, middle, {1: Cut(index, 1)})) for index in emit.ints("indices")]
