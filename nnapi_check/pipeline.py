@@ -13,6 +13,7 @@ from analyzer.capture import Captured, capture
 from analyzer.errors import InputError
 from analyzer.graph import Graph
 from analyzer.input_spec import InputSpec
+from analyzer.rewrites import rewrite
 from analyzer.survey import Plan, Survey, survey
 from coverage_db.levels import api_to_feature_level, check_feature_level
 from coverage_db.queries import Registry, open_registry
@@ -93,7 +94,7 @@ def check_model(
 
 def rewritten(captured: Captured) -> Graph:
     """The captured graph after the rewrites that make nodes acceptable without changing results."""
-    return captured.graph
+    return rewrite(captured.graph)
 
 
 @dataclass(frozen=True, slots=True)
