@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from math import prod, sqrt
+
 from analyzer.graph import ElementType, Node
 from lowering.draft import OperandId
 from lowering.emitter import Emitter
 from lowering.registry import lowers
-from lowering.weights import Recipe
+from lowering.statistics import mean_over, standardized
+from lowering.weights import Recipe, concatenate, from_call, full
+
+_FLOAT32_EPSILON = 2.0**-23
+"""PyTorch's default for ``eps`` in ``rms_norm``."""
 
 
-@lowers("aten.batch_norm.default", way="affine")
+@lowers("aten.batch_norm.default", "aten.instance_norm.default", way="affine")
 def batch_norm(node: Node, emit: Emitter) -> OperandId:
     """Lower to MUL and ADD of one number a channel."""
-    return _running_affine(emit)
-
-
-def _running_affine(emit: Emitter) -> OperandId:
     mean, variance = (emit.constant(name).cast(ElementType.FLOAT32) for name in ("running_mean", "running_var"))
     factor = (variance + emit.real("eps")).rsqrt()
     if emit.has("weight"):
@@ -32,3 +35,128 @@ def _by_channel(emit: Emitter, numbers: Recipe) -> OperandId:
     kind = emit.type_of("input")
     shape = tuple(numbers.shape[0] if axis == 1 else 1 for axis in range(kind.rank))
     return emit.weight(numbers.reshape(*emit.arranged(shape)).cast(kind.dtype))
+
+
+def _affine_by_channel(emit: Emitter, x: OperandId) -> OperandId:
+    """Times weight and plus bias, where the node has them."""
+    if emit.has("weight"):
+        x = emit.operation("MUL", [x, _by_channel(emit, emit.constant("weight")), emit.fuse()])
+    if emit.has("bias"):
+        x = emit.operation("ADD", [x, _by_channel(emit, emit.constant("bias")), emit.fuse()])
+    return x
+
+
+@lowers("aten.layer_norm.default", way="composed")
+def layer_norm(node: Node, emit: Emitter) -> OperandId:
+    """Lower to the deviation from MEAN times RSQRT of the variance, then weight and bias."""
+    x = emit.input("input")
+    found = standardized(emit, x, _last_axes(emit), emit.real("eps"), emit.output_spec())
+    if emit.has("weight"):
+        found = emit.operation("MUL", [found, emit.input("weight"), emit.fuse()])
+    if emit.has("bias"):
+        found = emit.operation("ADD", [found, emit.input("bias"), emit.fuse()])
+    return found
+
+
+@lowers("aten.rms_norm.default", way="composed")
+def rms_norm(node: Node, emit: Emitter) -> OperandId:
+    """Lower to x times RSQRT of the MEAN of its squares, then weight."""
+    x = emit.input("input")
+    squares = emit.operation("MUL", [x, x, emit.fuse()], emit.spec(x))
+    mean = mean_over(emit, squares, _last_axes(emit))
+    epsilon = emit.real("eps") if emit.has("eps") else _FLOAT32_EPSILON
+    spec = emit.spec(mean)
+    root = emit.operation("RSQRT", [emit.operation("ADD", [mean, emit.number(epsilon, x), emit.fuse()], spec)], spec)
+    found = emit.operation("MUL", [x, root, emit.fuse()])
+    return emit.operation("MUL", [found, emit.input("weight"), emit.fuse()]) if emit.has("weight") else found
+
+
+def _last_axes(emit: Emitter) -> tuple[int, ...]:
+    rank = emit.type_of("input").rank
+    return tuple(range(rank - len(emit.ints("normalized_shape")), rank))
+
+
+@lowers("aten.layer_norm.default", way="products")
+def layer_norm_by_products(node: Node, emit: Emitter) -> OperandId:
+    """Lower to L2_NORMALIZATION between two of FULLY_CONNECTED, which exists from feature level 1.
+
+    The first takes the mean away and appends sqrt(n * eps), so that the length of a row is sqrt(n * (variance + eps)).
+    The second takes that element away again, and holds sqrt(n), weight and bias.
+    """
+    x = emit.input("input")
+    spec = emit.spec(x)
+    n = spec.shape[-1]
+    rows = prod(spec.shape[:-1])
+    matrix = emit.operation("RESHAPE", [x, emit.int32_tensor((rows, n))], replace(spec, shape=(rows, n)))
+    wide = replace(spec, shape=(rows, n + 1))
+    centered = emit.operation("FULLY_CONNECTED", [matrix, *_centering(emit, n), emit.fuse()], wide)
+    deep = replace(spec, shape=(1, 1, rows, n + 1))
+    image = emit.operation("RESHAPE", [centered, emit.int32_tensor(deep.shape)], deep)
+    unit = emit.operation("L2_NORMALIZATION", [image], deep)
+    flat = emit.operation("RESHAPE", [unit, emit.int32_tensor(wide.shape)], wide)
+    made = emit.operation("FULLY_CONNECTED", [flat, *_scaling(emit, n), emit.fuse()], replace(spec, shape=(rows, n)))
+    return emit.operation("RESHAPE", [made, emit.int32_tensor(emit.output_spec().shape)])
+
+
+def _centering(emit: Emitter, n: int) -> tuple[OperandId, OperandId]:
+    kind = ElementType.FLOAT32
+    square = _identity(n) + full((n, n), -1 / n, kind)
+    bias = concatenate((full((n,), 0.0, kind), full((1,), sqrt(n * emit.real("eps")), kind)), 0)
+    return emit.weight(concatenate((square, full((1, n), 0.0, kind)), 0)), emit.weight(bias)
+
+
+def _scaling(emit: Emitter, n: int) -> tuple[OperandId, OperandId]:
+    kind = ElementType.FLOAT32
+    square = _identity(n) * sqrt(n)
+    if emit.has("weight"):
+        square = square * emit.constant("weight").reshape(n, 1)
+    bias = emit.constant("bias") if emit.has("bias") else full((n,), 0.0, kind)
+    return emit.weight(concatenate((square, full((n, 1), 0.0, kind)), 1)), emit.weight(bias)
+
+
+def _identity(n: int) -> Recipe:
+    return from_call("aten.eye.default", (n,), shape=(n, n), dtype=ElementType.FLOAT32)
+
+
+@lowers("aten.group_norm.default", way="image")
+def group_norm_of_image(node: Node, emit: Emitter) -> OperandId:
+    """Lower to statistics over pixels and channels of a group, the groups made a dimension by RESHAPE."""
+    x = emit.input("input")
+    spec = emit.spec(x)
+    batch, height, width, channels = spec.shape
+    groups = emit.integer("num_groups")
+    return _grouped(emit, x, (batch, height * width, groups, channels // groups), (1, 3))
+
+
+@lowers("aten.group_norm.default", way="rows")
+def group_norm_of_rows(node: Node, emit: Emitter) -> OperandId:
+    """Lower to statistics over rows, one for each group."""
+    x = emit.input("input")
+    shape = emit.spec(x).shape
+    groups = emit.integer("num_groups")
+    return _grouped(emit, x, (shape[0], groups, prod(shape[1:]) // groups), (2,))
+
+
+def _grouped(emit: Emitter, x: OperandId, shape: tuple[int, ...], axes: tuple[int, ...]) -> OperandId:
+    spec = replace(emit.spec(x), shape=shape)
+    grouped = emit.operation("RESHAPE", [x, emit.int32_tensor(shape)], spec)
+    found = standardized(emit, grouped, axes, emit.real("eps"), spec)
+    back = emit.operation("RESHAPE", [found, emit.int32_tensor(emit.output_spec().shape)])
+    return _affine_by_channel(emit, back)
+
+
+@lowers("aten.instance_norm.default", way="operation")
+def instance_norm(node: Node, emit: Emitter) -> OperandId:
+    """Lower to INSTANCE_NORMALIZATION without factors, then weight and bias by channel."""
+    x = emit.input("input")
+    numbers = (emit.scalar(number, x) for number in (1.0, 0.0, emit.real("eps")))
+    return _affine_by_channel(emit, emit.operation("INSTANCE_NORMALIZATION", [x, *numbers, emit.boolean(False)]))
+
+
+@lowers("aten.instance_norm.default", way="rows")
+def instance_norm_of_rows(node: Node, emit: Emitter) -> OperandId:
+    """Lower to statistics over all but the first two dimensions."""
+    x = emit.input("input")
+    wanted = emit.output_spec()
+    axes = tuple(range(2, len(wanted.shape)))
+    return _affine_by_channel(emit, standardized(emit, x, axes, emit.real("eps"), wanted))
