@@ -6,10 +6,12 @@ long as their graph does.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
+
+from analyzer.control_flow import DecidedBranch
 
 
 class PackageError(Exception):
@@ -47,8 +49,13 @@ class GraphCopy:
         return next(iter(self.graph.inputs()))
 
 
-def fill_method(module: torch._C.ScriptModule, method: str, graph: torch._C.Graph) -> GraphCopy:
-    """Replace the body of a method that has the inputs of ``graph`` by a copy of it."""
+def fill_method(
+    module: torch._C.ScriptModule, method: str, graph: torch._C.Graph, decided: Sequence[DecidedBranch] = ()
+) -> GraphCopy:
+    """Replace the body of a method that has the inputs of ``graph`` by a copy of it.
+
+    In the copy, conditions that are ``decided`` have made way for the nodes of the branch that is taken.
+    """
     target = module._get_method(method).graph
     old = list(target.nodes())
     old_outputs = len(list(target.outputs()))
@@ -62,12 +69,34 @@ def fill_method(module: torch._C.ScriptModule, method: str, graph: torch._C.Grap
         node.destroy()
     values = {before.unique(): after for before, after in zip(graph.inputs(), target.inputs(), strict=True)}
     nodes: dict[int, torch._C.Node] = {}
+    taken = {id(branch.node): branch.taken for branch in decided}
+    conditions: list[tuple[torch._C.Node, torch._C.Node]] = []
     for original, copied in zip(walk(graph), walk(target), strict=True):
         if original.kind() != copied.kind():
             raise PackageError(f"copying {original.kind()} gave {copied.kind()}")
         nodes[key_of(original)] = copied
+        if id(original) in taken:
+            conditions.append((original, copied))
         pairs = list(zip(original.outputs(), copied.outputs(), strict=True))
         for block, copied_block in zip(original.blocks(), copied.blocks(), strict=True):
             pairs += zip(block.inputs(), copied_block.inputs(), strict=True)
         values.update((before.unique(), after) for before, after in pairs)
+    if len(conditions) != len(taken):
+        raise PackageError(f"{len(taken)} conditions are decided, of which {len(conditions)} are in the graph")
+    # Inner conditions first: their results may be those of outer ones.
+    for original, copied in reversed(conditions):
+        results = _take_branch(copied, taken[id(original)])
+        values.update((before.unique(), after) for before, after in zip(original.outputs(), results, strict=True))
     return GraphCopy(target, values, nodes)
+
+
+def _take_branch(condition: torch._C.Node, taken: int) -> list[torch._C.Value]:
+    """Move the nodes of a branch before its condition, which is removed. Gives what stands for its outputs."""
+    block = list(condition.blocks())[taken]
+    for node in list(block.nodes()):
+        node.moveBefore(condition)
+    results = list(block.outputs())
+    for output, result in zip(condition.outputs(), results, strict=True):
+        output.replaceAllUsesWith(result)
+    condition.destroy()
+    return results

@@ -42,7 +42,10 @@ class Run:
 
 
 def replace_run(copy: GraphCopy, run: Run, stand_ins: StandIns) -> None:
-    """Put a call in the place of a run. Nodes inside its span that read its results are moved behind the call."""
+    """Put a call before a run, and its results in the place of the run's.
+
+    The run's own nodes stay, for what else reads their results; dead code elimination removes the rest.
+    """
     inputs = [copy.values[number] for number in run.inputs]
     outputs = [copy.values[number] for number in run.outputs]
     for value in inputs:
@@ -53,35 +56,41 @@ def replace_run(copy: GraphCopy, run: Run, stand_ins: StandIns) -> None:
     places = [place for place, node in enumerate(order) if key_of(node) in members]
     if len(places) != len(members):
         raise PackageError(f"{run.submodule}: of {len(members)} nodes, {len(places)} lie in the first one's block")
-    span = order[places[0] : places[-1] + 1]
-    _make_room(run.submodule, span, members, {value.unique() for value in inputs})
-    results = _insert_call(copy, run, span[-1], inputs, outputs)
+    read = {value.unique() for value in inputs}
+    ready = max((place for place, node in enumerate(order) if not _made_by(node).isdisjoint(read)), default=-1) + 1
+    _make_room(run.submodule, order[places[0] : ready], members, read)
+    first = order[places[0]]
+    results = _insert_call(copy, run, first, inputs)
+    for old, new in zip(outputs, results, strict=True):
+        old.replaceAllUsesWith(new)
     copy.values.update(zip(run.outputs, results, strict=True))
-    for place in reversed(places):
-        _remove(run.submodule, order[place], stand_ins)
+    for place in places:
+        stand_ins.stand_in_for(order[place])
 
 
 def _make_room(submodule: str, span: Sequence[torch._C.Node], members: set[int], inputs: set[int]) -> None:
-    """Move the nodes of a span that read what its members make behind the span's last node."""
+    """Move a span's members, and what depends on them, behind its last node, which makes the last of the inputs."""
     made: set[int] = set()
+    read_late: set[int] = set()
     late: list[torch._C.Node] = []
     has_late_effect = False
     for node in span:
-        outputs = {output.unique() for output in node.outputs()}
-        if key_of(node) in members:
-            made |= outputs
-        elif not _reads(node).isdisjoint(made):
-            if not outputs.isdisjoint(inputs):
-                raise PackageError(f"{submodule}: its input is computed by {node.kind()} from its own outputs")
-            made |= outputs
-            late.append(node)
-            has_late_effect = has_late_effect or has_ordered_effect(node)
-        elif has_late_effect and has_ordered_effect(node):
-            raise PackageError(f"{submodule}: {node.kind()} cannot run before a node with effects that stood before it")
-    anchor = span[-1]
-    for node in late:
-        node.moveAfter(anchor)
-        anchor = node
+        reads, writes, has_effect = _reads(node), _written_lists(node), has_ordered_effect(node)
+        depends = not (reads.isdisjoint(made) and writes.isdisjoint(read_late)) or (has_effect and has_late_effect)
+        if not depends and key_of(node) not in members:
+            continue
+        if not _made_by(node).isdisjoint(inputs):
+            raise PackageError(f"{submodule}: its input is computed by {node.kind()} from its own outputs")
+        made |= _made_by(node) | writes
+        read_late |= reads
+        late.append(node)
+        has_late_effect = has_late_effect or has_effect
+    for node in reversed(late):
+        node.moveAfter(span[-1])
+
+
+def _made_by(node: torch._C.Node) -> set[int]:
+    return {output.unique() for output in node.outputs()}
 
 
 def _reads(node: torch._C.Node) -> set[int]:
@@ -94,14 +103,35 @@ def _reads(node: torch._C.Node) -> set[int]:
     return found
 
 
+def _written_lists(node: torch._C.Node) -> set[int]:
+    """The numbers of the lists and dictionaries that a node or what it holds changes."""
+    found: set[int] = set()
+    for block in node.blocks():
+        for inner in block.nodes():
+            found |= _written_lists(inner)
+    return found | {value.unique() for value in written_values(node) if _is_container(value)}
+
+
 def has_ordered_effect(node: torch._C.Node) -> bool:
-    """Whether it matters when a node runs, apart from its inputs. Which of two errors comes first does not."""
+    """Whether a node does what all other effects must stay in order with. Which of two errors comes first need not."""
     if any(has_ordered_effect(inner) for block in node.blocks() for inner in block.nodes()):
         return True
     if node.kind() in _ORDERED_EFFECTS:
         return not _is_part_call(node)
+    return any(not _is_container(value) for value in written_values(node))
+
+
+def written_values(node: torch._C.Node) -> list[torch._C.Value]:
+    """The inputs that a node changes in place."""
     schema = node.schema()
-    return "::" in schema and torch._C.parse_schema(schema).is_mutable
+    if "!" not in schema:
+        return []
+    arguments = torch._C.parse_schema(schema).arguments
+    return [value for value, argument in zip(node.inputs(), arguments, strict=False) if argument.is_write]
+
+
+def _is_container(value: torch._C.Value) -> bool:
+    return isinstance(value.type(), torch.ListType | torch.DictType)
 
 
 def _is_part_call(node: torch._C.Node) -> bool:
@@ -110,56 +140,22 @@ def _is_part_call(node: torch._C.Node) -> bool:
 
 
 def _insert_call(
-    copy: GraphCopy,
-    run: Run,
-    behind: torch._C.Node,
-    inputs: Sequence[torch._C.Value],
-    outputs: Sequence[torch._C.Value],
+    copy: GraphCopy, run: Run, before: torch._C.Node, inputs: Sequence[torch._C.Value]
 ) -> list[torch._C.Value]:
     graph = copy.graph
     receiver = graph.create("prim::GetAttr", [copy.self_value], 1)
     receiver.s_("name", run.submodule)
     receiver.output().setType(run.kind)
+    receiver.insertBefore(before)
     call = graph.create("prim::CallMethod", [receiver.output(), *inputs], 1)
     call.s_("name", "forward")
-    receiver.insertAfter(behind)
-    call.insertAfter(receiver)
-    results = [call.output()]
-    if len(outputs) > 1:
-        call.output().setType(torch._C.TupleType([torch._C.TensorType.get()] * len(outputs)))
-        unpack = graph.create("prim::TupleUnpack", [call.output()], len(outputs))
-        unpack.insertAfter(call)
-        results = list(unpack.outputs())
-    for old, new in zip(outputs, results, strict=True):
-        new.setType(torch._C.TensorType.get())
-        old.replaceAllUsesWith(new)
-    return results
-
-
-def _remove(submodule: str, node: torch._C.Node, stand_ins: StandIns) -> None:
-    """Destroy a member, with what only it kept alive. Who reads no more than its result's form gets a stand-in."""
-    for output in node.outputs():
-        _destroy_dead_readers(output)
-        readers = [use.user for use in output.uses()]
-        if not readers:
-            continue
-        for reader in readers:
-            if not stand_ins.reads_form_only(reader):
-                raise PackageError(
-                    f"{submodule}: %{output.debugName()} is no output of the part, but {reader.kind()} reads it"
-                )
-        output.replaceAllUsesWith(stand_ins.insert(output, node))
-    node.destroy()
-
-
-def _destroy_dead_readers(value: torch._C.Value) -> None:
-    for use in list(value.uses()):
-        reader = use.user
-        if reader.kind() == "prim::Return" or list(reader.blocks()) or has_ordered_effect(reader):
-            continue
-        if not reader.outputsSize():
-            continue
-        for output in reader.outputs():
-            _destroy_dead_readers(output)
-        if not any(output.uses() for output in reader.outputs()):
-            reader.destroy()
+    call.insertBefore(before)
+    call.output().setType(torch._C.TensorType.get())
+    if len(run.outputs) == 1:
+        return [call.output()]
+    call.output().setType(torch._C.TupleType([torch._C.TensorType.get()] * len(run.outputs)))
+    unpack = graph.create("prim::TupleUnpack", [call.output()], len(run.outputs))
+    unpack.insertBefore(before)
+    for result in unpack.outputs():
+        result.setType(torch._C.TensorType.get())
+    return list(unpack.outputs())

@@ -14,11 +14,12 @@ import torch
 from torch.utils.bundled_inputs import augment_model_with_bundled_inputs, bundle_large_tensor
 
 from analyzer.capture import Captured
+from analyzer.control_flow import DecidedBranch
 from analyzer.graph import TensorType
 from analyzer.tensor_types import empty_like_type
 from lowering.border import Border
 from lowering.constant_store import ConstantStore
-from lowering.graph_copy import GraphCopy, PackageError, fill_method, key_of
+from lowering.graph_copy import GraphCopy, PackageError, fill_method, key_of, walk
 from lowering.graph_surgery import PART_PREFIX, Run, replace_run
 from lowering.guards import guard_source
 from lowering.manifest import HeldValue, Json, Manifest, PartRecord
@@ -93,10 +94,14 @@ class PackageOptions:
 
 @dataclass(frozen=True, slots=True)
 class Package:
-    """A module that is ready to be saved, and what it tells about itself."""
+    """A module that is ready to be saved, and what it tells about itself.
+
+    ``recomputed`` are nodes of parts that the CPU computes as well, for TorchScript outside the graph reads them.
+    """
 
     module: torch.jit.ScriptModule
     manifest: Manifest
+    recomputed: tuple[int, ...] = ()
 
 
 def build_package(captured: Captured, parts: Sequence[PackagedPart], options: PackageOptions) -> Package:
@@ -108,15 +113,11 @@ def build_package(captured: Captured, parts: Sequence[PackagedPart], options: Pa
     parameters = _parameters(module)
     graph = captured.torch_graph
     define(module, same_call_source("nnapi_forward", parameters))
-    copy = fill_method(module, "nnapi_forward", graph)
-    stand_ins = _stand_ins(captured, copy)
-    stand_ins.fold_sizes()
-    for name, part in zip(names, parts, strict=True):
-        kind = _add_part(module, name, part, options)
-        replace_run(copy, _run(captured, name, kind, part), stand_ins)
-    fold_plain_constants(copy.graph)
+    copy = fill_method(module, "nnapi_forward", graph, _decided(captured))
     store = ConstantStore(module)
-    _define_buffers(captured, parts, names, store)
+    _define_buffers(captured, copy, parts, store)
+    recomputed = _place_parts(captured, copy, parts, names, options)
+    define(module, prepare_source(names))
     store.lift(copy.graph)
     store.lift(graph)
     torch._C._jit_pass_lint(copy.graph)
@@ -131,7 +132,51 @@ def build_package(captured: Captured, parts: Sequence[PackagedPart], options: Pa
         is_relaxed=options.is_relaxed,
         extra=options.extra,
     )
-    return Package(_with_bundled_inputs(wrapper, options.bundled_inputs), manifest)
+    return Package(_with_bundled_inputs(wrapper, options.bundled_inputs), manifest, recomputed)
+
+
+def _place_parts(
+    captured: Captured,
+    copy: GraphCopy,
+    parts: Sequence[PackagedPart],
+    names: Sequence[str],
+    options: PackageOptions,
+) -> tuple[int, ...]:
+    """Put the parts in the place of their nodes. Gives the nodes that the CPU must still compute."""
+    keys = {node: key_of(copy.nodes[key_of(captured.torch_nodes[node])]) for part in parts for node in part.nodes}
+    outside = {
+        key_of(copy.nodes[key_of(captured.torch_nodes[node.id])])
+        for node in captured.graph.nodes()
+        if node.id not in keys and not node.is_constant and node.outputs
+    }
+    stand_ins = _stand_ins(captured, copy)
+    stand_ins.fold_sizes()
+    for name, part in zip(names, parts, strict=True):
+        kind = _add_part(captured.module, name, part, options)
+        replace_run(copy, _run(captured, name, kind, part), stand_ins)
+    fold_plain_constants(copy.graph)
+    alive = {key_of(node): node for node in walk(copy.graph)}
+    kept = [node for node, key in keys.items() if key in alive]
+    for node in kept:
+        for output in alive[keys[node]].outputs():
+            readers = [use.user.kind() for use in output.uses() if key_of(use.user) in outside]
+            if readers:
+                raise PackageError(f"%{output.debugName()} is no output of its part, but {readers[0]} reads it")
+    return tuple(kept)
+
+
+def _decided(captured: Captured) -> list[DecidedBranch]:
+    """The conditions whose branches hold nodes of the graph as if there were no condition around them.
+
+    The last decision holds: before that, capture may have tried what did not come true.
+    """
+    members = {id(node) for node in captured.torch_nodes}
+    last = {id(branch.node): branch for branch in captured.decided}
+    return [
+        branch
+        for key, branch in last.items()
+        if key not in members and any(id(node) in members for node in walk(list(branch.node.blocks())[branch.taken]))
+    ]
 
 
 def _stand_ins(captured: Captured, copy: GraphCopy) -> StandIns:
@@ -170,12 +215,15 @@ def _add_part(
 
 
 def _define_buffers(
-    captured: Captured, parts: Sequence[PackagedPart], names: Sequence[str], store: ConstantStore
+    captured: Captured,
+    copy: GraphCopy,
+    parts: Sequence[PackagedPart],
+    store: ConstantStore,
 ) -> None:
     for part in parts:
         for recipe in part.buffers:
             check_declared(recipe, captured.graph)
-    access = WeightAccess(captured, store)
+    access = WeightAccess(captured, copy, store)
     inlined: dict[Inline, str] = {}
 
     def inline_source(inline: Inline) -> str:
@@ -190,7 +238,6 @@ def _define_buffers(
         define(module, NO_TENSORS.format(name="nnapi_computed"))
         access.fill_computed(module._get_method("nnapi_computed").graph)
     define(module, buffers_source(writer.lines, written, has_computed=bool(access.computed)))
-    define(module, prepare_source(names))
 
 
 def _wrap(captured: Captured, parameters: Sequence[Parameter], names: Sequence[str]) -> torch._C.ScriptModule:
@@ -221,14 +268,9 @@ def _parameters(module: torch._C.ScriptModule) -> list[Parameter]:
     ]
 
 
-def _examples(captured: Captured) -> list[object]:
-    """What stands for the inputs converted for: tensors of their types, and defaults of what was left out."""
-    arguments = list(_arguments(captured.module))
-    given = [empty_like_type(kind, device="meta") for kind in captured.input_types]
-    for argument in arguments[len(given) :]:
-        if not argument.has_default_value():
-            raise PackageError(f"there is no type for the parameter {argument.name!r}")
-    return [*given, *(argument.default_value for argument in arguments[len(given) :])]
+def _examples(captured: Captured) -> tuple[object, ...]:
+    """What stands for the inputs converted for: tensors of their types, in the lists and beside the defaults."""
+    return captured.input_layout.arguments([empty_like_type(kind, device="meta") for kind in captured.input_types])
 
 
 def _with_bundled_inputs(

@@ -67,12 +67,16 @@ class StandIns:
             return True
         return reader.outputsSize() > 0 and all(output.unique() in self._constants for output in reader.outputs())
 
-    def insert(self, value: torch._C.Value, before: torch._C.Node) -> torch._C.Value:
-        """A tensor of the form of ``value``, made before a node."""
-        kind = self._kinds.get(value.unique())
-        if kind is None:
-            raise PackageError(f"%{value.debugName()} has no known type, so nothing can stand in for it")
-        return insert_empty(self._graph, kind, before)
+    def stand_in_for(self, node: torch._C.Node) -> None:
+        """Give those who read no more than the form of a node's results tensors of that form."""
+        for output in node.outputs():
+            kind = self._kinds.get(output.unique())
+            readers = [use.user for use in output.uses() if self.reads_form_only(use.user)]
+            if kind is None or not readers:
+                continue
+            empty = insert_empty(self._graph, kind, node)
+            for reader in readers:
+                reader.replaceInputWith(output, empty)
 
 
 def insert_empty(graph: torch._C.Graph, kind: TensorType, before: torch._C.Node) -> torch._C.Value:

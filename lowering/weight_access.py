@@ -9,8 +9,8 @@ import torch
 from analyzer.capture import Captured
 from analyzer.graph import TensorType
 from lowering.constant_store import ConstantStore, constant_tensor
-from lowering.graph_copy import PackageError
-from lowering.graph_surgery import has_ordered_effect
+from lowering.graph_copy import GraphCopy, PackageError
+from lowering.graph_surgery import has_ordered_effect, written_values
 from lowering.script_modules import clone_node
 from lowering.stand_ins import insert_empty
 from lowering.weights import PackedValue, Weight
@@ -24,18 +24,19 @@ class WeightAccess:
     ``computed`` are the values that must be computed by nodes of the graph, in the order of their numbers.
     """
 
-    def __init__(self, captured: Captured, store: ConstantStore) -> None:
+    def __init__(self, captured: Captured, copy: GraphCopy, store: ConstantStore) -> None:
         self._captured = captured
-        self._ids = value_ids(captured)
-        self._self_value = next(iter(captured.torch_graph.inputs())).unique()
+        self._copy_of = copy.values
+        self._ids = {copy.values[number].unique(): value for number, value in value_ids(captured).items()}
+        self._self_value = copy.self_value.unique()
         self._store = store
         self._numbers: dict[int, int] = {}
         self.computed: list[torch._C.Value] = []
 
     def source(self, leaf: Weight | PackedValue) -> str:
         """The expression that reads a leaf of a recipe."""
-        value = self._captured.torch_values[leaf.value]
-        text = self._value_source(value)
+        value = self._copy_of[self._captured.torch_values[leaf.value].unique()]
+        text = self._value_source(leaf.value, value)
         part = self._captured.part_of(leaf.value) if isinstance(leaf, Weight) else ""
         match part:
             case "weight":
@@ -48,13 +49,15 @@ class WeightAccess:
             case _:
                 raise PackageError(f"value {leaf.value} is the {part} of packed parameters, wanted weight or bias")
 
-    def _value_source(self, value: torch._C.Value) -> str:
+    def _value_source(self, id_: int, value: torch._C.Value) -> str:
         path = self._path(value)
         if path is not None:
             return _path_source(path)
         tensor = constant_tensor(value.node())
         if tensor is not None:
             return f"self.{self._store.attribute_of(tensor)}"
+        if not self._can_compute(value):
+            return f"self.{self._store.attribute_of(self._tensor(id_))}"
         number = self._numbers.setdefault(value.unique(), len(self.computed))
         if number == len(self.computed):
             self.computed.append(value)
@@ -71,6 +74,31 @@ class WeightAccess:
             value = next(iter(node.inputs()))
         return names
 
+    def _tensor(self, id_: int) -> torch.Tensor:
+        """The elements of a constant that the package must store beside what it was computed from."""
+        try:
+            # It may be a view of something much larger, all of which would be stored.
+            return self._captured.tensor(id_).detach().clone()
+        except ValueError as error:
+            raise PackageError(f"value {id_} is a constant that can be neither computed nor stored") from error
+
+    def _can_compute(self, value: torch._C.Value) -> bool:
+        """Whether copies of the nodes that compute a value give the same: nothing on the way is changed in place."""
+        seen: set[int] = set()
+        stack = [value]
+        while stack:
+            current = stack.pop()
+            if current.unique() in seen or current.unique() == self._self_value or self._form(current) is not None:
+                continue
+            seen.add(current.unique())
+            node = current.node()
+            if node.kind() == "prim::Param" or list(node.blocks()) or node.isNondeterministic():
+                return False
+            if has_ordered_effect(node) or _is_overwritten(current):
+                return False
+            stack.extend(node.inputs())
+        return True
+
     def fill_computed(self, graph: torch._C.Graph) -> None:
         """Put copies of the nodes that compute ``computed`` into a method that returns a list of tensors."""
         old_return = next(iter(graph.outputs()))
@@ -86,7 +114,7 @@ class WeightAccess:
         torch._C._jit_pass_lint(graph)
 
     def _copy(self, graph: torch._C.Graph, value: torch._C.Value, copies: dict[int, torch._C.Value]) -> None:
-        """Copy a value with all that it needs. Elements of the graph's inputs are not needed, only their form."""
+        """Copy a value with all that it needs. Elements of what is not constant are not needed, only their form."""
         stack = [value]
         while stack:
             current = stack[-1]
@@ -97,16 +125,13 @@ class WeightAccess:
             if form is not None:
                 copies[current.unique()] = insert_empty(graph, form, graph.return_node())
                 continue
-            node = current.node()
-            if node.kind() == "prim::Param" or list(node.blocks()) or has_ordered_effect(node):
-                raise PackageError(f"the constant %{value.debugName()} needs {node.kind()}, which cannot run by itself")
-            missing = [item for item in node.inputs() if item.unique() not in copies]
+            missing = [item for item in current.node().inputs() if item.unique() not in copies]
             if missing:
                 stack.extend(missing)
                 continue
-            copied = clone_node(graph, node, lambda item: copies[item.unique()])
+            copied = clone_node(graph, current.node(), lambda item: copies[item.unique()])
             copied.insertBefore(graph.return_node())
-            for old, new in zip(node.outputs(), copied.outputs(), strict=True):
+            for old, new in zip(current.node().outputs(), copied.outputs(), strict=True):
                 copies[old.unique()] = new
 
     def _form(self, value: torch._C.Value) -> TensorType | None:
@@ -125,6 +150,31 @@ def value_ids(captured: Captured) -> dict[int, int]:
         if isinstance(torch_value.type(), torch.TensorType) and not captured.part_of(value):
             found.setdefault(torch_value.unique(), value)
     return found
+
+
+def _is_overwritten(value: torch._C.Value) -> bool:
+    """Whether anything changes a value in place, or a view of it."""
+    seen: set[int] = set()
+    stack = [value]
+    while stack:
+        current = stack.pop()
+        if current.unique() in seen:
+            continue
+        seen.add(current.unique())
+        for use in current.uses():
+            reader = use.user
+            if any(written.unique() == current.unique() for written in written_values(reader)):
+                return True
+            if _gives_view(reader):
+                stack.extend(reader.outputs())
+    return False
+
+
+def _gives_view(node: torch._C.Node) -> bool:
+    schema = node.schema()
+    if "::" not in schema:
+        return node.kind() in _PASSING
+    return any(found.alias_info is not None for found in torch._C.parse_schema(schema).returns)
 
 
 def _path_source(path: list[str]) -> str:

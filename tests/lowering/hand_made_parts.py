@@ -1,12 +1,12 @@
 """Parts of captured graphs lowered by hand, so that packaging is tested apart from the rules."""
 
-from collections.abc import Collection, Iterable
+from collections.abc import Callable, Collection, Iterable
 
 import numpy as np
 import torch
 
 from analyzer.capture import Captured
-from analyzer.graph import ElementType, Node, Ref, TensorType
+from analyzer.graph import ElementType, Node, PerTensor, Ref, TensorType
 from coverage_db.facts import load_operations
 from coverage_db.spec import OperandType
 from lowering.border import Border
@@ -18,6 +18,7 @@ from lowering.nnapi.model import (
     ModelInput,
     Operand,
     Operation,
+    QuantParams,
     Source,
 )
 from lowering.nnapi.serialize import serialize
@@ -31,8 +32,29 @@ OPERATIONS = {
     "aten.sigmoid.default": "LOGISTIC",
     "aten.add.Tensor": "ADD",
     "aten.mul.Tensor": "MUL",
+    "aten.cat.default": "CONCATENATION",
+    "aten.chunk.default": "SPLIT",
 }
-FUSED = {"ADD", "MUL"}
+
+
+def _integers(*names: str) -> Callable[[Node], list[int]]:
+    def read(node: Node) -> list[int]:
+        found = [node.arguments[name] for name in names]
+        return [item for item in found if isinstance(item, int)]
+
+    return read
+
+
+EXTRA: dict[str, Callable[[Node], list[int]]] = {
+    "RELU": _integers(),
+    "TANH": _integers(),
+    "LOGISTIC": _integers(),
+    "ADD": lambda _: [0],
+    "MUL": lambda _: [0],
+    "CONCATENATION": _integers("dim"),
+    "SPLIT": _integers("dim", "chunks"),
+}
+"""The scalars that follow an operation's tensors."""
 
 
 def nodes_of(captured: Captured, *ops: str) -> list[int]:
@@ -71,6 +93,15 @@ class ModelMaker:
     def tensor(self, shape: tuple[int, ...], source: Source) -> int:
         return self.add(Operand(OperandType.TENSOR_FLOAT32, shape or (1,), source))
 
+    def tensor_like(self, value: int, source: Source) -> int:
+        kind = self.kind(value)
+        match kind.quant:
+            case PerTensor(scale, zero_point):
+                quant = QuantParams(scale, zero_point)
+                return self.add(Operand(OperandType.TENSOR_QUANT8_ASYMM, kind.shape, source, quant))
+            case _:
+                return self.tensor(kind.shape, source)
+
     def scalar(self, number: int) -> int:
         return self.add(Operand(OperandType.INT32, (), Immediate(np.int32(number).tobytes())))
 
@@ -92,29 +123,28 @@ class ModelMaker:
     def emit(self, node: Node) -> None:
         kind = OPERATIONS[node.op]
         inputs = [self.operand(value) for value in node.inputs()]
-        if kind in FUSED:
-            inputs.append(self.scalar(0))
-        (value,) = node.outputs
-        self.of_value[value] = self.tensor(self.kind(value).shape, Computed())
-        self.operations.append(Operation(kind, tuple(inputs), (self.of_value[value],)))
+        inputs += [self.scalar(number) for number in EXTRA[kind](node)]
+        outputs = tuple(self.tensor_like(value, Computed()) for value in node.outputs)
+        self.of_value.update(zip(node.outputs, outputs, strict=True))
+        self.operations.append(Operation(kind, tuple(inputs), outputs))
 
     def model(self, inputs: Iterable[int], outputs: Iterable[int]) -> Model:
         return Model(tuple(self.operands), tuple(self.operations), tuple(inputs), tuple(outputs))
 
 
 def elementwise_part(captured: Captured, nodes: Collection[int]) -> PackagedPart:
-    """Elementwise nodes on float32 tensors as a part."""
+    """Nodes of the ops in ``OPERATIONS`` on float32 or quint8 tensors as a part."""
     inputs, outputs = borders_of(captured, nodes)
     maker = ModelMaker(captured)
     for value in inputs:
-        maker.of_value[value] = maker.tensor(maker.kind(value).shape, ModelInput())
+        maker.of_value[value] = maker.tensor_like(value, ModelInput())
     for node in captured.graph.nodes():
         if node.id in nodes:
             maker.emit(node)
 
     def border(value: int) -> Border:
         kind = maker.kind(value)
-        return Border(value, kind, TensorType(ElementType.FLOAT32, kind.shape or (1,)))
+        return Border(value, kind, TensorType(kind.dtype, kind.shape or (1,), kind.quant))
 
     model = maker.model((maker.of_value[value] for value in inputs), (maker.of_value[value] for value in outputs))
     return PackagedPart(

@@ -177,7 +177,7 @@ class TestPlaces:
         part = elementwise_part(captured, nodes_of(captured, "relu", "tanh"))
         lacking = replace(part, outputs=part.outputs[1:])
 
-        with pytest.raises(PackageError, match=r"is no output of the part, but aten::cumsum reads it"):
+        with pytest.raises(PackageError, match=r"is no output of its part, but aten::cumsum reads it"):
             packaged(captured, lacking)
 
     def test_module_is_packaged_only_once(self) -> None:
