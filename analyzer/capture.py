@@ -19,7 +19,7 @@ from analyzer.normal_form import normalize
 from analyzer.numbering import Numbered, number_graph
 from analyzer.source_position import SourceFinder
 from analyzer.tensor_types import random_tensor, tensor_type
-from analyzer.torchscript import constants_compared_by_identity, quiet
+from analyzer.torchscript import constants_compared_by_identity, in_evaluation_mode, quiet
 from analyzer.typing_walk import TypingWalk
 
 Model = Path | torch.nn.Module
@@ -85,12 +85,13 @@ def capture(model: Model, inputs: Inputs | None = None, *, weights: bool, allow_
     specs = [_spec(item) for item in given] if given is not None else None
     with quiet(), constants_compared_by_identity(), torch.no_grad():
         opened = open_model(model, _examples(given), weights=weights, allow_pickle=allow_pickle)
-        module = normalize(opened.module)
+        with in_evaluation_mode(opened.module):
+            module = normalize(opened.module._c)
         graph = module._get_method("forward").graph
         count = len(given) if given is not None else opened.stored_count
         layout = layout_of(module, graph, count)
         types = choose_types(layout, specs, opened.stored_types, opened.name)
-        finder = SourceFinder(opened.module)
+        finder = SourceFinder(opened.module._c)
         walk = TypingWalk(module, graph, finder.locate, _text_of(layout, types))
         drafts = walk.bind(graph, *input_items(layout, graph, types))
         nodes = walk.walk_block(graph)

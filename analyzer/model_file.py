@@ -21,7 +21,7 @@ from analyzer.file_kind import FileKind, kind_of, refuse_pickle
 from analyzer.graph import TensorType
 from analyzer.input_spec import InputSpec, order_by_name
 from analyzer.tensor_types import tensor_type
-from analyzer.torchscript import has_method, load, trace, use_up_quantization_warning
+from analyzer.torchscript import has_method, in_evaluation_mode, load, trace, use_up_quantization_warning
 from analyzer.traced_inputs import read_traced_inputs
 
 _LOAD_FAILURES = (RuntimeError, ValueError, TypeError, KeyError, AttributeError, EOFError, OSError, ImportError)
@@ -39,10 +39,10 @@ class Example:
 
 @dataclass(frozen=True, slots=True)
 class OpenedModel:
-    """A TorchScript module in evaluation mode, with the example inputs that were stored with it, if any."""
+    """A TorchScript module, with the example inputs that were stored with it, if any."""
 
     name: str
-    module: torch._C.ScriptModule
+    module: torch.jit.ScriptModule
     stored_types: tuple[TensorType, ...] | None
     stored_inputs: tuple[torch.Tensor, ...] = ()
 
@@ -74,28 +74,19 @@ def _name_of(model: torch.nn.Module) -> str:
 
 def _open_module(model: torch.nn.Module, examples: Sequence[Example], name: str) -> OpenedModel:
     if isinstance(model, torch.jit.ScriptModule):
-        module = model.copy() if model.training else model
-        module.eval()
-        return _with_inputs(name, module._c, None)
+        return _with_inputs(name, model, None)
     if not examples:
         raise InputError(f"{name} is not TorchScript yet; pass example inputs to trace it with.")
     tensors = _ordered(model, examples, name)
-    modes = {part: part.training for part in model.modules()}
-    for part in modes:
-        part.training = False
     try:
-        traced = trace(model, tensors)
+        with in_evaluation_mode(model):
+            traced = trace(model, tensors)
     except _LOAD_FAILURES as error:
         raise InputError(
             f"{name} cannot be traced with inputs of these shapes: {_first_line(error)}; "
             "pass inputs that the model accepts, or a scripted module (torch.jit.script)."
         ) from error
-    finally:
-        for part, was_training in modes.items():
-            part.training = was_training
-    for part in traced.modules():
-        part.training = False
-    return OpenedModel(name, traced._c, tuple(tensor_type(x) for x in tensors), tensors)
+    return OpenedModel(name, traced, tuple(tensor_type(x) for x in tensors), tensors)
 
 
 def _ordered(model: torch.nn.Module, examples: Sequence[Example], name: str) -> tuple[torch.Tensor, ...]:
@@ -119,8 +110,7 @@ def _open_script(path: Path, *, weights: bool) -> OpenedModel:
         module = _load_script(path, light)
     except (zipfile.BadZipFile, *_LOAD_FAILURES) as error:
         raise _load_error(path, error) from error
-    module.eval()
-    return _with_inputs(path.stem, module._c, stored)
+    return _with_inputs(path.stem, module, stored)
 
 
 def _load_script(path: Path, light: Lightened | None) -> torch.jit.ScriptModule:
@@ -150,11 +140,11 @@ def _load_error(path: Path, error: BaseException) -> InputError:
     return InputError(f"{path} cannot be loaded by PyTorch {torch.__version__}: {text}; save it again.")
 
 
-def _with_inputs(name: str, module: torch._C.ScriptModule, stored: tuple[TensorType, ...] | None) -> OpenedModel:
-    if stored is not None or not has_method(module, "get_all_bundled_inputs"):
+def _with_inputs(name: str, module: torch.jit.ScriptModule, stored: tuple[TensorType, ...] | None) -> OpenedModel:
+    if stored is not None or not has_method(module._c, "get_all_bundled_inputs"):
         return OpenedModel(name, module, stored)
     try:
-        bundled = module._get_method("get_all_bundled_inputs")()
+        bundled = module._c._get_method("get_all_bundled_inputs")()
     except RuntimeError:
         return OpenedModel(name, module, None)
     first = bundled[0] if isinstance(bundled, list) and bundled else ()

@@ -79,6 +79,19 @@ def trace(module: torch.nn.Module, inputs: Sequence[torch.Tensor]) -> torch.jit.
 
 
 @contextmanager
+def in_evaluation_mode(module: torch.nn.Module) -> Iterator[None]:
+    """Put a module and all in it into evaluation mode, and afterwards back into the modes they were in."""
+    modes = [(part, part.training) for part in module.modules()]
+    for part, _ in modes:
+        part.training = False
+    try:
+        yield
+    finally:
+        for part, was_training in modes:
+            part.training = was_training
+
+
+@contextmanager
 def quiet() -> Iterator[None]:
     """Keep PyTorch's deprecation warnings to itself for as long as we call it."""
     with warnings.catch_warnings():
