@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from tabulate import tabulate
-
 from reports.compose import shown_score
 from reports.paint import Paint
+from reports.table import Fit, number, table, text
 from reports.views import BlockerView, ModelReport, NodeView, NumbersView, PlaceView, VerificationView
 from reports.wrap import wrapped
 
@@ -68,7 +67,8 @@ def _levels(report: ModelReport, paint: Paint) -> Iterator[str]:
         )
         for row in report.levels
     ]
-    yield tabulate(rows, headers=["level", "comes with", "verdict", "score", "parts", "compute"], disable_numparse=True)
+    columns = (text("level"), text("comes with"), text("verdict"), number("score"), number("parts"), number("compute"))
+    yield from table(columns, rows)
 
 
 def _parts(report: ModelReport, paint: Paint) -> Iterator[str]:
@@ -82,33 +82,36 @@ def _parts(report: ModelReport, paint: Paint) -> Iterator[str]:
             part.operations,
             part.transposes,
             part.level,
-            _shortened(", ".join(part.inputs), 22),
-            _shortened(", ".join(part.outputs), 20),
+            ", ".join(part.inputs),
+            ", ".join(part.outputs),
         )
         for part in report.parts
     ]
-    headers = ["part", "ops", "operations", "TRANSPOSE", "level", "in", "out"]
-    yield tabulate(rows, headers=headers, disable_numparse=True)
+    counts = (number(heading) for heading in ("part", "ops", "operations", "TRANSPOSE", "level"))
+    yield from table((*counts, text("in", Fit.CUT), text("out", Fit.CUT)), rows)
 
 
 def _blockers(report: ModelReport, paint: Paint) -> Iterator[str]:
     if not report.blockers:
         return
     yield from _heading("What stays on the CPU, and why", paint)
-    for blocker in report.blockers:
+    for index, blocker in enumerate(report.blockers):
+        if index:
+            yield ""
         yield from _blocker(blocker, paint)
 
 
 def _blocker(blocker: BlockerView, paint: Paint) -> Iterator[str]:
-    yield f"{paint.bold(blocker.op)}  {blocker.reason} {blocker.title}"
+    first, *rest = wrapped(f"{blocker.op}: {blocker.reason} {blocker.title}", "")
+    yield paint.bold(blocker.op) + first.removeprefix(blocker.op)
+    yield from rest
     yield from wrapped(blocker.because, "  why:    ")
     yield from wrapped(blocker.wanted, "  wanted: ")
     yield from wrapped(blocker.fix, "  fix:    ")
     for place in blocker.places[:PLACES_SHOWN]:
         yield from wrapped(f"{place.found}; {place_words(place)}", "  found:  ")
     if len(blocker.places) > PLACES_SHOWN:
-        yield f"          and {len(blocker.places) - PLACES_SHOWN} more places"
-    yield ""
+        yield f"          and {_count(len(blocker.places) - PLACES_SHOWN, 'more place')}"
 
 
 def place_words(place: PlaceView | NodeView) -> str:
@@ -135,7 +138,7 @@ def _differences(report: ModelReport, paint: Paint) -> Iterator[str]:
         return
     yield from _heading("Differences between PyTorch and NNAPI that were bridged", paint)
     rows = [(found.id, found.nodes, found.title) for found in report.differences]
-    yield tabulate(rows, headers=["difference", "ops", "what differs"], maxcolwidths=[26, 5, 42])
+    yield from table((text("difference"), number("ops"), text("what differs", Fit.FOLD)), rows)
     yield "(`nnapi-check explain ID` tells the whole of each.)"
 
 
@@ -144,8 +147,8 @@ def _losses(report: ModelReport, paint: Paint) -> Iterator[str]:
         return
     yield from _heading(f"Where {100 - report.score:.1f} points were lost", paint)
     shown = report.losses[:LOSSES_SHOWN]
-    rows = [(f"{loss.points:.2f}", loss.kind, _shortened(loss.what, 24), _shortened(loss.where, 30)) for loss in shown]
-    yield tabulate(rows, headers=["points", "because", "what", "where"], disable_numparse=True)
+    rows = [(f"{loss.points:.2f}", loss.kind, loss.what, loss.where) for loss in shown]
+    yield from table((number("points"), text("because"), text("what", Fit.CUT), text("where", Fit.CUT)), rows)
     rest = report.losses[LOSSES_SHOWN:]
     if rest:
         yield f"and {sum(loss.points for loss in rest):.2f} points in {_count(len(rest), 'more place')}"
@@ -157,20 +160,18 @@ def verification_lines(found: VerificationView, paint: Paint) -> Iterator[str]:
     yield from wrapped(
         f"Ran in {found.ran_in}, feature level {found.level}, {_count(found.executions, 'NNAPI model')}.", ""
     )
-    yield tabulate([_row(numbers) for numbers in found.outputs], headers=_HEADERS, disable_numparse=True)
+    yield from table((text("value"), text("type", Fit.CUT), *_MEASURES), [_row(numbers) for numbers in found.outputs])
     words = "within" if found.is_within_tolerance else "NOT WITHIN"
     yield from wrapped(f"{words} tolerance ({found.tolerance})", "")
     if found.layers:
         yield from _heading("Layer by layer, worst first, each on PyTorch's own inputs of its part", paint)
-        rows = [
-            (layer.op, _shortened(layer.where, 30), *_row(layer.numbers)[2:]) for layer in found.layers[:LAYERS_SHOWN]
-        ]
-        yield tabulate(rows, headers=["op", "where", *_HEADERS[2:]], disable_numparse=True)
+        rows = [(layer.op, layer.where, *_row(layer.numbers)[2:]) for layer in found.layers[:LAYERS_SHOWN]]
+        yield from table((text("op", Fit.CUT), text("where", Fit.CUT), *_MEASURES), rows)
         if len(found.layers) > LAYERS_SHOWN:
             yield f"and {len(found.layers) - LAYERS_SHOWN} layers that are closer"
 
 
-_HEADERS = ["value", "type", "max error", "relative", "SNR dB", "steps off"]
+_MEASURES = tuple(number(heading) for heading in ("max error", "relative", "SNR dB", "steps off"))
 
 
 def _row(numbers: NumbersView) -> tuple[str, ...]:
@@ -178,7 +179,7 @@ def _row(numbers: NumbersView) -> tuple[str, ...]:
     noise = "exact" if numbers.signal_to_noise is None else f"{numbers.signal_to_noise:.1f}"
     return (
         numbers.name,
-        _shortened(numbers.type, 26),
+        numbers.type,
         f"{numbers.max_absolute:.2e}",
         f"{numbers.max_relative:.2e}",
         noise,
@@ -189,14 +190,6 @@ def _row(numbers: NumbersView) -> tuple[str, ...]:
 def _heading(words: str, paint: Paint) -> Iterator[str]:
     yield ""
     yield paint.bold(words)
-
-
-def _shortened(words: str, width: int) -> str:
-    """The words, cut in the middle where they are too long."""
-    if len(words) <= width:
-        return words
-    half = (width - 1) // 2
-    return f"{words[:half]}…{words[-(width - 1 - half) :]}"
 
 
 def _count(number: int, what: str) -> str:

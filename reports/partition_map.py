@@ -13,7 +13,8 @@ WIDTH = 960
 ROW_HEIGHT = 54
 ROWS = 4
 GAP = 2
-MIN_LABEL_WIDTH = 44
+LABEL_MARGIN = 9
+CHARACTER_WIDTH = 7.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,12 +76,14 @@ def _segment(run: Sequence[NodeView], x: float, row: int, width: float, *, is_la
     ops = list(dict.fromkeys(node.op.split(".")[1] for node in run))
     shown = ", ".join(ops[:12]) + (f" and {len(ops) - 12} more" if len(ops) > 12 else "")
     work = sum(node.multiply_adds for node in run)
+    label = f"{name} · {len(run)}"
+    has_room = width > CHARACTER_WIDTH * len(label) + 2 * LABEL_MARGIN
     return Segment(
         x=round(x, 2),
         y=row * ROW_HEIGHT,
         width=round(max(width - GAP, 1), 2),
         height=ROW_HEIGHT - 10,
         side="cpu" if part is None else f"part part-{part % 4}",
-        label=f"{name} · {len(run)}" if is_labelled and width > MIN_LABEL_WIDTH + 40 else "",
+        label=label if is_labelled and has_room else "",
         title=f"{name}: {len(run)} ops ({shown}), {work / 1e6:,.1f} million multiply-adds",
     )

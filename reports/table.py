@@ -1,0 +1,95 @@
+"""Tables of text that fit the width of a terminal."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from enum import Enum, auto
+from itertools import zip_longest
+
+from reports.wrap import WIDTH
+
+GAP = 2
+LEAST_WIDTH = 10
+
+
+class Fit(Enum):
+    """What happens to a cell that is too long: its column never shrinks, it is cut in the middle, or it is folded."""
+
+    KEEP = auto()
+    CUT = auto()
+    FOLD = auto()
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """A column: its heading, what its long cells do, and whether it holds numbers, which stand on the right."""
+
+    heading: str
+    fit: Fit = Fit.KEEP
+    is_number: bool = False
+
+
+def text(heading: str, fit: Fit = Fit.KEEP) -> Column:
+    """A column of words."""
+    return Column(heading, fit)
+
+
+def number(heading: str) -> Column:
+    """A column of numbers."""
+    return Column(heading, Fit.KEEP, is_number=True)
+
+
+def table(columns: Sequence[Column], rows: Sequence[Sequence[object]]) -> Iterator[str]:
+    """The lines of a table, at most as wide as a terminal where columns may shrink that far."""
+    cells = [[str(cell) for cell in row] for row in rows]
+    widths = _widths(columns, cells)
+    yield _line(columns, widths, [column.heading for column in columns])
+    yield (" " * GAP).join("-" * width for width in widths)
+    for row in cells:
+        fitted = [_fitted(cell, width, column.fit) for cell, width, column in zip(row, widths, columns, strict=True)]
+        for parts in zip_longest(*fitted, fillvalue=""):
+            yield _line(columns, widths, parts)
+
+
+def _widths(columns: Sequence[Column], cells: Sequence[Sequence[str]]) -> list[int]:
+    widths = [
+        max(len(column.heading), *(len(row[index]) for row in cells)) if cells else len(column.heading)
+        for index, column in enumerate(columns)
+    ]
+    least = [max(LEAST_WIDTH, len(column.heading)) for column in columns]
+    excess = sum(widths) + GAP * (len(widths) - 1) - WIDTH
+    while excess > 0:
+        spare = [i for i, column in enumerate(columns) if column.fit is not Fit.KEEP and widths[i] > least[i]]
+        if not spare:
+            break
+        widths[max(spare, key=lambda index: widths[index])] -= 1
+        excess -= 1
+    return widths
+
+
+def _fitted(cell: str, width: int, fit: Fit) -> list[str]:
+    match fit:
+        case Fit.KEEP:
+            return [cell]
+        case Fit.CUT:
+            return [shortened(cell, width)]
+        case Fit.FOLD:
+            return textwrap.wrap(cell, width, break_on_hyphens=False) or [""]
+
+
+def shortened(words: str, width: int) -> str:
+    """The words, cut in the middle where they are too long."""
+    if len(words) <= width:
+        return words
+    half = (width - 1) // 2
+    return f"{words[:half]}…{words[len(words) - (width - 1 - half) :]}"
+
+
+def _line(columns: Sequence[Column], widths: Sequence[int], cells: Sequence[str]) -> str:
+    padded = (
+        cell.rjust(width) if column.is_number else cell.ljust(width)
+        for cell, width, column in zip(cells, widths, columns, strict=True)
+    )
+    return (" " * GAP).join(padded).rstrip()
