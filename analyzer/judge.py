@@ -201,7 +201,7 @@ def _no_way(card: Card) -> Failure:
 
 def _general_failures(node: Node, uses: Uses, target: Target) -> Iterator[Failure]:
     """What every way demands of every tensor: a known shape, a rank of at most 4, elements, a type NNAPI has."""
-    for name, value in _tensors(node):
+    for name, value in _tensors(node, uses):
         kind = uses.graph.values[value].type
         match kind:
             case DynamicType(reason):
@@ -213,7 +213,8 @@ def _general_failures(node: Node, uses: Uses, target: Target) -> Iterator[Failur
                 yield from _type_failures(name, kind, target, is_made_by_rule=is_made_by_rule)
 
 
-def _tensors(node: Node) -> Iterator[tuple[str, int]]:
+def _tensors(node: Node, uses: Uses) -> Iterator[tuple[str, int]]:
+    """Every tensor with what it is called; of several outputs, only those that something reads."""
     for name, argument in node.arguments.items():
         match argument:
             case Ref(value):
@@ -223,7 +224,8 @@ def _tensors(node: Node) -> Iterator[tuple[str, int]]:
             case _:
                 pass
     for index, value in enumerate(node.outputs):
-        yield ("output" if index == 0 else f"output{index}"), value
+        if index == 0 or uses.readers.get(value, 0) > 0:
+            yield ("output" if index == 0 else f"output{index}"), value
 
 
 def _type_failures(name: str, kind: TensorType, target: Target, *, is_made_by_rule: bool) -> Iterator[Failure]:

@@ -68,19 +68,21 @@ def product_one_by_one(emit: Emitter, left: str, right: str, output: TensorSpec)
 
 def _matrices(emit: Emitter, name: str, shape: tuple[int, int, int], *, is_turned: bool) -> list[OperandId]:
     """The matrices of a tensor argument in this shape, one after another, each transposed where ``is_turned``."""
-    count, rows, columns = shape
+    count, _, _ = shape
     if emit.is_constant(name):
         recipe: Recipe = emit.constant(name).reshape(*shape)
         recipe = recipe.transpose(1, 2) if is_turned else recipe
         return [emit.weight(recipe.select(0, index)) for index in range(count)]
     whole = reshaped(emit, emit.input(name), shape)
     if is_turned:
-        whole, rows, columns = permuted(emit, whole, (0, 2, 1)), columns, rows
-    return [_matrix(emit, whole, index, (rows, columns)) for index in range(count)]
+        whole = permuted(emit, whole, (0, 2, 1))
+    return [matrix_at(emit, whole, index) for index in range(count)]
 
 
-def _matrix(emit: Emitter, whole: OperandId, index: int, shape: tuple[int, int]) -> OperandId:
+def matrix_at(emit: Emitter, whole: OperandId, index: int) -> OperandId:
+    """Matrix number ``index`` of a tensor of rank 3."""
+    _, *shape = emit.spec(whole).shape
     bounds = [(index, 0, 0), (index + 1, *shape), (1, 1, 1)]
     masks = [emit.int32(0), emit.int32(0), emit.int32(1)]  # The last one drops the first axis.
     inputs = [whole, *(emit.int32_tensor(bound) for bound in bounds), *masks]
-    return emit.operation("STRIDED_SLICE", inputs, replace(emit.spec(whole), shape=shape))
+    return emit.operation("STRIDED_SLICE", inputs, replace(emit.spec(whole), shape=tuple(shape)))
