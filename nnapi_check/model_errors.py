@@ -35,6 +35,7 @@ FAULTS = (
     RecipeError,
     RegistryError,
     RuleError,
+    RuntimeError,  # PyTorch's own.
     TextError,
 )
 """What only a fault of this project, or a damaged installation, can raise."""

@@ -1,0 +1,251 @@
+"""Reports made by hand, with something in every section."""
+
+from dataclasses import replace
+
+from reports.views import (
+    BlockerView,
+    DifferenceView,
+    FailureView,
+    GateView,
+    LayerView,
+    LevelView,
+    LossView,
+    ModelReport,
+    NodeView,
+    NumbersView,
+    PartView,
+    PlaceView,
+    VerificationView,
+)
+
+HOSTILE = "<script>alert('x')</script>&\x1b[31m\"evil\""
+
+CEIL_MODE = FailureView(
+    reason="NNC402",
+    title="An argument has a value that NNAPI cannot express",
+    requirement="no-dilation",
+    way="operation",
+    found="dilation is (2, 1)",
+    wanted="dilation is (1, 1)",
+    because="MAX_POOL_2D has no dilation.",
+    fix="Use a larger kernel without dilation, or pool twice.",
+)
+UNKNOWN_OP = FailureView(
+    reason="NNC103",
+    title="Nothing is known of this op",
+    requirement="card",
+    way="",
+    found="mylib.whiten.default",
+    wanted="an op that the registry has a card for",
+    because="Nothing is known of this op, and nothing is guessed.",
+    fix="Write a card for mylib.whiten.default, or express it with ops that have one (`nnapi-check ops search`).",
+)
+
+
+def node(index: int, op: str, part: int | None, *failures: FailureView, work: int = 0) -> NodeView:
+    """A node of the sample."""
+    is_known = not any(failure.reason == "NNC103" for failure in failures)
+    return NodeView(
+        id=index,
+        op=op,
+        module=f"encoder.stage{index // 4}.block.{index % 4}",
+        file="/home/ada/work/vision/models/segmenter.py",
+        line=40 + index,
+        status="native" if not failures else "cpu" if is_known else "unknown",
+        way=None if failures else "operation",
+        level=None if failures else 1,
+        emits=() if failures else (op.split(".")[1].upper(),),
+        differences=() if failures else ("layout",),
+        bound=None,
+        part=part,
+        multiply_adds=work,
+        output="f32[1,24,56,72]",
+        failures=failures,
+        kept_because=None,
+    )
+
+
+def blocker(failure: FailureView, op: str, *places: PlaceView) -> BlockerView:
+    """A blocker of the sample."""
+    return BlockerView(
+        failure.reason,
+        failure.title,
+        op,
+        failure.requirement,
+        failure.wanted,
+        failure.because,
+        failure.fix,
+        places,
+    )
+
+
+def place(of: NodeView) -> PlaceView:
+    """Where a node of the sample stands."""
+    return PlaceView(of.op, of.module, of.file, of.line, of.failures[0].found)
+
+
+def numbers(name: str, kind: str = "float32[1,24,56,72]") -> NumbersView:
+    """Numbers of the sample."""
+    return NumbersView(name, kind, 1.25e-06, 3.5e-07, 131.25, None, None)
+
+
+def mixed_report() -> ModelReport:
+    """A report with two parts, blockers, a kept node, differences, losses, numbers and a gate that is not passed."""
+    nodes = (
+        *(node(index, "aten.conv2d.default", 0, work=9_000_000) for index in range(9)),
+        *(node(index, "aten.max_pool2d.default", None, CEIL_MODE) for index in range(9, 16)),
+        *(node(index, "aten.conv2d.default", 1, work=3_000_000) for index in range(16, 20)),
+        node(20, "mylib.whiten.default", None, UNKNOWN_OP),
+        replace(
+            node(21, "aten.relu.default", None),
+            kept_because="NNC901 Not worth a part of its own: work 96,768, boundary 782,336 (operations)",
+        ),
+    )
+    pools = [place(item) for item in nodes if item.op == "aten.max_pool2d.default"]
+    verification = VerificationView(
+        ran_in="PyTorch's NNAPI binding on the host runtime",
+        level=4,
+        executions=2,
+        outputs=(
+            numbers("output 0"),
+            NumbersView("output 1", "quint8[1,24,56,72]", 0.05, 0.004, 48.125, 1, 0.0025),
+            NumbersView("output 2", "int64[1]", 0.0, 0.0, None, None, None),
+        ),
+        layers=tuple(
+            LayerView(index, "aten.conv2d.default", f"{nodes[index].module} {nodes[index].file}:{40 + index}", found)
+            for index, found in ((index, numbers(f"value {index}")) for index in range(14))
+        ),
+        is_within_tolerance=True,
+        tolerance="float32: 0.0001 of the output's range; quantized: 1 step, on at most 1% of the elements",
+    )
+    return ModelReport(
+        model="segmenter",
+        tool_version="1.2.3",
+        torch_version="2.9.9",
+        target="pytorch-mobile",
+        feature_level=4,
+        api_level=30,
+        notes=("A note about this target that is long enough to be folded at the width of a terminal of 80 columns.",),
+        readiness="ready with fallback",
+        score=71.46,
+        lowest_ready_level=None,
+        nodes_total=len(nodes),
+        nodes_on_nnapi=13,
+        multiply_adds=93_000_000,
+        compute_coverage=0.8713,
+        inputs=("f32[1,3,224,288]",),
+        outputs=("f32[1,24,56,72]",),
+        gate=GateView(
+            False,
+            (
+                "Nothing is known of mylib.whiten.default, and nothing is guessed.",
+                "The score is 71.4; at least 90 was asked for.",
+            ),
+        ),
+        losses=(
+            LossView(17.5, "on the CPU", "mylib.whiten.default", "encoder.stage5.block.0 /home/ada/segmenter.py:60"),
+            *(
+                LossView(
+                    1.004 - index / 1000,
+                    "on the CPU",
+                    "aten.max_pool2d.default",
+                    f"encoder.stage3.block.{index} /home/ada/work/vision/models/segmenter.py:{50 + index}",
+                )
+                for index in range(7)
+            ),
+            *(LossView(0.8, "crosses a boundary", "f32[1,24,56,72]", f"value {index}") for index in range(4)),
+        ),
+        levels=tuple(
+            LevelView(
+                level,
+                f"Android {level + 7}" if level <= 5 else "updates to the runtime and drivers of Android 12 and later",
+                (level + 26,) if level <= 5 else (),
+                "not worthwhile" if level < 3 else "ready with fallback",
+                71.46 if level >= 3 else 0.0,
+                2 if level >= 3 else 0,
+                13 if level >= 3 else 0,
+                0.8713 if level >= 3 else 0.0,
+            )
+            for level in range(1, 9)
+        ),
+        parts=(
+            PartView(
+                0,
+                tuple(range(9)),
+                12,
+                1,
+                1,
+                81_000_000,
+                ("f32[1,3,224,288]", "f32[1,24,112,144]"),
+                ("f32[1,24,56,72]", "f32[1,24,112,144]"),
+                123_456,
+            ),
+            PartView(1, tuple(range(16, 20)), 4, 0, 3, 12_000_000, ("f32[1,24,56,72]",), ("f32[1,24,56,72]",), 23_456),
+        ),
+        blockers=(
+            blocker(CEIL_MODE, "aten.max_pool2d.default", *pools),
+            blocker(UNKNOWN_OP, "mylib.whiten.default", place(nodes[20])),
+        ),
+        differences=(
+            DifferenceView(
+                "layout",
+                "Channels stand last",
+                "Images are NCHW: batch, channels, height, width.",
+                "Images are NHWC. A flag for NCHW exists from level 3, but many drivers lack it.",
+                "Exact: activations are kept in NHWC across neighboring operations, and permuted elsewhere.",
+                13,
+            ),
+        ),
+        nodes=nodes,
+        verification=verification,
+        artifact="/home/ada/work/vision/models/segmenter_nnapi.pt",
+    )
+
+
+def ready_report() -> ModelReport:
+    """A report without anything to complain of."""
+    mixed = mixed_report()
+    nodes = mixed.nodes[:9]
+    return replace(
+        mixed,
+        model="classifier",
+        readiness="ready",
+        score=100.0,
+        lowest_ready_level=3,
+        notes=(),
+        nodes_total=9,
+        nodes_on_nnapi=9,
+        multiply_adds=81_000_000,
+        compute_coverage=1.0,
+        gate=GateView(True, ()),
+        losses=(),
+        parts=mixed.parts[:1],
+        blockers=(),
+        differences=(),
+        nodes=nodes,
+        verification=None,
+        artifact=None,
+    )
+
+
+def hostile_report() -> ModelReport:
+    """A report whose every name was chosen by somebody who means harm."""
+    mixed = mixed_report()
+    bad = replace(
+        mixed.nodes[9],
+        op=f"aten.{HOSTILE}.default",
+        module=HOSTILE,
+        file=HOSTILE,
+        failures=(replace(CEIL_MODE, found=HOSTILE),),
+        output=HOSTILE,
+    )
+    return replace(
+        mixed,
+        model=HOSTILE,
+        notes=(HOSTILE,),
+        nodes=(*mixed.nodes, bad),
+        blockers=(blocker(replace(CEIL_MODE, found=HOSTILE), bad.op, place(bad)),),
+        losses=(LossView(1.0, "on the CPU", HOSTILE, HOSTILE),),
+        artifact=HOSTILE,
+        gate=GateView(False, (HOSTILE,)),
+    )

@@ -1,0 +1,81 @@
+"""The report for a terminal."""
+
+from dataclasses import replace
+
+import pytest
+
+from reports.console import place_words, to_text
+from reports.paint import Paint, printable
+from reports.views import ModelReport
+from tests.conftest import Golden
+from tests.reports.sample_reports import HOSTILE, hostile_report, mixed_report, ready_report
+
+PLAIN = Paint(is_colored=False)
+
+
+@pytest.mark.parametrize(
+    ("name", "report"), [("mixed", mixed_report()), ("ready", ready_report())], ids=["mixed", "ready"]
+)
+def test_text_is_the_golden_one(name: str, report: ModelReport, golden: Golden) -> None:
+    golden(f"console_{name}.txt", to_text(report, PLAIN))
+
+
+def test_no_line_is_wider_than_80_columns() -> None:
+    lines = to_text(mixed_report(), PLAIN).splitlines()
+
+    assert [line for line in lines if len(line) > 80] == []
+
+
+def test_long_path_is_left_whole() -> None:
+    path = "/home/ada/" + "very-long-folder/" * 6 + "model.py"
+    mixed = mixed_report()
+    places = (replace(mixed.blockers[0].places[0], file=path),)
+
+    text = to_text(replace(mixed, blockers=(replace(mixed.blockers[0], places=places),)), PLAIN)
+
+    assert f"{path}:49" in text.split()
+
+
+def test_wide_characters_of_a_type_are_cut_in_the_middle() -> None:
+    mixed = mixed_report()
+    many = tuple(f"f32[1,{index},112,144]" for index in range(40))
+
+    text = to_text(replace(mixed, parts=(replace(mixed.parts[0], inputs=many),)), PLAIN)
+
+    (line,) = [line for line in text.splitlines() if "f32[1,0" in line]
+    assert len(line) <= 80
+    assert "…" in line
+
+
+def test_colors_only_where_they_are_wanted() -> None:
+    assert "\x1b[" not in to_text(mixed_report(), PLAIN)
+    assert "\x1b[33mready with fallback" in to_text(mixed_report(), Paint(is_colored=True))
+
+
+def test_colored_text_has_the_same_words() -> None:
+    colored = to_text(mixed_report(), Paint(is_colored=True))
+
+    for code in ("\x1b[0m", "\x1b[1m", "\x1b[33m"):
+        colored = colored.replace(code, "")
+    assert colored == to_text(mixed_report(), PLAIN)
+
+
+def test_printable_text_has_no_control_characters() -> None:
+    text = printable(to_text(hostile_report(), PLAIN))
+
+    assert "\x1b" not in text
+    assert HOSTILE.replace("\x1b", "\N{REPLACEMENT CHARACTER}") in text
+
+
+def test_every_gate_reason_is_told() -> None:
+    text = " ".join(to_text(mixed_report(), PLAIN).split())
+
+    for reason in mixed_report().gate.reasons:
+        assert reason in text
+
+
+def test_place_without_a_source_line_is_its_module() -> None:
+    found = mixed_report().blockers[0].places[0]
+
+    assert place_words(replace(found, file=None, line=None)) == found.module
+    assert place_words(replace(found, file=None, line=None, module="")) == "place not recorded"

@@ -1,0 +1,134 @@
+"""The report as a page."""
+
+import os
+import re
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pytest
+
+from analyzer.errors import InputError
+from reports.pages import check_page, to_html, write_page
+from reports.views import ModelReport
+from tests.reports.sample_reports import HOSTILE, hostile_report, mixed_report, ready_report
+
+VOID = {"meta", "link", "br", "img", "input", "hr", "circle", "rect"}
+
+
+class Elements(HTMLParser):
+    """Every element of a page, its text, and whether each was closed in turn."""
+
+    def __init__(self, page: str) -> None:
+        super().__init__()
+        self.names: list[str] = []
+        self.ids: list[str] = []
+        self.attributes: list[tuple[str, str]] = []
+        self.text = ""
+        self.open: list[str] = []
+        self.feed(page)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.names.append(tag)
+        self.attributes.extend((name, value or "") for name, value in attrs)
+        self.ids.extend(value for name, value in attrs if name == "id" and value)
+        if tag not in VOID:
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.names.append(tag)
+        self.attributes.extend((name, value or "") for name, value in attrs)
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag
+
+    def handle_data(self, data: str) -> None:
+        self.text += data
+
+
+@pytest.mark.parametrize("report", [mixed_report(), ready_report(), hostile_report()], ids=["mixed", "ready", "bad"])
+def test_page_needs_no_network_and_every_element_is_closed(report: ModelReport) -> None:
+    page = to_html(report)
+
+    found = Elements(page)
+
+    assert found.open == []
+    assert re.search(r"https?:|//[a-z]|url\(|@import", page) is None
+    assert not {"link", "script", "img", "iframe", "object", "base", "form"} & set(found.names)
+    assert not {name for name, _ in found.attributes} & {"src", "href", "srcset", "action"}
+
+
+def test_hostile_names_are_shown_and_do_nothing() -> None:
+    page = to_html(hostile_report())
+
+    found = Elements(page)
+
+    assert "script" not in found.names
+    assert not [name for name, _ in found.attributes if name.startswith("on")]
+    assert found.text.count(HOSTILE) >= 8
+
+
+def test_every_section_appears() -> None:
+    found = Elements(to_html(mixed_report()))
+
+    assert found.ids == ["map", "levels", "numbers", "blockers", "score", "parts", "differences", "ops"]
+
+
+def test_page_of_a_ready_model_leaves_out_what_it_has_not() -> None:
+    found = Elements(to_html(ready_report()))
+
+    assert found.ids == ["map", "levels", "blockers", "parts", "ops"]
+    assert "Nothing: every op has a way at this level." in found.text
+
+
+def test_page_tells_what_the_report_holds() -> None:
+    report = mixed_report()
+
+    text = Elements(to_html(report)).text
+
+    for blocker in report.blockers:
+        assert blocker.fix in text
+    for node in report.nodes:
+        assert node.op in text
+        assert f"{node.file}:{node.line}" in text
+    for reason in report.gate.reasons:
+        assert reason in text
+    for difference in report.differences:
+        assert difference.bridge in text
+
+
+def test_page_is_written_whole(tmp_path: Path) -> None:
+    path = tmp_path / "report.html"
+    path.write_text("old")
+
+    write_page(ready_report(), path)
+
+    assert path.read_text(encoding="utf-8") == to_html(ready_report())
+    assert os.listdir(tmp_path) == ["report.html"]
+
+
+def test_page_has_the_permissions_of_any_new_file(tmp_path: Path) -> None:
+    plain = tmp_path / "plain"
+    plain.write_text("")
+
+    write_page(ready_report(), tmp_path / "report.html")
+
+    assert (tmp_path / "report.html").stat().st_mode == plain.stat().st_mode
+
+
+def test_page_in_a_folder_that_does_not_exist_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="nowhere"):
+        write_page(ready_report(), tmp_path / "nowhere" / "report.html")
+    with pytest.raises(InputError, match="nowhere does not exist"):
+        check_page(tmp_path / "nowhere" / "report.html")
+
+
+def test_folder_as_page_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="is a folder"):
+        check_page(tmp_path)
+
+
+def test_page_that_can_be_written_is_accepted(tmp_path: Path) -> None:
+    check_page(tmp_path / "report.html")
+    check_page(None)
+
+    assert os.listdir(tmp_path) == []
