@@ -25,13 +25,15 @@ class LayoutPlan:
     """Which values are NHWC where they are made, which (node, value) reads are NHWC, and which reads conflict.
 
     ``conflicts`` need a TRANSPOSE; those in ``cuts`` cannot have one, so the value must cross a boundary there.
-    Reads and values that are not named have PyTorch's order.
+    Reads and values that are not named have PyTorch's order. ``features`` are rank-2 values that were flattened from
+    NHWC: the (channels, height, width) that each row of them holds in the order height, width, channels.
     """
 
     nhwc_values: frozenset[int]
     nhwc_reads: frozenset[tuple[int, int]]
     conflicts: frozenset[tuple[int, int]]
     cuts: frozenset[tuple[int, int]]
+    features: Mapping[int, tuple[int, int, int]]
 
     def reads_nhwc(self, node: int, value: int) -> bool:
         """Whether a node reads a value in NHWC order."""
@@ -66,6 +68,11 @@ class _Planner:
         self._transposable = {kind for kind, since in transpose.types if since <= level and transpose.since <= level}
         self._made: dict[int, bool] = {}
         self._reads: set[tuple[int, int]] = set()
+        self._features: dict[int, tuple[int, int, int]] = {}
+        self._readers = _readers(nodes)
+        self._block_outputs = {
+            value for block in (graph.body, *(b for n in nodes.values() for b in n.blocks)) for value in block.outputs
+        }
 
     def plan(self) -> LayoutPlan:
         order = sorted(self._verdicts)
@@ -80,6 +87,7 @@ class _Planner:
             nhwc_reads=frozenset(self._reads),
             conflicts=frozenset(conflicts),
             cuts=frozenset(read for read in conflicts if not self._can_transpose(read[1])),
+            features=self._features,
         )
 
     def _conflicts(self) -> set[tuple[int, int]]:
@@ -122,7 +130,7 @@ class _Planner:
         match layout:
             case Layout.NHWC:
                 return True
-            case Layout.TORCH:
+            case Layout.TORCH | Layout.FLATTEN | Layout.FEATURES:
                 return False
             case Layout.ANY | Layout.AXES | Layout.REDUCTION:
                 return any(wanted.get(value, False) for value in node.outputs)
@@ -134,13 +142,20 @@ class _Planner:
             self._reads.update((node.id, value) for value in activations if len(self._shape(value)) == 4)
         for value in node.outputs:
             self._made[value] = is_nhwc and len(self._shape(value)) == 4
+        if layout is Layout.FLATTEN and is_nhwc:
+            _, channels, height, width = self._shape(activations[0])
+            self._features[node.outputs[0]] = (channels, height, width)
+        elif layout is Layout.ANY and activations and activations[0] in self._features:
+            self._features.update(dict.fromkeys(node.outputs, self._features[activations[0]]))
 
     def _runs_nhwc(self, node: Node, layout: Layout, activations: list[int], wanted: Set[int]) -> bool:
         match layout:
             case Layout.NHWC:
                 return True
-            case Layout.TORCH:
+            case Layout.TORCH | Layout.FEATURES:
                 return False
+            case Layout.FLATTEN:
+                return self._flattens_nhwc(node)
             case Layout.ANY | Layout.AXES:
                 values = [*activations, *node.outputs]
                 if any(len(self._shape(value)) != 4 for value in values):
@@ -151,12 +166,41 @@ class _Planner:
                     return False
                 return self._prefers_nhwc(activations, wanted)
 
+    def _flattens_nhwc(self, node: Node) -> bool:
+        """Whether a node merges all axes but the first of an NHWC value, and only takes-any-order readers follow."""
+        (value,) = self._activations(node)
+        shape = self._shape(value)
+        is_flat = len(shape) == 4 and self._shape(node.outputs[0]) == (shape[0], shape[1] * shape[2] * shape[3])
+        if not is_flat or is_trivial(shape) or not self._made.get(value, False):
+            return False
+        return self._takes_any_order(node.outputs[0])
+
+    def _takes_any_order(self, features: int) -> bool:
+        """Whether everything that reads a value, seen through elementwise nodes, can order its weights to suit it."""
+        waiting = [features]
+        while waiting:
+            value = waiting.pop()
+            if value in self._block_outputs:
+                return False
+            for node in self._readers.get(value, ()):
+                verdict = self._verdicts.get(node.id)
+                way = None if verdict is None else verdict.way
+                if way is None or self._activations(node) != [value]:
+                    return False
+                if way.layout is Layout.ANY and all(
+                    self._numel(other) == 1 for other in node.inputs() if other != value
+                ):
+                    waiting.extend(node.outputs)
+                elif way.layout is not Layout.FEATURES:
+                    return False
+        return True
+
     def _prefers_nhwc(self, activations: list[int], wanted: Set[int]) -> bool:
         """Follow the larger share of what the inputs already have; where all are free, what is wanted next."""
         balance = 0
         for value in activations:
             if value in self._made and not is_trivial(self._shape(value)):
-                weight = max(1, self._graph_numel(value))
+                weight = max(1, self._numel(value))
                 balance += weight if self._made[value] else -weight
         if balance:
             return balance > 0
@@ -164,7 +208,7 @@ class _Planner:
             return True
         return any(value in wanted for value in activations)
 
-    def _graph_numel(self, value: int) -> int:
+    def _numel(self, value: int) -> int:
         kind = self._graph.values[value].type
         return kind.numel if isinstance(kind, TensorType) else 0
 
@@ -177,6 +221,15 @@ class _Planner:
         axes = {axis % 4 for axis in (reduced if isinstance(reduced, tuple) else (reduced,)) if isinstance(axis, int)}
         left = [axis for axis in NHWC_FROM_NCHW if axis not in axes]
         return bool(axes) and left == sorted(left)
+
+
+def _readers(nodes: Mapping[int, Node]) -> dict[int, list[Node]]:
+    """The nodes that read each value, those inside control flow as well."""
+    found: dict[int, list[Node]] = {}
+    for node in nodes.values():
+        for value in node.inputs():
+            found.setdefault(value, []).append(node)
+    return found
 
 
 def axis_in_nhwc(axis: int) -> int:

@@ -28,6 +28,8 @@ class Layout(Enum):
     ANY = "any"  # elementwise: whichever its inputs have
     AXES = "axes"  # the same rank in and out; the rule maps the axes
     REDUCTION = "reduction"  # removes or keeps the axes in `dim`; the rule maps them
+    FLATTEN = "flatten"  # merges all axes but the first where it may: its readers then put their weights in that order
+    FEATURES = "features"  # a product with constant weights, which take the order of flattened features
 
 
 class Status(Enum):

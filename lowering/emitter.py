@@ -174,6 +174,23 @@ class Emitter:
         """The recipe of a constant tensor argument, in PyTorch's order of dimensions."""
         return weight(self._ref(name), self.type_of(name))
 
+    def in_feature_order(self, weights: Recipe, data: str, *, axis: int) -> Recipe:
+        """The weights of a product with the tensor argument ``data``, put along ``axis`` in the order of its features.
+
+        Features that were flattened from NHWC stand in the order height, width, channels; others need no change.
+        """
+        flattened = self._layout.features.get(self._ref(data))
+        if flattened is None:
+            return weights
+        before, after = weights.shape[:axis], weights.shape[axis + 1 :]
+        order = tuple(axis + place for place in (1, 2, 0))
+        rest = tuple(range(axis + 3, axis + 3 + len(after)))
+        return (
+            weights.reshape(*before, *flattened, *after)
+            .permute(*range(axis), *order, *rest)
+            .reshape(*before, weights.shape[axis], *after)
+        )
+
     def weight(self, recipe: Recipe, quant: QuantParams = NOT_QUANTIZED, kind: OperandType | None = None) -> OperandId:
         """A constant operand made by a recipe, whose shape and element type it has unless ``kind`` is given."""
         found = kind if kind is not None else operand_type(TensorType(recipe.dtype, recipe.shape))

@@ -144,7 +144,7 @@ def _finished(
         held=tuple(
             Crossing(value, finished.operand_of[operand], is_nhwc)
             for (value, is_nhwc), operand in emitter.operands.items()
-            if operand in computed and operand in finished.operand_of
+            if operand in computed and operand in finished.operand_of and value not in layout.features
         ),
         node_of=finished.node_of,
         level=validation.level,

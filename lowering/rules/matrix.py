@@ -28,12 +28,19 @@ _FACTORS = {
 """What the two factors of each product are called."""
 
 
+@lowers("aten.linear.default", way="constant-weight")
 @lowers("aten.linear.default", way="fully-connected")
 def linear(node: Node, emit: Emitter) -> OperandId:
-    """Lower to FULLY_CONNECTED, its input as rows."""
+    """Lower to FULLY_CONNECTED, its input as rows, constant weights in the order of the input's features."""
     units = emit.type_of("weight").shape[0]
     bias = emit.input("bias") if emit.has("bias") else zero_bias(emit, units, "weight")
-    return row_product(emit, emit.input("input"), emit.input("weight"), bias, emit.output_spec())
+    return row_product(emit, emit.input("input"), _linear_weight(emit), bias, emit.output_spec())
+
+
+def _linear_weight(emit: Emitter) -> OperandId:
+    if not emit.is_constant("weight"):
+        return emit.input("weight")
+    return emit.weight(emit.in_feature_order(emit.constant("weight"), "input", axis=1))
 
 
 def _weighted(recipe: Recipe, factor: float) -> Recipe:
@@ -43,7 +50,8 @@ def _weighted(recipe: Recipe, factor: float) -> Recipe:
 @lowers("aten.addmm.default", way="fully-connected")
 def addmm(node: Node, emit: Emitter) -> OperandId:
     """Lower to FULLY_CONNECTED, alpha in its weights and beta in its bias."""
-    matrix = _weighted(emit.constant("mat2").transpose(0, 1), emit.real("alpha"))
+    ordered = emit.in_feature_order(emit.constant("mat2"), "mat1", axis=0)
+    matrix = _weighted(ordered.transpose(0, 1), emit.real("alpha"))
     bias = _weighted(emit.constant("self").flatten(), emit.real("beta"))
     return row_product(emit, emit.input("mat1"), emit.weight(matrix), emit.weight(bias), emit.output_spec())
 

@@ -55,7 +55,7 @@ def conv1d_in_floats(node: Node, emit: Emitter) -> OperandId:
 @lowers("quantized.linear.default", "quantized.linear_relu.default", way="fully-connected")
 def linear(node: Node, emit: Emitter) -> OperandId:
     """Lower to FULLY_CONNECTED of stored integers."""
-    x, weight = emit.input("input"), emit.constant("weight")
+    x, weight = emit.input("input"), emit.in_feature_order(emit.constant("weight"), "input", axis=1)
     bias = bias_operand(emit, weight, x, weight.shape[0])
     return row_product(emit, x, filter_operand(emit, weight), bias, emit.output_spec())
 
