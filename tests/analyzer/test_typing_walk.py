@@ -1,0 +1,313 @@
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import torch
+from torch import nn
+from torch.nn import functional
+
+from analyzer.capture import Captured, capture
+from analyzer.graph import (
+    DynamicType,
+    ElementType,
+    Node,
+    OtherType,
+    Ref,
+    RefList,
+    TensorType,
+    Unknown,
+)
+from analyzer.input_spec import parse_input_spec
+from tests.analyzer.torch_models import computed_types, scripted_file
+
+F32 = ElementType.FLOAT32
+
+
+@pytest.fixture
+def captured_of(tmp_path: Path) -> Callable[..., Captured]:
+    def make(module: nn.Module, *inputs: str, weights: bool = False) -> Captured:
+        specs = [parse_input_spec(text) for text in inputs]
+        return capture(scripted_file(tmp_path, module), specs, weights=weights)
+
+    return make
+
+
+def ops(captured: Captured) -> list[str]:
+    return [node.op for node in captured.graph.nodes()]
+
+
+def output_types(captured: Captured) -> list[object]:
+    return [captured.graph.type_of(value) for value in captured.graph.body.outputs]
+
+
+def node_of(captured: Captured, op: str) -> Node:
+    return next(node for node in captured.graph.nodes() if node.op == op)
+
+
+class InPlace(nn.Module):
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        y = x * 2
+        y.add_(1.0)
+        z = functional.relu(y, inplace=True)
+        first, second = z.chunk(2, 1)
+        return torch.cat([second, first], 1)
+
+
+def test_in_place_ops_become_functional(captured_of: Callable[..., Captured]) -> None:
+    captured = captured_of(InPlace(), "f32[2,4,5]", weights=True)
+
+    assert ops(captured)[:3] == ["aten.mul.Scalar", "aten.add.Scalar", "aten.relu.default"]
+    assert computed_types(captured)
+    x = torch.randn(2, 4, 5)
+    run = torch._C._create_function_from_graph("forward", captured.torch_graph)
+    assert torch.equal(run(captured.module, x.clone()), InPlace()(x))
+
+
+class SeenLater(nn.Module):
+    def forward(self, x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        y = x * 2
+        view = y.view(-1)
+        y.add_(1.0)
+        return y, view * 3
+
+
+def test_an_in_place_op_stays_where_a_view_is_read_later(captured_of: Callable[..., Captured]) -> None:
+    captured = captured_of(SeenLater(), "f32[2,3]")
+
+    write = node_of(captured, "aten.add_.Scalar")
+    last = list(captured.graph.nodes())[-1]
+
+    assert set(last.inputs()) <= set(write.outputs)
+    assert isinstance(captured.graph.type_of(write.outputs[0]), DynamicType)
+    x = torch.randn(2, 3)
+    run = torch._C._create_function_from_graph("forward", captured.torch_graph)
+    assert [torch.equal(a, b) for a, b in zip(run(captured.module, x), SeenLater()(x), strict=True)] == [True, True]
+
+
+class WritesAView(nn.Module):
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        y = torch.zeros(2, 3)
+        y[0] = 4.0
+        z = torch.ones(2, 3)
+        z[:, 0] = x.sum(1)
+        return y + z
+
+
+def test_readers_of_a_written_tensor_depend_on_the_write(captured_of: Callable[..., Captured]) -> None:
+    captured = captured_of(WritesAView(), "f32[2,5]", weights=True)
+
+    constant, run_time = [node for node in captured.graph.nodes() if node.op == "aten.copy_.default"]
+    add = node_of(captured, "aten.add.Tensor")
+
+    assert constant.is_constant
+    assert not run_time.is_constant
+    y, z = add.inputs()
+    assert y in constant.outputs
+    assert z in run_time.outputs
+    assert torch.equal(captured.tensor(y), torch.tensor([[4.0, 4.0, 4.0], [0.0, 0.0, 0.0]]))
+    assert output_types(captured) == [TensorType(F32, (2, 3))]
+
+
+class Shapes(nn.Module):
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        if x.size(2) > 4:
+            x = x[:, :, :4]
+        n, c = x.shape[:2]
+        sizes = [n]
+        for extent in x.shape[2:]:
+            sizes.append(extent)
+        y = functional.interpolate(x, scale_factor=2.0, mode="bilinear", align_corners=False)
+        return y.reshape(n, c * 2, -1) * float(len(sizes))
+
+
+def test_arithmetic_on_shapes_is_carried_out(captured_of: Callable[..., Captured]) -> None:
+    captured = captured_of(Shapes(), "f32[2,3,7,9]", weights=True)
+
+    assert ops(captured) == [
+        *["aten.slice.Tensor"] * 3,
+        "aten.upsample_bilinear2d.vec",
+        "aten.reshape.default",
+        "aten.mul.Scalar",
+    ]
+    assert node_of(captured, "aten.reshape.default").argument("shape") == (2, 6, -1)
+    assert node_of(captured, "aten.mul.Scalar").argument("other") == 3.0
+    assert output_types(captured) == [TensorType(F32, (2, 6, 72))]
+
+
+def test_a_condition_that_shapes_decide_is_told(captured_of: Callable[..., Captured]) -> None:
+    wide, narrow = captured_of(Shapes(), "f32[2,3,7,9]"), captured_of(Shapes(), "f32[2,3,4,9]")
+
+    assert "aten.slice.Tensor" not in ops(narrow)
+    assert wide.decided[0].taken == 0
+    assert narrow.decided[0].taken == 1
+    assert wide.decided[0].node.kind() == "prim::If"
+
+
+class Lists(nn.Module):
+    def forward(self, x: torch.Tensor) -> list[torch.Tensor]:
+        parts = list(torch.split(x, [1, 2], 1))
+        parts.append(x)
+        parts[0] = parts[0] * 2
+        table = {"all": torch.cat(parts, 1)}
+        first, second = x.unbind(0)
+        return [table["all"], parts[-1], first, second]
+
+
+def test_lists_of_tensors_are_taken_apart(captured_of: Callable[..., Captured]) -> None:
+    captured = captured_of(Lists(), "f32[2,3]")
+
+    split = next(captured.graph.nodes())
+    mul, cat = node_of(captured, "aten.mul.Scalar"), node_of(captured, "aten.cat.default")
+
+    assert [captured.graph.type_of(value) for value in split.outputs] == [
+        TensorType(F32, (2, 1)),
+        TensorType(F32, (2, 2)),
+    ]
+    assert mul.argument("self") == Ref(split.outputs[0])
+    assert cat.argument("tensors") == RefList((mul.outputs[0], split.outputs[1], 0))
+    assert output_types(captured) == [
+        TensorType(F32, (2, 6)),
+        TensorType(F32, (2, 3)),
+        TensorType(F32, (3,)),
+        TensorType(F32, (3,)),
+    ]
+
+
+class Branches(nn.Module):
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        y = x * 2 if bool(x.sum() > 0) else torch.relu(x)
+        for i in range(int(x.max())):
+            y = torch.tanh(y) + i
+        return y
+
+
+def test_control_flow_becomes_nodes_with_typed_blocks(captured_of: Callable[..., Captured]) -> None:
+    captured = captured_of(Branches(), "f32[2,3]")
+    branch, loop = node_of(captured, "prim.If"), node_of(captured, "prim.Loop")
+
+    assert [[node.op for node in block.nodes] for block in branch.blocks] == [
+        ["aten.mul.Scalar"],
+        ["aten.relu.default"],
+    ]
+    (body,) = loop.blocks
+    assert [node.op for node in body.nodes] == ["aten.tanh.default", "aten.add.Scalar"]
+    assert captured.graph.type_of(body.inputs[1]) == TensorType(F32, (2, 3))
+    assert output_types(captured) == [TensorType(F32, (2, 3))]
+    condition = branch.argument("condition")
+    assert isinstance(condition, Unknown)
+    assert isinstance(captured.graph.type_of(condition.values[0]), OtherType)
+    assert condition.values[0] in set(branch.inputs())
+
+
+class Grows(nn.Module):
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        for _ in range(int(x.sum())):
+            x = torch.cat([x, x], 0)
+        return torch.relu(x)
+
+
+def test_a_shape_that_a_loop_changes_is_not_known(captured_of: Callable[..., Captured]) -> None:
+    captured = captured_of(Grows(), "f32[2,3]")
+
+    (kind,) = output_types(captured)
+
+    assert isinstance(kind, DynamicType)
+    assert ops(captured)[-1] == "aten.relu.default"
+
+
+class Counts(nn.Module):
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return x.nonzero() + 1
+
+
+def test_a_shape_that_elements_decide_is_not_known(captured_of: Callable[..., Captured]) -> None:
+    captured = captured_of(Counts(), "f32[2,3]")
+
+    assert ops(captured) == ["aten.nonzero.default", "aten.add.Scalar"]
+    assert all(isinstance(captured.graph.type_of(node.outputs[0]), DynamicType) for node in captured.graph.nodes())
+
+
+class Random(nn.Module):
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return x + torch.rand(2, 3)
+
+
+def test_a_random_tensor_is_no_constant(captured_of: Callable[..., Captured]) -> None:
+    assert not node_of(captured_of(Random(), "f32[2,3]"), "aten.rand.default").is_constant
+
+
+class Masked(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.index = torch.tensor([2, 0, 1])
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        offsets = torch.arange(x.size(1)).to(x.dtype) * 0.5
+        return x[:, self.index] + offsets + x.new_ones(x.size(0), 1) * 4
+
+
+def test_constants_are_computed_from_shapes_and_literals(captured_of: Callable[..., Captured]) -> None:
+    captured = captured_of(Masked(), "f32[2,3]", weights=True)
+
+    inner, _ = [node for node in captured.graph.nodes() if node.op == "aten.add.Tensor" and not node.is_constant]
+    _, offsets = inner.inputs()
+
+    assert captured.graph.values[offsets].is_constant
+    assert torch.equal(captured.tensor(offsets), torch.tensor([0.0, 0.5, 1.0]))
+    ones = node_of(captured, "aten.new_ones.default").outputs[0]
+    assert torch.equal(captured.tensor(ones), torch.ones(2, 1))
+
+
+class Folded(nn.Module):
+    """Two large constants that are equal, and one value taken of each."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.first = torch.ones(700)
+        self.second = torch.ones(700)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return x + self.first[3] + self.second[4] + self.first[:3] + self.second[:3]
+
+
+def test_equal_constants_stay_apart_whether_or_not_they_are_read(captured_of: Callable[..., Captured]) -> None:
+    light, full = captured_of(Folded(), "f32[2,3]"), captured_of(Folded(), "f32[2,3]", weights=True)
+
+    assert light.graph == full.graph
+    added = [node.argument("other") for node in light.graph.nodes() if node.op == "aten.add.Tensor"]
+    assert len(set(added)) == 4
+
+
+class Padded(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.exact = nn.Conv2d(3, 4, (3, 5), padding="same", dilation=(1, 2))
+        self.uneven = nn.Conv2d(4, 4, (2, 3), padding="same")
+        self.pool = nn.AvgPool2d((2, 3))
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.pool(self.uneven(self.exact(x)))  # type: ignore[no-any-return]
+
+
+def test_padding_by_name_becomes_numbers_where_these_say_the_same(captured_of: Callable[..., Captured]) -> None:
+    captured = captured_of(Padded(), "f32[2,3,7,9]")
+    exact, uneven, pool = captured.graph.nodes()
+
+    assert (exact.op, exact.argument("padding")) == ("aten.conv2d.default", (1, 4))
+    assert (uneven.op, uneven.argument("padding")) == ("aten.conv2d.padding", "same")
+    assert (pool.op, pool.argument("stride")) == ("aten.avg_pool2d.default", (2, 3))
+
+
+class Casts(nn.Module):
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return x.to(torch.float64).contiguous(memory_format=torch.channels_last).sum(dtype=torch.float16)
+
+
+def test_enumerations_are_spelled_out(captured_of: Callable[..., Captured]) -> None:
+    captured = captured_of(Casts(), "f32[2,3,7,9]")
+    to, contiguous, total = captured.graph.nodes()
+
+    assert to.argument("dtype") == "f64"
+    assert contiguous.argument("memory_format") == "channels_last"
+    assert total.argument("dtype") == "f16"
+    assert output_types(captured) == [TensorType(ElementType.FLOAT16, ())]
