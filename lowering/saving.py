@@ -38,10 +38,23 @@ def save_package(package: Package, path: Path, *, form: Form, inputs: tuple[Path
                     case Form.FULL:
                         torch.jit.save(package.module, str(unfinished), _extra_files=extra)
                     case Form.LITE:
-                        package.module._save_for_lite_interpreter(str(unfinished), _extra_files=extra)
+                        _save_lite(package, unfinished, extra)
             os.replace(unfinished, path)
     except OSError as error:
         raise InputError(f"{path} cannot be written: {error.strerror or error}") from error
+
+
+def _save_lite(package: Package, path: Path, extra: dict[str, str]) -> None:
+    try:
+        package.module._save_for_lite_interpreter(str(path), _extra_files=extra)
+    except RuntimeError as error:
+        if "not supported in lite interpreter" not in str(error):
+            raise
+        name = str(error).rpartition("type is: ")[2].strip()
+        raise InputError(
+            f"PyTorch Mobile's lite interpreter cannot hold this model, which uses the class {name}; "
+            "write it in the full form, without --lite."
+        ) from error
 
 
 def check_writable(path: Path, inputs: tuple[Path, ...] = ()) -> None:

@@ -92,3 +92,26 @@ def test_folder_without_permission_is_refused(tmp_path: Path) -> None:
 
     with pytest.raises(InputError, match="is not writable"):
         check_writable(tmp_path / "model.pt")
+
+
+class Pair:
+    def __init__(self, first: torch.Tensor, second: torch.Tensor) -> None:
+        self.first = first
+        self.second = second
+
+
+class Paired(torch.nn.Module):
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        pair = Pair(torch.tanh(x), x)
+        return torch.cumsum(pair.first + pair.second, 1)
+
+
+def test_lite_form_refuses_classes_in_words_and_the_full_form_holds_them(tmp_path: Path) -> None:
+    captured = captured_module(torch.jit.script(Paired().eval()), random_tensor(2, 3))
+    package = packaged(captured, elementwise_part(captured, nodes_of(captured, "tanh")))
+
+    save_package(package, tmp_path / "model.pt", form=Form.FULL)
+    with pytest.raises(InputError, match=r"uses the class .*Pair; write it in the full form"):
+        save_package(package, tmp_path / "model.ptl", form=Form.LITE)
+
+    assert [found.name for found in tmp_path.iterdir()] == ["model.pt"]
