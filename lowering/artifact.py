@@ -124,8 +124,11 @@ def _methods(module: torch.nn.Module) -> Callable[[str], Method]:
 
 
 def _own_parts(path: Path, manifest: Manifest, method: Callable[[str], Method]) -> tuple[ArtifactPart, ...]:
-    models = _tensors(method("nnapi_serialized")())
-    lists = method("nnapi_buffers")()
+    try:
+        models = _tensors(method("nnapi_serialized")())
+        lists = method("nnapi_buffers")()
+    except (AttributeError, RuntimeError) as error:
+        raise InputError(f"{path} is a damaged package: it does not give its parts: {_first_line(error)}") from error
     if not isinstance(lists, list) or not len(models) == len(lists) == len(manifest.parts):
         raise InputError(f"{path} is a damaged package: it does not hold the {len(manifest.parts)} parts it names")
     return tuple(

@@ -21,6 +21,7 @@ def main() -> None:
     nnapi-check model.pt --api-level 29              check (the default command)
     nnapi-check convert model.pt --api-level 29 -o out.pt
     nnapi-check verify out.pt --against model.pt --layers
+    nnapi-check inspect out.pt                       the NNAPI models inside
     nnapi-check ops search pool                      what is known of ops
     nnapi-check explain NNC402                       a reason, difference or op
     nnapi-check db status                            the registry in numbers
@@ -177,6 +178,32 @@ def verify(output: Path, against: Path, form: str, **options: object) -> None:
         from nnapi_check import model_commands
 
         return model_commands.verify(output, against, form, options)
+
+    sys.exit(guarded(run))
+
+
+@main.command()
+@click.argument("file", type=click.Path(path_type=Path))
+@click.option("--part", type=int, metavar="N", help="Only the part with this number, counted from 0.")
+@click.option("--format", "form", type=click.Choice(["text", "json"]), default="text", show_default=True)
+def inspect(file: Path, part: int | None, form: str) -> None:
+    """Show the NNAPI models inside a converted FILE.
+
+    Operands, operations, the feature level and what demands it, sizes, and
+    where each weight lies. Files of PyTorch's own NNAPI converter are read
+    too. Nothing is computed by NNAPI.
+
+    \b
+    Exit codes
+      0  NNAPI accepts every model that is shown
+      1  it does not; each fault is shown
+      2  the file holds no NNAPI model, or the call is wrong
+    """
+
+    def run() -> int:
+        from nnapi_check import inspect_command
+
+        return inspect_command.inspect(file, part, form)
 
     sys.exit(guarded(run))
 

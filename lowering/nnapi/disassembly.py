@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from enum import Enum
 
 from coverage_db.spec import OperandType, OperationFacts
-from lowering.nnapi.constants import ELEMENT_STRUCTS
+from lowering.nnapi.constants import ELEMENT_STRUCTS, Bytes
 from lowering.nnapi.faults import Demand, Validation
 from lowering.nnapi.model import (
     Buffer,
@@ -108,7 +108,7 @@ class Disassembly:
     referenced: tuple[Disassembly, ...] = ()
 
 
-def disassemble(model: Model, facts: Mapping[str, OperationFacts], buffers: Sequence[bytes] = ()) -> Disassembly:
+def disassemble(model: Model, facts: Mapping[str, OperationFacts], buffers: Sequence[Bytes] = ()) -> Disassembly:
     """Take a model apart, whose operations name operands that exist. With ``buffers``, small weights show by value."""
     whole = validate(model, facts, buffers=buffers)
     main = _take_apart(model, whole, facts, buffers)
@@ -134,7 +134,7 @@ def _models(model: Model) -> Iterator[int | None]:
 
 
 def _take_apart(
-    model: Model, validation: Validation, facts: Mapping[str, OperationFacts], buffers: Sequence[bytes]
+    model: Model, validation: Validation, facts: Mapping[str, OperationFacts], buffers: Sequence[Bytes]
 ) -> Disassembly:
     levels = [(operation.level, operation.demands) for operation in validation.operations]
     operands = tuple(_entries(model, buffers))
@@ -176,7 +176,7 @@ def size_of(operand: Operand) -> int | None:
     return element.size * math.prod(sizes) if len(sizes) == len(operand.shape) else None
 
 
-def _entries(model: Model, buffers: Sequence[bytes]) -> Iterator[OperandEntry]:
+def _entries(model: Model, buffers: Sequence[Bytes]) -> Iterator[OperandEntry]:
     writers: dict[int, list[int]] = {}
     readers: dict[int, list[int]] = {}
     for number, operation in enumerate(model.operations):
@@ -215,7 +215,7 @@ def _place(operand: Operand, *, is_output: bool) -> Place:
             return Place.REFERENCE
 
 
-def _value(operand: Operand, buffers: Sequence[bytes]) -> str | None:
+def _value(operand: Operand, buffers: Sequence[Bytes]) -> str | None:
     match operand.source:
         case Immediate(data):
             return write_values(operand.type, data)
