@@ -12,6 +12,7 @@ from coverage_db.queries import open_registry
 from lowering.convert import FactsByName, lower_plan
 from lowering.engine import LoweredPart
 from lowering.interpret import run_part
+from lowering.reference import graph_values
 from tests.tolerances import difference
 
 
@@ -37,9 +38,10 @@ def lowered_and_equal(module: nn.Module, level: int) -> tuple[LoweredPart, ...]:
     found = survey(captured.graph, registry, registry.target("pytorch-mobile"))
     parts = lower_plan(found, found.at(level), FactsByName(registry))
     wanted = module(x)
-    values = {captured.graph.body.inputs[0]: x}
+    values: dict[int, Tensor] = {}
     for part in parts:
-        values |= run_part(part, captured.graph, values, captured.tensor).outputs
+        inputs = graph_values(captured, part.part.inputs, [x])
+        values |= run_part(part, captured.graph, inputs, captured.tensor).outputs
     made = [
         (values[value], expected)
         for value, expected in zip(captured.graph.body.outputs, wanted, strict=True)
