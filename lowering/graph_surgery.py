@@ -51,21 +51,37 @@ def replace_run(copy: GraphCopy, run: Run, stand_ins: StandIns) -> None:
     for value in inputs:
         if not isinstance(value.type(), torch.TensorType):
             raise PackageError(f"{run.submodule}: input %{value.debugName()} is {value.type()}, wanted a tensor")
-    members = {key_of(copy.nodes[number]) for number in run.nodes}
-    order = list(copy.nodes[run.nodes[0]].owningBlock().nodes())
-    places = [place for place, node in enumerate(order) if key_of(node) in members]
-    if len(places) != len(members):
-        raise PackageError(f"{run.submodule}: of {len(members)} nodes, {len(places)} lie in the first one's block")
-    read = {value.unique() for value in inputs}
-    ready = max((place for place, node in enumerate(order) if not _made_by(node).isdisjoint(read)), default=-1) + 1
-    _make_room(run.submodule, order[places[0] : ready], members, read)
-    first = order[places[0]]
+    nodes = [copy.nodes[number] for number in run.nodes]
+    first = _first_of(run.submodule, nodes)
+    makers = [value.node() for value in inputs if value.node().kind() != "prim::Param"]
+    later = [maker for maker in makers if maker.isAfter(first)]
+    if later:
+        read = {value.unique() for value in inputs}
+        _make_room(run.submodule, _span(first, later), {key_of(node) for node in nodes}, read)
     results = _insert_call(copy, run, first, inputs)
     for old, new in zip(outputs, results, strict=True):
         old.replaceAllUsesWith(new)
     copy.values.update(zip(run.outputs, results, strict=True))
-    for place in places:
-        stand_ins.stand_in_for(order[place])
+    for node in nodes:
+        stand_ins.stand_in_for(node)
+
+
+def _first_of(submodule: str, nodes: Sequence[torch._C.Node]) -> torch._C.Node:
+    first = nodes[0]
+    block = first.owningBlock()
+    for node in nodes:
+        if node.owningBlock() is not block:
+            raise PackageError(f"{submodule}: {node.kind()} lies in another block than {first.kind()}")
+        if node.isBefore(first):
+            first = node
+    return first
+
+
+def _span(first: torch._C.Node, later: Sequence[torch._C.Node]) -> list[torch._C.Node]:
+    """The nodes of a block from ``first`` to the last of ``later``."""
+    order = list(first.owningBlock().nodes())
+    places = [order.index(node) for node in later]
+    return order[order.index(first) : max(places) + 1]
 
 
 def _make_room(submodule: str, span: Sequence[torch._C.Node], members: set[int], inputs: set[int]) -> None:
