@@ -178,6 +178,11 @@ def _open_exported(path: Path, examples: Sequence[Example], *, allow_pickle: boo
 def _open_pickle(path: Path, examples: Sequence[Example], *, allow_pickle: bool) -> OpenedModel:
     if not allow_pickle:
         raise refuse_pickle(path)
+    return _open_module(unpickled(path), examples, path.stem)
+
+
+def unpickled(path: Path) -> torch.nn.Module:
+    """The module in a pickle. This runs code of the file's maker."""
     try:
         found = torch.load(path, map_location="cpu", weights_only=False)
     except (pickle.UnpicklingError, zipfile.BadZipFile, *_LOAD_FAILURES) as error:
@@ -186,7 +191,7 @@ def _open_pickle(path: Path, examples: Sequence[Example], *, allow_pickle: bool)
         ) from error
     if not isinstance(found, torch.nn.Module):
         raise refuse_pickle(path)
-    return _open_module(found, examples, path.stem)
+    return found
 
 
 @contextmanager

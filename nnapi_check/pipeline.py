@@ -11,8 +11,10 @@ import torch
 
 from analyzer.capture import Captured, capture
 from analyzer.errors import InputError
+from analyzer.file_kind import FileKind, kind_of
 from analyzer.graph import Graph
 from analyzer.input_spec import InputSpec
+from analyzer.model_file import unpickled
 from analyzer.rewrites import rewrite
 from analyzer.survey import Plan, Survey, survey
 from coverage_db.levels import api_to_feature_level, check_feature_level
@@ -92,6 +94,13 @@ def check_model(
     return Checked(captured, found, plan, lowered, registry, compose(found, plan, lowered, registry, circumstances))
 
 
+def unpickled_once(model: Model, *, allow_pickle: bool) -> Model:
+    """The model, unpickled where it is a pickle and that is allowed, so that what follows needs not ask again."""
+    if allow_pickle and isinstance(model, Path) and kind_of(model) is FileKind.PICKLED_MODULE:
+        return unpickled(model)
+    return model
+
+
 def rewritten(captured: Captured) -> Graph:
     """The captured graph after the rewrites that make nodes acceptable without changing results."""
     return rewrite(captured.graph)
@@ -121,6 +130,7 @@ def convert_model(
     """Convert a model, write the package and compare its numbers with PyTorch's."""
     sources = (model,) if isinstance(model, Path) else ()
     check_writable(output, sources)
+    model = unpickled_once(model, allow_pickle=request.allow_pickle)
     checked = check_model(model, inputs, request, progress, weights=True)
     if not checked.report.gate.is_passed:
         return Converted(None, checked.report, None)
@@ -176,6 +186,7 @@ def verify_file(
 ) -> VerificationView:
     """Compare a converted file with the model that it was made from, at the level it was converted for."""
     progress.stage("capturing")
+    against = unpickled_once(against, allow_pickle=allow_pickle)
     manifest = open_artifact(output).manifest
     captured = capture(against, inputs, weights=True, allow_pickle=allow_pickle)
     registry = open_registry()
