@@ -22,6 +22,9 @@ from lowering.packed_parameters import Packing, per_channel
 _LEAST_POSITIVE = 0.25
 """What elements are at least in a tensor that is written with a plus: ``f32[2,3]+``, ``f32[2]+!``."""
 
+ABSENT_TENSOR = "none"
+"""What stands for a tensor that is left out of a list."""
+
 
 @dataclass(frozen=True, slots=True)
 class ExampleModule:
@@ -130,6 +133,8 @@ class _Builder:
         return _written(self._args[name]) if name in self._args else None
 
     def _tensor(self, spec: str, name: str) -> str:
+        if spec == ABSENT_TENSOR:
+            return "None"
         tensor = self._random(spec)
         if not spec.endswith("!"):
             self.inputs.append(tensor)

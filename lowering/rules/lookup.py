@@ -1,0 +1,87 @@
+"""Ops that pick elements by index."""
+
+from __future__ import annotations
+
+from math import prod
+
+import numpy as np
+
+from analyzer.graph import ElementType, Node, RefList, TensorType
+from coverage_db.spec import OperandType
+from lowering.draft import OperandId, TensorSpec
+from lowering.emitter import Emitter, RuleError
+from lowering.moves import reshaped
+from lowering.registry import lowers
+from lowering.weights import Inline, Recipe, from_call, weight
+
+
+@lowers("aten.embedding.default", way="operation")
+def embedding(node: Node, emit: Emitter) -> OperandId:
+    """Lower to EMBEDDING_LOOKUP."""
+    return emit.operation("EMBEDDING_LOOKUP", [emit.input("indices"), emit.input("weight")])
+
+
+@lowers("aten.embedding.default", way="gathered")
+def embedding_gathered(node: Node, emit: Emitter) -> OperandId:
+    """Lower to GATHER along the rows of the table."""
+    return emit.operation("GATHER", [emit.input("weight"), emit.int32(0), emit.input("indices")])
+
+
+@lowers("aten.index_select.default", way="operation")
+def index_select(node: Node, emit: Emitter) -> OperandId:
+    """Lower to GATHER, with the index as it is computed."""
+    axis = emit.axis(emit.integer("dim"), emit.output_type().rank)
+    return emit.operation("GATHER", [emit.input("self"), emit.int32(axis), emit.input("index")])
+
+
+@lowers("aten.index_select.default", way="constant")
+def index_select_constant(node: Node, emit: Emitter) -> OperandId:
+    """Lower to GATHER with a constant index, along the axis where the layout has it."""
+    axis = emit.axis(emit.integer("dim"), emit.output_type().rank)
+    return emit.operation("GATHER", [emit.input("self"), emit.int32(axis), emit.weight(emit.constant("index"))])
+
+
+@lowers("aten.index.Tensor", way="operation")
+def index(node: Node, emit: Emitter) -> OperandId:
+    """Lower to GATHER along the one dimension that is indexed; places counted from the end become positive."""
+    kind = emit.type_of("self")
+    dim, places = _only_index(emit)
+    positive = from_call("aten.remainder.Scalar", (places, kind.shape[dim]), shape=places.shape, dtype=places.dtype)
+    axis = emit.axis(dim, kind.rank)
+    return emit.operation("GATHER", [emit.input("self"), emit.int32(axis), emit.weight(positive)])
+
+
+def _only_index(emit: Emitter) -> tuple[int, Recipe]:
+    """The dimension that has an index, and the index."""
+    indices = emit.argument("indices")
+    if not isinstance(indices, RefList):
+        raise RuleError(f"{emit.node.op}: indices is {indices!r}, a list of tensors was wanted")
+    for dim, value in enumerate(indices.values):
+        if value is not None:
+            kind = emit.graph.type_of(value)
+            if isinstance(kind, TensorType):
+                return dim, weight(value, kind)
+    raise RuleError(f"{emit.node.op}: no dimension has an index")
+
+
+@lowers("aten.gather.default", way="operation")
+def gather(node: Node, emit: Emitter) -> OperandId:
+    """Lower to RESHAPE to a vector and GATHER of the constant places in it."""
+    shape = emit.type_of("self").shape
+    dim = emit.integer("dim") % len(shape)
+    places = emit.constant("index").cast(ElementType.INT32)
+    strides = [prod(shape[axis + 1 :]) for axis in range(len(shape))]
+    elsewhere = np.zeros(places.shape, np.int32)
+    for axis, cells in enumerate(np.indices(places.shape, np.int32, sparse=True)):
+        elsewhere = elsewhere + (0 if axis == dim else cells * strides[axis])
+    stored = Inline(elsewhere.astype("<i4").tobytes(), ElementType.INT32, places.shape)
+    vector = reshaped(emit, emit.input("self"), (prod(shape),))
+    return emit.operation("GATHER", [vector, emit.int32(0), emit.weight(places * strides[dim] + stored)])
+
+
+@lowers("aten.topk.default", way="operation")
+def topk(node: Node, emit: Emitter) -> tuple[OperandId, ...]:
+    """Lower to TOPK_V2."""
+    values = emit.output_spec(0)
+    indices = TensorSpec(OperandType.TENSOR_INT32, values.shape)
+    return emit.operations("TOPK_V2", [emit.input("self"), emit.int32(emit.integer("k"))], [values, indices])
