@@ -22,7 +22,8 @@ _INTERNAL = re.compile(
     r"|<eval_with_key>|^<string>|^<frozen"
 )
 _NAMELESS = frozenset({"", "SELF", "UNKNOWN_INSTANCE", "UNKNOWN"})
-_CONTAINERS = ("ModuleList", "ModuleDict", "Sequential")
+# Modules that are never called themselves, so that texts of calls leave them out.
+_LISTS = ("ModuleList", "ModuleDict")
 _PACKED = "._packed_params"
 
 
@@ -77,7 +78,7 @@ class SourceFinder:
                 holders = [
                     (key, child)
                     for key, child in children(module)
-                    if class_name(child).endswith(_CONTAINERS) and has_attribute(child, name)
+                    if class_name(child).endswith(_LISTS) and has_attribute(child, name)
                 ]
                 if len(holders) == 1:
                     path.append(holders[0][0])
