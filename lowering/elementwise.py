@@ -29,19 +29,19 @@ class Elementwise:
 
     def add(self, left: OperandId, right: OperandId) -> OperandId:
         """The sum."""
-        return self._fusible("ADD", left, right)
+        return self.fusible("ADD", left, right)
 
     def sub(self, left: OperandId, right: OperandId) -> OperandId:
         """The difference."""
-        return self._fusible("SUB", left, right)
+        return self.fusible("SUB", left, right)
 
     def mul(self, left: OperandId, right: OperandId) -> OperandId:
         """The product."""
-        return self._fusible("MUL", left, right)
+        return self.fusible("MUL", left, right)
 
     def div(self, left: OperandId, right: OperandId) -> OperandId:
         """The quotient."""
-        return self._fusible("DIV", left, right)
+        return self.fusible("DIV", left, right)
 
     def shifted(self, operand: OperandId, term: float) -> OperandId:
         """The sum with a number."""
@@ -55,8 +55,16 @@ class Elementwise:
         """The product with -1, which unlike NEG exists from feature level 1."""
         return self.scaled(operand, -1.0)
 
-    def _fusible(self, kind: str, left: OperandId, right: OperandId) -> OperandId:
+    def fusible(self, kind: str, left: OperandId, right: OperandId) -> OperandId:
+        """The result of an operation of two tensors that could hold a fused activation, without one."""
         return self._emit.operation(kind, [left, right, self._emit.fuse()], self._spec)
+
+
+def truncated(write: Elementwise, x: OperandId) -> OperandId:
+    """Rounded towards zero: FLOOR(RELU(x)) - FLOOR(RELU(-x))."""
+    above = write.of("FLOOR", write.of("RELU", x))
+    below = write.of("FLOOR", write.of("RELU", write.negated(x)))
+    return write.add(above, write.negated(below))
 
 
 def full_like(emit: Emitter, number: float) -> OperandId:

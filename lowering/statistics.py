@@ -9,6 +9,13 @@ from lowering.draft import OperandId, TensorSpec
 from lowering.emitter import Emitter
 
 
+def reduced_axes(emit: Emitter) -> tuple[int, ...]:
+    """The axes that ``dim`` names, where they stand in the layout; all of them where it names none."""
+    rank = max(emit.type_of("self").rank, 1)
+    dims = emit.ints("dim") if emit.has("dim") else ()
+    return tuple(sorted({emit.axis(dim, rank) for dim in dims or range(rank)}))
+
+
 def mean_over(emit: Emitter, x: OperandId, axes: Sequence[int], output: TensorSpec | None = None) -> OperandId:
     """MEAN over axes, which stay with size 1 unless another output is described."""
     wanted = output if output is not None else kept(emit.spec(x), axes)
@@ -31,10 +38,14 @@ class Deviation:
 
 def deviation(emit: Emitter, x: OperandId, axes: Sequence[int]) -> Deviation:
     """Compute deviations with MEAN, SUB and MUL, in two passes so that nothing cancels."""
-    spec = emit.spec(x)
-    centered = emit.operation("SUB", [x, mean_over(emit, x, axes), emit.fuse()], spec)
-    squares = emit.operation("MUL", [centered, centered, emit.fuse()], spec)
-    return Deviation(centered, mean_over(emit, squares, axes))
+    found = centered(emit, x, axes)
+    squares = emit.operation("MUL", [found, found, emit.fuse()], emit.spec(x))
+    return Deviation(found, mean_over(emit, squares, axes))
+
+
+def centered(emit: Emitter, x: OperandId, axes: Sequence[int]) -> OperandId:
+    """A tensor less its mean over axes, with MEAN and SUB."""
+    return emit.operation("SUB", [x, mean_over(emit, x, axes), emit.fuse()], emit.spec(x))
 
 
 def standardized(emit: Emitter, x: OperandId, axes: Sequence[int], epsilon: float, output: TensorSpec) -> OperandId:

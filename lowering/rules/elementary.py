@@ -6,7 +6,7 @@ from math import log
 
 from analyzer.graph import Node
 from lowering.draft import OperandId
-from lowering.elementwise import Elementwise, full_like, truth_spec
+from lowering.elementwise import Elementwise, full_like, truncated, truth_spec
 from lowering.emitter import Emitter
 from lowering.error_function import complementary
 from lowering.registry import Rule, lowers
@@ -64,7 +64,7 @@ def ceil(node: Node, emit: Emitter) -> OperandId:
 def trunc(node: Node, emit: Emitter) -> OperandId:
     """Lower to FLOOR(RELU(x)) - FLOOR(RELU(-x))."""
     x = emit.input("self")
-    return _truncated(Elementwise(emit, x), x)
+    return truncated(Elementwise(emit, x), x)
 
 
 @lowers("aten.frac.default", way="composed")
@@ -72,13 +72,7 @@ def frac(node: Node, emit: Emitter) -> OperandId:
     """Lower to x less its truncated value."""
     x = emit.input("self")
     write = Elementwise(emit, x)
-    return write.add(x, write.negated(_truncated(write, x)))
-
-
-def _truncated(write: Elementwise, x: OperandId) -> OperandId:
-    above = write.of("FLOOR", write.of("RELU", x))
-    below = write.of("FLOOR", write.of("RELU", write.negated(x)))
-    return write.add(above, write.negated(below))
+    return write.add(x, write.negated(truncated(write, x)))
 
 
 @lowers("aten.round.default", way="composed")

@@ -10,7 +10,7 @@ from lowering.draft import OperandId, TensorSpec
 from lowering.elementwise import Elementwise
 from lowering.emitter import Emitter
 from lowering.registry import Rule, lowers
-from lowering.statistics import kept, mean_over
+from lowering.statistics import kept, mean_over, reduced_axes
 
 _REDUCTIONS = {
     "aten.sum.dim_IntList": "REDUCE_SUM",
@@ -28,13 +28,6 @@ _REDUCTIONS = {
 }
 _INDICES = {"aten.argmax.default": "ARGMAX", "aten.argmin.default": "ARGMIN"}
 _EXTREMES = {"aten.max.dim": ("REDUCE_MAX", "ARGMAX"), "aten.min.dim": ("REDUCE_MIN", "ARGMIN")}
-
-
-def reduced_axes(emit: Emitter) -> tuple[int, ...]:
-    """The axes that ``dim`` names, where they stand in the layout; all of them where it names none."""
-    rank = max(emit.type_of("self").rank, 1)
-    dims = emit.ints("dim") if emit.has("dim") else ()
-    return tuple(sorted({emit.axis(dim, rank) for dim in dims or range(rank)}))
 
 
 def _keeps(emit: Emitter) -> bool:

@@ -1,0 +1,89 @@
+"""Arithmetic of three operands, and divisions that round."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from analyzer.graph import Node
+from lowering.draft import OperandId
+from lowering.elementwise import Elementwise, truncated
+from lowering.emitter import Emitter
+from lowering.registry import lowers
+from lowering.weights import broadcast
+
+
+def _joined(emit: Emitter, kind: str, left: OperandId, right: OperandId) -> OperandId:
+    """An operation of two operands, in the shape to which the two of them broadcast."""
+    shape = broadcast(emit.spec(left).shape, emit.spec(right).shape)
+    return Elementwise(emit, left, replace(emit.spec(left), shape=shape)).fusible(kind, left, right)
+
+
+@lowers("aten.addcmul.default", way="composed")
+def addcmul(node: Node, emit: Emitter) -> OperandId:
+    """Lower to MUL, MUL by the factor, and ADD."""
+    return _added(emit, "MUL")
+
+
+@lowers("aten.addcdiv.default", way="composed")
+def addcdiv(node: Node, emit: Emitter) -> OperandId:
+    """Lower to DIV, MUL by the factor, and ADD."""
+    return _added(emit, "DIV")
+
+
+def _added(emit: Emitter, kind: str) -> OperandId:
+    found = _joined(emit, kind, emit.input("tensor1"), emit.input("tensor2"))
+    scaled = Elementwise(emit, found, emit.spec(found)).scaled(found, emit.real("value"))
+    return emit.operation("ADD", [emit.input("self"), scaled, emit.fuse()])
+
+
+@lowers("aten.lerp.Scalar", way="composed")
+def lerp(node: Node, emit: Emitter) -> OperandId:
+    """Lower to (1 - weight) * self + weight * end."""
+    start, end, weight = emit.input("self"), emit.input("end"), emit.real("weight")
+    first = Elementwise(emit, start, emit.spec(start)).scaled(start, 1.0 - weight)
+    second = Elementwise(emit, end, emit.spec(end)).scaled(end, weight)
+    return emit.operation("ADD", [first, second, emit.fuse()])
+
+
+@lowers("aten.lerp.Tensor", way="composed")
+def lerp_by_tensor(node: Node, emit: Emitter) -> OperandId:
+    """Lower to self + weight * (end - self)."""
+    start = emit.input("self")
+    moved = _joined(emit, "MUL", emit.input("weight"), _joined(emit, "SUB", emit.input("end"), start))
+    return emit.operation("ADD", [start, moved, emit.fuse()])
+
+
+_DIVISIONS = ("aten.div.Tensor_mode", "aten.div.Scalar_mode")
+
+
+def _quotient(emit: Emitter) -> OperandId:
+    x = emit.input("self")
+    return emit.operation("DIV", [x, emit.input_or_number("other", x), emit.fuse()])
+
+
+@lowers(*_DIVISIONS, way="quotient")
+def quotient(node: Node, emit: Emitter) -> OperandId:
+    """Lower to DIV."""
+    return _quotient(emit)
+
+
+@lowers(*_DIVISIONS, way="floor")
+def rounded_down(node: Node, emit: Emitter) -> OperandId:
+    """Lower to FLOOR of DIV."""
+    return emit.operation("FLOOR", [_quotient(emit)])
+
+
+@lowers(*_DIVISIONS, way="towards zero")
+def rounded_to_zero(node: Node, emit: Emitter) -> OperandId:
+    """Lower to DIV, truncated."""
+    found = _quotient(emit)
+    return truncated(Elementwise(emit, found), found)
+
+
+@lowers("aten.remainder.Tensor", "aten.remainder.Scalar", way="whole numbers")
+def remainder(node: Node, emit: Emitter) -> OperandId:
+    """Lower to x - y * DIV(x, y)."""
+    x = emit.input("self")
+    y = emit.input_or_number("other", x)
+    write = Elementwise(emit, x)
+    return write.sub(x, write.mul(write.div(x, y), y))
