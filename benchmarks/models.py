@@ -194,7 +194,7 @@ def measure(name: str, path: Path, level: int) -> Row:
     from lowering.engine import promised_level
     from lowering.nnapi.validate import validate
     from lowering.verify import verify_artifact
-    from nnapi_check.pipeline import Request, check_model, convert_model, operation_names
+    from nnapi_check.pipeline import Request, check_model, convert_model
     from nnapi_check.progress import Progress
 
     progress = Progress(is_quiet=True)
@@ -230,7 +230,7 @@ def measure(name: str, path: Path, level: int) -> Row:
         return _with(row, error="; ".join(made.report.gate.reasons), convert_seconds=round(convert_seconds, 3))
     started = time.perf_counter()
     found = verify_artifact(
-        output, path, _stored_inputs(path), level=level, names=operation_names(open_registry()), with_layers=False
+        output, path, _stored_inputs(path), level=level, facts=FactsByName(open_registry()), with_layers=False
     )
     verify_seconds = time.perf_counter() - started
     size_ratio = output.stat().st_size / path.stat().st_size

@@ -9,6 +9,7 @@ from typing import Protocol
 
 from analyzer.capture import Captured
 from analyzer.survey import Plan, Survey
+from coverage_db.queries import UnknownNameError
 from coverage_db.spec import OperationFacts
 from lowering.crossing import border_of, permutation_of
 from lowering.engine import LoweredPart, lower_part
@@ -39,7 +40,10 @@ class FactsByName(Mapping[str, OperationFacts]):
         return tuple(facts.name for facts in self._registry.operations())
 
     def __getitem__(self, name: str) -> OperationFacts:
-        return self._registry.operation(name)
+        try:
+            return self._registry.operation(name)
+        except UnknownNameError as error:
+            raise KeyError(name) from error
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._names)

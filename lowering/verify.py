@@ -11,6 +11,7 @@ import torch
 from analyzer.capture import capture
 from analyzer.errors import InputError
 from analyzer.tensor_types import tensor_type
+from coverage_db.spec import OperationFacts
 from lowering.artifact import Artifact, ArtifactPart, open_artifact
 from lowering.interpret import inward, outward, stored
 from lowering.manifest import PartRecord
@@ -61,20 +62,21 @@ def verify_artifact(
     inputs: Sequence[torch.Tensor],
     *,
     level: int,
-    names: Mapping[int, str],
+    facts: Mapping[str, OperationFacts],
     with_layers: bool = False,
 ) -> Verification:
     """Run a package and the model that it was made from on the same inputs, and compare every output.
 
-    ``names`` are NNAPI's names of operation codes. The package runs in PyTorch's own NNAPI binding, on the host
+    ``facts`` are those of NNAPI's operations, by name. The package runs in PyTorch's own NNAPI binding, on the host
     runtime that plays an Android of feature level ``level``. Without a C compiler each part runs alone in the
     interpreter, on what PyTorch computes for its inputs.
     """
     artifact = open_artifact(path)
+    names = {operation.code: operation.name for operation in facts.values()}
     layers = tuple(_layers(artifact, model, inputs, names)) if with_layers else ()
     layers = tuple(sorted(layers, key=lambda layer: -layer.numbers.max_relative))
     try:
-        runtime = load_host_runtime(level)
+        runtime = load_host_runtime(level, facts)
     except HostRuntimeError as error:
         outputs = tuple(layer.numbers for layer in _layers(artifact, model, inputs, names, only_outputs=True))
         return Verification(f"the interpreter, part by part ({error})", level, len(artifact.parts), outputs, layers)

@@ -151,7 +151,7 @@ def convert_model(
             model,
             examples,
             level=checked.plan.level,
-            names=operation_names(checked.registry),
+            facts=FactsByName(checked.registry),
             with_layers=with_layers,
         )
     except VerifyError:
@@ -160,11 +160,6 @@ def convert_model(
         raise
     view = verification_view(verification, checked.survey)
     return Converted(output, replace(report, verification=view), verification)
-
-
-def operation_names(registry: Registry) -> dict[int, str]:
-    """NNAPI's names of operation codes."""
-    return {facts.code: facts.name for facts in registry.operations()}
 
 
 def tool_version() -> str:
@@ -198,7 +193,7 @@ def verify_file(
         against,
         captured.example_inputs,
         level=level if isinstance(level, int) else 8,
-        names=operation_names(registry),
+        facts=FactsByName(registry),
         with_layers=with_layers,
     )
     return verification_view(verification, found)

@@ -9,29 +9,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from coverage_db.platform_facts import load_types
 from coverage_db.spec import OperandType, QuantRule, QuantRuleKind
 
 FLOAT_TENSORS = frozenset({OperandType.TENSOR_FLOAT32, OperandType.TENSOR_FLOAT16})
 QUANT8 = frozenset({OperandType.TENSOR_QUANT8_ASYMM, OperandType.TENSOR_QUANT8_ASYMM_SIGNED})
 
-OPERAND_TYPE_SINCE: Mapping[OperandType, int] = {
-    OperandType.FLOAT32: 1,
-    OperandType.INT32: 1,
-    OperandType.UINT32: 1,
-    OperandType.TENSOR_FLOAT32: 1,
-    OperandType.TENSOR_INT32: 1,
-    OperandType.TENSOR_QUANT8_ASYMM: 1,
-    OperandType.BOOL: 3,
-    OperandType.TENSOR_QUANT16_SYMM: 3,
-    OperandType.TENSOR_FLOAT16: 3,
-    OperandType.TENSOR_BOOL8: 3,
-    OperandType.FLOAT16: 3,
-    OperandType.TENSOR_QUANT8_SYMM_PER_CHANNEL: 3,
-    OperandType.TENSOR_QUANT16_ASYMM: 3,
-    OperandType.TENSOR_QUANT8_SYMM: 3,
-    OperandType.TENSOR_QUANT8_ASYMM_SIGNED: 4,
-    OperandType.MODEL: 4,
-}
+OPERAND_TYPE_SINCE: Mapping[OperandType, int] = {facts.type: facts.since for facts in load_types()}
 """The feature level that brought each operand type, whatever an operation's own list says."""
 
 UNKNOWN_RANK_SINCE = 3

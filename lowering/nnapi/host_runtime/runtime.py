@@ -12,11 +12,12 @@ from __future__ import annotations
 
 import atexit
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
 from coverage_db.facts import FEATURE_LEVELS, load_operations
+from coverage_db.spec import OperationFacts
 from lowering.nnapi.host_runtime.bindings import Library, load_library
 from lowering.nnapi.host_runtime.build import build_library
 from lowering.nnapi.host_runtime.engine import Engine, HostFault
@@ -82,16 +83,18 @@ class HostRuntime:
         return self._engine.kept_models
 
 
-def load_host_runtime(level: int = 8) -> HostRuntime:
+def load_host_runtime(level: int = 8, facts: Mapping[str, OperationFacts] | None = None) -> HostRuntime:
     """The host runtime, built and loaded when first asked for, playing feature level ``level`` (1 to 8).
 
+    ``facts`` are those of the registry, by operation, where the caller has them at hand: reading their text anew takes
+    longer. They are kept when the runtime is first loaded, and are not looked at later.
     Raises ``HostRuntimeError`` where it cannot be had: without a C compiler (``NoCompilerError``), if that fails
     (``BuildError``), or where libraries load otherwise (``PlatformError``).
     """
     checked = _checked(level)
     with _LOADING:
         if not _LOADED:
-            _LOADED.append(_load())
+            _LOADED.append(_load(load_operations() if facts is None else facts))
         library, engine = _LOADED[0]
         library.set_level(checked)
     return HostRuntime(library, engine)
@@ -102,13 +105,12 @@ _LOADING = threading.Lock()
 _LOADED: list[tuple[Library, Engine]] = []
 
 
-def _load() -> tuple[Library, Engine]:
+def _load(operations: Mapping[str, OperationFacts]) -> tuple[Library, Engine]:
     try:
         library = load_library(build_library())
     except BuildError:
         # What lies in the cache may be broken.
         library = load_library(build_library(again=True))
-    operations = load_operations()
 
     def judge(model: Model, buffers: Sequence[Array], level: int) -> Sequence[str]:
         return [fault.message for fault in validate(model, operations, level=level).faults]
