@@ -8,8 +8,8 @@ from analyzer.graph import Node
 from lowering.draft import OperandId
 from lowering.elementwise import Elementwise, truncated
 from lowering.emitter import Emitter
+from lowering.recipe_types import broadcast
 from lowering.registry import lowers
-from lowering.weights import broadcast
 
 
 def _joined(emit: Emitter, kind: str, left: OperandId, right: OperandId) -> OperandId:
