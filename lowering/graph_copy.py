@@ -32,6 +32,16 @@ def key_of(node: torch._C.Node) -> int:
     return -1 if first is None else first.unique()
 
 
+def loops_around(node: torch._C.Node) -> Iterator[torch._C.Node]:
+    """The loops that a node lies in, innermost first."""
+    # PyTorch's stubs do not say that the outermost block has no owner.
+    owner: torch._C.Node | None = node.owningBlock().owningNode()
+    while owner is not None:
+        if owner.kind() == "prim::Loop":
+            yield owner
+        owner = owner.owningBlock().owningNode()
+
+
 @dataclass(frozen=True, slots=True)
 class GraphCopy:
     """A copy of a graph inside a method, and where every value and node of the original is in it.

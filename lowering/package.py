@@ -19,7 +19,7 @@ from analyzer.graph import TensorType
 from analyzer.tensor_types import empty_like_type
 from lowering.border import Border
 from lowering.constant_store import ConstantStore
-from lowering.graph_copy import GraphCopy, PackageError, fill_method, key_of, walk
+from lowering.graph_copy import GraphCopy, PackageError, fill_method, key_of, loops_around, walk
 from lowering.graph_surgery import PART_PREFIX, Run, replace_run
 from lowering.guards import guard_source
 from lowering.manifest import HeldValue, Json, Manifest, PartRecord
@@ -166,16 +166,17 @@ def _place_parts(
 
 
 def _decided(captured: Captured) -> list[DecidedBranch]:
-    """The conditions whose branches hold nodes of the graph as if there were no condition around them.
+    """The conditions that make way for the branch that is taken: those that are decided once and for all.
 
-    The last decision holds: before that, capture may have tried what did not come true.
+    The last decision holds: before that, capture may have tried what did not come true. Where capture carried a
+    loop out, every turn of it may have decided otherwise.
     """
     members = {id(node) for node in captured.torch_nodes}
     last = {id(branch.node): branch for branch in captured.decided}
     return [
         branch
         for key, branch in last.items()
-        if key not in members and any(id(node) in members for node in walk(list(branch.node.blocks())[branch.taken]))
+        if key not in members and all(id(loop) in members for loop in loops_around(branch.node))
     ]
 
 
