@@ -7,7 +7,7 @@ either order: the CPU permutes it.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Set
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass
 
 from analyzer.graph import Graph, Node, TensorType
@@ -130,13 +130,16 @@ class _Planner:
         match layout:
             case Layout.NHWC:
                 return True
-            case Layout.TORCH | Layout.FLATTEN | Layout.FEATURES:
+            case Layout.TORCH | Layout.FLATTEN | Layout.FEATURES | Layout.PERMUTATION:
                 return False
             case Layout.ANY | Layout.AXES | Layout.REDUCTION:
                 return any(wanted.get(value, False) for value in node.outputs)
 
     def _place(self, node: Node, layout: Layout, wanted: Set[int]) -> None:
         activations = self._activations(node)
+        if layout is Layout.PERMUTATION:
+            self._permute(node, activations, wanted)
+            return
         is_nhwc = self._runs_nhwc(node, layout, activations, wanted)
         if is_nhwc:
             self._reads.update((node.id, value) for value in activations if len(self._shape(value)) == 4)
@@ -148,11 +151,17 @@ class _Planner:
         elif layout is Layout.ANY and activations and activations[0] in self._features:
             self._features.update(dict.fromkeys(node.outputs, self._features[activations[0]]))
 
+    def _permute(self, node: Node, activations: Sequence[int], wanted: Set[int]) -> None:
+        """A permutation takes its input as it was made, and makes the order that is wanted next."""
+        self._reads.update((node.id, value) for value in activations if self._made.get(value, False))
+        for value in node.outputs:
+            self._made[value] = value in wanted and len(self._shape(value)) == 4
+
     def _runs_nhwc(self, node: Node, layout: Layout, activations: list[int], wanted: Set[int]) -> bool:
         match layout:
             case Layout.NHWC:
                 return True
-            case Layout.TORCH | Layout.FEATURES:
+            case Layout.TORCH | Layout.FEATURES | Layout.PERMUTATION:
                 return False
             case Layout.FLATTEN:
                 return self._flattens_nhwc(node)

@@ -28,6 +28,7 @@ class Layout(Enum):
     ANY = "any"  # elementwise: whichever its inputs have
     AXES = "axes"  # the same rank in and out; the rule maps the axes
     REDUCTION = "reduction"  # removes or keeps the axes in `dim`; the rule maps them
+    PERMUTATION = "permutation"  # reads what its input has and makes what is wanted; the rule permutes between them
     FLATTEN = "flatten"  # merges all axes but the first where it may: its readers then put their weights in that order
     FEATURES = "features"  # a product with constant weights, which take the order of flattened features
 

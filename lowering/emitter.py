@@ -77,6 +77,7 @@ class Emitter:
         self._emits: frozenset[str] = frozenset()
         self.operands: dict[tuple[int, bool], OperandId] = {}
         self.inputs: dict[tuple[int, bool], OperandId] = {}
+        self.has_spared = False
 
     def bind(self, node: Node, way: Way) -> None:
         """Turn to a node. Called by the engine before the node's rule."""
@@ -214,6 +215,20 @@ class Emitter:
         """An axis of a tensor of this rank, 0 or more, where it stands in the layout that this node runs in."""
         axis = axis % max(rank, 1)
         return axis_in_nhwc(axis) if rank == 4 and self.runs_nhwc else axis
+
+    def permuted(self, name: str, order: Sequence[int]) -> tuple[int, ...]:
+        """The order that makes the node's output of the tensor argument ``name``, each in its planned layout.
+
+        ``order`` is PyTorch's: dimension ``order[i]`` comes to place ``i``.
+        """
+        same = tuple(range(len(order)))
+        stands = NHWC_FROM_NCHW if self._layout.reads_nhwc(self.node.id, self._ref(name)) else same
+        wanted = NHWC_FROM_NCHW if self.node.outputs[0] in self._layout.nhwc_values else same
+        return tuple(stands.index(order[place]) for place in wanted)
+
+    def spare(self) -> None:
+        """Say that an operation which the card lists is not needed here, so that the level may be lower."""
+        self.has_spared = True
 
     def arranged(self, items: Sequence[T]) -> tuple[T, ...]:
         """One item for each dimension, given in PyTorch's order, in the layout that this node runs in."""

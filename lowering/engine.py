@@ -127,7 +127,7 @@ def _finished(
     if validation.faults:
         told = "; ".join(fault.message for fault in validation.faults[:3])
         raise RuleError(f"part {part.index} is not a legal model ({len(validation.faults)} faults): {told}")
-    if validation.level != promised:
+    if validation.level > promised or (validation.level < promised and not emitter.has_spared):
         raise RuleError(f"part {part.index} needs feature level {validation.level}, its verdicts promised {promised}")
     computed = {made for _, operation in emitter.draft.live() for made in operation.outputs}
     return LoweredPart(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from analyzer.graph import Node
 from lowering.draft import OperandId
 from lowering.emitter import Emitter
@@ -45,11 +47,21 @@ def unsqueeze(node: Node, emit: Emitter) -> OperandId:
     return emit.operation("EXPAND_DIMS", [emit.input("self"), emit.int32(axis)])
 
 
+def _permuted(emit: Emitter, order: Sequence[int]) -> OperandId:
+    """PyTorch's order of the input's dimensions; nothing is left to do where the planned layouts have it already."""
+    x = emit.input("self")
+    total = emit.permuted("self", order)
+    if total == tuple(range(len(total))):
+        emit.spare()
+        return x
+    return transposed(emit, x, total)
+
+
 @lowers("aten.permute.default", way="operation")
 def permute(node: Node, emit: Emitter) -> OperandId:
     """Lower to TRANSPOSE."""
     rank = emit.type_of("self").rank
-    return transposed(emit, emit.input("self"), [dim % rank for dim in emit.ints("dims")])
+    return _permuted(emit, [dim % rank for dim in emit.ints("dims")])
 
 
 @lowers("aten.transpose.int", way="operation")
@@ -58,13 +70,13 @@ def transpose(node: Node, emit: Emitter) -> OperandId:
     first, second = emit.integer("dim0"), emit.integer("dim1")
     order = list(range(emit.type_of("self").rank))
     order[first], order[second] = order[second], order[first]
-    return transposed(emit, emit.input("self"), order)
+    return _permuted(emit, order)
 
 
 @lowers("aten.t.default", "aten.numpy_T.default", way="operation")
 def reverse_axes(node: Node, emit: Emitter) -> OperandId:
     """Lower to TRANSPOSE with all axes in the opposite order."""
-    return transposed(emit, emit.input("self"), range(emit.type_of("self").rank)[::-1])
+    return _permuted(emit, range(emit.type_of("self").rank)[::-1])
 
 
 @lowers("aten.movedim.int", way="operation")
@@ -73,7 +85,7 @@ def movedim(node: Node, emit: Emitter) -> OperandId:
     rank = emit.type_of("self").rank
     order = list(range(rank))
     order.insert(emit.integer("destination") % rank, order.pop(emit.integer("source") % rank))
-    return transposed(emit, emit.input("self"), order)
+    return _permuted(emit, order)
 
 
 def _multiples(emit: Emitter, wider: tuple[int, ...]) -> list[int]:
