@@ -8,9 +8,13 @@ indices and slices may depend on them.
 from __future__ import annotations
 
 import io
+import mmap
 import re
+import struct
 import zipfile
+import zlib
 from dataclasses import dataclass
+from pathlib import Path
 
 _PUT = rb"(?:q.|r.{4})"
 _GET = rb"(?:h.|j.{4})"
@@ -30,6 +34,17 @@ _ON_CPU = b"X\x03\x00\x00\x00cpu"
 _INTEGER_STORAGES = frozenset({b"LongStorage", b"IntStorage", b"ShortStorage", b"CharStorage", b"ByteStorage"})
 _MAX_INTEGERS = 4096
 _MAX_OTHERS = 16
+# More need another kind of directory.
+_MAX_MEMBERS = 0xFFFF
+
+
+# Members that PyTorch's full loader does not read.
+_UNREAD = ("bytecode", "mobile_debug_handles", "extra/", "traced_inputs")
+_LOCAL = struct.Struct("<4s5H3L2H")
+_CENTRAL = struct.Struct("<4s6H3L5H2L")
+_END = struct.Struct("<4s4H2LH")
+_SIZES_OF_NAMES = struct.Struct("<HH")
+_VERSION = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,48 +55,102 @@ class Lightened:
     is_complete: bool
 
 
-def members_prefix(archive: zipfile.ZipFile) -> str:
-    """The folder that all members of the archive are in."""
-    return archive.namelist()[0].partition("/")[0] + "/"
+class Archive:
+    """A TorchScript archive open for reading, whose members are taken as they lie in the file."""
+
+    def __init__(self, path: Path) -> None:
+        with zipfile.ZipFile(path) as archive:
+            self.members = {info.filename: info for info in archive.infolist()}
+        with path.open("rb") as file:
+            self._bytes = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+        self.prefix = next(iter(self.members), "").partition("/")[0] + "/"
+
+    def __enter__(self) -> Archive:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._bytes.close()
+
+    def stored(self, info: zipfile.ZipInfo) -> bytes:
+        """The bytes of a member as they are stored, compressed or not."""
+        name, extra = _SIZES_OF_NAMES.unpack_from(self._bytes, info.header_offset + 26)
+        start = info.header_offset + _LOCAL.size + name + extra
+        return self._bytes[start : start + info.compress_size]
+
+    def read(self, info: zipfile.ZipInfo) -> bytes:
+        """The bytes of a member; `zipfile.BadZipFile` where they are damaged."""
+        data = self.stored(info)
+        if info.compress_type == zipfile.ZIP_DEFLATED:
+            try:
+                data = zlib.decompress(data, -zlib.MAX_WBITS)
+            except zlib.error as error:
+                raise zipfile.BadZipFile(f"{info.filename} is damaged") from error
+        if zlib.crc32(data) != info.CRC:
+            raise zipfile.BadZipFile(f"{info.filename} is damaged")
+        return data
 
 
-def mentions_quantization(archive: zipfile.ZipFile) -> bool:
+class _Copy:
+    """A zip archive being written to memory."""
+
+    def __init__(self) -> None:
+        self._data = io.BytesIO()
+        self._directory: list[bytes] = []
+
+    def add(self, name: str, stored: bytes, *, size: int, checksum: int, method: int = zipfile.ZIP_STORED) -> None:
+        """Add a member whose ``stored`` bytes stand for ``size`` bytes."""
+        text = name.encode()
+        # Bit 11: the name is UTF-8.
+        fields = (_VERSION, 0x800, method, 0, 0, checksum, len(stored), size, len(text), 0)
+        offset = self._data.tell()
+        self._directory.append(_CENTRAL.pack(b"PK\1\2", _VERSION, *fields, 0, 0, 0, 0, offset) + text)
+        self._data.write(_LOCAL.pack(b"PK\3\4", *fields) + text + stored)
+
+    def finish(self) -> io.BytesIO:
+        """The whole archive."""
+        start = self._data.tell()
+        directory = b"".join(self._directory)
+        count = len(self._directory)
+        self._data.write(directory + _END.pack(b"PK\5\6", 0, 0, count, count, len(directory), start, 0))
+        self._data.seek(0)
+        return self._data
+
+
+def mentions_quantization(archive: Archive) -> bool:
     """Whether the code in the archive works on quantized tensors or holds packed parameters."""
-    return any(
-        b"quantize" in archive.read(info) or b"torch.classes." in archive.read(info)
-        for info in archive.infolist()
-        if "/code/" in info.filename and info.filename.endswith(".py")
-    )
+    for name, info in archive.members.items():
+        if "/code/" in name and name.endswith(".py"):
+            code = archive.read(info)
+            if b"quantize" in code or b"torch.classes." in code:
+                return True
+    return False
 
 
-def lighten(archive: zipfile.ZipFile) -> Lightened:
+def lighten(archive: Archive) -> Lightened:
     """The archive without the elements of large tensors."""
-    prefix = members_prefix(archive)
+    prefix = archive.prefix
     pickles: dict[str, bytes] = {}
     kept: set[str] = set()
-    is_complete = True
+    is_complete = len(archive.members) < _MAX_MEMBERS
     for name, folder in (("data.pkl", "data/"), ("constants.pkl", "constants/")):
-        member = prefix + name
-        if member not in archive.NameToInfo:
+        info = archive.members.get(prefix + name)
+        if info is None:
             continue
-        text = archive.read(member)
-        pickles[member], keys = _place_on_meta(text)
+        text = archive.read(info)
+        pickles[prefix + name], keys = _place_on_meta(text)
         kept.update(f"{prefix}{folder}{key}" for key in keys)
         is_complete = is_complete and len(_STORAGE.findall(text)) == text.count(b"tQ")
     elements = (f"{prefix}data/", f"{prefix}constants/")
-    unread = (f"{prefix}bytecode", f"{prefix}mobile_debug_handles", f"{prefix}extra/", f"{prefix}traced_inputs")
-    data = io.BytesIO()
-    with zipfile.ZipFile(data, "w") as out:
-        for info in archive.infolist():
-            name = info.filename
-            if name in pickles:
-                out.writestr(name, pickles[name])
-            elif name.startswith(elements) and name not in kept:
-                out.writestr(name, b"")
-            elif not name.startswith(unread):
-                out.writestr(name, archive.read(info))
-    data.seek(0)
-    return Lightened(data, is_complete)
+    unread = tuple(prefix + name for name in _UNREAD)
+    copy = _Copy()
+    for name, info in archive.members.items():
+        if name in pickles:
+            copy.add(name, pickles[name], size=len(pickles[name]), checksum=zlib.crc32(pickles[name]))
+        elif name.startswith(elements) and name not in kept:
+            copy.add(name, b"", size=0, checksum=0)
+        elif not name.startswith(unread):
+            copy.add(name, archive.stored(info), size=info.file_size, checksum=info.CRC, method=info.compress_type)
+    return Lightened(copy.finish(), is_complete)
 
 
 def _place_on_meta(text: bytes) -> tuple[bytes, list[str]]:

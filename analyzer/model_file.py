@@ -15,7 +15,7 @@ from pathlib import Path
 
 import torch
 
-from analyzer.archive import Lightened, lighten, mentions_quantization
+from analyzer.archive import Archive, Lightened, lighten, mentions_quantization
 from analyzer.errors import InputError
 from analyzer.file_kind import FileKind, kind_of, refuse_pickle
 from analyzer.graph import TensorType
@@ -101,7 +101,7 @@ def _ordered(model: torch.nn.Module, examples: Sequence[Example], name: str) -> 
 
 def _open_script(path: Path, *, weights: bool) -> OpenedModel:
     try:
-        with zipfile.ZipFile(path) as archive:
+        with Archive(path) as archive:
             stored = read_traced_inputs(archive)
             is_quantized = mentions_quantization(archive)
             light = None if weights or is_quantized else lighten(archive)

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import io
 import pickle
-import zipfile
 from collections import OrderedDict
 from dataclasses import dataclass
 
 import torch
 
+from analyzer.archive import Archive
 from analyzer.graph import TensorType
 from analyzer.tensor_types import element_type
 
@@ -64,13 +64,13 @@ class _TypesOnly(pickle.Unpickler):
         raise pickle.UnpicklingError("not a storage")
 
 
-def read_traced_inputs(archive: zipfile.ZipFile) -> tuple[TensorType, ...] | None:
+def read_traced_inputs(archive: Archive) -> tuple[TensorType, ...] | None:
     """The types of the inputs that ``forward`` was traced with, or None where the archive keeps none."""
-    members = [name for name in archive.namelist() if name.endswith("/traced_inputs.pkl")]
-    if not members:
+    info = archive.members.get(f"{archive.prefix}traced_inputs.pkl")
+    if info is None:
         return None
     try:
-        found = _TypesOnly(io.BytesIO(archive.read(members[0]))).load()
+        found = _TypesOnly(io.BytesIO(archive.read(info))).load()
     except (pickle.UnpicklingError, EOFError, ValueError, TypeError, KeyError, IndexError, AttributeError):
         return None
     inputs = found.get("forward") if isinstance(found, dict) else None

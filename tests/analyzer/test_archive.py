@@ -1,11 +1,10 @@
-import zipfile
 from pathlib import Path
 
 import pytest
 import torch
 from torch import nn
 
-from analyzer.archive import lighten, mentions_quantization
+from analyzer.archive import Archive, lighten, mentions_quantization
 from analyzer.torchscript import load
 from tests.analyzer.torch_models import scripted_file, traced_file
 
@@ -35,7 +34,7 @@ class Texts(nn.Module):
 
 def test_large_tensors_lose_their_elements_and_small_ones_keep_them(tmp_path: Path) -> None:
     path = scripted_file(tmp_path, Texts())
-    with zipfile.ZipFile(path) as archive:
+    with Archive(path) as archive:
         light = lighten(archive)
 
     module = load(light.data)
@@ -52,7 +51,7 @@ def test_large_tensors_lose_their_elements_and_small_ones_keep_them(tmp_path: Pa
 
 def test_the_copy_is_small(tmp_path: Path) -> None:
     path = traced_file(tmp_path, nn.Linear(1000, 1000), torch.rand(1, 1000))
-    with zipfile.ZipFile(path) as archive:
+    with Archive(path) as archive:
         light = lighten(archive)
 
     assert path.stat().st_size > 4_000_000
@@ -63,7 +62,7 @@ def test_shared_storages_are_understood(tmp_path: Path) -> None:
     module = nn.Sequential(nn.Linear(40, 40), nn.Linear(40, 40))
     module[1].weight = module[0].weight
     path = traced_file(tmp_path, module, torch.rand(2, 40))
-    with zipfile.ZipFile(path) as archive:
+    with Archive(path) as archive:
         light = lighten(archive)
 
     assert light.is_complete
@@ -79,5 +78,5 @@ def test_quantization_is_seen_in_the_code(is_quantized: bool, tmp_path: Path) ->
 
     path = traced_file(tmp_path, Quantizes() if is_quantized else nn.ReLU(), torch.rand(2, 3))
 
-    with zipfile.ZipFile(path) as archive:
+    with Archive(path) as archive:
         assert mentions_quantization(archive) is is_quantized
