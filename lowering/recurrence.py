@@ -1,0 +1,162 @@
+"""Recurrent layers step by step: the weights of each layer, and the slices of a sequence."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+
+from analyzer.graph import Ref, RefList, TensorType
+from lowering.draft import OperandId
+from lowering.emitter import Emitter, RuleError
+from lowering.matrix_product import reshaped
+from lowering.weights import Recipe, full, weight
+
+
+@dataclass(frozen=True, slots=True)
+class CellWeights:
+    """The weights of one layer in one direction: the gates' rows one after another, and a projection or None."""
+
+    of_input: Recipe
+    of_state: Recipe
+    input_bias: Recipe
+    state_bias: Recipe
+    projection: Recipe | None = None
+
+    def gate(self, index: int, count: int) -> CellWeights:
+        """The rows of gate number ``index`` of ``count``."""
+        size = self.of_input.shape[0] // count
+        first, last = index * size, (index + 1) * size
+        return replace(
+            self,
+            of_input=self.of_input.slice(0, first, last),
+            of_state=self.of_state.slice(0, first, last),
+            input_bias=self.input_bias.slice(0, first, last),
+            state_bias=self.state_bias.slice(0, first, last),
+        )
+
+
+State = tuple[OperandId, ...]
+"""What a cell carries from step to step: its output first."""
+
+Step = Callable[[Emitter, OperandId, State, CellWeights], State]
+"""One step of a cell: from the input of the step and the state before it to the state after it."""
+
+
+def constants_in(emit: Emitter, name: str) -> list[Recipe]:
+    """The recipes of a list of constant tensors."""
+    found = emit.argument(name)
+    if not isinstance(found, RefList):
+        raise RuleError(f"{emit.node.op}: {name} is {found!r}, a list of tensors was wanted")
+    return [_recipe(emit, value) for value in found.values if value is not None]
+
+
+def _recipe(emit: Emitter, value: int) -> Recipe:
+    kind = emit.graph.values[value].type
+    if not isinstance(kind, TensorType):
+        raise RuleError(f"{emit.node.op}: value {value} is {kind}, a tensor was wanted")
+    return weight(value, kind)
+
+
+def layer_weights(emit: Emitter) -> list[CellWeights]:
+    """The weights of every layer and direction, in PyTorch's order."""
+    params = constants_in(emit, "params")
+    has_biases = emit.flag("has_biases")
+    layers = emit.integer("num_layers") * (2 if emit.flag("bidirectional") else 1)
+    size = len(params) // layers
+    return [_cell(params[index * size : (index + 1) * size], has_biases=has_biases) for index in range(layers)]
+
+
+def _cell(params: Sequence[Recipe], *, has_biases: bool) -> CellWeights:
+    of_input, of_state, *rest = params
+    zeros = full((of_input.shape[0],), 0.0, of_input.dtype)
+    biases, projection = (rest[:2], rest[2:]) if has_biases else ([zeros, zeros], rest)
+    return CellWeights(of_input, of_state, biases[0], biases[1], projection[0] if projection else None)
+
+
+def cell_arguments(emit: Emitter) -> CellWeights:
+    """The weights of an op that is one step of one cell."""
+    of_input, of_state = emit.constant("w_ih"), emit.constant("w_hh")
+    zeros = full((of_input.shape[0],), 0.0, of_input.dtype)
+    biases = [emit.constant(name) if emit.has(name) else zeros for name in ("b_ih", "b_hh")]
+    return CellWeights(of_input, of_state, biases[0], biases[1])
+
+
+def first_states(emit: Emitter) -> list[list[OperandId]]:
+    """For each part of the state, its first value in every layer and direction, as matrices [batch, cells]."""
+    found = emit.argument("hx")
+    values = found.values if isinstance(found, RefList) else (found.value,) if isinstance(found, Ref) else ()
+    operands = emit.inputs_of("hx") if isinstance(found, RefList) else (emit.input("hx"),)
+    return [
+        _matrices(emit, value, operand)
+        for value, operand in zip((value for value in values if value is not None), operands, strict=True)
+    ]
+
+
+def _matrices(emit: Emitter, value: int, operand: OperandId) -> list[OperandId]:
+    spec = emit.spec(operand)
+    count, *shape = spec.shape
+    if emit.graph.values[value].is_constant:
+        recipe = _recipe(emit, value)
+        return [emit.weight(recipe.select(0, index)) for index in range(count)]
+    if count == 1:
+        return [reshaped(emit, operand, tuple(shape))]
+    return [cut(emit, operand, 0, index) for index in range(count)]
+
+
+def cut(emit: Emitter, x: OperandId, axis: int, index: int) -> OperandId:
+    """One slice of a tensor of rank 3 along an axis, without that axis."""
+    spec = emit.spec(x)
+    begin = tuple(index if place == axis else 0 for place in range(3))
+    end = tuple(index + 1 if place == axis else size for place, size in enumerate(spec.shape))
+    bounds = [emit.int32_tensor(bound) for bound in (begin, end, (1, 1, 1))]
+    shape = tuple(size for place, size in enumerate(spec.shape) if place != axis)
+    masks = [emit.int32(0), emit.int32(0), emit.int32(1 << axis)]
+    return emit.operation("STRIDED_SLICE", [x, *bounds, *masks], replace(spec, shape=shape))
+
+
+def joined(emit: Emitter, pieces: Sequence[OperandId], axis: int) -> OperandId:
+    """Matrices one after another along an axis: itself where there is one."""
+    if len(pieces) == 1:
+        return pieces[0]
+    spec = emit.spec(pieces[0])
+    size = sum(emit.spec(piece).shape[axis] for piece in pieces)
+    shape = tuple(size if place == axis else other for place, other in enumerate(spec.shape))
+    return emit.operation("CONCATENATION", [*pieces, emit.int32(axis)], replace(spec, shape=shape))
+
+
+def run_layers(emit: Emitter, step: Step) -> tuple[OperandId, ...]:
+    """Every layer, direction and step of the node: its outputs, and the last states."""
+    axis = 1 if emit.flag("batch_first") else 0
+    x = emit.input("input")
+    count = emit.spec(x).shape[axis]
+    rows = [cut(emit, x, axis, index) for index in range(count)]
+    cells = layer_weights(emit)
+    parts = first_states(emit)
+    directions = 2 if emit.flag("bidirectional") else 1
+    last: list[State] = []
+    for first in range(0, len(cells), directions):
+        runs = []
+        for direction in range(directions):
+            place = first + direction
+            state = tuple(part[place] for part in parts)
+            outputs, state = _run(emit, step, rows, state, cells[place], is_backward=direction == 1)
+            last.append(state)
+            runs.append(outputs)
+        rows = [joined(emit, pieces, 1) for pieces in zip(*runs, strict=True)]
+    output = reshaped(emit, joined(emit, rows, axis), emit.output_spec().shape)
+    finals = zip(*last, strict=True)
+    return (output, *(_stacked(emit, pieces, index) for index, pieces in enumerate(finals, start=1)))
+
+
+def _run(
+    emit: Emitter, step: Step, rows: Sequence[OperandId], state: State, cell: CellWeights, *, is_backward: bool
+) -> tuple[list[OperandId], State]:
+    outputs = []
+    for row in reversed(rows) if is_backward else rows:
+        state = step(emit, row, state, cell)
+        outputs.append(state[0])
+    return (outputs[::-1] if is_backward else outputs), state
+
+
+def _stacked(emit: Emitter, pieces: Sequence[OperandId], output: int) -> OperandId:
+    return reshaped(emit, joined(emit, pieces, 0), emit.output_spec(output).shape)

@@ -1,0 +1,104 @@
+"""One step of each kind of recurrent cell."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from coverage_db.spec import FuseCode
+from lowering.draft import OperandId, TensorSpec
+from lowering.emitter import Emitter
+from lowering.matrix_product import row_product
+from lowering.recurrence import CellWeights, State, joined
+from lowering.weights import Recipe, concatenate, full
+
+_TANH = 4
+"""The activation of NNAPI's recurrent operations that FuseCode has no name for."""
+
+
+def lstm_step(emit: Emitter, x: OperandId, state: State, cell: CellWeights) -> State:
+    """One step by LSTM. What it calls optional is given without effect, for the loader cannot leave inputs out:
+    peepholes of zeros, and a projection that changes nothing."""
+    gates = [cell.gate(index, 4) for index in range(4)]
+    units = gates[0].of_input.shape[0]
+    dtype = cell.of_input.dtype
+    no_peephole = emit.weight(full((units,), 0.0, dtype))
+    outs = emit.spec(state[0]).shape[1]
+    projection = emit.weight(cell.projection) if cell.projection is not None else identity(emit, units, cell)
+    inputs = [
+        x,
+        *(emit.weight(gate.of_input) for gate in gates),
+        *(emit.weight(gate.of_state) for gate in gates),
+        *[no_peephole] * 3,
+        *(emit.weight(gate.input_bias + gate.state_bias) for gate in gates),
+        projection,
+        emit.weight(full((outs,), 0.0, dtype)),
+        *state,
+        emit.int32(_TANH),
+        emit.scalar(0.0, x),
+        emit.scalar(0.0, x),
+    ]
+    rows = emit.spec(x).shape[0]
+    sizes = (4 * units, outs, units, outs)
+    outputs = [replace(emit.spec(x), shape=(rows, size)) for size in sizes]
+    _, last_output, last_cells, _ = emit.operations("LSTM", inputs, outputs)
+    return last_output, last_cells
+
+
+def identity(emit: Emitter, size: int, cell: CellWeights) -> OperandId:
+    """A matrix that changes nothing."""
+    dtype = cell.of_input.dtype
+    ones, zeros = full((1,), 1.0, dtype), full((size,), 0.0, dtype)
+    rows = concatenate((ones, zeros) * (size - 1) + (ones,), 0)
+    return emit.weight(rows.reshape(size, size))
+
+
+def relu_step(emit: Emitter, x: OperandId, state: State, cell: CellWeights) -> State:
+    """One step by RNN with relu."""
+    return (_rnn(emit, x, state, cell, FuseCode.RELU),)
+
+
+def tanh_step(emit: Emitter, x: OperandId, state: State, cell: CellWeights) -> State:
+    """One step by RNN without activation, and TANH."""
+    made = _rnn(emit, x, state, cell, FuseCode.NONE)
+    return (emit.operation("TANH", [made], emit.spec(made)),)
+
+
+def _rnn(emit: Emitter, x: OperandId, state: State, cell: CellWeights, code: FuseCode) -> OperandId:
+    inputs = [
+        x,
+        emit.weight(cell.of_input),
+        emit.weight(cell.of_state),
+        emit.weight(cell.input_bias + cell.state_bias),
+        *state,
+        emit.fuse(code),
+    ]
+    spec = emit.spec(state[0])
+    _, output = emit.operations("RNN", inputs, [spec, spec])
+    return output
+
+
+def gru_step(emit: Emitter, x: OperandId, state: State, cell: CellWeights) -> State:
+    """One step of a gated recurrent unit: new = n + z * (old - n), where n = tanh(.. + r * ..)."""
+    (old,) = state
+    reset, update, new = (cell.gate(index, 3) for index in range(3))
+    both = joined(emit, [x, old], 1)
+    r, z = (_gate(emit, both, gate) for gate in (reset, update))
+    spec = emit.spec(old)
+    of_state = _product(emit, old, new.of_state, new.state_bias, spec)
+    kept = emit.operation("MUL", [r, of_state, emit.fuse()], spec)
+    of_input = _product(emit, x, new.of_input, new.input_bias, spec)
+    n = emit.operation("TANH", [emit.operation("ADD", [of_input, kept, emit.fuse()], spec)], spec)
+    rest = emit.operation("SUB", [old, n, emit.fuse()], spec)
+    share = emit.operation("MUL", [z, rest, emit.fuse()], spec)
+    return (emit.operation("ADD", [n, share, emit.fuse()], spec),)
+
+
+def _gate(emit: Emitter, both: OperandId, gate: CellWeights) -> OperandId:
+    matrix = concatenate((gate.of_input, gate.of_state), 1)
+    rows = emit.spec(both).shape[0]
+    spec = replace(emit.spec(both), shape=(rows, matrix.shape[0]))
+    return emit.operation("LOGISTIC", [_product(emit, both, matrix, gate.input_bias + gate.state_bias, spec)], spec)
+
+
+def _product(emit: Emitter, x: OperandId, matrix: Recipe, bias: Recipe, output: TensorSpec) -> OperandId:
+    return row_product(emit, x, emit.weight(matrix), emit.weight(bias), output)

@@ -1,0 +1,78 @@
+"""Recurrent layers: a cell for each step, or one operation for a sequence."""
+
+from __future__ import annotations
+
+from analyzer.graph import Node
+from coverage_db.spec import FuseCode
+from lowering.draft import OperandId
+from lowering.emitter import Emitter
+from lowering.recurrence import cell_arguments, first_states, layer_weights, run_layers
+from lowering.recurrent_cells import gru_step, lstm_step, relu_step, tanh_step
+from lowering.registry import lowers
+
+
+@lowers("aten.lstm.input", way="step-by-step")
+def lstm(node: Node, emit: Emitter) -> tuple[OperandId, ...]:
+    """Lower to an LSTM for each step."""
+    return run_layers(emit, lstm_step)
+
+
+@lowers("aten.gru.input", way="step-by-step")
+def gru(node: Node, emit: Emitter) -> tuple[OperandId, ...]:
+    """Lower to products, LOGISTIC and TANH for each step."""
+    return run_layers(emit, gru_step)
+
+
+@lowers("aten.rnn_tanh.input", way="step-by-step")
+def rnn_tanh(node: Node, emit: Emitter) -> tuple[OperandId, ...]:
+    """Lower to an RNN and a TANH for each step."""
+    return run_layers(emit, tanh_step)
+
+
+@lowers("aten.rnn_relu.input", way="step-by-step")
+def rnn_relu(node: Node, emit: Emitter) -> tuple[OperandId, ...]:
+    """Lower to an RNN for each step."""
+    return run_layers(emit, relu_step)
+
+
+@lowers("aten.rnn_relu.input", way="sequence")
+def rnn_sequence(node: Node, emit: Emitter) -> tuple[OperandId, ...]:
+    """Lower to a UNIDIRECTIONAL_SEQUENCE_RNN for each layer."""
+    x = emit.input("input")
+    (states,) = first_states(emit)
+    for cell, state in zip(layer_weights(emit), states, strict=True):
+        inputs = [
+            x,
+            emit.weight(cell.of_input),
+            emit.weight(cell.of_state),
+            emit.weight(cell.input_bias + cell.state_bias),
+            state,
+            emit.fuse(FuseCode.RELU),
+            emit.int32(0 if emit.flag("batch_first") else 1),
+        ]
+        x = emit.operation("UNIDIRECTIONAL_SEQUENCE_RNN", inputs)
+    return (x,)
+
+
+@lowers("aten.lstm_cell.default", way="operation")
+def lstm_cell(node: Node, emit: Emitter) -> tuple[OperandId, ...]:
+    """Lower to LSTM."""
+    return lstm_step(emit, emit.input("input"), emit.inputs_of("hx"), cell_arguments(emit))
+
+
+@lowers("aten.gru_cell.default", way="composed")
+def gru_cell(node: Node, emit: Emitter) -> tuple[OperandId, ...]:
+    """Lower to products, LOGISTIC and TANH."""
+    return gru_step(emit, emit.input("input"), (emit.input("hx"),), cell_arguments(emit))
+
+
+@lowers("aten.rnn_tanh_cell.default", way="operation")
+def rnn_tanh_cell(node: Node, emit: Emitter) -> tuple[OperandId, ...]:
+    """Lower to RNN and TANH."""
+    return tanh_step(emit, emit.input("input"), (emit.input("hx"),), cell_arguments(emit))
+
+
+@lowers("aten.rnn_relu_cell.default", way="operation")
+def rnn_relu_cell(node: Node, emit: Emitter) -> tuple[OperandId, ...]:
+    """Lower to RNN."""
+    return relu_step(emit, emit.input("input"), (emit.input("hx"),), cell_arguments(emit))
