@@ -104,8 +104,14 @@ def insert_constant(graph: torch._C.Graph, value: object) -> torch._C.Value:
     return cast("_EditableGraph", graph).insertConstant(value)
 
 
+def reset_insert_point(graph: torch._C.Graph) -> None:
+    """Insert at the graph's end from now on. PyTorch's passes end the process where the point's node is gone."""
+    graph.setInsertPoint(graph.return_node())
+
+
 def fold_plain_constants(graph: torch._C.Graph) -> None:
     """Compute what nodes make of constant numbers, drop branches that are never taken and nodes that nobody reads."""
     propagate: Callable[[torch._C.Graph], None] = torch._C.__dict__["_jit_pass_constant_propagation_immutable_types"]
+    reset_insert_point(graph)
     propagate(graph)
     torch._C._jit_pass_dce(graph)

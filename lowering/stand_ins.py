@@ -13,7 +13,7 @@ import torch
 from analyzer.graph import NotQuantized, PerChannel, PerTensor, TensorType
 from analyzer.tensor_types import torch_dtype
 from lowering.graph_copy import PackageError, walk
-from lowering.script_modules import insert_constant
+from lowering.script_modules import insert_constant, reset_insert_point
 
 
 class StandIns:
@@ -59,6 +59,7 @@ class StandIns:
                 known = known[dim]
             self._graph.setInsertPoint(node)
             node.output().replaceAllUsesWith(insert_constant(self._graph, known))
+            reset_insert_point(self._graph)
             node.destroy()
 
     def reads_form_only(self, reader: torch._C.Node) -> bool:
@@ -96,4 +97,5 @@ def insert_empty(graph: torch._C.Graph, kind: TensorType, before: torch._C.Node)
             raise PackageError("nothing can stand in for a tensor that is quantized per channel")
     made.output().setType(torch._C.TensorType.get())
     graph.insertNode(made)
+    reset_insert_point(graph)
     return made.output()
