@@ -1,29 +1,35 @@
-"""Running conformance vectors through the interpreter: ``python -m lowering.nnapi.conformance FILE.jsonl.gz ...``.
+"""Running conformance vectors: ``python -m lowering.nnapi.conformance FILE.jsonl.gz ...``.
+
+The validator must accept every model, at the feature level that the row declares, and the interpreter must compute
+what is expected; a model that is expected to fail must be refused by the validator, or fail when it is executed.
 
 A control run, ``--perturb``, moves one expected value of each output beyond the tolerance. Then every example
-that expects values must fail, and the exit code is 1 as for any failure.
+that expects values must fail, by its values alone, and the exit code is 1 as for any failure.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
 import os
 import sys
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
-from functools import partial
+from functools import cache, partial
 from itertools import chain
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 
-from coverage_db.spec import OperandType
+from coverage_db.facts import load_operations
+from coverage_db.spec import OperandType, OperationFacts
 from lowering.nnapi.interpreter.execute import execute
 from lowering.nnapi.interpreter.kernels import KERNELS, NUMPY_TYPES, Array, ExecutionError, Tensor
 from lowering.nnapi.model import Immediate, Model, NoValue, Operand
-from lowering.nnapi.vector_rows import Ignored, Tolerance, VectorExample, VectorRow, read_rows
+from lowering.nnapi.validate import validate
+from lowering.nnapi.vector_rows import Ignored, Tolerance, VectorError, VectorExample, VectorRow, read_rows
 
 Reals = npt.NDArray[np.float64]
 
@@ -47,13 +53,43 @@ class Outcome:
 
 
 def run_row(row: VectorRow, *, perturb: bool = False) -> tuple[Outcome, ...]:
-    """Run all examples of a row. With ``perturb``, examples that expect no values are left out."""
+    """Validate a row's model and run all its examples.
+
+    With ``perturb``, examples that expect no values are left out, and nothing but values is judged.
+    """
     kinds = operation_kinds(row.model)
+    refusal = "" if perturb else find_refusal(row)
+    level_fault = "" if perturb or refusal else find_level_fault(row)
     return tuple(
-        Outcome(row.spec, example.name or row.name, kinds, _find_fault(row, example, perturb=perturb))
+        Outcome(
+            row.spec, example.name or row.name, kinds, _judge(row, example, refusal, perturb=perturb) or level_fault
+        )
         for example in row.examples
         if not perturb or _expects_values(row, example)
     )
+
+
+def find_refusal(row: VectorRow) -> str:
+    """Why the validator refuses a row's model, or nothing."""
+    faults = validate(row.model, _facts()).faults
+    return faults[0].message if faults else ""
+
+
+def find_level_fault(row: VectorRow) -> str:
+    """How the feature level that a row's model needs is not the one it declares, or nothing.
+
+    A row for relaxed computation declares the level of its folder, which may be higher.
+    """
+    level = validate(row.model, _facts()).level
+    declared = row.declared_level
+    if declared is None or level == declared or (row.relaxed and level < declared):
+        return ""
+    return f"needs feature level {level}, but declares {declared}"
+
+
+@cache
+def _facts() -> Mapping[str, OperationFacts]:
+    return load_operations()
 
 
 def operation_kinds(model: Model) -> tuple[str, ...]:
@@ -73,6 +109,12 @@ def _expects_values(row: VectorRow, example: VectorExample) -> bool:
     return row.tolerance.multinomial is not None or any(
         isinstance(expected, Immediate) and expected.data for expected in example.outputs
     )
+
+
+def _judge(row: VectorRow, example: VectorExample, refusal: str, *, perturb: bool) -> str:
+    if example.expect_failure and refusal:
+        return ""
+    return f"is refused: {refusal}" if refusal else _find_fault(row, example, perturb=perturb)
 
 
 def _find_fault(row: VectorRow, example: VectorExample, *, perturb: bool) -> str:
@@ -166,7 +208,7 @@ def _compare_draws(draws: Tensor, logits: Array | None, tolerance: float, *, per
 def run_files(
     paths: Sequence[Path], *, jobs: int, only_implemented: bool = False, perturb: bool = False
 ) -> Iterator[Outcome]:
-    """Run all rows of the files over ``jobs`` processes, in order."""
+    """Judge all rows of the files over ``jobs`` processes, in order."""
     rows: Iterable[VectorRow] = chain.from_iterable(read_rows(path) for path in paths)
     if only_implemented:
         rows = (row for row in rows if is_implemented(row.model))
@@ -179,24 +221,34 @@ def run_files(
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the files that the command line names. The exit code is 1 if any example failed."""
+    """Run the files that the command line names.
+
+    The exit code is 1 if any example failed, and 2 if a file is none of conformance vectors.
+    """
     parser = argparse.ArgumentParser(prog="python -m lowering.nnapi.conformance", description=__doc__)
     parser.add_argument("files", nargs="+", type=Path, metavar="FILE.jsonl.gz")
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1, help="number of processes")
     parser.add_argument("--only-implemented", action="store_true", help="leave out rows without a kernel")
     parser.add_argument("--perturb", action="store_true", help="control run: expected values are made wrong")
     options = parser.parse_args(arguments)
-    passed = failed = 0
     outcomes = run_files(
         options.files, jobs=options.jobs, only_implemented=options.only_implemented, perturb=options.perturb
     )
+    try:
+        return _print(outcomes, perturb=options.perturb)
+    except (OSError, VectorError, json.JSONDecodeError, UnicodeDecodeError) as error:
+        parser.error(str(error))
+
+
+def _print(outcomes: Iterable[Outcome], *, perturb: bool) -> int:
+    passed = failed = 0
     for outcome in outcomes:
         if outcome.fault:
             failed += 1
         else:
             passed += 1
         # In a control run what passes is the news.
-        if bool(outcome.fault) is not options.perturb:
+        if bool(outcome.fault) is not perturb:
             kinds = ", ".join(outcome.operations)
             print(f"{outcome.spec}: {outcome.example}: {kinds}: {outcome.fault or 'passed with wrong values'}")
     print(f"{passed} passed, {failed} failed")
