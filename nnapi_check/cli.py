@@ -78,6 +78,16 @@ _levels = [
 ]
 
 
+_format = click.option(
+    "--format",
+    "form",
+    type=click.Choice(["text", "json"]),
+    default="text",
+    show_default=True,
+    help="Text for people, JSON for programs.",
+)
+
+
 def _with_levels(command: click.decorators.FC) -> click.decorators.FC:
     for option in reversed(_levels):
         command = option(command)
@@ -158,7 +168,7 @@ def convert(model: Path, html: Path | None, form: str, **options: object) -> Non
 @click.option("--layers", is_flag=True, help="Also compare layer by layer, worst first.")
 @click.option("--input", "inputs", multiple=True, metavar="SPEC", help="As for check; its numbers are random.")
 @click.option("--allow-pickle", is_flag=True, help="As for check.")
-@click.option("--format", "form", type=click.Choice(["text", "json"]), default="text", show_default=True)
+@_format
 def verify(output: Path, against: Path, form: str, **options: object) -> None:
     """Compare the numbers of a converted file OUT with those of its original.
 
@@ -185,7 +195,7 @@ def verify(output: Path, against: Path, form: str, **options: object) -> None:
 @main.command()
 @click.argument("file", type=click.Path(path_type=Path))
 @click.option("--part", type=int, metavar="N", help="Only the part with this number, counted from 0.")
-@click.option("--format", "form", type=click.Choice(["text", "json"]), default="text", show_default=True)
+@_format
 def inspect(file: Path, part: int | None, form: str) -> None:
     """Show the NNAPI models inside a converted FILE.
 

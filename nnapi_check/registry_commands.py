@@ -18,8 +18,17 @@ from coverage_db.text import TextError
 
 T = TypeVar("T")
 
-_format = click.option("--format", "form", type=click.Choice(["text", "json"]), default="text", show_default=True)
-_level = click.option("--feature-level", type=click.IntRange(1, 8), metavar="N", help="Judge at this feature level.")
+_format = click.option(
+    "--format",
+    "form",
+    type=click.Choice(["text", "json"]),
+    default="text",
+    show_default=True,
+    help="Text for people, JSON for programs.",
+)
+_level = click.option(
+    "--feature-level", type=click.IntRange(1, 8), metavar="N", help="Only what this feature level has."
+)
 
 
 def _read(question: Callable[[Registry], T]) -> T:
@@ -37,12 +46,21 @@ def ops() -> None:
 
 
 @ops.command("list")
-@click.option("--status", type=click.Choice(["native", "lowered", "approximate", "gap", "unwritten"]))
+@click.option(
+    "--status",
+    type=click.Choice(["native", "lowered", "approximate", "gap", "unwritten"]),
+    help="Only ops of this status: native is one operation that means the same, lowered is exact, approximate has a "
+    "stated bound, a gap has no way at all, and unwritten ones have no rule yet.",
+)
 @click.option("--nnapi", is_flag=True, help="List NNAPI's operations instead of PyTorch's ops.")
 @_level
 @_format
 def list_ops(status: str | None, nnapi: bool, feature_level: int | None, form: str) -> None:  # click passes it so
-    """List every op with its best way, the lowest level of it, and the operations it becomes."""
+    """List every op that the registry has a card for.
+
+    Each row has the status of the op's best way, the lowest feature level of
+    any way, and the NNAPI operations that it becomes.
+    """
     from reports.registry_text import op_rows, operation_rows, rows_text
 
     rows = _read(operation_rows if nnapi else op_rows)
@@ -55,7 +73,10 @@ def list_ops(status: str | None, nnapi: bool, feature_level: int | None, form: s
 @click.argument("words", nargs=-1, required=True)
 @_format
 def search_ops(words: Sequence[str], form: str) -> None:
-    """Find ops and operations whose name or summary has all of WORDS."""
+    """Find ops and operations whose name or summary has all of WORDS.
+
+    Exit code 1 where nothing is found.
+    """
     from reports.registry_text import op_rows, operation_rows, rows_text
 
     wanted = [word.lower() for word in words]
@@ -71,7 +92,11 @@ def search_ops(words: Sequence[str], form: str) -> None:
 @click.argument("name")
 @_format
 def show_op(name: str, form: str) -> None:
-    """Show all that is known of NAME: an op (aten.relu.default, relu) or an NNAPI operation (RELU)."""
+    """Show all that is known of NAME.
+
+    NAME is an op (aten.relu.default, or relu for all its overloads) or an
+    NNAPI operation (RELU), with its types, inputs and levels.
+    """
     _explain(name, form)
 
 
@@ -79,7 +104,11 @@ def show_op(name: str, form: str) -> None:
 @click.argument("id_", metavar="ID")
 @_format
 def explain(id_: str, form: str) -> None:
-    """Explain ID: a reason code (NNC402), a difference (ceil-mode), an op or an NNAPI operation."""
+    """Explain what a report names by ID.
+
+    ID is a reason code (NNC402), a difference (ceil-mode), an op
+    (aten.relu.default) or an NNAPI operation (RELU).
+    """
     _explain(id_, form)
 
 
@@ -92,13 +121,19 @@ def _explain(name: str, form: str) -> None:
 
 @click.group()
 def db() -> None:
-    """The registry's database: SQLite, built from the project's text."""
+    """The registry's database: SQLite, built from the project's text.
+
+    It is built when it is first needed, and again when the text changes.
+    """
 
 
 @db.command("build")
 @click.argument("file", type=click.Path(path_type=Path, dir_okay=False))
 def build(file: Path) -> None:
-    """Build the database into FILE, for your own queries."""
+    """Build the database into FILE, for your own queries.
+
+    A FILE that is there is replaced. The README has examples of queries.
+    """
     from coverage_db.build import build_database
 
     def make(_registry: Registry) -> None:
@@ -111,7 +146,11 @@ def build(file: Path) -> None:
 @db.command("status")
 @_format
 def status(form: str) -> None:
-    """Count what the registry holds, and name what is missing."""
+    """Count what the registry holds, and name what is missing.
+
+    Operations that no op becomes, ops without a way, and ways and demands
+    that no example tries are listed by name.
+    """
     from reports.registry_text import status_text
 
     found = _read(lambda registry: registry.status())

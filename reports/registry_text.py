@@ -6,13 +6,12 @@ from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from typing import Protocol
 
-from tabulate import tabulate
-
 from coverage_db.cards import Card, Difference, Emission, Reason, Way
 from coverage_db.checks import wording
 from coverage_db.queries import UnknownNameError
 from coverage_db.spec import OperationFacts
 from coverage_db.status import RegistryStatus
+from reports.table import Fit, number, table, text
 from reports.wrap import wrapped
 
 Row = dict[str, str | int | None]
@@ -102,7 +101,9 @@ def operation_rows(registry: Known) -> list[Row]:
 def rows_text(rows: Sequence[Row]) -> str:
     """Rows as a table."""
     shown = [(row["name"], row["status"], row["level"] or "", row["becomes"]) for row in rows]
-    return tabulate(shown, headers=["name", "status", "from level", "becomes"], maxcolwidths=[44, 12, 5, 26])
+    return "\n".join(
+        table((text("name", Fit.OWN_LINE), text("status"), number("level"), text("becomes", Fit.FOLD)), shown)
+    )
 
 
 def explained(name: str, registry: Known) -> Explained:
@@ -173,7 +174,7 @@ def _way(way: Way, registry: Known) -> Iterator[str]:
 def _operation(facts: OperationFacts, registry: Known) -> Explained:
     users = [card.op for card in registry.cards() if any(e.operation == facts.name for w in card.ways for e in w.emits)]
     lines = [f"{facts.name}: NNAPI operation {facts.code}, from feature level {facts.since}", ""]
-    lines.append(tabulate([(kind.name, since) for kind, since in facts.types], headers=["element type", "from level"]))
+    lines += table((text("element type"), number("from level")), [(kind.name, since) for kind, since in facts.types])
     for signature in facts.signatures:
         lines += ["", f"Inputs ({signature.name}), from feature level {signature.since}"]
         rows = [
@@ -186,7 +187,8 @@ def _operation(facts: OperationFacts, registry: Known) -> Explained:
             )
             for operand in signature.inputs
         ]
-        lines.append(tabulate(rows, headers=["input", "role", "type", "from level", "default"]))
+        columns = (text("input"), text("role", Fit.FOLD), text("type", Fit.FOLD), number("from level"))
+        lines += table((*columns, text("default", Fit.CUT)), rows)
     if facts.notes:
         lines += ["", *wrapped(facts.notes, "Note: ")]
     lines += ["", *wrapped(", ".join(users) or "none", "Ops that become it: ")]
@@ -215,13 +217,8 @@ def _sections(title: str, parts: Sequence[tuple[str, str]]) -> str:
 
 def status_text(found: RegistryStatus) -> str:
     """The registry in numbers."""
-    lines = [
-        tabulate(
-            [(table.name, table.rows, table.title) for table in found.tables],
-            headers=["table", "rows", "a row is"],
-            maxcolwidths=[24, 6, 44],
-        )
-    ]
+    rows = [(counted.name, counted.rows, counted.title) for counted in found.tables]
+    lines = list(table((text("table"), number("rows"), text("a row is", Fit.FOLD)), rows))
     for title, names in (
         ("Operations that no op becomes", found.unmapped_operations),
         ("Ops without a way (gaps)", found.gaps),

@@ -12,14 +12,19 @@ from reports.wrap import WIDTH
 
 GAP = 2
 LEAST_WIDTH = 10
+LEAST_NAME_WIDTH = 40
 
 
 class Fit(Enum):
-    """What happens to a cell that is too long: its column never shrinks, it is cut in the middle, or it is folded."""
+    """What happens to a cell that is too long.
+
+    Its column never shrinks, or it is cut in the middle, folded, or takes a line of its own (a name to be copied).
+    """
 
     KEEP = auto()
     CUT = auto()
     FOLD = auto()
+    OWN_LINE = auto()
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,13 +47,20 @@ def number(heading: str) -> Column:
 
 
 def table(columns: Sequence[Column], rows: Sequence[Sequence[object]]) -> Iterator[str]:
-    """The lines of a table, at most as wide as a terminal where columns may shrink that far."""
+    """The lines of a table, at most as wide as a terminal where columns may shrink that far.
+
+    Only the first column can give a cell a line of its own.
+    """
     cells = [[str(cell) for cell in row] for row in rows]
     widths = _widths(columns, cells)
     yield _line(columns, widths, [column.heading for column in columns])
     yield (" " * GAP).join("-" * width for width in widths)
     for row in cells:
-        fitted = [_fitted(cell, width, column.fit) for cell, width, column in zip(row, widths, columns, strict=True)]
+        is_spilled = columns[0].fit is Fit.OWN_LINE and len(row[0]) > widths[0]
+        if is_spilled:
+            yield row[0]
+        rest = ["", *row[1:]] if is_spilled else row
+        fitted = [_fitted(cell, width, column.fit) for cell, width, column in zip(rest, widths, columns, strict=True)]
         for parts in zip_longest(*fitted, fillvalue=""):
             yield _line(columns, widths, parts)
 
@@ -58,7 +70,9 @@ def _widths(columns: Sequence[Column], cells: Sequence[Sequence[str]]) -> list[i
         max(len(column.heading), *(len(row[index]) for row in cells)) if cells else len(column.heading)
         for index, column in enumerate(columns)
     ]
-    least = [max(LEAST_WIDTH, len(column.heading)) for column in columns]
+    least = [
+        max(LEAST_NAME_WIDTH if column.fit is Fit.OWN_LINE else LEAST_WIDTH, len(column.heading)) for column in columns
+    ]
     excess = sum(widths) + GAP * (len(widths) - 1) - WIDTH
     while excess > 0:
         spare = [i for i, column in enumerate(columns) if column.fit is not Fit.KEEP and widths[i] > least[i]]
@@ -71,7 +85,7 @@ def _widths(columns: Sequence[Column], cells: Sequence[Sequence[str]]) -> list[i
 
 def _fitted(cell: str, width: int, fit: Fit) -> list[str]:
     match fit:
-        case Fit.KEEP:
+        case Fit.KEEP | Fit.OWN_LINE:
             return [cell]
         case Fit.CUT:
             return [shortened(cell, width)]

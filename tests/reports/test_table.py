@@ -28,6 +28,16 @@ def test_folded_cell_takes_several_lines() -> None:
     assert " ".join(" ".join(lines[2:]).split()) == f"x {words}"
 
 
+def test_long_name_takes_a_line_of_its_own() -> None:
+    name = "aten." + "very_" * 12 + "long"
+
+    lines = list(table((text("name", Fit.OWN_LINE), text("words", Fit.FOLD)), [("short", "x y"), (name, "z " * 30)]))
+
+    assert all(len(line) <= 80 for line in lines)
+    assert name in lines
+    assert lines[lines.index(name) + 1].strip().startswith("z z")
+
+
 def test_table_without_rows_has_its_heading() -> None:
     assert list(table((text("a"), number("bcd")), [])) == ["a  bcd", "-  ---"]
 

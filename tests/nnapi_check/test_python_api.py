@@ -1,0 +1,115 @@
+"""The Python API."""
+
+import inspect
+from pathlib import Path
+
+import pytest
+import torch
+
+import nnapi_check
+from nnapi_check import InputError, LevelError
+from tests.nnapi_check.conftest import in_process
+from tests.nnapi_check.models import SHAPE, SPEC, scripted, tiny
+
+
+def test_importing_the_package_imports_no_torch() -> None:
+    found = in_process(
+        code="import sys, nnapi_check; nnapi_check.registry().operations(); print('torch' in sys.modules)"
+    )
+
+    assert found.stdout == "False\n", found.stderr
+
+
+def test_file_is_checked_at_an_api_level(tiny_model: Path) -> None:
+    report = nnapi_check.check(tiny_model, api_level=27)
+
+    assert report.readiness == "ready"
+    assert report.score == 100
+    assert report.feature_level == 1
+    assert report.gate.is_passed
+
+
+def test_path_may_be_a_text(tiny_model: Path) -> None:
+    assert nnapi_check.check(str(tiny_model), feature_level=3) == nnapi_check.check(tiny_model, feature_level=3)
+
+
+def test_module_in_memory_is_checked_with_tensors() -> None:
+    report = nnapi_check.check(tiny(), [torch.rand(SHAPE)], feature_level=2)
+
+    assert report.model == "Tiny"
+    assert report.readiness == "ready"
+
+
+def test_scripted_file_is_checked_with_specifications(tmp_path: Path) -> None:
+    report = nnapi_check.check(scripted(tmp_path / "script.pt"), [SPEC], feature_level=2)
+
+    assert report.inputs == (SPEC,)
+
+
+def test_tensors_and_specifications_do_not_mix() -> None:
+    with pytest.raises(InputError, match="tensors for every input"):
+        nnapi_check.check(tiny(), [torch.rand(SHAPE), SPEC], feature_level=2)  # type: ignore[arg-type]  # on purpose
+
+
+def test_gate_is_that_of_the_command_line(tiny_model: Path) -> None:
+    assert nnapi_check.check(tiny_model, feature_level=3, min_score=100, requires_ready=True).gate.is_passed
+
+
+def test_conversion_gives_the_numbers_and_leaves_the_module_as_it_was(tmp_path: Path) -> None:
+    module = tiny().train()
+    before = {name: tensor.clone() for name, tensor in module.state_dict().items()}
+    output = tmp_path / "tiny_nnapi.pt"
+
+    report = nnapi_check.convert(module, output, [torch.rand(SHAPE)], api_level=28, layers=True)
+
+    assert report.artifact == str(output)
+    assert report.verification is not None
+    assert report.verification.is_within_tolerance
+    assert report.verification.executions == 1
+    assert report.verification.layers
+    assert module.training
+    assert all(part.training for part in module.modules())
+    assert all(torch.equal(before[name], tensor) for name, tensor in module.state_dict().items())
+
+
+def test_converted_file_is_verified_against_the_module(tmp_path: Path) -> None:
+    photo = torch.rand(SHAPE)
+    nnapi_check.convert(tiny(), tmp_path / "out.pt", [photo], api_level=28, verify=False)
+
+    assert nnapi_check.verify(tmp_path / "out.pt", tiny(), [photo]).is_within_tolerance
+
+
+def test_conversion_that_the_gate_refuses_writes_nothing(tiny_model: Path, tmp_path: Path) -> None:
+    script = torch.jit.script(torch.nn.Softsign().eval())
+
+    report = nnapi_check.convert(script, tmp_path / "out.pt", ["f64[2,3]"], api_level=29)
+
+    assert not report.gate.is_passed
+    assert report.artifact is None
+    assert report.verification is None
+    assert not (tmp_path / "out.pt").exists()
+
+
+def test_wrong_levels_are_errors_of_their_own(tiny_model: Path) -> None:
+    with pytest.raises(LevelError, match="27"):
+        nnapi_check.check(tiny_model, api_level=26)
+    with pytest.raises(InputError, match="not both"):
+        nnapi_check.check(tiny_model, api_level=29, feature_level=3)
+
+
+def test_registry_knows_every_operation() -> None:
+    assert len(nnapi_check.registry().operations()) == 106
+
+
+@pytest.mark.parametrize("name", ["check", "convert", "verify", "registry"])
+def test_public_functions_say_what_they_promise(name: str) -> None:
+    function = getattr(nnapi_check, name)
+
+    assert name in nnapi_check.__all__
+    assert inspect.getdoc(function)
+    assert inspect.signature(function).return_annotation is not inspect.Signature.empty
+
+
+def test_types_are_declared() -> None:
+    for package in ("nnapi_check", "reports", "lowering", "analyzer", "coverage_db"):
+        assert (Path(nnapi_check.__file__).parent.parent / package / "py.typed").is_file()

@@ -1,0 +1,127 @@
+"""The commands about the registry."""
+
+import json
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from tests.nnapi_check.conftest import Run
+
+
+def test_status_counts_the_operations_as_json(run: Run) -> None:
+    found = json.loads(run("db", "status", "--format", "json").stdout)
+
+    assert found["operations"] == 106
+    assert found["ops"] > 0
+    assert found["ways_without_example"] == []
+
+
+def test_status_names_what_is_missing(run: Run) -> None:
+    found = run("db", "status").stdout
+
+    assert "Operations that no op becomes: " in found
+    assert all(len(line) <= 80 for line in found.splitlines())
+
+
+def test_database_is_built_for_queries(tmp_path: Path, run: Run) -> None:
+    path = tmp_path / "registry.db"
+
+    found = run("db", "build", path)
+
+    assert found.exit_code == 0
+    assert str(path) in found.stderr
+    with closing(sqlite3.connect(path)) as connection:
+        assert connection.execute("SELECT count(*) FROM operations").fetchone() == (106,)
+
+
+def test_database_in_a_folder_that_does_not_exist_is_told_in_one_sentence(tmp_path: Path, run: Run) -> None:
+    found = run("db", "build", tmp_path / "nowhere" / "registry.db")
+
+    assert found.exit_code == 2
+    assert found.stderr.startswith("nnapi-check: ")
+    assert found.stderr.count("\n") == 1
+
+
+def test_operations_are_listed_with_their_levels(run: Run) -> None:
+    rows = json.loads(run("ops", "list", "--nnapi", "--format", "json").stdout)
+
+    assert len(rows) == 106
+    (found,) = [row for row in rows if row["name"] == "HARD_SWISH"]
+    assert found["level"] == 4
+
+
+def test_list_keeps_what_a_level_has(run: Run) -> None:
+    every = json.loads(run("ops", "list", "--nnapi", "--format", "json").stdout)
+    first = json.loads(run("ops", "list", "--nnapi", "--feature-level", 1, "--format", "json").stdout)
+
+    assert {row["name"] for row in first} == {row["name"] for row in every if row["level"] == 1}
+    assert 0 < len(first) < len(every)
+
+
+def test_list_keeps_a_status(run: Run) -> None:
+    rows = json.loads(run("ops", "list", "--status", "gap", "--format", "json").stdout)
+
+    assert rows
+    assert {row["status"] for row in rows} == {"gap"}
+
+
+@pytest.mark.parametrize("arguments", [("ops", "list"), ("ops", "list", "--nnapi"), ("ops", "search", "pool")])
+def test_tables_fit_the_terminal(arguments: tuple[str, ...], run: Run) -> None:
+    lines = run(*arguments).stdout.splitlines()
+
+    assert len(lines) > 3
+    assert [line for line in lines if len(line) > 80] == []
+
+
+def test_search_wants_all_words(run: Run) -> None:
+    names = [row["name"] for row in json.loads(run("ops", "search", "POOL", "max", "--format", "json").stdout)]
+
+    assert "MAX_POOL_2D" in names
+    assert "aten.max_pool2d.default" in names
+    assert "AVERAGE_POOL_2D" not in names
+
+
+def test_search_without_a_find_fails(run: Run) -> None:
+    found = run("ops", "search", "zzzz", "pool")
+
+    assert found.exit_code == 1
+    assert found.stdout == ""
+    assert found.stderr == "nnapi-check: nothing is named or described by 'zzzz pool'.\n"
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("NNC402", "NNC402: "),
+        ("nnc402", "NNC402: "),
+        ("layout", "layout: "),
+        ("aten.relu.default", "aten.relu.default\n"),
+        ("relu", "aten.relu.default\n"),
+        ("RELU", "RELU: NNAPI operation 19, from feature level 1"),
+    ],
+)
+def test_explain_tells_of_anything_that_a_report_names(name: str, words: str, run: Run) -> None:
+    found = run("explain", name)
+
+    assert found.exit_code == 0
+    assert words in found.stdout
+    assert found.stdout == run("ops", "show", name).stdout
+
+
+def test_unknown_name_is_told_with_the_closest(run: Run) -> None:
+    found = run("explain", "NNC40")
+
+    assert found.exit_code == 2
+    assert found.stderr.startswith("nnapi-check: there is no name called 'NNC40'; did you mean NNC40")
+
+
+def test_every_operation_and_card_can_be_shown(run: Run) -> None:
+    rows = json.loads(run("ops", "list", "--format", "json").stdout)
+    rows += json.loads(run("ops", "list", "--nnapi", "--format", "json").stdout)
+
+    for row in rows[::7]:
+        found = run("ops", "show", row["name"])
+        assert found.exit_code == 0, row
+        assert row["name"] in found.stdout
