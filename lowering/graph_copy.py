@@ -32,6 +32,15 @@ def key_of(node: torch._C.Node) -> int:
     return -1 if first is None else first.unique()
 
 
+def written_values(node: torch._C.Node) -> list[torch._C.Value]:
+    """The inputs that a node changes in place."""
+    schema = node.schema()
+    if "!" not in schema:
+        return []
+    arguments = torch._C.parse_schema(schema).arguments
+    return [value for value, argument in zip(node.inputs(), arguments, strict=False) if argument.is_write]
+
+
 def loops_around(node: torch._C.Node) -> Iterator[torch._C.Node]:
     """The loops that a node lies in, innermost first."""
     # PyTorch's stubs do not say that the outermost block has no owner.

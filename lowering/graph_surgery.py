@@ -7,8 +7,7 @@ from dataclasses import dataclass
 
 import torch
 
-from lowering.graph_copy import GraphCopy, PackageError, key_of
-from lowering.stand_ins import StandIns
+from lowering.graph_copy import GraphCopy, PackageError, key_of, written_values
 
 PART_PREFIX = "nnapi_part_"
 
@@ -41,7 +40,7 @@ class Run:
     outputs: tuple[int, ...]
 
 
-def replace_run(copy: GraphCopy, run: Run, stand_ins: StandIns) -> None:
+def replace_run(copy: GraphCopy, run: Run) -> None:
     """Put a call before a run, and its results in the place of the run's.
 
     The run's own nodes stay, for what else reads their results; dead code elimination removes the rest.
@@ -62,8 +61,6 @@ def replace_run(copy: GraphCopy, run: Run, stand_ins: StandIns) -> None:
     for old, new in zip(outputs, results, strict=True):
         old.replaceAllUsesWith(new)
     copy.values.update(zip(run.outputs, results, strict=True))
-    for node in nodes:
-        stand_ins.stand_in_for(node)
 
 
 def _first_of(submodule: str, nodes: Sequence[torch._C.Node]) -> torch._C.Node:
@@ -135,15 +132,6 @@ def has_ordered_effect(node: torch._C.Node) -> bool:
     if node.kind() in _ORDERED_EFFECTS:
         return not _is_part_call(node)
     return any(not _is_container(value) for value in written_values(node))
-
-
-def written_values(node: torch._C.Node) -> list[torch._C.Value]:
-    """The inputs that a node changes in place."""
-    schema = node.schema()
-    if "!" not in schema:
-        return []
-    arguments = torch._C.parse_schema(schema).arguments
-    return [value for value, argument in zip(node.inputs(), arguments, strict=False) if argument.is_write]
 
 
 def _is_container(value: torch._C.Value) -> bool:

@@ -150,19 +150,24 @@ def _place_parts(
         if node.id not in keys and not node.is_constant and node.outputs
     }
     stand_ins = _stand_ins(captured, copy)
-    stand_ins.fold_sizes()
+    stand_ins.fold_forms()
     for name, part in zip(names, parts, strict=True):
         kind = _add_part(captured.module, name, part, options)
-        replace_run(copy, _run(captured, name, kind, part), stand_ins)
+        replace_run(copy, _run(captured, name, kind, part))
+    given = {border.value for part in parts for border in part.outputs}
+    for node in captured.graph.nodes():
+        if node.id in keys:
+            for value in set(node.outputs) - given:
+                stand_ins.stand_in_for(copy.values[captured.torch_values[value].unique()])
     fold_plain_constants(copy.graph)
     alive = {key_of(node): node for node in walk(copy.graph)}
-    kept = [node for node, key in keys.items() if key in alive]
-    for node in kept:
-        for output in alive[keys[node]].outputs():
+    kept = tuple(id_ for id_, key in keys.items() if key in alive)
+    for id_ in kept:
+        for output in alive[keys[id_]].outputs():
             readers = [use.user.kind() for use in output.uses() if key_of(use.user) in outside]
             if readers:
                 raise PackageError(f"%{output.debugName()} is no output of its part, but {readers[0]} reads it")
-    return tuple(kept)
+    return kept
 
 
 def _decided(captured: Captured) -> list[DecidedBranch]:

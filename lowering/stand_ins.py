@@ -12,7 +12,7 @@ import torch
 
 from analyzer.graph import NotQuantized, PerChannel, PerTensor, TensorType
 from analyzer.tensor_types import torch_dtype
-from lowering.graph_copy import PackageError, walk
+from lowering.graph_copy import PackageError, walk, written_values
 from lowering.script_modules import insert_constant, reset_insert_point
 
 
@@ -23,61 +23,61 @@ class StandIns:
     input's elements.
     """
 
-    _FORM_READERS = frozenset(
-        {
-            "aten::size",
-            "aten::dim",
-            "aten::numel",
-            "aten::len",
-            "aten::is_floating_point",
-            "aten::is_complex",
-            "prim::dtype",
-            "prim::device",
-            "prim::layout",
-            "prim::is_cuda",
-            "prim::is_quantized",
-            "prim::requires_grad",
-        }
-    )
-
     def __init__(self, graph: torch._C.Graph, kinds: Mapping[int, TensorType], constants: frozenset[int]) -> None:
         self._graph = graph
         self._kinds = kinds
         self._constants = constants
 
-    def fold_sizes(self) -> None:
-        """Replace what reads the size of a value of known type by the size."""
+    def fold_forms(self) -> None:
+        """Replace what reads the size, rank, type or device of a value of known type by the answer."""
         for node in list(walk(self._graph)):
             kind = self._kinds.get(next(iter(node.inputs())).unique()) if node.inputsSize() else None
-            if kind is None or node.kind() not in ("aten::size", "aten::dim"):
+            if kind is None or node.outputsSize() != 1 or any(map(written_values, _readers(node.output()))):
                 continue
-            known: list[int] | int = list(kind.shape) if node.kind() == "aten::size" else kind.rank
-            if isinstance(known, list) and node.inputsSize() == 2:
-                dim = node.inputsAt(1).toIValue()
-                if not isinstance(dim, int):
-                    continue
-                known = known[dim]
+            answer = _answer(node, kind)
+            if answer is None:
+                continue
             self._graph.setInsertPoint(node)
-            node.output().replaceAllUsesWith(insert_constant(self._graph, known))
+            node.output().replaceAllUsesWith(insert_constant(self._graph, answer))
             reset_insert_point(self._graph)
             node.destroy()
 
-    def reads_form_only(self, reader: torch._C.Node) -> bool:
-        """Whether a node's results do not depend on the elements of its inputs."""
-        if reader.kind() in self._FORM_READERS:
-            return True
-        return reader.outputsSize() > 0 and all(output.unique() in self._constants for output in reader.outputs())
+    def stand_in_for(self, value: torch._C.Value) -> None:
+        """Give constants, which can need no more than the form of a value, a tensor of that form in its place."""
+        kind = self._kinds.get(value.unique())
+        readers = [reader for reader in _readers(value) if self._is_constant(reader)]
+        if kind is None or isinstance(kind.quant, PerChannel) or not readers:
+            return
+        empty = insert_empty(self._graph, kind, value.node())
+        for reader in readers:
+            reader.replaceInputWith(value, empty)
 
-    def stand_in_for(self, node: torch._C.Node) -> None:
-        """Give those who read no more than the form of a node's results tensors of that form."""
-        for output in node.outputs():
-            kind = self._kinds.get(output.unique())
-            readers = [use.user for use in output.uses() if self.reads_form_only(use.user)]
-            if kind is None or not readers:
-                continue
-            empty = insert_empty(self._graph, kind, node)
-            for reader in readers:
-                reader.replaceInputWith(output, empty)
+    def _is_constant(self, node: torch._C.Node) -> bool:
+        return node.outputsSize() > 0 and all(output.unique() in self._constants for output in node.outputs())
+
+
+def _readers(value: torch._C.Value) -> list[torch._C.Node]:
+    return [use.user for use in value.uses()]
+
+
+def _answer(node: torch._C.Node, kind: TensorType) -> object:
+    """What a node that reads nothing but the form of a tensor of this type gives, or None for other nodes."""
+    match node.kind():
+        case "aten::size" if node.inputsSize() == 1:
+            return list(kind.shape)
+        case "aten::size":
+            dim: object = node.inputsAt(1).toIValue()
+            return kind.shape[dim] if isinstance(dim, int) else None
+        case "aten::dim":
+            return kind.rank
+        case "aten::numel":
+            return kind.numel
+        case "prim::dtype":
+            return torch_dtype(kind.dtype)
+        case "prim::device":
+            return torch.device("cpu")
+        case _:
+            return None
 
 
 def insert_empty(graph: torch._C.Graph, kind: TensorType, before: torch._C.Node) -> torch._C.Value:

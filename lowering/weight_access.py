@@ -9,8 +9,8 @@ import torch
 from analyzer.capture import Captured
 from analyzer.graph import TensorType
 from lowering.constant_store import ConstantStore, constant_tensor
-from lowering.graph_copy import GraphCopy, PackageError
-from lowering.graph_surgery import has_ordered_effect, written_values
+from lowering.graph_copy import GraphCopy, PackageError, written_values
+from lowering.graph_surgery import has_ordered_effect
 from lowering.script_modules import clone_node
 from lowering.stand_ins import insert_empty
 from lowering.weights import PackedValue, Weight

@@ -87,6 +87,26 @@ class Masked(nn.Module):
         return torch.relu(x) * mask
 
 
+class Formed(nn.Module):
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        a, b = torch.chunk(torch.relu(x), 2, 1)
+        ones = torch.ones([b.size(0), b.numel()], dtype=b.dtype, device=b.device)
+        return torch.cat([torch.cumsum(torch.tanh(a), b.dim() - 1), ones], 1)
+
+
+def test_form_of_a_value_inside_a_part_is_known_without_it(nnapi: HostRuntime, reopen: Reopen) -> None:
+    x = random_tensor(2, 6)
+    captured = captured_module(torch.jit.script(Formed().eval()), x)
+    package = packaged(captured, elementwise_part(captured, nodes_of(captured, "relu", "chunk", "tanh")))
+
+    found, executions = runs_in_nnapi(nnapi, reopen(package), x)
+
+    assert executions == 1
+    torch.testing.assert_close(found, Formed()(x))
+    assert package.recomputed == ()
+    assert "chunk" not in code_of(package)
+
+
 @FORMS
 def test_lists_inside_a_part(form: Form, nnapi: HostRuntime, reopen: Reopen) -> None:
     x = random_tensor(2, 6)
