@@ -13,8 +13,9 @@ from typing import Protocol
 from analyzer.graph import DynamicType, Graph, Node, OtherType, PerChannel, Ref, RefList, TensorType
 from analyzer.operand_types import operand_type
 from analyzer.quantities import Uses, found_words, holds
+from analyzer.reasons import reason_of
 from coverage_db.cards import Card, Emission, Requirement, Status, Way
-from coverage_db.checks import AllOf, AnyOf, CardError, Check, Compare, IsAbsent, IsConstant, IsKnown, Not, wording
+from coverage_db.checks import CardError, wording
 from coverage_db.spec import OperandType, OperationFacts, Target
 
 MAX_RANK = 4
@@ -209,8 +210,12 @@ def _general_failures(node: Node, uses: Uses, target: Target) -> Iterator[Failur
             case OtherType(type_name):
                 yield _tensor_failure("NNC702", "tensor", f"{name} is a {type_name}", "a tensor")
             case TensorType():
-                is_made_by_rule = uses.graph.values[value].is_constant and isinstance(kind.quant, PerChannel)
-                yield from _type_failures(name, kind, target, is_made_by_rule=is_made_by_rule)
+                is_constant = uses.graph.values[value].is_constant
+                # The rules of ops that a rewrite makes give their constants another shape.
+                if kind.rank > MAX_RANK and not (is_constant and node.covers):
+                    yield _tensor_failure("NNC302", "rank", f"{name} has rank {kind.rank}", f"at most rank {MAX_RANK}")
+                is_per_channel = isinstance(kind.quant, PerChannel)
+                yield from _type_failures(name, kind, target, is_made_by_rule=is_constant and is_per_channel)
 
 
 def _tensors(node: Node, uses: Uses) -> Iterator[tuple[str, int]]:
@@ -230,8 +235,6 @@ def _tensors(node: Node, uses: Uses) -> Iterator[tuple[str, int]]:
 
 def _type_failures(name: str, kind: TensorType, target: Target, *, is_made_by_rule: bool) -> Iterator[Failure]:
     """``is_made_by_rule``: the tensor is weights with a scale for each channel, which a way may hold as floats."""
-    if kind.rank > MAX_RANK:
-        yield _tensor_failure("NNC302", "rank", f"{name} has rank {kind.rank}", f"at most rank {MAX_RANK}")
     if kind.numel == 0:
         yield _tensor_failure("NNC303", "elements", f"{name} has shape {kind.shape}", "no dimension of 0")
     if is_made_by_rule:
@@ -372,31 +375,3 @@ def _failed(requirement: Requirement, way: Way, node: Node, uses: Uses) -> Failu
         because=requirement.because,
         fix=requirement.fix,
     )
-
-
-def reason_of(check: Check) -> str:
-    """The reason code that a failed check has when its requirement names none."""
-    match check:
-        case IsConstant():
-            return "NNC401"
-        case IsAbsent() | IsKnown():
-            return "NNC402"
-        case AnyOf(of) | AllOf(of):
-            return reason_of(of[0])
-        case Not(of):
-            return reason_of(of)
-        case Compare(_, arg):
-            _, _, attribute = arg.partition("[")[0].partition(".")
-            return _REASON_BY_ATTRIBUTE.get(attribute, "NNC402")
-
-
-_REASON_BY_ATTRIBUTE = {
-    "rank": "NNC302",
-    "shape": "NNC303",
-    "numel": "NNC303",
-    "dtype": "NNC301",
-    "scale": "NNC501",
-    "zero_point": "NNC501",
-    "quantization": "NNC501",
-    "constant": "NNC401",
-}

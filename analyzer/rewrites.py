@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from itertools import takewhile
 
+from analyzer.additions import spread_of
 from analyzer.graph import Argument, Block, Graph, Node, NodeOutput, Ref, TensorType, Value
 from analyzer.moves import Move, move_of
 from analyzer.rearrangement import Rearrangement, RearrangementTracker
@@ -21,6 +22,9 @@ REARRANGE = "nnapi_check.rearrange.default"
 
 REARRANGE_PARTS = "nnapi_check.rearrange_parts.default"
 """The input as [``outer``, ``count``, ``inner``]: each place of the middle in ``indices``, rearranged by itself."""
+
+ADD_SPREAD = "nnapi_check.add_spread.default"
+"""The sum with a constant that broadcasts to ``wide``, a reshape of the input: expanded and reshaped to ``shape``."""
 
 MAX_RANK = 4
 LONGEST_RUN = 8
@@ -77,7 +81,12 @@ class _Rewriter:
         if not followed:
             return None
         run = run[: len(followed)]
-        return self._shuffle(run, followed) or self._rearrangement(run, followed) or self._parts(run, tracker, local)
+        return (
+            self._shuffle(run, followed)
+            or self._rearrangement(run, followed)
+            or self._parts(run, tracker, local)
+            or self._addition(run, local)
+        )
 
     def _run(self, first: Node, local: Mapping[int, Node]) -> list[Move]:
         """Moves from ``first`` on, each the only reader of the one before."""
@@ -88,8 +97,7 @@ class _Rewriter:
             if move is None:
                 break
             run.append(move)
-            readers = self._readers[move.result]
-            node = local.get(readers[0]) if len(readers) == 1 else None
+            node = self._only_reader(move.result, local)
         return run
 
     def _shuffle(self, run: Sequence[Move], followed: Sequence[Rearrangement]) -> Node | None:
@@ -144,6 +152,35 @@ class _Rewriter:
         )
         self._made_by.update({value: NodeOutput(node.id, place) for place, value in enumerate(outputs)})
         return node
+
+    def _addition(self, run: Sequence[Move], local: Mapping[int, Node]) -> Node | None:
+        """A reshape to a higher rank, the sum with a constant there, and a reshape back."""
+        shape, wide = self._shape(run[0].source), run[-1].shape
+        if len(wide) <= MAX_RANK or any(move.order is not None for move in run):
+            return None
+        addition = self._only_reader(run[-1].result, local)
+        if addition is None or addition.op != "aten.add.Tensor" or addition.arguments["alpha"] != 1:
+            return None
+        first, other = addition.arguments["self"], addition.arguments["other"]
+        if (
+            first != Ref(run[-1].result)
+            or not isinstance(other, Ref)
+            or not self._graph.values[other.value].is_constant
+        ):
+            return None
+        last = self._only_reader(addition.outputs[0], local)
+        back = None if last is None else move_of(last, self._graph)
+        spread = spread_of(self._shape(other.value), wide, shape)
+        if back is None or back.order is not None or back.shape != shape or spread is None:
+            return None
+        arguments: dict[str, Argument] = {"other": other, "wide": wide, "expanded": spread.wide, "shape": spread.narrow}
+        made = _standing_for([*run, back], ADD_SPREAD, arguments)
+        return replace(made, covers=tuple(sorted((*made.covers, addition.id))))
+
+    def _only_reader(self, value: int, local: Mapping[int, Node]) -> Node | None:
+        """The node of the same block that alone reads a value."""
+        readers = self._readers[value]
+        return local.get(readers[0]) if len(readers) == 1 else None
 
     def _shape(self, value: int) -> tuple[int, ...]:
         kind = self._graph.type_of(value)

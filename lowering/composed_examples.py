@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from math import prod
 
 from coverage_db.checks import CardError
@@ -11,9 +11,16 @@ OURS = "nnapi_check"
 """The namespace of ops that rewrites make."""
 
 
-def composed_source(op: str, tensor: str, args: Mapping[str, object]) -> str:
-    """TorchScript that sets ``found`` to what one of this project's ops makes of the tensor of this name."""
+def composed_source(op: str, tensor_of: Callable[[str], str], args: Mapping[str, object]) -> str:
+    """TorchScript that sets ``found`` to the result of one of this project's ops.
+
+    ``tensor_of`` tells what a tensor argument is called there.
+    """
+    tensor = tensor_of("self")
     match op:
+        case "nnapi_check.add_spread.default":
+            wide = _numbers(args, "wide")
+            return f"found = ({tensor}.reshape({wide}) + {tensor_of('other')}).reshape({tensor}.size())"
         case "nnapi_check.rearrange.default":
             before, order, after = (_numbers(args, name) for name in ("shape_before", "order", "shape_after"))
             return f"found = {tensor}.reshape({before}).permute({order}).reshape({after})"

@@ -40,7 +40,7 @@ def example_module(card: Card, example: Example) -> ExampleModule:
     holder = torch.nn.Module()
     builder = _Builder(holder, dict(example.tensors), dict(example.args), f"{card.op}, example {example.name}")
     if namespace == OURS:
-        source = composed_source(card.op, builder.tensor("self"), dict(example.args))
+        source = composed_source(card.op, builder.tensor, dict(example.args))
     else:
         arguments = builder.arguments(_schema(namespace, name, overload))
         source = f"found = torch.ops.{namespace}.{name}({', '.join(arguments)})"

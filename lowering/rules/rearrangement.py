@@ -52,3 +52,12 @@ def rearrange_slices(node: Node, emit: Emitter) -> list[OperandId]:
     """Lower to STRIDED_SLICE, RESHAPE and TRANSPOSE for each part."""
     middle = _middle(emit)
     return [_rearranged(emit, cut(emit, middle, {1: Cut(index, 1)})) for index in emit.ints("indices")]
+
+
+@lowers("nnapi_check.add_spread.default", way="operation")
+def add_spread(node: Node, emit: Emitter) -> OperandId:
+    """Lower to ADD with the constant in the input's rank."""
+    constant = emit.constant("other")
+    expanded, shape = emit.ints("expanded"), emit.ints("shape")
+    aligned = constant.reshape(*(1,) * (len(expanded) - constant.rank), *constant.shape).expand(*expanded)
+    return emit.operation("ADD", [emit.input("self"), emit.weight(aligned.reshape(*shape)), emit.fuse()])

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from analyzer.capture import capture
 from analyzer.graph import Block, ElementType, Graph, GraphInput, Node, NodeOutput, Ref, TensorType, Value
-from analyzer.rewrites import REARRANGE, REARRANGE_PARTS, rewrite
+from analyzer.rewrites import ADD_SPREAD, REARRANGE, REARRANGE_PARTS, rewrite
 
 Forward = Callable[[torch.Tensor], torch.Tensor | tuple[torch.Tensor, ...]]
 
@@ -182,3 +182,24 @@ def test_a_long_graph_takes_time_in_proportion() -> None:
     short, long = chain(300), chain(3000)
 
     assert min(seconds(long) for _ in range(3)) < 20 * min(seconds(short) for _ in range(3))
+
+
+def test_a_mask_for_each_window_is_added_in_four_dimensions() -> None:
+    mask = torch.rand(3, 1, 4, 5)
+
+    def masked(x: torch.Tensor) -> torch.Tensor:
+        return (x.view(2, 3, 2, 4, 5) + mask.unsqueeze(0)).view(-1, 2, 4, 5)
+
+    graph = rewritten(masked, 6, 2, 4, 5)
+
+    (node,) = [node for node in graph.nodes() if not node.is_constant]
+    assert node.op == ADD_SPREAD
+    assert node.arguments["expanded"] == (2, 3, 1, 4, 5)
+    assert node.arguments["shape"] == (6, 1, 4, 5)
+
+
+def test_a_sum_with_a_tensor_that_is_computed_keeps_its_reshapes() -> None:
+    def added(x: torch.Tensor) -> torch.Tensor:
+        return (x.view(2, 3, 2, 4, 5) + x.mean()).view(-1, 2, 4, 5)
+
+    assert ADD_SPREAD not in ops(rewritten(added, 6, 2, 4, 5))
