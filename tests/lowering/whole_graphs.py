@@ -1,0 +1,89 @@
+"""Lowering a function as one part, at every feature level, and comparing its numbers with PyTorch's."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+import torch
+
+from analyzer.capture import Captured, capture
+from analyzer.judge import LEVELS, Judgement, NodeVerdict, judge
+from analyzer.layout import LayoutPlan, plan_layout
+from analyzer.partition import Part
+from coverage_db.queries import Registry
+from lowering.engine import LoweredPart, lower_part
+from lowering.interpret import run_part
+from lowering.registry import rules
+from tests.tolerances import difference
+
+Function = Callable[..., object]
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """One lowering of a whole graph: the ways that were taken, the layout, and what differs from PyTorch."""
+
+    ways: tuple[str, ...]
+    layout: LayoutPlan
+    lowered: LoweredPart
+    differences: tuple[str, ...]
+
+
+def captured_function(function: Function, inputs: Sequence[torch.Tensor]) -> Captured:
+    class Module(torch.nn.Module):
+        def forward(self, *given: torch.Tensor) -> object:
+            return function(*given)
+
+    traced = torch.jit.trace(Module().eval(), tuple(inputs), check_trace=False)
+    return capture(traced, tuple(inputs), weights=True)
+
+
+def judged_function(captured: Captured, registry: Registry) -> Judgement:
+    return judge(captured.graph, registry, registry.target("pytorch-mobile"))
+
+
+def runs(function: Function, inputs: Sequence[torch.Tensor], registry: Registry) -> dict[int, Run]:
+    """A run for every feature level that supports every node in one part; levels that take the same ways share one."""
+    captured = captured_function(function, inputs)
+    judgement = judged_function(captured, registry)
+    transpose = registry.operation("TRANSPOSE")
+    nodes = {node.id: node for node in captured.graph.nodes()}
+    found: dict[int, Run] = {}
+    known: dict[tuple[str, ...], Run] = {}
+    for level in LEVELS:
+        verdicts = judgement.at(level)
+        ways = tuple(f"{verdict.op}/{verdict.way.name}" for verdict in verdicts.values() if verdict.way is not None)
+        if len(ways) != len(verdicts) or not verdicts:
+            continue
+        layout = plan_layout(captured.graph, nodes, verdicts, transpose, level)
+        if layout.cuts:
+            continue
+        if ways not in known:
+            known[ways] = _run(captured, verdicts, layout, ways, registry)
+        assert known[ways].lowered.level <= level
+        found[level] = known[ways]
+    return found
+
+
+def _run(
+    captured: Captured,
+    verdicts: Mapping[int, NodeVerdict],
+    layout: LayoutPlan,
+    ways: tuple[str, ...],
+    registry: Registry,
+) -> Run:
+    graph = captured.graph
+    nodes = {node.id: node for node in graph.nodes()}
+    facts = {operation.name: operation for operation in registry.operations()}
+    made = [value for node in verdicts for value in nodes[node].outputs]
+    given = [value.id for value in graph.values if value.id not in made and not value.is_constant]
+    part = Part(0, tuple(sorted(verdicts)), tuple(given), graph.body.outputs, 1, 1)
+    lowered = lower_part(part, graph, nodes, verdicts, layout, facts, rules())
+    computed = run_part(lowered, graph, dict(zip(given, captured.example_inputs, strict=True)), captured.tensor).outputs
+    wanted = captured.module._get_method("forward")(*captured.example_inputs)
+    listed = [wanted] if isinstance(wanted, torch.Tensor) else list(wanted)
+    is_approximate = any(verdict.way is not None and verdict.way.bound is not None for verdict in verdicts.values())
+    differences = [
+        difference(computed[value], expected, is_approximate=is_approximate)
+        for value, expected in zip(graph.body.outputs, listed, strict=True)
+    ]
+    return Run(ways, layout, lowered, tuple(text for text in differences if text))
