@@ -130,3 +130,19 @@ def constants_compared_by_identity() -> Iterator[None]:
 
 def _is_same(first: torch.Tensor, second: torch.Tensor) -> bool:
     return first is second
+
+
+@contextmanager
+def quantized_as_on_phones() -> Iterator[None]:
+    """Compute quantized ops with QNNPACK, as PyTorch Mobile does, where this PyTorch has it.
+
+    The kernels for x86 saturate sums that QNNPACK, and NNAPI, compute exactly.
+    """
+    engines = torch.backends.quantized
+    before = engines.engine
+    if "qnnpack" in engines.supported_engines:
+        engines.engine = "qnnpack"
+    try:
+        yield
+    finally:
+        engines.engine = before

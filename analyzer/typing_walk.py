@@ -62,6 +62,7 @@ class TypingWalk:
     decided: list[DecidedBranch] = field(default_factory=list)
     depth: int = 0
     _attributes: dict[str, object] = field(default_factory=dict)
+    _set_attributes: set[str] = field(default_factory=set)
     _packed: PackedParameters = field(default_factory=PackedParameters)
 
     def bind(
@@ -69,6 +70,7 @@ class TypingWalk:
     ) -> list[Draft]:
         """Say what is known of the graph's inputs, the first of which is the module itself."""
         self.know(next(iter(graph.inputs())), ModulePath("", self.root))
+        self._set_attributes.update(setter.s("name") for setter in self.graph.findAllNodes("prim::SetAttr"))
         for value, item in items:
             self.know(value, item)
         return drafts
@@ -95,8 +97,7 @@ class TypingWalk:
             self.know(node.output(), self._constant(node))
             return ()
         if kind == "prim::GetAttr":
-            self.know(node.output(), self._attribute(node))
-            return ()
+            return self._read(node)
         if kind in _IGNORED:
             return ()
         items = [self.item(value) for value in node.inputs()]
@@ -151,6 +152,13 @@ class TypingWalk:
     def _literal(self, value: torch._C.Value, tensor: torch.Tensor) -> Draft:
         origin = Literal(value.debugName(), literal_data(tensor))
         return Draft(value, tensor_type(tensor), _as_known(tensor), origin, is_constant=True)
+
+    def _read(self, node: torch._C.Node) -> Iterable[NodeDraft]:
+        """What is known of an attribute; one that the model itself sets is read in the run."""
+        if node.s("name") in self._set_attributes:
+            return (self._opaque(node, [node.s("name")], "the model sets this attribute"),)
+        self.know(node.output(), self._attribute(node))
+        return ()
 
     def _attribute(self, node: torch._C.Node) -> object:
         owner = self.known[node.input().unique()]

@@ -312,3 +312,27 @@ def test_enumerations_are_spelled_out(captured_of: Callable[..., Captured]) -> N
     assert contiguous.argument("memory_format") == "channels_last"
     assert total.argument("dtype") == "f16"
     assert output_types(captured) == [TensorType(ElementType.FLOAT16, ())]
+
+
+class Remembers(nn.Module):
+    """Sets an attribute of its own, so that its value is known in a run only."""
+
+    count: int
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.count = 1
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        self.count = self.count + int(x.max())
+        return x * self.count
+
+
+def test_an_attribute_that_the_model_sets_is_not_known(captured_of: Callable[..., Captured]) -> None:
+    captured = captured_of(Remembers(), "f32[2,3]")
+
+    times = node_of(captured, "aten.mul.Scalar").argument("other")
+
+    assert isinstance(times, Unknown)
+    assert "prim.SetAttr" in ops(captured)
+    assert output_types(captured) == [TensorType(F32, (2, 3))]

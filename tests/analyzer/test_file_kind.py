@@ -1,0 +1,204 @@
+import os
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import torch
+
+from analyzer.capture import capture
+from analyzer.errors import InputError
+from analyzer.file_kind import FileKind, kind_of
+from analyzer.graph import ElementType, TensorType
+from analyzer.input_spec import parse_input_spec
+from tests.analyzer.torch_models import Small, scripted_file, traced_file
+
+INPUT = [parse_input_spec("f32[1,3,7,9]")]
+
+
+def written(name: str, data: bytes) -> Callable[[Path], Path]:
+    def write(folder: Path) -> Path:
+        path = folder / name
+        path.write_bytes(data)
+        return path
+
+    return write
+
+
+def saved(found: object, *, is_zip: bool = True) -> Callable[[Path], Path]:
+    def write(folder: Path) -> Path:
+        path = folder / "saved.pt"
+        torch.save(found, path, _use_new_zipfile_serialization=is_zip)
+        return path
+
+    return write
+
+
+def truncated(folder: Path) -> Path:
+    path = traced_file(folder, Small(), torch.rand(1, 3, 7, 9))
+    path.write_bytes(path.read_bytes()[:-500])
+    return path
+
+
+def without_code(folder: Path) -> Path:
+    path = folder / "lite.ptl"
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("lite/data.pkl", b"")
+        archive.writestr("lite/bytecode.pkl", b"")
+    return path
+
+
+def other_zip(folder: Path) -> Path:
+    path = folder / "other.zip"
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("readme.txt", b"hello")
+    return path
+
+
+@pytest.mark.parametrize(
+    ("make", "found"),
+    [
+        (lambda folder: folder / "missing.pt", "does not exist; pass the path"),
+        (lambda folder: folder, "is a directory; pass the model's file"),
+        (written("empty.pt", b""), "is empty; pass a model"),
+        (written("notes.pt", b"hello world\n" * 99), "is a text file, not a model"),
+        (written("noise.pt", bytes(range(255, 100, -1)) * 9), "no file of a kind known here"),
+        (written("model.onnx", b"\x08\x07\x12\x07pytorch"), "is an ONNX model, not TorchScript"),
+        (written("model.bin", b"\x08\x07\x12\x07pytorch"), "is an ONNX model, not TorchScript"),
+        (written("model.tflite", b"\x1c\0\0\0TFL3" + b"\0" * 99), "is a TensorFlow Lite model"),
+        (written("model.ptl", b"\x1c\0\0\0PTMF" + b"\0" * 99), "flatbuffer format.*without _use_flatbuffer"),
+        (written("model.safetensors", b'\x40\0\0\0\0\0\0\0{"a": 1}'), "tensors only \\(safetensors\\)"),
+        (written("model.h5", b"\x89HDF\r\n\x1a\n"), "is an HDF5 file"),
+        (written("old.pt", b"\0" * 257 + b"ustar" + b"\0" * 300), "is a tar archive"),
+        (truncated, "cut off or damaged"),
+        (without_code, "bytecode only, which cannot be analyzed; save it with"),
+        (other_zip, "zip archive without a model in it"),
+        (saved(Small().state_dict()), "holds tensors but no model.*load_state_dict"),
+        (saved({"epoch": 3, "state": Small().state_dict()}), "holds tensors but no model.*load_state_dict"),
+        (saved(Small().state_dict(), is_zip=False), "holds tensors but no model.*load_state_dict"),
+        (saved(Small()), "is a pickled module .*Small.*, which runs code.*torch.jit.trace"),
+        (saved(Small(), is_zip=False), "is a pickled module .*Small.*, which runs code.*torch.jit.trace"),
+    ],
+)
+def test_says_in_one_sentence_what_a_file_is_and_what_to_do(
+    make: Callable[[Path], Path], found: str, tmp_path: Path
+) -> None:
+    path = make(tmp_path)
+
+    with pytest.raises(InputError, match=found) as error:
+        capture(path, INPUT, weights=False)
+
+    message = str(error.value)
+    assert str(path) in message
+    assert "\n" not in message
+    assert message.endswith(".")
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may read every file")
+def test_says_that_a_file_may_not_be_read(tmp_path: Path) -> None:
+    path = written("model.pt", b"PK")(tmp_path)
+    path.chmod(0)
+
+    with pytest.raises(InputError, match="permission denied"):
+        capture(path, INPUT, weights=False)
+
+
+class Trap:
+    """Runs code when it is unpickled."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def __reduce__(self) -> tuple[Callable[[Path], None], tuple[Path]]:
+        return Path.touch, (self.path,)
+
+
+@pytest.mark.parametrize("is_zip", [True, False])
+def test_a_pickle_is_never_run(is_zip: bool, tmp_path: Path) -> None:
+    path = saved({"model": Trap(tmp_path / "trapped")}, is_zip=is_zip)(tmp_path)
+
+    with pytest.raises(InputError):
+        capture(path, INPUT, weights=False)
+
+    assert not (tmp_path / "trapped").exists()
+
+
+def test_a_pickle_in_an_exported_program_is_never_run(tmp_path: Path) -> None:
+    inputs = (torch.rand(1, 3, 7, 9),)
+    path, trapped = tmp_path / "model.pt2", tmp_path / "trapped.pt2"
+    torch.export.save(torch.export.export(Small().eval(), inputs), path)
+    replaced = 0
+    with zipfile.ZipFile(path) as archive, zipfile.ZipFile(trapped, "w") as out:
+        for name in archive.namelist():
+            data = archive.read(name)
+            if name.endswith(".pt"):
+                data = saved(Trap(tmp_path / "sprung"))(tmp_path).read_bytes()
+                replaced += 1
+            out.writestr(name, data)
+
+    with pytest.raises(InputError, match="exported program"):
+        capture(trapped, None, weights=False)
+
+    assert replaced
+    assert not (tmp_path / "sprung").exists()
+
+
+def test_a_pickled_module_is_opened_when_allowed(tmp_path: Path) -> None:
+    path = saved(Small())(tmp_path)
+
+    captured = capture(path, INPUT, weights=True, allow_pickle=True)
+
+    assert captured.graph.type_of(captured.graph.body.outputs[0]) == TensorType(ElementType.FLOAT32, (1, 192))
+
+
+def test_a_state_dict_is_no_model_even_when_pickles_are_allowed(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="load_state_dict"):
+        capture(saved(Small().state_dict())(tmp_path), INPUT, weights=True, allow_pickle=True)
+
+
+def test_a_lite_file_with_code_is_torchscript(tmp_path: Path) -> None:
+    path = tmp_path / "model.ptl"
+    torch.jit.script(Small().eval())._c._save_for_mobile(str(path), {}, False, False)
+
+    assert kind_of(path) is FileKind.TORCHSCRIPT
+    lite = capture(path, INPUT, weights=False).graph
+    full = capture(scripted_file(tmp_path, Small()), INPUT, weights=False).graph
+    assert [node.op for node in lite.nodes()] == [node.op for node in full.nodes()]
+
+
+def changed(path: Path, old: bytes, new: bytes) -> Path:
+    """The archive with other text in its code."""
+    other = path.with_name("changed.pt")
+    with zipfile.ZipFile(path) as archive, zipfile.ZipFile(other, "w") as out:
+        for name in archive.namelist():
+            data = archive.read(name)
+            out.writestr(name, data.replace(old, new) if "/code/" in name else data)
+    return other
+
+
+def test_damaged_code_is_told(tmp_path: Path) -> None:
+    path = changed(scripted_file(tmp_path, Small()), b"torch.flatten(", b"torch.flatten((")
+
+    with pytest.raises(InputError, match=r"changed\.pt cannot be loaded by PyTorch") as error:
+        capture(path, INPUT, weights=False)
+
+    assert "\n" not in str(error.value)
+
+
+def test_damaged_bytes_are_told(tmp_path: Path) -> None:
+    path = scripted_file(tmp_path, Small())
+    data = bytearray(path.read_bytes())
+    with zipfile.ZipFile(path) as archive:
+        place = next(info.header_offset for info in archive.infolist() if info.filename.endswith("data.pkl"))
+    data[place + 200 : place + 240] = bytes(40)
+    path.write_bytes(data)
+
+    with pytest.raises(InputError, match=r"scripted\.pt"):
+        capture(path, INPUT, weights=False)
+
+
+def test_an_op_that_is_not_installed_is_named(tmp_path: Path) -> None:
+    path = changed(scripted_file(tmp_path, Small()), b"torch.flatten(", b"ops.mine.flat(")
+
+    with pytest.raises(InputError, match=r"does not have .*mine::flat.*import its library"):
+        capture(path, INPUT, weights=False)
