@@ -33,7 +33,8 @@ def captured_function(function: Function, inputs: Sequence[torch.Tensor]) -> Cap
         def forward(self, *given: torch.Tensor) -> object:
             return function(*given)
 
-    traced = torch.jit.trace(Module().eval(), tuple(inputs), check_trace=False)
+    module = Module().eval()
+    traced = torch.jit.trace(module, tuple(inputs), check_trace=False)  # type: ignore[no-untyped-call]  # no types
     return capture(traced, tuple(inputs), weights=True)
 
 
