@@ -8,6 +8,7 @@ from functools import cached_property
 from typing import Protocol
 
 from analyzer.capture import Captured
+from analyzer.graph import Graph, Node, NodeOutput, PerTensor, TensorType
 from analyzer.survey import Plan, Survey
 from coverage_db.queries import UnknownNameError
 from coverage_db.spec import OperationFacts
@@ -80,6 +81,22 @@ def convert(
     codes = {name: facts[name].code for part in parts for name in {item.kind for item in part.model.operations}}
     package = build_package(captured, [_packaged(part, survey, codes) for part in parts], options)
     return Conversion(plan, parts, package)
+
+
+def output_steps(graph: Graph) -> tuple[float | None, ...]:
+    """For each output of a graph, the scale of the quantized tensor that it is the real numbers of; None for others."""
+    nodes = {node.id: node for node in graph.nodes()}
+    return tuple(_step(value, graph, nodes) for value in graph.body.outputs)
+
+
+def _step(value: int, graph: Graph, nodes: Mapping[int, Node]) -> float | None:
+    origin = graph.values[value].origin
+    if not isinstance(origin, NodeOutput) or nodes[origin.node].op != "aten.dequantize.self":
+        return None
+    source = graph.type_of(next(nodes[origin.node].inputs()))
+    if isinstance(source, TensorType) and isinstance(source.quant, PerTensor):
+        return source.quant.scale
+    return None
 
 
 def _packaged(part: LoweredPart, survey: Survey, codes: Mapping[str, int]) -> PackagedPart:

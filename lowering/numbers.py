@@ -21,7 +21,8 @@ class Numbers:
 
     ``max_absolute`` is in the tensor's own unit, ``max_relative`` a share of the largest magnitude in PyTorch's
     tensor, ``signal_to_noise`` in decibels (infinite without a difference). ``steps`` and ``steps_share`` are set
-    for quantized tensors: the greatest error in steps of the scale, and the share of elements that are off at all.
+    for quantized tensors, and for the real numbers of one: the greatest error in steps of the scale, and the share
+    of elements that are off at all.
     """
 
     shape: tuple[int, ...]
@@ -40,8 +41,11 @@ class Numbers:
         return self.max_relative <= FLOAT_TOLERANCE
 
 
-def compare(found: torch.Tensor, wanted: torch.Tensor) -> Numbers:
-    """Measure how far ``found`` is from ``wanted``, which PyTorch computed. Another shape is infinitely far."""
+def compare(found: torch.Tensor, wanted: torch.Tensor, *, step: float | None = None) -> Numbers:
+    """Measure how far ``found`` is from ``wanted``, which PyTorch computed. Another shape is infinitely far.
+
+    ``step`` is the scale of the quantized tensor that both are the real numbers of, where they are.
+    """
     shape, dtype = tuple(wanted.shape), str(wanted.dtype).removeprefix("torch.")
     if found.shape != wanted.shape or found.dtype != wanted.dtype:
         return Numbers(shape, dtype, math.inf, math.inf, -math.inf)
@@ -50,6 +54,9 @@ def compare(found: torch.Tensor, wanted: torch.Tensor) -> Numbers:
         off = (found.int_repr().to(torch.int32) - wanted.int_repr().to(torch.int32)).abs()
         steps, steps_share = int(off.max()), float((off > 0).double().mean())
         found, wanted = found.dequantize(), wanted.dequantize()
+    elif step is not None and wanted.dtype is torch.float32:
+        off = ((found.double() - wanted.double()) / step).round().abs()
+        steps, steps_share = int(off.max()), float((off > 0).double().mean())
     ours, theirs = found.detach().double(), wanted.detach().double()
     same = (ours == theirs) | (ours.isnan() & theirs.isnan())
     error = torch.where(same, torch.zeros_like(theirs), ours - theirs).nan_to_num(nan=math.inf)

@@ -84,8 +84,16 @@ def verify_artifact(
     ours, theirs = flat_tensors(found), reference_outputs(model, inputs)
     if len(ours) != len(theirs):
         raise InputError(f"{path} gives {len(ours)} outputs, the model gives {len(theirs)}: it was made from another.")
-    numbers = tuple(compare(left, right) for left, right in zip(ours, theirs, strict=True))
+    steps = _output_steps(artifact, len(theirs))
+    numbers = tuple(compare(left, right, step=step) for left, right, step in zip(ours, theirs, steps, strict=True))
     return Verification("PyTorch's NNAPI binding on the host runtime", level, executions, numbers, layers)
+
+
+def _output_steps(artifact: Artifact, count: int) -> list[float | None]:
+    """The steps of the outputs that are the real numbers of quantized tensors, as the package tells them."""
+    told = artifact.manifest.extra.get("output_steps") if artifact.manifest is not None else None
+    steps = [step if isinstance(step, float) else None for step in told] if isinstance(told, list) else []
+    return steps if len(steps) == count else [None] * count
 
 
 def _run_on_host(artifact: Artifact, inputs: Sequence[torch.Tensor], runtime: HostRuntime) -> tuple[object, int]:

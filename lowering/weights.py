@@ -7,6 +7,7 @@ Nothing here reads a weight or knows PyTorch: shapes and element types are track
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Iterator
 from dataclasses import dataclass
 from math import prod
@@ -176,9 +177,14 @@ class _Expression:
         return self._call("aten.dequantize.self", (), self.shape, ElementType.FLOAT32)
 
     def quantized_bias(self, scale: float) -> Recipe:
-        """A float bias as INT32 of the given scale and zero point 0, rounded half to even and kept in range."""
-        quotient = self.cast(ElementType.FLOAT64) / scale
-        return quotient.round().clamp(-2147483648.0, 2147483647.0).cast(ElementType.INT32)
+        """A float bias as INT32 of the given scale and zero point 0, in range.
+
+        It is multiplied by the inverse of the scale, both in float32, and rounded half to even: to the last bit as
+        PyTorch's own kernels quantize a bias, which differs from a division by one step for some large biases.
+        """
+        inverse = _single(1.0 / _single(scale))
+        steps = (self.cast(ElementType.FLOAT32) * inverse).round().cast(ElementType.FLOAT64)
+        return steps.clamp(-2147483648.0, 2147483647.0).cast(ElementType.INT32)
 
     def __add__(self, other: Recipe | float) -> Recipe:
         return self._arithmetic("aten.add", other)
@@ -385,3 +391,9 @@ def _kept_quantization(source: _Expression, dtype: ElementType | None) -> Quanti
             return source.quant
         case PerChannel():
             raise RecipeError("a tensor quantized per channel cannot be rearranged: take its integers() first")
+
+
+def _single(number: float) -> float:
+    """The float32 nearest to a number."""
+    (rounded,) = struct.unpack("<f", struct.pack("<f", number))
+    return float(rounded)

@@ -17,10 +17,11 @@ from analyzer.input_spec import InputSpec
 from analyzer.model_file import unpickled
 from analyzer.rewrites import rewrite
 from analyzer.survey import Plan, Survey, survey
+from analyzer.torchscript import quantized_as_on_phones
 from coverage_db.levels import api_to_feature_level, check_feature_level
 from coverage_db.queries import Registry, open_registry
 from lowering.artifact import open_artifact
-from lowering.convert import FactsByName, convert, lower_plan
+from lowering.convert import FactsByName, convert, lower_plan, output_steps
 from lowering.engine import LoweredPart
 from lowering.package import PackageOptions
 from lowering.saving import Form, check_writable, save_package
@@ -71,6 +72,7 @@ class Checked:
     report: ModelReport
 
 
+@quantized_as_on_phones()
 def check_model(
     model: Model, inputs: Inputs | None, request: Request, progress: Progress, *, weights: bool = False
 ) -> Checked:
@@ -115,6 +117,7 @@ class Converted:
     verification: Verification | None
 
 
+@quantized_as_on_phones()
 def convert_model(
     model: Model,
     inputs: Inputs | None,
@@ -136,7 +139,8 @@ def convert_model(
         return Converted(None, checked.report, None)
     examples = checked.captured.example_inputs
     options = PackageOptions(
-        bundled_inputs=(examples,) if bundle_input else (), extra={"feature_level": checked.plan.level}
+        bundled_inputs=(checked.captured.input_layout.arguments(examples),) if bundle_input else (),
+        extra={"feature_level": checked.plan.level, "output_steps": list(output_steps(checked.survey.graph))},
     )
     progress.stage("packaging")
     made = convert(checked.captured, checked.survey, checked.plan, FactsByName(checked.registry), options)
@@ -170,6 +174,7 @@ def tool_version() -> str:
         return "not installed"
 
 
+@quantized_as_on_phones()
 def verify_file(
     output: Path,
     against: Model,

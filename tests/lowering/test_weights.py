@@ -74,7 +74,10 @@ CASES: dict[str, tuple[Recipe, Callable[[], torch.Tensor]]] = {
     "unsigned-storage": (unsigned.quantized_storage(), lambda: UNSIGNED.int_repr()),
     "dequantize": (channels.dequantize(), lambda: CHANNELS.dequantize()),
     "quantized-permute": (unsigned.permute(0, 2, 3, 1).integers(), lambda: UNSIGNED.int_repr().permute(0, 2, 3, 1)),
-    "quantized-bias": (vector.quantized_bias(0.013), lambda: (VECTOR.double() / 0.013).round().int()),
+    "quantized-bias": (
+        vector.quantized_bias(0.013),
+        lambda: torch.quantize_per_tensor(VECTOR, 0.013, 0, torch.qint32).int_repr(),
+    ),
     "concatenate": (concatenate((vector, vector * 2.0), 0), lambda: torch.cat([VECTOR, VECTOR * 2])),
     "full": (full((2, 3), 1.5, ElementType.FLOAT32) * 2.0, lambda: torch.full((2, 3), 3.0)),
     "inline": (

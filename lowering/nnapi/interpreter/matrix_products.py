@@ -51,4 +51,4 @@ def batch_matmul(call: Call) -> Sequence[Array]:
     output = call.outputs[0]
     if left.type in FLOAT_TENSORS:
         return (store(products, output),)
-    return (requantize(products, product_scale(left, right) / output.quant.scale, output),)
+    return (requantize(products, product_scale(left, right) / np.float32(output.quant.scale), output),)

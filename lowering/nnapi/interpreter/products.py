@@ -65,10 +65,10 @@ def finish(sums: Numbers, values: Tensor, weights: Tensor, bias: Tensor, output:
         return store(activate(sums.astype(np.float32, copy=False), fuse), output)
     whole = sums.astype(np.float64, copy=False)
     whole += bias.array.astype(np.float64)
-    return requantize(whole, product_scale(values, weights) / output.quant.scale, output, fuse)
+    return requantize(whole, product_scale(values, weights) / np.float32(output.quant.scale), output, fuse)
 
 
-def product_scale(values: Tensor, weights: Tensor) -> npt.NDArray[np.float64]:
-    """The scale of the products, or one of them an output channel."""
+def product_scale(values: Tensor, weights: Tensor) -> npt.NDArray[np.float32]:
+    """The scale of the products, or one of them an output channel: scales are float32, and so is their product."""
     scales = (weights.quant.scale,) if weights.channels is None else weights.channels.scales
-    return np.asarray(scales, dtype=np.float64) * values.quant.scale
+    return np.asarray(scales, dtype=np.float32) * np.float32(values.quant.scale)

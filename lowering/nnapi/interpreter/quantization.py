@@ -98,19 +98,19 @@ def store(real: npt.NDArray[np.floating], operand: Operand) -> Array:
 
 def requantize(
     accumulated: npt.NDArray[np.floating] | Integers,
-    multiplier: float | npt.NDArray[np.float64],
+    multiplier: float | npt.NDArray[np.floating],
     output: Operand,
     fuse: FuseCode = FuseCode.NONE,
 ) -> Array:
     """Integer sums in the stored form of ``output``: times the multiplier, rounded, shifted and clamped.
 
-    ``multiplier`` is the scale of the sums over the output's scale; an array of them broadcasts.
+    ``multiplier`` is the scale of the sums over the output's scale; an array of them broadcasts. The specification
+    leaves the rounding open. Products are float32, and halves go to even: what most CPU kernels compute.
     """
-    steps = np.multiply(accumulated, multiplier, dtype=np.float64)
-    # In place, for these are often the largest arrays of a model: halves go away from zero.
-    steps += np.copysign(0.5, steps)
-    np.trunc(steps, out=steps)
-    steps += output.quant.zero_point
+    steps = np.multiply(accumulated, np.asarray(multiplier, np.float32), dtype=np.float32, casting="unsafe")
+    # In place, for these are often the largest arrays of a model.
+    np.rint(steps, out=steps)
+    steps += np.float32(output.quant.zero_point)
     low, high = activation_range(fuse, output)
     return np.clip(steps, low, high, out=steps).astype(NUMPY_TYPES[output.type])
 
