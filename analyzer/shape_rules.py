@@ -200,6 +200,37 @@ def _matmul(arguments: Arguments) -> torch.Tensor | None:
     return meta((*batch, a.shape[-2], b.shape[-1]), a.dtype)
 
 
+def _einsum(arguments: Arguments) -> torch.Tensor | None:
+    """Sums of products by a formula without dots, such as ``bhij,hjk->bhik``."""
+    formula, tensors = arguments.get("equation"), _same_dtype(arguments.get("tensors"))
+    if not isinstance(formula, str) or tensors is None or "..." in formula or "->" not in formula:
+        return None
+    left, result = formula.replace(" ", "").split("->")
+    terms = left.split(",")
+    sizes: dict[str, int] = {}
+    if [len(term) for term in terms] != [tensor.dim() for tensor in tensors] or len(set(result)) != len(result):
+        return None
+    for term, tensor in zip(terms, tensors, strict=True):
+        for letter, size in zip(term, tensor.shape, strict=True):
+            if sizes.setdefault(letter, size) != size:
+                return None
+    if not set(result) <= set(sizes):
+        return None
+    return meta([sizes[letter] for letter in result], tensors[0].dtype)
+
+
+def _same_dtype(value: object) -> list[torch.Tensor] | None:
+    tensors = [item for item in value if isinstance(item, torch.Tensor)] if isinstance(value, (list, tuple)) else []
+    return tensors if len({tensor.dtype for tensor in tensors}) == 1 else None
+
+
+def _vector_norm(arguments: Arguments) -> torch.Tensor | None:
+    x, dims = arguments.get("self"), arguments.get("dim")
+    if isinstance(dims, int):
+        dims = [dims]
+    return _reduce({**arguments, "dim": dims}) if isinstance(x, torch.Tensor) else None
+
+
 def _embedding(arguments: Arguments) -> torch.Tensor | None:
     weight, indices = arguments.get("weight"), arguments.get("indices")
     if not isinstance(weight, torch.Tensor) or not isinstance(indices, torch.Tensor) or weight.dim() != 2:
@@ -275,6 +306,9 @@ RULES: dict[str, Rule] = {
     "aten::bmm": _matmul,
     "aten::mm": _matmul,
     "aten::baddbmm": _matmul,
+    "aten::einsum": _einsum,
+    "aten::linalg_vector_norm": _vector_norm,
+    "aten::norm": _vector_norm,
     "aten::embedding": _embedding,
     "aten::gather": _gather,
     "aten::index": _index,

@@ -21,6 +21,10 @@ class _Module(Protocol):
     def _method_names(self) -> list[str]: ...
 
 
+class _Graph(Protocol):
+    def findAllNodes(self, kind: str) -> list[torch._C.Node]: ...  # noqa: N802 - PyTorch's own name
+
+
 class _Library(Protocol):
     def impl(self, op_name: str, fn: Callable[..., object], dispatch_key: str) -> None: ...
 
@@ -55,6 +59,11 @@ def children(module: torch._C.ScriptModule) -> list[tuple[str, torch._C.ScriptMo
 def class_name(module: torch._C.ScriptModule) -> str:
     """The qualified name of a module's class in TorchScript."""
     return str(module._type().qualified_name())
+
+
+def nodes_of_kind(graph: torch._C.Graph, kind: str) -> list[torch._C.Node]:
+    """All nodes of a kind, those inside control flow included."""
+    return cast("_Graph", graph).findAllNodes(kind)
 
 
 def attribute_at(module: torch._C.ScriptModule, path: str) -> object:

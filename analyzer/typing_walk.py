@@ -28,7 +28,7 @@ from analyzer.operations import SHAPE_ONLY, Operation, OpError, evaluate, failur
 from analyzer.quantized_ops import PackedParameters, Unpacked, packed_result
 from analyzer.structure_ops import LIST_OPS, LIST_WRITES, STRUCTURE_OPS, UNANSWERED, ListWrite
 from analyzer.tensor_types import tensor_type
-from analyzer.torchscript import attribute
+from analyzer.torchscript import attribute, nodes_of_kind
 
 # Elements of constants are read up to these numbers: enough for indices, sizes and scales.
 MAX_READ_INTEGERS = 4096
@@ -70,7 +70,7 @@ class TypingWalk:
     ) -> list[Draft]:
         """Say what is known of the graph's inputs, the first of which is the module itself."""
         self.know(next(iter(graph.inputs())), ModulePath("", self.root))
-        self._set_attributes.update(setter.s("name") for setter in self.graph.findAllNodes("prim::SetAttr"))
+        self._set_attributes.update(setter.s("name") for setter in nodes_of_kind(self.graph, "prim::SetAttr"))
         for value, item in items:
             self.know(value, item)
         return drafts

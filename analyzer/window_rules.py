@@ -180,6 +180,15 @@ def _pixel_shuffle(arguments: Arguments) -> torch.Tensor | None:
     return meta((*batch, channels // factor**2, height * factor, width * factor), x.dtype)
 
 
+def _grid_sample(arguments: Arguments) -> torch.Tensor | None:
+    x, grid = arguments.get("input"), arguments.get("grid")
+    if not isinstance(x, torch.Tensor) or not isinstance(grid, torch.Tensor) or x.dim() != grid.dim() or x.dim() < 3:
+        return None
+    if grid.shape[0] != x.shape[0] or grid.shape[-1] != x.dim() - 2:
+        return None
+    return meta((*x.shape[:2], *grid.shape[1:-1]), x.dtype)
+
+
 WINDOW_RULES: dict[str, Rule] = {
     **{f"aten::{name}": _convolution for name in ("_convolution", "convolution", "conv1d", "conv2d", "conv3d")},
     **{f"aten::conv_transpose{rank}d": transpose_convolved for rank in (1, 2, 3)},
@@ -193,5 +202,6 @@ WINDOW_RULES: dict[str, Rule] = {
     "aten::upsample_nearest2d": _resize,
     "aten::upsample_nearest3d": _resize,
     "aten::pixel_shuffle": _pixel_shuffle,
+    "aten::grid_sampler": _grid_sample,
 }
 """Rules by the op's name without overload. A rule answers None where it does not know."""

@@ -49,6 +49,7 @@ SPATIAL: dict[str, list[tuple[object, ...]]] = {
     "upsample_bilinear2d": [(X, [5, 11], True, None, None)],
     "upsample_bicubic2d.vec": [(X, [5, 11], True, None)],
     "upsample_trilinear3d.vec": [(t(1, 2, 3, 5, 7), [4, 2, 9], False, None)],
+    "grid_sampler": [(X, t(2, 4, 5, 2), 0, 0, False)],
     "pixel_shuffle": [(t(2, 12, 5, 7), 2)],
 }
 OTHERS: dict[str, list[tuple[object, ...]]] = {
@@ -58,6 +59,9 @@ OTHERS: dict[str, list[tuple[object, ...]]] = {
     "bmm": [(t(2, 5, 7), t(2, 7, 3))],
     "mm": [(t(5, 7), t(7, 3))],
     "baddbmm": [(t(2, 5, 3), t(2, 5, 7), t(2, 7, 3), 1, 1)],
+    "einsum": [("bhij,hjk->bhik", [t(2, 3, 5, 7), t(3, 7, 4)], None), ("ij,jk->ki", [t(2, 3), t(3, 5)], None)],
+    "linalg_vector_norm": [(X, 2, [1, -1], True, None), (X, 2, [2], False, None)],
+    "norm.ScalarOpt_dim": [(X, 2, [1], True)],
     "embedding": [(t(9, 4), t(2, 3, dtype=I64), -1, False, False)],
     "gather": [(X, 1, t(2, 2, 7, 5, dtype=I64), False)],
     "index.Tensor": [
