@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from math import sqrt
 
 from analyzer.graph import Node
@@ -11,6 +12,7 @@ from lowering.draft import OperandId
 from lowering.emitter import Emitter
 from lowering.matrix_product import permuted, reshaped, row_product
 from lowering.registry import lowers
+from lowering.statistics import standardized
 
 Attend = Callable[[Emitter, Heads], OperandId]
 
@@ -48,22 +50,70 @@ def multi_head_attention_one_by_one(node: Node, emit: Emitter) -> tuple[OperandI
 
 
 def _multi_head(emit: Emitter, attend_heads: Attend) -> OperandId:
-    width = emit.integer("embed_dim") // emit.integer("num_head")
-    query, key, value = (_head_inputs(emit, name, place) for place, name in enumerate(("query", "key", "value")))
+    query, key, value = (emit.input(name) for name in ("query", "key", "value"))
+    return _layer_of_heads(emit, (query, key, value), emit.integer("num_head"), attend_heads)
+
+
+def _layer_of_heads(
+    emit: Emitter, inputs: tuple[OperandId, OperandId, OperandId], heads: int, attend_heads: Attend
+) -> OperandId:
+    query, key, value = (_head_inputs(emit, x, place, heads) for place, x in enumerate(inputs))
+    width = emit.spec(query).shape[-1]
     attended = attend_heads(emit, Heads(query, key, value, 1 / sqrt(width), None))
-    output = emit.output_spec()
+    output = emit.spec(inputs[0])
     rows = permuted(emit, attended, (0, 2, 1, 3))
     matrix, bias = emit.input("proj_weight"), emit.input("proj_bias")
     return row_product(emit, reshaped(emit, rows, output.shape), matrix, bias, output)
 
 
-def _head_inputs(emit: Emitter, name: str, place: int) -> OperandId:
+def _head_inputs(emit: Emitter, x: OperandId, place: int, heads: int) -> OperandId:
     """A layer's part of the packed weights, its output as [batch, head, row, feature]."""
-    x = emit.input(name)
     batch, rows, features = emit.spec(x).shape
     first, last = place * features, (place + 1) * features
     matrix = emit.weight(emit.constant("qkv_weight").slice(0, first, last))
     bias = emit.weight(emit.constant("qkv_bias").slice(0, first, last))
     made = row_product(emit, x, matrix, bias, emit.spec(x))
-    heads = emit.integer("num_head")
     return permuted(emit, reshaped(emit, made, (batch, rows, heads, features // heads)), (0, 2, 1, 3))
+
+
+@lowers("aten._transformer_encoder_layer_fwd.default", way="batched")
+def encoder_layer(node: Node, emit: Emitter) -> OperandId:
+    """Lower to attention of all heads, two layers with relu, and two normalizations."""
+    return _encoder_layer(emit, attend)
+
+
+@lowers("aten._transformer_encoder_layer_fwd.default", way="one-by-one")
+def encoder_layer_one_by_one(node: Node, emit: Emitter) -> OperandId:
+    """Lower to attention head by head, two layers with relu, and two normalizations."""
+    return _encoder_layer(emit, attend_one_by_one)
+
+
+def _encoder_layer(emit: Emitter, attend_heads: Attend) -> OperandId:
+    x = emit.input("src")
+    heads = emit.integer("num_heads")
+    if emit.flag("norm_first"):
+        first = _normalized(emit, x, 1)
+        x = _sum(emit, x, _layer_of_heads(emit, (first, first, first), heads, attend_heads))
+        return _sum(emit, x, _feed_forward(emit, _normalized(emit, x, 2)))
+    x = _normalized(emit, _sum(emit, x, _layer_of_heads(emit, (x, x, x), heads, attend_heads)), 1)
+    return _normalized(emit, _sum(emit, x, _feed_forward(emit, x)), 2)
+
+
+def _sum(emit: Emitter, left: OperandId, right: OperandId) -> OperandId:
+    return emit.operation("ADD", [left, right, emit.fuse()], emit.spec(left))
+
+
+def _normalized(emit: Emitter, x: OperandId, number: int) -> OperandId:
+    spec = emit.spec(x)
+    found = standardized(emit, x, (2,), emit.real("eps"), spec)
+    scaled = emit.operation("MUL", [found, emit.input(f"norm_weight_{number}"), emit.fuse()], spec)
+    return _sum(emit, scaled, emit.input(f"norm_bias_{number}"))
+
+
+def _feed_forward(emit: Emitter, x: OperandId) -> OperandId:
+    spec = emit.spec(x)
+    matrix = emit.input("ffn_weight_1")
+    wide = replace(spec, shape=(*spec.shape[:-1], emit.spec(matrix).shape[0]))
+    made = row_product(emit, x, matrix, emit.input("ffn_bias_1"), wide)
+    clamped = emit.operation("RELU", [made], wide)
+    return row_product(emit, clamped, emit.input("ffn_weight_2"), emit.input("ffn_bias_2"), spec)
