@@ -6,12 +6,11 @@ are stored once: what NNAPI needs of them is computed when it is initialized.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import IntEnum
 
 import torch
-from torch.utils.bundled_inputs import augment_model_with_bundled_inputs, bundle_large_tensor
 
 from analyzer.capture import Captured
 from analyzer.control_flow import DecidedBranch
@@ -29,6 +28,7 @@ from lowering.package_source import (
     SWITCHES,
     Parameter,
     buffers_source,
+    bundled_inputs_source,
     part_forward_source,
     prepare_source,
     same_call_source,
@@ -132,7 +132,9 @@ def build_package(captured: Captured, parts: Sequence[PackagedPart], options: Pa
         is_relaxed=options.is_relaxed,
         extra=options.extra,
     )
-    return Package(_with_bundled_inputs(wrapper, options.bundled_inputs), manifest, recomputed)
+    if options.bundled_inputs:
+        _bundle(wrapper, module, options.bundled_inputs)
+    return Package(wrapped(wrapper), manifest, recomputed)
 
 
 def _place_parts(
@@ -279,11 +281,11 @@ def _examples(captured: Captured) -> tuple[object, ...]:
     return captured.input_layout.arguments([empty_like_type(kind, device="meta") for kind in captured.input_types])
 
 
-def _with_bundled_inputs(
-    module: torch._C.ScriptModule, bundled: Sequence[tuple[object, ...]]
-) -> torch.jit.ScriptModule:
-    if bundled:
-        whole: Callable[[torch.Tensor], object] = bundle_large_tensor
-        inputs = [tuple(whole(item) if isinstance(item, torch.Tensor) else item for item in row) for row in bundled]
-        augment_model_with_bundled_inputs(wrapped(module), inputs)
-    return wrapped(module)
+def _bundle(wrapper: torch._C.ScriptModule, module: torch._C.ScriptModule, rows: Sequence[tuple[object, ...]]) -> None:
+    """Keep inputs in the module, where the benchmarks of PyTorch Mobile look for them."""
+    kinds: list[torch._C.JitType | None] = [argument.type for argument in _arguments(module)]
+    for row in rows:
+        if len(row) != len(kinds):
+            raise PackageError(f"a row of {len(row)} inputs is bundled, forward takes {len(kinds)}")
+    add_attribute(wrapper, "bundled_inputs", torch.ListType(torch.TupleType(kinds)), list(rows))
+    define(wrapper, bundled_inputs_source([parameter.annotation for parameter in _parameters(module)]))

@@ -128,3 +128,13 @@ def wrapper_forward_source(parameters: Sequence[Parameter]) -> str:
             "",
         ]
     )
+
+
+def bundled_inputs_source(annotations: Sequence[str]) -> str:
+    """The methods by which benchmarks find the inputs that a module brings along."""
+    return (
+        f"def get_all_bundled_inputs(self) -> List[Tuple[{', '.join(annotations)}]]:\n"
+        "    return self.bundled_inputs\n"
+        "def get_num_bundled_inputs(self) -> int:\n"
+        "    return len(self.bundled_inputs)\n"
+    )

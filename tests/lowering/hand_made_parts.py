@@ -205,9 +205,7 @@ def argument_weight(captured: Captured, node: Node, name: str) -> Recipe:
     return weight(found.value, kind)
 
 
-def packaged(
-    captured: Captured, *parts: PackagedPart, bundled_inputs: tuple[tuple[torch.Tensor, ...], ...] = ()
-) -> Package:
+def packaged(captured: Captured, *parts: PackagedPart, bundled_inputs: tuple[tuple[object, ...], ...] = ()) -> Package:
     """A package of these parts."""
     return build_package(captured, parts, PackageOptions(bundled_inputs=bundled_inputs))
 

@@ -192,6 +192,16 @@ def test_list_of_inputs(form: Form, nnapi: HostRuntime, reopen: Reopen) -> None:
 
 
 @FORMS
+def test_bundled_list_of_inputs_comes_back(form: Form, reopen: Reopen) -> None:
+    xs = [random_tensor(20, 30), random_tensor(20, 30, seed=1)]
+    captured = captured_module(torch.jit.script(Listed().eval()), *xs)
+    part = elementwise_part(captured, nodes_of(captured, "relu"))
+    artifact = reopen(packaged(captured, part, bundled_inputs=((xs, 2.0),)), form)
+
+    torch.testing.assert_close(artifact.method("get_all_bundled_inputs")(), [(xs, 2.0)])
+
+
+@FORMS
 def test_list_that_is_returned_holds_what_nnapi_computed(form: Form, nnapi: HostRuntime, reopen: Reopen) -> None:
     x = random_tensor(2, 3)
     captured = captured_module(torch.jit.script(Kept().eval()), x)
