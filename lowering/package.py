@@ -105,7 +105,10 @@ class Package:
 
 
 def build_package(captured: Captured, parts: Sequence[PackagedPart], options: PackageOptions) -> Package:
-    """Build the module of a package. The captured module becomes a part of it, so it can be packaged only once."""
+    """Build the module of a package.
+
+    The captured module becomes a part of it: it can be packaged only once, and its literals are read no more.
+    """
     module = captured.module
     if has_attribute(module, f"{PART_PREFIX}0") or has_method(module, "nnapi_forward"):
         raise PackageError("the captured module is packaged already")
