@@ -6,10 +6,12 @@ import math
 from dataclasses import replace
 
 from analyzer.graph import Node
+from coverage_db.spec import OperandType
 from lowering.draft import OperandId
 from lowering.elementwise import Elementwise
 from lowering.emitter import Emitter
 from lowering.registry import Rule, lowers
+from lowering.weights import full
 
 _OPERATIONS = {
     "aten.add.Tensor": "ADD",
@@ -58,6 +60,23 @@ def _as_output(emit: Emitter, operand: OperandId) -> OperandId:
     return emit.operation("CAST", [operand], replace(spec, type=wanted.type))
 
 
+def _with_truth_values(kind: str) -> Rule:
+    def rule(node: Node, emit: Emitter) -> OperandId:
+        x, y = (_as_number(emit, emit.input(name)) for name in ("self", "other"))
+        return emit.operation(kind, [x, y, emit.fuse()])
+
+    return rule
+
+
+def _as_number(emit: Emitter, operand: OperandId) -> OperandId:
+    """Truth values as ones and zeros in the element type of the node's output; numbers as they are."""
+    spec = emit.spec(operand)
+    if spec.type is not OperandType.TENSOR_BOOL8:
+        return operand
+    one, zero = (emit.weight(full(spec.shape, number, emit.output_type().dtype)) for number in (1.0, 0.0))
+    return emit.operation("SELECT", [operand, one, zero], replace(emit.output_spec(), shape=spec.shape))
+
+
 def _extreme(kind: str) -> Rule:
     def rule(node: Node, emit: Emitter) -> OperandId:
         return emit.operation(kind, _operands(emit))
@@ -68,6 +87,8 @@ def _extreme(kind: str) -> Rule:
 for _op, _kind in _OPERATIONS.items():
     lowers(_op, way="operation")(_arithmetic(_kind))
     lowers(_op, way="promoted")(_promoted(_kind))
+for _op in ("aten.add.Tensor", "aten.mul.Tensor"):
+    lowers(_op, way="truth values")(_with_truth_values(_OPERATIONS[_op]))
 for _op, _kind in _EXTREMES.items():
     lowers(_op, way="operation")(_extreme(_kind))
 

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import math
+from dataclasses import replace
+
 from analyzer.graph import ElementType, Node
 from lowering.draft import OperandId
 from lowering.elementwise import Elementwise, full_like, truth_spec
 from lowering.emitter import Emitter
+from lowering.recipe_types import broadcast
 from lowering.registry import Rule, lowers
 from lowering.weights import full
 
@@ -117,3 +121,57 @@ def hardshrink(node: Node, emit: Emitter) -> OperandId:
     size = Elementwise(emit, x).of("ABS", x)
     is_above = emit.operation("GREATER", [size, emit.number(emit.real("lambd"), x)], truth_spec(emit.output_spec()))
     return emit.operation("SELECT", [is_above, x, full_like(emit, 0.0)])
+
+
+@lowers("aten.where.Scalar", way="operation")
+def where_numbers(node: Node, emit: Emitter) -> OperandId:
+    """Lower to SELECT between two numbers."""
+    numbers = [full_like(emit, emit.real(name)) for name in ("self", "other")]
+    return emit.operation("SELECT", [emit.input("condition"), *numbers])
+
+
+@lowers("aten.isnan.default", way="composed")
+def isnan(node: Node, emit: Emitter) -> OperandId:
+    """Lower to NOT_EQUAL with itself."""
+    x = emit.input("self")
+    return emit.operation("NOT_EQUAL", [x, x])
+
+
+@lowers("aten.isinf.default", way="composed")
+def isinf(node: Node, emit: Emitter) -> OperandId:
+    """Lower to EQUAL of the absolute value with infinity."""
+    return _sized(emit, "EQUAL")
+
+
+@lowers("aten.isfinite.default", way="composed")
+def isfinite(node: Node, emit: Emitter) -> OperandId:
+    """Lower to LESS of the absolute value with infinity."""
+    return _sized(emit, "LESS")
+
+
+def _sized(emit: Emitter, kind: str) -> OperandId:
+    x = emit.input("self")
+    return emit.operation(kind, [emit.operation("ABS", [x], emit.spec(x)), emit.number(math.inf, x)])
+
+
+@lowers("aten.clamp_min.Tensor", way="operation")
+@lowers("aten.clamp.Tensor", way="bounded below")
+def bounded_below(node: Node, emit: Emitter) -> OperandId:
+    """Lower to MAXIMUM."""
+    return emit.operation("MAXIMUM", [emit.input("self"), emit.input("min")])
+
+
+@lowers("aten.clamp_max.Tensor", way="operation")
+@lowers("aten.clamp.Tensor", way="bounded above")
+def bounded_above(node: Node, emit: Emitter) -> OperandId:
+    """Lower to MINIMUM."""
+    return emit.operation("MINIMUM", [emit.input("self"), emit.input("max")])
+
+
+@lowers("aten.clamp.Tensor", way="both bounds")
+def bounded(node: Node, emit: Emitter) -> OperandId:
+    """Lower to MAXIMUM and MINIMUM."""
+    x, low = emit.input("self"), emit.input("min")
+    shape = broadcast(emit.spec(x).shape, emit.spec(low).shape)
+    above = emit.operation("MAXIMUM", [x, low], replace(emit.spec(x), shape=shape))
+    return emit.operation("MINIMUM", [above, emit.input("max")])
