@@ -18,6 +18,7 @@ from lowering.nnapi.interpreter.quantization import (
     fuse_code,
     real_values,
     requantize,
+    rescaled,
     store,
 )
 from lowering.nnapi.model import Operand
@@ -89,16 +90,9 @@ def prelu(call: Call) -> Sequence[Array]:
     return (store(np.where(values >= 0, values, values * alpha), call.outputs[0]),)
 
 
-def in_steps_of(output: Operand, tensor: Tensor) -> Array:
-    """The stored numbers that mean the same with the scale and zero point of ``output``."""
-    if tensor.type not in QUANTIZED_TENSORS or tensor.quant == output.quant:
-        return tensor.array
-    return requantize(centered(tensor), tensor.quant.scale / output.quant.scale, output)
-
-
 def _in_output_steps(call: Call) -> tuple[Array, Array]:
     output = call.outputs[0]
-    return in_steps_of(output, required(call, 0)), in_steps_of(output, required(call, 1))
+    return rescaled(required(call, 0), output), rescaled(required(call, 1), output)
 
 
 def _read(call: Call) -> tuple[Tensor, Tensor, FuseCode]:

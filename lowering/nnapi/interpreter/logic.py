@@ -7,9 +7,8 @@ from collections.abc import Sequence
 import numpy as np
 
 from lowering.nnapi.interpreter.arguments import required
-from lowering.nnapi.interpreter.arithmetic import in_steps_of
 from lowering.nnapi.interpreter.kernels import Array, Call, ExecutionError, kernel
-from lowering.nnapi.interpreter.quantization import QUANTIZED_TENSORS, dequantize
+from lowering.nnapi.interpreter.quantization import QUANTIZED_TENSORS, dequantize, rescaled
 
 COMPARISONS: dict[str, np.ufunc] = {
     "EQUAL": np.equal,
@@ -49,7 +48,7 @@ def logical_not(call: Call) -> Sequence[Array]:
 def select(call: Call) -> Sequence[Array]:
     """Elements of the first tensor where the condition holds, of the second elsewhere."""
     condition, output = required(call, 0).array, call.outputs[0]
-    left, right = in_steps_of(output, required(call, 1)), in_steps_of(output, required(call, 2))
+    left, right = rescaled(required(call, 1), output), rescaled(required(call, 2), output)
     if not condition.shape == left.shape == right.shape:
         raise ExecutionError(
             f"shapes {condition.shape}, {left.shape} and {right.shape} differ, and SELECT does not broadcast"

@@ -115,6 +115,14 @@ def requantize(
     return np.clip(steps, low, high, out=steps).astype(NUMPY_TYPES[output.type])
 
 
+def rescaled(tensor: Tensor, output: Operand) -> Array:
+    """The stored numbers that mean the same under the output's quantization, rounded half away from zero."""
+    if tensor.type not in QUANTIZED_TENSORS or tensor.quant == output.quant:
+        return tensor.array
+    steps = round_half_away(centered(tensor) * (tensor.quant.scale / output.quant.scale)) + output.quant.zero_point
+    return saturate(steps, output.type)
+
+
 def activation_range(fuse: FuseCode, output: Operand) -> tuple[int, int]:
     """The smallest and the largest stored integer of ``output`` that a fused activation lets pass."""
     low, high = stored_range(output.type)

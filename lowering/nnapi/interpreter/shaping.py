@@ -8,10 +8,9 @@ import numpy as np
 
 from coverage_db.spec import OperandType
 from lowering.nnapi.interpreter.arguments import int_at, optional, required
-from lowering.nnapi.interpreter.kernels import NUMPY_TYPES, Array, Call, ExecutionError, Tensor, kernel
-from lowering.nnapi.interpreter.quantization import centered, requantize
+from lowering.nnapi.interpreter.kernels import NUMPY_TYPES, Array, Call, ExecutionError, kernel
+from lowering.nnapi.interpreter.quantization import rescaled
 from lowering.nnapi.interpreter.shape_arguments import integers_at, wrapped_axis
-from lowering.nnapi.model import NOT_QUANTIZED, Operand
 
 
 @kernel("RESHAPE")
@@ -81,14 +80,7 @@ def concatenation(call: Call) -> tuple[Array, ...]:
     if len(others) != 1 or any(part.array.ndim != rank for part in parts):
         shapes = [part.array.shape for part in parts]
         raise ExecutionError(f"shapes {shapes} differ in more than dimension {axis}")
-    return (np.concatenate([_rescaled(part, call.outputs[0]) for part in parts], axis=axis),)
-
-
-def _rescaled(part: Tensor, output: Operand) -> Array:
-    """The stored values under the output's quantization, rounded half away from zero and saturated."""
-    if output.quant in (NOT_QUANTIZED, part.quant):
-        return part.array
-    return requantize(centered(part), part.quant.scale / output.quant.scale, output)
+    return (np.concatenate([rescaled(part, call.outputs[0]) for part in parts], axis=axis),)
 
 
 @kernel("PACK")

@@ -14,6 +14,7 @@ from lowering.nnapi.interpreter.quantization import (
     dequantize,
     quantize,
     requantize,
+    rescaled,
     round_half_away,
     stored_range,
 )
@@ -64,10 +65,16 @@ def test_channels_are_scaled_along_their_own_axis() -> None:
     assert real.tolist() == [[0.5, 4], [1.5, 8], [2.5, 12]]
 
 
-def test_requantizing_rounds_the_product_before_the_zero_point_is_added() -> None:
-    sums = np.array([-3, -1, 1, 3, 400], np.int32)
+def test_requantizing_sums_rounds_halves_to_even_before_the_zero_point_is_added() -> None:
+    sums = np.array([-3, -1, 1, 3, 5, 400], np.int32)
 
-    assert requantize(sums, 0.5, output(UNSIGNED, 1.0, 10)).tolist() == [8, 9, 11, 12, 210]
+    assert requantize(sums, 0.5, output(UNSIGNED, 1.0, 11)).tolist() == [9, 11, 11, 13, 13, 211]
+
+
+def test_rescaling_stored_numbers_rounds_halves_away_from_zero() -> None:
+    stored = Tensor(UNSIGNED, np.array([7, 9, 11, 13, 15], np.uint8), QuantParams(0.5, 10))
+
+    assert rescaled(stored, output(UNSIGNED, 1.0, 11)).tolist() == [9, 10, 12, 13, 14]
 
 
 @pytest.mark.parametrize(
