@@ -93,7 +93,10 @@ class NodeJudgement:
         for found in self.ways:
             if found.level is not None and found.level <= level:
                 return NodeVerdict(self.node, self.op, found.way.status, found.way, found.level, ())
-        by_distance = sorted((tuple(_failures_at(found, level)) for found in self.ways), key=len)
+        # Of the ways that a higher level opens, only those that ask for the least are worth following.
+        least = min((found.level for found in self.ways if found.level is not None), default=None)
+        nearest = [found for found in self.ways if found.level is None or found.level == least]
+        by_distance = sorted((tuple(_failures_at(found, level)) for found in nearest), key=len)
         failures = self.failures + tuple(failure for way in by_distance for failure in way)
         return NodeVerdict(self.node, self.op, self.status_without_way, None, None, tuple(dict.fromkeys(failures)))
 
