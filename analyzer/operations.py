@@ -21,7 +21,7 @@ SHAPE_ONLY = frozenset(
     f"aten::{prefix}{name}{suffix}"
     for prefix, suffix in (("new_", ""), ("", "_like"))
     for name in ("zeros", "ones", "full", "empty")
-)
+) | {"aten::_shape_as_tensor"}
 """Ops whose result depends on the shape and element type of the first argument, not on its elements."""
 
 # Results of these are made with elements up to this many.

@@ -336,3 +336,18 @@ def test_an_attribute_that_the_model_sets_is_not_known(captured_of: Callable[...
     assert isinstance(times, Unknown)
     assert "prim.SetAttr" in ops(captured)
     assert output_types(captured) == [TensorType(F32, (2, 3))]
+
+
+class ResizedByItsShape(nn.Module):
+    """A traced size: what it is computed from is a tensor that holds the shape."""
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        shape = torch._shape_as_tensor(x)[-2:]
+        scale = 12.0 / float(shape.min())
+        return functional.interpolate(x, scale_factor=scale, recompute_scale_factor=True)
+
+
+def test_a_tensor_that_holds_a_shape_is_constant(captured_of: Callable[..., Captured]) -> None:
+    captured = captured_of(ResizedByItsShape(), "f32[1,2,6,9]")
+
+    assert output_types(captured) == [TensorType(F32, (1, 2, 12, 18))]
