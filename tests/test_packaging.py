@@ -1,0 +1,148 @@
+"""The wheel: what is in it, and that it works where it is installed."""
+
+import subprocess
+import sys
+import tomllib
+import zipfile
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+PACKAGES = {"analyzer", "coverage_db", "lowering", "nnapi_check", "reports"}
+
+
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The wheel of this source, built without network."""
+    pytest.importorskip("hatchling", reason="hatchling, which builds the wheel, is not installed")
+    folder = tmp_path_factory.mktemp("wheel")
+    command = [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(folder)]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    (found,) = folder.glob("*.whl")
+    return found
+
+
+@pytest.fixture(scope="module")
+def installed(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder into which the wheel alone was installed."""
+    folder = tmp_path_factory.mktemp("installed")
+    command = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--no-index", "--target", str(folder)]
+    done = subprocess.run([*command, str(wheel)], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    return folder
+
+
+def run_installed(folder: Path, code: str, *, cwd: Path) -> subprocess.CompletedProcess[str]:
+    """Runs code that can import the installed packages, and this source only through them."""
+    blocked = f"import sys; sys.path[:] = [p for p in sys.path if p != {str(ROOT)!r}]\n"
+    finders = (
+        "sys.meta_path[:] = [f for f in sys.meta_path if 'editable' not in getattr(f, '__module__', '') + repr(f)]\n"
+    )
+    return subprocess.run(
+        [sys.executable, "-c", f"{blocked}{finders}sys.path.insert(0, {str(folder)!r})\n{code}"],
+        capture_output=True,
+        text=True,
+        cwd=cwd,
+        check=False,
+    )
+
+
+def names_in(wheel: Path) -> list[str]:
+    with zipfile.ZipFile(wheel) as archive:
+        return archive.namelist()
+
+
+def test_top_level_names_are_the_packages(wheel: Path) -> None:
+    top = {name.partition("/")[0] for name in names_in(wheel)}
+
+    assert {name for name in top if not name.endswith(".dist-info")} == PACKAGES
+
+
+def test_every_source_file_is_in_the_wheel_and_nothing_else(wheel: Path) -> None:
+    listed = subprocess.run(
+        ["git", "ls-files", *sorted(PACKAGES)], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    if listed.returncode != 0:
+        pytest.skip("this is no clone of the repository")
+    shipped = {name for name in names_in(wheel) if ".dist-info/" not in name}
+
+    missing = set(listed.stdout.split()) - shipped
+    extra = {name for name in shipped if not (ROOT / name).is_file()}
+
+    assert missing == set()
+    assert extra == {f"reports/templates/{path.name}" for path in (ROOT / "templates").iterdir()}
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "reports/templates/report.html.j2",
+        "reports/schema/report-1.json",
+        "coverage_db/nnapi/levels.toml",
+        "coverage_db/differences.toml",
+        "nnapi_check/py.typed",
+    ],
+)
+def test_data_is_in_the_wheel(wheel: Path, name: str) -> None:
+    assert name in names_in(wheel)
+
+
+def test_packages_hold_a_docstring_only_but_for_the_api() -> None:
+    for package in PACKAGES - {"nnapi_check"}:
+        text = (ROOT / package / "__init__.py").read_text(encoding="utf-8")
+
+        assert text.startswith('"""')
+        assert len(text.splitlines()) == 1
+
+
+def test_installed_wheel_renders_a_page(installed: Path, tmp_path: Path) -> None:
+    code = (
+        "import reports.pages, tests_sample as sample\n"
+        "assert reports.pages.__file__.startswith(sys.path[0]), reports.pages.__file__\n"
+        "from pathlib import Path\n"
+        "reports.pages.write_page(sample.mixed_report(), Path('page.html'))\n"
+    )
+    sample = (ROOT / "tests" / "reports" / "sample_reports.py").read_text(encoding="utf-8")
+    (tmp_path / "tests_sample.py").write_text(sample, encoding="utf-8")
+
+    done = run_installed(installed, f"sys.path.append({str(tmp_path)!r})\n{code}", cwd=tmp_path)
+
+    assert done.returncode == 0, done.stderr
+    assert "Ready with fallback" in (tmp_path / "page.html").read_text(encoding="utf-8")
+
+
+def test_installed_wheel_answers_from_its_own_registry(installed: Path, tmp_path: Path) -> None:
+    code = (
+        "import coverage_db.queries as queries\n"
+        "assert queries.__file__.startswith(sys.path[0]), queries.__file__\n"
+        "print(len(queries.open_registry().operations()))\n"
+    )
+
+    done = run_installed(installed, code, cwd=tmp_path)
+
+    assert done.stdout == "106\n", done.stderr
+
+
+def test_installed_script_is_declared(wheel: Path) -> None:
+    with zipfile.ZipFile(wheel) as archive:
+        (entry,) = [name for name in archive.namelist() if name.endswith("entry_points.txt")]
+        text = archive.read(entry).decode()
+
+    assert "nnapi-check = nnapi_check.cli:main" in text
+
+
+def test_every_import_of_others_is_declared() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    declared = {item.split(">")[0].split("[")[0].replace("-", "_") for item in project["dependencies"]}
+    known = declared | PACKAGES | set(sys.stdlib_module_names)
+
+    for package in PACKAGES:
+        for path in (ROOT / package).rglob("*.py"):
+            for line in path.read_text(encoding="utf-8").splitlines():
+                words = line.split()
+                if line.lstrip().startswith(("import ", "from ")) and len(words) > 1 and words[1][0] not in "._":
+                    module = words[1].partition(".")[0].rstrip(",")
+                    if words[0] == "import" or (len(words) > 2 and words[2] == "import"):
+                        assert module in known, f"{path}: {line}"
