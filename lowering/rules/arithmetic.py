@@ -62,7 +62,8 @@ def _as_output(emit: Emitter, operand: OperandId) -> OperandId:
 
 def _with_truth_values(kind: str) -> Rule:
     def rule(node: Node, emit: Emitter) -> OperandId:
-        x, y = (_as_number(emit, emit.input(name)) for name in ("self", "other"))
+        x = _as_number(emit, emit.input("self"))
+        y = _as_number(emit, emit.input_or_number("other", x))
         return emit.operation(kind, [x, y, emit.fuse()])
 
     return rule
@@ -169,10 +170,3 @@ def rsub_as_sum(node: Node, emit: Emitter) -> OperandId:
 def floor_divide_integers(node: Node, emit: Emitter) -> OperandId:
     """Lower to DIV, which rounds whole numbers down."""
     return emit.operation("DIV", [*_operands(emit), emit.fuse()])
-
-
-@lowers("aten.floor_divide.default", way="floor")
-def floor_divide(node: Node, emit: Emitter) -> OperandId:
-    """Lower to FLOOR of DIV."""
-    quotient = emit.operation("DIV", [*_operands(emit), emit.fuse()])
-    return emit.operation("FLOOR", [quotient])

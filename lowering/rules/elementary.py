@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from math import log
+from math import log, pi
 
 from analyzer.graph import Node
 from lowering.draft import OperandId
@@ -91,7 +91,7 @@ def round_half_to_even(node: Node, emit: Emitter) -> OperandId:
     return write.of("SELECT", goes_up, write.shifted(below, 1.0), below)
 
 
-@lowers("aten.sign.default", way="composed")
+@lowers("aten.sign.default", "aten.sgn.default", way="composed")
 def sign(node: Node, emit: Emitter) -> OperandId:
     """Lower to SELECT between 1, 0 and -1."""
     x = emit.input("self")
@@ -228,3 +228,45 @@ def _erf(write: Elementwise, x: OperandId) -> OperandId:
     size = write.of("ABS", x)
     signs = write.div(x, write.of("MAXIMUM", size, write.number(_TINY)))
     return write.mul(signs, write.sub(write.number(1.0), complementary(write, size)))
+
+
+@lowers("aten.asinh.default", way="composed")
+def asinh(node: Node, emit: Emitter) -> OperandId:
+    """Lower to LOG(|x| + SQRT(x^2 + 1)) with the sign of x."""
+    x = emit.input("self")
+    write = Elementwise(emit, x)
+    size = write.of("ABS", x)
+    root = write.of("SQRT", write.shifted(write.mul(x, x), 1.0))
+    found = write.of("LOG", write.add(size, root))
+    is_above = Elementwise(emit, x, truth_spec(emit.output_spec())).of("GREATER", x, write.number(0.0))
+    return write.of("SELECT", is_above, found, write.negated(found))
+
+
+@lowers("aten.acosh.default", way="composed")
+def acosh(node: Node, emit: Emitter) -> OperandId:
+    """Lower to LOG(x + SQRT((x - 1) * (x + 1)))."""
+    x = emit.input("self")
+    write = Elementwise(emit, x)
+    root = write.of("SQRT", write.mul(write.shifted(x, -1.0), write.shifted(x, 1.0)))
+    return write.of("LOG", write.add(x, root))
+
+
+@lowers("aten.atanh.default", way="composed")
+def atanh(node: Node, emit: Emitter) -> OperandId:
+    """Lower to LOG((1 + x) / (1 - x)) / 2."""
+    x = emit.input("self")
+    write = Elementwise(emit, x)
+    quotient = write.div(write.shifted(x, 1.0), write.shifted(write.negated(x), 1.0))
+    return write.scaled(write.of("LOG", quotient), 0.5)
+
+
+def _scaling(factor: float) -> Rule:
+    def rule(node: Node, emit: Emitter) -> OperandId:
+        x = emit.input("self")
+        return Elementwise(emit, x).scaled(x, factor)
+
+    return rule
+
+
+lowers("aten.deg2rad.default", way="product")(_scaling(pi / 180))
+lowers("aten.rad2deg.default", way="product")(_scaling(180 / pi))

@@ -152,3 +152,42 @@ def absolute_norm(node: Node, emit: Emitter) -> OperandId:
     """Lower to REDUCE_SUM of absolute values."""
     x = emit.input("self")
     return reduce(emit, "REDUCE_SUM", emit.operation("ABS", [x], emit.spec(x)))
+
+
+@lowers("aten.linalg_vector_norm.default", "aten.norm.ScalarOpt_dim", way="largest")
+def largest_norm(node: Node, emit: Emitter) -> OperandId:
+    """Lower to REDUCE_MAX of absolute values."""
+    x = emit.input("self")
+    return reduce(emit, "REDUCE_MAX", emit.operation("ABS", [x], emit.spec(x)))
+
+
+@lowers("aten.cosine_similarity.default", way="composed")
+def cosine_similarity(node: Node, emit: Emitter) -> OperandId:
+    """Lower to the sum of products over the product of both norms, each at least eps."""
+    left, right = emit.input("x1"), emit.input("x2")
+    rank = emit.type_of("x1").rank
+    axis = emit.axis(emit.integer("dim"), rank)
+    write = Elementwise(emit, left)
+    epsilon = write.number(emit.real("eps"))
+    norms = [
+        write.of("MAXIMUM", write.of("SQRT", _sum_of_products(emit, side, side, axis)), epsilon)
+        for side in (left, right)
+    ]
+    return write.div(_sum_of_products(emit, left, right, axis), write.mul(*norms))
+
+
+@lowers("aten.pairwise_distance.default", way="euclidean")
+def pairwise_distance(node: Node, emit: Emitter) -> OperandId:
+    """Lower to SQRT of the sum of squares of the difference plus eps."""
+    left, right = emit.input("x1"), emit.input("x2")
+    spec = emit.spec(left)
+    write = Elementwise(emit, left, spec)
+    apart = write.shifted(write.sub(left, right), emit.real("eps"))
+    return emit.operation("SQRT", [_sum_of_products(emit, apart, apart, len(spec.shape) - 1)])
+
+
+def _sum_of_products(emit: Emitter, left: OperandId, right: OperandId, axis: int) -> OperandId:
+    spec = emit.spec(left)
+    products = Elementwise(emit, left, spec).mul(left, right)
+    keeps = emit.output_type().rank == len(spec.shape)
+    return emit.operation("REDUCE_SUM", [products, emit.int32_tensor((axis,)), emit.boolean(keeps)])
