@@ -66,10 +66,10 @@ def spread_by_channels(emit: Emitter, x: OperandId) -> OperandId:
     """A CONV_2D that computes every cell of a stride by stride block as a channel, and DEPTH_TO_SPACE.
 
     Output cell ``stride * i + r`` is the sum over m of input cell ``i - m`` times filter cell ``stride * m + r``.
+    The blocks hold the whole windows: no padding is cut off.
     """
-    window = TransposedWindow.of(emit)
+    block, _ = TransposedWindow.of(emit).stride
     weight = image_filter(emit.constant("weight"))
-    block, _ = window.stride
     ins, outs, *kernel = weight.shape
     reach_h, reach_w = (-(-size // block) for size in kernel)
     whole = _padded(_padded(weight, 2, reach_h * block), 3, reach_w * block)
@@ -81,13 +81,14 @@ def spread_by_channels(emit: Emitter, x: OperandId) -> OperandId:
     made = convolve(emit, x, filters, repeated, Window(ONE, (reach_h - 1, reach_w - 1), ONE))
     spec = emit.spec(made)
     batch, h, w, _ = spec.shape
-    shape = (batch, h * block, w * block, outs)
-    image = emit.operation("DEPTH_TO_SPACE", [made, emit.int32(block)], replace(spec, shape=shape))
-    out_h, out_w = window.size(image_size(emit.spec(x)), (kernel[0], kernel[1]))
-    (top, left), wanted = window.padding, (batch, out_h, out_w, outs)
-    if wanted == shape:
-        return image
-    return sliced(emit, image, (0, top, left, 0), (batch, top + out_h, left + out_w, outs))
+    image = replace(spec, shape=(batch, h * block, w * block, outs))
+    return emit.operation("DEPTH_TO_SPACE", [made, emit.int32(block)], image)
+
+
+def cut_to_output(emit: Emitter, image: OperandId) -> OperandId:
+    """Whole windows without the padding: what the node gives, by STRIDED_SLICE."""
+    (top, left), (batch, h, w, channels) = TransposedWindow.of(emit).padding, emit.output_spec().shape
+    return sliced(emit, image, (0, top, left, 0), (batch, top + h, left + w, channels))
 
 
 def _padded(weight: Recipe, axis: int, size: int) -> Recipe:

@@ -9,7 +9,7 @@ from lowering.draft import OperandId
 from lowering.emitter import Emitter
 from lowering.registry import lowers
 from lowering.rules.convolution import row_of_signal, signal_of_row
-from lowering.transposed_convolution import TransposedWindow, spread, spread_by_channels
+from lowering.transposed_convolution import TransposedWindow, cut_to_output, spread, spread_by_channels
 
 
 def _spread(emit: Emitter, x: OperandId) -> OperandId:
@@ -38,10 +38,15 @@ def conv_transpose2d_by_groups(node: Node, emit: Emitter) -> OperandId:
 
 
 @lowers("aten.conv_transpose2d.input", way="blocks")
-@lowers("aten.conv_transpose2d.input", way="cut-blocks")
 def conv_transpose2d_by_channels(node: Node, emit: Emitter) -> OperandId:
     """Lower to CONV_2D and DEPTH_TO_SPACE."""
     return spread_by_channels(emit, emit.input("input"))
+
+
+@lowers("aten.conv_transpose2d.input", way="cut-blocks")
+def conv_transpose2d_by_cut_channels(node: Node, emit: Emitter) -> OperandId:
+    """Lower to CONV_2D, DEPTH_TO_SPACE and STRIDED_SLICE."""
+    return cut_to_output(emit, spread_by_channels(emit, emit.input("input")))
 
 
 @lowers("aten.conv_transpose1d.default", way="operation")

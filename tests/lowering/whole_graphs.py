@@ -33,7 +33,7 @@ def captured_function(function: Function, inputs: Sequence[torch.Tensor]) -> Cap
         def forward(self, *given: torch.Tensor) -> object:
             return function(*given)
 
-    module = Module().eval()
+    module = function.eval() if isinstance(function, torch.nn.Module) else Module().eval()
     traced = torch.jit.trace(module, tuple(inputs), check_trace=False)  # type: ignore[no-untyped-call]  # no types
     return capture(traced, tuple(inputs), weights=True)
 
