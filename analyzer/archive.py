@@ -45,6 +45,17 @@ _CENTRAL = struct.Struct("<4s6H3L5H2L")
 _END = struct.Struct("<4s4H2LH")
 _SIZES_OF_NAMES = struct.Struct("<HH")
 _VERSION = 20
+# What Python's reader of zip archives raises on damaged ones.
+_UNREADABLE = (
+    ValueError,
+    IndexError,
+    KeyError,
+    EOFError,
+    OverflowError,
+    NotImplementedError,
+    RuntimeError,
+    struct.error,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,8 +70,11 @@ class Archive:
     """A TorchScript archive open for reading, whose members are taken as they lie in the file."""
 
     def __init__(self, path: Path) -> None:
-        with zipfile.ZipFile(path) as archive:
-            self.members = {info.filename: info for info in archive.infolist()}
+        try:
+            with zipfile.ZipFile(path) as archive:
+                self.members = {info.filename: info for info in archive.infolist()}
+        except _UNREADABLE as error:
+            raise zipfile.BadZipFile(str(error)) from error
         with path.open("rb") as file:
             self._bytes = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
         self.prefix = next(iter(self.members), "").partition("/")[0] + "/"
@@ -73,9 +87,20 @@ class Archive:
 
     def stored(self, info: zipfile.ZipInfo) -> bytes:
         """The bytes of a member as they are stored, compressed or not."""
+        if info.header_offset + _LOCAL.size > len(self._bytes) or info.header_offset < 0:
+            raise zipfile.BadZipFile(f"{info.filename} lies outside the file")
         name, extra = _SIZES_OF_NAMES.unpack_from(self._bytes, info.header_offset + 26)
         start = info.header_offset + _LOCAL.size + name + extra
         return self._bytes[start : start + info.compress_size]
+
+    def check(self) -> None:
+        """Raise `zipfile.BadZipFile` where a member that holds no elements of tensors is damaged.
+
+        PyTorch does not look, and stops the process or worse on what it then reads.
+        """
+        for name, info in self.members.items():
+            if not name.startswith((f"{self.prefix}data/", f"{self.prefix}constants/")):
+                self.read(info)
 
     def read(self, info: zipfile.ZipInfo) -> bytes:
         """The bytes of a member; `zipfile.BadZipFile` where they are damaged."""

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from enum import Enum, auto
 from pathlib import Path
 
+from analyzer.archive import Archive
 from analyzer.errors import InputError
 
 _HOW_TO_EXPORT = (
@@ -97,21 +98,21 @@ def _advice(what: str) -> str:
 
 def _kind_of_zip(path: Path) -> FileKind:
     try:
-        with zipfile.ZipFile(path) as archive:
-            return _kind_of_archive(path, archive)
-    except (zipfile.BadZipFile, EOFError) as error:
+        with Archive(path) as archive:
+            return _kind_of_members(path, list(archive.members))
+    except zipfile.BadZipFile as error:
         raise InputError(
             f"{path} begins like a zip archive but does not end like one ({error}); "
             "it was cut off or damaged, so copy or save it again."
         ) from error
 
 
-def _kind_of_archive(path: Path, archive: zipfile.ZipFile) -> FileKind:
-    names = [name.partition("/")[2] for name in archive.namelist()]
+def _kind_of_members(path: Path, members: list[str]) -> FileKind:
+    names = [name.partition("/")[2] for name in members]
     has_code = any(name.startswith("code/") for name in names)
     if has_code and "data.pkl" in names:
         return FileKind.TORCHSCRIPT
-    if any(_is_exported(name) for name in (*names, *archive.namelist())):
+    if any(_is_exported(name) for name in (*names, *members)):
         return FileKind.EXPORTED_PROGRAM
     if "bytecode.pkl" in names:
         raise InputError(
@@ -148,9 +149,10 @@ def _names_in_pickle(path: Path) -> list[str]:
     """The classes and functions a pickle names, in order, found without running it."""
     try:
         if zipfile.is_zipfile(path):
-            with zipfile.ZipFile(path) as archive:
-                member = next(name for name in archive.namelist() if name.endswith("/data.pkl"))
-                return _names_in(archive.read(member))
+            with Archive(path) as archive:
+                return _names_in(
+                    next(archive.read(i) for name, i in archive.members.items() if name.endswith("/data.pkl"))
+                )
         data = path.read_bytes()
         # A legacy file is a row of pickles; the fourth is the object.
         return [name for part in _pickles_in(data) for name in _names_in(part)]

@@ -102,6 +102,7 @@ def _ordered(model: torch.nn.Module, examples: Sequence[Example], name: str) -> 
 def _open_script(path: Path, *, weights: bool) -> OpenedModel:
     try:
         with Archive(path) as archive:
+            archive.check()
             stored = read_traced_inputs(archive)
             is_quantized = mentions_quantization(archive)
             light = None if weights or is_quantized else lighten(archive)

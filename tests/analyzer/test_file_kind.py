@@ -1,10 +1,13 @@
 import os
+import pickle
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 import torch
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from analyzer.capture import capture
 from analyzer.errors import InputError
@@ -195,6 +198,50 @@ def test_damaged_bytes_are_told(tmp_path: Path) -> None:
 
     with pytest.raises(InputError, match=r"scripted\.pt"):
         capture(path, INPUT, weights=False)
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory) -> bytes:
+    return traced_file(tmp_path_factory.mktemp("whole"), Small(), torch.rand(1, 3, 7, 9)).read_bytes()
+
+
+@settings(max_examples=80, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(place=st.floats(0, 1), length=st.integers(1, 200), filler=st.none() | st.binary(min_size=1, max_size=200))
+def test_any_damage_gets_one_sentence_or_none(
+    whole: bytes, place: float, length: int, filler: bytes | None, tmp_path: Path
+) -> None:
+    start = int(place * len(whole))
+    path = tmp_path / "damaged.pt"
+    path.write_bytes(
+        whole[:start] + (filler or b"") + whole[start + length if filler is None else start + len(filler) :]
+    )
+
+    answer = answer_of(path)
+
+    assert "\n" not in answer
+    assert answer == "5 nodes" or str(path) in answer
+
+
+def answer_of(path: Path) -> str:
+    """The number of nodes, or the message of the error that is the caller's to mend."""
+    try:
+        return f"{len(list(capture(path, None, weights=False).graph.nodes()))} nodes"
+    except InputError as error:
+        return str(error)
+
+
+def test_a_pickle_of_example_inputs_is_never_run(tmp_path: Path) -> None:
+    path = traced_file(tmp_path, Small(), torch.rand(1, 3, 7, 9))
+    other = tmp_path / "other.pt"
+    with zipfile.ZipFile(path) as archive, zipfile.ZipFile(other, "w") as out:
+        for name in archive.namelist():
+            is_inputs = name.endswith("traced_inputs.pkl")
+            out.writestr(name, pickle.dumps(Trap(tmp_path / "sprung"), 2) if is_inputs else archive.read(name))
+
+    with pytest.raises(InputError, match="holds no example inputs"):
+        capture(other, None, weights=True)
+
+    assert not (tmp_path / "sprung").exists()
 
 
 def test_an_op_that_is_not_installed_is_named(tmp_path: Path) -> None:
