@@ -21,6 +21,17 @@ class Window:
     stride: Pair
     padding: Pair
     dilation: Pair
+    far_padding: Pair = NONE
+    """How much wider the padding is below and on the right."""
+
+    @classmethod
+    def keeping_size(cls, emit: Emitter, weight: Recipe) -> Window:
+        """The window of a node whose output is as large as its input: the odd cell of padding is on the far side."""
+        dilation = pair(emit.ints("dilation"), along_height=1)
+        (near_h, far_h), (near_w, far_w) = (
+            divmod(step * (size - 1), 2) for step, size in zip(dilation, kernel_size(weight), strict=True)
+        )
+        return cls(ONE, (near_h, near_w), dilation, (far_h, far_w))
 
     @classmethod
     def of(cls, emit: Emitter) -> Window:
@@ -34,17 +45,18 @@ class Window:
     def size(self, image: Pair, kernel: Pair) -> Pair:
         """Height and width of what comes out."""
         h, w = (
-            (extent + 2 * pad - dilation * (reach - 1) - 1) // stride + 1
-            for extent, reach, stride, pad, dilation in zip(
-                image, kernel, self.stride, self.padding, self.dilation, strict=True
+            (extent + 2 * pad + far - dilation * (reach - 1) - 1) // stride + 1
+            for extent, reach, stride, pad, far, dilation in zip(
+                image, kernel, self.stride, self.padding, self.far_padding, self.dilation, strict=True
             )
         )
         return h, w
 
     def numbers(self, emit: Emitter) -> list[OperandId]:
         """Padding left, right, top, bottom, then stride in width and height, each as INT32."""
-        (pad_h, pad_w), (stride_h, stride_w) = self.padding, self.stride
-        return [emit.int32(number) for number in (pad_w, pad_w, pad_h, pad_h, stride_w, stride_h)]
+        (pad_h, pad_w), (far_h, far_w), (stride_h, stride_w) = self.padding, self.far_padding, self.stride
+        pads = (pad_w, pad_w + far_w, pad_h, pad_h + far_h)
+        return [emit.int32(number) for number in (*pads, stride_w, stride_h)]
 
     def dilation_inputs(self, emit: Emitter) -> list[OperandId]:
         """The layout flag (NHWC) and the dilation in width and height; nothing where the default serves."""

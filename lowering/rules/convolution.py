@@ -42,22 +42,23 @@ def _convolved(emit: Emitter, x: OperandId, kind: Convolve) -> OperandId:
     """One convolution of an NHWC image by the node's weight, bias and window."""
     weight = image_filter(emit.constant("weight"))
     bias = bias_operand(emit, weight, x, weight.shape[0])
-    return kind(emit, x, weight, bias, Window.of(emit))
+    window = Window.keeping_size(emit, weight) if emit.argument("padding") == "same" else Window.of(emit)
+    return kind(emit, x, weight, bias, window)
 
 
-@lowers("aten.conv2d.default", *QUANTIZED, way="regular")
+@lowers("aten.conv2d.default", "aten.conv2d.padding", *QUANTIZED, way="regular")
 def conv2d(node: Node, emit: Emitter) -> OperandId:
     """Lower to CONV_2D."""
     return _convolved(emit, emit.input("input"), convolve)
 
 
-@lowers("aten.conv2d.default", *QUANTIZED, way="depthwise")
+@lowers("aten.conv2d.default", "aten.conv2d.padding", *QUANTIZED, way="depthwise")
 def depthwise_conv2d(node: Node, emit: Emitter) -> OperandId:
     """Lower to DEPTHWISE_CONV_2D."""
     return _convolved(emit, emit.input("input"), convolve_depthwise)
 
 
-@lowers("aten.conv2d.default", *QUANTIZED, way="grouped")
+@lowers("aten.conv2d.default", "aten.conv2d.padding", *QUANTIZED, way="grouped")
 def grouped_conv2d(node: Node, emit: Emitter) -> OperandId:
     """Lower to GROUPED_CONV_2D."""
     return _convolved(emit, emit.input("input"), convolve_grouped)
@@ -117,19 +118,19 @@ def signal_of_row(emit: Emitter, image: OperandId) -> OperandId:
     return permuted(emit, reshaped(emit, image, (batch, length, channels)), (0, 2, 1))
 
 
-@lowers("aten.conv1d.default", *QUANTIZED_1D, way="regular")
+@lowers("aten.conv1d.default", "aten.conv1d.padding", *QUANTIZED_1D, way="regular")
 def conv1d(node: Node, emit: Emitter) -> OperandId:
     """Lower to CONV_2D of an image of height 1."""
     return signal_of_row(emit, _convolved(emit, row_of_signal(emit, emit.input("input")), convolve))
 
 
-@lowers("aten.conv1d.default", *QUANTIZED_1D, way="depthwise")
+@lowers("aten.conv1d.default", "aten.conv1d.padding", *QUANTIZED_1D, way="depthwise")
 def depthwise_conv1d(node: Node, emit: Emitter) -> OperandId:
     """Lower to DEPTHWISE_CONV_2D of an image of height 1."""
     return signal_of_row(emit, _convolved(emit, row_of_signal(emit, emit.input("input")), convolve_depthwise))
 
 
-@lowers("aten.conv1d.default", *QUANTIZED_1D, way="grouped")
+@lowers("aten.conv1d.default", "aten.conv1d.padding", *QUANTIZED_1D, way="grouped")
 def grouped_conv1d(node: Node, emit: Emitter) -> OperandId:
     """Lower to GROUPED_CONV_2D of an image of height 1."""
     return signal_of_row(emit, _convolved(emit, row_of_signal(emit, emit.input("input")), convolve_grouped))
