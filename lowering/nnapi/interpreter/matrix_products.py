@@ -10,7 +10,7 @@ from coverage_db.spec import OperandType
 from lowering.nnapi.interpreter.arguments import bool_at, int_at, required
 from lowering.nnapi.interpreter.kernels import Array, Call, ExecutionError, kernel
 from lowering.nnapi.interpreter.products import exact_factors, finish, product_scale
-from lowering.nnapi.interpreter.quantization import FLOAT_TENSORS, fuse_code, requantize, store
+from lowering.nnapi.interpreter.quantization import FLOAT_TENSORS, fuse_code, inverse_scale, requantize, store
 
 
 @kernel("FULLY_CONNECTED")
@@ -51,4 +51,4 @@ def batch_matmul(call: Call) -> Sequence[Array]:
     output = call.outputs[0]
     if left.type in FLOAT_TENSORS:
         return (store(products, output),)
-    return (requantize(products, product_scale(left, right) / np.float32(output.quant.scale), output),)
+    return (requantize(products, product_scale(left, right) * inverse_scale(output), output),)

@@ -13,6 +13,7 @@ from lowering.nnapi.interpreter.quantization import (
     QUANTIZED_TENSORS,
     activate,
     centered,
+    inverse_scale,
     real_values,
     requantize,
     store,
@@ -65,7 +66,7 @@ def finish(sums: Numbers, values: Tensor, weights: Tensor, bias: Tensor, output:
         return store(activate(sums.astype(np.float32, copy=False), fuse), output)
     whole = sums.astype(np.float64, copy=False)
     whole += bias.array.astype(np.float64)
-    return requantize(whole, product_scale(values, weights) / np.float32(output.quant.scale), output, fuse)
+    return requantize(whole, product_scale(values, weights) * inverse_scale(output), output, fuse)
 
 
 def product_scale(values: Tensor, weights: Tensor) -> npt.NDArray[np.float32]:

@@ -115,6 +115,11 @@ def requantize(
     return np.clip(steps, low, high, out=steps).astype(NUMPY_TYPES[output.type])
 
 
+def inverse_scale(output: Operand) -> np.float32:
+    """One over the output's scale, in float32: kernels multiply by it, which differs from a division by a last bit."""
+    return np.float32(1.0) / np.float32(output.quant.scale)
+
+
 def rescaled(tensor: Tensor, output: Operand) -> Array:
     """The stored numbers that mean the same under the output's quantization, rounded half away from zero."""
     if tensor.type not in QUANTIZED_TENSORS or tensor.quant == output.quant:
