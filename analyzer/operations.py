@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -17,12 +17,16 @@ from analyzer.shape_rules import NUMBER_OPS, RULES
 _MAX_TRIED = 1 << 27
 
 
-SHAPE_ONLY = frozenset(
-    f"aten::{prefix}{name}{suffix}"
-    for prefix, suffix in (("new_", ""), ("", "_like"))
-    for name in ("zeros", "ones", "full", "empty")
-) | {"aten::_shape_as_tensor"}
-"""Ops whose result depends on the shape and element type of the first argument, not on its elements."""
+FORM_ARGUMENT: Mapping[str, int] = {
+    **{
+        f"aten::{prefix}{name}{suffix}": 0
+        for prefix, suffix in (("new_", ""), ("", "_like"))
+        for name in ("zeros", "ones", "full", "empty")
+    },
+    "aten::_shape_as_tensor": 0,
+    **{f"aten::{name}_as": 1 for name in ("expand", "view", "reshape", "type")},
+}
+"""Ops that read no more than shape and element type of one argument, and that argument's place."""
 
 # Results of these are made with elements up to this many.
 _MAX_MADE = 1 << 16
@@ -81,8 +85,9 @@ def evaluate(operation: Operation, items: Sequence[object]) -> object:
     if any(isinstance(draft, Draft) and draft.tensor is None for item in items for draft in _flat(item)):
         raise OpError("an argument is known only at run time")
     values = [_plain(item) for item in items]
-    if operation.name in SHAPE_ONLY:
-        values[0] = _small_stand_in(values[0])
+    form = FORM_ARGUMENT.get(operation.name)
+    if form is not None:
+        values[form] = _small_stand_in(values[form])
     on_meta = any(isinstance(x, torch.Tensor) and x.is_meta for value in values for x in _flat(value))
     if on_meta or operation.name in QUANTIZED_RULES:
         rule = QUANTIZED_RULES.get(operation.name) or RULES.get(operation.name)

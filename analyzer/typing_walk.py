@@ -24,7 +24,7 @@ from analyzer.graph import (
     TensorType,
 )
 from analyzer.mutation import Aliases, become_overwritten, functional_form, make_functional
-from analyzer.operations import SHAPE_ONLY, Operation, OpError, evaluate, failure, operation_of
+from analyzer.operations import FORM_ARGUMENT, Operation, OpError, evaluate, failure, operation_of
 from analyzer.quantized_ops import PackedParameters, Unpacked, packed_result
 from analyzer.structure_ops import LIST_OPS, LIST_WRITES, STRUCTURE_OPS, UNANSWERED, ListWrite
 from analyzer.tensor_types import tensor_type
@@ -278,9 +278,8 @@ class TypingWalk:
     def _is_constant(self, node: torch._C.Node, operation: Operation, items: Sequence[object]) -> bool:
         if node.isNondeterministic() or (operation.is_mutable and self.depth):
             return False
-        if operation.name in SHAPE_ONLY:
-            items = items[1:]
-        return all(draft.is_constant for item in items for draft in drafts_in(item))
+        form = FORM_ARGUMENT.get(operation.name)
+        return all(draft.is_constant for place, item in enumerate(items) if place != form for draft in drafts_in(item))
 
     def position(self, node: torch._C.Node, arguments: Mapping[str, object]) -> SourcePosition:
         """Where a node comes from, found by the parameters among its arguments where it has any."""

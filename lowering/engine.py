@@ -15,7 +15,7 @@ from lowering.emitter import Emitter, RuleError
 from lowering.fixups.fold_affine import fold_affine
 from lowering.fixups.fuse_activation import fuse_activation
 from lowering.fixups.merge_reshapes import merge_reshapes
-from lowering.nnapi.model import Model, ModelInput
+from lowering.nnapi.model import Computed, Model
 from lowering.nnapi.validate import validate
 from lowering.registry import Rule
 from lowering.weights import Recipe
@@ -102,12 +102,12 @@ def _lower_node(node: Node, verdict: NodeVerdict, emitter: Emitter, rules: Mappi
 
 
 def _outputs(part: Part, emitter: Emitter) -> list[tuple[int, OperandId]]:
-    """The operands of the part's outputs; one that is also an input, or another output, is copied."""
+    """The operands of the part's outputs; one that is not computed, or also another output, is copied."""
     taken: set[OperandId] = set()
     found: list[tuple[int, OperandId]] = []
     for value in part.outputs:
         operand = emitter.made(value)
-        if operand in taken or isinstance(emitter.draft.operands[operand].source, ModelInput):
+        if operand in taken or not isinstance(emitter.draft.operands[operand].source, Computed):
             operand = emitter.copied(operand)
         taken.add(operand)
         found.append((value, operand))

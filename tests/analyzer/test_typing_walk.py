@@ -351,3 +351,15 @@ def test_a_tensor_that_holds_a_shape_is_constant(captured_of: Callable[..., Capt
     captured = captured_of(ResizedByItsShape(), "f32[1,2,6,9]")
 
     assert output_types(captured) == [TensorType(F32, (1, 2, 12, 18))]
+
+
+class ExpandedLikeItsInput(nn.Module):
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        places = torch.arange(3).unsqueeze(1).expand_as(x).type_as(x)
+        return x + places
+
+
+def test_a_constant_that_takes_the_form_of_a_tensor_stays_constant(captured_of: Callable[..., Captured]) -> None:
+    captured = captured_of(ExpandedLikeItsInput(), "f32[3,5]")
+
+    assert [node.op for node in captured.graph.nodes() if not node.is_constant] == ["aten.add.Tensor"]
