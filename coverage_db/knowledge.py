@@ -8,8 +8,8 @@ from pathlib import Path
 from coverage_db.cards import Card, Difference, Reason, load_cards, load_differences, load_reasons
 from coverage_db.facts import load_operations
 from coverage_db.levels import load_levels
-from coverage_db.platform_facts import load_enumerations, load_targets, load_types
-from coverage_db.spec import Enumeration, Level, OperationFacts, Target, TypeFacts
+from coverage_db.platform_facts import load_enumerations, load_imports, load_targets, load_types
+from coverage_db.spec import Enumeration, ImportRecord, Level, OperationFacts, Target, TypeFacts
 
 TEXT_DIRECTORY = Path(__file__).parent
 
@@ -26,6 +26,7 @@ class Knowledge:
     cards: tuple[Card, ...]
     differences: tuple[Difference, ...]
     reasons: tuple[Reason, ...]
+    imports: tuple[ImportRecord, ...] = ()
 
 
 def load_knowledge(directory: Path = TEXT_DIRECTORY) -> Knowledge:
@@ -45,4 +46,5 @@ def load_knowledge(directory: Path = TEXT_DIRECTORY) -> Knowledge:
         cards=tuple(load_cards(directory / "ops").values()),
         differences=tuple(load_differences(differences).values()) if differences.exists() else (),
         reasons=tuple(load_reasons(reasons).values()) if reasons.exists() else (),
+        imports=load_imports(nnapi / "imports.toml"),
     )

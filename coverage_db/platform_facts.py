@@ -7,6 +7,7 @@ from pathlib import Path
 from coverage_db.spec import (
     Enumeration,
     EnumerationMember,
+    ImportRecord,
     OperandType,
     Quantization,
     Target,
@@ -20,6 +21,7 @@ _DIRECTORY = Path(__file__).parent / "nnapi"
 TYPES_FILE = _DIRECTORY / "types.toml"
 ENUMERATIONS_FILE = _DIRECTORY / "enumerations.toml"
 TARGETS_FILE = _DIRECTORY / "targets.toml"
+IMPORTS_FILE = _DIRECTORY / "imports.toml"
 
 
 def load_types(path: Path = TYPES_FILE) -> tuple[TypeFacts, ...]:
@@ -57,6 +59,29 @@ def load_targets(path: Path = TARGETS_FILE) -> tuple[Target, ...]:
     """The targets in the order of the text."""
     text = read_tables(path)
     return tuple(_target(name, text.table(name)) for name in text.values)
+
+
+def load_imports(path: Path = IMPORTS_FILE) -> tuple[ImportRecord, ...]:
+    """The imports in their order; none where there is no file of them."""
+    if not path.exists():
+        return ()
+    text = read_tables(path)
+    records = tuple(_import(row) for row in text.tables("imports"))
+    text.finish()
+    return records
+
+
+def _import(row: Table) -> ImportRecord:
+    record = ImportRecord(
+        document=row.text("document"),
+        level=row.integer("level"),
+        sha256=row.text("sha256", default=""),
+        date=row.text("date", default=""),
+        added=row.texts("added"),
+        changed=row.texts("changed"),
+    )
+    row.finish()
+    return record
 
 
 def _enumeration(name: str, table: Table) -> Enumeration:

@@ -90,6 +90,19 @@ def _target_inputs(known: Knowledge, documents: DocumentFormat) -> Iterator[Row]
             }
 
 
+def _imports(known: Knowledge, documents: DocumentFormat) -> Iterator[Row]:
+    for position, record in enumerate(known.imports):
+        yield {
+            "position": position,
+            "document": record.document,
+            "level": record.level,
+            "sha256": record.sha256,
+            "date": record.date,
+            "added": ", ".join(record.added),
+            "changed": ", ".join(record.changed),
+        }
+
+
 PLATFORM_TABLES = (
     TablePlan(
         "levels",
@@ -166,5 +179,20 @@ PLATFORM_TABLES = (
             integer("zero_point", required=False),
         ),
         _target_inputs,
+    ),
+    TablePlan(
+        "imports",
+        "An import of a header or specification.",
+        ("position",),
+        (
+            integer("position"),
+            text("document"),
+            level("level"),
+            text("sha256"),
+            text("date"),
+            text("added"),
+            text("changed"),
+        ),
+        _imports,
     ),
 )

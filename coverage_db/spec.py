@@ -1,7 +1,7 @@
 """NNAPI's own facts: element types, operations, signatures and quantization rules per feature level.
 
-The text they are read from is ``coverage_db/nnapi/*.toml``. A *feature level* is an integer from 1 to 8
-(Android 8.1 is level 1); ``levels.toml`` maps API levels to feature levels.
+The text they are read from is ``coverage_db/nnapi/*.toml``. A *feature level* is an integer from 1 on
+(Android 8.1 is level 1); ``levels.toml`` lists them and maps API levels to feature levels.
 """
 
 from __future__ import annotations
@@ -308,6 +308,22 @@ class Enumeration:
 
     name: str
     members: tuple[EnumerationMember, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ImportRecord:
+    """One import: the document, its hash and the highest feature level that it knows, and the subjects it touched.
+
+    ``added`` and ``changed`` are names of operations, and of levels and members of enumerations. ``sha256`` and
+    ``date`` are empty for what was taken in before imports were recorded.
+    """
+
+    document: str
+    level: int
+    sha256: str = ""
+    date: str = ""
+    added: tuple[str, ...] = ()
+    changed: tuple[str, ...] = ()
 
 
 class ValueSource(Enum):

@@ -143,6 +143,26 @@ def build(file: Path) -> None:
     click.echo(f"nnapi-check: wrote {file} ({file.stat().st_size:,} bytes).", err=True)
 
 
+@db.command("import")
+@click.argument("path", type=click.Path(path_type=Path))
+@click.option("--write", is_flag=True, help="Take in what is new: change the registry's text.")
+@click.option(
+    "--directory",
+    type=click.Path(path_type=Path, file_okay=False),
+    metavar="DIR",
+    help="The text to compare with and to change, instead of the installed coverage_db/nnapi.",
+)
+@_format
+def import_header(path: Path, write: bool, directory: Path | None, form: str) -> None:  # click passes it so
+    """Compare the registry with PATH: the NDK's NeuralNetworksTypes.h, or Android's types.spec, of any level.
+
+    Prints what is new, what the registry says otherwise, and what could not be read. An import only adds.
+    """
+    from nnapi_check import import_command
+
+    import_command.run(path, directory, write=write, form=form)
+
+
 @db.command("status")
 @_format
 def status(form: str) -> None:

@@ -117,6 +117,7 @@ def test_foreign_keys_are_declared_and_hold(database: Path) -> None:
         ("ops/small.toml", '["layout"]', '["order"]', "difference 'order' is not among the differences"),
         ("ops/small.toml", "NNC301", "NNC999", "reason 'NNC999' is not among the reasons"),
         ("nnapi/levels.toml", "feature_level = 8", "feature_level = 7", "table levels: UNIQUE"),
+        ("nnapi/operations/matrix.toml", "since = 6", "since = 9", "BATCH_MATMUL: since 9 is not among the levels"),
     ],
 )
 def test_text_that_names_what_is_not_there_is_refused(

@@ -16,7 +16,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from coverage_db.facts import FEATURE_LEVELS, load_operations
+from coverage_db.facts import load_operations
+from coverage_db.levels import LevelError, check_feature_level
 from coverage_db.spec import OperationFacts
 from lowering.nnapi.host_runtime.bindings import Library, load_library
 from lowering.nnapi.host_runtime.build import build_library
@@ -84,7 +85,7 @@ class HostRuntime:
 
 
 def load_host_runtime(level: int = 8, facts: Mapping[str, OperationFacts] | None = None) -> HostRuntime:
-    """The host runtime, built and loaded when first asked for, playing feature level ``level`` (1 to 8).
+    """The host runtime, built and loaded when first asked for, playing feature level ``level``.
 
     ``facts`` are those of the registry, by operation, where the caller has them at hand: reading their text anew takes
     longer. They are kept when the runtime is first loaded, and are not looked at later.
@@ -122,6 +123,8 @@ def _load(operations: Mapping[str, OperationFacts]) -> tuple[Library, Engine]:
 
 
 def _checked(level: int) -> int:
-    if level not in FEATURE_LEVELS:
-        raise ValueError(f"level is {level}, wanted a feature level from 1 to 8")
+    try:
+        check_feature_level(level)
+    except LevelError as error:
+        raise ValueError(f"level is {level}: {error}") from error
     return level

@@ -1,0 +1,227 @@
+"""All that a document says of NNAPI, and apart from it what was not read."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from enum import Enum
+from pathlib import Path
+
+from coverage_db.header_import.enumerations import CEnumeration, CMember, read_enumerations
+from coverage_db.header_import.level_words import LEVEL, LevelWords, UnknownLevelError
+from coverage_db.header_import.operation_words import PREFIX, OperationReading, Unread
+from coverage_db.header_import.source_lines import Document, HeaderError, read_bytes, read_document
+from coverage_db.header_import.specification import expand, is_specification
+from coverage_db.spec import Enumeration, EnumerationMember, Level, OperandType, OperationFacts
+
+CONSTANTS = "constants"
+"""The enumeration that holds the members of C enumerations without a name."""
+
+_OPERATIONS, _TYPES, _LEVELS = "OperationCode", "OperandCode", "FeatureLevelCode"
+# What stands before each member's own name, besides the prefix of all.
+_PREFIXES = {
+    "FuseCode": "FUSED_",
+    "PaddingCode": "PADDING_",
+    "PreferenceCode": "PREFER_",
+    "DeviceTypeCode": "DEVICE_",
+    "PriorityCode": "PRIORITY_",
+}
+_SPOKEN = re.compile(rf"[Aa]vailable since ({LEVEL})")
+_ANDROID = re.compile(r"available in (Android [\w-]+)")
+_UNNAMED = "an update that its header does not name"
+
+
+class DocumentKind(Enum):
+    """What kind of document was read."""
+
+    HEADER = "NDK header"
+    SPECIFICATION = "specification"
+
+
+@dataclass(frozen=True, slots=True)
+class ReadType:
+    """An operand type: number and level."""
+
+    type: OperandType
+    since: int
+
+
+@dataclass(frozen=True, slots=True)
+class Findings:
+    """What was read of a document. ``level`` is the highest feature level that it knows of."""
+
+    name: str
+    sha256: str
+    kind: DocumentKind
+    level: int
+    levels: tuple[Level, ...]
+    types: tuple[ReadType, ...]
+    enumerations: tuple[Enumeration, ...]
+    operations: tuple[OperationFacts, ...]
+    unread: tuple[Unread, ...]
+
+
+def read_findings(path: Path, known: tuple[Level, ...]) -> Findings:
+    """Read the NDK header or the specification at ``path``. ``known`` are the registry's levels.
+
+    Raises ``HeaderError`` where the file is neither, is not whole, or contradicts itself.
+    """
+    data = read_bytes(path)
+    document = read_document(path, data)
+    kind = DocumentKind.SPECIFICATION if is_specification(document) else DocumentKind.HEADER
+    enumerations = read_enumerations(expand(document) if kind is DocumentKind.SPECIFICATION else document)
+    if not any(found.name == _OPERATIONS for found in enumerations):
+        raise HeaderError(_no_operations(document, enumerations))
+    return _Reading(document, enumerations, known).run(kind, hashlib.sha256(data).hexdigest())
+
+
+def _no_operations(document: Document, enumerations: Sequence[CEnumeration]) -> str:
+    found = ", ".join(each.name for each in enumerations if each.name)
+    has = f"it has {found}" if found else "it has no enumeration at all"
+    return (
+        f"{document.name} declares no {_OPERATIONS}; {has}. "
+        "Wanted is the NDK's NeuralNetworksTypes.h (NeuralNetworks.h up to Android 11), or Android's types.spec."
+    )
+
+
+class _Reading:
+    """Reads the enumerations of one document."""
+
+    def __init__(self, document: Document, enumerations: Sequence[CEnumeration], known: tuple[Level, ...]) -> None:
+        self._document = document
+        self._enumerations = enumerations
+        self._unread: list[Unread] = []
+        self._levels = tuple(self._read_levels())
+        documented = frozenset(level.feature_level for level in self._levels)
+        self._words = LevelWords.of(known, documented)
+
+    def run(self, kind: DocumentKind, sha256: str) -> Findings:
+        operations = tuple(self._operations())
+        self._check_codes(operations)
+        types = tuple(self._types())
+        others = tuple(self._others())
+        return Findings(
+            name=self._document.name,
+            sha256=sha256,
+            kind=kind,
+            level=self._level(operations, types, others),
+            levels=self._levels,
+            types=types,
+            enumerations=others,
+            operations=operations,
+            unread=tuple(self._unread),
+        )
+
+    def _level(
+        self, operations: Iterable[OperationFacts], types: Iterable[ReadType], others: Iterable[Enumeration]
+    ) -> int:
+        found = {level.feature_level for level in self._levels}
+        found |= {since for facts in operations for since in levels_of(facts)}
+        found |= {read.since for read in types}
+        found |= {member.since for each in others for member in each.members}
+        return max(found)
+
+    def _named(self, name: str) -> Iterator[CEnumeration]:
+        return (found for found in self._enumerations if found.name == name)
+
+    def _note(self, member: CMember, why: str) -> None:
+        self._unread.append(Unread(_bare(member.name), member.line, "", why))
+
+    def _read_levels(self) -> Iterator[Level]:
+        for enumeration in self._named(_LEVELS):
+            for member in enumeration.members:
+                number = _bare(member.name).removeprefix("FEATURE_LEVEL_")
+                if not number.isdigit():
+                    self._note(member, "is not a numbered feature level")
+                    continue
+                android = _ANDROID.search(" ".join(member.comment))
+                yield Level(int(number), member.value, android[1] if android else _UNNAMED)
+
+    def _guard(self, enumeration: CEnumeration) -> int | None:
+        """The feature level of the guard around an enumeration."""
+        if enumeration.api_level is None:
+            return None
+        try:
+            return self._words.of_api_level(enumeration.api_level)
+        except UnknownLevelError:
+            return None
+
+    def _operations(self) -> Iterator[OperationFacts]:
+        for enumeration in self._named(_OPERATIONS):
+            for member in enumeration.members:
+                reading = OperationReading(member, self._words, self._guard(enumeration))
+                facts = reading.run()
+                self._unread += reading.unread
+                if facts is not None:
+                    yield facts
+
+    def _check_codes(self, operations: Sequence[OperationFacts]) -> None:
+        names: dict[int, str] = {}
+        for facts in operations:
+            if facts.code in names or facts.name in names.values():
+                other = names.get(facts.code, facts.name)
+                raise HeaderError(f"{self._document.name}: {facts.name} = {facts.code}, and {other} is there already")
+            names[facts.code] = facts.name
+
+    def _types(self) -> Iterator[ReadType]:
+        for enumeration in self._named(_TYPES):
+            for member in enumeration.members:
+                name = _bare(member.name)
+                if name not in OperandType.__members__:
+                    self._note(
+                        member, f"operand type {member.value} is new: add it to OperandType and types.toml first"
+                    )
+                    continue
+                if OperandType[name].value != member.value:
+                    raise HeaderError(
+                        f"{self._document.name}, line {member.line}: {name} is {member.value}, "
+                        f"and NNAPI's {OperandType[name].value}"
+                    )
+                if (since := self._since(member, enumeration)) is not None:
+                    yield ReadType(OperandType[name], since)
+
+    def _since(self, member: CMember, enumeration: CEnumeration) -> int | None:
+        """The level of a member: its comment's, its section's, its enumeration's, or that of the guard."""
+        for words in (" ".join(member.comment), member.remark, " ".join(enumeration.comment)):
+            if found := _SPOKEN.search(words):
+                try:
+                    return self._words.level(found[1])
+                except UnknownLevelError as error:
+                    self._note(member, str(error))
+                    return None
+        guard = self._guard(enumeration)
+        if guard is None:
+            self._note(member, "neither its comment nor its enumeration's names a level")
+        return guard
+
+    def _others(self) -> Iterator[Enumeration]:
+        members: dict[str, list[EnumerationMember]] = {}
+        for enumeration in self._enumerations:
+            if enumeration.name in (_OPERATIONS, _TYPES, _LEVELS):
+                continue
+            # Enumerations of other kinds of a specification have no such members.
+            own = [member for member in enumeration.members if member.name.startswith(PREFIX)]
+            name = enumeration.name or CONSTANTS
+            for member in own:
+                since = self._since(member, enumeration)
+                if since is not None:
+                    short = _bare(member.name).removeprefix(_PREFIXES.get(name, ""))
+                    members.setdefault(name, []).append(EnumerationMember(short, member.value, since))
+        yield from (Enumeration(name, tuple(found)) for name, found in members.items())
+
+
+def levels_of(facts: OperationFacts) -> frozenset[int]:
+    """Every feature level from which something of an operation is there."""
+    found = {facts.since}
+    for pairs in (facts.types, facts.output_types, facts.same_type_only):
+        found |= {since for _, since in pairs}
+    found |= {each.since for each in facts.configurations} | {each.since for each in facts.zero}
+    for signature in facts.signatures:
+        found |= {signature.since} | {operand.since for operand in signature.inputs}
+    return frozenset(found | {operand.since for operand in facts.outputs})
+
+
+def _bare(name: str) -> str:
+    return name.removeprefix(PREFIX)
