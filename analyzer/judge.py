@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import Protocol
 
 from analyzer.graph import DynamicType, Graph, Node, OtherType, PerChannel, Ref, RefList, TensorType
@@ -17,6 +16,7 @@ from analyzer.reasons import reason_of
 from coverage_db.cards import Card, Emission, Requirement, Status, Way
 from coverage_db.checks import CardError, wording
 from coverage_db.spec import OperandType, OperationFacts, Target
+from coverage_db.way_levels import role_since
 
 MAX_RANK = 4
 LEVELS = tuple(range(1, 9))
@@ -311,7 +311,7 @@ def _emission_level(emission: Emission, node: Node, uses: Uses, knowledge: Knowl
             return main.name
         level = max(level, since)
     if emission.roles:
-        level = max(level, *(_role_since(facts, role) for role in emission.roles))
+        level = max(level, *(role_since(facts, role) for role in emission.roles))
     if emission.filter is not None:
         matching = [
             found.since for found in facts.configurations if found.input is main and found.filter is emission.filter
@@ -323,14 +323,6 @@ def _emission_level(emission: Emission, node: Node, uses: Uses, knowledge: Knowl
     if rank is None or rank.other_since is None or tensor is None or tensor.rank in rank.from_start:
         return level
     return max(level, rank.other_since)
-
-
-@lru_cache(maxsize=1024)
-def _role_since(facts: OperationFacts, role: str) -> int:
-    found = [operand.since for signature in facts.signatures for operand in signature.inputs if operand.role == role]
-    if not found:
-        raise CardError(f"{facts.name} has no input that plays {role!r}")
-    return min(found)
 
 
 def _main_tensor(emission: Emission, node: Node, uses: Uses) -> TensorType | None:

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 
-from coverage_db.cards import Card, Status, Way
+from coverage_db.cards import Card, Way
 from coverage_db.checks import wording
 from coverage_db.documents import DocumentFormat
 from coverage_db.knowledge import Knowledge
+from coverage_db.spec import OperationFacts
 from coverage_db.tables import Row, TablePlan, integer, level, operand_type, text
+from coverage_db.way_levels import best_status, way_level, way_types
 
 
 def _differences(known: Knowledge, documents: DocumentFormat) -> Iterator[Row]:
@@ -45,7 +48,7 @@ def _ops(known: Knowledge, documents: DocumentFormat) -> Iterator[Row]:
             "op": card.op,
             "family": card.family,
             "summary": card.summary,
-            "status": _status(card).value,
+            "status": best_status(card.ways).value,
             "gap": card.gap,
             "fix": card.fix,
             "source": card.source,
@@ -60,6 +63,7 @@ def _unwritten(known: Knowledge, documents: DocumentFormat) -> Iterator[Row]:
 
 
 def _ways(known: Knowledge, documents: DocumentFormat) -> Iterator[Row]:
+    operations = _Operations({facts.name: facts for facts in known.operations})
     for card in known.cards:
         for position, way in enumerate(card.ways):
             yield {
@@ -69,8 +73,30 @@ def _ways(known: Knowledge, documents: DocumentFormat) -> Iterator[Row]:
                 "name": way.name,
                 "layout": way.layout.value,
                 "status": way.status.value,
+                "since": way_level(way, operations) if operations.has_all_of(way) else 1,
                 "bound": way.bound,
             }
+
+
+def _way_types(known: Knowledge, documents: DocumentFormat) -> Iterator[Row]:
+    operations = _Operations({facts.name: facts for facts in known.operations})
+    for card, way in _all_ways(known):
+        for kind, since in way_types(way, operations) if operations.has_all_of(way) else ():
+            yield {"way": _way_id(card, way), "type": kind.name, "since": since}
+
+
+@dataclass(frozen=True, slots=True)
+class _Operations:
+    """The operations by name."""
+
+    by_name: Mapping[str, OperationFacts]
+
+    def operation(self, name: str) -> OperationFacts:
+        return self.by_name[name]
+
+    def has_all_of(self, way: Way) -> bool:
+        """Whether every operation of a way exists; what does not is told of with all other faults, at the end."""
+        return all(emission.operation in self.by_name for emission in way.emits)
 
 
 def _emissions(known: Knowledge, documents: DocumentFormat) -> Iterator[Row]:
@@ -119,12 +145,6 @@ def _examples(known: Knowledge, documents: DocumentFormat) -> Iterator[Row]:
                 "args": json.dumps(dict(example.args)),
                 "expect": example.expect,
             }
-
-
-def _status(card: Card) -> Status:
-    """The status of the best way: exact before approximate, one operation before several."""
-    best = (Status.NATIVE, Status.LOWERED, Status.APPROXIMATE)
-    return min((way.status for way in card.ways), key=best.index, default=Status.CPU)
 
 
 def _way_id(card: Card, way: Way) -> str:
@@ -196,9 +216,17 @@ CARD_TABLES = (
             text("name"),
             text("layout"),
             text("status"),
+            level("since"),
             text("bound", required=False),
         ),
         _ways,
+    ),
+    TablePlan(
+        "way_types",
+        "An element type that a way may take as its first tensor, and the lowest feature level that has all of it.",
+        ("way", "type"),
+        (text("way", refers_to="ways.id"), operand_type("type"), level("since")),
+        _way_types,
     ),
     TablePlan(
         "emissions",

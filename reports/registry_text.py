@@ -6,11 +6,12 @@ from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from typing import Protocol
 
-from coverage_db.cards import Card, Difference, Emission, Reason, Way
+from coverage_db.cards import Card, Difference, Reason, Way
 from coverage_db.checks import wording
 from coverage_db.queries import UnknownNameError
 from coverage_db.spec import OperationFacts
 from coverage_db.status import RegistryStatus
+from coverage_db.way_levels import best_status, way_level
 from reports.table import Fit, number, table, text
 from reports.wrap import wrapped
 
@@ -51,7 +52,7 @@ class Explained:
 
 
 def op_rows(registry: Known) -> list[Row]:
-    """A row for every op: its status, the lowest level of any of its ways in float32, and what it becomes."""
+    """A row for every op: its status, the lowest level of any of its ways, and what it becomes."""
     return [_op_row(card, registry) for card in registry.cards()]
 
 
@@ -59,25 +60,13 @@ def _op_row(card: Card, registry: Known) -> Row:
     if not card.ways:
         status = "gap" if card.gap is not None else "unwritten"
         return {"name": card.op, "status": status, "level": None, "becomes": "", "summary": card.summary}
-    best = card.ways[0]
     return {
         "name": card.op,
-        "status": best.status.value,
+        "status": best_status(card.ways).value,
         "level": min(way_level(way, registry) for way in card.ways),
-        "becomes": ", ".join(dict.fromkeys(emission.operation for emission in best.emits)),
+        "becomes": ", ".join(dict.fromkeys(emission.operation for emission in card.ways[0].emits)),
         "summary": card.summary,
     }
-
-
-def way_level(way: Way, registry: Known) -> int:
-    """The lowest feature level that has every operation of a way, in its first element type."""
-    return max((_emission_level(emission, registry) for emission in way.emits), default=1)
-
-
-def _emission_level(emission: Emission, registry: Known) -> int:
-    facts = registry.operation(emission.operation)
-    fixed = facts.type_since(emission.type) if emission.type is not None else None
-    return max(facts.since, fixed or min((since for _, since in facts.types), default=facts.since))
 
 
 def operation_rows(registry: Known) -> list[Row]:
