@@ -6,6 +6,7 @@ from analyzer.graph import Node
 from lowering.draft import OperandId
 from lowering.elementwise import Elementwise
 from lowering.emitter import Emitter
+from lowering.in_floats import dequantized, quantized
 from lowering.registry import Rule, lowers
 
 _OPERATIONS = {
@@ -37,6 +38,14 @@ def hardsigmoid(node: Node, emit: Emitter) -> OperandId:
     return write.scaled(write.of("RELU6", write.shifted(x, 3.0)), 1 / 6)
 
 
+@lowers("aten.hardsigmoid.default", way="in floats")
+def quantized_hardsigmoid(node: Node, emit: Emitter) -> OperandId:
+    """Lower to RELU6(x + 3) / 6 between DEQUANTIZE and QUANTIZE."""
+    x = dequantized(emit, emit.input("self"))
+    write = Elementwise(emit, x, emit.spec(x))
+    return quantized(emit, write.scaled(write.of("RELU6", write.shifted(x, 3.0)), 1 / 6))
+
+
 @lowers("aten.hardswish.default", way="composed")
 def hardswish(node: Node, emit: Emitter) -> OperandId:
     """Lower to x * (RELU6(x + 3) / 6)."""
@@ -59,6 +68,14 @@ def leaky_relu(node: Node, emit: Emitter) -> OperandId:
     """Lower to PRELU with one slope."""
     x = emit.input("self")
     return emit.operation("PRELU", [x, emit.number(emit.real("negative_slope"), x)])
+
+
+@lowers("aten.leaky_relu.default", way="in floats")
+def quantized_leaky_relu(node: Node, emit: Emitter) -> OperandId:
+    """Lower to PRELU between DEQUANTIZE and QUANTIZE."""
+    x = dequantized(emit, emit.input("self"))
+    slope = emit.number(emit.real("negative_slope"), x)
+    return quantized(emit, emit.operation("PRELU", [x, slope], emit.spec(x)))
 
 
 @lowers("aten.leaky_relu.default", way="composed")
