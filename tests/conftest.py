@@ -4,6 +4,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
+
+# A busy machine is no fault of the code under test.
+settings.register_profile("project", deadline=None)
+settings.load_profile("project")
 
 GOLDEN = Path(__file__).parent / "golden"
 
