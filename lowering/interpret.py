@@ -82,7 +82,9 @@ def outward(array: Array, kind: TensorType, permutation: tuple[int, ...]) -> tor
         case PerTensor(scale, zero_point):
             is_signed = kind.dtype is ElementType.QINT8
             shifted = (array.astype(np.int16) - SIGNED_SHIFT).astype(np.int8) if is_signed else array
-            return torch._make_per_tensor_quantized_tensor(torch.from_numpy(shifted), scale, zero_point)
+            # Arithmetic turns an array of rank 0 into a number.
+            numbers = torch.from_numpy(np.asarray(shifted))
+            return torch._make_per_tensor_quantized_tensor(numbers, scale, zero_point)
         case quant:
             raise TypeError(f"a value is quantized as {quant}, per tensor was wanted")
 
