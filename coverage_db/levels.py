@@ -27,6 +27,11 @@ def load_levels(path: Path = LEVELS_FILE) -> tuple[Level, ...]:
     return tuple(sorted((_level(row, api_levels) for row in levels), key=lambda level: level.feature_level))
 
 
+def feature_levels(path: Path = LEVELS_FILE) -> tuple[int, ...]:
+    """The numbers of the feature levels, from lowest to highest."""
+    return tuple(level.feature_level for level in load_levels(path))
+
+
 def api_to_feature_level(api_level: int, levels: tuple[Level, ...] | None = None) -> int:
     """The feature level that comes with ``api_level`` on every device.
 

@@ -13,6 +13,7 @@ import click
 
 from coverage_db.checks import CardError
 from coverage_db.errors import BuildError
+from coverage_db.levels import LevelError
 from coverage_db.queries import Registry, RegistryError, open_registry
 from coverage_db.text import TextError
 
@@ -27,7 +28,7 @@ _format = click.option(
     help="Text for people, JSON for programs.",
 )
 _level = click.option(
-    "--feature-level", type=click.IntRange(1, 8), metavar="N", help="Only what this feature level has."
+    "--feature-level", type=click.IntRange(min=1), metavar="N", help="Only what this feature level has."
 )
 
 
@@ -35,7 +36,7 @@ def _read(question: Callable[[Registry], T]) -> T:
     """Ask the registry; what is wrong with the call or its files becomes one sentence and exit code 2."""
     try:
         return question(open_registry())
-    except (RegistryError, CardError, TextError, BuildError, OSError) as error:
+    except (RegistryError, CardError, TextError, BuildError, LevelError, OSError) as error:
         click.echo(f"nnapi-check: {' '.join(str(error).split())}", err=True)
         sys.exit(2)
 
@@ -98,6 +99,25 @@ def show_op(name: str, form: str) -> None:
     NNAPI operation (RELU), with its types, inputs and levels.
     """
     _explain(name, form)
+
+
+@ops.command("diff")
+@click.option("--from", "from_api", type=int, metavar="N", help="The lower API level.")
+@click.option("--to", "to_api", type=int, metavar="N", help="The higher API level.")
+@click.option("--from-feature-level", "from_feature", type=int, metavar="N", help="The lower feature level, instead.")
+@click.option("--to-feature-level", "to_feature", type=int, metavar="N", help="The higher feature level, instead.")
+@_format
+def diff_ops(
+    from_api: int | None, to_api: int | None, from_feature: int | None, to_feature: int | None, form: str
+) -> None:
+    """Say what a higher level adds, operation by operation, and which ops it lowers that a lower one does not.
+
+    An op is compared by the type of its first tensor; other arguments may ask for more.
+    """
+    from nnapi_check import diff_command
+
+    changes, title = _read(lambda registry: diff_command.compared(registry, from_api, to_api, from_feature, to_feature))
+    click.echo(diff_command.output(changes, title, form))
 
 
 @click.command()

@@ -1,0 +1,118 @@
+"""The commands of a registry's maintainer, as they are typed."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+
+from coverage_db.knowledge import TEXT_DIRECTORY
+from nnapi_check.cli import main
+from tests.coverage_db.header_import.made_up import FLOOR, LEVEL_9, WHIRL, header, written
+
+
+def run(*words: str | Path) -> Result:
+    return CliRunner().invoke(main, [str(word) for word in words])
+
+
+@pytest.fixture
+def text(tmp_path: Path) -> Path:
+    """A copy of the registry's text."""
+    folder = tmp_path / "text"
+    shutil.copytree(TEXT_DIRECTORY / "nnapi", folder / "nnapi")
+    return folder / "nnapi"
+
+
+def test_an_import_prints_what_it_would_take_in(text: Path, tmp_path: Path) -> None:
+    found = run("db", "import", written(tmp_path, LEVEL_9), "--directory", text)
+
+    assert found.exit_code == 0
+    assert "  + WHIRL: code 106, from level 9: TENSOR_FLOAT32, TENSOR_FLOAT16\n" in found.stdout
+    assert "  + FLOOR: TENSOR_QUANT8_ASYMM from level 9\n" in found.stdout
+    assert "  + CHANNEL_SHUFFLE: new input 3 BOOL optional from level 9\n" in found.stdout
+    assert found.stdout.endswith("7 changes to take in, which would make 108 operations; --write takes them in.\n")
+    assert not (text / "operations" / "imported.toml").exists()
+
+
+def test_an_import_with_write_takes_it_in_once(text: Path, tmp_path: Path) -> None:
+    document = written(tmp_path, LEVEL_9)
+
+    first = run("db", "import", document, "--directory", text, "--write")
+    second = run("db", "import", document, "--directory", text, "--write")
+
+    assert "Written: 7 changes. The registry now holds 108 operations." in first.stdout
+    assert "Nothing to take in: the registry has all of it. It holds 108 operations." in second.stdout
+    assert (text / "operations" / "imported.toml").exists()
+
+
+def test_an_import_says_what_it_did_not_read(text: Path, tmp_path: Path) -> None:
+    document = written(tmp_path, header(FLOOR, WHIRL.replace("up to 4", "a few")))
+
+    found = run("db", "import", document, "--directory", text)
+
+    assert "WHIRL: the rank is not understood (a few)" in found.stdout
+
+
+def test_an_import_as_json_has_all_changes(text: Path, tmp_path: Path) -> None:
+    found = run("db", "import", written(tmp_path, LEVEL_9), "--directory", text, "--format", "json")
+
+    document = json.loads(found.stdout)
+    assert document["schema_version"] == 1
+    assert (document["kind"], document["level"], document["total"]) == ("NDK header", 9, 108)
+    assert {(change["kind"], change["subject"]) for change in document["changes"]} >= {
+        ("new operation", "WHIRL"),
+        ("new element type", "FLOOR"),
+    }
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [("", "is empty"), ("int main() {}\n", "declares no OperationCode"), (LEVEL_9[:-9], "the file is not whole")],
+)
+def test_a_wrong_file_is_one_sentence_and_exit_code_2(text: Path, tmp_path: Path, content: str, message: str) -> None:
+    found = run("db", "import", written(tmp_path, content), "--directory", text, "--write")
+
+    assert found.exit_code == 2
+    assert found.stderr.startswith("nnapi-check: ")
+    assert message in found.stderr
+    assert found.stdout == ""
+
+
+def test_diff_tells_what_a_higher_api_level_adds() -> None:
+    found = run("ops", "diff", "--from", "29", "--to", "30")
+
+    assert found.exit_code == 0
+    assert found.stdout.startswith("From API level 29 (feature level 3) to API level 30 (feature level 4)\n")
+    assert "  + HARD_SWISH: from level 4" in found.stdout
+
+
+def test_diff_of_feature_levels_as_json() -> None:
+    found = run("ops", "diff", "--from-feature-level", "5", "--to-feature-level", "6", "--format", "json")
+
+    document = json.loads(found.stdout)
+    assert (document["lower"], document["higher"]) == (5, 6)
+    assert [change["operation"] for change in document["operations"] if change["is_new"]] == ["BATCH_MATMUL", "PACK"]
+
+
+def test_diff_of_api_levels_with_the_same_feature_level_says_so() -> None:
+    assert "Nothing changes" in run("ops", "diff", "--from", "31", "--to", "33").stdout
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["--from", "30", "--to", "29"], "is below API level 30"),
+        (["--from", "26", "--to", "29"], "API level 26 has no NNAPI"),
+        (["--from", "29"], "pass either --to (an API level) or --to-feature-level"),
+        (["--from", "29", "--from-feature-level", "3", "--to", "30"], "pass either --from"),
+        (["--from-feature-level", "3", "--to-feature-level", "99"], "feature level 99 does not exist"),
+    ],
+)
+def test_diff_of_levels_that_are_not_there_is_refused(words: list[str], message: str) -> None:
+    found = run("ops", "diff", *words)
+
+    assert found.exit_code == 2
+    assert message in found.stderr
