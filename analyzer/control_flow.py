@@ -167,10 +167,8 @@ def _loop_node(walk: Walk, node: torch._C.Node, body: torch._C.Block, items: Seq
     walk.depth += 1
     nodes = walk.walk_block(body)
     results = [walk.item(value) for value in body.outputs()]
-    if not _keeps_types(inputs[1:], results[1:]):
-        for draft in inputs[1:]:
-            if draft.tensor is not None:
-                draft.type, draft.tensor = DynamicType("the loop changes its shape or type"), None
+    # What one turn leaves with another type than it found it in, is not known to any turn.
+    while _forget_changed(inputs[1:], results[1:]):
         nodes = walk.walk_block(body)
         results = [walk.item(value) for value in body.outputs()]
     walk.depth -= 1
@@ -184,12 +182,16 @@ def _loop_node(walk: Walk, node: torch._C.Node, body: torch._C.Block, items: Seq
     return _control_flow(walk, node, arguments, outputs, [block])
 
 
-def _keeps_types(before: Sequence[Draft], after: Sequence[object]) -> bool:
-    return all(
-        isinstance(result, Draft) and result.type == draft.type
+def _forget_changed(before: Sequence[Draft], after: Sequence[object]) -> bool:
+    """Forget the types of carried values that a turn changes; whether there were any."""
+    changed = [
+        draft
         for draft, result in zip(before, after, strict=True)
-        if draft.tensor is not None
-    )
+        if draft.tensor is not None and not (isinstance(result, Draft) and result.type == draft.type)
+    ]
+    for draft in changed:
+        draft.type, draft.tensor = DynamicType("the loop changes its shape or type"), None
+    return bool(changed)
 
 
 def _merged(walk: Walk, value: torch._C.Value, items: Sequence[object], op: str) -> Draft:

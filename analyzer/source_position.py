@@ -50,9 +50,8 @@ class SourceFinder:
         if place is None:
             place = find_place(text)
             self._places[text] = place
-        file, _ = place
         # A node that PyTorch made itself has no text, and a traced one has every frame there is.
-        if text.strip() and not _TRACED.match(text) and (file is None or _INTERNAL.search(file)):
+        if text.strip() and not _TRACED.match(text) and not _is_users(place):
             site = self._call_site(path, node.kind().partition("::")[2].rstrip("_"))
             place = site if site != _NOWHERE else place
         return SourcePosition(place[0], place[1], path)
@@ -110,7 +109,7 @@ class SourceFinder:
                 chain = _chain(node)
                 if chain and chain == rest[: len(chain)]:
                     place = find_place(str(node.sourceRange()))
-                    if place != _NOWHERE:
+                    if _is_users(place):
                         yield place
 
     def _function_site(self, path: str, op: str) -> Place:
@@ -129,6 +128,10 @@ class SourceFinder:
         seen = self._calls_seen.get((path, op), 0)
         self._calls_seen[path, op] = seen + 1
         return matching[seen % len(matching)]
+
+
+def _is_users(place: Place) -> bool:
+    return place[0] is not None and not _INTERNAL.search(place[0])
 
 
 def _modules_along(root: torch._C.ScriptModule, names: Sequence[str]) -> list[torch._C.ScriptModule]:
@@ -162,8 +165,7 @@ def _function_calls(module: torch._C.ScriptModule) -> Iterator[tuple[str, Place]
     nearest = _NOWHERE
     for node in _nodes_in(module):
         place = find_place(str(node.sourceRange()))
-        is_known = place[0] is not None and not _INTERNAL.search(place[0])
-        nearest = place if is_known else nearest
+        nearest = place if _is_users(place) else nearest
         # TorchScript often loses the position of such a call; what was computed just before stands by it.
         if node.kind() == "prim::CallFunction" and nearest != _NOWHERE:
             yield node.inputsAt(0).node().s("name").lstrip("_"), nearest

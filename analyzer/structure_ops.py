@@ -7,6 +7,8 @@ from collections.abc import Callable, Sequence
 import torch
 
 from analyzer.drafts import Draft
+from analyzer.mutation import storage_of
+from analyzer.tensor_types import number_of_dtype
 
 UNANSWERED: tuple[object, ...] = (object(),)
 """The answer of a node that must be treated as any other op."""
@@ -85,10 +87,21 @@ def _is_none(item: object) -> bool | None:
 
 
 def _is(_node: torch._C.Node, items: Sequence[object]) -> Sequence[object]:
+    if all(isinstance(item, Draft) and item.tensor is not None for item in items):
+        return _is_one_tensor(items)
     first, second = map(_is_none, items)
     if first is None or second is None or not (first or second):
         return UNANSWERED
     return (first and second,)
+
+
+def _is_one_tensor(items: Sequence[object]) -> Sequence[object]:
+    first, second = items
+    if first is second:
+        return (True,)
+    if isinstance(first, Draft) and isinstance(second, Draft) and storage_of(first) != storage_of(second):
+        return (False,)
+    return UNANSWERED
 
 
 def _is_not(_node: torch._C.Node, items: Sequence[object]) -> Sequence[object]:
@@ -158,6 +171,30 @@ def _text(_node: torch._C.Node, items: Sequence[object]) -> Sequence[object]:
     return (str(items[0]),) if isinstance(items[0], (int, str)) else UNANSWERED
 
 
+def _dtype(_node: torch._C.Node, items: Sequence[object]) -> Sequence[object]:
+    x = items[0]
+    number = number_of_dtype(x.tensor.dtype) if isinstance(x, Draft) and x.tensor is not None else None
+    return (number,) if number is not None else UNANSWERED
+
+
+def _device(_node: torch._C.Node, items: Sequence[object]) -> Sequence[object]:
+    # A model is always captured for the CPU, wherever its tensors were when it was saved.
+    return (torch.device("cpu"),) if isinstance(items[0], Draft) else UNANSWERED
+
+
+def _device_type(_node: torch._C.Node, items: Sequence[object]) -> Sequence[object]:
+    return (items[0].type,) if isinstance(items[0], torch.device) else UNANSWERED
+
+
+def _false_of_tensor(_node: torch._C.Node, items: Sequence[object]) -> Sequence[object]:
+    return (False,) if isinstance(items[0], Draft) and items[0].tensor is not None else UNANSWERED
+
+
+def _is_quantized(_node: torch._C.Node, items: Sequence[object]) -> Sequence[object]:
+    x = items[0]
+    return (x.tensor.is_quantized,) if isinstance(x, Draft) and x.tensor is not None else UNANSWERED
+
+
 def _uninitialized(node: torch._C.Node, _items: Sequence[object]) -> Sequence[object]:
     return (None,) * node.outputsSize()
 
@@ -177,6 +214,15 @@ STRUCTURE_OPS: dict[str, StructureOp] = {
     "aten::__isnot__": _is_not,
     "aten::size": _size,
     "aten::dim": _dim,
+    "prim::dtype": _dtype,
+    "prim::device": _device,
+    "prim::type": _device_type,
+    "prim::is_quantized": _is_quantized,
+    "prim::is_nested": _false_of_tensor,
+    "prim::is_cuda": _false_of_tensor,
+    "prim::is_sparse": _false_of_tensor,
+    "prim::is_mkldnn": _false_of_tensor,
+    "prim::requires_grad": _false_of_tensor,
     "aten::__contains__": _contains,
     "aten::keys": _keys,
     "aten::values": _values,
@@ -245,5 +291,10 @@ LIST_WRITES: dict[str, ListWrite] = {
 }
 """Nodes that change a list or dictionary; each changes what the walk knows and answers the node's outputs."""
 
-LIST_OPS: dict[str, StructureOp] = {"aten::slice": _slice, "aten::add": _joined, "aten::mul": _repeated}
+LIST_OPS: dict[str, StructureOp] = {
+    "aten::slice": _slice,
+    "aten::add": _joined,
+    "aten::mul": _repeated,
+    "aten::copy": _copied,
+}
 """The same for kinds that TorchScript shares with tensors and numbers, where the first argument is a list."""

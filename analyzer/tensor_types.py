@@ -69,6 +69,11 @@ def dtype_of_number(number: int) -> torch.dtype | None:
     return _BY_NUMBER[number] if 0 <= number < len(_BY_NUMBER) else None
 
 
+def number_of_dtype(dtype: torch.dtype) -> int | None:
+    """The number that TorchScript writes for an element type, or None where it is none of ours."""
+    return _BY_NUMBER.index(dtype) if dtype in _BY_NUMBER else None
+
+
 def tensor_type(tensor: torch.Tensor) -> TensorType:
     """The type of a tensor, quantization included."""
     quant = quantization(tensor) if tensor.is_quantized else NOT_QUANTIZED

@@ -63,6 +63,7 @@ class TypingWalk:
     depth: int = 0
     _attributes: dict[str, object] = field(default_factory=dict)
     _set_attributes: set[str] = field(default_factory=set)
+    _set_now: dict[str | None, object] = field(default_factory=dict)
     _packed: PackedParameters = field(default_factory=PackedParameters)
 
     def bind(
@@ -114,6 +115,8 @@ class TypingWalk:
                 f"The model refuses {self.inputs_text} at {self.position(node, {})}: {items[0]}; "
                 "pass inputs of shapes that it accepts."
             )
+        if kind == "prim::SetAttr":
+            return self._set(node, items)
         if kind in LIST_WRITES and isinstance(items[0], (list, dict)):
             return self._list_write(node, LIST_WRITES[kind], items)
         if kind == "prim::If":
@@ -155,10 +158,24 @@ class TypingWalk:
 
     def _read(self, node: torch._C.Node) -> Iterable[NodeDraft]:
         """What is known of an attribute; one that the model itself sets is read in the run."""
+        owner = self.known[node.input().unique()]
+        path = _path_of(owner, node.s("name"))
+        if path in self._set_now:
+            self.know(node.output(), self._set_now[path])
+            return ()
         if node.s("name") in self._set_attributes:
             return (self._opaque(node, [node.s("name")], "the model sets this attribute"),)
         self.know(node.output(), self._attribute(node))
         return ()
+
+    def _set(self, node: torch._C.Node, items: Sequence[object]) -> Iterable[NodeDraft]:
+        """An attribute that the model sets: known from here on where a run surely comes here."""
+        path = _path_of(items[0], node.s("name"))
+        if path is not None:
+            self._set_now.pop(path, None)
+            if not self.depth:
+                self._set_now[path] = self.known[node.inputsAt(1).unique()]
+        return (self._opaque(node, items, "it changes the module"),)
 
     def _attribute(self, node: torch._C.Node) -> object:
         owner = self.known[node.input().unique()]
@@ -322,6 +339,12 @@ class TypingWalk:
         if value.type().kind() == "TensorType":
             return Draft(value, DynamicType(reason), None, None, is_constant=False)
         return run_time_object(value)
+
+
+def _path_of(owner: object, name: str) -> str | None:
+    if not isinstance(owner, ModulePath):
+        return None
+    return f"{owner.path}.{name}" if owner.path else name
 
 
 def literal_data(tensor: torch.Tensor) -> tuple[int | float | bool, ...] | None:

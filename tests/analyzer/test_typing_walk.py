@@ -363,3 +363,38 @@ def test_a_constant_that_takes_the_form_of_a_tensor_stays_constant(captured_of: 
     captured = captured_of(ExpandedLikeItsInput(), "f32[3,5]")
 
     assert [node.op for node in captured.graph.nodes() if not node.is_constant] == ["aten.add.Tensor"]
+
+
+class Keeps(nn.Module):
+    """Keeps a list in an attribute between two steps."""
+
+    parts: list[torch.Tensor]
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.parts = []
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        self.parts = [x]
+        self.parts.append(x * 2)
+        return torch.cat(self.parts, 1)
+
+
+def test_an_attribute_is_known_after_the_model_set_it(captured_of: Callable[..., Captured]) -> None:
+    captured = captured_of(Keeps(), "f32[2,3]")
+
+    assert ops(captured) == ["prim.SetAttr", "aten.mul.Scalar", "aten.cat.default"]
+    assert output_types(captured) == [TensorType(F32, (2, 6))]
+
+
+class Asks(nn.Module):
+    def forward(self, x: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
+        same = x is y
+        if same or x.dtype != torch.float32 or x.device.type != "cpu" or x.is_cuda or x.requires_grad:
+            return torch.relu(x)
+        return x + y
+
+
+def test_questions_about_types_are_answered(captured_of: Callable[..., Captured]) -> None:
+    assert ops(captured_of(Asks(), "f32[2,3]", "f32[2,3]")) == ["aten.add.Tensor"]
+    assert ops(captured_of(Asks(), "f64[2,3]", "f64[2,3]")) == ["aten.relu.default"]
