@@ -10,16 +10,17 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from analyzer.graph import DynamicType, Graph, Node, OtherType, PerChannel, Ref, RefList, TensorType
-from analyzer.operand_types import operand_type
+from analyzer.operand_types import copying_operation, operand_type
 from analyzer.quantities import Uses, found_words, holds
 from analyzer.reasons import reason_of
 from coverage_db.cards import Card, Emission, Requirement, Status, Way
 from coverage_db.checks import CardError, wording
+from coverage_db.levels import feature_levels
 from coverage_db.spec import OperandType, OperationFacts, Target
 from coverage_db.way_levels import role_since
 
 MAX_RANK = 4
-LEVELS = tuple(range(1, 9))
+LEVELS = feature_levels()
 
 
 class Knowledge(Protocol):
@@ -280,7 +281,7 @@ def _tensor_failure(reason: str, requirement: str, found: str, wanted: str) -> F
 
 def _judge_way(way: Way, node: Node, uses: Uses, knowledge: Knowledge, general: tuple[Failure, ...]) -> WayVerdict:
     failures = list(general)
-    level = 1
+    level = 1 if way.emits else _copy_level(node, uses, knowledge)
     for emission in way.emits:
         found = _emission_level(emission, node, uses, knowledge)
         if isinstance(found, str):
@@ -297,6 +298,16 @@ def _judge_way(way: Way, node: Node, uses: Uses, knowledge: Knowledge, general: 
         else:
             level = max(level, requirement.until + 1)
     return WayVerdict(way, None if failures else level, tuple(dict.fromkeys(failures)))
+
+
+def _copy_level(node: Node, uses: Uses, knowledge: Knowledge) -> int:
+    """The level of a copy of the output, which a way that emits nothing needs where the output leaves its part."""
+    kind = uses.graph.values[node.outputs[0]].type
+    found = operand_type(kind) if isinstance(kind, TensorType) else None
+    if found is None:
+        return 1
+    facts = knowledge.operation(copying_operation(found))
+    return max(facts.since, facts.type_since(found) or 1)
 
 
 def _emission_level(emission: Emission, node: Node, uses: Uses, knowledge: Knowledge) -> int | str:

@@ -34,3 +34,8 @@ def operand_type(tensor: TensorType) -> OperandType | None:
         case PerChannel():
             is_signed = tensor.dtype is ElementType.QINT8
             return OperandType.TENSOR_QUANT8_SYMM_PER_CHANNEL if is_signed else None
+
+
+def copying_operation(kind: OperandType) -> str:
+    """The operation that copies a tensor of this type and came first of those that can."""
+    return {OperandType.TENSOR_INT32: "SLICE", OperandType.TENSOR_BOOL8: "LOGICAL_AND"}.get(kind, "RESHAPE")

@@ -5,10 +5,9 @@ An emitter is bound to one node and way at a time. It refuses an operation that 
 
 from __future__ import annotations
 
-import math
-import struct
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
+from math import prod
 from typing import TypeVar
 
 from analyzer.graph import (
@@ -25,7 +24,7 @@ from analyzer.graph import (
     TensorType,
 )
 from analyzer.layout import NCHW_FROM_NHWC, NHWC_FROM_NCHW, LayoutPlan, axis_in_nhwc, is_trivial
-from analyzer.operand_types import SIGNED_SHIFT, operand_type
+from analyzer.operand_types import SIGNED_SHIFT, copying_operation, operand_type
 from coverage_db.cards import Way
 from coverage_db.spec import FuseCode, OperandType
 from lowering.draft import Constant, Draft, DraftOperation, OperandId, TensorSpec
@@ -38,31 +37,14 @@ from lowering.nnapi.model import (
     NoValue,
     QuantParams,
 )
+from lowering.stored_numbers import packed_numbers, stored_number
 from lowering.weights import Recipe, weight
 
 T = TypeVar("T")
 
-# What is as large or larger rounds to infinity: half a step above the largest finite number.
-_HALF_LIMIT = 65520.0
-_FLOAT_LIMIT = (2.0 - 2.0**-24) * 2.0**127
-
 
 class RuleError(Exception):
     """A rule broke what its card promises: a fault of this project, never of the user's model."""
-
-
-_STRUCTS = {
-    OperandType.TENSOR_FLOAT32: "f",
-    OperandType.FLOAT32: "f",
-    OperandType.TENSOR_FLOAT16: "e",
-    OperandType.FLOAT16: "e",
-    OperandType.TENSOR_INT32: "i",
-    OperandType.INT32: "i",
-    OperandType.TENSOR_BOOL8: "?",
-    OperandType.BOOL: "?",
-    OperandType.TENSOR_QUANT8_ASYMM: "B",
-    OperandType.TENSOR_QUANT8_ASYMM_SIGNED: "b",
-}
 
 
 class Emitter:
@@ -238,7 +220,7 @@ class Emitter:
 
     def placed(self, recipe: Recipe) -> Recipe:
         """A constant that broadcasts with rank-4 activations, in the layout that this node runs in."""
-        if not self.runs_nhwc or math.prod(recipe.shape) == 1:
+        if not self.runs_nhwc or prod(recipe.shape) == 1:
             return recipe
         return recipe.reshape(*(1,) * (4 - len(recipe.shape)), *recipe.shape).permute(*NHWC_FROM_NCHW)
 
@@ -263,7 +245,7 @@ class Emitter:
     def number(self, value: float, like: OperandId) -> OperandId:
         """A constant tensor of shape ``[1]`` with the element type of another operand."""
         spec = self.spec(like)
-        return self._immediate(TensorSpec(spec.type, (1,), spec.quant), [_stored(value, spec)])
+        return self._immediate(TensorSpec(spec.type, (1,), spec.quant), [stored_number(value, spec)])
 
     def int32(self, value: int) -> OperandId:
         """An INT32 scalar."""
@@ -292,7 +274,7 @@ class Emitter:
 
     def _immediate(self, spec: TensorSpec, values: Iterable[float]) -> OperandId:
         numbers = list(values)
-        return self.draft.add(spec, Immediate(struct.pack(f"<{len(numbers)}{_STRUCTS[spec.type]}", *numbers)))
+        return self.draft.add(spec, Immediate(packed_numbers(numbers, spec.type)))
 
     # Emission.
 
@@ -329,7 +311,15 @@ class Emitter:
     def copied(self, operand: OperandId) -> OperandId:
         """A computed copy of an operand, for a model output that must not be an input or another output."""
         spec = self.spec(operand)
-        (made,) = self._emit("RESHAPE", [operand, self.int32_tensor(spec.shape)], [spec])
+        kind = copying_operation(spec.type)
+        match kind:
+            case "SLICE":
+                inputs = [operand, self.int32_tensor([0] * len(spec.shape)), self.int32_tensor(spec.shape)]
+            case "LOGICAL_AND":
+                inputs = [operand, operand]
+            case _:
+                inputs = [operand, self.int32_tensor(spec.shape)]
+        (made,) = self._emit(kind, inputs, [spec])
         return made
 
     def _value(self, value: int) -> OperandId:
@@ -378,20 +368,3 @@ def quant_params(kind: TensorType) -> tuple[QuantParams, ChannelQuantParams | No
             return QuantParams(scale, zero_point + (SIGNED_SHIFT if kind.dtype is ElementType.QINT8 else 0)), None
         case PerChannel(scales, _, axis):
             return NOT_QUANTIZED, ChannelQuantParams(scales, axis)
-
-
-def _stored(value: float, spec: TensorSpec) -> float:
-    """A number as an operand of this type stores it; quantized types round to the nearest step."""
-    match spec.type:
-        case OperandType.TENSOR_INT32 | OperandType.INT32:
-            return int(min(2**31 - 1, max(-(2**31), value)))
-        case OperandType.TENSOR_BOOL8 | OperandType.BOOL:
-            return bool(value)
-        case OperandType.TENSOR_QUANT8_ASYMM:
-            return min(255, max(0, round(value / spec.quant.scale) + spec.quant.zero_point))
-        case OperandType.TENSOR_QUANT8_ASYMM_SIGNED:
-            return min(127, max(-128, round(value / spec.quant.scale) + spec.quant.zero_point))
-        case OperandType.TENSOR_FLOAT16 | OperandType.FLOAT16:
-            return math.copysign(math.inf, value) if abs(value) >= _HALF_LIMIT else float(value)
-        case _:
-            return math.copysign(math.inf, value) if abs(value) >= _FLOAT_LIMIT else float(value)

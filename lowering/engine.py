@@ -92,6 +92,9 @@ def _lower_node(node: Node, verdict: NodeVerdict, emitter: Emitter, rules: Mappi
     if rule is None:
         raise RuleError(f"{node.op}: no rule is registered for the way {verdict.way.name!r}")
     emitter.bind(node, verdict.way)
+    if not verdict.way.emits and (verdict.level or 1) > 1:
+        # The level is that of a copy, which only an output of the part needs.
+        emitter.spare()
     made = rule(node, emitter)
     operands: Sequence[OperandId] = (made,) if isinstance(made, int) else made
     # Outputs that a rule leaves out stand last, and its card demands that nothing reads them.
