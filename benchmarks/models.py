@@ -2,6 +2,7 @@
 
     python benchmarks/models.py                              every model at every level
     python benchmarks/models.py --model resnet18 --level 3   some of them, options repeated
+    python benchmarks/models.py --exported                   every model as a .pt2 file instead of a trace
     python benchmarks/models.py --lines found.jsonl          also write a line of JSON for each row
 
 Each model is built and converted in a process of its own, so one that fails or takes too long costs its rows only.
@@ -165,8 +166,9 @@ MODELS: dict[str, Build] = {
     "lraspp_mobilenet_v3_large": _segmentation("lraspp_mobilenet_v3_large"),
     "fcn_resnet50": _segmentation("fcn_resnet50"),
     "mlp": _mlp,
-    "mlp.pt2": _mlp,
 }
+EXPORTED = tuple(f"{name}.pt2" for name in MODELS)
+"""The same models as exported programs instead of traces."""
 
 
 def save_model(name: str, folder: Path) -> Path:
@@ -174,7 +176,7 @@ def save_model(name: str, folder: Path) -> Path:
     import torch
 
     torch.manual_seed(SEED)
-    module, inputs = MODELS[name]()
+    module, inputs = MODELS[name.removesuffix(".pt2")]()
     module.eval()
     if name.endswith(".pt2"):
         path = folder / name
@@ -330,7 +332,10 @@ def line_of(row: Row) -> str:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Print the table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--model", action="append", choices=list(MODELS), help="a model; repeatable; all by default")
+    parser.add_argument(
+        "--model", action="append", choices=[*MODELS, *EXPORTED], help="a model; repeatable; all by default"
+    )
+    parser.add_argument("--exported", action="store_true", help="all models as exported programs, not as traces")
     parser.add_argument("--level", action="append", type=int, choices=range(1, 9), help="a feature level; repeatable")
     parser.add_argument("--jobs", type=int, default=1, help="models at a time (1)")
     parser.add_argument("--timeout", type=float, default=TIMEOUT_SECONDS, help="seconds for a model at all its levels")
@@ -342,10 +347,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if given.worker:
         worker(given.worker, levels, given.folder)
         return 0
+    chosen = given.model or list(EXPORTED if given.exported else MODELS)
     print(HEADER)
     bad = 0
     with ThreadPoolExecutor(given.jobs) as pool:
-        for rows in pool.map(lambda name: run(name, levels, given.timeout), given.model or list(MODELS)):
+        for rows in pool.map(lambda name: run(name, levels, given.timeout), chosen):
             for row in rows:
                 bad += not row.is_good
                 print(line_of(row), flush=True)
