@@ -270,3 +270,29 @@ def _scaling(factor: float) -> Rule:
 
 lowers("aten.deg2rad.default", way="product")(_scaling(pi / 180))
 lowers("aten.rad2deg.default", way="product")(_scaling(180 / pi))
+
+
+@lowers("aten.hypot.default", way="composed")
+def hypot(node: Node, emit: Emitter) -> OperandId:
+    """Lower to SQRT(x^2 + y^2)."""
+    x, y = emit.input("self"), emit.input("other")
+    first, second = (Elementwise(emit, side, emit.spec(side)).mul(side, side) for side in (x, y))
+    write = Elementwise(emit, x)
+    return write.of("SQRT", write.add(first, second))
+
+
+@lowers("aten.logaddexp.default", way="composed")
+def logaddexp(node: Node, emit: Emitter) -> OperandId:
+    """Lower to MAXIMUM(x, y) - LOG(LOGISTIC(|x - y|))."""
+    x, y = emit.input("self"), emit.input("other")
+    write = Elementwise(emit, x)
+    rest = write.of("LOG", write.of("LOGISTIC", write.of("ABS", write.sub(x, y))))
+    return write.sub(write.of("MAXIMUM", x, y), rest)
+
+
+@lowers("aten.logit.default", way="composed")
+def logit(node: Node, emit: Emitter) -> OperandId:
+    """Lower to LOG(x / (1 - x))."""
+    x = emit.input("self")
+    write = Elementwise(emit, x)
+    return write.of("LOG", write.div(x, write.shifted(write.negated(x), 1.0)))

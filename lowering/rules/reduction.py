@@ -22,8 +22,10 @@ _REDUCTIONS = {
     "aten.prod.dim_int": "REDUCE_PROD",
     "aten.prod.default": "REDUCE_PROD",
     "aten.all.dim": "REDUCE_ALL",
+    "aten.all.dims": "REDUCE_ALL",
     "aten.all.default": "REDUCE_ALL",
     "aten.any.dim": "REDUCE_ANY",
+    "aten.any.dims": "REDUCE_ANY",
     "aten.any.default": "REDUCE_ANY",
 }
 _INDICES = {"aten.argmax.default": "ARGMAX", "aten.argmin.default": "ARGMIN"}
@@ -112,6 +114,13 @@ def _extreme(value: str, index: str) -> Rule:
         return reduce(emit, value, x), emit.operation(index, [x, emit.int32(axis)], emit.output_spec(1))
 
     return rule
+
+
+@lowers("aten.aminmax.default", way="operations")
+def aminmax(node: Node, emit: Emitter) -> tuple[OperandId, OperandId]:
+    """Lower to REDUCE_MIN and REDUCE_MAX."""
+    x = emit.input("self")
+    return reduce(emit, "REDUCE_MIN", x), reduce(emit, "REDUCE_MAX", x)
 
 
 def _kept_extreme(value: str, index: str) -> Rule:
