@@ -1,0 +1,103 @@
+"""How far a tensor is from PyTorch's."""
+
+import math
+
+import pytest
+import torch
+
+from lowering.numbers import FLOAT_TOLERANCE, STEPS_SHARE_TOLERANCE, compare
+
+
+def quantized(numbers: torch.Tensor) -> torch.Tensor:
+    return torch._make_per_tensor_quantized_tensor(numbers.to(torch.uint8), 0.5, 10)
+
+
+def test_equal_tensors_have_no_difference() -> None:
+    found = compare(torch.tensor([1.0, -2.0]), torch.tensor([1.0, -2.0]))
+
+    assert found.max_absolute == 0
+    assert found.max_relative == 0
+    assert found.signal_to_noise == math.inf
+    assert found.steps is None
+    assert found.is_within_tolerance
+
+
+def test_difference_is_a_share_of_the_greatest_magnitude() -> None:
+    found = compare(torch.tensor([1.0, -3.0]), torch.tensor([1.0, -4.0]))
+
+    assert found.max_absolute == 1
+    assert found.max_relative == 0.25
+    assert found.signal_to_noise == pytest.approx(10 * math.log10(17))
+    assert not found.is_within_tolerance
+
+
+@pytest.mark.parametrize(("factor", "is_within"), [(0.5, True), (2.0, False)])
+def test_float_tolerance_is_a_share_of_the_range(factor: float, is_within: bool) -> None:
+    wanted = torch.tensor([1000.0, 1.0], dtype=torch.float64)
+
+    found = compare(wanted + torch.tensor([0.0, factor * FLOAT_TOLERANCE * 1000]), wanted)
+
+    assert found.is_within_tolerance is is_within
+
+
+@pytest.mark.parametrize(
+    "found", [torch.zeros(2, 3), torch.zeros(3, 2, dtype=torch.float64), torch.zeros(6)], ids=["shape", "dtype", "rank"]
+)
+def test_tensor_of_another_form_is_infinitely_far(found: torch.Tensor) -> None:
+    numbers = compare(found, torch.zeros(3, 2))
+
+    assert numbers.max_absolute == math.inf
+    assert not numbers.is_within_tolerance
+
+
+def test_same_undefined_and_infinite_numbers_are_equal() -> None:
+    strange = torch.tensor([math.nan, math.inf, -math.inf, 1.0])
+
+    assert compare(strange, strange.clone()).is_within_tolerance
+
+
+@pytest.mark.parametrize(
+    ("found", "wanted"), [(math.nan, 1.0), (1.0, math.nan), (math.inf, 1.0), (math.inf, -math.inf)]
+)
+def test_other_undefined_and_infinite_numbers_are_far(found: float, wanted: float) -> None:
+    assert not compare(torch.tensor([found, 2.0]), torch.tensor([wanted, 2.0])).is_within_tolerance
+
+
+def test_quantized_tensors_differ_in_steps() -> None:
+    wanted = torch.arange(200)
+    off = wanted.clone()
+    off[3] += 1
+
+    found = compare(quantized(off), quantized(wanted))
+
+    assert found.steps == 1
+    assert found.steps_share == pytest.approx(1 / 200)
+    assert found.max_absolute == 0.5
+    assert found.is_within_tolerance
+
+
+def test_two_steps_or_too_many_elements_off_are_not_within_tolerance() -> None:
+    wanted = torch.arange(200)
+    far, many = wanted.clone(), wanted.clone()
+    far[3] += 2
+    many[: int(200 * STEPS_SHARE_TOLERANCE) + 1] += 1
+
+    assert not compare(quantized(far), quantized(wanted)).is_within_tolerance
+    assert not compare(quantized(many), quantized(wanted)).is_within_tolerance
+
+
+def test_real_numbers_of_a_quantized_tensor_are_counted_in_its_steps() -> None:
+    wanted = quantized(torch.arange(200)).dequantize()
+    off = wanted.clone()
+    off[7] -= 0.5
+
+    found = compare(off, wanted, step=0.5)
+
+    assert found.steps == 1
+    assert found.steps_share == pytest.approx(1 / 200)
+    assert found.is_within_tolerance
+    assert not compare(off, wanted).is_within_tolerance
+
+
+def test_empty_tensors_are_equal() -> None:
+    assert compare(torch.zeros(0, 3), torch.zeros(0, 3)).is_within_tolerance

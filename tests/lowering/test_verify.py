@@ -1,0 +1,137 @@
+"""Whether a package computes what PyTorch computes."""
+
+from pathlib import Path
+
+import pytest
+import torch
+from torch import nn
+
+from analyzer.errors import InputError
+from coverage_db.queries import open_registry
+from lowering import verify
+from lowering.convert import FactsByName
+from lowering.nnapi.host_runtime.errors import NoCompilerError
+from lowering.verify import Verification, VerifyError, verify_artifact
+from nnapi_check import convert
+
+
+class TwoParts(nn.Module):
+    """Two parts with an op between them that no operation computes, and two outputs."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.first = nn.Conv2d(3, 8, (3, 2))
+        self.second = nn.Conv2d(8, 6, (2, 3))
+
+    def forward(self, x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        middle = torch.atan(self.first(x))
+        return torch.relu(self.second(middle)), middle
+
+
+SHAPE = (1, 3, 37, 41)
+
+
+@pytest.fixture(scope="module")
+def model() -> nn.Module:
+    torch.manual_seed(5)
+    return TwoParts().eval()
+
+
+@pytest.fixture(scope="module")
+def photo() -> torch.Tensor:
+    return torch.rand(SHAPE, generator=torch.Generator().manual_seed(9))
+
+
+@pytest.fixture(scope="module")
+def package(model: nn.Module, photo: torch.Tensor, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("package") / "out.pt"
+    report = convert(model, path, [photo], feature_level=3, verify=False)
+    assert len(report.parts) == 2
+    return path
+
+
+def verified(
+    package: Path, model: nn.Module, photo: torch.Tensor, *, layers: bool = False, level: int = 3
+) -> Verification:
+    facts = FactsByName(open_registry())
+    return verify_artifact(package, model, [photo], level=level, facts=facts, with_layers=layers)
+
+
+def test_package_runs_every_part_and_is_close(package: Path, model: nn.Module, photo: torch.Tensor) -> None:
+    found = verified(package, model, photo)
+
+    assert "PyTorch's NNAPI binding" in found.ran_in
+    assert found.executions == 2
+    assert [numbers.shape for numbers in found.outputs] == [(1, 6, 34, 38), (1, 8, 35, 40)]
+    assert found.is_within_tolerance
+    assert found.layers == ()
+
+
+def test_layers_are_told_worst_first(package: Path, model: nn.Module, photo: torch.Tensor) -> None:
+    layers = verified(package, model, photo, layers=True).layers
+
+    assert {layer.part for layer in layers} == {0, 1}
+    errors = [layer.numbers.max_relative for layer in layers]
+    assert errors == sorted(errors, reverse=True)
+    assert all(layer.numbers.is_within_tolerance for layer in layers)
+
+
+def test_model_with_other_weights_is_far(package: Path, photo: torch.Tensor) -> None:
+    torch.manual_seed(99)
+
+    assert not verified(package, TwoParts().eval(), photo).is_within_tolerance
+
+
+def test_model_with_other_outputs_is_refused(package: Path, photo: torch.Tensor) -> None:
+    with pytest.raises(InputError, match="gives 2 outputs, the model gives 1"):
+        verified(package, nn.Conv2d(3, 8, (3, 2)).eval(), photo)
+
+
+def test_level_that_is_too_low_does_not_run(photo: torch.Tensor, tmp_path: Path) -> None:
+    module = nn.Sequential(nn.Conv2d(3, 8, (3, 2)), nn.Hardswish()).eval()
+    convert(module, tmp_path / "out.pt", [photo], feature_level=4, verify=False)
+
+    assert verified(tmp_path / "out.pt", module, photo, level=4).is_within_tolerance
+    with pytest.raises(VerifyError, match="HARD_SWISH"):
+        verified(tmp_path / "out.pt", module, photo, level=3)
+
+
+def test_without_a_compiler_the_interpreter_runs_part_by_part(
+    package: Path, model: nn.Module, photo: torch.Tensor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def missing(*_arguments: object) -> None:
+        raise NoCompilerError("there is no C compiler")
+
+    monkeypatch.setattr(verify, "load_host_runtime", missing)
+
+    found = verified(package, model, photo)
+
+    assert found.ran_in == "the interpreter, part by part (there is no C compiler)"
+    assert found.executions == 2
+    assert len(found.outputs) == 2
+    assert found.is_within_tolerance
+
+
+def test_wrong_weights_are_found_without_a_compiler_too(
+    package: Path, photo: torch.Tensor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def missing(*_arguments: object) -> None:
+        raise NoCompilerError("there is no C compiler")
+
+    monkeypatch.setattr(verify, "load_host_runtime", missing)
+    torch.manual_seed(99)
+
+    assert not verified(package, TwoParts().eval(), photo).is_within_tolerance
+
+
+def test_inputs_are_left_as_they_were(package: Path, model: nn.Module, photo: torch.Tensor) -> None:
+    before = photo.clone()
+
+    verified(package, model, photo, layers=True)
+
+    assert torch.equal(photo, before)
+
+
+def test_model_that_fails_by_itself_is_told(package: Path, photo: torch.Tensor) -> None:
+    with pytest.raises(InputError, match="The model itself fails on its inputs in PyTorch"):
+        verified(package, nn.Conv2d(4, 8, 3).eval(), photo)
