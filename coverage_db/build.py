@@ -23,6 +23,7 @@ from coverage_db.platform_tables import PLATFORM_TABLES
 from coverage_db.registry_key import RegistryKey, key_of
 from coverage_db.signature_tables import SIGNATURE_TABLES
 from coverage_db.tables import TablePlan
+from coverage_db.views import VIEWS
 
 TABLES: tuple[TablePlan, ...] = (*PLATFORM_TABLES, *OPERATION_TABLES, *SIGNATURE_TABLES, *CARD_TABLES)
 
@@ -51,6 +52,8 @@ def database_bytes(known: Knowledge, key: RegistryKey) -> bytes:
         for plan in TABLES:
             _fill(database, plan, known, documents)
         _check_references(database)
+        for view in VIEWS:
+            database.create_view(view.name, view.query)
         connection.commit()
         return connection.serialize()
 

@@ -10,6 +10,7 @@ from click_default_group import DefaultGroup
 
 from nnapi_check.errors import guarded
 from nnapi_check.registry_commands import db, explain, ops
+from nnapi_check.site_command import site
 
 
 @click.group(cls=DefaultGroup, default="check", default_if_no_args=False)
@@ -221,6 +222,7 @@ def inspect(file: Path, part: int | None, form: str) -> None:
 main.add_command(ops)
 main.add_command(explain)
 main.add_command(db)
+db.add_command(site)
 
 
 if __name__ == "__main__":

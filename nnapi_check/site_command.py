@@ -1,0 +1,66 @@
+"""The command that writes the registry as a site of static pages. It imports PyTorch only to measure."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import click
+
+from coverage_db.checks import CardError
+from coverage_db.errors import BuildError
+from coverage_db.queries import Registry, RegistryError, open_registry
+from coverage_db.text import TextError
+from lowering.measured_examples import (
+    NOTHING_MEASURED,
+    Measurements,
+    MeasurementsError,
+    read_measurements,
+    write_measurements,
+)
+
+
+@click.command("site")
+@click.argument("folder", metavar="DIR", type=click.Path(path_type=Path))
+@click.option("--measure", is_flag=True, help="Run every example and show its error. Takes minutes.")
+@click.option(
+    "--measurements",
+    "file",
+    type=click.Path(path_type=Path, dir_okay=False),
+    metavar="FILE",
+    help="Show the errors that FILE holds; with --measure, keep the measured ones in FILE.",
+)
+def site(folder: Path, measure: bool, file: Path | None) -> None:  # click passes it so
+    """Write the registry as a site of static pages into DIR.
+
+    The first page is the matrix of ops and feature levels, with a search;
+    every op, NNAPI operation, difference and reason has a page of its own.
+    The pages need no network and no server: open DIR/index.html.
+
+    A site that is there is replaced when the new one is complete. A DIR that
+    holds anything else is refused.
+    """
+    from reports.site.folder import SiteError, check_folder, write_site
+    from reports.site.render import site_files
+
+    try:
+        check_folder(folder)
+        registry = open_registry()
+        found = _measurements(registry, file, is_measuring=measure)
+        written = write_site(site_files(registry, found), folder)
+    except (RegistryError, CardError, TextError, BuildError, MeasurementsError, SiteError, OSError) as error:
+        click.echo(f"nnapi-check: {' '.join(str(error).split())}", err=True)
+        sys.exit(2)
+    size = f"{written.files} files, {written.total_bytes:,} bytes"
+    click.echo(f"nnapi-check: wrote {folder} ({size}); open {folder / 'index.html'}.", err=True)
+
+
+def _measurements(registry: Registry, file: Path | None, *, is_measuring: bool) -> Measurements:
+    if is_measuring:
+        from lowering.measure_examples import measure
+
+        found = measure(registry, registry.cards())
+        if file is not None:
+            write_measurements(found, file)
+        return found
+    return NOTHING_MEASURED if file is None else read_measurements(file)
