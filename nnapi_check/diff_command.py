@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import asdict
-from enum import Enum, IntEnum
 
 from coverage_db.changes import LevelChanges, level_changes
 from coverage_db.levels import LevelError, api_to_feature_level, check_feature_level
 from coverage_db.queries import Registry
+from nnapi_check.json_text import json_text
 from reports.changes_text import changes_text
 
 
@@ -42,11 +41,5 @@ def output(changes: LevelChanges, title: str, form: str) -> str:
     if form == "text":
         return changes_text(changes, title)
 
-    def plain(value: object) -> object:
-        return value.name if isinstance(value, IntEnum) else value.value if isinstance(value, Enum) else str(value)
-
-    ops = [
-        {**asdict(change), "types": [kind.name for kind in change.types], "is_newly_exact": change.is_newly_exact}
-        for change in changes.ops
-    ]
-    return json.dumps({"schema_version": 1, **asdict(changes), "ops": ops}, indent=2, default=plain)
+    ops = [{**asdict(change), "is_newly_exact": change.is_newly_exact} for change in changes.ops]
+    return json_text({"schema_version": 1, **asdict(changes), "ops": ops})

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from dataclasses import asdict
-from enum import Enum
 from pathlib import Path
 
 import click
@@ -18,6 +16,7 @@ from coverage_db.header_import.toml_text import EditError
 from coverage_db.knowledge import TEXT_DIRECTORY
 from coverage_db.levels import LevelError
 from coverage_db.text import TextError
+from nnapi_check.json_text import json_text
 from reports.import_text import import_text
 
 
@@ -32,8 +31,5 @@ def run(path: Path, directory: Path | None, *, write: bool, form: str) -> None:
 
 
 def _document(report: ImportReport) -> str:
-    def plain(value: object) -> object:
-        return value.value if isinstance(value, Enum) else str(value)
-
     changes = [{**asdict(change), "is_taken": change.is_taken} for change in report.changes]
-    return json.dumps({"schema_version": 1, **asdict(report), "changes": changes}, indent=2, default=plain)
+    return json_text({"schema_version": 1, **asdict(report), "changes": changes})

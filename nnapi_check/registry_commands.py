@@ -5,17 +5,18 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Callable, Sequence
-from dataclasses import asdict
 from pathlib import Path
 from typing import TypeVar
 
 import click
 
+from analyzer.torch_schemas import SchemaListError
 from coverage_db.checks import CardError
 from coverage_db.errors import BuildError
 from coverage_db.levels import LevelError
 from coverage_db.queries import Registry, RegistryError, open_registry
 from coverage_db.text import TextError
+from nnapi_check.json_text import json_text
 
 T = TypeVar("T")
 
@@ -36,7 +37,7 @@ def _read(question: Callable[[Registry], T]) -> T:
     """Ask the registry; what is wrong with the call or its files becomes one sentence and exit code 2."""
     try:
         return question(open_registry())
-    except (RegistryError, CardError, TextError, BuildError, LevelError, OSError) as error:
+    except (RegistryError, CardError, TextError, BuildError, LevelError, SchemaListError, OSError) as error:
         click.echo(f"nnapi-check: {' '.join(str(error).split())}", err=True)
         sys.exit(2)
 
@@ -136,7 +137,7 @@ def _explain(name: str, form: str) -> None:
     from reports.registry_text import explained
 
     found = _read(lambda registry: explained(name, registry))
-    click.echo(json.dumps(found.document, indent=2) if form == "json" else found.text)
+    click.echo(json_text(found.document) if form == "json" else found.text)
 
 
 @click.group()
@@ -184,15 +185,23 @@ def import_header(path: Path, write: bool, directory: Path | None, form: str) ->
 
 
 @db.command("status")
+@click.option("--torch", "with_torch", is_flag=True, help="Also compare with the ops of the installed PyTorch.")
+@click.option("--write", is_flag=True, help="With --torch: write the list of its schemas anew.")
 @_format
-def status(form: str) -> None:
+def status(with_torch: bool, write: bool, form: str) -> None:  # click passes it so
     """Count what the registry holds, and name what is missing.
 
     Operations that no op becomes, ops without a way, and ways and demands
-    that no example tries are listed by name.
-    """
-    from reports.registry_text import status_text
+    that no example tries are listed by name, and the last import is told.
 
-    found = _read(lambda registry: registry.status())
-    document = {"operations": found.rows("operations"), "ops": found.rows("ops"), **asdict(found)}
-    click.echo(json.dumps(document, indent=2, default=list) if form == "json" else status_text(found))
+    With --torch, PyTorch is imported, and its Core ATen ops without a card
+    and ops whose schema changed are listed too.
+    """
+    from nnapi_check import status_command
+
+    if write and not with_torch:
+        raise click.UsageError("--write belongs to --torch: it writes the list of PyTorch's schemas")
+    if write:
+        written = _read(status_command.write_list)
+        click.echo(f"nnapi-check: listed {written} ops of the installed PyTorch.", err=True)
+    click.echo(_read(lambda registry: status_command.output(registry, form, with_torch=with_torch)))

@@ -12,6 +12,7 @@ from coverage_db.queries import UnknownNameError
 from coverage_db.spec import OperationFacts
 from coverage_db.status import RegistryStatus
 from coverage_db.way_levels import best_status, way_level
+from reports.status_text import origin_lines
 from reports.table import Fit, number, table, text
 from reports.wrap import wrapped
 
@@ -216,4 +217,4 @@ def status_text(found: RegistryStatus) -> str:
         ("Requirements without an example that breaks them", found.untested_requirements),
     ):
         lines += ["", f"{title}: {len(names)}", *(wrapped(", ".join(names), "  ") if names else [])]
-    return "\n".join(lines)
+    return "\n".join([*lines, *origin_lines(found)])
