@@ -12,6 +12,7 @@ from dataclasses import replace
 from itertools import takewhile
 
 from analyzer.additions import spread_of
+from analyzer.contractions import CONTRACT, contraction_of
 from analyzer.graph import Argument, Block, Graph, Node, NodeOutput, Ref, TensorType, Value
 from analyzer.moves import Move, move_of
 from analyzer.rearrangement import Rearrangement, RearrangementTracker
@@ -72,7 +73,10 @@ class _Rewriter:
         return node if is_same else replace(node, blocks=blocks)
 
     def _replacement(self, first: Node, local: Mapping[int, Node]) -> Node | None:
-        """The node that stands for a run of moves from ``first`` on, if one can."""
+        """The node that stands for an einsum, or for a run of moves from ``first`` on, if one can."""
+        contraction = contraction_of(first, self._graph)
+        if contraction is not None:
+            return replace(first, op=CONTRACT, arguments=contraction, covers=(first.id,))
         run = self._run(first, local)
         if not run:
             return None

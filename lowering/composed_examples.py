@@ -21,6 +21,8 @@ def composed_source(op: str, tensor_of: Callable[[str], str], args: Mapping[str,
         case "nnapi_check.add_spread.default":
             wide = _numbers(args, "wide")
             return f"found = ({tensor}.reshape({wide}) + {tensor_of('other')}).reshape({tensor}.size())"
+        case "nnapi_check.contract.default":
+            return f"found = torch.einsum({args.get('equation')!r}, [{tensor}, {tensor_of('other')}])"
         case "nnapi_check.rearrange.default":
             before, order, after = (_numbers(args, name) for name in ("shape_before", "order", "shape_after"))
             return f"found = {tensor}.reshape({before}).permute({order}).reshape({after})"

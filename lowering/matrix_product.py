@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from math import prod
 
@@ -58,11 +59,18 @@ def product_one_by_one(emit: Emitter, left: str, right: str, output: TensorSpec)
     count = prod(batches)
     lefts = _matrices(emit, left, (count, rows, inner), is_turned=False)
     rights = _matrices(emit, right, (count, inner, columns), is_turned=True)
-    bias = zero_bias(emit, columns, left)
+    return pair_products(emit, lefts, rights, zero_bias(emit, columns, left), output)
+
+
+def pair_products(
+    emit: Emitter, lefts: Sequence[OperandId], rights: Sequence[OperandId], bias: OperandId, output: TensorSpec
+) -> OperandId:
+    """Each left matrix times the transposed right one, one after another, in the shape of ``output``."""
+    (rows, _), (columns, _) = emit.spec(lefts[0]).shape, emit.spec(rights[0]).shape
     piece = replace(output, shape=(rows, columns))
     pieces = [row_product(emit, a, b, bias, piece) for a, b in zip(lefts, rights, strict=True)]
-    joined = replace(output, shape=(count * rows, columns))
-    whole = pieces[0] if count == 1 else emit.operation("CONCATENATION", [*pieces, emit.int32(0)], joined)
+    joined = replace(output, shape=(len(pieces) * rows, columns))
+    whole = pieces[0] if len(pieces) == 1 else emit.operation("CONCATENATION", [*pieces, emit.int32(0)], joined)
     return reshaped(emit, whole, output.shape)
 
 
