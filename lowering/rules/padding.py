@@ -5,7 +5,7 @@ from __future__ import annotations
 from analyzer.graph import Node
 from lowering.draft import OperandId
 from lowering.emitter import Emitter
-from lowering.moves import Cut, cut, joined, paddings, repeated
+from lowering.moves import Cut, cut, joined, padded, paddings, repeated
 from lowering.registry import lowers
 from lowering.weights import full
 
@@ -29,19 +29,13 @@ def _value(emit: Emitter) -> float:
     return emit.real("value") if emit.has("value") else 0.0
 
 
-def _kept(border: tuple[int, int], size: int) -> Cut:
-    """What negative padding leaves of a dimension."""
-    before, after = (min(side, 0) for side in border)
-    return Cut(-before, size + before + after)
-
-
-def _cropped(emit: Emitter) -> OperandId:
-    x = emit.input("self")
-    borders = emit.arranged(_borders(emit))
-    sizes = emit.spec(x).shape
-    return cut(
-        emit, x, {axis: _kept(border, size) for axis, (border, size) in enumerate(zip(borders, sizes, strict=True))}
-    )
+def _cropped(emit: Emitter, x: OperandId) -> OperandId:
+    """What negative padding leaves of a tensor that has all of the positive padding."""
+    cuts = {}
+    for axis, (border, size) in enumerate(zip(emit.arranged(_borders(emit)), emit.spec(x).shape, strict=True)):
+        before, after = (min(side, 0) for side in border)
+        cuts[axis] = Cut(-before, size + before + after)
+    return cut(emit, x, cuts)
 
 
 def _grown(emit: Emitter) -> tuple[tuple[int, int], ...]:
@@ -95,13 +89,13 @@ def pad_joined(node: Node, emit: Emitter) -> OperandId:
 @lowers(*_CONSTANT, way="cropped")
 def pad_cropped(node: Node, emit: Emitter) -> OperandId:
     """Lower to STRIDED_SLICE."""
-    return _cropped(emit)
+    return _cropped(emit, emit.input("self"))
 
 
-@lowers(*_CONSTANT, way="cropped-and-padded")
-def pad_cropped_and_padded(node: Node, emit: Emitter) -> OperandId:
-    """Lower to STRIDED_SLICE and PAD."""
-    return emit.operation("PAD", [_cropped(emit), paddings(emit, _grown(emit))])
+@lowers(*_CONSTANT, way="padded-and-cropped")
+def pad_and_crop(node: Node, emit: Emitter) -> OperandId:
+    """Lower to PAD and STRIDED_SLICE, in this order, for nothing may be left of a dimension before it is padded."""
+    return _cropped(emit, padded(emit, emit.input("self"), _grown(emit)))
 
 
 @lowers(*_REFLECT, "aten.pad.default", way="mirrored")

@@ -398,3 +398,40 @@ class Asks(nn.Module):
 def test_questions_about_types_are_answered(captured_of: Callable[..., Captured]) -> None:
     assert ops(captured_of(Asks(), "f32[2,3]", "f32[2,3]")) == ["aten.add.Tensor"]
     assert ops(captured_of(Asks(), "f64[2,3]", "f64[2,3]")) == ["aten.relu.default"]
+
+
+class Accumulates(nn.Module):
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        total = x * 1
+        result = x * 1
+        for _ in range(int(x.max())):
+            total.add_(1.0)
+            result = result + total
+        return result
+
+
+def test_a_write_that_the_next_turn_reads_stays_in_place(captured_of: Callable[..., Captured]) -> None:
+    captured = captured_of(Accumulates(), "f32[2,3]", weights=True)
+
+    assert "aten.add_.Scalar" in ops(captured)
+    x = torch.full((2, 3), 3.0)
+    run = torch._C._create_function_from_graph("forward", captured.torch_graph)
+    assert torch.equal(run(captured.module, x.clone()), Accumulates()(x))
+
+
+class PicksChannels(nn.Module):
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return x[:, torch.tensor([2, 0, 1])]
+
+
+def test_a_folded_list_of_constants_is_a_list_of_values(captured_of: Callable[..., Captured]) -> None:
+    captured = captured_of(PicksChannels(), "f32[1,3,6,9]")
+
+    indices = node_of(captured, "aten.index.Tensor").arguments["indices"]
+
+    assert isinstance(indices, RefList)
+    (place, value) = indices.values
+    assert place is None
+    assert value is not None
+    assert captured.graph.values[value].is_constant
+    assert captured.graph.type_of(value) == TensorType(ElementType.INT64, (3,))
