@@ -13,7 +13,7 @@ from coverage_db.queries import Registry, open_registry
 from tests.lowering.whole_graphs import runs
 
 FLOATS = (torch.float32, torch.float16)
-TYPES = (*FLOATS, torch.int64, torch.int32)
+TYPES = (*FLOATS, torch.int64, torch.int32, torch.bool)
 NUMBERS = st.one_of(st.integers(-9, 9), st.floats(-9, 9, width=32).map(lambda number: round(number, 3)))
 
 BINARY: dict[str, Callable[..., object]] = {
@@ -28,6 +28,14 @@ BINARY: dict[str, Callable[..., object]] = {
     "floor_divide": lambda x, y: torch.floor_divide(x, y + 11),
     "remainder": lambda x, y: torch.remainder(x, y + 11),
     "where": lambda x, y: torch.where(x > y, x, y),
+    "clamp": lambda x, y: torch.clamp(x, min=y),
+    "masked_fill": lambda x, y: x.masked_fill(y > 0, 3),
+    "addcmul": lambda x, y: torch.addcmul(x, y, y, value=2),
+    "pow": lambda x, y: torch.pow(x.abs() + 1, y),
+    "bitwise_or": torch.bitwise_or,
+    "logical_and": torch.logical_and,
+    "hypot": torch.hypot,
+    "logaddexp": torch.logaddexp,
 }
 WITH_NUMBER = ("add", "sub", "mul", "rsub", "gt", "eq")
 UNARY: dict[str, Callable[[torch.Tensor], object]] = {
@@ -67,7 +75,8 @@ def tensor(shape: tuple[int, ...], dtype: torch.dtype, seed: int) -> torch.Tenso
     generator = torch.Generator().manual_seed(seed)
     if dtype.is_floating_point:
         return torch.randn(shape, generator=generator).to(dtype)
-    return torch.randint(-9, 10, shape, generator=generator).to(dtype)
+    numbers = torch.randint(-9, 10, shape, generator=generator)
+    return numbers > 0 if dtype is torch.bool else numbers.to(dtype)
 
 
 def differences(function: Callable[..., object], inputs: list[torch.Tensor], registry: Registry) -> list[object]:
@@ -99,7 +108,7 @@ def test_two_tensors(
     left, right = (tensor(shape, dtype, seed) for shape, dtype in zip(shapes.input_shapes, types, strict=True))
     function = BINARY[name]
 
-    if is_constant:
+    if is_constant and right.dim() > 0:
         assert differences(lambda x: function(x, right), [left], registry) == []
     else:
         assert differences(function, [left, right], registry) == []
