@@ -90,7 +90,8 @@ def trace(module: torch.nn.Module, inputs: Sequence[torch.Tensor]) -> torch.jit.
 @contextmanager
 def in_evaluation_mode(module: torch.nn.Module) -> Iterator[None]:
     """Put a module and all in it into evaluation mode, and afterwards back into the modes they were in."""
-    modes = [(part, part.training) for part in module.modules()]
+    # A frozen module has no mode any more.
+    modes = [(part, part.training) for part in module.modules() if hasattr(part, "training")]
     for part, _ in modes:
         part.training = False
     try:

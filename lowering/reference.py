@@ -16,8 +16,8 @@ from analyzer.torchscript import quiet
 def reference_outputs(model: Path | torch.nn.Module, inputs: Sequence[torch.Tensor]) -> tuple[torch.Tensor, ...]:
     """Every tensor that the model gives for these inputs, in order. A file is loaded anew, by PyTorch alone."""
     module = _loaded(model) if isinstance(model, Path) else model
-    # An exported module refuses eval(), so the modes are set one by one.
-    modes = {part: part.training for part in module.modules()}
+    # An exported module refuses eval(), so the modes are set one by one; a frozen module has none any more.
+    modes = {part: part.training for part in module.modules() if hasattr(part, "training")}
     try:
         for part in modes:
             part.training = False

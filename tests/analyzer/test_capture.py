@@ -9,7 +9,7 @@ from analyzer.capture import capture
 from analyzer.errors import InputError
 from analyzer.graph import ElementType, NodeOutput, Parameter, Ref, TensorType
 from analyzer.input_spec import parse_input_spec
-from analyzer.torchscript import attribute_at
+from analyzer.torchscript import attribute_at, trace
 from tests.analyzer.torch_models import Small, computed_types, scripted_file, traced_file
 
 pytestmark = pytest.mark.filterwarnings("ignore::torch.jit.TracerWarning")
@@ -38,6 +38,15 @@ def test_types_every_value_of_a_traced_file(tmp_path: Path) -> None:
 
     assert all(isinstance(value.type, TensorType) for value in graph.values)
     assert graph.type_of(graph.body.outputs[0]) == TensorType(ElementType.FLOAT32, (1, 192))
+
+
+def test_captures_a_frozen_module_that_has_no_mode_any_more() -> None:
+    x = torch.rand(1, 3, 7, 9)
+    frozen = torch.jit.freeze(trace(nn.Conv2d(3, 4, 2).eval(), [x]))
+
+    graph = capture(frozen, [x], weights=True).graph
+
+    assert [node.op for node in graph.nodes()] == ["aten.conv2d.default"]
 
 
 @pytest.mark.parametrize("model", ["mobilenet", "swin"])
