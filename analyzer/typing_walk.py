@@ -271,6 +271,9 @@ class TypingWalk:
         is_own = target.origin is None or isinstance(target.origin, GraphInput)
         if not is_own or target.is_real or self.aliases.is_read_elsewhere(target, node):
             return node, operation
+        if self.depth and target.torch_value.node().owningBlock() is not node.owningBlock():
+            # The next turn of a loop would read what this one wrote.
+            return node, operation
         try:
             result = evaluate(functional, items)
         except OpError:
