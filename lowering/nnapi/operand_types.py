@@ -30,13 +30,13 @@ def input_problems(
     for position, found in enumerate(inputs):
         if facts.main_kind == "input" and position == facts.main_index:
             continue
-        accepted = _accepted_input(facts, signature, main, inputs, position, configuration)
+        accepted = accepted_input(facts, signature, main, inputs, position, configuration)
         if found not in accepted:
             problems.append(Problem(Rule.INPUT_TYPE, found.name, names(accepted), position))
     return problems
 
 
-def _accepted_input(
+def accepted_input(
     facts: OperationFacts,
     signature: Signature,
     main: OperandType,
@@ -44,6 +44,7 @@ def _accepted_input(
     position: int,
     configuration: Configuration | None,
 ) -> Types:
+    """The types that the input at ``position`` may have. ``inputs`` are the types of all inputs."""
     operand = facts_at(signature.inputs, position, len(inputs))
     role = None if operand is None else operand.role
     if facts.configurations and role == "filter":
@@ -78,13 +79,14 @@ def output_problems(facts: OperationFacts, main: OperandType, outputs: Types) ->
     for position, found in enumerate(outputs):
         if facts.main_kind == "output" and position == facts.main_index:
             continue
-        accepted = _accepted_output(facts, main, position, len(outputs))
+        accepted = accepted_output(facts, main, position, len(outputs))
         if found not in accepted:
             problems.append(Problem(Rule.OUTPUT_TYPE, found.name, names(accepted), position, is_output=True))
     return problems
 
 
-def _accepted_output(facts: OperationFacts, main: OperandType, position: int, count: int) -> Types:
+def accepted_output(facts: OperationFacts, main: OperandType, position: int, count: int) -> Types:
+    """The types that the output at ``position`` of ``count`` may have."""
     if facts.output_types:
         return tuple(kind for kind, _ in facts.output_types)
     if facts.same_type_only and main in dict(facts.types):
