@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
@@ -31,7 +32,10 @@ class ExampleError(Exception):
 
 def measure(registry: Registry, cards: Sequence[Card]) -> Measurements:
     """Measure every example of these cards that passes. Raises ``ExampleError`` where a way refuses one."""
-    return measurements(f"PyTorch {torch.__version__}", _measured(registry, cards))
+    with warnings.catch_warnings():
+        # The examples try what PyTorch warns of as well; the reader of a measurement cannot act on it.
+        warnings.simplefilter("ignore", UserWarning)
+        return measurements(f"PyTorch {torch.__version__}", _measured(registry, cards))
 
 
 def _measured(registry: Registry, cards: Sequence[Card]) -> Iterator[MeasuredExample]:

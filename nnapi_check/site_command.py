@@ -22,7 +22,7 @@ from lowering.measured_examples import (
 
 @click.command("site")
 @click.argument("folder", metavar="DIR", type=click.Path(path_type=Path))
-@click.option("--measure", is_flag=True, help="Run every example and show its error. Takes minutes.")
+@click.option("--measure", is_flag=True, help="Run every example and show its error. Takes about a minute.")
 @click.option(
     "--measurements",
     "file",

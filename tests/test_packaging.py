@@ -72,13 +72,17 @@ def test_every_source_file_is_in_the_wheel_and_nothing_else(wheel: Path) -> None
     extra = {name for name in shipped if not (ROOT / name).is_file()}
 
     assert missing == set()
-    assert extra == {f"reports/templates/{path.name}" for path in (ROOT / "templates").iterdir()}
+    templates = ROOT / "templates"
+    files = [path for path in templates.rglob("*") if path.is_file()]
+    assert extra == {f"reports/templates/{path.relative_to(templates).as_posix()}" for path in files}
 
 
 @pytest.mark.parametrize(
     "name",
     [
         "reports/templates/report.html.j2",
+        "reports/templates/site/base.html.j2",
+        "reports/templates/site/site.js",
         "reports/schema/report-1.json",
         "coverage_db/nnapi/levels.toml",
         "coverage_db/differences.toml",

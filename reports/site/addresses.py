@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
-from urllib.parse import quote
 
 OPS = "ops"
 OPERATIONS = "operations"
@@ -34,11 +34,12 @@ def addresses(names_by_folder: dict[str, Iterable[str]]) -> Addresses:
         taken = {"index"}
         pages = found.setdefault(folder, {})
         for name in names:
-            stem = safe = "".join(letter if letter.isalnum() or letter in "._-" else "-" for letter in name) or "-"
+            # Letters that an address would have to spell otherwise than a file system are left out.
+            stem = safe = re.sub(r"[^A-Za-z0-9._-]", "-", name) or "-"
             number = 1
             while stem.lower() in taken:
                 number += 1
                 stem = f"{safe}-{number}"
             taken.add(stem.lower())
-            pages[name] = f"{folder}/{quote(stem)}.html"
+            pages[name] = f"{folder}/{stem}.html"
     return Addresses(found)

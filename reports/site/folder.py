@@ -42,17 +42,17 @@ def check_folder(folder: Path) -> None:
         return
     if not folder.is_dir():
         raise SiteError(f"{folder} is a file; name a folder for the site")
-    present = {
-        path.relative_to(folder).as_posix() for path in folder.rglob("*") if not path.is_dir() or path.is_symlink()
-    }
-    if not present and not any(folder.iterdir()):
-        return
-    strangers = sorted(present - _own_files(folder))
+    present = {path.relative_to(folder).as_posix() for path in folder.rglob("*") if not _has_entries(path)}
+    strangers = sorted(present - _own_files(folder)) if present else []
     if strangers:
         raise SiteError(
             f"{folder} holds {strangers[0]}, which is no file of a site that nnapi-check wrote;"
             " name a new or an empty folder"
         )
+
+
+def _has_entries(path: Path) -> bool:
+    return path.is_dir() and not path.is_symlink() and any(path.iterdir())
 
 
 def _own_files(folder: Path) -> set[str]:
