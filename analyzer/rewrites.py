@@ -2,7 +2,7 @@
 
 A run of reshapes and permutations goes through tensors of rank 5 or more in many networks, although what it does to
 the elements is a single permutation. Such a run becomes one node: an op of PyTorch that means the same, or one of
-the two below. Ids of nodes and values are kept, and a new node names the nodes that it ``covers``.
+those below. Ids of nodes and values are kept, and a new node names the nodes that it ``covers``.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from itertools import takewhile
 from analyzer.additions import spread_of
 from analyzer.contractions import CONTRACT, contraction_of
 from analyzer.graph import Argument, Block, Graph, Node, NodeOutput, Ref, TensorType, Value
+from analyzer.local_response import local_response_of
 from analyzer.moves import Move, move_of
 from analyzer.rearrangement import Rearrangement, RearrangementTracker
 from analyzer.shuffles import shuffle_of
@@ -26,6 +27,9 @@ REARRANGE_PARTS = "nnapi_check.rearrange_parts.default"
 
 ADD_SPREAD = "nnapi_check.add_spread.default"
 """The sum with a constant that broadcasts to ``wide``, a reshape of the input: expanded and reshaped to ``shape``."""
+
+LOCAL_RESPONSE = "nnapi_check.local_response_norm.default"
+"""The input over (``k`` + ``alpha`` * the mean of squares over ``size`` channels) to the power of ``beta``."""
 
 MAX_RANK = 4
 LONGEST_RUN = 8
@@ -73,10 +77,14 @@ class _Rewriter:
         return node if is_same else replace(node, blocks=blocks)
 
     def _replacement(self, first: Node, local: Mapping[int, Node]) -> Node | None:
-        """The node that stands for an einsum, or for a run of moves from ``first`` on, if one can."""
+        """The node that stands for an einsum, or for a run of nodes from ``first`` on, if one can."""
         contraction = contraction_of(first, self._graph)
         if contraction is not None:
             return replace(first, op=CONTRACT, arguments=contraction, covers=(first.id,))
+        response = local_response_of(first, self._graph, lambda value: self._only_reader(value, local))
+        if response is not None:
+            covers = tuple(node.id for node in response.nodes)
+            return replace(response.nodes[-1], op=LOCAL_RESPONSE, arguments=response.arguments, covers=covers)
         run = self._run(first, local)
         if not run:
             return None

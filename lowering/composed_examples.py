@@ -23,6 +23,9 @@ def composed_source(op: str, tensor_of: Callable[[str], str], args: Mapping[str,
             return f"found = ({tensor}.reshape({wide}) + {tensor_of('other')}).reshape({tensor}.size())"
         case "nnapi_check.contract.default":
             return f"found = torch.einsum({args.get('equation')!r}, [{tensor}, {tensor_of('other')}])"
+        case "nnapi_check.local_response_norm.default":
+            size, alpha, beta, k = (args[name] for name in ("size", "alpha", "beta", "k"))
+            return _local_response_source(tensor, f"{size}", f"{alpha}", f"{beta}", f"{k}")
         case "nnapi_check.rearrange.default":
             before, order, after = (_numbers(args, name) for name in ("shape_before", "order", "shape_after"))
             return f"found = {tensor}.reshape({before}).permute({order}).reshape({after})"
@@ -30,6 +33,17 @@ def composed_source(op: str, tensor_of: Callable[[str], str], args: Mapping[str,
             return _parts_source(tensor, args)
         case _:
             raise CardError(f"{op} is none of this project's ops")
+
+
+def _local_response_source(tensor: str, size: str, alpha: str, beta: str, k: str) -> str:
+    """What ``torch.nn.functional.local_response_norm`` does to an image."""
+    return (
+        f"n, c, h, w = {tensor}.size()\n"
+        f"    squares = {tensor}.mul({tensor}).view(n, 1, c, h, w)\n"
+        f"    padded = torch.ops.aten.pad(squares, [0, 0, 0, 0, {size} // 2, ({size} - 1) // 2])\n"
+        f"    means = torch.ops.aten.avg_pool3d(padded, [{size}, 1, 1], [1, 1, 1]).squeeze(1).view(n, c, h, w)\n"
+        f"    found = {tensor} / means.mul({alpha}).add({k}).pow({beta})"
+    )
 
 
 def _parts_source(tensor: str, args: Mapping[str, object]) -> str:

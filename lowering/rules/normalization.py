@@ -7,6 +7,7 @@ from math import prod, sqrt
 
 from analyzer.graph import ElementType, Node
 from lowering.draft import OperandId
+from lowering.elementwise import Elementwise
 from lowering.emitter import Emitter
 from lowering.registry import lowers
 from lowering.statistics import mean_over, standardized
@@ -160,3 +161,36 @@ def instance_norm_of_rows(node: Node, emit: Emitter) -> OperandId:
     wanted = emit.output_spec()
     axes = tuple(range(2, len(wanted.shape)))
     return _affine_by_channel(emit, standardized(emit, x, axes, emit.real("eps"), wanted))
+
+
+@lowers("nnapi_check.local_response_norm.default", way="operation")
+def local_response_norm(node: Node, emit: Emitter) -> OperandId:
+    """Lower to LOCAL_RESPONSE_NORMALIZATION, whose window has a radius and whose alpha is not divided."""
+    x, size = emit.input("self"), emit.integer("size")
+    numbers = (emit.real("k"), emit.real("alpha") / size, emit.real("beta"))
+    scalars = [emit.scalar(number, x) for number in numbers]
+    return emit.operation("LOCAL_RESPONSE_NORMALIZATION", [x, emit.int32(size // 2), *scalars])
+
+
+@lowers("nnapi_check.local_response_norm.default", way="products")
+def local_response_norm_by_products(node: Node, emit: Emitter) -> OperandId:
+    """Lower to x * POW(k + squares times a band of alpha / size, -beta)."""
+    x, size = emit.input("self"), emit.integer("size")
+    spec = emit.spec(x)
+    channels = spec.shape[-1]
+    write = Elementwise(emit, x)
+    rows = replace(spec, shape=(prod(spec.shape[:-1]), channels))
+    squares = emit.operation("RESHAPE", [write.mul(x, x), emit.int32_tensor(rows.shape)], rows)
+    dtype = emit.output_type().dtype
+    band = emit.weight(_band(channels, size, emit.real("alpha") / size, dtype))
+    bias = emit.weight(full((channels,), emit.real("k"), dtype))
+    sums = emit.operation("FULLY_CONNECTED", [squares, band, bias, emit.fuse()], rows)
+    factors = emit.operation("RESHAPE", [sums, emit.int32_tensor(spec.shape)], spec)
+    return write.mul(x, write.of("POW", factors, write.number(-emit.real("beta"))))
+
+
+def _band(channels: int, size: int, weight: float, dtype: ElementType) -> Recipe:
+    """Row i holds the weight for the channels from i - size // 2 to i + (size - 1) // 2."""
+    square, whole = (channels, channels), full((channels, channels), weight, dtype)
+    below = from_call("aten.triu.default", (whole, -(size // 2)), shape=square, dtype=dtype)
+    return from_call("aten.tril.default", (below, (size - 1) // 2), shape=square, dtype=dtype)
