@@ -1,0 +1,103 @@
+"""From a survey to a report's plain data."""
+
+import pytest
+import torch
+
+from nnapi_check import check
+from reports.compose import shown_score
+from reports.views import ModelReport
+from tests.nnapi_check.models import Tiny
+
+
+class Mixed(torch.nn.Module):
+    """A part, an op in three places that no operation computes, and something small after it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.before = Tiny()
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        y = self.before(x)
+        for _ in range(3):
+            y = torch.atan(y)
+        return torch.relu(y)
+
+
+@pytest.fixture(scope="module")
+def report() -> ModelReport:
+    torch.manual_seed(3)
+    return check(Mixed().eval(), [torch.rand(1, 3, 17, 19)], api_level=29, min_score=99)
+
+
+def test_same_reason_in_several_places_is_one_blocker(report: ModelReport) -> None:
+    (blocker,) = report.blockers
+
+    assert blocker.op == "aten.atan.default"
+    assert blocker.reason == "NNC101"
+    assert {place.file for place in blocker.places} == {__file__}
+    assert blocker.fix
+
+
+def test_nodes_tell_which_model_holds_them(report: ModelReport) -> None:
+    sides = [(node.op, node.part) for node in report.nodes]
+
+    assert sides == [
+        ("aten.conv2d.default", 0),
+        ("aten.relu.default", 0),
+        ("aten.conv2d.default", 0),
+        *[("aten.atan.default", None)] * 3,
+        ("aten.relu.default", None),
+    ]
+
+
+def test_supported_node_on_the_cpu_tells_why(report: ModelReport) -> None:
+    told = {node.op: node.kept_because for node in report.nodes if node.kept_because is not None}
+
+    assert list(told) == ["aten.relu.default"]
+    assert "NNC901" in str(told["aten.relu.default"])
+
+
+def test_sums_agree_with_the_nodes(report: ModelReport) -> None:
+    assert report.nodes_total == 7
+    assert report.nodes_on_nnapi == 3
+    assert report.multiply_adds == sum(node.multiply_adds for node in report.nodes)
+    assert report.parts[0].multiply_adds == report.multiply_adds
+    assert report.compute_coverage == 1
+    assert sum(loss.points for loss in report.losses) == pytest.approx(100 - report.score)
+
+
+def test_every_level_has_a_row_and_the_chosen_one_agrees(report: ModelReport) -> None:
+    assert [row.level for row in report.levels] == list(range(1, 9))
+    (row,) = [row for row in report.levels if row.level == report.feature_level]
+    assert (row.readiness, row.score, row.parts) == (report.readiness, report.score, len(report.parts))
+    assert row.api_levels == (29,)
+
+
+def test_gate_tells_the_score_that_was_asked_for(report: ModelReport) -> None:
+    assert not report.gate.is_passed
+    assert report.gate.reasons == (f"The score is {shown_score(report.score)}; at least 99 was asked for.",)
+
+
+def test_differences_of_the_parts_are_told_with_their_bridges(report: ModelReport) -> None:
+    told = {found.id: found for found in report.differences}
+
+    assert told["layout"].nodes == 2
+    assert told["layout"].bridge
+
+
+def test_boundary_is_told_by_its_type(report: ModelReport) -> None:
+    assert ("crosses a boundary", "f32[1,6,15,18]") in {(loss.kind, loss.what) for loss in report.losses}
+
+
+@pytest.mark.parametrize(
+    ("points", "shown"), [(100.0, "100"), (99.99999, "99.9"), (0.0, "0.0"), (71.46, "71.4"), (100.0 - 1e-12, "100")]
+)
+def test_score_is_rounded_down(points: float, shown: str) -> None:
+    assert shown_score(points) == shown
+
+
+@pytest.mark.parametrize(("level", "is_noted"), [(5, False), (6, True), (8, True)])
+def test_levels_that_no_api_level_brings_are_noted(level: int, is_noted: bool) -> None:
+    found = check(Tiny().eval(), [torch.rand(1, 3, 17, 19)], feature_level=level)
+
+    assert bool(found.notes) is is_noted
