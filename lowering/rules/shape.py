@@ -79,12 +79,14 @@ def reverse_axes(node: Node, emit: Emitter) -> OperandId:
     return _permuted(emit, range(emit.type_of("self").rank)[::-1])
 
 
-@lowers("aten.movedim.int", way="operation")
+@lowers("aten.movedim.int", "aten.movedim.intlist", way="operation")
 def movedim(node: Node, emit: Emitter) -> OperandId:
     """Lower to TRANSPOSE."""
     rank = emit.type_of("self").rank
-    order = list(range(rank))
-    order.insert(emit.integer("destination") % rank, order.pop(emit.integer("source") % rank))
+    moved = [dim % rank for dim in emit.ints("source")]
+    order = [dim for dim in range(rank) if dim not in moved]
+    for place, dim in sorted(zip((dim % rank for dim in emit.ints("destination")), moved, strict=True)):
+        order.insert(place, dim)
     return _permuted(emit, order)
 
 

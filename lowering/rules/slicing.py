@@ -144,13 +144,13 @@ def _pieces(emit: Emitter, cutter: _Cutter) -> list[OperandId]:
     return made
 
 
-@lowers(*_SPLITTING, way="slices")
+@lowers(*_SPLITTING, "aten.tensor_split.indices", way="slices")
 def split_slices(node: Node, emit: Emitter) -> list[OperandId]:
     """Lower to a STRIDED_SLICE for each output."""
     return _pieces(emit, cut)
 
 
-@lowers(*_SPLITTING, way="boxes")
+@lowers(*_SPLITTING, "aten.tensor_split.indices", way="boxes")
 def split_boxes(node: Node, emit: Emitter) -> list[OperandId]:
     """Lower to a SLICE for each output."""
     return _pieces(emit, boxed)
