@@ -6,8 +6,6 @@ import os
 import tempfile
 from pathlib import Path
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
-
 from analyzer.errors import InputError
 from reports.compose import shown_score
 from reports.console import place_words
@@ -20,6 +18,9 @@ _IN_SOURCE = Path(__file__).parent.parent / "templates"
 
 def to_html(report: ModelReport) -> str:
     """The page as text. Every name is escaped."""
+    # Only a page needs it, and a check without one should not wait for its import.
+    from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
     directory = _INSTALLED if _INSTALLED.is_dir() else _IN_SOURCE
     environment = Environment(
         loader=FileSystemLoader(directory),
