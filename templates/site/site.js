@@ -7,17 +7,23 @@ const matrix = document.getElementById("ops");
 const WORDS = { N: "native", L: "lowered", A: "approximate", "-": "later", G: "gap", U: "unwritten" };
 
 const table = matrix || document.getElementById("operations");
-const rows = [...table.tBodies].flatMap((body) =>
-  [...body.rows].filter((row) => !row.classList.contains("family")).map((row) => ({
-    row,
-    family: body.dataset.family || "",
-    since: Number(row.dataset.since || 0),
-    text: (row.cells[0].textContent + " " + (matrix ? row.dataset.b : row.cells[3].textContent)).toLowerCase(),
-    cells: [...row.cells].slice(1),
-    any: matrix ? [...row.cells].slice(1).map((cell) => cell.className) : [],
-    types: matrix ? row.dataset.t.split(" ").map((letters) => [...letters].map((letter) => WORDS[letter])) : [],
-    shown: "",
-  })));
+let found = null;
+
+// Read when it is first asked for, so that a page that nobody filters is there sooner.
+function rows() {
+  found ??= [...table.tBodies].flatMap((body) =>
+    [...body.rows].filter((row) => !row.classList.contains("family")).map((row) => ({
+      row,
+      family: body.dataset.family || "",
+      since: Number(row.dataset.since || 0),
+      text: (row.cells[0].textContent + " " + (matrix ? row.dataset.b : row.cells[3].textContent)).toLowerCase(),
+      cells: [...row.cells].slice(1),
+      any: matrix ? [...row.cells].slice(1).map((cell) => cell.className) : [],
+      types: matrix ? row.dataset.t.split(" ").map((letters) => [...letters].map((letter) => WORDS[letter])) : [],
+      shown: "",
+    })));
+  return found;
+}
 
 function draw(entry, type) {
   if (entry.shown === type) return;
@@ -25,15 +31,15 @@ function draw(entry, type) {
   const answers = type === "" ? entry.any : entry.types[Number(type)];
   entry.cells.forEach((cell, index) => {
     cell.className = answers[index];
-    cell.firstChild.textContent = answers[index];
+    cell.textContent = answers[index];
   });
 }
 
 function apply() {
   const chosen = Object.fromEntries(new FormData(form));
   const words = chosen.q.toLowerCase().split(/\s+/).filter(Boolean);
-  let found = 0;
-  for (const entry of rows) {
+  let fitting = 0;
+  for (const entry of rows()) {
     if (matrix) draw(entry, chosen.type);
     const answers = matrix ? (chosen.type === "" ? entry.any : entry.types[Number(chosen.type)]) : [];
     const fits = words.every((word) => entry.text.includes(word))
@@ -41,13 +47,13 @@ function apply() {
       && (!chosen.status || answers[Number(chosen.level) - 1] === chosen.status)
       && (!chosen.since || entry.since <= Number(chosen.since));
     entry.row.hidden = !fits;
-    found += fits ? 1 : 0;
+    fitting += fits ? 1 : 0;
   }
   for (const body of table.tBodies) {
     body.hidden = [...body.rows].every((row) => row.hidden || row.classList.contains("family"));
   }
   const noun = matrix ? "ops" : "operations";
-  count.textContent = found === rows.length ? `${found} ${noun}.` : `${found} of ${rows.length} ${noun}.`;
+  count.textContent = fitting === rows().length ? `${fitting} ${noun}.` : `${fitting} of ${rows().length} ${noun}.`;
   remember(chosen);
 }
 
@@ -71,13 +77,16 @@ function recall() {
 }
 
 form.hidden = false;
-recall();
-apply();
+form.reset();
+if (location.hash.includes("=")) {
+  recall();
+  apply();
+}
 form.addEventListener("input", apply);
 form.addEventListener("submit", (event) => event.preventDefault());
 form.addEventListener("reset", () => setTimeout(apply));
 addEventListener("hashchange", () => {
-  if (location.hash === "#content") return;
+  if (location.hash && !location.hash.includes("=")) return;
   recall();
   apply();
 });
