@@ -84,10 +84,10 @@ def operation_view(facts: OperationFacts, users: Sequence[User], cards: Sequence
         facts=tuple(_sentences(facts)),
         types=tuple(_types(facts)),
         signatures=tuple(
-            SignatureView(found.name, found.since, _counts(found.counts), tuple(_operand(row) for row in found.inputs))
+            SignatureView(found.name, found.since, _counts(found.counts), _operands(found.inputs, "input", facts))
             for found in facts.signatures
         ),
-        outputs=tuple(_operand(row) for row in facts.outputs),
+        outputs=_operands(facts.outputs, "output", facts),
         configurations=tuple(
             (
                 found.input.name,
@@ -121,7 +121,7 @@ def _sentences(facts: OperationFacts) -> Iterator[str]:
     if facts.broadcasts:
         yield "Shapes of its inputs are broadcast."
     for zero in facts.zero:
-        where = f" of inputs {', '.join(zero.inputs)}" if zero.inputs else ""
+        where = f" of input{'s' if len(zero.inputs) > 1 else ''} {', '.join(zero.inputs)}" if zero.inputs else ""
         yield f"{_ZERO_WORDS[zero.what]}{where} may be 0 from feature level {zero.since}."
     if facts.output_counts:
         yield f"Outputs: {_counts(facts.output_counts)}."
@@ -143,19 +143,24 @@ def _counts(counts: Sequence[tuple[int, int]]) -> str:
     return ", ".join(f"{count} from level {since}" for count, since in counts) or "any number"
 
 
-def _operand(facts: OperandFacts) -> OperandRow:
+def _operands(rows: Sequence[OperandFacts], kind: str, facts: OperationFacts) -> tuple[OperandRow, ...]:
+    main = facts.main_index if facts.main_kind == kind else None
+    return tuple(_operand(row, is_main=main is not None and row.index == main) for row in rows)
+
+
+def _operand(facts: OperandFacts, *, is_main: bool) -> OperandRow:
     return OperandRow(
         position=facts.span if facts.span is not None else str(facts.index),
         role=(facts.role or "").replace("_", " "),
-        type=_type(facts),
+        type=_type(facts, is_main=is_main),
         since=facts.since,
         default=_default(facts),
         rules=tuple(_rule(rule) for rule in facts.quant),
     )
 
 
-def _type(facts: OperandFacts) -> str:
-    words = "follows the main operand"
+def _type(facts: OperandFacts, *, is_main: bool) -> str:
+    words = "any of the element types above" if is_main else "follows the main operand"
     if facts.type is not None:
         words = facts.type.name
     elif facts.type_by_main:

@@ -39,7 +39,14 @@ def test_rank_layout_and_empty_batches_are_sentences(registry: Registry) -> None
 
     assert facts[0] == "Rank 4."
     assert "A flag chooses between NHWC and NCHW from feature level 3." in facts
-    assert "The batch of inputs 0 may be 0 from feature level 3." in facts
+    assert "The batch of input 0 may be 0 from feature level 3." in facts
+
+
+def test_the_main_operand_is_told_from_those_that_follow_it(registry: Registry) -> None:
+    inputs = view_of("CONV_2D", registry).signatures[0].inputs
+
+    assert inputs[0].type == "any of the element types above"
+    assert inputs[1].type == "follows the main operand, rank 4"
 
 
 def test_rules_of_quantization_are_told_in_words(registry: Registry) -> None:
