@@ -314,7 +314,7 @@ def _emission_level(emission: Emission, node: Node, uses: Uses, knowledge: Knowl
     """The lowest level that has the operation for this node's types; the refused type's name where none has."""
     facts = knowledge.operation(emission.operation)
     tensor = _main_tensor(emission, node, uses)
-    main = emission.type if emission.type is not None else (operand_type(tensor) if tensor is not None else None)
+    main = emitted_type(emission, node, uses)
     level = facts.since
     if main is not None and facts.types:
         since = facts.type_since(main)
@@ -334,6 +334,14 @@ def _emission_level(emission: Emission, node: Node, uses: Uses, knowledge: Knowl
     if rank is None or rank.other_since is None or tensor is None or tensor.rank in rank.from_start:
         return level
     return max(level, rank.other_since)
+
+
+def emitted_type(emission: Emission, node: Node, uses: Uses) -> OperandType | None:
+    """The type of the main operand of an emitted operation, or None where NNAPI has no such type."""
+    if emission.type is not None:
+        return emission.type
+    tensor = _main_tensor(emission, node, uses)
+    return None if tensor is None else operand_type(tensor)
 
 
 def _main_tensor(emission: Emission, node: Node, uses: Uses) -> TensorType | None:

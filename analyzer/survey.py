@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import Enum
 
+from analyzer.device import Device, narrowed, planning_knowledge
 from analyzer.graph import Graph, Node
 from analyzer.judge import LEVELS, Judgement, Knowledge, NodeVerdict, judge
 from analyzer.layout import LayoutPlan, plan_layout
@@ -91,10 +92,13 @@ class Survey:
         return plan
 
 
-def survey(graph: Graph, knowledge: Knowledge, target: Target) -> Survey:
-    """Judge a graph for a target. Linear in the number of nodes."""
+def survey(graph: Graph, knowledge: Knowledge, target: Target, device: Device | None = None) -> Survey:
+    """Judge a graph for a target, and for one device where its profile is given. Linear in the number of nodes."""
     judgement = judge(graph, knowledge, target)
-    return Survey(graph, {node.id: node for node in graph.nodes()}, judgement, target, knowledge)
+    nodes = {node.id: node for node in graph.nodes()}
+    if device is None:
+        return Survey(graph, nodes, judgement, target, knowledge)
+    return Survey(graph, nodes, narrowed(judgement, nodes, device), target, planning_knowledge(knowledge, device))
 
 
 def _readiness(verdicts: Mapping[int, NodeVerdict], parts: Partition) -> Readiness:

@@ -61,6 +61,18 @@ _levels = [
     click.option("--min-score", type=click.FloatRange(0, 100), metavar="X", help="Fail the gate below this score."),
     click.option("--require-ready", is_flag=True, help="Fail the gate unless one NNAPI model holds everything."),
     click.option(
+        "--registry",
+        type=click.Path(path_type=Path),
+        metavar="FILE",
+        help="Your own cards, laid over the registry: ops to leave to the CPU, and more requirements.",
+    ),
+    click.option(
+        "--device",
+        type=click.Path(path_type=Path),
+        metavar="FILE",
+        help="A device's profile (JSON): what its driver refuses is left to the CPU.",
+    ),
+    click.option(
         "--allow-pickle",
         is_flag=True,
         help="Open files that run code of their maker when opened: pickled modules. Only for files that you trust.",

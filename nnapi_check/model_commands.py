@@ -14,6 +14,7 @@ from lowering.saving import Form
 from nnapi_check.errors import say
 from nnapi_check.pipeline import Request, check_model, convert_model, verify_file
 from nnapi_check.progress import Progress
+from nnapi_check.project_file import find_project
 from reports.console import to_text, verification_lines
 from reports.json_format import to_json, verification_json
 from reports.pages import check_page, write_page
@@ -100,11 +101,21 @@ def _inputs(options: Mapping[str, object]) -> list[InputSpec] | None:
 
 
 def _request(options: Mapping[str, object]) -> Request:
+    """What is asked for: the options, and where they say nothing, the project's file."""
+    project = find_project(Path.cwd())
     api_level, feature_level, min_score = (options[name] for name in ("api_level", "feature_level", "min_score"))
+    overlay, device = (options[name] for name in ("registry", "device"))
+    names_level = api_level is not None or feature_level is not None
     return Request(
-        api_level=api_level if isinstance(api_level, int) else None,
-        feature_level=feature_level if isinstance(feature_level, int) else None,
-        min_score=min_score if isinstance(min_score, float) else None,
-        requires_ready=bool(options["require_ready"]),
+        api_level=api_level if isinstance(api_level, int) else None if names_level else project.api_level,
+        feature_level=feature_level
+        if isinstance(feature_level, int)
+        else None
+        if names_level
+        else project.feature_level,
+        min_score=min_score if isinstance(min_score, float) else project.min_score,
+        requires_ready=bool(options["require_ready"]) or project.requires_ready,
         allow_pickle=bool(options["allow_pickle"]),
+        overlay=overlay if isinstance(overlay, Path) else project.registry,
+        device=device if isinstance(device, Path) else project.device,
     )

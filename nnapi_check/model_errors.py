@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from analyzer.errors import InputError
 from coverage_db.checks import CardError
+from coverage_db.device_profile import DeviceProfileError
 from coverage_db.documents import DocumentError
 from coverage_db.errors import BuildError
 from coverage_db.levels import LevelError
+from coverage_db.overlay import OverlayError
 from coverage_db.queries import RegistryError
 from coverage_db.text import TextError
 from lowering.border import BorderError
@@ -19,7 +21,7 @@ from lowering.nnapi.serialize import NotSerializableError
 from lowering.recipe_types import RecipeError
 from lowering.verify import VerifyError as VerifyError
 
-USER_ERRORS = (InputError, LevelError)
+USER_ERRORS = (InputError, LevelError, OverlayError, DeviceProfileError)
 """What is wrong with the user's input or call."""
 
 FAULTS = (

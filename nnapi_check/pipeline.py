@@ -10,6 +10,7 @@ from pathlib import Path
 import torch
 
 from analyzer.capture import Captured, capture
+from analyzer.device import Device
 from analyzer.errors import InputError
 from analyzer.file_kind import FileKind, kind_of
 from analyzer.graph import Graph
@@ -18,10 +19,14 @@ from analyzer.model_file import unpickled
 from analyzer.rewrites import rewrite
 from analyzer.survey import Plan, Survey, survey
 from analyzer.torchscript import quantized_as_on_phones
+from coverage_db.device_profile import read_device_profile
 from coverage_db.levels import api_to_feature_level, check_feature_level
+from coverage_db.overlay import with_overlay
 from coverage_db.queries import Registry, open_registry
+from coverage_db.spec import OperandType
 from lowering.artifact import open_artifact
 from lowering.convert import FactsByName, convert, lower_plan, output_steps
+from lowering.device_check import refused_nodes
 from lowering.engine import LoweredPart
 from lowering.package import PackageOptions
 from lowering.saving import Form, check_writable, save_package
@@ -39,13 +44,18 @@ Inputs = Sequence[torch.Tensor] | Sequence[InputSpec]
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """What a user asks for: exactly one of ``api_level`` and ``feature_level``, and the gate to pass."""
+    """What a user asks for: exactly one of ``api_level`` and ``feature_level``, and the gate to pass.
+
+    ``overlay`` is a file of cards to lay over the registry, ``device`` the profile of a device.
+    """
 
     api_level: int | None = None
     feature_level: int | None = None
     min_score: float | None = None
     requires_ready: bool = False
     allow_pickle: bool = False
+    overlay: Path | None = None
+    device: Path | None = None
 
     def level(self) -> int:
         """The feature level that is asked for."""
@@ -81,19 +91,45 @@ def check_model(
     progress.stage("capturing")
     captured = capture(model, inputs, weights=weights, allow_pickle=request.allow_pickle)
     progress.stage("judging")
-    registry = open_registry()
-    found = survey(rewritten(captured), registry, registry.target(TARGET))
-    plan = found.at(level)
-    progress.stage("lowering")
-    lowered = lower_plan(found, plan, FactsByName(registry))
+    registry = open_registry() if request.overlay is None else with_overlay(open_registry(), request.overlay)
+    found, plan, lowered, notes = _planned(rewritten(captured), registry, level, request, progress)
     circumstances = Circumstances(
         tool_version=tool_version(),
         torch_version=str(torch.__version__),
         api_level=request.api_level,
         min_score=request.min_score,
         requires_ready=request.requires_ready,
+        notes=notes,
     )
     return Checked(captured, found, plan, lowered, registry, compose(found, plan, lowered, registry, circumstances))
+
+
+def _planned(
+    graph: Graph, registry: Registry, level: int, request: Request, progress: Progress
+) -> tuple[Survey, Plan, tuple[LoweredPart, ...], tuple[str, ...]]:
+    """The survey, plan and lowered parts for a level, and notes on the overlay and the device that they are for.
+
+    Where the device refuses an operation that only lowering brings in, the node that it is for is left to the CPU, and
+    the rest is planned again.
+    """
+    facts = FactsByName(registry)
+    notes: tuple[str, ...] = (
+        () if request.overlay is None else (f"The cards of {request.overlay.name} are laid over the registry.",)
+    )
+    profile = None if request.device is None else read_device_profile(request.device, facts)
+    if profile is not None:
+        notes += (f"Judged for {profile.device}, by its profile.",)
+    refused: dict[int, tuple[str, OperandType | None]] = {}
+    while True:
+        device = None if profile is None else Device(profile, dict(refused))
+        found = survey(graph, registry, registry.target(TARGET), device)
+        plan = found.at(level)
+        progress.stage("lowering")
+        lowered = lower_plan(found, plan, facts)
+        more = {} if profile is None else refused_nodes(lowered, profile, facts)
+        if not more:
+            return found, plan, lowered, notes
+        refused |= more
 
 
 def unpickled_once(model: Model, *, allow_pickle: bool) -> Model:

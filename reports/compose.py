@@ -45,13 +45,14 @@ class Texts(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Circumstances:
-    """What a report says besides the survey: who made it, for which target, and the gate that was asked for."""
+    """What a report says besides the survey: who made it, for which target, the gate that was asked for, and notes."""
 
     tool_version: str
     torch_version: str
     api_level: int | None
     min_score: float | None = None
     requires_ready: bool = False
+    notes: tuple[str, ...] = ()
 
 
 def compose(
@@ -69,7 +70,7 @@ def compose(
         target=survey.target.name,
         feature_level=plan.level,
         api_level=circumstances.api_level,
-        notes=tuple(_notes(plan.level, circumstances.api_level, texts)),
+        notes=(*_notes(plan.level, circumstances.api_level, texts), *circumstances.notes),
         readiness=plan.readiness.value,
         score=plan.score.points,
         lowest_ready_level=survey.lowest_ready_level(),
