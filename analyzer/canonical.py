@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 import torch
 
 from analyzer.drafts import Draft, ObjectAttribute, drafts_in
-from analyzer.graph import TensorType
+from analyzer.graph import Literal, TensorType
 from analyzer.operations import Operation
 from analyzer.tensor_types import dtype_of_number, element_type
 
@@ -19,6 +19,10 @@ _TRANSPOSED_ARGUMENTS = ("input", "weight", "bias", "stride", "padding", "output
 _POOLING = frozenset({f"aten.{kind}_pool{rank}d.default" for kind in ("max", "avg") for rank in (1, 2, 3)}) | frozenset(
     f"aten.max_pool{rank}d_with_indices.default" for rank in (2, 3)
 )
+
+
+_NUMBERS = frozenset({"other", "exponent", "value", "min", "max"})
+"""Arguments that are tensors by their schema, for which a number serves as well."""
 
 
 def op_name(operation: Operation) -> str:
@@ -36,7 +40,7 @@ def plain_arguments(operation: Operation, items: Sequence[object]) -> dict[str, 
 
 def canonical(op: str, arguments: Mapping[str, object]) -> tuple[str, dict[str, object]]:
     """The name and arguments that cards know for this call."""
-    arguments = dict(arguments)
+    arguments = {name: _number(item) if name in _NUMBERS else item for name, item in arguments.items()}
     if op in _CONVOLUTIONS:
         op, arguments = _convolution(op, arguments)
     if op.startswith("aten.conv") and op.endswith(".padding"):
@@ -63,6 +67,14 @@ def _plain(kind: str, length: int | None, item: object) -> object:
         return item * length
     # TorchScript may append to a list after this op has read it.
     return list(item) if isinstance(item, list) else item
+
+
+def _number(item: object) -> object:
+    """A number that a trace wrote as a tensor of rank 0, of the element type that PyTorch gives to numbers."""
+    if not isinstance(item, Draft) or not isinstance(item.origin, Literal) or item.tensor is None:
+        return item
+    is_number = item.tensor.dim() == 0 and item.tensor.dtype in (torch.float64, torch.int64)
+    return item.tensor.item() if is_number and item.is_real else item
 
 
 def _convolution(op: str, arguments: dict[str, object]) -> tuple[str, dict[str, object]]:
