@@ -151,28 +151,41 @@ def _kept_because(found: DroppedPart | None, survey: Survey, texts: Texts) -> st
 
 
 def _blockers(nodes: Sequence[NodeView]) -> tuple[BlockerView, ...]:
-    groups: dict[tuple[str, str, str], list[tuple[NodeView, FailureView]]] = {}
+    """One blocker for each reason, those of one op together: what is in the nearest way first, then the others."""
+    groups: dict[tuple[str, str, str, bool], list[tuple[NodeView, FailureView]]] = {}
     for node in nodes:
+        nearest = _nearest_way(node.failures)
         for failure in node.failures:
-            groups.setdefault((failure.reason, node.op, failure.requirement), []).append((node, failure))
-    found = [
-        BlockerView(
-            reason=reason,
-            title=members[0][1].title,
-            op=op,
-            requirement=requirement,
-            wanted=members[0][1].wanted,
-            because=members[0][1].because,
-            fix=members[0][1].fix,
-            places=tuple(
-                dict.fromkeys(
-                    PlaceView(node.op, node.module, node.file, node.line, failure.found) for node, failure in members
-                )
-            ),
-        )
-        for (reason, op, requirement), members in groups.items()
-    ]
-    return tuple(sorted(found, key=lambda blocker: (-len(blocker.places), blocker.reason, blocker.op)))
+            key = (node.op, failure.reason, failure.requirement, failure.way not in ("", nearest))
+            groups.setdefault(key, []).append((node, failure))
+    found = [_blocker(members, is_alternative=key[3]) for key, members in groups.items()]
+    most = {op: max(len(blocker.places) for blocker in found if blocker.op == op) for op in {key[0] for key in groups}}
+    return tuple(sorted(found, key=lambda made: (-most[made.op], made.op, made.is_alternative, -len(made.places))))
+
+
+def _nearest_way(failures: Sequence[FailureView]) -> str:
+    """The way that is easiest to open: one that a higher level opens, else the one with the fewest failures."""
+    ways: dict[str, list[FailureView]] = {}
+    for failure in failures:
+        ways.setdefault(failure.way, []).append(failure)
+    by_level = (way for way, found in ways.items() if way and all(failure.reason == "NNC201" for failure in found))
+    return next(by_level, next((way for way in ways if way), ""))
+
+
+def _blocker(members: Sequence[tuple[NodeView, FailureView]], *, is_alternative: bool) -> BlockerView:
+    node, failure = members[0]
+    places = (PlaceView(node.op, node.module, node.file, node.line, found.found) for node, found in members)
+    return BlockerView(
+        reason=failure.reason,
+        title=failure.title,
+        op=node.op,
+        requirement=failure.requirement,
+        wanted=failure.wanted,
+        because=failure.because,
+        fix=failure.fix,
+        is_alternative=is_alternative,
+        places=tuple(dict.fromkeys(places)),
+    )
 
 
 def _differences(nodes: Sequence[NodeView], texts: Texts) -> tuple[DifferenceView, ...]:

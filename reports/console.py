@@ -11,6 +11,7 @@ from reports.views import BlockerView, ModelReport, NodeView, NumbersView, Place
 from reports.wrap import wrapped
 
 PLACES_SHOWN = 5
+ALTERNATIVES_SHOWN = 2
 LOSSES_SHOWN = 8
 LAYERS_SHOWN = 12
 
@@ -95,10 +96,19 @@ def _blockers(report: ModelReport, paint: Paint) -> Iterator[str]:
     if not report.blockers:
         return
     yield from _heading("What stays on the CPU, and why", paint)
+    alternatives = 0
     for index, blocker in enumerate(report.blockers):
-        if index:
-            yield ""
-        yield from _blocker(blocker, paint)
+        if not blocker.is_alternative:
+            yield from [] if index == 0 else [""]
+            yield from _blocker(blocker, paint)
+            alternatives = 0
+            continue
+        alternatives += 1
+        if alternatives <= ALTERNATIVES_SHOWN:
+            yield from wrapped(f"{blocker.wanted} ({blocker.reason}). {blocker.fix}", "  or:     ")
+        if index + 1 == len(report.blockers) or not report.blockers[index + 1].is_alternative:
+            rest = alternatives - ALTERNATIVES_SHOWN
+            yield from [f"          or {_count(rest, 'other way')}"] if rest > 0 else []
 
 
 def _blocker(blocker: BlockerView, paint: Paint) -> Iterator[str]:

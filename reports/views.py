@@ -58,7 +58,10 @@ class PlaceView:
 
 @dataclass(frozen=True, slots=True)
 class BlockerView:
-    """All nodes that stay on the CPU for one reason: the same requirement of the same op."""
+    """All nodes that stay on the CPU for one reason: the same requirement of the same op.
+
+    ``is_alternative`` means that it is in the way of another way than the nearest one: no need to mend both.
+    """
 
     reason: str
     title: str
@@ -67,6 +70,7 @@ class BlockerView:
     wanted: str
     because: str
     fix: str
+    is_alternative: bool
     places: tuple[PlaceView, ...]
 
 

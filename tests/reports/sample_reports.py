@@ -30,6 +30,16 @@ CEIL_MODE = FailureView(
     because="MAX_POOL_2D has no dilation.",
     fix="Use a larger kernel without dilation, or pool twice.",
 )
+SMALL_KERNEL = FailureView(
+    reason="NNC402",
+    title="An argument has a value that NNAPI cannot express",
+    requirement="one-cell",
+    way="strided",
+    found="kernel_size is (3, 2)",
+    wanted="kernel_size is (1, 1)",
+    because="This way takes every other cell.",
+    fix="Pass kernel_size=1.",
+)
 UNKNOWN_OP = FailureView(
     reason="NNC103",
     title="Nothing is known of this op",
@@ -65,7 +75,7 @@ def node(index: int, op: str, part: int | None, *failures: FailureView, work: in
     )
 
 
-def blocker(failure: FailureView, op: str, *places: PlaceView) -> BlockerView:
+def blocker(failure: FailureView, op: str, *places: PlaceView, is_alternative: bool = False) -> BlockerView:
     """A blocker of the sample."""
     return BlockerView(
         failure.reason,
@@ -75,6 +85,7 @@ def blocker(failure: FailureView, op: str, *places: PlaceView) -> BlockerView:
         failure.wanted,
         failure.because,
         failure.fix,
+        is_alternative,
         places,
     )
 
@@ -184,6 +195,7 @@ def mixed_report() -> ModelReport:
         ),
         blockers=(
             blocker(CEIL_MODE, "aten.max_pool2d.default", *pools),
+            blocker(SMALL_KERNEL, "aten.max_pool2d.default", *pools, is_alternative=True),
             blocker(UNKNOWN_OP, "mylib.whiten.default", place(nodes[20])),
         ),
         differences=(
