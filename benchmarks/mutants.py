@@ -43,7 +43,7 @@ _FUNCTIONS = (ast.FunctionDef, ast.Lambda)
 
 @dataclass(frozen=True, slots=True)
 class Mutant:
-    """One change. ``first`` and ``last`` are the lines of the statement in which it lies.
+    """One change. ``first`` and ``last`` are the lines of the statement in which it lies, ``column`` that of the node.
 
     ``is_top_level`` says that the statement runs at import, so that every test may notice. ``number`` counts the
     mutants of the file.
@@ -52,6 +52,7 @@ class Mutant:
     path: Path
     first: int
     last: int
+    column: int
     is_top_level: bool
     kind: str
     before: str
@@ -59,7 +60,7 @@ class Mutant:
     number: int
 
     def __str__(self) -> str:
-        return f"{self.path}:{self.first} {self.kind}: {self.before} -> {self.after}"
+        return f"{self.path}:{self.first}:{self.column} {self.kind}: {self.before} -> {self.after}"
 
 
 @dataclass(slots=True)
@@ -81,6 +82,7 @@ def find_mutants(path: Path) -> Iterator[Mutant]:
             path=path,
             first=place.statement.lineno,
             last=_last_line(place.statement),
+            column=getattr(place.node, "col_offset", 0),
             is_top_level=place.is_top_level,
             kind=kind,
             before=_words(place.node),

@@ -54,24 +54,24 @@ def test_accepts_branches_that_leave_dimensions_open(shape: tuple[int, ...]) -> 
     assert rules(conditional(then=unary("RELU", shape=shape))) == set()
 
 
-@pytest.mark.parametrize(
-    "model",
-    [
-        conditional(then=branch((2, 4))),
-        conditional(then=branch((6,))),
-        conditional(otherwise=unary("ABS", I32)),
-        conditional(then=add()),
-        with_input(conditional(), 0, given(BOOL8, (2,))),
-        with_input(conditional(), 0, given(BOOL8, UNKNOWN_RANK)),
-        with_output(conditional(), 0, computed(F32, (3, 2))),
-        loop(condition=unary("ABS", shape=(1,))),
-        loop(condition=single("LESS", [given(F32, (2,)), weights(F32, (2,))], [computed(BOOL8, (2,))])),
-        loop(body=unary("ABS", shape=(2,))),
-        loop(body=single("CAST", [given(F32, (1,))], [computed(I32, (1,))])),
-        loop(body=add((1,))),
-        loop(body=two_outputs()),
-    ],
-)
+MISFITS = [
+    conditional(then=branch((2, 4))),
+    conditional(then=branch((6,))),
+    conditional(otherwise=unary("ABS", I32)),
+    conditional(then=add()),
+    with_input(conditional(), 0, given(BOOL8, (2,))),
+    with_input(conditional(), 0, given(BOOL8, UNKNOWN_RANK)),
+    with_output(conditional(), 0, computed(F32, (3, 2))),
+    loop(condition=unary("ABS", shape=(1,))),
+    loop(condition=single("LESS", [given(F32, (2,)), weights(F32, (2,))], [computed(BOOL8, (2,))])),
+    loop(body=unary("ABS", shape=(2,))),
+    loop(body=single("CAST", [given(F32, (1,))], [computed(I32, (1,))])),
+    loop(body=add((1,))),
+    loop(body=two_outputs()),
+]
+
+
+@pytest.mark.parametrize("model", MISFITS)
 def test_rejects_models_that_do_not_fit(model: Model) -> None:
     assert rules(model) == {Rule.CONTROL_FLOW}
 

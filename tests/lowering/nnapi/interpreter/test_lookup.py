@@ -160,3 +160,7 @@ def test_the_same_seeds_give_the_same_draws_and_zeros_give_others() -> None:
     np.testing.assert_array_equal(draws(logits, 50, (3, 4)), draws(logits, 50, (3, 4)))
     assert (draws(logits, 50, (3, 4)) != draws(logits, 50, (4, 3))).any()
     assert (draws(logits, 50, (0, 0)) != draws(logits, 50, (0, 0))).any()
+
+
+def test_no_draws_may_be_asked_for() -> None:
+    assert draws(random(2, 5), 0, (3, 4)).shape == (2, 0)

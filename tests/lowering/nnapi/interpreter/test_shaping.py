@@ -185,3 +185,8 @@ def test_moves_keep_every_type_of_element() -> None:
 
     assert y.dtype == np.int8
     assert y.tolist() == [[-128], [0], [127]]
+
+
+def test_concatenation_fails_by_name_where_another_dimension_differs() -> None:
+    with pytest.raises(ExecutionError, match="differ in more than dimension 0"):
+        compute("CONCATENATION", tensor(random(2, 3, 4)), tensor(random(2, 5, 4)), 0)
