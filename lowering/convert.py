@@ -14,9 +14,9 @@ from coverage_db.queries import UnknownNameError
 from coverage_db.spec import OperationFacts
 from lowering.crossing import border_of, permutation_of
 from lowering.engine import LoweredPart, lower_part
-from lowering.manifest import HeldValue
 from lowering.nnapi.serialize import serialize
-from lowering.package import Package, PackagedPart, PackageOptions, build_package
+from lowering.packaging.manifest import HeldValue
+from lowering.packaging.package import Package, PackagedPart, PackageOptions, build_package
 from lowering.registry import rules
 
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 from analyzer.graph import NOT_QUANTIZED, ElementType, Graph, PerTensor, TensorType
 from analyzer.layout import NHWC_FROM_NCHW
 from coverage_db.spec import OperandType
-from lowering.border import Border
 from lowering.emitter import RuleError
 from lowering.engine import Crossing, LoweredPart
 from lowering.nnapi.model import Operand, UnknownRank
+from lowering.packaging.border import Border
 
 _ELEMENT_TYPES = {
     OperandType.TENSOR_FLOAT32: ElementType.FLOAT32,

@@ -27,6 +27,7 @@ from analyzer.layout import NCHW_FROM_NHWC, NHWC_FROM_NCHW, LayoutPlan, axis_in_
 from analyzer.operand_types import SIGNED_SHIFT, copying_operation, operand_type
 from coverage_db.cards import Way
 from coverage_db.spec import FuseCode, OperandType
+from lowering.compositions.stored_numbers import packed_numbers, stored_number
 from lowering.draft import Constant, Draft, DraftOperation, OperandId, TensorSpec
 from lowering.nnapi.model import (
     NOT_QUANTIZED,
@@ -37,7 +38,6 @@ from lowering.nnapi.model import (
     NoValue,
     QuantParams,
 )
-from lowering.stored_numbers import packed_numbers, stored_number
 from lowering.weights import Recipe, weight
 
 T = TypeVar("T")

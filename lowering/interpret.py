@@ -10,12 +10,12 @@ import torch
 
 from analyzer.graph import ElementType, Graph, NotQuantized, PerTensor, TensorType
 from analyzer.operand_types import SIGNED_SHIFT
-from lowering.border import Border
 from lowering.crossing import border_of, permutation_of, torch_type
 from lowering.engine import LoweredPart
 from lowering.nnapi.interpreter.execute import prepare
 from lowering.nnapi.interpreter.kernels import Array
-from lowering.recipe_torch import TensorOf, evaluate
+from lowering.packaging.border import Border
+from lowering.packaging.recipe_torch import TensorOf, evaluate
 
 
 @dataclass(frozen=True, slots=True)

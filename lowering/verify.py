@@ -12,14 +12,14 @@ from analyzer.capture import capture
 from analyzer.errors import InputError
 from analyzer.tensor_types import tensor_type
 from coverage_db.spec import OperationFacts
-from lowering.artifact import Artifact, ArtifactPart, open_artifact
 from lowering.interpret import inward, outward, stored
-from lowering.manifest import PartRecord
 from lowering.nnapi.host_runtime.errors import HostRuntimeError
 from lowering.nnapi.host_runtime.runtime import HostRuntime, load_host_runtime
 from lowering.nnapi.interpreter.execute import prepare
 from lowering.nnapi.serialize import Malformed, deserialize
 from lowering.numbers import Numbers, compare
+from lowering.packaging.artifact import Artifact, ArtifactPart, open_artifact
+from lowering.packaging.manifest import PartRecord
 from lowering.reference import flat_tensors, graph_values, reference_outputs
 
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from math import prod
 
 from analyzer.graph import NOT_QUANTIZED, ElementType, NotQuantized, PerChannel, PerTensor, Quantization, TensorType
-from lowering.recipe_types import (
+from lowering.packaging.recipe_types import (
     FLOAT_TYPES,
     PLAIN_TYPES,
     STORED_TYPES,

@@ -75,7 +75,7 @@ def convert(
     stores an example input in it, and ``layers`` compares layer by layer. The report's ``verification`` has the
     numbers; its ``artifact`` is None, and nothing was written, where the gate was not passed.
     """
-    from lowering.saving import Form
+    from lowering.packaging.saving import Form
     from nnapi_check.pipeline import Request, convert_model
     from nnapi_check.progress import Progress
 

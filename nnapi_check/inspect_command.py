@@ -13,13 +13,13 @@ from analyzer.errors import InputError
 from analyzer.input_spec import format_type
 from coverage_db.queries import open_registry
 from coverage_db.spec import OperationFacts
-from lowering.artifact import Artifact, ArtifactPart, open_artifact
-from lowering.border import Border
 from lowering.interpret import stored
-from lowering.manifest import PartRecord
 from lowering.nnapi.disassembly import BufferEntry, Disassembly, OperandEntry, disassemble, write_disassembly
 from lowering.nnapi.model import Model, Operand, UnknownRank
 from lowering.nnapi.serialize import Malformed, deserialize
+from lowering.packaging.artifact import Artifact, ArtifactPart, open_artifact
+from lowering.packaging.border import Border
+from lowering.packaging.manifest import PartRecord
 from reports.paint import printable
 
 SCHEMA_VERSION = 1

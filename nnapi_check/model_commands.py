@@ -10,7 +10,7 @@ from pathlib import Path
 import click
 
 from analyzer.input_spec import InputSpec, parse_input_spec
-from lowering.saving import Form
+from lowering.packaging.saving import Form
 from nnapi_check.errors import say
 from nnapi_check.pipeline import Request, check_model, convert_model, verify_file
 from nnapi_check.progress import Progress

@@ -11,14 +11,14 @@ from coverage_db.levels import LevelError
 from coverage_db.overlay import OverlayError
 from coverage_db.queries import RegistryError
 from coverage_db.text import TextError
-from lowering.border import BorderError
 from lowering.emitter import RuleError
-from lowering.graph_copy import PackageError
-from lowering.manifest import ManifestError
 from lowering.nnapi.host_runtime.errors import HostRuntimeError
 from lowering.nnapi.interpreter.kernels import ExecutionError
 from lowering.nnapi.serialize import NotSerializableError
-from lowering.recipe_types import RecipeError
+from lowering.packaging.border import BorderError
+from lowering.packaging.graph_copy import PackageError
+from lowering.packaging.manifest import ManifestError
+from lowering.packaging.recipe_types import RecipeError
 from lowering.verify import VerifyError as VerifyError
 
 USER_ERRORS = (InputError, LevelError, OverlayError, DeviceProfileError)

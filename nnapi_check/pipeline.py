@@ -24,12 +24,12 @@ from coverage_db.levels import api_to_feature_level, check_feature_level
 from coverage_db.overlay import with_overlay
 from coverage_db.queries import Registry, open_registry
 from coverage_db.spec import OperandType
-from lowering.artifact import open_artifact
 from lowering.convert import FactsByName, convert, lower_plan, output_steps
 from lowering.device_check import refused_nodes
 from lowering.engine import LoweredPart
-from lowering.package import PackageOptions
-from lowering.saving import Form, check_writable, save_package
+from lowering.packaging.artifact import open_artifact
+from lowering.packaging.package import PackageOptions
+from lowering.packaging.saving import Form, check_writable, save_package
 from lowering.verify import Verification, VerifyError, verify_artifact
 from nnapi_check.progress import Progress
 from reports.compose import Circumstances, compose

@@ -79,7 +79,7 @@ class OperationReading:
         return self.member.name.removeprefix(PREFIX)
 
     def run(self) -> OperationFacts | None:
-        """The facts, or None where the level is not known: without it nothing can be said."""
+        """The facts, or None where the level or the inputs are not known: without them nothing can be said."""
         parts = sections(self.member.comment)
         since, since_from = self._since(parts)
         if since is None:
@@ -87,6 +87,8 @@ class OperationReading:
         combined = self._configurations(parts, since)
         rank = self._rank(parts)
         signatures = self._signatures(parts, since)
+        if not signatures:
+            return None
         outputs = self._operands(_of(parts, SectionKind.OUTPUTS), since, is_input=False)
         main = self._main(parts, since, signatures, combined)
         if main.kind == "input" and rank is not None:
@@ -265,6 +267,9 @@ class OperationReading:
                 continue
             level = self._level_of_list(part, since)
             operands = self._operands([part], level, is_input=True)
+            if not operands:
+                self._note(f"Inputs ({name})", "the list is empty")
+                continue
             inputs = tuple(_as_last(operand.facts) for operand in operands)
             repeated = sum(1 for operand in inputs if operand.index is None and not operand.is_last)
             found.append(

@@ -51,6 +51,7 @@ class _Expansion:
     kinds: tuple[str, ...] = ()
     section: str = ""
     section_line: int = 0
+    outer_conditions: int = 0
     conditions: list[_Condition] = field(default_factory=list)
     remark: str = ""
     remarks: dict[str, str] = field(default_factory=dict)
@@ -110,6 +111,9 @@ class _Expansion:
     def _condition(self, line: Line) -> _Condition:
         if not self.conditions:
             raise self.document.fail(line.number, f"{line.text.strip()} without a %kind before it")
+        if self.section and len(self.conditions) <= self.outer_conditions:
+            problem = f"{line.text.strip()} in section {self.section}, which began inside that %kind"
+            raise self.document.fail(line.number, problem)
         return self.conditions[-1]
 
     def _is_meant(self, patterns: str, line: Line) -> bool:
@@ -137,11 +141,14 @@ class _Expansion:
                 raise self.document.fail(line.number, f"section {name} is there twice")
             self.sections[name] = []
         self.section, self.section_line = name, line.number
+        self.outer_conditions = len(self.conditions)
         self.remarks[name] = self.remark
 
     def _close(self, line: Line) -> None:
         if not self.section:
             raise self.document.fail(line.number, f"{line.text.strip()} without a section before it")
+        if len(self.conditions) > self.outer_conditions:
+            raise self.document.fail(self.conditions[-1].line, f"%kind is not closed in section {self.section}")
         self.section = ""
 
     def _define(self, rest: str, line: Line) -> None:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from analyzer.graph import Node
+from lowering.compositions.elementwise import Elementwise
+from lowering.compositions.in_floats import dequantized, quantized
 from lowering.draft import OperandId
-from lowering.elementwise import Elementwise
 from lowering.emitter import Emitter
-from lowering.in_floats import dequantized, quantized
 from lowering.registry import Rule, lowers
 
 _OPERATIONS = {

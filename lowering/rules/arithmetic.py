@@ -7,8 +7,8 @@ from dataclasses import replace
 
 from analyzer.graph import Node
 from coverage_db.spec import OperandType
+from lowering.compositions.elementwise import Elementwise
 from lowering.draft import OperandId
-from lowering.elementwise import Elementwise
 from lowering.emitter import Emitter
 from lowering.registry import Rule, lowers
 from lowering.weights import full

@@ -7,12 +7,12 @@ from dataclasses import replace
 from math import sqrt
 
 from analyzer.graph import Node
-from lowering.attention import Heads, attend, attend_one_by_one, node_mask
+from lowering.compositions.attention import Heads, attend, attend_one_by_one, node_mask
+from lowering.compositions.matrix_product import permuted, reshaped, row_product
+from lowering.compositions.statistics import standardized
 from lowering.draft import OperandId
 from lowering.emitter import Emitter
-from lowering.matrix_product import permuted, reshaped, row_product
 from lowering.registry import lowers
-from lowering.statistics import standardized
 
 Attend = Callable[[Emitter, Heads], OperandId]
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from analyzer.graph import Node
+from lowering.compositions.elementwise import Elementwise
 from lowering.draft import OperandId
-from lowering.elementwise import Elementwise
 from lowering.emitter import Emitter
 from lowering.registry import Rule, lowers
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import replace
 
 from analyzer.graph import Node
+from lowering.compositions.elementwise import Elementwise, truncated
 from lowering.draft import OperandId
-from lowering.elementwise import Elementwise, truncated
 from lowering.emitter import Emitter
-from lowering.recipe_types import broadcast
+from lowering.packaging.recipe_types import broadcast
 from lowering.registry import lowers
 
 

@@ -6,10 +6,10 @@ import math
 from dataclasses import replace
 
 from analyzer.graph import ElementType, Node
+from lowering.compositions.elementwise import Elementwise, full_like, truth_spec
 from lowering.draft import OperandId
-from lowering.elementwise import Elementwise, full_like, truth_spec
 from lowering.emitter import Emitter
-from lowering.recipe_types import broadcast
+from lowering.packaging.recipe_types import broadcast
 from lowering.registry import Rule, lowers
 from lowering.weights import full
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import replace
 
 from analyzer.graph import Node
+from lowering.compositions.matrix_product import matrix_at, pair_products, permuted, reshaped, row_product, zero_bias
 from lowering.draft import OperandId, TensorSpec
 from lowering.emitter import Emitter
-from lowering.matrix_product import matrix_at, pair_products, permuted, reshaped, row_product, zero_bias
 from lowering.registry import lowers
 
 

@@ -6,8 +6,8 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from analyzer.graph import Node
-from lowering.convolution_filter import bias_operand
-from lowering.convolution_window import (
+from lowering.compositions.convolution_filter import bias_operand
+from lowering.compositions.convolution_window import (
     NONE,
     Blocks,
     Window,
@@ -18,9 +18,9 @@ from lowering.convolution_window import (
     image_filter,
     padded,
 )
+from lowering.compositions.matrix_product import permuted, reshaped
 from lowering.draft import OperandId
 from lowering.emitter import Emitter
-from lowering.matrix_product import permuted, reshaped
 from lowering.registry import lowers
 from lowering.weights import Recipe
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 from math import log, pi
 
 from analyzer.graph import Node
+from lowering.compositions.elementwise import Elementwise, full_like, truncated, truth_spec
+from lowering.compositions.error_function import complementary
 from lowering.draft import OperandId
-from lowering.elementwise import Elementwise, full_like, truncated, truth_spec
 from lowering.emitter import Emitter
-from lowering.error_function import complementary
 from lowering.registry import Rule, lowers
 
 _OPERATIONS = {

@@ -6,10 +6,10 @@ from dataclasses import replace
 from math import sqrt
 
 from analyzer.graph import Node
+from lowering.compositions.elementwise import Elementwise
+from lowering.compositions.error_function import complementary
 from lowering.draft import OperandId
-from lowering.elementwise import Elementwise
 from lowering.emitter import Emitter
-from lowering.error_function import complementary
 from lowering.registry import lowers
 
 _SELU_ALPHA = 1.6732632423543772

@@ -8,9 +8,9 @@ import numpy as np
 
 from analyzer.graph import ElementType, Node, RefList, TensorType
 from coverage_db.spec import OperandType
+from lowering.compositions.moves import reshaped
 from lowering.draft import OperandId, TensorSpec
 from lowering.emitter import Emitter, RuleError
-from lowering.moves import reshaped
 from lowering.registry import lowers
 from lowering.weights import Inline, Recipe, from_call, weight
 

@@ -5,9 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from analyzer.graph import Node
-from lowering.draft import OperandId
-from lowering.emitter import Emitter
-from lowering.matrix_product import (
+from lowering.compositions.matrix_product import (
     permuted,
     product_one_by_one,
     reshaped,
@@ -15,6 +13,8 @@ from lowering.matrix_product import (
     transposed_matrix,
     zero_bias,
 )
+from lowering.draft import OperandId
+from lowering.emitter import Emitter
 from lowering.registry import lowers
 from lowering.weights import Recipe
 

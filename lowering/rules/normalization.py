@@ -6,11 +6,11 @@ from dataclasses import replace
 from math import prod, sqrt
 
 from analyzer.graph import ElementType, Node
+from lowering.compositions.elementwise import Elementwise
+from lowering.compositions.statistics import mean_over, standardized
 from lowering.draft import OperandId
-from lowering.elementwise import Elementwise
 from lowering.emitter import Emitter
 from lowering.registry import lowers
-from lowering.statistics import mean_over, standardized
 from lowering.weights import Recipe, concatenate, from_call, full
 
 _FLOAT32_EPSILON = 2.0**-23

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from analyzer.graph import Node
+from lowering.compositions.moves import Cut, cut, joined, padded, paddings, repeated
 from lowering.draft import OperandId
 from lowering.emitter import Emitter
-from lowering.moves import Cut, cut, joined, padded, paddings, repeated
 from lowering.registry import lowers
 from lowering.weights import full
 

@@ -5,14 +5,14 @@ from __future__ import annotations
 from dataclasses import replace
 
 from analyzer.graph import ElementType, Node
-from lowering.axis_products import resample_image, resample_last
+from lowering.compositions.axis_products import resample_image, resample_last
+from lowering.compositions.moves import padded, reshaped
+from lowering.compositions.sampling import adaptive_mean
+from lowering.compositions.windows import PoolAxis, Pooling
 from lowering.draft import OperandId, TensorSpec
 from lowering.emitter import Emitter
-from lowering.moves import padded, reshaped
 from lowering.registry import lowers
-from lowering.sampling import adaptive_mean
 from lowering.weights import Inline
-from lowering.windows import PoolAxis, Pooling
 
 
 def _axes(emit: Emitter) -> list[PoolAxis]:

@@ -6,9 +6,9 @@ from dataclasses import replace
 
 from analyzer.graph import Node
 from coverage_db.spec import FuseCode, OperandType
+from lowering.compositions.in_floats import as_floats, dequantized, quantized
 from lowering.draft import OperandId, TensorSpec
 from lowering.emitter import Emitter
-from lowering.in_floats import as_floats, dequantized, quantized
 from lowering.nnapi.model import Immediate, QuantParams
 from lowering.registry import lowers
 from lowering.weights import Recipe, full

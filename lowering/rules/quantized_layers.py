@@ -6,18 +6,18 @@ Convolutions that multiply stored integers share the rules of ``lowering/rules/c
 from __future__ import annotations
 
 from analyzer.graph import Node
-from lowering.convolution_filter import bias_operand, filter_operand
-from lowering.convolution_window import (
+from lowering.compositions.convolution_filter import bias_operand, filter_operand
+from lowering.compositions.convolution_window import (
     Window,
     convolve,
     convolve_depthwise,
     convolve_grouped,
     image_filter,
 )
+from lowering.compositions.in_floats import as_floats, dequantized, quantized
+from lowering.compositions.matrix_product import row_product
 from lowering.draft import OperandId
 from lowering.emitter import Emitter
-from lowering.in_floats import as_floats, dequantized, quantized
-from lowering.matrix_product import row_product
 from lowering.registry import lowers
 from lowering.rules.convolution import QUANTIZED, QUANTIZED_1D, Convolve, row_of_signal, signal_of_row
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import replace
 
 from analyzer.graph import Node
+from lowering.compositions.moves import Cut, cut, reshaped, transposed
+from lowering.compositions.transpositions import transpositions
 from lowering.draft import OperandId
 from lowering.emitter import Emitter
-from lowering.moves import Cut, cut, reshaped, transposed
 from lowering.registry import lowers
-from lowering.transpositions import transpositions
 
 
 def _rearranged(emit: Emitter, x: OperandId) -> OperandId:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from analyzer.graph import Node
 from coverage_db.spec import FuseCode
+from lowering.compositions.recurrence import cell_arguments, first_states, layer_weights, run_layers
+from lowering.compositions.recurrent_cells import gru_step, lstm_step, relu_step, tanh_step
 from lowering.draft import OperandId
 from lowering.emitter import Emitter
-from lowering.recurrence import cell_arguments, first_states, layer_weights, run_layers
-from lowering.recurrent_cells import gru_step, lstm_step, relu_step, tanh_step
 from lowering.registry import lowers
 
 

@@ -6,11 +6,11 @@ from dataclasses import replace
 from math import prod
 
 from analyzer.graph import Node
+from lowering.compositions.elementwise import Elementwise
+from lowering.compositions.statistics import kept, mean_over, reduced_axes
 from lowering.draft import OperandId, TensorSpec
-from lowering.elementwise import Elementwise
 from lowering.emitter import Emitter
 from lowering.registry import Rule, lowers
-from lowering.statistics import kept, mean_over, reduced_axes
 
 _REDUCTIONS = {
     "aten.sum.dim_IntList": "REDUCE_SUM",

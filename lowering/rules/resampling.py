@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from analyzer.graph import Node
-from lowering.axis_products import resample_image, resample_last
+from lowering.compositions.axis_products import resample_image, resample_last
+from lowering.compositions.moves import interleaved
+from lowering.compositions.sampling import Matrix, cubic, linear, nearest
 from lowering.draft import OperandId
 from lowering.emitter import Emitter, RuleError
-from lowering.moves import interleaved
 from lowering.registry import lowers
-from lowering.sampling import Matrix, cubic, linear, nearest
 
 _BILINEAR = ("aten.upsample_bilinear2d.vec", "aten.upsample_bilinear2d.default")
 _BICUBIC = ("aten.upsample_bicubic2d.vec", "aten.upsample_bicubic2d.default")

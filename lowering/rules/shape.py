@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from analyzer.graph import Node
+from lowering.compositions.moves import interleaved, joined, repeated, reshaped, transposed
 from lowering.draft import OperandId
 from lowering.emitter import Emitter
-from lowering.moves import interleaved, joined, repeated, reshaped, transposed
 from lowering.registry import lowers
 from lowering.weights import full
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from analyzer.graph import Absent, Argument, Node
+from lowering.compositions.moves import Cut, boxed, cut, gathered, joined, reshaped
 from lowering.draft import OperandId
 from lowering.emitter import Emitter
-from lowering.moves import Cut, boxed, cut, gathered, joined, reshaped
 from lowering.registry import lowers
 
 _SPLITTING = (

@@ -6,11 +6,11 @@ from dataclasses import replace
 from math import inf, prod
 
 from analyzer.graph import Node
+from lowering.compositions.elementwise import Elementwise
+from lowering.compositions.statistics import centered, mean_over, reduced_axes
 from lowering.draft import OperandId
-from lowering.elementwise import Elementwise
 from lowering.emitter import Emitter
 from lowering.registry import Rule, lowers
-from lowering.statistics import centered, mean_over, reduced_axes
 from lowering.weights import from_call, full
 
 

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from analyzer.graph import Node
-from lowering.convolution_filter import bias_operand
-from lowering.convolution_window import channels_of, image_filter, joined_channels
+from lowering.compositions.convolution_filter import bias_operand
+from lowering.compositions.convolution_window import channels_of, image_filter, joined_channels
+from lowering.compositions.transposed_convolution import TransposedWindow, cut_to_output, spread, spread_by_channels
 from lowering.draft import OperandId
 from lowering.emitter import Emitter
 from lowering.registry import lowers
 from lowering.rules.convolution import row_of_signal, signal_of_row
-from lowering.transposed_convolution import TransposedWindow, cut_to_output, spread, spread_by_channels
 
 
 def _spread(emit: Emitter, x: OperandId) -> OperandId:

@@ -9,7 +9,6 @@ from analyzer.capture import Captured
 from analyzer.graph import ElementType, Node, PerTensor, Ref, TensorType
 from coverage_db.facts import load_operations
 from coverage_db.spec import OperandType
-from lowering.border import Border
 from lowering.nnapi.model import (
     Buffer,
     Computed,
@@ -22,7 +21,8 @@ from lowering.nnapi.model import (
     Source,
 )
 from lowering.nnapi.serialize import serialize
-from lowering.package import Package, PackagedPart, PackageOptions, build_package
+from lowering.packaging.border import Border
+from lowering.packaging.package import Package, PackagedPart, PackageOptions, build_package
 from lowering.weights import Recipe, weight
 
 CODES = {name: facts.code for name, facts in load_operations().items()}

@@ -9,10 +9,10 @@ import torch
 from torch import nn
 
 from analyzer.capture import Captured, capture
-from lowering.artifact import Artifact, open_artifact
 from lowering.nnapi.host_runtime.runtime import HostRuntime
-from lowering.package import Package
-from lowering.saving import Form, save_package
+from lowering.packaging.artifact import Artifact, open_artifact
+from lowering.packaging.package import Package
+from lowering.packaging.saving import Form, save_package
 
 FORMS = pytest.mark.parametrize("form", list(Form), ids=[form.value for form in Form])
 

@@ -10,9 +10,9 @@ from torch.backends._nnapi.prepare import convert_model_to_nnapi
 
 from analyzer.errors import InputError
 from analyzer.graph import ElementType, TensorType
-from lowering.artifact import open_artifact
-from lowering.border import Border
-from lowering.saving import Form, save_package
+from lowering.packaging.artifact import open_artifact
+from lowering.packaging.border import Border
+from lowering.packaging.saving import Form, save_package
 from tests.lowering.hand_made_parts import (
     elementwise_part,
     nodes_of,

@@ -5,8 +5,8 @@ import torch
 
 from analyzer.graph import NOT_QUANTIZED, ElementType, PerChannel, PerTensor, Quantization, TensorType
 from analyzer.tensor_types import tensor_type
-from lowering.border import Border, BorderError
-from lowering.script_modules import define, new_module, wrapped
+from lowering.packaging.border import Border, BorderError
+from lowering.packaging.script_modules import define, new_module, wrapped
 
 NHWC = (0, 2, 3, 1)
 

@@ -4,8 +4,8 @@ import pytest
 import torch
 
 from analyzer.errors import InputError
-from lowering.guards import guard_source
-from lowering.script_modules import define, new_module, wrapped
+from lowering.packaging.guards import guard_source
+from lowering.packaging.script_modules import define, new_module, wrapped
 
 F = torch.zeros(1, 3, 7, 9)
 Q = torch.quantize_per_tensor(F, 0.02, 120, torch.quint8)

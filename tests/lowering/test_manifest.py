@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from analyzer.graph import NOT_QUANTIZED, ElementType, PerTensor, TensorType
-from lowering.border import Border
-from lowering.manifest import HeldValue, Manifest, ManifestError, PartRecord, read_manifest, write_manifest
+from lowering.packaging.border import Border
+from lowering.packaging.manifest import HeldValue, Manifest, ManifestError, PartRecord, read_manifest, write_manifest
 
 small = st.integers(0, 1000)
 shapes = st.lists(st.integers(1, 9), max_size=4).map(tuple)

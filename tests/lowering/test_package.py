@@ -9,10 +9,10 @@ import pytest
 import torch
 from torch import nn
 
-from lowering.artifact import open_artifact
-from lowering.graph_copy import PackageError
 from lowering.nnapi.host_runtime.runtime import HostRuntime
-from lowering.saving import Form, save_package
+from lowering.packaging.artifact import open_artifact
+from lowering.packaging.graph_copy import PackageError
+from lowering.packaging.saving import Form, save_package
 from tests.lowering.hand_made_parts import (
     elementwise_part,
     nodes_of,
@@ -126,7 +126,7 @@ class TestWithoutNnapi:
         script = (
             "import sys, torch\n"
             "from pathlib import Path\n"
-            "from lowering.artifact import open_artifact\n"
+            "from lowering.packaging.artifact import open_artifact\n"
             "artifact = open_artifact(Path(sys.argv[1]))\n"
             "x = torch.tensor([[1.0, -2.0, 3.0], [4.0, 5.0, -6.0]])\n"
             "try:\n"

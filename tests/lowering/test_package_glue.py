@@ -10,8 +10,8 @@ from torch import nn
 from analyzer.capture import Captured
 from analyzer.graph import ElementType, Ref
 from lowering.nnapi.host_runtime.runtime import HostRuntime
-from lowering.package import Package, PackagedPart
-from lowering.saving import Form
+from lowering.packaging.package import Package, PackagedPart
+from lowering.packaging.saving import Form
 from lowering.weights import Recipe
 from tests.lowering.hand_made_parts import (
     argument_weight,

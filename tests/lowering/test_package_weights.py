@@ -10,9 +10,9 @@ from torch import nn
 from analyzer.capture import Captured
 from analyzer.graph import ElementType
 from lowering.nnapi.host_runtime.runtime import HostRuntime
-from lowering.package import PackagedPart
-from lowering.recipe_types import RecipeError
-from lowering.saving import Form, save_package
+from lowering.packaging.package import PackagedPart
+from lowering.packaging.recipe_types import RecipeError
+from lowering.packaging.saving import Form, save_package
 from lowering.weights import from_call, weight
 from tests.lowering.hand_made_parts import (
     argument_weight,

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from analyzer.graph import ElementType
-from lowering.sampling import Matrix, adaptive_mean, cubic, linear, matrix_recipe, nearest
+from lowering.compositions.sampling import Matrix, adaptive_mean, cubic, linear, matrix_recipe, nearest
 from lowering.weights import Inline
 
 SIZE = st.integers(1, 12)

@@ -7,8 +7,8 @@ import pytest
 import torch
 
 from analyzer.errors import InputError
-from lowering.package import Package
-from lowering.saving import Form, check_writable, save_package
+from lowering.packaging.package import Package
+from lowering.packaging.saving import Form, check_writable, save_package
 from tests.lowering.hand_made_parts import elementwise_part, nodes_of, packaged, random_tensor
 from tests.lowering.running_packages import FORMS, captured_module
 

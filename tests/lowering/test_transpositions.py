@@ -4,7 +4,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lowering.transpositions import transpositions
+from lowering.compositions.transpositions import transpositions
 
 SIZES = (2, 3, 2, 4, 3, 2)
 

@@ -9,10 +9,10 @@ from hypothesis import strategies as st
 
 from analyzer.graph import ElementType, PerChannel, PerTensor, TensorType
 from analyzer.tensor_types import element_type, tensor_type
-from lowering.constant_store import ConstantStore
-from lowering.recipe_torch import SourceWriter, evaluate, tensor_from_bytes
-from lowering.recipe_types import RecipeError
-from lowering.script_modules import add_attribute, define, named_type, new_module, wrapped
+from lowering.packaging.constant_store import ConstantStore
+from lowering.packaging.recipe_torch import SourceWriter, evaluate, tensor_from_bytes
+from lowering.packaging.recipe_types import RecipeError
+from lowering.packaging.script_modules import add_attribute, define, named_type, new_module, wrapped
 from lowering.weights import (
     Inline,
     PackedValue,

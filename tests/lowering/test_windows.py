@@ -6,7 +6,7 @@ import torch.nn.functional as nn
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from lowering.windows import PoolAxis, Pooling
+from lowering.compositions.windows import PoolAxis, Pooling
 
 
 @st.composite

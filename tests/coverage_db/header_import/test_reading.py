@@ -70,6 +70,16 @@ def test_an_operation_without_a_level_is_not_taken(tmp_path: Path) -> None:
     assert [item.why for item in found.unread] == ["neither the comment nor a remark or guard above it names a level"]
 
 
+@pytest.mark.parametrize("inputs", ["", "     * Inputs:\n     *\n"])
+def test_an_operation_without_inputs_is_not_taken(tmp_path: Path, inputs: str) -> None:
+    start, end = FLOOR.index("     * Inputs:"), FLOOR.index("     * Outputs:")
+
+    found = read(tmp_path, header(FLOOR[:start] + inputs + FLOOR[end:], WHIRL))
+
+    assert [facts.name for facts in found.operations] == ["WHIRL"]
+    assert "lists no inputs" in [item.why for item in found.unread]
+
+
 def test_a_level_that_nobody_numbers_is_not_guessed(tmp_path: Path) -> None:
     found = read(tmp_path, header(WHIRL.replace("feature level 9", "feature level 12"), FLOOR))
 
@@ -78,7 +88,7 @@ def test_a_level_that_nobody_numbers_is_not_guessed(tmp_path: Path) -> None:
 
 
 def test_an_operand_type_that_is_not_known_is_told(tmp_path: Path) -> None:
-    found, unread = thing(tmp_path, f"{TYPES}* {{@link ANEURALNETWORKS_TENSOR_BFLOAT16}}\n")
+    found, unread = thing(tmp_path, f"{TYPES}* {{@link ANEURALNETWORKS_TENSOR_BFLOAT16}}\n\nInputs:\n* 0: A tensor.\n")
 
     assert found.types == ((OperandType.TENSOR_FLOAT32, 3),)
     assert "is not an element type that this version knows" in unread

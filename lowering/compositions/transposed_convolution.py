@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from lowering.convolution_filter import filter_operand, product_spec
-from lowering.convolution_window import ONE, Pair, Window, convolve, image_filter, image_size, pair, sliced
+from lowering.compositions.convolution_filter import filter_operand, product_spec
+from lowering.compositions.convolution_window import ONE, Pair, Window, convolve, image_filter, image_size, pair, sliced
 from lowering.draft import OperandId
 from lowering.emitter import Emitter
 from lowering.weights import Recipe, concatenate, full

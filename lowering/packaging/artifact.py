@@ -13,8 +13,8 @@ import torch
 from torch.jit.mobile import _load_for_lite_interpreter
 
 from analyzer.errors import InputError
-from lowering.manifest import FILE_NAME, Manifest, ManifestError, PartRecord, read_manifest
-from lowering.script_modules import without_deprecation_warnings
+from lowering.packaging.manifest import FILE_NAME, Manifest, ManifestError, PartRecord, read_manifest
+from lowering.packaging.script_modules import without_deprecation_warnings
 
 Method = Callable[..., object]
 

@@ -9,7 +9,7 @@ import torch
 
 from analyzer.graph import ElementType, Graph, TensorType
 from analyzer.tensor_types import element_type, empty_like_type, torch_dtype
-from lowering.recipe_types import RecipeError
+from lowering.packaging.recipe_types import RecipeError
 from lowering.weights import (
     Call,
     Inline,

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from math import prod
 
-from lowering.convolution_filter import fused
+from lowering.compositions.convolution_filter import fused
 from lowering.draft import OperandId, TensorSpec
 from lowering.emitter import Emitter
 from lowering.weights import Recipe, full

@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import replace
 
 from coverage_db.spec import FuseCode
+from lowering.compositions.matrix_product import row_product
+from lowering.compositions.recurrence import CellWeights, State, joined
 from lowering.draft import OperandId, TensorSpec
 from lowering.emitter import Emitter
-from lowering.matrix_product import row_product
-from lowering.recurrence import CellWeights, State, joined
 from lowering.weights import Recipe, concatenate, full
 
 _TANH = 4

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import torch
 
-from lowering.graph_copy import walk
-from lowering.script_modules import add_attribute
+from lowering.packaging.graph_copy import walk
+from lowering.packaging.script_modules import add_attribute
 
 INLINE_LIMIT = 256
 """Tensor constants of more bytes than this become attributes."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from lowering.convolution_filter import bias_operand, filter_operand, fused, product_spec
+from lowering.compositions.convolution_filter import bias_operand, filter_operand, fused, product_spec
 from lowering.draft import OperandId, TensorSpec
 from lowering.emitter import Emitter
 from lowering.weights import Recipe

@@ -8,11 +8,11 @@ import torch
 
 from analyzer.capture import Captured
 from analyzer.graph import TensorType
-from lowering.constant_store import ConstantStore, constant_tensor
-from lowering.graph_copy import GraphCopy, PackageError, written_values
-from lowering.graph_surgery import has_ordered_effect
-from lowering.script_modules import clone_node
-from lowering.stand_ins import insert_empty
+from lowering.packaging.constant_store import ConstantStore, constant_tensor
+from lowering.packaging.graph_copy import GraphCopy, PackageError, written_values
+from lowering.packaging.graph_surgery import has_ordered_effect
+from lowering.packaging.script_modules import clone_node
+from lowering.packaging.stand_ins import insert_empty
 from lowering.weights import PackedValue, Weight
 
 _PASSING = frozenset({"prim::unchecked_cast", "prim::unchecked_unwrap_optional", "aten::_unwrap_optional"})

@@ -10,9 +10,9 @@ from pathlib import Path
 import torch
 
 from analyzer.errors import InputError
-from lowering.manifest import FILE_NAME, write_manifest
-from lowering.package import Package
-from lowering.script_modules import without_deprecation_warnings
+from lowering.packaging.manifest import FILE_NAME, write_manifest
+from lowering.packaging.package import Package
+from lowering.packaging.script_modules import without_deprecation_warnings
 
 
 class Form(Enum):

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import torch
 
-from lowering.graph_copy import GraphCopy, PackageError, key_of, written_values
+from lowering.packaging.graph_copy import GraphCopy, PackageError, key_of, written_values
 
 PART_PREFIX = "nnapi_part_"
 

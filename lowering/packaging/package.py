@@ -16,13 +16,13 @@ from analyzer.capture import Captured
 from analyzer.control_flow import DecidedBranch
 from analyzer.graph import TensorType
 from analyzer.tensor_types import empty_like_type
-from lowering.border import Border
-from lowering.constant_store import ConstantStore
-from lowering.graph_copy import GraphCopy, PackageError, fill_method, key_of, loops_around, walk
-from lowering.graph_surgery import PART_PREFIX, Run, replace_run
-from lowering.guards import guard_source
-from lowering.manifest import HeldValue, Json, Manifest, PartRecord
-from lowering.package_source import (
+from lowering.packaging.border import Border
+from lowering.packaging.constant_store import ConstantStore
+from lowering.packaging.graph_copy import GraphCopy, PackageError, fill_method, key_of, loops_around, walk
+from lowering.packaging.graph_surgery import PART_PREFIX, Run, replace_run
+from lowering.packaging.guards import guard_source
+from lowering.packaging.manifest import HeldValue, Json, Manifest, PartRecord
+from lowering.packaging.package_source import (
     NO_TENSORS,
     PREPARE_PART,
     SWITCHES,
@@ -35,8 +35,8 @@ from lowering.package_source import (
     serialized_source,
     wrapper_forward_source,
 )
-from lowering.recipe_torch import SourceWriter, check_declared, tensor_from_bytes
-from lowering.script_modules import (
+from lowering.packaging.recipe_torch import SourceWriter, check_declared, tensor_from_bytes
+from lowering.packaging.script_modules import (
     add_attribute,
     define,
     fold_plain_constants,
@@ -47,8 +47,8 @@ from lowering.script_modules import (
     type_of,
     wrapped,
 )
-from lowering.stand_ins import StandIns
-from lowering.weight_access import WeightAccess, value_ids
+from lowering.packaging.stand_ins import StandIns
+from lowering.packaging.weight_access import WeightAccess, value_ids
 from lowering.weights import Inline, Recipe
 
 

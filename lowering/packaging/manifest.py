@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import TypeAlias
 
 from analyzer.graph import NOT_QUANTIZED, ElementType, PerTensor, Quantization, TensorType
-from lowering.border import Border
+from lowering.packaging.border import Border
 
 FILE_NAME = "nnapi_check.json"
 FORMAT = 1

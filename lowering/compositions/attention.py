@@ -9,9 +9,9 @@ from dataclasses import dataclass, replace
 from math import prod
 
 from analyzer.graph import ElementType
+from lowering.compositions.matrix_product import matrix_at, permuted, reshaped, row_product
 from lowering.draft import OperandId
 from lowering.emitter import Emitter
-from lowering.matrix_product import matrix_at, permuted, reshaped, row_product
 from lowering.weights import Recipe, from_call, full
 
 _LOWEST = {ElementType.FLOAT32: -3.0e38, ElementType.FLOAT16: -6.0e4}

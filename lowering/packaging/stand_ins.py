@@ -12,8 +12,8 @@ import torch
 
 from analyzer.graph import NotQuantized, PerChannel, PerTensor, TensorType
 from analyzer.tensor_types import torch_dtype
-from lowering.graph_copy import PackageError, walk, written_values
-from lowering.script_modules import insert_constant, reset_insert_point
+from lowering.packaging.graph_copy import PackageError, walk, written_values
+from lowering.packaging.script_modules import insert_constant, reset_insert_point
 
 
 class StandIns:

@@ -6,9 +6,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 from analyzer.graph import Ref, RefList, TensorType
+from lowering.compositions.matrix_product import reshaped
 from lowering.draft import OperandId
 from lowering.emitter import Emitter, RuleError
-from lowering.matrix_product import reshaped
 from lowering.weights import Recipe, full, weight
 
 

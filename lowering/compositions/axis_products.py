@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from math import prod
 
+from lowering.compositions.moves import reshaped, transposed
+from lowering.compositions.sampling import Matrix, matrix_recipe
 from lowering.draft import OperandId, TensorSpec
 from lowering.emitter import Emitter
-from lowering.moves import reshaped, transposed
-from lowering.sampling import Matrix, matrix_recipe
 from lowering.weights import full
 
 _TURN = (0, 3, 1, 2)

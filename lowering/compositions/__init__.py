@@ -1,0 +1,1 @@
+"""What several rules write: products, windows, moves and cells made of NNAPI operations."""

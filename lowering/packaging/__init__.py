@@ -1,0 +1,1 @@
+"""One TorchScript file of NNAPI parts and CPU fallback: written, saved and read back."""
