@@ -192,11 +192,12 @@ def save_model(name: str, folder: Path) -> Path:
 def measure(name: str, path: Path, level: int) -> Row:
     """Check, convert and verify a model at a level, each stage timed."""
     from coverage_db.queries import open_registry
-    from lowering.convert import FactsByName
     from lowering.engine import promised_level
     from lowering.nnapi.validate import validate
+    from lowering.plan import FactsByName
     from lowering.verify import verify_artifact
-    from nnapi_check.pipeline import Request, check_model, convert_model
+    from nnapi_check.conversion import convert_model
+    from nnapi_check.pipeline import Request, check_model
     from nnapi_check.progress import Progress
 
     progress = Progress(is_quiet=True)

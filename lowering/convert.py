@@ -2,58 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cached_property
-from typing import Protocol
 
 from analyzer.capture import Captured
 from analyzer.graph import Graph, Node, NodeOutput, PerTensor, TensorType
 from analyzer.survey import Plan, Survey
-from coverage_db.queries import UnknownNameError
 from coverage_db.spec import OperationFacts
 from lowering.crossing import border_of, permutation_of
-from lowering.engine import LoweredPart, lower_part
+from lowering.engine import LoweredPart
 from lowering.nnapi.serialize import serialize
 from lowering.packaging.manifest import HeldValue
 from lowering.packaging.package import Package, PackagedPart, PackageOptions, build_package
-from lowering.registry import rules
-
-
-class Facts(Protocol):
-    """What lowering reads of the registry."""
-
-    def operation(self, name: str) -> OperationFacts:
-        """The facts of an NNAPI operation."""
-
-    def operations(self) -> tuple[OperationFacts, ...]:
-        """The facts of every NNAPI operation."""
-
-
-class FactsByName(Mapping[str, OperationFacts]):
-    """The registry's operations as a mapping that reads only what is asked for."""
-
-    def __init__(self, registry: Facts) -> None:
-        self._registry = registry
-
-    @cached_property
-    def _names(self) -> tuple[str, ...]:
-        return tuple(facts.name for facts in self._registry.operations())
-
-    def __getitem__(self, name: str) -> OperationFacts:
-        try:
-            return self._registry.operation(name)
-        except UnknownNameError as error:
-            raise KeyError(name) from error
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._names)
-
-    def __len__(self) -> int:
-        return len(self._names)
-
-    def __contains__(self, name: object) -> bool:
-        return name in self._names
+from lowering.plan import lower_plan
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,14 +24,6 @@ class Conversion:
     plan: Plan
     parts: tuple[LoweredPart, ...]
     package: Package
-
-
-def lower_plan(survey: Survey, plan: Plan, facts: Mapping[str, OperationFacts]) -> tuple[LoweredPart, ...]:
-    """Lower and validate every part of a plan. No weight is read."""
-    return tuple(
-        lower_part(part, survey.graph, survey.nodes, plan.verdicts, plan.layout, facts, rules())
-        for part in plan.partition.parts
-    )
 
 
 def convert(

@@ -76,7 +76,8 @@ def convert(
     numbers; its ``artifact`` is None, and nothing was written, where the gate was not passed.
     """
     from lowering.packaging.saving import Form
-    from nnapi_check.pipeline import Request, convert_model
+    from nnapi_check.conversion import convert_model
+    from nnapi_check.pipeline import Request
     from nnapi_check.progress import Progress
 
     return convert_model(
@@ -101,7 +102,7 @@ def verify(
     allow_pickle: bool = False,
 ) -> VerificationView:
     """Run a converted file and the model it was made from on the same inputs, and measure how far apart they are."""
-    from nnapi_check.pipeline import verify_file
+    from nnapi_check.conversion import verify_file
     from nnapi_check.progress import Progress
 
     return verify_file(

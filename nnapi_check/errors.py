@@ -27,22 +27,39 @@ def guarded(command: Callable[[], int]) -> int:
 
 
 def _answered(command: Callable[[], int]) -> int:
-    from nnapi_check.model_errors import FAULTS, USER_ERRORS, VerifyError
-
+    # What an except clause names is looked up only when something was raised, so a good run imports none of it.
     try:
         return command()
-    except USER_ERRORS as error:
+    except _user_errors() as error:
         say(str(error))
         return EXIT_WRONG
-    except VerifyError as error:
+    except _verify_errors() as error:
         say(f"{error}. This is a fault of nnapi-check; please report it with the model.")
         return EXIT_FAILED
-    except FAULTS as error:
+    except _faults() as error:
         say(f"this is a fault of nnapi-check, not of the model; please report it: {type(error).__name__}: {error}")
         return EXIT_WRONG
     except MemoryError:
         say("there is not enough memory for this model.")
         return EXIT_WRONG
+
+
+def _user_errors() -> tuple[type[Exception], ...]:
+    from nnapi_check.model_errors import USER_ERRORS
+
+    return USER_ERRORS
+
+
+def _verify_errors() -> tuple[type[Exception], ...]:
+    from nnapi_check.model_errors import VerifyError
+
+    return (VerifyError,)
+
+
+def _faults() -> tuple[type[Exception], ...]:
+    from nnapi_check.model_errors import FAULTS
+
+    return FAULTS
 
 
 def say(words: str) -> None:

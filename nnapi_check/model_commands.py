@@ -1,4 +1,7 @@
-"""The commands about models: each gives an exit code, and prints on the standard output only its result."""
+"""The commands about models: each gives an exit code, and prints on the standard output only its result.
+
+What only a conversion needs is imported by it alone, so that a check starts sooner.
+"""
 
 from __future__ import annotations
 
@@ -10,9 +13,8 @@ from pathlib import Path
 import click
 
 from analyzer.input_spec import InputSpec, parse_input_spec
-from lowering.packaging.saving import Form
 from nnapi_check.errors import say
-from nnapi_check.pipeline import Request, check_model, convert_model, verify_file
+from nnapi_check.pipeline import Request, check_model
 from nnapi_check.progress import Progress
 from nnapi_check.project_file import find_project
 from reports.console import to_text, verification_lines
@@ -34,6 +36,9 @@ def check(model: Path, html: Path | None, form: str, options: Mapping[str, objec
 
 def convert(model: Path, html: Path | None, form: str, options: Mapping[str, object]) -> int:
     """Convert a model, and print its report with the measured numbers."""
+    from lowering.packaging.saving import Form
+    from nnapi_check.conversion import convert_model
+
     check_page(html)
     progress = Progress()
     made = convert_model(
@@ -62,6 +67,8 @@ def convert(model: Path, html: Path | None, form: str, options: Mapping[str, obj
 
 def verify(output: Path, against: Path, form: str, options: Mapping[str, object]) -> int:
     """Compare a converted file with its original, and print the numbers."""
+    from nnapi_check.conversion import verify_file
+
     progress = Progress()
     found = verify_file(
         output,

@@ -1,9 +1,9 @@
-"""The front door's one pipeline: capture, judge, partition, lower, report; and on to a verified package."""
+"""The front door's one pipeline: capture, judge, partition, lower, report. `conversion` goes on from here."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
@@ -24,17 +24,12 @@ from coverage_db.levels import api_to_feature_level, check_feature_level
 from coverage_db.overlay import with_overlay
 from coverage_db.queries import Registry, open_registry
 from coverage_db.spec import OperandType
-from lowering.convert import FactsByName, convert, lower_plan, output_steps
 from lowering.device_check import refused_nodes
 from lowering.engine import LoweredPart
-from lowering.packaging.artifact import open_artifact
-from lowering.packaging.package import PackageOptions
-from lowering.packaging.saving import Form, check_writable, save_package
-from lowering.verify import Verification, VerifyError, verify_artifact
+from lowering.plan import FactsByName, lower_plan
 from nnapi_check.progress import Progress
 from reports.compose import Circumstances, compose
-from reports.numbers import verification_view
-from reports.views import ModelReport, VerificationView
+from reports.views import ModelReport
 
 TARGET = "pytorch-mobile"
 
@@ -144,97 +139,9 @@ def rewritten(captured: Captured) -> Graph:
     return rewrite(captured.graph)
 
 
-@dataclass(frozen=True, slots=True)
-class Converted:
-    """A converted model: the file and its report, numbers included. ``path`` is None where the gate refused."""
-
-    path: Path | None
-    report: ModelReport
-    verification: Verification | None
-
-
-@quantized_as_on_phones()
-def convert_model(
-    model: Model,
-    inputs: Inputs | None,
-    output: Path,
-    request: Request,
-    progress: Progress,
-    *,
-    form: Form = Form.FULL,
-    bundle_input: bool = False,
-    verify: bool = True,
-    with_layers: bool = False,
-) -> Converted:
-    """Convert a model, write the package and compare its numbers with PyTorch's."""
-    sources = (model,) if isinstance(model, Path) else ()
-    check_writable(output, sources)
-    model = unpickled_once(model, allow_pickle=request.allow_pickle)
-    checked = check_model(model, inputs, request, progress, weights=True)
-    if not checked.report.gate.is_passed:
-        return Converted(None, checked.report, None)
-    examples = checked.captured.example_inputs
-    options = PackageOptions(
-        bundled_inputs=(checked.captured.input_layout.arguments(examples),) if bundle_input else (),
-        extra={"feature_level": checked.plan.level, "output_steps": list(output_steps(checked.survey.graph))},
-    )
-    progress.stage("packaging")
-    made = convert(checked.captured, checked.survey, checked.plan, FactsByName(checked.registry), options)
-    save_package(made.package, output, form=form, inputs=sources)
-    report = replace(checked.report, artifact=str(output))
-    if not verify:
-        return Converted(output, report, None)
-    progress.stage("verifying")
-    try:
-        verification = verify_artifact(
-            output,
-            model,
-            examples,
-            level=checked.plan.level,
-            facts=FactsByName(checked.registry),
-            with_layers=with_layers,
-        )
-    except VerifyError:
-        # What does not run is not left behind as if it had been converted.
-        output.unlink(missing_ok=True)
-        raise
-    view = verification_view(verification, checked.survey)
-    return Converted(output, replace(report, verification=view), verification)
-
-
 def tool_version() -> str:
     """The installed version of this tool."""
     try:
         return version("nnapi-check")
     except PackageNotFoundError:
         return "not installed"
-
-
-@quantized_as_on_phones()
-def verify_file(
-    output: Path,
-    against: Model,
-    inputs: Inputs | None,
-    progress: Progress,
-    *,
-    with_layers: bool,
-    allow_pickle: bool = False,
-) -> VerificationView:
-    """Compare a converted file with the model that it was made from, at the level it was converted for."""
-    progress.stage("capturing")
-    against = unpickled_once(against, allow_pickle=allow_pickle)
-    manifest = open_artifact(output).manifest
-    captured = capture(against, inputs, weights=True, allow_pickle=allow_pickle)
-    registry = open_registry()
-    found = survey(rewritten(captured), registry, registry.target(TARGET))
-    level = manifest.extra.get("feature_level") if manifest is not None else None
-    progress.stage("verifying")
-    verification = verify_artifact(
-        output,
-        against,
-        captured.example_inputs,
-        level=level if isinstance(level, int) else 8,
-        facts=FactsByName(registry),
-        with_layers=with_layers,
-    )
-    return verification_view(verification, found)

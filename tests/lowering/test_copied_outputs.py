@@ -7,8 +7,8 @@ from torch import Tensor, nn
 from analyzer.capture import capture
 from analyzer.survey import Survey, survey
 from coverage_db.queries import open_registry
-from lowering.convert import FactsByName, lower_plan
 from lowering.interpret import run_part
+from lowering.plan import FactsByName, lower_plan
 
 
 class PassesOn(nn.Module):

@@ -9,12 +9,12 @@ from analyzer.capture import Captured, capture
 from analyzer.graph import Node
 from analyzer.survey import Plan, Survey, survey
 from coverage_db.queries import Registry, open_registry
-from lowering.convert import FactsByName, lower_plan
 from lowering.draft import OperandId
 from lowering.emitter import Emitter, RuleError
 from lowering.engine import LoweredPart, lower_part, promised_level
 from lowering.nnapi.model import ModelInput
 from lowering.nnapi.validate import validate
+from lowering.plan import FactsByName, lower_plan
 from lowering.registry import Rule, lowers, rules
 
 SHAPE = (1, 3, 7, 9)

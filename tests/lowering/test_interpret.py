@@ -10,9 +10,9 @@ from analyzer.capture import capture
 from analyzer.graph import ElementType, PerChannel, PerTensor, TensorType
 from analyzer.survey import survey
 from coverage_db.queries import Registry, open_registry
-from lowering.convert import FactsByName, lower_plan
 from lowering.interpret import inward, outward, run_part, stored
 from lowering.packaging.border import Border
+from lowering.plan import FactsByName, lower_plan
 
 NHWC = (0, 2, 3, 1)
 DTYPES = {

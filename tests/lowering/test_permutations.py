@@ -11,9 +11,9 @@ from torch import Tensor, nn
 from analyzer.capture import capture
 from analyzer.survey import survey
 from coverage_db.queries import open_registry
-from lowering.convert import FactsByName, lower_plan
 from lowering.engine import LoweredPart
 from lowering.interpret import run_part
+from lowering.plan import FactsByName, lower_plan
 from tests.tolerances import difference
 
 

@@ -9,8 +9,8 @@ from torch import nn
 from analyzer.errors import InputError
 from coverage_db.queries import open_registry
 from lowering import verify
-from lowering.convert import FactsByName
 from lowering.nnapi.host_runtime.errors import NoCompilerError
+from lowering.plan import FactsByName
 from lowering.verify import Verification, VerifyError, verify_artifact
 from nnapi_check import convert
 

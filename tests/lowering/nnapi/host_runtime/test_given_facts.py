@@ -9,7 +9,7 @@ CODE = """
 import ctypes
 import coverage_db.facts
 from coverage_db.queries import open_registry
-from lowering.convert import FactsByName
+from lowering.plan import FactsByName
 from lowering.nnapi.host_runtime import runtime
 from lowering.nnapi.host_runtime.errors import NoCompilerError
 from lowering.nnapi.model import Computed, Model, ModelInput, Operand, Operation

@@ -1,0 +1,109 @@
+"""From a checked model to a package whose numbers were compared with PyTorch's, and that comparison by itself."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from analyzer.capture import capture
+from analyzer.survey import survey
+from analyzer.torchscript import quantized_as_on_phones
+from coverage_db.queries import open_registry
+from lowering.convert import convert, output_steps
+from lowering.packaging.artifact import open_artifact
+from lowering.packaging.package import PackageOptions
+from lowering.packaging.saving import Form, check_writable, save_package
+from lowering.plan import FactsByName
+from lowering.verify import Verification, VerifyError, verify_artifact
+from nnapi_check.pipeline import TARGET, Inputs, Model, Request, check_model, rewritten, unpickled_once
+from nnapi_check.progress import Progress
+from reports.numbers import verification_view
+from reports.views import ModelReport, VerificationView
+
+
+@dataclass(frozen=True, slots=True)
+class Converted:
+    """A converted model: the file and its report, numbers included. ``path`` is None where the gate refused."""
+
+    path: Path | None
+    report: ModelReport
+    verification: Verification | None
+
+
+@quantized_as_on_phones()
+def convert_model(
+    model: Model,
+    inputs: Inputs | None,
+    output: Path,
+    request: Request,
+    progress: Progress,
+    *,
+    form: Form = Form.FULL,
+    bundle_input: bool = False,
+    verify: bool = True,
+    with_layers: bool = False,
+) -> Converted:
+    """Convert a model, write the package and compare its numbers with PyTorch's."""
+    sources = (model,) if isinstance(model, Path) else ()
+    check_writable(output, sources)
+    model = unpickled_once(model, allow_pickle=request.allow_pickle)
+    checked = check_model(model, inputs, request, progress, weights=True)
+    if not checked.report.gate.is_passed:
+        return Converted(None, checked.report, None)
+    examples = checked.captured.example_inputs
+    options = PackageOptions(
+        bundled_inputs=(checked.captured.input_layout.arguments(examples),) if bundle_input else (),
+        extra={"feature_level": checked.plan.level, "output_steps": list(output_steps(checked.survey.graph))},
+    )
+    progress.stage("packaging")
+    made = convert(checked.captured, checked.survey, checked.plan, FactsByName(checked.registry), options)
+    save_package(made.package, output, form=form, inputs=sources)
+    report = replace(checked.report, artifact=str(output))
+    if not verify:
+        return Converted(output, report, None)
+    progress.stage("verifying")
+    try:
+        verification = verify_artifact(
+            output,
+            model,
+            examples,
+            level=checked.plan.level,
+            facts=FactsByName(checked.registry),
+            with_layers=with_layers,
+        )
+    except VerifyError:
+        # What does not run is not left behind as if it had been converted.
+        output.unlink(missing_ok=True)
+        raise
+    view = verification_view(verification, checked.survey)
+    return Converted(output, replace(report, verification=view), verification)
+
+
+@quantized_as_on_phones()
+def verify_file(
+    output: Path,
+    against: Model,
+    inputs: Inputs | None,
+    progress: Progress,
+    *,
+    with_layers: bool,
+    allow_pickle: bool = False,
+) -> VerificationView:
+    """Compare a converted file with the model that it was made from, at the level it was converted for."""
+    progress.stage("capturing")
+    against = unpickled_once(against, allow_pickle=allow_pickle)
+    manifest = open_artifact(output).manifest
+    captured = capture(against, inputs, weights=True, allow_pickle=allow_pickle)
+    registry = open_registry()
+    found = survey(rewritten(captured), registry, registry.target(TARGET))
+    level = manifest.extra.get("feature_level") if manifest is not None else None
+    progress.stage("verifying")
+    verification = verify_artifact(
+        output,
+        against,
+        captured.example_inputs,
+        level=level if isinstance(level, int) else 8,
+        facts=FactsByName(registry),
+        with_layers=with_layers,
+    )
+    return verification_view(verification, found)
