@@ -8,7 +8,14 @@ from dataclasses import dataclass
 from enum import Enum, auto
 from itertools import zip_longest
 
+import tabulate as drawing
+from tabulate import tabulate
+
 from reports.wrap import WIDTH
+
+# Columns are fitted to the terminal's width here, so headings get no room beyond their own.
+drawing.MIN_PADDING = 0
+drawing.PRESERVE_WHITESPACE = True
 
 GAP = 2
 LEAST_WIDTH = 10
@@ -53,16 +60,27 @@ def table(columns: Sequence[Column], rows: Sequence[Sequence[object]]) -> Iterat
     """
     cells = [[str(cell) for cell in row] for row in rows]
     widths = _widths(columns, cells)
-    yield _line(columns, widths, [column.heading for column in columns])
-    yield (" " * GAP).join("-" * width for width in widths)
+    lines: list[Sequence[str]] = []
+    names: dict[int, str] = {}
     for row in cells:
         is_spilled = columns[0].fit is Fit.OWN_LINE and len(row[0]) > widths[0]
         if is_spilled:
-            yield row[0]
+            names[len(lines)] = row[0]
         rest = ["", *row[1:]] if is_spilled else row
         fitted = [_fitted(cell, width, column.fit) for cell, width, column in zip(rest, widths, columns, strict=True)]
-        for parts in zip_longest(*fitted, fillvalue=""):
-            yield _line(columns, widths, parts)
+        lines.extend(zip_longest(*fitted, fillvalue=""))
+    drawn = tabulate(
+        lines,
+        headers=[column.heading for column in columns],
+        disable_numparse=True,
+        colalign=["right" if column.is_number else "left" for column in columns] if lines else None,
+    ).splitlines()
+    heading = len(drawn) - len(lines)
+    yield from (line.rstrip() for line in drawn[:heading])
+    for index, line in enumerate(drawn[heading:]):
+        if index in names:
+            yield names[index]
+        yield line.rstrip()
 
 
 def _widths(columns: Sequence[Column], cells: Sequence[Sequence[str]]) -> list[int]:
@@ -99,11 +117,3 @@ def shortened(words: str, width: int) -> str:
         return words
     half = (width - 1) // 2
     return f"{words[:half]}…{words[len(words) - (width - 1 - half) :]}"
-
-
-def _line(columns: Sequence[Column], widths: Sequence[int], cells: Sequence[str]) -> str:
-    padded = (
-        cell.rjust(width) if column.is_number else cell.ljust(width)
-        for cell, width, column in zip(cells, widths, columns, strict=True)
-    )
-    return (" " * GAP).join(padded).rstrip()
