@@ -59,7 +59,7 @@ def _levels(report: ModelReport, paint: Paint) -> Iterator[str]:
     yield from _heading("Feature levels", paint)
     rows = [
         (
-            ("> " if row.level == report.feature_level else "  ") + str(row.level),
+            str(row.level) + (" <" if row.level == report.feature_level else ""),
             row.android if row.api_levels else "update (Android 12+)",
             row.readiness,
             shown_score(row.score),

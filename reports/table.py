@@ -15,7 +15,6 @@ from reports.wrap import WIDTH
 
 # Columns are fitted to the terminal's width here, so headings get no room beyond their own.
 drawing.MIN_PADDING = 0
-drawing.PRESERVE_WHITESPACE = True
 
 GAP = 2
 LEAST_WIDTH = 10
