@@ -67,7 +67,7 @@ def quotient(node: Node, emit: Emitter) -> OperandId:
     return _quotient(emit)
 
 
-@lowers(*_DIVISIONS, way="floor")
+@lowers("aten.div.Scalar_mode", way="floor")
 def rounded_down(node: Node, emit: Emitter) -> OperandId:
     """Lower to FLOOR of DIV."""
     return emit.operation("FLOOR", [_quotient(emit)])

@@ -17,7 +17,6 @@ _RESHAPING = (
     "aten._unsafe_view.default",
     "aten.flatten.using_ints",
     "aten.unflatten.int",
-    "aten.unsqueeze.default",
     "aten.squeeze.default",
     "aten.squeeze.dim",
     "aten.squeeze.dims",
@@ -34,7 +33,7 @@ def unchanged(node: Node, emit: Emitter) -> OperandId:
     return emit.input("self")
 
 
-@lowers(*_RESHAPING, way="operation")
+@lowers(*_RESHAPING, "aten.unsqueeze.default", way="operation")
 def reshape(node: Node, emit: Emitter) -> OperandId:
     """Lower to RESHAPE."""
     return reshaped(emit, emit.input("self"), emit.output_spec().shape)

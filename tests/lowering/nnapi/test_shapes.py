@@ -343,37 +343,47 @@ def test_rejects(name: str) -> None:
     assert [fault.rule for fault in faults] == [rule], [fault.message for fault in faults]
 
 
-def test_a_cell_state_of_a_quantized_lstm_has_a_power_of_two_as_scale() -> None:
+def quantized_step(cell_scale: float, *, is_normalized: bool = False) -> Model:
+    """QUANTIZED_LSTM, or one without an input gate whose other gates are normalized."""
     symm, wide = OperandType.TENSOR_QUANT8_SYMM, OperandType.TENSOR_QUANT16_SYMM
     signed = OperandType.TENSOR_QUANT8_ASYMM_SIGNED
+    missing = [replace(nothing(wide, (4,)), quant=weights(wide, (4,), 1.0).quant) for _ in range(4)]
+    normalization = [missing[3], *(weights(wide, (4,), 1.0) for _ in range(3))] if is_normalized else missing
+    gates = [
+        *(weights(symm, (4, 3), 0.01) for _ in range(4)),
+        *(weights(symm, (4, 4), 0.01) for _ in range(4)),
+    ]
+    biases: list[Operand] = [weights(I32, (4,)) for _ in range(4)]
+    if is_normalized:
+        # Without an input gate there is nothing of it to normalize.
+        gates[0], gates[4] = (replace(nothing(symm, gate.shape), quant=gate.quant) for gate in (gates[0], gates[4]))
+        biases[0] = nothing(I32, (4,))
+    inputs = [
+        given(signed, (2, 3), 1 / 128),
+        *gates,
+        *missing[:3],
+        *biases,
+        replace(nothing(symm, (4, 4)), quant=weights(symm, (4, 4), 0.5).quant),
+        nothing(I32, (4,)),
+        given(signed, (2, 4), 1 / 128),
+        given(wide, (2, 4), cell_scale),
+        *normalization,
+        *(scalar(number) for number in (0.0, 0.0, 0.007, 0.007, 0.007, 0.007)),
+        scalar(0),
+        scalar(0.007),
+    ]
+    outputs = [
+        computed(signed, (2, 4), 1 / 128),
+        computed(wide, (2, 4), cell_scale),
+        computed(signed, (2, 4), 1 / 128),
+    ]
+    return single("QUANTIZED_LSTM", inputs, outputs)
 
-    def step(cell_scale: float) -> Model:
-        missing = [nothing(wide, (4,)) for _ in range(3)]
-        inputs = [
-            given(signed, (2, 3), 1 / 128),
-            *(weights(symm, (4, 3), 0.01) for _ in range(4)),
-            *(weights(symm, (4, 4), 0.01) for _ in range(4)),
-            *(replace(operand, quant=weights(wide, (4,), 1.0).quant) for operand in missing),
-            *(weights(I32, (4,)) for _ in range(4)),
-            replace(nothing(symm, (4, 4)), quant=weights(symm, (4, 4), 0.5).quant),
-            nothing(I32, (4,)),
-            given(signed, (2, 4), 1 / 128),
-            given(wide, (2, 4), cell_scale),
-            *(replace(nothing(wide, (4,)), quant=weights(wide, (4,), 1.0).quant) for _ in range(4)),
-            *(scalar(number) for number in (0.0, 0.0, 0.007, 0.007, 0.007, 0.007)),
-            scalar(0),
-            scalar(0.007),
-        ]
-        outputs = [
-            computed(signed, (2, 4), 1 / 128),
-            computed(wide, (2, 4), cell_scale),
-            computed(signed, (2, 4), 1 / 128),
-        ]
-        return single("QUANTIZED_LSTM", inputs, outputs)
 
-    assert rules(step(1 / 32768)) == []
-    assert rules(step(3.05176e-05)) == []
-    assert rules(step(1 / 30000)) == [Rule.QUANTIZATION]
+def test_a_cell_state_of_a_quantized_lstm_has_a_power_of_two_as_scale() -> None:
+    assert rules(quantized_step(1 / 32768)) == []
+    assert rules(quantized_step(3.05176e-05)) == []
+    assert rules(quantized_step(1 / 30000)) == [Rule.QUANTIZATION]
 
 
 def test_branches_that_give_other_shapes_leave_the_output_open() -> None:

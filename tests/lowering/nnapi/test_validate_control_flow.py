@@ -68,6 +68,7 @@ MISFITS = [
     loop(body=single("CAST", [given(F32, (1,))], [computed(I32, (1,))])),
     loop(body=add((1,))),
     loop(body=two_outputs()),
+    single("WHILE", [reference(0), reference(1), given(F32, (1,))], [computed(F32, (1,))] * 2, loop().referenced),
 ]
 
 

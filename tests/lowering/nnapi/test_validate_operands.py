@@ -120,6 +120,14 @@ def test_rejects_shapes_that_no_tensor_can_have(shape: Shape, rule: Rule) -> Non
     assert rules(unary("ABS", shape=shape)) == [rule, rule]
 
 
+def test_accepts_a_tensor_of_the_largest_size() -> None:
+    element = OperandType.TENSOR_QUANT8_ASYMM
+    largest, larger = (unary("RELU", element, (65_535, size), scale=0.5) for size in (65_537, 65_538))
+
+    assert rules(largest) == []
+    assert rules(larger) == [Rule.OPERAND_SIZE, Rule.OPERAND_SIZE]
+
+
 @pytest.mark.parametrize("shape", [UNKNOWN_RANK, (UNSPECIFIED, 3), (UNSPECIFIED,), ((1 << 16) - 1, 1 << 14)])
 def test_accepts_shapes_that_are_not_known_yet(shape: Shape) -> None:
     assert rules(unary("ABS", shape=shape)) == []

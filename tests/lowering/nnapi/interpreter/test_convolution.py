@@ -270,3 +270,10 @@ def test_a_convolution_of_integers_has_the_output_type_it_declares() -> None:
     )  # fmt: skip
 
     assert found.dtype == np.uint8
+
+
+def test_a_transposed_convolution_without_strides_fails_by_name() -> None:
+    inputs = tensor(random(1, 4, 5, 3)), tensor(random(7, 3, 4, 3)), tensor(random(7))
+
+    with pytest.raises(ExecutionError, match="stride, padding and filter leave no output"):
+        compute("TRANSPOSE_CONV_2D", *inputs, 0, 0, 0, 0, 0, 2, 0, False)

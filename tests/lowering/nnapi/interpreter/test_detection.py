@@ -11,6 +11,7 @@ import pytest
 import torch
 
 from coverage_db.spec import OperandType
+from lowering.nnapi.interpreter.box_geometry import by_score
 from lowering.nnapi.interpreter.kernels import Array, ExecutionError
 from tests.lowering.nnapi.interpreter.operation_outputs import F4, I4, U1, compute_all, typed
 from tests.lowering.nnapi.interpreter.single_operation import assert_close, compute, random, tensor
@@ -288,3 +289,10 @@ def test_fast_detections_suppress_once_by_the_best_class() -> None:
         assert_close(found[1][batch, :count], boxes[np.repeat(kept, 2)], rtol=1e-5, atol=1e-5)
         assert not found[0][batch, count:].any()
         assert not found[1][batch, count:].any()
+
+
+@pytest.mark.parametrize(("limit", "places"), [(-1, [2, 0, 1]), (0, []), (1, [2]), (2, [2, 0])])
+def test_the_best_come_first_up_to_a_limit(limit: int, places: list[int]) -> None:
+    candidates = [(0, 1, 0.5), (1, 1, 0.25), (2, 3, 0.75)]
+
+    assert [place for place, _, _ in by_score(candidates, limit)] == places

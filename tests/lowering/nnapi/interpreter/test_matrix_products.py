@@ -78,3 +78,9 @@ def test_quantized_batch_matmul_is_exact(adj_y: bool) -> None:
     )
 
     assert np.array_equal(found, expected)
+
+
+@pytest.mark.parametrize(("left", "right"), [((2, 3), (2, 3, 4)), ((3,), (3,))])
+def test_matrices_of_other_rank_fail_by_name(left: tuple[int, ...], right: tuple[int, ...]) -> None:
+    with pytest.raises(ExecutionError, match="wanted equal ones from 2"):
+        compute("BATCH_MATMUL", tensor(random(*left)), tensor(random(*right)), False, False)

@@ -134,3 +134,10 @@ def test_top_k_fails_beyond_the_dimension(k: int) -> None:
 def test_an_axis_out_of_range_is_an_error() -> None:
     with pytest.raises(ExecutionError, match="axis is 2"):
         compute("REDUCE_SUM", tensor(random(2, 3)), tensor(ints(2)), False)
+
+
+def test_a_mean_of_nothing_fails() -> None:
+    empty: Array = np.zeros((2, 0), np.float32)
+
+    with pytest.raises(ExecutionError, match="hold no elements"):
+        compute("MEAN", tensor(empty), tensor(np.array([1], np.int32)), 0)

@@ -131,3 +131,14 @@ def test_no_regions_give_an_empty_output(kind: str, rest: tuple[int, ...]) -> No
     )
 
     assert y.shape == (0, 3, 5, 4)
+
+
+@pytest.mark.parametrize(("kind", "samples"), [("ROI_ALIGN", (2, 2)), ("ROI_POOLING", ())])
+def test_a_region_may_become_one_cell(kind: str, samples: tuple[int, ...]) -> None:
+    x = np.full((2, 7, 9, 4), 3.5, np.float32)
+
+    (y,) = compute_all(
+        kind, tensor(x), tensor(BOXES), tensor(BATCHES), 1, 1, RATIO_H, RATIO_W, *samples, False, outputs=[F4]
+    )
+
+    assert_close(y, np.full((4, 1, 1, 4), 3.5, np.float32), rtol=1e-6)
