@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
-import torch
-
 from analyzer.canonical import describe_object
 from analyzer.drafts import Draft, ModulePath, NodeDraft, ObjectAttribute, drafts_in
 from analyzer.graph import (
@@ -135,8 +133,3 @@ def _live(nodes: Sequence[NodeDraft], needed: set[Draft]) -> list[NodeDraft]:
         kept.append(node)
     kept.reverse()
     return kept
-
-
-def torch_values_of(numbered: Numbered) -> tuple[torch._C.Value, ...]:
-    """PyTorch's value for each value of the graph."""
-    return tuple(draft.torch_value for draft in numbered.values)

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from analyzer.graph import Graph, SourcePosition, TensorType
+from analyzer.graph import Graph, TensorType
 from analyzer.input_spec import format_type
 from analyzer.judge import LEVELS, Failure
 from analyzer.partition import DroppedPart
@@ -204,17 +204,13 @@ def _losses(survey: Survey, plan: Plan) -> Iterator[LossView]:
         match loss.kind:
             case LossKind.NODE:
                 node = survey.nodes[loss.id]
-                yield LossView(loss.points, "on the CPU", node.op, _where(node.source))
+                yield LossView(loss.points, "on the CPU", node.op, str(node.source))
             case LossKind.BOUNDARY:
                 (crossing,) = _types(survey.graph, (loss.id,))
                 yield LossView(loss.points, "crosses a boundary", crossing, f"value {loss.id}")
             case LossKind.APPROXIMATION:
                 node = survey.nodes[loss.id]
-                yield LossView(loss.points, "approximate", node.op, _where(node.source))
-
-
-def _where(source: SourcePosition) -> str:
-    return str(source)
+                yield LossView(loss.points, "approximate", node.op, str(node.source))
 
 
 def _level(survey: Survey, level: int, work: Mapping[int, int], texts: Texts) -> LevelView:
