@@ -1,9 +1,10 @@
 """Change the validator and the interpreter at random, and count how many changes the tests notice.
 
-    NNAPI_VECTORS=FOLDER python benchmarks/mutation.py [--count 300] [--seed 1] [--json FILE] [--only WORD]
+    NNAPI_VECTORS=FOLDER python benchmarks/mutation.py [--count 300] [--seed 1] [--jobs N] [--json FILE] [--only WORD]
 
 Each mutant runs in a process of its own: first the conformance rows, then the unit tests, of each only those that
 execute the changed statement, until one fails. A mutant that does not import, crashes or takes too long is killed too.
+Nothing else kills: where pytest ends badly without naming what failed, the mutant counts as alive.
 Survivors are listed. The exit code is 1 where fewer than ``--goal`` percent are killed.
 """
 
@@ -14,6 +15,7 @@ import importlib.abc
 import importlib.machinery
 import importlib.util
 import json
+import multiprocessing
 import os
 import pickle
 import random
@@ -147,6 +149,11 @@ class TestWatch:
         if report.failed and not self.failed:
             self.failed = report.nodeid
 
+    def pytest_collectreport(self, report: pytest.CollectReport) -> None:
+        """Note the first module that does not import."""
+        if report.failed and not self.failed:
+            self.failed = f"{report.nodeid}, which does not import"
+
 
 class _Source(importlib.abc.MetaPathFinder, importlib.abc.Loader):
     """Gives one module by changed source."""
@@ -268,20 +275,42 @@ def judge(mutant: Mutant, rows: Sequence[VectorRow], reach: Reach) -> str:
         if any(outcome.fault for outcome in run_row(rows[number])):
             return f"row {rows[number].name}"
     signal.alarm(0)
-    if tests:
-        watch = TestWatch(None)
-        code_of_pytest = run_pytest([reach.tests[number] for number in sorted(tests)], watch)
-        if code_of_pytest != 0:
-            return watch.failed or "a test module that does not import"
-    return ""
+    names = [reach.tests[number] for number in sorted(tests)]
+    watch = TestWatch(None)
+    if names and run_pytest(names, watch) == pytest.ExitCode.USAGE_ERROR:
+        # The mutant changed the name of a parametrized test, which alone proves nothing: run the whole files.
+        run_pytest(sorted({name.partition("::")[0] for name in names}), watch)
+    return watch.failed
 
 
-def fate_of(mutant: Mutant, rows: Sequence[VectorRow], reach: Reach) -> Fate:
-    """Judge a mutant within its time."""
-    started = time.perf_counter()
-    answer, ended = in_child(lambda: judge(mutant, rows, reach), limit=600)
-    by = ended or str(answer)
-    return Fate(mutant, bool(by), by, time.perf_counter() - started)
+@dataclass(slots=True)
+class Jury:
+    """Judges mutants. Its processes have it from before they were forked, so that nothing of it is sent to them."""
+
+    rows: Sequence[VectorRow]
+    reach: Reach
+
+    def fate_of(self, mutant: Mutant) -> Fate:
+        """Judge a mutant within its time."""
+        started = time.perf_counter()
+        answer, ended = in_child(lambda: judge(mutant, self.rows, self.reach), limit=600)
+        by = ended or str(answer)
+        return Fate(mutant, bool(by), by, time.perf_counter() - started)
+
+    def fates_of(self, mutants: Sequence[Mutant], jobs: int) -> Iterator[Fate]:
+        """Judge all, ``jobs`` at a time, in their order."""
+        global _jury  # The processes' only argument that is not sent.
+        _jury = self
+        with multiprocessing.get_context("fork").Pool(jobs) as pool:
+            yield from pool.imap(_fate_of, mutants)
+
+
+_jury: Jury | None = None
+
+
+def _fate_of(mutant: Mutant) -> Fate:
+    assert _jury is not None  # noqa: S101  # Set before the process was forked.
+    return _jury.fate_of(mutant)
 
 
 def main() -> int:
@@ -289,6 +318,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--count", type=int, default=300, help="how many mutants to sample")
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1, help="how many to judge at a time")
     parser.add_argument("--goal", type=float, default=90.0, help="percentage that must be killed")
     parser.add_argument("--json", type=Path, help="also write every mutant's fate here")
     parser.add_argument("--only", default="", metavar="WORD", help="only mutants whose description has this word")
@@ -306,12 +336,11 @@ def main() -> int:
     if not isinstance(reach, Reach):
         parser.error(f"what is unchanged {ended}: a test fails without any change")
     fates = []
-    for number, mutant in enumerate(sample):
-        fate = fate_of(mutant, rows, reach)
+    for number, fate in enumerate(Jury(rows, reach).fates_of(sample, options.jobs)):
         fates.append(fate)
         if not fate.is_killed or number % 25 == 0:
             words = f"killed by {fate.by}" if fate.is_killed else "alive"
-            print(f"{number}: {_shortened(mutant)}: {words}", file=sys.stderr, flush=True)
+            print(f"{number}: {_shortened(fate.mutant)}: {words}", file=sys.stderr, flush=True)
     _tell(fates, len(mutants))
     if options.json:
         rows_of_json = [{**asdict(_shortened(fate.mutant)), "by": fate.by, "seconds": fate.seconds} for fate in fates]
