@@ -16,7 +16,7 @@ from nnapi_check import convert
 
 
 class TwoParts(nn.Module):
-    """Two parts with an op between them that no operation computes, and two outputs."""
+    """Two parts with an op between them that has no rule, and two outputs."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -24,7 +24,7 @@ class TwoParts(nn.Module):
         self.second = nn.Conv2d(8, 6, (2, 3))
 
     def forward(self, x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        middle = torch.atan(self.first(x))
+        middle = torch.sinc(self.first(x))
         return torch.relu(self.second(middle)), middle
 
 
