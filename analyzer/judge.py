@@ -297,6 +297,7 @@ def _judge_way(way: Way, node: Node, uses: Uses, knowledge: Knowledge, general: 
             failures.append(failure)
         else:
             level = max(level, requirement.until + 1)
+    failures = failures or list(_result_refused(way, node, uses, knowledge))
     return WayVerdict(way, None if failures else level, tuple(dict.fromkeys(failures)))
 
 
@@ -376,6 +377,29 @@ def _type_refused(way: Way, facts: OperationFacts, found: str) -> Failure:
         wanted=", ".join(kind.name for kind, _ in facts.types),
         because=f"{facts.name} does not take this element type at any level.",
         fix="Convert the tensor to one of these types before the op.",
+    )
+
+
+def _result_refused(way: Way, node: Node, uses: Uses, knowledge: Knowledge) -> Iterator[Failure]:
+    """Operations that give the type that they take cannot compute an op that gives another, as PyTorch's roots do."""
+    emitted = [knowledge.operation(emission.operation) for emission in way.emits]
+    plain = all(not emission.of and emission.type is None for emission in way.emits)
+    if not (emitted and plain and all(facts.keeps_type for facts in emitted)):
+        return
+    kept = emitted_type(way.emits[0], node, uses)
+    kind = uses.graph.values[node.outputs[0]].type
+    wanted = operand_type(kind) if isinstance(kind, TensorType) else None
+    if kept is None or wanted is None or kept is wanted:
+        return
+    names = ", ".join(facts.name for facts in dict.fromkeys(emitted))
+    yield Failure(
+        reason="NNC301",
+        requirement="element-type",
+        way=way.name,
+        found=f"{names} would give {kept.name}",
+        wanted=f"{wanted.name}, which {node.op} gives",
+        because="What it emits gives the element type that it takes.",
+        fix="Convert the tensor to the element type of the result before the op.",
     )
 
 

@@ -243,6 +243,13 @@ class OperationFacts:
     types_from: str = ""
     notes: str = ""
 
+    @property
+    def keeps_type(self) -> bool:
+        """Whether the first output has the type of the main operand, which is input 0."""
+        first = self.outputs[0]
+        own = first.type is not None or first.type_by_main or self.output_types or self.same_type_only
+        return self.main_kind == "input" and self.main_index == 0 and not own
+
     def type_since(self, kind: OperandType) -> int | None:
         """The level since which the main operand may have type ``kind``, or None if it never may."""
         return dict(self.types).get(kind)

@@ -86,6 +86,20 @@ def test_first_way_that_fits_is_taken() -> None:
     assert found.way.name == "operation"
 
 
+def test_operations_that_keep_the_type_do_not_serve_an_op_that_changes_it() -> None:
+    whole = tensor((2, 3), ElementType.INT32)
+    known = card("t.op", way("operation", Layout.ANY, "ABS"))
+
+    for output, is_supported in ((whole, True), (tensor((2, 3)), False)):
+        sketch = Sketch()
+        made = sketch.node("t.op", sketch.input(whole), kind=output)
+        found = judged(sketch.graph(made), known).at(8)[0]
+        assert found.is_supported is is_supported
+
+    (failure,) = found.failures
+    assert (failure.reason, failure.found) == ("NNC301", "ABS would give TENSOR_INT32")
+
+
 def test_op_without_a_card_is_unknown() -> None:
     found = one("t.nobody")
 
