@@ -36,11 +36,29 @@ BINARY: dict[str, Callable[..., object]] = {
     "logical_and": torch.logical_and,
     "hypot": torch.hypot,
     "logaddexp": torch.logaddexp,
+    "atan2": torch.atan2,
 }
 WITH_NUMBER = ("add", "sub", "mul", "rsub", "gt", "eq")
 UNARY: dict[str, Callable[[torch.Tensor], object]] = {
     name: getattr(torch, name)
-    for name in ("abs", "neg", "exp", "floor", "ceil", "trunc", "round", "sign", "square", "sin", "cos", "erf", "tanh")
+    for name in (
+        "abs",
+        "neg",
+        "exp",
+        "floor",
+        "ceil",
+        "trunc",
+        "round",
+        "sign",
+        "square",
+        "sin",
+        "cos",
+        "tan",
+        "erf",
+        "tanh",
+        "atan",
+        "acos",
+    )
 } | {
     name: getattr(torch.nn.functional, name)
     for name in ("relu", "relu6", "hardsigmoid", "hardswish", "silu", "gelu", "elu", "selu", "mish", "softplus")

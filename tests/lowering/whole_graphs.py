@@ -20,11 +20,12 @@ Function = Callable[..., object]
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """One lowering of a whole graph: the ways that were taken, the layout, and what differs from PyTorch."""
+    """One lowering of a whole graph: the ways taken, the layout, its numbers, and what differs from PyTorch."""
 
     ways: tuple[str, ...]
     layout: LayoutPlan
     lowered: LoweredPart
+    outputs: tuple[torch.Tensor, ...]
     differences: tuple[str, ...]
 
 
@@ -87,4 +88,5 @@ def _run(
         difference(computed[value], expected, is_approximate=is_approximate)
         for value, expected in zip(graph.body.outputs, listed, strict=True)
     ]
-    return Run(ways, layout, lowered, tuple(text for text in differences if text))
+    outputs = tuple(computed[value] for value in graph.body.outputs)
+    return Run(ways, layout, lowered, outputs, tuple(text for text in differences if text))
