@@ -193,6 +193,10 @@ def _no_way(card: Card) -> Failure:
             because=card.gap,
             fix=card.fix or "Leave it to the CPU, or replace it by ops that have a way.",
         )
+    if card.becomes:
+        wanted, because = f"a call where {card.when}", f"Only there it means {' or '.join(card.becomes)}."
+        fix = card.fix or "Change the call, or leave it to the CPU."
+        return Failure("NNC104", "becomes", "", card.op, wanted, because, fix)
     return Failure(
         reason="NNC102",
         requirement="unwritten",

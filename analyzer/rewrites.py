@@ -18,6 +18,7 @@ from analyzer.local_response import local_response_of
 from analyzer.moves import Move, move_of
 from analyzer.rearrangement import Rearrangement, RearrangementTracker
 from analyzer.shuffles import shuffle_of
+from analyzer.synonyms import synonym_of
 
 REARRANGE = "nnapi_check.rearrange.default"
 """Reshape to ``shape_before``, permute to ``order``, reshape to ``shape_after``."""
@@ -78,6 +79,9 @@ class _Rewriter:
 
     def _replacement(self, first: Node, local: Mapping[int, Node]) -> Node | None:
         """The node that stands for an einsum, or for a run of nodes from ``first`` on, if one can."""
+        synonym = synonym_of(first, self._graph, lambda value: bool(self._readers[value]))
+        if synonym is not None:
+            return synonym
         contraction = contraction_of(first, self._graph)
         if contraction is not None:
             return replace(first, op=CONTRACT, arguments=contraction, covers=(first.id,))

@@ -3,6 +3,7 @@
     python benchmarks/models.py                              every model at every level
     python benchmarks/models.py --model resnet18 --level 3   some of them, options repeated
     python benchmarks/models.py --exported                   every model as a .pt2 file instead of a trace
+    python benchmarks/models.py --decomposed                 the same after run_decompositions()
     python benchmarks/models.py --lines found.jsonl          also write a line of JSON for each row
 
 Each model is built and converted in a process of its own, so one that fails or takes too long costs its rows only.
@@ -20,12 +21,14 @@ import sys
 import tempfile
 import time
 import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
+
+from benchmarks.built_models import DECOMPOSED, EXPORTED, MODELS, save_model
 
 if TYPE_CHECKING:
     import torch
@@ -33,10 +36,6 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).resolve().parent.parent
 LEVELS = (1, 2, 3, 5, 8)
 TIMEOUT_SECONDS = 1800
-SEED = 3
-
-Tensors = tuple["torch.Tensor", ...]
-Build = Callable[[], tuple["torch.nn.Module", Tensors]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,125 +67,6 @@ class Row:
     def is_good(self) -> bool:
         """Whether nothing contradicts the promises."""
         return not self.error and self.is_within_tolerance and self.promised_level == self.validated_level
-
-
-def _vision(name: str, size: tuple[int, int] = (224, 224), **options: object) -> Build:
-    def build() -> tuple[torch.nn.Module, Tensors]:
-        import torch
-        from torchvision import models
-
-        module = models.get_model(name, weights=None, **options)
-        return _stirred(module), (torch.rand(1, 3, *size),)
-
-    return build
-
-
-def _segmentation(name: str) -> Build:
-    def build() -> tuple[torch.nn.Module, Tensors]:
-        import torch
-        from torchvision import models
-
-        class Segmenter(torch.nn.Module):
-            """The segmentation alone, without the dictionary that torchvision wraps it in."""
-
-            def __init__(self) -> None:
-                super().__init__()
-                self.net = models.get_model(name, weights=None, weights_backbone=None)
-
-            def forward(self, photo: torch.Tensor) -> torch.Tensor:
-                """Class scores for each pixel."""
-                return cast(torch.Tensor, self.net(photo)["out"])
-
-        return _stirred(Segmenter()), (torch.rand(1, 3, 192, 224),)
-
-    return build
-
-
-def _quantized_mobilenet() -> tuple[torch.nn.Module, Tensors]:
-    """MobileNetV2 quantized per tensor with QNNPACK's engine and calibrated on random photos."""
-    import torch
-    from torch.ao import quantization
-    from torchvision.models.quantization import mobilenet_v2
-
-    torch.backends.quantized.engine = "qnnpack"
-    module = _stirred(mobilenet_v2(weights=None, quantize=False)).eval()
-    cast(Callable[..., None], module.fuse_model)(is_qat=False)
-    observer = quantization.MinMaxObserver.with_args(dtype=torch.quint8, reduce_range=False)
-    config = quantization.QConfig(activation=observer, weight=quantization.default_weight_observer)  # type: ignore[no-untyped-call]  # it has no types
-    setattr(module, "qconfig", config)  # noqa: B010  # a module's attributes are typed as tensors and modules
-    quantization.prepare(module, inplace=True)  # type: ignore[no-untyped-call]  # it has no types
-    with torch.no_grad():
-        for _ in range(2):
-            module(torch.rand(1, 3, 224, 224))
-    quantization.convert(module, inplace=True)  # type: ignore[no-untyped-call]  # it has no types
-    return module, (torch.rand(1, 3, 224, 224),)
-
-
-def _mlp() -> tuple[torch.nn.Module, Tensors]:
-    import torch
-    from torch import nn
-
-    module = nn.Sequential(nn.Linear(300, 200), nn.ReLU(), nn.Linear(200, 150), nn.Tanh(), nn.Linear(150, 10))
-    return module, (torch.rand(3, 300),)
-
-
-def _stirred(module: torch.nn.Module) -> torch.nn.Module:
-    """The module with batch norms as after training, so that a mistake in folding them shows."""
-    import torch
-
-    for part in module.modules():
-        if isinstance(part, torch.nn.modules.batchnorm._BatchNorm) and part.running_mean is not None:
-            with torch.no_grad():
-                part.running_mean.uniform_(-0.1, 0.1)
-                cast(torch.Tensor, part.running_var).uniform_(0.8, 1.25)
-                part.weight.uniform_(0.9, 1.1)
-                part.bias.uniform_(-0.1, 0.1)
-    return module
-
-
-MODELS: dict[str, Build] = {
-    "mobilenet_v2": _vision("mobilenet_v2"),
-    "quantized_mobilenet_v2": _quantized_mobilenet,
-    "resnet18": _vision("resnet18"),
-    "resnet50": _vision("resnet50"),
-    "resnet152": _vision("resnet152"),
-    "resnext50_32x4d": _vision("resnext50_32x4d"),
-    "mnasnet1_0": _vision("mnasnet1_0"),
-    "squeezenet1_1": _vision("squeezenet1_1"),
-    "googlenet": _vision("googlenet", aux_logits=False, init_weights=False),
-    "inception_v3": _vision("inception_v3", (299, 299), aux_logits=False, init_weights=False),
-    "alexnet": _vision("alexnet"),
-    "vgg16_bn": _vision("vgg16_bn"),
-    "densenet121": _vision("densenet121"),
-    "shufflenet_v2_x1_0": _vision("shufflenet_v2_x1_0"),
-    "efficientnet_b0": _vision("efficientnet_b0"),
-    "mobilenet_v3_small": _vision("mobilenet_v3_small"),
-    "regnet_y_400mf": _vision("regnet_y_400mf"),
-    "deeplabv3_mobilenet_v3_large": _segmentation("deeplabv3_mobilenet_v3_large"),
-    "lraspp_mobilenet_v3_large": _segmentation("lraspp_mobilenet_v3_large"),
-    "fcn_resnet50": _segmentation("fcn_resnet50"),
-    "mlp": _mlp,
-}
-EXPORTED = tuple(f"{name}.pt2" for name in MODELS)
-"""The same models as exported programs instead of traces."""
-
-
-def save_model(name: str, folder: Path) -> Path:
-    """Build a model and save it: traced, or exported where its name ends in ``.pt2``."""
-    import torch
-
-    torch.manual_seed(SEED)
-    module, inputs = MODELS[name.removesuffix(".pt2")]()
-    module.eval()
-    if name.endswith(".pt2"):
-        path = folder / name
-        torch.export.save(torch.export.export(module, inputs), path)
-        return path
-    path = folder / f"{name}.pt"
-    with torch.no_grad():
-        traced = torch.jit.trace(module, inputs, check_trace=False)  # type: ignore[no-untyped-call]  # it has no types
-        torch.jit.save(traced, str(path))
-    return path
 
 
 def measure(name: str, path: Path, level: int) -> Row:
@@ -254,7 +134,7 @@ def measure(name: str, path: Path, level: int) -> Row:
     )
 
 
-def _stored_inputs(path: Path) -> Tensors:
+def _stored_inputs(path: Path) -> tuple[torch.Tensor, ...]:
     from analyzer.capture import capture
 
     return capture(path, None, weights=True).example_inputs
@@ -303,6 +183,10 @@ def _rows(printed: str) -> Iterator[Row]:
             yield Row(**json.loads(line))
 
 
+def _all_of(given: argparse.Namespace) -> list[str]:
+    return list(DECOMPOSED if given.decomposed else EXPORTED if given.exported else MODELS)
+
+
 HEADER = (
     f"{'model':29} lv {'verdict':20} {'score':>5} {'need':>4} {'parts':>5} {'ops':>9} {'compute':>7} "
     f"{'TRANSP':>6} {'error':>16} {'check':>6} {'conv':>6} {'size':>5}"
@@ -334,9 +218,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Print the table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument(
-        "--model", action="append", choices=[*MODELS, *EXPORTED], help="a model; repeatable; all by default"
+        "--model",
+        action="append",
+        choices=[*MODELS, *EXPORTED, *DECOMPOSED],
+        help="a model; repeatable; all by default",
     )
     parser.add_argument("--exported", action="store_true", help="all models as exported programs, not as traces")
+    parser.add_argument("--decomposed", action="store_true", help="all as exported programs in the Core ATen opset")
     parser.add_argument("--level", action="append", type=int, choices=range(1, 9), help="a feature level; repeatable")
     parser.add_argument("--jobs", type=int, default=1, help="models at a time (1)")
     parser.add_argument("--timeout", type=float, default=TIMEOUT_SECONDS, help="seconds for a model at all its levels")
@@ -348,7 +236,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if given.worker:
         worker(given.worker, levels, given.folder)
         return 0
-    chosen = given.model or list(EXPORTED if given.exported else MODELS)
+    chosen = given.model or _all_of(given)
     print(HEADER)
     bad = 0
     with ThreadPoolExecutor(given.jobs) as pool:

@@ -62,6 +62,12 @@ def _unwritten(known: Knowledge, documents: DocumentFormat) -> Iterator[Row]:
             yield {"op": card.op, "operation": operation}
 
 
+def _rewritten(known: Knowledge, documents: DocumentFormat) -> Iterator[Row]:
+    for card in known.cards:
+        for position, becomes in enumerate(card.becomes):
+            yield {"op": card.op, "becomes": becomes, "position": position, "when": card.when}
+
+
 def _ways(known: Knowledge, documents: DocumentFormat) -> Iterator[Row]:
     operations = _Operations({facts.name: facts for facts in known.operations})
     for card in known.cards:
@@ -204,6 +210,18 @@ CARD_TABLES = (
         ("op", "operation"),
         (text("op", refers_to="ops.op"), text("operation", refers_to="operations.name")),
         _unwritten,
+    ),
+    TablePlan(
+        "rewritten",
+        "An op that a call of another op is read as, before anything is judged.",
+        ("op", "becomes"),
+        (
+            text("op", refers_to="ops.op"),
+            text("becomes", refers_to="ops.op"),
+            integer("position"),
+            text("when"),
+        ),
+        _rewritten,
     ),
     TablePlan(
         "ways",

@@ -106,9 +106,10 @@ class Way:
 
 @dataclass(frozen=True, slots=True)
 class Card:
-    """What is known of one op. Exactly one of ``ways``, ``gap`` and ``unwritten`` is set.
+    """What is known of one op. Exactly one of ``ways``, ``gap``, ``unwritten`` and ``becomes`` is set.
 
-    ``unwritten`` names the operations that could serve, for which no rule is written yet.
+    ``unwritten`` names the operations that could serve, for which no rule is written yet; ``becomes`` the ops that
+    a call is read as ``when`` that holds, before anything is judged: their cards say whether they can be lowered.
     """
 
     op: str
@@ -117,6 +118,8 @@ class Card:
     ways: tuple[Way, ...] = ()
     gap: str | None = None
     unwritten: tuple[str, ...] = ()
+    becomes: tuple[str, ...] = ()
+    when: str = ""
     source: str = ""
     fix: str = ""
 
@@ -187,12 +190,16 @@ def parse_card(op: str, family: str, raw: object, shared: Mapping[str, Requireme
         ways=tuple(_parse_way(part, table.where, common, shared) for part in table.tables("ways")),
         gap=table.optional_text("gap"),
         unwritten=table.texts("unwritten"),
+        becomes=table.texts("becomes"),
+        when=table.optional_text("when") or "",
         source=table.optional_text("source") or "",
         fix=table.optional_text("fix") or "",
     )
     table.close()
-    if sum((bool(card.ways), card.gap is not None, bool(card.unwritten))) != 1:
-        raise CardError(f"{table.where}: a card has exactly one of ways, gap and unwritten")
+    if sum((bool(card.ways), card.gap is not None, bool(card.unwritten), bool(card.becomes))) != 1:
+        raise CardError(f"{table.where}: a card has exactly one of ways, gap, unwritten and becomes")
+    if bool(card.becomes) != bool(card.when):
+        raise CardError(f"{table.where}: `becomes` and `when` are given together")
     return card
 
 

@@ -200,6 +200,8 @@ def _laid_over(base: Registry, overlay: Overlay, entry: OverlayCard) -> Card:
         return _restricted(base, overlay, entry, known)
     if known is None:
         known = Card(entry.op, overlay.path.stem, entry.summary)
+    elif known.becomes:
+        raise overlay.fail(entry, f"it is read as another op before it is judged; name {', '.join(known.becomes)}")
     elif entry.unwritten:
         raise overlay.fail(entry, "the registry has a card for it; say `gap` to keep it on the CPU")
     for operation in entry.unwritten:

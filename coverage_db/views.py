@@ -27,7 +27,7 @@ VIEWS = (
             (
                 "status",
                 "That of the best way that the level has: native, lowered or approximate. Without one: later where a"
-                " higher level has a way, else gap or unwritten.",
+                " higher level has a way, else gap, unwritten, or rewritten where the op is read as another one.",
             ),
             ("ways", "How many ways the level has."),
         ),
@@ -35,6 +35,7 @@ VIEWS = (
         SELECT ops.op, ops.family, levels.feature_level,
                CASE WHEN ops.gap IS NOT NULL THEN 'gap'
                     WHEN EXISTS (SELECT 1 FROM unwritten WHERE unwritten.op = ops.op) THEN 'unwritten'
+                    WHEN EXISTS (SELECT 1 FROM rewritten WHERE rewritten.op = ops.op) THEN 'rewritten'
                     ELSE COALESCE(
                         (SELECT ways.status FROM ways WHERE ways.op = ops.op AND ways.since <= levels.feature_level
                          ORDER BY CASE ways.status WHEN 'native' THEN 0 WHEN 'lowered' THEN 1 ELSE 2 END LIMIT 1),

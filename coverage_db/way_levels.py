@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from functools import lru_cache
 from typing import Protocol
 
-from coverage_db.cards import Emission, Status, Way
+from coverage_db.cards import Card, Emission, Status, Way
 from coverage_db.checks import AllOf, AnyOf, CardError, Check, Compare, Constant, Not, Relation
 from coverage_db.spec import OperandType, OperationFacts
 
@@ -39,6 +39,15 @@ class Operations(Protocol):
 def best_status(ways: Sequence[Way]) -> Status:
     """The status of the best way: exact before approximate, one operation before several; CPU without a way."""
     return min((way.status for way in ways), key=_BEST_FIRST.index, default=Status.CPU)
+
+
+def status_word(card: Card) -> str:
+    """The status of an op in a word: that of its best way, or why there is none."""
+    if card.ways:
+        return best_status(card.ways).value
+    if card.becomes:
+        return "rewritten"
+    return "gap" if card.gap is not None else "unwritten"
 
 
 def way_level(way: Way, operations: Operations) -> int:

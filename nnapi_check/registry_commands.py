@@ -50,9 +50,10 @@ def ops() -> None:
 @ops.command("list")
 @click.option(
     "--status",
-    type=click.Choice(["native", "lowered", "approximate", "gap", "unwritten"]),
+    type=click.Choice(["native", "lowered", "approximate", "gap", "unwritten", "rewritten"]),
     help="Only ops of this status: native is one operation that means the same, lowered is exact, approximate has a "
-    "stated bound, a gap has no way at all, and unwritten ones have no rule yet.",
+    "stated bound, a gap has no way at all, unwritten ones have no rule yet, and rewritten ones are "
+    "read as another op.",
 )
 @click.option("--nnapi", is_flag=True, help="List NNAPI's operations instead of PyTorch's ops.")
 @_level

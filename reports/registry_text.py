@@ -11,7 +11,7 @@ from coverage_db.checks import wording
 from coverage_db.queries import UnknownNameError
 from coverage_db.spec import OperationFacts
 from coverage_db.status import RegistryStatus
-from coverage_db.way_levels import best_status, way_level
+from coverage_db.way_levels import status_word, way_level
 from reports.status_text import origin_lines
 from reports.table import Fit, number, table, text
 from reports.wrap import wrapped
@@ -59,11 +59,17 @@ def op_rows(registry: Known) -> list[Row]:
 
 def _op_row(card: Card, registry: Known) -> Row:
     if not card.ways:
-        status = "gap" if card.gap is not None else "unwritten"
-        return {"name": card.op, "status": status, "level": None, "becomes": "", "summary": card.summary}
+        becomes = ", ".join(card.becomes)
+        return {
+            "name": card.op,
+            "status": status_word(card),
+            "level": None,
+            "becomes": becomes,
+            "summary": card.summary,
+        }
     return {
         "name": card.op,
-        "status": best_status(card.ways).value,
+        "status": status_word(card),
         "level": min(way_level(way, registry) for way in card.ways),
         "becomes": ", ".join(dict.fromkeys(emission.operation for emission in card.ways[0].emits)),
         "summary": card.summary,
@@ -137,6 +143,8 @@ def _card(card: Card, registry: Known) -> Explained:
         lines += ["", *wrapped(f"No way: {card.gap}", "  ")]
     if card.unwritten:
         lines += ["", *wrapped(f"No rule is written yet; {', '.join(card.unwritten)} could serve.", "  ")]
+    if card.becomes:
+        lines += ["", *wrapped(f"Read as {', '.join(card.becomes)} where {card.when}.", "  ")]
     if card.fix:
         lines += wrapped(f"Fix: {card.fix}", "  ")
     for way in card.ways:

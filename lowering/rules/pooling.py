@@ -57,7 +57,7 @@ def _pool_unbatched(emit: Emitter, kind: str, axes: list[PoolAxis]) -> OperandId
     return reshaped(emit, made, output.shape)
 
 
-@lowers("aten.max_pool2d.default", "aten.max_pool2d_with_indices.default", way="operation")
+@lowers("aten.max_pool2d.default", way="operation")
 def max_pool2d(node: Node, emit: Emitter) -> OperandId:
     """Lower to MAX_POOL_2D with explicit padding."""
     return _pool(emit, "MAX_POOL_2D", emit.input("self"), _axes(emit))

@@ -20,6 +20,7 @@ class Cell(Enum):
     LATER = "-"
     GAP = "G"
     UNWRITTEN = "U"
+    REWRITTEN = "R"
 
     @property
     def word(self) -> str:
@@ -39,6 +40,7 @@ _MEANINGS = {
     Cell.LATER: "No way at this level, or not in this element type.",
     Cell.GAP: "No NNAPI operations can compute it.",
     Cell.UNWRITTEN: "NNAPI operations could compute it, but no rule is written yet.",
+    Cell.REWRITTEN: "It is read as another op, whose own row says what becomes of it.",
 }
 
 ANY_TYPE = "any"
@@ -95,7 +97,7 @@ def _row(card: Card, operations: Operations, levels: Sequence[int]) -> MatrixRow
         ways = [(way, types[way.name][kind]) for way in card.ways if kind in types[way.name]]
         by_type.append((keys[0], "".join(cell.value for cell in _cells(card, ways, levels))))
     emitted = dict.fromkeys(part.operation for way in card.ways for part in way.emits)
-    becomes = " ".join(emitted)
+    becomes = " ".join((*card.becomes, *emitted))
     return MatrixRow(card.op, card.family, card.summary, becomes, _cells(card, any_type, levels), tuple(by_type))
 
 
@@ -108,6 +110,8 @@ def _cell(card: Card, ways: Sequence[Way]) -> Cell:
         return Cell.GAP
     if card.unwritten:
         return Cell.UNWRITTEN
+    if card.becomes:
+        return Cell.REWRITTEN
     return Cell[best_status(ways).name] if ways else Cell.LATER
 
 

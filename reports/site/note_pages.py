@@ -44,13 +44,15 @@ def difference_views(differences: Sequence[Difference], cards: Sequence[Card]) -
 
 
 def reason_views(reasons: Sequence[Reason], cards: Sequence[Card]) -> tuple[ReasonView, ...]:
-    """Every reason, in the order of the text. Gaps and rules that are not written are reasons as well."""
+    """Every reason, in the order of the text. Cards without a way are reasons as well."""
     found: dict[str, dict[str, list[str]]] = {}
     for card in cards:
         if card.gap is not None:
             found.setdefault("NNC101", {})[card.op] = []
         if card.unwritten:
             found.setdefault("NNC102", {})[card.op] = []
+        if card.becomes:
+            found.setdefault("NNC104", {})[card.op] = []
         for way in card.ways:
             for requirement in way.requires:
                 code = requirement.reason or reason_of(requirement.check)

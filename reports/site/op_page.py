@@ -9,7 +9,7 @@ from analyzer.reasons import reason_of
 from coverage_db.cards import Card, Example, Requirement, Way
 from coverage_db.checks import wording, written
 from coverage_db.spec import OperandType
-from coverage_db.way_levels import Operations, best_status, main_argument, way_level, way_types
+from coverage_db.way_levels import Operations, main_argument, status_word, way_level, way_types
 from lowering.measured_examples import MeasuredExample, Measurements
 from reports.site.matrix import TYPE_WORDS
 
@@ -82,6 +82,8 @@ class OpView:
     since: int | None
     gap: str | None
     unwritten: tuple[str, ...]
+    becomes: tuple[str, ...]
+    when: str
     fix: str
     source: str
     requires: tuple[RequirementLine, ...]
@@ -92,7 +94,6 @@ class OpView:
 def op_view(card: Card, operations: Operations, measurements: Measurements) -> OpView:
     """What is known of an op."""
     shared = _shared(card.ways)
-    status = best_status(card.ways).value if card.ways else "gap" if card.gap is not None else "unwritten"
     ways = tuple(
         _way(card, way, number, operations, measurements, shared) for number, way in enumerate(card.ways, start=1)
     )
@@ -100,10 +101,12 @@ def op_view(card: Card, operations: Operations, measurements: Measurements) -> O
         op=card.op,
         family=card.family.replace("_", " "),
         summary=card.summary,
-        status=status,
+        status=status_word(card),
         since=min((way.since for way in ways), default=None),
         gap=card.gap,
         unwritten=card.unwritten,
+        becomes=card.becomes,
+        when=card.when,
         fix=card.fix,
         source=card.source,
         requires=tuple(_requirement(requirement) for requirement in shared),

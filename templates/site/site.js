@@ -4,7 +4,7 @@
 const form = document.getElementById("filter");
 const count = document.getElementById("count");
 const matrix = document.getElementById("ops");
-const WORDS = { N: "native", L: "lowered", A: "approximate", "-": "later", G: "gap", U: "unwritten" };
+const WORDS = { N: "native", L: "lowered", A: "approximate", "-": "later", G: "gap", U: "unwritten", R: "rewritten" };
 
 const table = matrix || document.getElementById("operations");
 let found = null;

@@ -123,3 +123,10 @@ def test_what_is_wrong_is_told_with_its_line(
 def test_a_file_that_is_not_there_is_told(base: Registry, tmp_path: Path) -> None:
     with pytest.raises(OverlayError, match="cannot be read"):
         with_overlay(base, tmp_path / "none.toml")
+
+
+def test_an_op_that_is_read_as_another_cannot_be_held_back_by_itself(tmp_path: Path) -> None:
+    text = '["aten.native_layer_norm.default"]\ngap = "Our device is wrong about it."\n'
+
+    with pytest.raises(OverlayError, match=r"read as another op before it is judged; name aten\.layer_norm\.default"):
+        laid(open_registry(), tmp_path, text).card("aten.native_layer_norm.default")

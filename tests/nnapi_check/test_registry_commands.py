@@ -125,3 +125,14 @@ def test_every_operation_and_card_can_be_shown(run: Run) -> None:
         found = run("ops", "show", row["name"])
         assert found.exit_code == 0, row
         assert row["name"] in found.stdout
+
+
+def test_an_op_that_decompositions_write_names_what_it_is_read_as(run: Run) -> None:
+    shown = run("ops", "show", "aten.convolution.default").stdout
+    listed = json.loads(run("ops", "list", "--status", "rewritten", "--format", "json").stdout)
+
+    words = " ".join(shown.split())
+    assert "Read as aten.conv1d.default, aten.conv2d.default," in words
+    assert "where its rank, and whether it is transposed, are known before a run." in words
+    (row,) = [row for row in listed if row["name"] == "aten.native_layer_norm.default"]
+    assert row["becomes"] == "aten.layer_norm.default"

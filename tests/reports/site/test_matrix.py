@@ -36,8 +36,11 @@ def test_gaps_and_rules_that_are_not_written_are_so_at_every_level(
             assert set(rows[card.op].cells) == {Cell.GAP}
         elif card.unwritten:
             assert set(rows[card.op].cells) == {Cell.UNWRITTEN}
+        elif card.becomes:
+            assert set(rows[card.op].cells) == {Cell.REWRITTEN}
+            assert rows[card.op].becomes == " ".join(card.becomes)
         else:
-            assert not {Cell.GAP, Cell.UNWRITTEN} & set(rows[card.op].cells)
+            assert not {Cell.GAP, Cell.UNWRITTEN, Cell.REWRITTEN} & set(rows[card.op].cells)
 
 
 def test_an_element_type_opens_ways_only_as_its_level_comes(rows: dict[str, MatrixRow]) -> None:

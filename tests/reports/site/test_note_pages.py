@@ -35,3 +35,4 @@ def test_gaps_stand_by_the_reason_of_gaps(registry: Registry) -> None:
 
     assert {found.op for found in views["NNC101"].ops} == {card.op for card in registry.cards() if card.gap}
     assert {found.op for found in views["NNC102"].ops} == {card.op for card in registry.cards() if card.unwritten}
+    assert {found.op for found in views["NNC104"].ops} == {card.op for card in registry.cards() if card.becomes}

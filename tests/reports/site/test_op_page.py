@@ -74,3 +74,11 @@ def test_example_reads_as_a_call() -> None:
     text = call_text("aten.cat.default", example)
 
     assert text == "cat(tensors: [f32[2,3], f32[4,3]], other: i64[2]!, dim=0, kernel_size=(3, 2), out=None)[1]"
+
+
+def test_an_op_that_is_read_as_another_names_it(registry: Registry) -> None:
+    view = op_view(registry.card("aten.native_layer_norm.default"), registry, NOTHING_MEASURED)
+
+    assert view.status == "rewritten"
+    assert view.becomes == ("aten.layer_norm.default",)
+    assert view.when == "only the first output is read"

@@ -1,0 +1,114 @@
+"""An exported program converts as well after its ops were decomposed as before."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from torch import nn
+
+import nnapi_check
+
+
+class Recurrent(nn.Module):
+    """Classes of a sound, by the last state of a recurrence."""
+
+    def __init__(self, kind: Callable[..., nn.Module]) -> None:
+        super().__init__()
+        self.states = kind(12, 20, batch_first=True)
+        self.classes = nn.Linear(20, 7)
+
+    def forward(self, sound: torch.Tensor) -> torch.Tensor:
+        states, _ = self.states(sound)
+        return torch.log_softmax(self.classes(states[:, -1]), -1)
+
+
+def classifier() -> nn.Module:
+    return nn.Sequential(
+        nn.Conv2d(3, 12, (3, 5), stride=2, bias=False),
+        nn.BatchNorm2d(12),
+        nn.Hardswish(),
+        nn.MaxPool2d(3, stride=2, padding=1),
+        nn.Conv2d(12, 12, 3, groups=12),
+        nn.InstanceNorm2d(12, affine=True),
+        nn.SiLU(),
+        nn.AdaptiveAvgPool2d(1),
+        nn.Flatten(),
+        nn.Dropout(),
+        nn.Linear(12, 7),
+    )
+
+
+def sound_filter() -> nn.Module:
+    return nn.Sequential(
+        nn.Conv1d(3, 16, 5, stride=2),
+        nn.BatchNorm1d(16),
+        nn.GELU(),
+        nn.MaxPool1d(2),
+        nn.ConvTranspose1d(16, 10, 4, stride=2, padding=1),
+    )
+
+
+def decoder() -> nn.Module:
+    return nn.Sequential(
+        nn.ConvTranspose2d(8, 12, (4, 3), stride=2, padding=1),
+        nn.GroupNorm(3, 12),
+        nn.LeakyReLU(0.1),
+        nn.Upsample(scale_factor=2, mode="bilinear"),
+        nn.Conv2d(12, 12, 3),
+        nn.PixelShuffle(2),
+    )
+
+
+def encoder() -> nn.Module:
+    layer = nn.TransformerEncoderLayer(12, 3, 20, batch_first=True)
+    return nn.TransformerEncoder(layer, 2, enable_nested_tensor=False)
+
+
+MODELS: dict[str, tuple[Callable[[], nn.Module], tuple[int, ...]]] = {
+    "classifier": (classifier, (1, 3, 33, 37)),
+    "sound filter": (sound_filter, (2, 3, 61)),
+    "decoder": (decoder, (1, 8, 5, 7)),
+    "encoder": (encoder, (1, 11, 12)),
+    "long short-term memory": (lambda: Recurrent(nn.LSTM), (1, 5, 12)),
+    "gated recurrent unit": (lambda: Recurrent(nn.GRU), (1, 5, 12)),
+}
+
+
+def stirred(module: nn.Module) -> nn.Module:
+    """The module in evaluation mode, with statistics as after training."""
+    for name, buffer in module.named_buffers():
+        if name.endswith(("running_mean", "running_var")):
+            buffer.copy_(torch.rand(buffer.shape) + 0.5)
+    return module.eval()
+
+
+def run_on_cpu(path: Path, x: torch.Tensor) -> torch.Tensor:
+    """What a converted file computes where there is no NNAPI."""
+    load: Callable[[str], Any] = torch.jit.load
+    module = load(str(path))
+    module.use_cpu()
+    found: torch.Tensor = module(x)
+    return found
+
+
+@pytest.mark.parametrize("level", [3, 8])
+@pytest.mark.parametrize("name", MODELS)
+def test_decomposed_program_runs_in_as_few_parts_with_the_same_numbers(name: str, level: int, tmp_path: Path) -> None:
+    build, shape = MODELS[name]
+    torch.manual_seed(7)
+    module, x = stirred(build()), torch.rand(shape)
+    program = torch.export.export(module, (x,))
+    whole, decomposed, converted = (tmp_path / file for file in ("whole.pt2", "decomposed.pt2", "converted.pt"))
+    torch.export.save(program, whole)
+    torch.export.save(program.run_decompositions(), decomposed)
+
+    before = nnapi_check.check(whole, feature_level=level)
+    report = nnapi_check.convert(decomposed, converted, feature_level=level)
+
+    assert (report.readiness, len(report.parts)) == (before.readiness, len(before.parts)) == ("ready", 1)
+    assert report.verification is not None
+    assert report.verification.executions == 1
+    assert report.verification.is_within_tolerance
+    torch.testing.assert_close(run_on_cpu(converted, x), module(x))
