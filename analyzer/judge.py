@@ -149,6 +149,9 @@ def judge_node(node: Node, uses: Uses, knowledge: Knowledge, target: Target) -> 
     if not card.ways:
         return _without_way(node, Status.CPU, _no_way(card))
     general = tuple(_general_failures(node, uses, target))
+    if any(failure.requirement in _WITHOUT_TYPE for failure in general):
+        # Of a tensor without a type, a way could only say that it does not know it.
+        return NodeJudgement(node.id, node.op, (), general, Status.CPU)
     return NodeJudgement(
         node.id, node.op, tuple(_judge_way(way, node, uses, knowledge, general) for way in card.ways), (), Status.CPU
     )
@@ -255,6 +258,8 @@ def _type_failures(name: str, kind: TensorType, target: Target, *, is_made_by_ru
             "NNC801", "per-tensor", f"{name} is quantized per channel", "weights quantized per tensor"
         )
 
+
+_WITHOUT_TYPE = frozenset({"static-shape", "tensor"})
 
 _TENSOR_TEXTS = {
     "static-shape": (

@@ -5,9 +5,10 @@ These are estimates that weigh nodes against each other. They are not times.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from math import prod
 
-from analyzer.graph import Graph, Node, Ref, TensorType, Value
+from analyzer.graph import Argument, Graph, Node, Ref, RefList, TensorType, Value
 
 WORTHWHILE = 1
 """A part is worthwhile when its work is at least this many times the cost of its boundary."""
@@ -15,48 +16,111 @@ WORTHWHILE = 1
 OPERATIONS_PER_ELEMENT = 4
 """What moving one element across a boundary costs: a copy, and often a permutation, on the CPU."""
 
+MATRIX_RANK = 2
+
 OPERATIONS_PER_CROSSING = 4096
 """What one tensor's crossing costs besides its elements."""
 
-_WEIGHTED = {
-    "aten.conv1d.default": "weight",
-    "aten.conv2d.default": "weight",
-    "aten.conv3d.default": "weight",
-    "quantized.conv2d.new": "weight",
-    "quantized.conv2d_relu.new": "weight",
-    "aten.linear.default": "weight",
-    "quantized.linear.default": "weight",
-    "quantized.linear_relu.default": "weight",
+_MATRIX_PRODUCTS = {
+    **dict.fromkeys(("matmul", "mm", "bmm", "mv", "dot"), ""),
+    "addmm": "mat1",
+    "baddbmm": "batch1",
+    "addmv": "mat",
 }
+"""Products of matrices, with their first factor: each element of the output sums over its last dimension. Where none is
+named, it is the first tensor."""
 
 
-def multiply_adds(node: Node, graph: Graph) -> int:
-    """The multiply-adds of convolutions and matrix products; 0 for every other op."""
-    output = _tensor(graph, node.outputs[0]) if node.outputs else None
-    if output is None:
-        return 0
+def multiply_adds(node: Node, graph: Graph) -> int | None:
+    """The multiply-adds of convolutions, matrix products, attention and recurrent layers; 0 for every other op.
+
+    None where the op multiplies, but its shapes are known only at run time.
+    """
     name = node.op.split(".")[1]
-    if node.op in _WEIGHTED:
-        weight = _argument(node, graph, "weight")
-        return 0 if weight is None else output.numel * prod(weight.shape[1:])
-    if name.startswith("conv_transpose"):
-        weight, data = _argument(node, graph, "weight"), _argument(node, graph, "input")
-        return 0 if weight is None or data is None else data.numel * prod(weight.shape[1:])
-    left = {"matmul": "self", "mm": "self", "bmm": "self", "addmm": "mat1", "baddbmm": "batch1"}.get(name)
-    matrix = None if left is None else _argument(node, graph, left)
-    return 0 if matrix is None or not matrix.shape else output.numel * matrix.shape[-1]
+    if name.startswith(("conv", "linear")) and "weight" in node.arguments:
+        return _filter_products(node, graph, is_transposed=name.startswith("conv_transpose"))
+    if name in ("lstm", "gru", "rnn_tanh", "rnn_relu"):
+        return _recurrent_products(node, graph, ("params",))
+    if name.endswith("_cell"):
+        return _recurrent_products(node, graph, ("w_ih", "w_hh"))
+    if name == "scaled_dot_product_attention":
+        return _attention_products(node, graph)
+    if name == "contract":
+        return _contraction(node, graph)
+    if name not in _MATRIX_PRODUCTS:
+        return 0
+    left = _MATRIX_PRODUCTS[name]
+    matrix = _argument(node, graph, left) if left else _first(node, graph)
+    return _times(_output(node, graph), matrix.shape[-1]) if matrix is not None and matrix.shape else None
+
+
+def _filter_products(node: Node, graph: Graph, *, is_transposed: bool) -> int | None:
+    """Each element of the output, or of a transposed convolution's input, meets one filter."""
+    weight = _argument(node, graph, "weight")
+    met = _first(node, graph) if is_transposed else _output(node, graph)
+    return None if weight is None else _times(met, prod(weight.shape[1:]))
+
+
+def _recurrent_products(node: Node, graph: Graph, names: Sequence[str]) -> int | None:
+    """Every matrix meets every vector of the input: one for each step and each member of the batch."""
+    data = _argument(node, graph, "input")
+    factors = [_tensor(graph, value) for name in names for value in _values(node.arguments.get(name))]
+    if data is None or not data.shape or not data.shape[-1] or not factors or None in factors:
+        return None
+    vectors = data.numel // data.shape[-1]
+    return vectors * sum(factor.numel for factor in factors if factor is not None and factor.rank == MATRIX_RANK)
+
+
+def _contraction(node: Node, graph: Graph) -> int | None:
+    """Each element of the output sums over the last dimension of the first factor, as it is reshaped."""
+    match node.arguments["left_shape"]:
+        case (*_, int(sums)):
+            return _times(_output(node, graph), sums)
+        case _:
+            return None
+
+
+def _attention_products(node: Node, graph: Graph) -> int | None:
+    """Queries with keys, and what comes of it with values."""
+    query, key, value = (_argument(node, graph, name) for name in ("query", "key", "value"))
+    if query is None or key is None or value is None:
+        return None
+    return prod(query.shape[:-1]) * key.shape[-2] * (query.shape[-1] + value.shape[-1])
+
+
+def _times(tensor: TensorType | None, factor: int) -> int | None:
+    return None if tensor is None else tensor.numel * factor
 
 
 def node_work(node: Node, graph: Graph) -> int:
-    """Multiply-adds, and one operation for each element of each output."""
+    """Multiply-adds, as far as they are known, and one operation for each element of each output."""
     found = (_tensor(graph, value) for value in node.outputs)
-    return multiply_adds(node, graph) + sum(tensor.numel for tensor in found if tensor is not None)
+    return (multiply_adds(node, graph) or 0) + sum(tensor.numel for tensor in found if tensor is not None)
 
 
 def boundary_cost(value: Value) -> int:
     """What it costs to carry a value across a boundary."""
     elements = value.type.numel if isinstance(value.type, TensorType) else 0
     return OPERATIONS_PER_CROSSING + OPERATIONS_PER_ELEMENT * elements
+
+
+def _values(argument: Argument | None) -> tuple[int, ...]:
+    match argument:
+        case Ref(value):
+            return (value,)
+        case RefList(values):
+            return tuple(value for value in values if value is not None)
+        case _:
+            return ()
+
+
+def _first(node: Node, graph: Graph) -> TensorType | None:
+    value = next(node.inputs(), None)
+    return None if value is None else _tensor(graph, value)
+
+
+def _output(node: Node, graph: Graph) -> TensorType | None:
+    return _tensor(graph, node.outputs[0]) if node.outputs else None
 
 
 def _argument(node: Node, graph: Graph, name: str) -> TensorType | None:

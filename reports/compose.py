@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -59,7 +60,8 @@ def compose(
     survey: Survey, plan: Plan, lowered: Sequence[LoweredPart], texts: Texts, circumstances: Circumstances
 ) -> ModelReport:
     """Write down everything about a plan and its lowered parts."""
-    work = {node.id: multiply_adds(node, survey.graph) for node in survey.nodes.values()}
+    known = {node.id: multiply_adds(node, survey.graph) for node in survey.nodes.values()}
+    work = {node: found or 0 for node, found in known.items()}
     nodes = tuple(_nodes(survey, plan, work, texts))
     counted = [node for node in nodes if counts(plan.verdicts[node.id])]
     levels = tuple(_level(survey, level, work, texts) for level in LEVELS)
@@ -70,7 +72,11 @@ def compose(
         target=survey.target.name,
         feature_level=plan.level,
         api_level=circumstances.api_level,
-        notes=(*_notes(plan.level, circumstances.api_level, texts), *circumstances.notes),
+        notes=(
+            *_notes(plan.level, circumstances.api_level, texts),
+            *_uncounted(survey.nodes[node].op for node, found in known.items() if found is None),
+            *circumstances.notes,
+        ),
         readiness=plan.readiness.value,
         score=plan.score.points,
         lowest_ready_level=survey.lowest_ready_level(),
@@ -88,6 +94,13 @@ def compose(
         differences=_differences(nodes, texts),
         nodes=nodes,
     )
+
+
+def _uncounted(ops: Iterable[str]) -> Iterator[str]:
+    found = Counter(ops)
+    if found:
+        names = ", ".join(f"{count} {op}" for op, count in sorted(found.items()))
+        yield f"The shapes of {names} are known only at run time: their multiply-adds are not counted."
 
 
 def coverage(plan: Plan, work: Mapping[int, int]) -> float:

@@ -4,7 +4,8 @@ import pytest
 import torch
 
 from analyzer.capture import capture
-from analyzer.graph import Ref
+from analyzer.graph import DynamicType, Ref
+from analyzer.rewrites import rewrite
 from analyzer.work import OPERATIONS_PER_CROSSING, OPERATIONS_PER_ELEMENT, boundary_cost, multiply_adds, node_work
 from tests.analyzer.hand_made_graphs import Sketch, tensor
 
@@ -14,17 +15,25 @@ CASES = [
     (torch.nn.Conv2d(6, 4, 1, groups=2), (2, 6, 7, 9), 2 * 4 * 7 * 9 * 3),
     (torch.nn.ConvTranspose2d(3, 5, (3, 2)), (1, 3, 7, 9), 3 * 7 * 9 * 5 * 3 * 2),
     (torch.nn.Linear(11, 13), (7, 11), 7 * 13 * 11),
+    (torch.nn.LSTM(7, 5, num_layers=2, batch_first=True), (2, 3, 7), 2 * 3 * 4 * 5 * (7 + 5 + 5 + 5)),
+    (torch.nn.GRU(7, 5, bidirectional=True), (11, 7), 11 * 2 * 3 * 5 * (7 + 5)),
     (torch.nn.ReLU(), (3, 5), 0),
 ]
+
+
+def total(module: torch.nn.Module, *shapes: tuple[int, ...]) -> int:
+    """The multiply-adds of a module whose inputs have these shapes, all of them known."""
+    graph = capture(module.eval(), [torch.rand(shape) for shape in shapes], weights=False).graph
+    found = [multiply_adds(node, graph) for node in graph.nodes() if not node.is_constant]
+    assert None not in found
+    return sum(count or 0 for count in found)
 
 
 @pytest.mark.parametrize(("module", "shape", "expected"), CASES, ids=[str(case[0]) for case in CASES])
 def test_multiply_adds_are_those_of_the_definition(
     module: torch.nn.Module, shape: tuple[int, ...], expected: int
 ) -> None:
-    graph = capture(module.eval(), [torch.rand(shape)], weights=False).graph
-
-    assert sum(multiply_adds(node, graph) for node in graph.nodes()) == expected
+    assert total(module, shape) == expected
 
 
 def test_matrix_product_counts_its_inner_dimension() -> None:
@@ -32,9 +41,43 @@ def test_matrix_product_counts_its_inner_dimension() -> None:
         def forward(self, left: torch.Tensor, right: torch.Tensor) -> torch.Tensor:
             return torch.matmul(left, right)
 
-    graph = capture(Product(), [torch.rand(2, 3, 5), torch.rand(2, 5, 7)], weights=False).graph
+    assert total(Product(), (2, 3, 5), (2, 5, 7)) == 2 * 3 * 7 * 5
 
-    assert sum(multiply_adds(node, graph) for node in graph.nodes()) == 2 * 3 * 7 * 5
+
+def test_sum_with_a_product_counts_the_product() -> None:
+    class Sum(torch.nn.Module):
+        def forward(self, bias: torch.Tensor, left: torch.Tensor, right: torch.Tensor) -> torch.Tensor:
+            return torch.addmm(bias, left, right)
+
+    assert total(Sum(), (7,), (3, 5), (5, 7)) == 3 * 7 * 5
+
+
+def test_attention_counts_both_of_its_products() -> None:
+    class Attention(torch.nn.Module):
+        def forward(self, query: torch.Tensor, key: torch.Tensor, value: torch.Tensor) -> torch.Tensor:
+            return torch.nn.functional.scaled_dot_product_attention(query, key, value)
+
+    assert total(Attention(), (2, 3, 5, 8), (2, 3, 7, 8), (2, 3, 7, 4)) == 2 * 3 * 5 * 7 * (8 + 4)
+
+
+def test_einsum_counts_every_combination_of_its_labels() -> None:
+    class Einsum(torch.nn.Module):
+        def forward(self, left: torch.Tensor, right: torch.Tensor) -> torch.Tensor:
+            return torch.einsum("bij,bkj->bik", left, right)
+
+    graph = rewrite(capture(Einsum(), [torch.rand(2, 3, 5), torch.rand(2, 7, 5)], weights=False).graph)
+
+    assert sum(multiply_adds(node, graph) or 0 for node in graph.nodes()) == 2 * 3 * 7 * 5
+
+
+def test_product_of_unknown_shape_is_not_counted_as_nothing() -> None:
+    sketch = Sketch()
+    x, weight = sketch.input(DynamicType("a reason")), sketch.parameter(tensor((5, 3, 3, 2)))
+    sketch.node("aten.conv2d.default", x, kind=DynamicType("a reason"), weight=Ref(weight))
+    graph = sketch.graph()
+
+    assert multiply_adds(sketch.nodes[0], graph) is None
+    assert node_work(sketch.nodes[0], graph) == 0
 
 
 def test_quantized_convolution_counts_like_a_plain_one() -> None:
