@@ -78,6 +78,9 @@ ALONG_ONE: dict[str, Callable[..., object]] = {
     "argmax": torch.argmax,
     "max": torch.max,
     "cumsum": torch.cumsum,
+    "cumprod": torch.cumprod,
+    "cummax": torch.cummax,
+    "cummin": torch.cummin,
     "prod": torch.prod,
 }
 

@@ -1,0 +1,88 @@
+"""Running products, maxima and minima: a tensor is combined with itself, moved by 1, 2, 4 and so on along an axis."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+
+import numpy as np
+
+from analyzer.graph import ElementType, Node
+from lowering.compositions.elementwise import Elementwise, truth_spec
+from lowering.compositions.moves import Cut, cut, joined
+from lowering.draft import OperandId
+from lowering.emitter import Emitter
+from lowering.registry import Rule, lowers
+from lowering.weights import Inline, Recipe
+
+_Tracks = Sequence[OperandId]
+_Combine = Callable[[_Tracks, _Tracks], list[OperandId]]
+"""What becomes of some elements, given first, and of those before them."""
+
+
+def _axis(emit: Emitter) -> int:
+    return emit.axis(emit.integer("dim"), emit.output_type().rank)
+
+
+def _shifts(size: int) -> Iterator[int]:
+    shift = 1
+    while shift < size:
+        yield shift
+        shift *= 2
+
+
+def _running(emit: Emitter, tracks: _Tracks, combine: _Combine) -> _Tracks:
+    """The tensors with every element combined with all that stand before it on the axis, in step with each other."""
+    axis = _axis(emit)
+    size = emit.spec(tracks[0]).shape[axis]
+    if size == 1:
+        emit.spare()
+    for shift in _shifts(size):
+        behind = [cut(emit, track, {axis: Cut(shift, size - shift)}) for track in tracks]
+        before = [cut(emit, track, {axis: Cut(0, size - shift)}) for track in tracks]
+        firsts = [cut(emit, track, {axis: Cut(0, shift)}) for track in tracks]
+        found = combine(behind, before)
+        tracks = [joined(emit, pair, axis) for pair in zip(firsts, found, strict=True)]
+    return tracks
+
+
+@lowers("aten.cumprod.default", way="doubling")
+def cumprod(node: Node, emit: Emitter) -> OperandId:
+    """Lower to MUL of the tensor with itself, moved by 1, 2, 4 and so on."""
+
+    def combine(behind: _Tracks, before: _Tracks) -> list[OperandId]:
+        (left,), (right,) = behind, before
+        return [Elementwise(emit, left, emit.spec(left)).mul(left, right)]
+
+    (found,) = _running(emit, [emit.input("self")], combine)
+    return found
+
+
+def _extreme(beaten: str) -> Rule:
+    """The running extreme and where it stands; an element that is ``beaten`` by one before it gives way to that."""
+
+    def rule(node: Node, emit: Emitter) -> tuple[OperandId, OperandId]:
+        def combine(behind: _Tracks, before: _Tracks) -> list[OperandId]:
+            (new, _), (old, _) = behind, before
+            write = Elementwise(emit, new, emit.spec(new))
+            truths = Elementwise(emit, new, truth_spec(emit.spec(new)))
+            # The later of equals stays, and nan beats every number.
+            stands = truths.of("LOGICAL_NOT", truths.of(beaten, new, old))
+            can_win = truths.of("LOGICAL_OR", truths.of("EQUAL", old, old), truths.of("NOT_EQUAL", new, new))
+            stays = truths.of("LOGICAL_AND", stands, can_win)
+            return [write.of("SELECT", stays, *pair) for pair in zip(behind, before, strict=True)]
+
+        values, places = _running(emit, [emit.input("self"), emit.weight(_places(emit))], combine)
+        return values, emit.operation("CAST", [places], emit.output_spec(1))
+
+    return rule
+
+
+def _places(emit: Emitter) -> Recipe:
+    """Every element's place on the axis, as a float: operations that move elements take no INT32."""
+    shape = emit.output_spec().shape
+    numbers = np.indices(shape, "<f4")[_axis(emit)]
+    return Inline(numbers.tobytes(), ElementType.FLOAT32, shape)
+
+
+lowers("aten.cummax.default", way="doubling")(_extreme("LESS"))
+lowers("aten.cummin.default", way="doubling")(_extreme("GREATER"))
