@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from math import prod
 
 from analyzer.graph import Node
 from lowering.compositions.matrix_product import (
@@ -24,6 +25,9 @@ _FACTORS = {
     "aten.bmm.default": ("self", "mat2"),
     "aten.mv.default": ("self", "vec"),
     "aten.dot.default": ("self", "tensor"),
+    "aten.vdot.default": ("self", "other"),
+    "aten.addmv.default": ("mat", "vec"),
+    "aten.inner.default": ("self", "other"),
 }
 """What the two factors of each product are called."""
 
@@ -89,13 +93,23 @@ def product_by_matrix(node: Node, emit: Emitter) -> OperandId:
     return row_product(emit, emit.input(left), matrix, bias, emit.output_spec())
 
 
-@lowers("aten.matmul.default", "aten.mv.default", "aten.dot.default", way="vector")
-def product_by_vector(node: Node, emit: Emitter) -> OperandId:
-    """Lower to FULLY_CONNECTED with the vector as a matrix of one row."""
-    left, right = _FACTORS[node.op]
-    (width,) = emit.type_of(right).shape
-    matrix = _shaped_argument(emit, right, (1, width))
-    return row_product(emit, emit.input(left), matrix, zero_bias(emit, 1, left), emit.output_spec())
+@lowers("aten.matmul.default", "aten.mv.default", "aten.dot.default", "aten.vdot.default", way="vector")
+@lowers("aten.inner.default", way="rows")
+def product_by_rows(node: Node, emit: Emitter) -> OperandId:
+    """Lower to FULLY_CONNECTED with the rows of the second tensor, or the vector that it is, as its weights."""
+    return _product_by_rows(emit, *_FACTORS[node.op])
+
+
+def _product_by_rows(emit: Emitter, left: str, right: str) -> OperandId:
+    *rows, width = emit.type_of(right).shape
+    matrix = _shaped_argument(emit, right, (prod(rows), width))
+    return row_product(emit, emit.input(left), matrix, zero_bias(emit, prod(rows), left), emit.output_spec())
+
+
+@lowers("aten.addmv.default", way="vector")
+def addmv(node: Node, emit: Emitter) -> OperandId:
+    """Lower to FULLY_CONNECTED with the vector as its weights, MUL and ADD."""
+    return _weighted_sum(emit, _product_by_rows(emit, *_FACTORS[node.op]))
 
 
 def _shaped_argument(emit: Emitter, name: str, shape: tuple[int, ...]) -> OperandId:
@@ -152,8 +166,18 @@ def baddbmm_one_by_one(node: Node, emit: Emitter) -> OperandId:
 @lowers("aten.outer.default", way="operation")
 def outer(node: Node, emit: Emitter) -> OperandId:
     """Lower to MUL of a column by a row."""
-    column = reshaped(emit, emit.input("self"), (emit.output_type().shape[0], 1))
-    return emit.operation("MUL", [column, emit.input("vec2"), emit.fuse()])
+    return _outer(emit, "self", "vec2")
+
+
+def _outer(emit: Emitter, left: str, right: str) -> OperandId:
+    column = reshaped(emit, emit.input(left), (emit.output_type().shape[0], 1))
+    return emit.operation("MUL", [column, emit.input(right), emit.fuse()])
+
+
+@lowers("aten.addr.default", way="composed")
+def addr(node: Node, emit: Emitter) -> OperandId:
+    """Lower to MUL of a column by a row, MUL by the factors, and ADD."""
+    return _weighted_sum(emit, _outer(emit, "vec1", "vec2"))
 
 
 @lowers("aten.bilinear.default", way="composed")
