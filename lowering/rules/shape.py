@@ -148,6 +148,26 @@ def cat(node: Node, emit: Emitter) -> OperandId:
     return emit.operation("CONCATENATION", [*emit.inputs_of("tensors"), emit.int32(axis)])
 
 
+@lowers("aten.hstack.default", way="operation")
+def hstack(node: Node, emit: Emitter) -> OperandId:
+    """Lower to CONCATENATION along the second dimension, of vectors along their only one."""
+    rank = emit.output_type().rank
+    return joined(emit, emit.inputs_of("tensors"), emit.axis(min(1, rank - 1), rank))
+
+
+@lowers("aten.vstack.default", way="operation")
+def vstack(node: Node, emit: Emitter) -> OperandId:
+    """Lower to CONCATENATION along the first dimension."""
+    return joined(emit, emit.inputs_of("tensors"), emit.axis(0, emit.output_type().rank))
+
+
+@lowers("aten.vstack.default", way="of vectors")
+def vstack_of_vectors(node: Node, emit: Emitter) -> OperandId:
+    """Lower to RESHAPE of each vector to a row, and CONCATENATION."""
+    row = (1, emit.output_spec().shape[1])
+    return joined(emit, [reshaped(emit, x, row) for x in emit.inputs_of("tensors")], 0)
+
+
 @lowers("aten.stack.default", way="operation")
 def stack(node: Node, emit: Emitter) -> OperandId:
     """Lower to PACK."""

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from analyzer.graph import Absent, Argument, Node
-from lowering.compositions.moves import Cut, boxed, cut, gathered, joined, reshaped
+from lowering.compositions.moves import Cut, boxed, cut, gathered, joined, reshaped, transposed
 from lowering.draft import OperandId
 from lowering.emitter import Emitter
 from lowering.registry import lowers
@@ -156,19 +156,44 @@ def split_boxes(node: Node, emit: Emitter) -> list[OperandId]:
     return _pieces(emit, boxed)
 
 
-@lowers("aten.flip.default", way="operation")
+_FLIPPED = {"aten.fliplr.default": (1,), "aten.flipud.default": (0,)}
+"""Ops whose name says which dimensions they turn round."""
+
+
+def _flipped_dims(emit: Emitter) -> tuple[int, ...]:
+    return _FLIPPED[emit.node.op] if emit.node.op in _FLIPPED else emit.ints("dims")
+
+
+@lowers("aten.flip.default", *_FLIPPED, way="operation")
 def flip(node: Node, emit: Emitter) -> OperandId:
     """Lower to REVERSE."""
-    axis = emit.axis(emit.integer("dims"), emit.output_type().rank)
-    return emit.operation("REVERSE", [emit.input("self"), emit.int32_tensor([axis])])
+    (dim,) = _flipped_dims(emit)
+    return emit.operation("REVERSE", [emit.input("self"), emit.int32_tensor([emit.axis(dim, emit.output_type().rank)])])
 
 
-@lowers("aten.flip.default", way="walked")
+@lowers("aten.flip.default", *_FLIPPED, way="walked")
+@lowers("aten.rot90.default", way="half turn")
 def flip_walked(node: Node, emit: Emitter) -> OperandId:
     """Lower to STRIDED_SLICE that walks from the end to the front."""
-    shape = emit.output_type().shape
-    cuts = {emit.axis(dim, len(shape)): Cut(shape[dim] - 1, shape[dim], -1) for dim in emit.ints("dims")}
+    return _walked_back(emit, _flipped_dims(emit))
+
+
+def _walked_back(emit: Emitter, dims: Sequence[int]) -> OperandId:
+    shape = emit.type_of("self").shape
+    cuts = {emit.axis(dim, len(shape)): Cut(shape[dim] - 1, shape[dim], -1) for dim in dims}
     return cut(emit, emit.input("self"), cuts)
+
+
+@lowers("aten.rot90.default", way="quarter turn")
+def quarter_turn(node: Node, emit: Emitter) -> OperandId:
+    """Lower to STRIDED_SLICE that walks back along one dimension, and TRANSPOSE with the other."""
+    rank = emit.output_type().rank
+    first, second = emit.ints("dims")
+    flipped = _walked_back(emit, [second if emit.integer("k") % 4 == 1 else first])
+    order = list(range(rank))
+    a, b = emit.axis(first, rank), emit.axis(second, rank)
+    order[a], order[b] = b, a
+    return transposed(emit, flipped, order)
 
 
 @lowers("aten.roll.default", way="operation")

@@ -54,6 +54,24 @@ IN_NHWC: dict[str, Callable[[torch.Tensor], object]] = {
     "pooled unevenly": lambda x: nn.adaptive_avg_pool2d(x, (3, 2)),
     "pooled with padding": lambda x: nn.avg_pool2d(x, 3, 2, 1),
     "the largest": lambda x: x.topk(2, -1)[0],
+    "side by side": lambda x: torch.hstack([x, x * 2]),
+    "below each other": lambda x: torch.vstack([x, x * 2]),
+    "columns flipped": torch.fliplr,
+    "rows flipped": torch.flipud,
+    "turned into the channels": lambda x: torch.rot90(x, 1, (1, 3)),
+    "turned back": lambda x: torch.rot90(x, -1, (2, 3)),
+    "turned upside down": lambda x: torch.rot90(x, 2, (1, 2)),
+    "lower triangles": torch.tril,
+    "upper triangles": lambda x: torch.triu(x, -1),
+    "diagonals": lambda x: x.diagonal(1, 2, 3),
+    "diagonals across channels": lambda x: x.diagonal(-1, 3, 1),
+    "running products of channels": lambda x: x.cumprod(1),
+    "running maxima of channels": lambda x: x.cummax(1),
+    "counted channels": lambda x: torch.relu(x).count_nonzero(1),
+    "sums of numbers of channels": lambda x: x.nansum(1, keepdim=True),
+    "products of channels": lambda x: torch.linalg.vecdot(x, x + 1, dim=1),
+    "cross products of channels": lambda x: torch.linalg.cross(x, x.flip(1) + 1, dim=1),
+    "arc tangents": torch.atan,
 }
 
 
@@ -181,3 +199,34 @@ def test_splits(dim: int, count: int, size: int, registry: Registry) -> None:
         return tuple(part + 1 for part in (*x.chunk(count, dim), *torch.split(x, size, dim)))
 
     assert differences(parts, random(IMAGE), registry) == []
+
+
+@given(k=st.integers(-7, 7), dims=st.permutations([0, 1, 2, 3]).map(lambda order: tuple(order[:2])))
+@drawn
+def test_turns(k: int, dims: tuple[int, int], registry: Registry) -> None:
+    assert differences(lambda x: torch.rot90(x, k, dims), random((2, 3, 5, 7)), registry) == []
+
+
+@given(
+    shape=st.lists(st.integers(1, 5), min_size=2, max_size=4),
+    offset=st.integers(-4, 4),
+    dims=st.permutations([0, 1, 2, 3]),
+    data=st.data(),
+)
+@drawn
+def test_diagonals_and_triangles(
+    shape: list[int], offset: int, dims: list[int], data: st.DataObject, registry: Registry
+) -> None:
+    first, second = [dim for dim in dims if dim < len(shape)][:2]
+    function = data.draw(
+        st.sampled_from(
+            [
+                lambda x: x.diagonal(offset, first, second),
+                lambda x: x.diagonal(offset, first - len(shape), second - len(shape)),
+                lambda x: x.tril(offset),
+                lambda x: x.triu(offset),
+            ]
+        )
+    )
+
+    assert differences(function, random(shape), registry) == []

@@ -1,0 +1,69 @@
+"""The triangles and the diagonal of matrices."""
+
+from __future__ import annotations
+
+from math import prod
+
+import numpy as np
+
+from analyzer.graph import ElementType, Node
+from lowering.compositions.elementwise import Elementwise
+from lowering.compositions.moves import Cut, cut, reshaped
+from lowering.draft import OperandId
+from lowering.emitter import Emitter
+from lowering.registry import lowers
+from lowering.weights import Recipe, from_call, full
+
+_TRIANGLES = ("aten.tril.default", "aten.triu.default")
+
+
+def _triangle(emit: Emitter, shape: tuple[int, ...], dtype: ElementType) -> Recipe:
+    """Ones, or true, where the op keeps elements of a tensor of this shape."""
+    ones = full(shape, 1.0, dtype)
+    return from_call(emit.node.op, (ones, emit.integer("diagonal")), shape=shape, dtype=dtype)
+
+
+@lowers(*_TRIANGLES, way="selected")
+def triangle_selected(node: Node, emit: Emitter) -> OperandId:
+    """Lower to SELECT between the tensor and zeros."""
+    kind = emit.output_type()
+    mask = emit.weight(_triangle(emit, kind.shape, ElementType.BOOL))
+    return emit.operation("SELECT", [mask, emit.input("self"), emit.weight(full(kind.shape, 0.0, kind.dtype))])
+
+
+@lowers(*_TRIANGLES, way="of truth values")
+def triangle_of_truth_values(node: Node, emit: Emitter) -> OperandId:
+    """Lower to LOGICAL_AND with a constant triangle."""
+    mask = emit.weight(_triangle(emit, emit.output_type().shape[-2:], ElementType.BOOL))
+    return emit.operation("LOGICAL_AND", [emit.input("self"), mask])
+
+
+@lowers(*_TRIANGLES, way="masked")
+def triangle_masked(node: Node, emit: Emitter) -> OperandId:
+    """Lower to MUL by a constant triangle of ones."""
+    x = emit.input("self")
+    kind = emit.output_type()
+    return Elementwise(emit, x).mul(x, emit.weight(_triangle(emit, kind.shape[-2:], kind.dtype)))
+
+
+@lowers("aten.diagonal.default", way="walked")
+def diagonal(node: Node, emit: Emitter) -> OperandId:
+    """Lower to STRIDED_SLICE of the rows one after another, each step a row and a column further."""
+    x = emit.input("self")
+    rows, columns = emit.spec(x).shape[-2:]
+    output = emit.output_spec().shape
+    offset = emit.integer("offset")
+    first = offset if offset >= 0 else -offset * columns
+    flat = reshaped(emit, x, (prod(output[:-1]), rows * columns))
+    return reshaped(emit, cut(emit, flat, {1: Cut(first, output[-1], columns + 1)}), output)
+
+
+@lowers("aten.diagonal.default", way="gathered")
+def diagonal_gathered(node: Node, emit: Emitter) -> OperandId:
+    """Lower to GATHER of the diagonal's places in the tensor as a vector."""
+    shape = emit.type_of("self").shape
+    cells = np.arange(prod(shape)).reshape(shape)
+    places = cells.diagonal(emit.integer("offset"), emit.integer("dim1"), emit.integer("dim2"))
+    vector = reshaped(emit, emit.input("self"), (prod(shape),))
+    indices = emit.int32_tensor([int(place) for place in places.flat], places.shape)
+    return emit.operation("GATHER", [vector, emit.int32(0), indices])
