@@ -17,6 +17,7 @@ import torch
 
 from analyzer.archive import Archive, Lightened, lighten, mentions_quantization
 from analyzer.errors import InputError
+from analyzer.exported_calls import write_truth_values_as_numbers
 from analyzer.file_kind import FileKind, kind_of, refuse_pickle
 from analyzer.graph import TensorType
 from analyzer.input_spec import InputSpec, order_by_name
@@ -161,6 +162,7 @@ def _open_exported(path: Path, examples: Sequence[Example], *, allow_pickle: boo
         with _safe_pickles(allow_pickle=allow_pickle):
             program = torch.export.load(path)
             module = program.module()
+            write_truth_values_as_numbers(module)
     except (pickle.UnpicklingError, zipfile.BadZipFile, AssertionError, *_LOAD_FAILURES) as error:
         raise InputError(
             f"{path} cannot be loaded as an exported program by PyTorch {torch.__version__}: {_first_line(error)}; "

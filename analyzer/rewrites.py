@@ -12,6 +12,7 @@ from dataclasses import replace
 from itertools import takewhile
 
 from analyzer.additions import spread_of
+from analyzer.attention import ATTENTION, attention_of
 from analyzer.contractions import CONTRACT, contraction_of
 from analyzer.graph import Argument, Block, Graph, Node, NodeOutput, Ref, TensorType, Value
 from analyzer.local_response import local_response_of
@@ -64,7 +65,7 @@ class _Rewriter:
         covered: set[int] = set()
         for node in nodes:
             new = None if node.id in covered else self._replacement(node, local)
-            if new is not None:
+            if new is not None and covered.isdisjoint(new.covers):
                 made[new.id] = new
                 covered.update(new.covers)
         if not made and all(new is old for new, old in zip(nodes, block.nodes, strict=True)):
@@ -89,6 +90,10 @@ class _Rewriter:
         if response is not None:
             covers = tuple(node.id for node in response.nodes)
             return replace(response.nodes[-1], op=LOCAL_RESPONSE, arguments=response.arguments, covers=covers)
+        attention = attention_of(first, self._graph, local, self._readers)
+        if attention is not None:
+            covers = tuple(sorted(node.id for node in attention.nodes))
+            return replace(attention.nodes[-1], op=ATTENTION, arguments=attention.arguments, covers=covers)
         run = self._run(first, local)
         if not run:
             return None

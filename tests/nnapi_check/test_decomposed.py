@@ -66,11 +66,29 @@ def encoder() -> nn.Module:
     return nn.TransformerEncoder(layer, 2, enable_nested_tensor=False)
 
 
+class Attention(nn.Module):
+    """Attention with its heads, and a mask where there is one."""
+
+    def __init__(self, mask: torch.Tensor | None = None, *, is_causal: bool = False) -> None:
+        super().__init__()
+        self.layer = nn.Linear(12, 36)
+        self.register_buffer("mask", mask)
+        self.mask: torch.Tensor | None
+        self.is_causal = is_causal
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        query, key, value = self.layer(x).unflatten(-1, (9, 4)).transpose(1, 2).chunk(3, 1)
+        return nn.functional.scaled_dot_product_attention(query, key, value, self.mask, is_causal=self.is_causal)
+
+
 MODELS: dict[str, tuple[Callable[[], nn.Module], tuple[int, ...]]] = {
     "classifier": (classifier, (1, 3, 33, 37)),
     "sound filter": (sound_filter, (2, 3, 61)),
     "decoder": (decoder, (1, 8, 5, 7)),
     "encoder": (encoder, (1, 11, 12)),
+    "causal attention": (lambda: Attention(is_causal=True), (1, 7, 12)),
+    "masked attention": (lambda: Attention(torch.rand(7, 7) > 0.4), (1, 7, 12)),
+    "biased attention": (lambda: Attention(torch.randn(1, 3, 7, 7)), (1, 7, 12)),
     "long short-term memory": (lambda: Recurrent(nn.LSTM), (1, 5, 12)),
     "gated recurrent unit": (lambda: Recurrent(nn.GRU), (1, 5, 12)),
 }
