@@ -12,7 +12,7 @@ from typing import Protocol
 
 import torch
 
-from analyzer.drafts import BlockDraft, Draft, NodeDraft, drafts_in
+from analyzer.drafts import BlockDraft, Draft, NodeDraft, cause_in, drafts_in
 from analyzer.graph import BlockInput, DynamicType, OtherType, SourcePosition
 from analyzer.mutation import Aliases
 
@@ -51,7 +51,7 @@ class Walk(Protocol):
         """Where a node comes from."""
         ...
 
-    def run_time_value(self, value: torch._C.Value, reason: str) -> Draft:
+    def run_time_value(self, value: torch._C.Value, kind: DynamicType) -> Draft:
         """A draft for a value that only the run will tell."""
         ...
 
@@ -190,7 +190,7 @@ def _forget_changed(before: Sequence[Draft], after: Sequence[object]) -> bool:
         if draft.tensor is not None and not (isinstance(result, Draft) and result.type == draft.type)
     ]
     for draft in changed:
-        draft.type, draft.tensor = DynamicType("the loop changes its shape or type"), None
+        draft.type, draft.tensor = DynamicType("it changes its shape or type", "prim.Loop"), None
     return bool(changed)
 
 
@@ -198,9 +198,9 @@ def _merged(walk: Walk, value: torch._C.Value, items: Sequence[object], op: str)
     drafts = [item for item in items if isinstance(item, Draft)]
     first = drafts[0] if drafts else None
     if first is None or first.tensor is None or len(drafts) != len(items):
-        return walk.run_time_value(value, f"{op}: it is not known before the run")
+        return walk.run_time_value(value, cause_in(items) or DynamicType("it is not known before the run", op))
     if any(draft.type != first.type or draft.tensor is None for draft in drafts):
-        return walk.run_time_value(value, f"{op}: the type depends on the way taken")
+        return walk.run_time_value(value, cause_in(items) or DynamicType("the type depends on the way taken", op))
     tensor = first.tensor if first.tensor.is_quantized else first.tensor.to("meta")
     return Draft(value, first.type, tensor, None, is_constant=False)
 

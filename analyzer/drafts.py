@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 import torch
 
-from analyzer.graph import BlockInput, GraphInput, Literal, OtherType, Parameter, SourcePosition, ValueType
+from analyzer.graph import BlockInput, DynamicType, GraphInput, Literal, OtherType, Parameter, SourcePosition, ValueType
 
 KnownOrigin = GraphInput | Parameter | Literal | BlockInput
 
@@ -92,7 +92,20 @@ def drafts_in(item: object) -> Iterator[Draft]:
             yield from drafts_in(part)
 
 
-def run_time_object(value: torch._C.Value, reason: str = "") -> Draft:
+def cause_in(item: object) -> DynamicType | None:
+    """Why the first thing in an item that is known only at run time is not known before."""
+    for draft in drafts_in(item):
+        match draft.type:
+            case DynamicType() as cause:
+                return cause
+            case OtherType(cause=DynamicType() as cause):
+                return cause
+            case _:
+                pass
+    return None
+
+
+def run_time_object(value: torch._C.Value, reason: str = "", cause: DynamicType | None = None) -> Draft:
     """A draft for what is no tensor and is known only at run time."""
     name = value.type().annotation_str
-    return Draft(value, OtherType(f"{name} ({reason})" if reason else name), None, None, is_constant=False)
+    return Draft(value, OtherType(f"{name} ({reason})" if reason else name, cause), None, None, is_constant=False)

@@ -82,16 +82,27 @@ class TensorType:
 
 @dataclass(frozen=True, slots=True)
 class DynamicType:
-    """A tensor whose shape or rank depends on input values, or could not be found: ``reason`` says why."""
+    """A tensor whose shape or rank depends on input values, or could not be found.
+
+    ``reason`` says why, of the first op on the way to it whose result is not known: ``op``.
+    """
 
     reason: str
+    op: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.op}: {self.reason}" if self.op else self.reason
 
 
 @dataclass(frozen=True, slots=True)
 class OtherType:
-    """Not a tensor: a number, list, tuple or object that is known only at run time, by TorchScript's name of it."""
+    """Not a tensor: a number, list, tuple or object that is known only at run time, by TorchScript's name of it.
+
+    ``cause`` is why it is not known, where an op is to blame.
+    """
 
     name: str
+    cause: DynamicType | None = None
 
 
 ValueType = TensorType | DynamicType | OtherType

@@ -6,7 +6,7 @@ A node is judged once for all feature levels; ``Judgement.at`` then picks, for o
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 from analyzer.graph import DynamicType, Graph, Node, OtherType, PerChannel, Ref, RefList, TensorType
@@ -38,7 +38,10 @@ class Knowledge(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """One reason why a way does not fit a node: what was found, what is wanted, and the cheapest fix."""
+    """One reason why a way does not fit a node: what was found, what is wanted, and the cheapest fix.
+
+    ``cause`` is the op that is in the way where it is another than the node's own.
+    """
 
     reason: str
     requirement: str
@@ -47,6 +50,7 @@ class Failure:
     wanted: str
     because: str
     fix: str
+    cause: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -213,11 +217,17 @@ def _no_way(card: Card) -> Failure:
 
 def _general_failures(node: Node, uses: Uses, target: Target) -> Iterator[Failure]:
     """What every way demands of every tensor: a known shape, a rank of at most 4, elements, a type NNAPI has."""
+    causes = set()
     for name, value in _tensors(node, uses):
         kind = uses.graph.values[value].type
         match kind:
-            case DynamicType(reason):
-                yield _tensor_failure("NNC701", "static-shape", f"{name}: {reason}", "a shape known before execution")
+            case DynamicType() as unknown if unknown in causes:
+                pass
+            case DynamicType() as unknown:
+                causes.add(unknown)
+                found = f"{node.op}, whose {name} has no known shape"
+                failure = _tensor_failure("NNC701", "static-shape", found, "a shape known before execution")
+                yield replace(failure, because=f"{failure.because} {_sentence(str(unknown))}", cause=unknown.op)
             case OtherType(type_name):
                 yield _tensor_failure("NNC702", "tensor", f"{name} is a {type_name}", "a tensor")
             case TensorType():
@@ -227,6 +237,10 @@ def _general_failures(node: Node, uses: Uses, target: Target) -> Iterator[Failur
                     yield _tensor_failure("NNC302", "rank", f"{name} has rank {kind.rank}", f"at most rank {MAX_RANK}")
                 is_per_channel = isinstance(kind.quant, PerChannel)
                 yield from _type_failures(name, kind, target, is_made_by_rule=is_constant and is_per_channel)
+
+
+def _sentence(words: str) -> str:
+    return words if words.endswith(".") else f"{words}."
 
 
 def _tensors(node: Node, uses: Uses) -> Iterator[tuple[str, int]]:

@@ -128,7 +128,7 @@ def storage_of(draft: Draft) -> int | None:
 
 def become_overwritten(draft: Draft, op: str) -> None:
     """Give a draft that is overwritten in place a type that says so; its shape stays known to the walk."""
-    draft.type = DynamicType(f"{op} writes to it in place")
+    draft.type = DynamicType("writes to it in place", op)
     draft.is_constant = False
 
 

@@ -104,8 +104,8 @@ def _reason(draft: Draft) -> str:
     match draft.type:
         case OtherType(name):
             return f"{name} known only at run time"
-        case DynamicType(reason):
-            return reason
+        case DynamicType() as found:
+            return str(found)
         case _:
             return "a tensor among numbers"
 

@@ -171,6 +171,8 @@ def call(operation: Operation, values: Sequence[object]) -> object:
     keywords = {a.name: v for a, v in zip(operation.arguments, values, strict=False) if a.is_keyword_only}
     try:
         return operation.function(*positional, **keywords)
+    except NotImplementedError as error:
+        raise OpError("PyTorch cannot tell its shape without the elements") from error
     except (RuntimeError, TypeError, ValueError, IndexError, ArithmeticError) as error:
         raise OpError(_first_line(error)) from error
 

@@ -11,6 +11,7 @@ from math import prod
 from analyzer.graph import (
     Absent,
     Argument,
+    DynamicType,
     Graph,
     GraphInput,
     Literal,
@@ -208,7 +209,7 @@ def _of_value(value: int, attribute: str | None, uses: Uses) -> Quantity:
             return found.origin.data
         return NotKnown("a tensor whose elements are not read")
     if not isinstance(found.type, TensorType):
-        return NotKnown(getattr(found.type, "reason", "not a tensor"))
+        return NotKnown(str(found.type) if isinstance(found.type, DynamicType) else "not a tensor")
     return _of_type(found.type, attribute)
 
 

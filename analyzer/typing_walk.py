@@ -13,7 +13,7 @@ import torch
 
 from analyzer.canonical import canonical, op_name, plain_arguments
 from analyzer.control_flow import DecidedBranch, walk_if, walk_loop
-from analyzer.drafts import Draft, ModulePath, NodeDraft, ObjectAttribute, drafts_in, run_time_object
+from analyzer.drafts import Draft, ModulePath, NodeDraft, ObjectAttribute, cause_in, drafts_in, run_time_object
 from analyzer.errors import InputError
 from analyzer.graph import (
     DynamicType,
@@ -326,9 +326,10 @@ class TypingWalk:
         name, arguments = node.kind().replace("::", "."), {f"input{i}": item for i, item in enumerate(items)}
         if operation is not None:
             name, arguments = canonical(op_name(operation), plain_arguments(operation, items))
+        cause = cause_in(list(items))
         outputs = []
         for value in node.outputs():
-            draft = self.run_time_value(value, f"{name}: {reason}")
+            draft = self.run_time_value(value, cause or DynamicType(reason, name))
             self.know(value, draft)
             outputs.append(draft)
         made = NodeDraft(node, name, arguments, outputs, self.position(node, arguments))
@@ -337,11 +338,11 @@ class TypingWalk:
             self._record_writes(made, operation, items)
         return made
 
-    def run_time_value(self, value: torch._C.Value, reason: str) -> Draft:
+    def run_time_value(self, value: torch._C.Value, kind: DynamicType) -> Draft:
         """A draft for a value that only the run will tell."""
         if value.type().kind() == "TensorType":
-            return Draft(value, DynamicType(reason), None, None, is_constant=False)
-        return run_time_object(value)
+            return Draft(value, kind, None, None, is_constant=False)
+        return run_time_object(value, cause=kind)
 
 
 def _path_of(owner: object, name: str) -> str | None:

@@ -149,6 +149,7 @@ def _failure(failure: Failure, texts: Texts) -> FailureView:
         wanted=failure.wanted,
         because=failure.because,
         fix=failure.fix,
+        cause=failure.cause,
     )
 
 
@@ -169,7 +170,7 @@ def _blockers(nodes: Sequence[NodeView]) -> tuple[BlockerView, ...]:
     for node in nodes:
         nearest = _nearest_way(node.failures)
         for failure in node.failures:
-            key = (node.op, failure.reason, failure.requirement, failure.way not in ("", nearest))
+            key = (failure.cause or node.op, failure.reason, failure.requirement, failure.way not in ("", nearest))
             groups.setdefault(key, []).append((node, failure))
     found = [_blocker(members, is_alternative=key[3]) for key, members in groups.items()]
     most = {op: max(len(blocker.places) for blocker in found if blocker.op == op) for op in {key[0] for key in groups}}
@@ -191,7 +192,7 @@ def _blocker(members: Sequence[tuple[NodeView, FailureView]], *, is_alternative:
     return BlockerView(
         reason=failure.reason,
         title=failure.title,
-        op=node.op,
+        op=failure.cause or node.op,
         requirement=failure.requirement,
         wanted=failure.wanted,
         because=failure.because,

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class FailureView:
-    """One reason why a way does not fit a node."""
+    """One reason why a way does not fit a node. ``cause`` is the op that is in the way, where it is another."""
 
     reason: str
     title: str
@@ -17,6 +17,7 @@ class FailureView:
     wanted: str
     because: str
     fix: str
+    cause: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +59,7 @@ class PlaceView:
 
 @dataclass(frozen=True, slots=True)
 class BlockerView:
-    """All nodes that stay on the CPU for one reason: the same requirement of the same op.
+    """All nodes that stay on the CPU for one reason: the same requirement of the same op, or an op in their way.
 
     ``is_alternative`` means that it is in the way of another way than the nearest one: no need to mend both.
     """

@@ -115,3 +115,31 @@ def test_levels_that_no_api_level_brings_are_noted(level: int, is_noted: bool) -
     found = check(Tiny().eval(), [torch.rand(1, 3, 17, 19)], feature_level=level)
 
     assert bool(found.notes) is is_noted
+
+
+class Picked(torch.nn.Module):
+    """Keeps the rows above zero, however many there are, and works on."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.after = torch.nn.Linear(5, 7)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        rows = torch.nonzero(x[:, 0]).reshape(-1)
+        return torch.relu(self.after(x[rows]))
+
+
+def test_unknown_shapes_are_blamed_on_the_op_that_made_the_first() -> None:
+    found = check(Picked().eval(), [torch.rand(3, 5)], api_level=29)
+
+    (blocker,) = [blocker for blocker in found.blockers if blocker.reason == "NNC701"]
+    assert blocker.op == "aten.nonzero.default"
+    assert "PyTorch cannot tell its shape without the elements." in blocker.because
+    blocked = [place.op for place in blocker.places]
+    assert blocked[-2:] == ["aten.linear.default", "aten.relu.default"]
+
+
+def test_multiply_adds_of_unknown_shape_are_noted_as_not_counted() -> None:
+    (note,) = check(Picked().eval(), [torch.rand(3, 5)], api_level=29).notes
+
+    assert note.startswith("The shapes of 1 aten.linear.default are known only at run time")
