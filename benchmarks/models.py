@@ -30,6 +30,8 @@ from typing import TYPE_CHECKING
 
 from benchmarks.built_models import DECOMPOSED, EXPORTED, MODELS, save_model
 
+from coverage_db.levels import feature_levels
+
 if TYPE_CHECKING:
     import torch
 
@@ -225,7 +227,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )
     parser.add_argument("--exported", action="store_true", help="all models as exported programs, not as traces")
     parser.add_argument("--decomposed", action="store_true", help="all as exported programs in the Core ATen opset")
-    parser.add_argument("--level", action="append", type=int, choices=range(1, 9), help="a feature level; repeatable")
+    parser.add_argument(
+        "--level", action="append", type=int, choices=feature_levels(), help="a feature level; repeatable"
+    )
     parser.add_argument("--jobs", type=int, default=1, help="models at a time (1)")
     parser.add_argument("--timeout", type=float, default=TIMEOUT_SECONDS, help="seconds for a model at all its levels")
     parser.add_argument("--lines", type=Path, help="also write the rows to this file, as lines of JSON")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from coverage_db.spec import ApiLevel, Level
@@ -12,6 +14,15 @@ LEVELS_FILE = Path(__file__).parent / "nnapi" / "levels.toml"
 
 class LevelError(Exception):
     """An API level or feature level that NNAPI does not have, or that nothing is known of."""
+
+
+@dataclass(frozen=True, slots=True)
+class LevelSpans:
+    """The known levels in words, such as "1 to 8". ``updates`` are the feature levels without an API level."""
+
+    api: str
+    feature: str
+    updates: str
 
 
 def load_levels(path: Path = LEVELS_FILE) -> tuple[Level, ...]:
@@ -32,6 +43,16 @@ def feature_levels(path: Path = LEVELS_FILE) -> tuple[int, ...]:
     return tuple(level.feature_level for level in load_levels(path))
 
 
+def level_spans(path: Path = LEVELS_FILE) -> LevelSpans:
+    """The known levels, as help and errors name them."""
+    levels = load_levels(path)
+    return LevelSpans(
+        api=_span([api.api_level for level in levels for api in level.api_levels]),
+        feature=_span([level.feature_level for level in levels]),
+        updates=", ".join(str(level.feature_level) for level in levels if not level.api_levels),
+    )
+
+
 def api_to_feature_level(api_level: int, levels: tuple[Level, ...] | None = None) -> int:
     """The feature level that comes with ``api_level`` on every device.
 
@@ -45,18 +66,22 @@ def api_to_feature_level(api_level: int, levels: tuple[Level, ...] | None = None
     }
     if api_level in known:
         return known[api_level]
-    first, last = min(known), max(known)
+    first = min(known)
     if api_level < first:
         raise LevelError(f"API level {api_level} has no NNAPI; it came with API level {first} (Android 8.1)")
-    raise LevelError(f"API level {api_level} is not known; the known ones are {first} to {last}")
+    raise LevelError(f"API level {api_level} is not known; the known ones are {_span([*known])}")
 
 
 def check_feature_level(feature_level: int, levels: tuple[Level, ...] | None = None) -> int:
     """``feature_level`` itself if it is one of NNAPI's; raises ``LevelError`` otherwise."""
     known = [level.feature_level for level in (load_levels() if levels is None else levels)]
     if feature_level not in known:
-        raise LevelError(f"feature level {feature_level} does not exist; NNAPI has {min(known)} to {max(known)}")
+        raise LevelError(f"feature level {feature_level} does not exist; NNAPI has {_span(known)}")
     return feature_level
+
+
+def _span(levels: Sequence[int]) -> str:
+    return f"{min(levels)} to {max(levels)}"
 
 
 def _level(row: Table, api_levels: tuple[ApiLevel, ...]) -> Level:

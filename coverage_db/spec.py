@@ -292,7 +292,8 @@ class ApiLevel:
 @dataclass(frozen=True, slots=True)
 class Level:
     """One feature level. ``c_value`` is its number in the C header (``FeatureLevelCode``); ``came_with`` says
-    in words what brought it. ``api_levels`` are those that guarantee exactly this level: none for 6 to 8."""
+    in words what brought it. ``api_levels`` are those that guarantee exactly this level: none where an update
+    brought it."""
 
     feature_level: int
     c_value: int

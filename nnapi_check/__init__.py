@@ -45,7 +45,7 @@ def check(
 
     ``model`` is a file, or a module in memory, which is traced unless it is TorchScript already. ``inputs`` are
     tensors, or specifications such as ``"f32[1,3,224,224]"``; None takes those stored with the model. Exactly one of
-    ``api_level`` (27 to 36) and ``feature_level`` (1 to 8) is given. Raises ``InputError`` or ``LevelError``.
+    ``api_level`` (Android's) and ``feature_level`` (NNAPI's own) is given. Raises ``InputError`` or ``LevelError``.
     """
     from nnapi_check.pipeline import Request, check_model
     from nnapi_check.progress import Progress

@@ -8,6 +8,7 @@ from pathlib import Path
 import click
 from click_default_group import DefaultGroup
 
+from coverage_db.levels import level_spans
 from nnapi_check.errors import guarded
 from nnapi_check.registry_commands import db, explain, ops
 from nnapi_check.site_command import site
@@ -36,19 +37,20 @@ def main() -> None:
 
 
 _model = click.argument("model", type=click.Path(path_type=Path))
+_spans = level_spans()
 _levels = [
     click.option(
         "--api-level",
         type=int,
         metavar="N",
-        help="The lowest Android that the app supports, as API level 27 to 36. From 35 on NNAPI is deprecated.",
+        help=f"The lowest Android that the app supports, as API level {_spans.api}. From 35 on NNAPI is deprecated.",
     ),
     click.option(
         "--feature-level",
         type=int,
         metavar="N",
-        help="Instead of an API level, NNAPI's own feature level, 1 to 8. Levels 6 to 8 are updates of devices with "
-        "Android 12 and later.",
+        help=f"Instead of an API level, NNAPI's own feature level, {_spans.feature}. Levels {_spans.updates} came as "
+        "updates, not with an API level.",
     ),
     click.option(
         "--input",

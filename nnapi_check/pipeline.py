@@ -20,7 +20,7 @@ from analyzer.rewrites import rewrite
 from analyzer.survey import Plan, Survey, survey
 from analyzer.torchscript import quantized_as_on_phones
 from coverage_db.device_profile import read_device_profile
-from coverage_db.levels import api_to_feature_level, check_feature_level
+from coverage_db.levels import api_to_feature_level, check_feature_level, level_spans
 from coverage_db.overlay import with_overlay
 from coverage_db.queries import Registry, open_registry
 from coverage_db.spec import OperandType
@@ -60,7 +60,10 @@ class Request:
             case None, int(feature_level):
                 return check_feature_level(feature_level)
             case None, None:
-                raise InputError("Which Android? Pass an API level (27 to 36) or a feature level (1 to 8).")
+                spans = level_spans()
+                raise InputError(
+                    f"Which Android? Pass an API level ({spans.api}) or a feature level ({spans.feature})."
+                )
             case _:
                 raise InputError("Pass either an API level or a feature level, not both.")
 

@@ -13,7 +13,7 @@ import click
 from analyzer.torch_schemas import SchemaListError
 from coverage_db.checks import CardError
 from coverage_db.errors import BuildError
-from coverage_db.levels import LevelError
+from coverage_db.levels import LevelError, check_feature_level
 from coverage_db.queries import Registry, RegistryError, open_registry
 from coverage_db.text import TextError
 from nnapi_check.json_text import json_text
@@ -68,6 +68,9 @@ def list_ops(status: str | None, nnapi: bool, feature_level: int | None, form: s
 
     rows = _read(operation_rows if nnapi else op_rows)
     rows = [row for row in rows if status is None or row.get("status") == status]
+    if feature_level is not None:
+        wanted = feature_level
+        _read(lambda registry: check_feature_level(wanted, registry.levels()))
     rows = [row for row in rows if feature_level is None or int(row.get("level") or 99) <= feature_level]
     click.echo(json.dumps(rows, indent=2) if form == "json" else rows_text(rows))
 

@@ -230,7 +230,7 @@ def _losses(survey: Survey, plan: Plan) -> Iterator[LossView]:
 def _level(survey: Survey, level: int, work: Mapping[int, int], texts: Texts) -> LevelView:
     plan = survey.at(level)
     inside = plan.partition.part_of()
-    (facts,) = [found for found in texts.levels() if found.feature_level == level]
+    facts = _level_facts(level, texts)
     return LevelView(
         level=level,
         android=facts.came_with,
@@ -241,6 +241,11 @@ def _level(survey: Survey, level: int, work: Mapping[int, int], texts: Texts) ->
         nodes_on_nnapi=sum(1 for node in inside if counts(plan.verdicts[node])),
         compute_coverage=coverage(plan, work),
     )
+
+
+def _level_facts(level: int, texts: Texts) -> Level:
+    (facts,) = [found for found in texts.levels() if found.feature_level == level]
+    return facts
 
 
 def _part(lowered: LoweredPart, graph: Graph, work: Mapping[int, int]) -> PartView:
@@ -292,10 +297,11 @@ def shown_score(points: float) -> str:
 
 
 def _notes(level: int, api_level: int | None, texts: Texts) -> Iterator[str]:
-    if api_level is None and level >= 6:
+    facts = _level_facts(level, texts)
+    if not facts.api_levels:
         yield (
-            f"Feature level {level} came as an update to the runtime and drivers of Android 12 and later, not with an "
-            "API level: ask the device (ANeuralNetworksDevice_getFeatureLevel) before relying on it."
+            f"Feature level {level} came with {facts.came_with}, not with an API level: ask the device "
+            "(ANeuralNetworksDevice_getFeatureLevel) before relying on it."
         )
     known = {api.api_level: api for found in texts.levels() for api in found.api_levels}
     if api_level is not None and known[api_level].is_deprecated:

@@ -60,7 +60,7 @@ def _levels(report: ModelReport, paint: Paint) -> Iterator[str]:
     rows = [
         (
             str(row.level) + (" <" if row.level == report.feature_level else ""),
-            row.android if row.api_levels else "update (Android 12+)",
+            row.android if row.api_levels else "updates, no API level",
             row.readiness,
             shown_score(row.score),
             row.parts,

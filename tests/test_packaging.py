@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.registry_numbers import OPERATION_COUNT
+
 ROOT = Path(__file__).parent.parent
 PACKAGES = {"analyzer", "coverage_db", "lowering", "nnapi_check", "reports"}
 
@@ -126,7 +128,7 @@ def test_installed_wheel_answers_from_its_own_registry(installed: Path, tmp_path
 
     done = run_installed(installed, code, cwd=tmp_path)
 
-    assert done.stdout == "106\n", done.stderr
+    assert done.stdout == f"{OPERATION_COUNT}\n", done.stderr
 
 
 def test_installed_script_is_declared(wheel: Path) -> None:

@@ -12,6 +12,7 @@ import pytest
 
 from coverage_db.cache import cache_directory, remove_stale
 from coverage_db.queries import open_registry
+from tests.registry_numbers import OPERATION_COUNT
 
 DAY_IN_SECONDS = 24 * 60 * 60
 
@@ -83,7 +84,7 @@ def test_processes_that_build_at_once_all_succeed(text: Path, cache: Path) -> No
 
     answers = [run.communicate()[0].strip() for run in runs]
 
-    assert answers == ["106 True"] * 3
+    assert answers == [f"{OPERATION_COUNT} True"] * 3
     assert len(built(cache)) == 1
     assert open_registry(directory=text).path == built(cache)[0]
 
@@ -97,8 +98,8 @@ def test_without_a_writable_cache_it_is_built_in_memory(
     registry = open_registry(directory=text)
 
     assert registry.path is None
-    assert len(registry.operations()) == 106
-    assert registry.status().rows("operations") == 106
+    assert len(registry.operations()) == OPERATION_COUNT
+    assert registry.status().rows("operations") == OPERATION_COUNT
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
@@ -116,7 +117,7 @@ def test_a_registry_outlives_its_file(text: Path, cache: Path) -> None:
     registry = open_registry(directory=text)
     built(cache)[0].unlink()
 
-    assert len(registry.operations()) == 106
+    assert len(registry.operations()) == OPERATION_COUNT
 
 
 def test_a_registry_keeps_no_file_open(text: Path) -> None:

@@ -68,11 +68,8 @@ def test_example_is_lowered_to_a_legal_model_that_computes_the_same(
 ) -> None:
     captured = captured_example(card, example)
     judgement, node = judged(captured, card, registry)
-    (found,) = [found for found in judgement.nodes[node.id].ways if found.way.name == way.name]
-    assert found.failures == ()
-    assert found.level is not None
 
-    lowered = lowered_alone(captured, node, NodeVerdict(node.id, node.op, way.status, way, found.level, ()), registry)
+    lowered = lowered_alone(captured, node, verdict_by(way, node, judgement), registry)
 
     inputs = dict(zip(lowered.part.inputs, captured.example_inputs, strict=True))
     computed = run_part(lowered, captured.graph, inputs, captured.tensor).outputs
@@ -80,6 +77,14 @@ def test_example_is_lowered_to_a_legal_model_that_computes_the_same(
     wanted_list = [wanted] if isinstance(wanted, torch.Tensor) else list(wanted)
     for value, expected in zip(captured.graph.body.outputs, wanted_list, strict=True):
         assert difference(computed[value], expected, is_approximate=way.bound is not None) == ""
+
+
+def verdict_by(way: Way, node: Node, judgement: Judgement) -> NodeVerdict:
+    """The verdict that one way gives, which is to accept the node."""
+    (found,) = [found for found in judgement.nodes[node.id].ways if found.way.name == way.name]
+    assert found.failures == ()
+    assert found.level is not None
+    return NodeVerdict(node.id, node.op, way.status, way, found.level, ())
 
 
 def lowered_alone(captured: Captured, node: Node, verdict: NodeVerdict, registry: Registry) -> LoweredPart:

@@ -18,6 +18,7 @@ from nnapi_check.cli import main
 from reports.schema import SCHEMA_FILE
 from tests.nnapi_check.conftest import Run, in_process
 from tests.nnapi_check.models import SHAPE, Tiny, tiny
+from tests.registry_numbers import API_LEVELS, HIGHEST_LEVEL
 
 NO_TORCH = (
     "import sys; from nnapi_check.cli import main; main({!r}, standalone_mode=False); print('torch' in sys.modules)"
@@ -76,6 +77,14 @@ def test_help_of_commands_about_models_tells_the_exit_codes(command: str, run: R
 
     for code in ("0", "1", "2"):
         assert any(line.strip().startswith(f"{code}  ") for line in found.stdout.splitlines())
+
+
+@pytest.mark.parametrize("command", ["check", "convert"])
+def test_help_names_the_levels_of_the_registry(command: str, run: Run) -> None:
+    words = " ".join(run(command, "--help").stdout.split())
+
+    assert f"API level 27 to {API_LEVELS[-1]}." in words
+    assert f"feature level, 1 to {HIGHEST_LEVEL}." in words
 
 
 @pytest.mark.parametrize("path", commands(), ids=lambda path: " ".join(path) or "nnapi-check")

@@ -11,7 +11,8 @@ from click.testing import CliRunner, Result
 
 from coverage_db.knowledge import TEXT_DIRECTORY
 from nnapi_check.cli import main
-from tests.coverage_db.header_import.made_up import FLOOR, LEVEL_9, WHIRL, header, written
+from tests.coverage_db.header_import.made_up import FLOOR, NEXT_HEADER, WHIRL, header, written
+from tests.registry_numbers import NEXT_CODE, NEXT_LEVEL, OPERATION_COUNT
 
 
 def run(*words: str | Path) -> Result:
@@ -27,24 +28,28 @@ def text(tmp_path: Path) -> Path:
 
 
 def test_an_import_prints_what_it_would_take_in(text: Path, tmp_path: Path) -> None:
-    found = run("db", "import", written(tmp_path, LEVEL_9), "--directory", text)
+    found = run("db", "import", written(tmp_path, NEXT_HEADER), "--directory", text)
 
     assert found.exit_code == 0
-    assert "  + WHIRL: code 106, from level 9: TENSOR_FLOAT32, TENSOR_FLOAT16\n" in found.stdout
-    assert "  + FLOOR: TENSOR_QUANT8_ASYMM from level 9\n" in found.stdout
-    assert "  + CHANNEL_SHUFFLE: new input 3 BOOL optional from level 9\n" in found.stdout
-    assert found.stdout.endswith("7 changes to take in, which would make 108 operations; --write takes them in.\n")
+    assert f"  + WHIRL: code {NEXT_CODE}, from level {NEXT_LEVEL}: TENSOR_FLOAT32, TENSOR_FLOAT16\n" in found.stdout
+    assert f"  + FLOOR: TENSOR_QUANT8_ASYMM from level {NEXT_LEVEL}\n" in found.stdout
+    assert f"  + CHANNEL_SHUFFLE: new input 3 BOOL optional from level {NEXT_LEVEL}\n" in found.stdout
+    assert found.stdout.endswith(
+        f"7 changes to take in, which would make {OPERATION_COUNT + 2} operations; --write takes them in.\n"
+    )
     assert not (text / "operations" / "imported.toml").exists()
 
 
 def test_an_import_with_write_takes_it_in_once(text: Path, tmp_path: Path) -> None:
-    document = written(tmp_path, LEVEL_9)
+    document = written(tmp_path, NEXT_HEADER)
 
     first = run("db", "import", document, "--directory", text, "--write")
     second = run("db", "import", document, "--directory", text, "--write")
 
-    assert "Written: 7 changes. The registry now holds 108 operations." in first.stdout
-    assert "Nothing to take in: the registry has all of it. It holds 108 operations." in second.stdout
+    assert f"Written: 7 changes. The registry now holds {OPERATION_COUNT + 2} operations." in first.stdout
+    assert (
+        f"Nothing to take in: the registry has all of it. It holds {OPERATION_COUNT + 2} operations." in second.stdout
+    )
     assert (text / "operations" / "imported.toml").exists()
 
 
@@ -57,11 +62,11 @@ def test_an_import_says_what_it_did_not_read(text: Path, tmp_path: Path) -> None
 
 
 def test_an_import_as_json_has_all_changes(text: Path, tmp_path: Path) -> None:
-    found = run("db", "import", written(tmp_path, LEVEL_9), "--directory", text, "--format", "json")
+    found = run("db", "import", written(tmp_path, NEXT_HEADER), "--directory", text, "--format", "json")
 
     document = json.loads(found.stdout)
     assert document["schema_version"] == 1
-    assert (document["kind"], document["level"], document["total"]) == ("NDK header", 9, 108)
+    assert (document["kind"], document["level"], document["total"]) == ("NDK header", NEXT_LEVEL, OPERATION_COUNT + 2)
     assert {(change["kind"], change["subject"]) for change in document["changes"]} >= {
         ("new operation", "WHIRL"),
         ("new element type", "FLOOR"),
@@ -70,7 +75,7 @@ def test_an_import_as_json_has_all_changes(text: Path, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("content", "message"),
-    [("", "is empty"), ("int main() {}\n", "declares no OperationCode"), (LEVEL_9[:-9], "the file is not whole")],
+    [("", "is empty"), ("int main() {}\n", "declares no OperationCode"), (NEXT_HEADER[:-9], "the file is not whole")],
 )
 def test_a_wrong_file_is_one_sentence_and_exit_code_2(text: Path, tmp_path: Path, content: str, message: str) -> None:
     found = run("db", "import", written(tmp_path, content), "--directory", text, "--write")

@@ -8,12 +8,13 @@ from pathlib import Path
 import pytest
 
 from tests.nnapi_check.conftest import Run
+from tests.registry_numbers import HIGHEST_LEVEL, NEXT_LEVEL, OPERATION_COUNT
 
 
 def test_status_counts_the_operations_as_json(run: Run) -> None:
     found = json.loads(run("db", "status", "--format", "json").stdout)
 
-    assert found["operations"] == 106
+    assert found["operations"] == OPERATION_COUNT
     assert found["ops"] > 0
     assert found["ways_without_example"] == []
 
@@ -33,7 +34,7 @@ def test_database_is_built_for_queries(tmp_path: Path, run: Run) -> None:
     assert found.exit_code == 0
     assert str(path) in found.stderr
     with closing(sqlite3.connect(path)) as connection:
-        assert connection.execute("SELECT count(*) FROM operations").fetchone() == (106,)
+        assert connection.execute("SELECT count(*) FROM operations").fetchone() == (OPERATION_COUNT,)
 
 
 def test_database_in_a_folder_that_does_not_exist_is_told_in_one_sentence(tmp_path: Path, run: Run) -> None:
@@ -47,7 +48,7 @@ def test_database_in_a_folder_that_does_not_exist_is_told_in_one_sentence(tmp_pa
 def test_operations_are_listed_with_their_levels(run: Run) -> None:
     rows = json.loads(run("ops", "list", "--nnapi", "--format", "json").stdout)
 
-    assert len(rows) == 106
+    assert len(rows) == OPERATION_COUNT
     (found,) = [row for row in rows if row["name"] == "HARD_SWISH"]
     assert found["level"] == 4
 
@@ -58,6 +59,14 @@ def test_list_keeps_what_a_level_has(run: Run) -> None:
 
     assert {row["name"] for row in first} == {row["name"] for row in every if row["level"] == 1}
     assert 0 < len(first) < len(every)
+
+
+def test_list_refuses_a_level_that_does_not_exist(run: Run) -> None:
+    found = run("ops", "list", "--feature-level", NEXT_LEVEL)
+
+    assert found.exit_code == 2
+    assert found.stdout == ""
+    assert found.stderr == f"nnapi-check: feature level {NEXT_LEVEL} does not exist; NNAPI has 1 to {HIGHEST_LEVEL}\n"
 
 
 def test_list_keeps_a_status(run: Run) -> None:

@@ -9,7 +9,7 @@ import pytest
 
 from analyzer import torch_schemas
 from nnapi_check import status_command
-from tests.coverage_db.header_import.made_up import LEVEL_9, written
+from tests.coverage_db.header_import.made_up import NEXT_HEADER, written
 from tests.nnapi_check.conftest import Run, in_process
 
 COMMANDS = [
@@ -35,7 +35,7 @@ for words in json.loads(sys.argv[1]):
 
 
 def test_no_command_about_the_registry_imports_torch(tmp_path: Path) -> None:
-    document = str(written(tmp_path, LEVEL_9))
+    document = str(written(tmp_path, NEXT_HEADER))
     commands = [*COMMANDS, ["db", "build", str(tmp_path / "own.db")], ["db", "import", document]]
 
     found = in_process(json.dumps(commands), code=NO_TORCH)

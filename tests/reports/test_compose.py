@@ -7,6 +7,7 @@ from nnapi_check import check
 from reports.compose import shown_score
 from reports.views import ModelReport
 from tests.nnapi_check.models import Tiny
+from tests.registry_numbers import LEVELS
 
 
 class Mixed(torch.nn.Module):
@@ -81,7 +82,7 @@ def test_sums_agree_with_the_nodes(report: ModelReport) -> None:
 
 
 def test_every_level_has_a_row_and_the_chosen_one_agrees(report: ModelReport) -> None:
-    assert [row.level for row in report.levels] == list(range(1, 9))
+    assert [row.level for row in report.levels] == list(LEVELS)
     (row,) = [row for row in report.levels if row.level == report.feature_level]
     assert (row.readiness, row.score, row.parts) == (report.readiness, report.score, len(report.parts))
     assert row.api_levels == (29,)
@@ -115,6 +116,7 @@ def test_levels_that_no_api_level_brings_are_noted(level: int, is_noted: bool) -
     found = check(Tiny().eval(), [torch.rand(1, 3, 17, 19)], feature_level=level)
 
     assert bool(found.notes) is is_noted
+    assert all("came with updates to the runtime and drivers" in note for note in found.notes)
 
 
 class Picked(torch.nn.Module):

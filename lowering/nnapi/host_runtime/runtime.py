@@ -17,7 +17,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from coverage_db.facts import load_operations
-from coverage_db.levels import LevelError, check_feature_level
+from coverage_db.levels import LevelError, check_feature_level, feature_levels
 from coverage_db.spec import OperationFacts
 from lowering.nnapi.host_runtime.bindings import Library, load_library
 from lowering.nnapi.host_runtime.build import build_library
@@ -26,6 +26,8 @@ from lowering.nnapi.host_runtime.errors import BuildError
 from lowering.nnapi.interpreter.kernels import Array
 from lowering.nnapi.model import Model
 from lowering.nnapi.validate import validate
+
+HIGHEST_LEVEL = feature_levels()[-1]
 
 
 class HostRuntime:
@@ -84,7 +86,7 @@ class HostRuntime:
         return self._engine.kept_models
 
 
-def load_host_runtime(level: int = 8, facts: Mapping[str, OperationFacts] | None = None) -> HostRuntime:
+def load_host_runtime(level: int = HIGHEST_LEVEL, facts: Mapping[str, OperationFacts] | None = None) -> HostRuntime:
     """The host runtime, built and loaded when first asked for, playing feature level ``level``.
 
     ``facts`` are those of the registry, by operation, where the caller has them at hand: reading their text anew takes

@@ -4,7 +4,18 @@ from __future__ import annotations
 
 from pathlib import Path
 
-WHIRL = """
+from tests.registry_numbers import NEXT_CODE, NEXT_LEVEL
+
+
+def _numbered(text: str) -> str:
+    """The text of an operation with the first level and the first codes that the registry does not have."""
+    numbers = {"%LEVEL": NEXT_LEVEL, "%CODE": NEXT_CODE, "%NEXT_CODE": NEXT_CODE + 1}
+    for word, number in numbers.items():
+        text = text.replace(word, str(number))
+    return text
+
+
+WHIRL = _numbered("""
     /**
      * Turns each element by an angle.
      *
@@ -23,12 +34,12 @@ WHIRL = """
      * Outputs:
      * * 0: What was turned, of the same {@link OperandCode} as input0.
      *
-     * Available since NNAPI feature level 9.
+     * Available since NNAPI feature level %LEVEL.
      */
-    ANEURALNETWORKS_WHIRL = 106,
-"""
+    ANEURALNETWORKS_WHIRL = %CODE,
+""")
 
-ERFINV = """
+ERFINV = _numbered("""
     /**
      * Inverse of the error function.
      *
@@ -43,19 +54,19 @@ ERFINV = """
      * Outputs:
      * * 0: A tensor of the same {@link OperandCode} as input0.
      *
-     * Available since NNAPI feature level 9.
+     * Available since NNAPI feature level %LEVEL.
      */
-    ANEURALNETWORKS_ERFINV = 107,
-"""
+    ANEURALNETWORKS_ERFINV = %NEXT_CODE,
+""")
 
-FLOOR = """
+FLOOR = _numbered("""
     /**
      * Rounds down.
      *
      * Supported tensor {@link OperandCode}:
      * * {@link ANEURALNETWORKS_TENSOR_FLOAT32}
      * * {@link ANEURALNETWORKS_TENSOR_FLOAT16} (since NNAPI feature level 3)
-     * * {@link ANEURALNETWORKS_TENSOR_QUANT8_ASYMM} (since NNAPI feature level 9)
+     * * {@link ANEURALNETWORKS_TENSOR_QUANT8_ASYMM} (since NNAPI feature level %LEVEL)
      *
      * Supported tensor rank: up to 4
      *
@@ -68,9 +79,9 @@ FLOOR = """
      * Available since NNAPI feature level 1.
      */
     ANEURALNETWORKS_FLOOR = 8,
-"""
+""")
 
-CHANNEL_SHUFFLE = """
+CHANNEL_SHUFFLE = _numbered("""
     /**
      * Shuffles channels.
      *
@@ -89,7 +100,7 @@ CHANNEL_SHUFFLE = """
      * * 2: An {@link ANEURALNETWORKS_INT32} scalar, specifying the dimension.
      * * 3: An optional {@link ANEURALNETWORKS_BOOL} scalar, default to false.
      *      Set to true to shuffle back.
-     *      Available since NNAPI feature level 9.
+     *      Available since NNAPI feature level %LEVEL.
      *
      * Outputs:
      * * 0: A tensor of the same {@link OperandCode} and same shape as input0.
@@ -97,7 +108,7 @@ CHANNEL_SHUFFLE = """
      * Available since NNAPI feature level 3.
      */
     ANEURALNETWORKS_CHANNEL_SHUFFLE = 46,
-"""
+""")
 
 HEADER = """
 #ifndef MADE_UP_TYPES_H
@@ -189,13 +200,13 @@ SPECIFICATION = """\
 """
 
 
-def header(*operations: str, level: int = 9) -> str:
-    """A whole header with these operations, which knows NNAPI up to a level. Their "level 9" becomes that level."""
-    text = "".join(operations).replace("feature level 9", f"feature level {level}")
+def header(*operations: str, level: int = NEXT_LEVEL) -> str:
+    """A whole header with these operations, which knows NNAPI up to a level. Their next level becomes that level."""
+    text = "".join(operations).replace(f"feature level {NEXT_LEVEL}", f"feature level {level}")
     return HEADER.format(operations=text, level=level, number=1_000_000 + level)
 
 
-LEVEL_9 = header(FLOOR, CHANNEL_SHUFFLE, WHIRL, ERFINV)
+NEXT_HEADER = header(FLOOR, CHANNEL_SHUFFLE, WHIRL, ERFINV)
 """Two new operations, one new element type on an old one, one new optional input on another."""
 
 

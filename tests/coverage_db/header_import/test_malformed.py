@@ -10,7 +10,8 @@ from coverage_db.header_import.findings import read_findings
 from coverage_db.header_import.importer import import_document
 from coverage_db.header_import.source_lines import HeaderError
 from coverage_db.levels import load_levels
-from tests.coverage_db.header_import.made_up import ERFINV, FLOOR, LEVEL_9, SPECIFICATION, WHIRL, header, written
+from tests.coverage_db.header_import.made_up import ERFINV, FLOOR, NEXT_HEADER, SPECIFICATION, WHIRL, header, written
+from tests.registry_numbers import NEXT_CODE
 
 
 @pytest.mark.parametrize(
@@ -57,8 +58,10 @@ def test_a_folder_is_refused(tmp_path: Path) -> None:
 
 
 def test_two_operations_of_one_number_are_refused(tmp_path: Path) -> None:
-    with pytest.raises(HeaderError, match="ERFINV = 106, and WHIRL is there already"):
-        read_findings(written(tmp_path, header(WHIRL, ERFINV.replace("107", "106"))), load_levels())
+    with pytest.raises(HeaderError, match=f"ERFINV = {NEXT_CODE}, and WHIRL is there already"):
+        read_findings(
+            written(tmp_path, header(WHIRL, ERFINV.replace(str(NEXT_CODE + 1), str(NEXT_CODE)))), load_levels()
+        )
 
 
 def test_an_operand_type_of_another_number_is_refused(tmp_path: Path) -> None:
@@ -68,7 +71,7 @@ def test_an_operand_type_of_another_number_is_refused(tmp_path: Path) -> None:
         read_findings(written(tmp_path, types + header(FLOOR)), load_levels())
 
 
-@pytest.mark.parametrize("whole", [LEVEL_9, SPECIFICATION], ids=["header", "specification"])
+@pytest.mark.parametrize("whole", [NEXT_HEADER, SPECIFICATION], ids=["header", "specification"])
 def test_a_half_written_file_takes_nothing_in(nnapi: Path, tmp_path: Path, whole: str) -> None:
     before = {path: path.read_bytes() for path in nnapi.rglob("*") if path.is_file()}
     end = len(whole.rstrip())

@@ -10,6 +10,7 @@ from coverage_db.header_import.findings import DocumentKind, Findings, read_find
 from coverage_db.levels import load_levels
 from coverage_db.spec import Configuration, OperandType, OperationFacts, QuantRule, QuantRuleKind, RankFacts, ZeroFacts
 from tests.coverage_db.header_import.made_up import FLOOR, SPECIFICATION, WHIRL, header, written
+from tests.registry_numbers import NEXT_LEVEL
 
 COMMENT = """
     /**
@@ -38,7 +39,7 @@ TYPES = "Supported tensor {@link OperandCode}:\n* {@link ANEURALNETWORKS_TENSOR_
 
 def test_api_levels_stand_for_feature_levels(tmp_path: Path) -> None:
     text = header(WHIRL).replace(
-        "Available since NNAPI feature level 9.\n     */\n    ANEURALNETWORKS_WHIRL",
+        f"Available since NNAPI feature level {NEXT_LEVEL}.\n     */\n    ANEURALNETWORKS_WHIRL",
         "Available since API level 29.\n     */\n    ANEURALNETWORKS_WHIRL",
     )
 
@@ -47,7 +48,7 @@ def test_api_levels_stand_for_feature_levels(tmp_path: Path) -> None:
 
 def test_a_guard_tells_the_level_of_a_header_that_names_none(tmp_path: Path) -> None:
     text = FLOOR.replace("     * Available since NNAPI feature level 1.\n", "").replace(
-        " (since NNAPI feature level 9)", ""
+        f" (since NNAPI feature level {NEXT_LEVEL})", ""
     )
     guarded = f"#if __ANDROID_API__ >= __ANDROID_API_O_MR1__\ntypedef enum {{{text}}} OperationCode;\n#endif\n"
 
@@ -81,10 +82,12 @@ def test_an_operation_without_inputs_is_not_taken(tmp_path: Path, inputs: str) -
 
 
 def test_a_level_that_nobody_numbers_is_not_guessed(tmp_path: Path) -> None:
-    found = read(tmp_path, header(WHIRL.replace("feature level 9", "feature level 12"), FLOOR))
+    later = f"feature level {NEXT_LEVEL + 3}"
+
+    found = read(tmp_path, header(WHIRL.replace(f"feature level {NEXT_LEVEL}", later), FLOOR))
 
     assert [facts.name for facts in found.operations] == ["FLOOR"]
-    assert "feature level 12 is neither in levels.toml" in found.unread[0].why
+    assert f"{later} is neither in levels.toml" in found.unread[0].why
 
 
 def test_an_operand_type_that_is_not_known_is_told(tmp_path: Path) -> None:

@@ -17,7 +17,8 @@ from coverage_db.facts import load_operations
 from coverage_db.header_import import staging
 from coverage_db.header_import.importer import import_document
 from coverage_db.header_import.staging import STAGE, StagingError, only_import, replace_files
-from tests.coverage_db.header_import.made_up import LEVEL_9, written
+from tests.coverage_db.header_import.made_up import NEXT_HEADER, written
+from tests.registry_numbers import OPERATION_COUNT
 
 
 def state(folder: Path) -> dict[str, str]:
@@ -135,7 +136,7 @@ def test_a_folder_that_is_not_there_is_refused(tmp_path: Path) -> None:
 
 
 def test_a_process_killed_in_the_middle_leaves_an_import_that_the_next_finishes(nnapi: Path, tmp_path: Path) -> None:
-    document = written(tmp_path, LEVEL_9)
+    document = written(tmp_path, NEXT_HEADER)
     program = textwrap.dedent(f"""
         import os, signal
         from pathlib import Path
@@ -151,12 +152,12 @@ def test_a_process_killed_in_the_middle_leaves_an_import_that_the_next_finishes(
     """)
     killed = subprocess.run([sys.executable, "-c", program], capture_output=True, check=False)
     assert killed.returncode == -signal.SIGKILL
-    assert len(load_operations(nnapi / "operations")) == 106
+    assert len(load_operations(nnapi / "operations")) == OPERATION_COUNT
 
     again = import_document(document, nnapi, write=True)
 
     assert not [change for change in again.changes if change.is_taken]
-    assert len(load_operations(nnapi / "operations")) == 108
+    assert len(load_operations(nnapi / "operations")) == OPERATION_COUNT + 2
 
 
 def test_what_is_staged_is_not_read_as_text(nnapi: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -169,6 +170,6 @@ def test_what_is_staged_is_not_read_as_text(nnapi: Path, tmp_path: Path, monkeyp
 
     monkeypatch.setattr(staging, "finish_import", look)
 
-    import_document(written(tmp_path, LEVEL_9), nnapi, write=True)
+    import_document(written(tmp_path, NEXT_HEADER), nnapi, write=True)
 
     assert seen == [[], []]

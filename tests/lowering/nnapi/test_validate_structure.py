@@ -163,7 +163,7 @@ def test_names_the_referenced_model_in_which_a_fault_lies() -> None:
 
 
 def test_an_unknown_operation_is_a_fault_and_not_an_error() -> None:
-    model = replace(chain(), operations=(Operation("RELU", (0,), (1,)), Operation("GELU", (1,), (2,))))
+    model = replace(chain(), operations=(Operation("RELU", (0,), (1,)), Operation("WHIRL", (1,), (2,))))
 
     assert rules(model) == {Rule.UNKNOWN_OPERATION}
 

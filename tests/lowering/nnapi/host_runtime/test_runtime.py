@@ -35,6 +35,7 @@ from lowering.nnapi.model import (
 )
 from lowering.nnapi.vector_rows import VectorExample, read_rows
 from tests.lowering.nnapi.host_runtime.client import CallError, Client
+from tests.registry_numbers import NEXT_LEVEL
 
 CODES = {name: facts.code for name, facts in load_operations().items()}
 FLOATS = OperandType.TENSOR_FLOAT32
@@ -188,7 +189,7 @@ def test_threads_may_play_different_levels(runtime: HostRuntime, client: Client)
 
 
 def test_refuses_a_level_that_does_not_exist(runtime: HostRuntime) -> None:
-    with pytest.raises(ValueError, match="level is 9"), runtime.at_level(9):
+    with pytest.raises(ValueError, match=f"level is {NEXT_LEVEL}"), runtime.at_level(NEXT_LEVEL):
         pass
     with pytest.raises(ValueError, match="level is 0"):
         load_host_runtime(0)

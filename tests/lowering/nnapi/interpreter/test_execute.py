@@ -8,9 +8,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from coverage_db.facts import load_operations
 from coverage_db.spec import OperandType
 from lowering.nnapi.interpreter.execute import execute, prepare
-from lowering.nnapi.interpreter.kernels import ExecutionError
+from lowering.nnapi.interpreter.kernels import KERNELS, ExecutionError
 from lowering.nnapi.model import (
     UNKNOWN_RANK,
     UNSPECIFIED,
@@ -136,6 +137,14 @@ def test_an_omitted_input_that_the_operation_needs_is_an_error() -> None:
 
     with pytest.raises(ExecutionError, match="operation 0 ADD: input 1 is missing"):
         execute(model, [floats(1, 2)])
+
+
+def test_every_operation_has_a_kernel() -> None:
+    operations = set(load_operations())
+    missing = sorted(operations - set(KERNELS))
+
+    assert missing == [], f"write a kernel of {missing} in lowering/nnapi/interpreter"
+    assert set(KERNELS) <= operations
 
 
 def test_an_unknown_operation_is_an_error_that_names_it() -> None:
