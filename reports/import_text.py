@@ -33,6 +33,7 @@ def import_text(report: ImportReport) -> str:
         lines += _section(title, [change for change in report.changes if change.kind is kind])
     touched = {change.subject for change in report.changes if change.is_taken}
     lines += _unread(report.unread, touched)
+    lines += _nameless(report.nameless)
     lines += ["", _outcome(report)]
     return "\n".join(lines)
 
@@ -58,6 +59,12 @@ def _unread(unread: Sequence[Unread], touched: Collection[str]) -> Iterator[str]
         yield from wrapped(f"line {item.line}, {item.subject}: {item.why}{words}", "  ? ")
     if rest := len(unread) - len(shown):
         yield from ("", *wrapped(f"Not read of what is known already: {rest} (--format json lists them)", ""))
+
+
+def _nameless(inputs: Sequence[str]) -> Iterator[str]:
+    if inputs:
+        yield from ("", f"New inputs without a role, by which cards name them; add it by hand: {len(inputs)}")
+        yield from (f"  ? {name}" for name in inputs)
 
 
 def _outcome(report: ImportReport) -> str:

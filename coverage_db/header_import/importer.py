@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -30,6 +30,7 @@ NEW_FILE = "operations/imported.toml"
 class ImportReport:
     """What an import found and did. ``total`` operations are in the registry with what is taken in.
 
+    ``nameless`` are new inputs, such as "TOPK_V2 input 2", whose role the document does not tell.
     ``is_written`` says that the text was changed: it is not where nothing is to be taken in.
     """
 
@@ -40,6 +41,7 @@ class ImportReport:
     total: int
     changes: tuple[Change, ...]
     unread: tuple[Unread, ...]
+    nameless: tuple[str, ...]
     is_written: bool
 
 
@@ -98,8 +100,22 @@ class _Import:
             total=len(self.operations.keys() | self.joined.keys()),
             changes=tuple(self.changes),
             unread=self.findings.unread,
+            nameless=tuple(self._nameless()),
             is_written=is_written,
         )
+
+    def _nameless(self) -> Iterator[str]:
+        """The new inputs of a type of their own. What follows the main input is named well enough by its index."""
+        for name, joined in self.joined.items():
+            known = self.operations[name].signatures if name in self.operations else ()
+            before = {operand.index for signature in known for operand in signature.inputs}
+            new = {
+                operand.index: None
+                for signature in joined.signatures
+                for operand in signature.inputs
+                if operand.type is not None and operand.role is None and operand.index not in before
+            }
+            yield from (f"{name} input {index}" for index in new)
 
     def _compare(self) -> None:
         reach = Reach(self.findings.level, self._reached())

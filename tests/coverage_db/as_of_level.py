@@ -42,7 +42,7 @@ def as_of(level: int, facts: OperationFacts) -> OperationFacts:
         """Ranks that are accepted from a later level on are not accepted yet."""
         if found is None or found.other_since is None or found.other_since <= level:
             return found
-        return RankFacts(min(found.from_start), max(found.from_start))
+        return RankFacts(None if found.min is None else min(found.from_start), max(found.from_start))
 
     return replace(
         facts,

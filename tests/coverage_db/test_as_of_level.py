@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from coverage_db.facts import load_operations
-from coverage_db.spec import OperandFacts, OperandType
+from coverage_db.spec import OperandFacts, OperandType, RankFacts
 from tests.coverage_db.as_of_level import as_of, operations_as_of
 from tests.registry_numbers import HIGHEST_LEVEL, NEXT_LEVEL
 
@@ -23,6 +23,13 @@ def test_an_earlier_level_has_fewer_operations_types_and_inputs() -> None:
     assert dict(found["ADD"].types) == {OperandType.TENSOR_FLOAT32: 1, OperandType.TENSOR_QUANT8_ASYMM: 1}
     assert [dict(signature.counts) for signature in found["CONV_2D"].signatures] == [{10: 1}, {7: 1}]
     assert found["CONV_2D"].nchw_since is None
+
+
+def test_a_rank_that_a_later_level_widens_is_the_earlier_one() -> None:
+    later = RankFacts(None, 8, from_start=(1, 2, 3, 4), other_since=NEXT_LEVEL)
+
+    assert as_of(HIGHEST_LEVEL, replace(FACTS["FLOOR"], rank=later)).rank == RankFacts(None, 4)
+    assert as_of(NEXT_LEVEL, replace(FACTS["FLOOR"], rank=later)).rank == later
 
 
 def test_what_a_later_level_adds_is_left_out() -> None:

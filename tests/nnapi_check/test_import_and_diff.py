@@ -34,6 +34,7 @@ def test_an_import_prints_what_it_would_take_in(text: Path, tmp_path: Path) -> N
     assert f"  + WHIRL: code {NEXT_CODE}, from level {NEXT_LEVEL}: TENSOR_FLOAT32, TENSOR_FLOAT16\n" in found.stdout
     assert f"  + FLOOR: TENSOR_QUANT8_ASYMM from level {NEXT_LEVEL}\n" in found.stdout
     assert f"  + CHANNEL_SHUFFLE: new input 3 BOOL optional from level {NEXT_LEVEL}\n" in found.stdout
+    assert "add it by hand: 2\n  ? CHANNEL_SHUFFLE input 3\n  ? WHIRL input 2\n" in found.stdout
     assert found.stdout.endswith(
         f"7 changes to take in, which would make {OPERATION_COUNT + 2} operations; --write takes them in.\n"
     )

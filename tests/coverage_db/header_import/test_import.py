@@ -80,6 +80,14 @@ def test_takes_in_a_new_operation_with_all_that_is_said_of_it(nnapi: Path, next_
     assert found.output_counts == ((1, NEXT_LEVEL),)
 
 
+def test_new_inputs_without_a_role_are_told_until_they_are_taken_in(nnapi: Path, next_header: Path) -> None:
+    first = import_document(next_header, nnapi, write=True)
+    second = import_document(next_header, nnapi, write=True)
+
+    assert first.nameless == ("CHANNEL_SHUFFLE input 3", "WHIRL input 2")
+    assert second.nameless == ()
+
+
 def test_takes_in_a_new_type_of_an_old_operation(nnapi: Path, next_header: Path) -> None:
     import_document(next_header, nnapi, write=True)
 
