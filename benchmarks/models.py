@@ -29,7 +29,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from benchmarks.built_models import DECOMPOSED, EXPORTED, MODELS, save_model
-
 from coverage_db.levels import feature_levels
 
 if TYPE_CHECKING:
