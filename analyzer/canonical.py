@@ -19,7 +19,11 @@ _TRANSPOSED_ARGUMENTS = ("input", "weight", "bias", "stride", "padding", "output
 _POOLING = frozenset({f"aten.{kind}_pool{rank}d.default" for kind in ("max", "avg") for rank in (1, 2, 3)}) | frozenset(
     f"aten.max_pool{rank}d_with_indices.default" for rank in (2, 3)
 )
-
+_OVERLOADS = {
+    "aten.index.Tensor_hacked_twin": "aten.index.Tensor",
+    "aten.index_put.hacked_twin": "aten.index_put.default",
+}
+"""Overloads that TorchScript has beside another one for lists of tensors of which none is left out."""
 
 _NUMBERS = frozenset({"other", "exponent", "value", "min", "max"})
 """Arguments that are tensors by their schema, for which a number serves as well."""
@@ -41,6 +45,7 @@ def plain_arguments(operation: Operation, items: Sequence[object]) -> dict[str, 
 def canonical(op: str, arguments: Mapping[str, object]) -> tuple[str, dict[str, object]]:
     """The name and arguments that cards know for this call."""
     arguments = {name: _number(item) if name in _NUMBERS else item for name, item in arguments.items()}
+    op = _OVERLOADS.get(op, op)
     if op in _CONVOLUTIONS:
         op, arguments = _convolution(op, arguments)
     if op.startswith("aten.conv") and op.endswith(".padding"):

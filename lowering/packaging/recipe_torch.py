@@ -9,7 +9,7 @@ import torch
 
 from analyzer.graph import ElementType, Graph, TensorType
 from analyzer.tensor_types import element_type, empty_like_type, torch_dtype
-from lowering.packaging.recipe_types import RecipeError
+from lowering.packaging.recipe_types import FLOAT_TYPES, RecipeError
 from lowering.weights import (
     Call,
     Inline,
@@ -49,7 +49,13 @@ def check_declared(recipe: Recipe, graph: Graph) -> None:
     has_claims = any(isinstance(step, Call) and step.is_claim for step in found)
     if has_claims and not any(isinstance(step, PackedValue) for step in found):
         # Not on "meta": for that, PyTorch loads its compiler, which takes seconds.
-        evaluate(recipe, lambda value: empty_like_type(forms[value], device="cpu"))
+        evaluate(recipe, lambda value: _stand_in(forms[value]))
+
+
+def _stand_in(kind: TensorType) -> torch.Tensor:
+    """A tensor of this type, whose whole numbers are zero: as indices they must be in range."""
+    found = empty_like_type(kind, device="cpu")
+    return found if kind.dtype in FLOAT_TYPES or found.is_quantized else found.zero_()
 
 
 def tensor_from_bytes(data: bytes, dtype: ElementType, shape: tuple[int, ...]) -> torch.Tensor:

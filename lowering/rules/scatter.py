@@ -1,0 +1,97 @@
+"""Ops that write elements to constant places of a tensor, by GATHER from the tensor and what is written."""
+
+from __future__ import annotations
+
+from math import prod
+
+from analyzer.graph import Absent, ElementType, Node, RefList, TensorType
+from lowering.compositions.moves import joined, reshaped
+from lowering.draft import OperandId
+from lowering.emitter import Emitter, RuleError
+from lowering.registry import lowers
+from lowering.weights import Recipe, RecipeArgument, from_call, weight
+
+
+def _numbered(shape: tuple[int, ...]) -> Recipe:
+    """Every element's place in the tensor, its rows one after another."""
+    size = prod(shape)
+    return from_call("aten.arange.default", (size,), shape=(size,), dtype=ElementType.INT64).reshape(*shape)
+
+
+def _flat(emit: Emitter, x: OperandId) -> OperandId:
+    return reshaped(emit, x, (prod(emit.spec(x).shape),))
+
+
+def _written(emit: Emitter, data: OperandId, *arguments: RecipeArgument) -> OperandId:
+    """The result, gathered from the tensor and ``data`` one after the other.
+
+    The op itself, called with places for elements, tells which place each of the result's elements comes from;
+    ``arguments`` are those after ``self``, with the places of ``data`` behind those of the tensor.
+    """
+    vector = joined(emit, [_flat(emit, emit.input("self")), _flat(emit, data)], 0)
+    numbered = _numbered(emit.type_of("self").shape)
+    shape = emit.output_type().shape
+    places = from_call(emit.node.op, (numbered, *arguments), shape=shape, dtype=ElementType.INT64)
+    return emit.operation("GATHER", [vector, emit.int32(0), emit.weight(places)])
+
+
+def _behind(emit: Emitter, name: str) -> Recipe:
+    """The places of a tensor argument's elements, behind those of the tensor that is written to."""
+    return _numbered(emit.type_of(name).shape) + emit.type_of("self").numel
+
+
+@lowers("aten.scatter.src", way="gathered")
+def scatter(node: Node, emit: Emitter) -> OperandId:
+    """Lower to GATHER of elements of self and src."""
+    return _written(emit, emit.input("src"), emit.integer("dim"), emit.constant("index"), _behind(emit, "src"))
+
+
+@lowers("aten.scatter.value", way="gathered")
+def scatter_number(node: Node, emit: Emitter) -> OperandId:
+    """Lower to GATHER of elements of self and the number."""
+    number = emit.number(emit.real("value"), emit.input("self"))
+    return _written(emit, number, emit.integer("dim"), emit.constant("index"), emit.type_of("self").numel)
+
+
+@lowers("aten.index_copy.default", way="gathered")
+def index_copy(node: Node, emit: Emitter) -> OperandId:
+    """Lower to GATHER of elements of self and source."""
+    return _written(emit, emit.input("source"), emit.integer("dim"), emit.constant("index"), _behind(emit, "source"))
+
+
+@lowers("aten.index_put.default", way="gathered")
+def index_put(node: Node, emit: Emitter) -> OperandId:
+    """Lower to GATHER of elements of self and values."""
+    indices = emit.argument("indices")
+    if not isinstance(indices, RefList):
+        raise RuleError(f"{node.op}: indices is {indices!r}, a list of tensors was wanted")
+    recipes = tuple(None if value is None else _index(emit, value) for value in indices.values)
+    return _written(emit, emit.input("values"), recipes, _behind(emit, "values"))
+
+
+def _index(emit: Emitter, value: int) -> Recipe:
+    kind = emit.graph.type_of(value)
+    if not isinstance(kind, TensorType):
+        raise RuleError(f"{emit.node.op}: value {value} is {kind}, a tensor was wanted")
+    return weight(value, kind)
+
+
+@lowers("aten.masked_scatter.default", way="gathered")
+def masked_scatter(node: Node, emit: Emitter) -> OperandId:
+    """Lower to GATHER of elements of self and source."""
+    return _written(emit, emit.input("source"), emit.constant("mask"), _behind(emit, "source"))
+
+
+@lowers("aten.slice_scatter.default", way="gathered")
+def slice_scatter(node: Node, emit: Emitter) -> OperandId:
+    """Lower to GATHER of elements of self and src."""
+    bounds = [None if isinstance(emit.argument(name), Absent) else emit.integer(name) for name in ("start", "end")]
+    arguments = (_behind(emit, "src"), emit.integer("dim"), *bounds, emit.integer("step"))
+    return _written(emit, emit.input("src"), *arguments)
+
+
+@lowers("aten.select_scatter.default", way="gathered")
+def select_scatter(node: Node, emit: Emitter) -> OperandId:
+    """Lower to GATHER of elements of self and src."""
+    arguments = (_behind(emit, "src"), emit.integer("dim"), emit.integer("index"))
+    return _written(emit, emit.input("src"), *arguments)
