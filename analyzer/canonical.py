@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from math import prod
 
 import torch
 
@@ -10,6 +11,7 @@ from analyzer.drafts import Draft, ObjectAttribute, drafts_in
 from analyzer.graph import Literal, TensorType
 from analyzer.operations import Operation
 from analyzer.tensor_types import dtype_of_number, element_type
+from analyzer.window_rules import is_ints
 
 _LAYOUTS = {0: "strided", 1: "sparse", 5: "mkldnn"}
 _MEMORY_FORMATS = {0: "contiguous", 1: "preserve", 2: "channels_last", 3: "channels_last_3d"}
@@ -24,6 +26,9 @@ _OVERLOADS = {
     "aten.index_put.hacked_twin": "aten.index_put.default",
 }
 """Overloads that TorchScript has beside another one for lists of tensors of which none is left out."""
+
+_NEW_TENSORS = frozenset({"aten::mean", "aten::sum", "aten::amax", "aten::amin"})
+"""Ops whose result is no view, and dense."""
 
 _NUMBERS = frozenset({"other", "exponent", "value", "min", "max"})
 """Arguments that are tensors by their schema, for which a number serves as well."""
@@ -50,6 +55,8 @@ def canonical(op: str, arguments: Mapping[str, object]) -> tuple[str, dict[str, 
         op, arguments = _convolution(op, arguments)
     if op.startswith("aten.conv") and op.endswith(".padding"):
         op, arguments = _padding_by_name(op, arguments)
+    if op == "aten.as_strided.default" and _is_reshape(arguments):
+        op, arguments = "aten.view.default", {name: arguments[name] for name in ("self", "size")}
     if op in _POOLING and arguments.get("stride") == []:
         arguments["stride"] = arguments["kernel_size"]
     return op, arguments
@@ -101,6 +108,21 @@ def _convolution(op: str, arguments: dict[str, object]) -> tuple[str, dict[str, 
         return f"aten.conv{rank}d.default", {name: arguments[name] for name in _CONVOLUTION_ARGUMENTS}
     overload = "default" if rank == 1 else "input"
     return f"aten.conv_transpose{rank}d.{overload}", {name: arguments[name] for name in _TRANSPOSED_ARGUMENTS}
+
+
+def _is_reshape(arguments: Mapping[str, object]) -> bool:
+    """Whether strides say no more than a size: they step through all of a new tensor along one dimension.
+
+    Decompositions write them for a mean over an image, to keep the strides that an adaptive pooling gave it.
+    """
+    source, size, stride = (arguments[name] for name in ("self", "size", "stride"))
+    if not isinstance(source, Draft) or not isinstance(source.type, TensorType) or source.origin is not None:
+        return False
+    if not is_ints(size) or not is_ints(stride) or arguments["storage_offset"] not in (None, 0):
+        return False
+    steps = [step for length, step in zip(size, stride, strict=True) if length != 1]
+    is_new = source.torch_value.node().kind() in _NEW_TENSORS
+    return is_new and prod(size) == source.type.numel and steps in ([], [1])
 
 
 def _padding_by_name(op: str, arguments: dict[str, object]) -> tuple[str, dict[str, object]]:

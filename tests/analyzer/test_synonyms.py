@@ -34,8 +34,8 @@ def graph_of(function: Function, shape: tuple[int, ...], *constants: tuple[int, 
 
 
 def the_node(graph: Graph) -> Node:
-    (node,) = [node for node in graph.nodes() if not node.is_constant]
-    return node
+    """The one node that depends on the input, or the last of two."""
+    return [node for node in graph.nodes() if not node.is_constant][-1]
 
 
 def convolve(x: torch.Tensor, weight: torch.Tensor, *, transposed: bool) -> torch.Tensor:
@@ -93,6 +93,9 @@ CALLS: dict[tuple[str, str], Callable[[], Graph]] = {
     ("aten._scaled_dot_product_flash_attention_for_cpu.default", "aten.scaled_dot_product_attention.default"): partial(
         graph_of, attend, IMAGE
     ),
+    ("aten.as_strided.default", "aten.view.default"): partial(
+        graph_of, lambda x: x.mean([2, 3], keepdim=True).as_strided([1, 6, 1, 1], [6, 1, 6, 6]), IMAGE
+    ),
     ("aten.einsum.default", "nnapi_check.contract.default"): partial(
         graph_of, lambda x, weight: torch.einsum("bchw,dc->bdhw", x, weight), IMAGE, (4, 6)
     ),
@@ -130,6 +133,11 @@ def test_the_arguments_are_those_of_the_op_that_is_meant(op: str, meaning: str) 
     [
         pytest.param(lambda x: aten.native_layer_norm(x, [7], None, None, 0.001), IMAGE, id="the mean is read"),
         pytest.param(lambda x: aten.max_pool2d_with_indices(x, [3, 2]), IMAGE, id="the indices are read"),
+        pytest.param(lambda x: x.as_strided([6], [1]), IMAGE, id="strides through an input"),
+        pytest.param(
+            lambda x: x.mean([2, 3]).as_strided([6, 2], [1, 6]), (2, 6, 5, 7), id="strides along two dimensions"
+        ),
+        pytest.param(lambda x: x.mean([2, 3]).as_strided([3], [2]), IMAGE, id="strides over every other element"),
         pytest.param(
             first(aten._native_batch_norm_legit.no_stats, None, None, True, 0.1, 0.001), (2, 6, 5, 7), id="two images"
         ),
