@@ -13,9 +13,9 @@ _RESHAPED = ("aten.view.default", "aten.reshape.default")
 _CHAIN = (
     ("aten.mul.Tensor",),
     _RESHAPED,
-    ("aten.pad.default",),
+    ("aten.pad.default", "aten.constant_pad_nd.default"),
     ("aten.avg_pool3d.default",),
-    ("aten.squeeze.dim",),
+    ("aten.squeeze.dim", "aten.squeeze.dims"),
     _RESHAPED,
     _MULTIPLIED,
     _ADDED,
@@ -55,7 +55,7 @@ def local_response_of(first: Node, graph: Graph, only_reader: Callable[[int], No
         and _shape(deep.outputs[0], graph) == (shape[0], 1, *shape[1:])
         and padded.arguments["pad"] == (0, 0, 0, 0, size // 2, (size - 1) // 2)
         and _pads_zeros(padded)
-        and flat.arguments["dim"] == 1
+        and flat.arguments["dim"] in (1, (1,))
         and _shape(shaped.outputs[0], graph) == shape
         and shifted.arguments["alpha"] == 1
         and all(isinstance(number, int | float) for number in (alpha, k, beta))
@@ -95,7 +95,7 @@ def _window(pooled: Node) -> int | None:
 
 def _pads_zeros(padded: Node) -> bool:
     value = padded.arguments["value"]
-    return padded.arguments["mode"] == "constant" and (isinstance(value, Absent) or value == 0)
+    return padded.arguments.get("mode", "constant") == "constant" and (isinstance(value, Absent) or value == 0)
 
 
 def _shape(value: int, graph: Graph) -> tuple[int, ...]:

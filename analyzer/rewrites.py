@@ -15,6 +15,7 @@ from analyzer.additions import spread_of
 from analyzer.attention import ATTENTION, attention_of
 from analyzer.contractions import CONTRACT, contraction_of
 from analyzer.graph import Argument, Block, Graph, Node, NodeOutput, Ref, TensorType, Value
+from analyzer.hard_activations import hard_activation_of
 from analyzer.local_response import local_response_of
 from analyzer.moves import Move, move_of
 from analyzer.rearrangement import Rearrangement, RearrangementTracker
@@ -79,7 +80,7 @@ class _Rewriter:
         return node if is_same else replace(node, blocks=blocks)
 
     def _replacement(self, first: Node, local: Mapping[int, Node]) -> Node | None:
-        """The node that stands for an einsum, or for a run of nodes from ``first`` on, if one can."""
+        """The node that stands for ``first``, or for a run of nodes from it on, if one can."""
         synonym = synonym_of(first, self._graph, lambda value: bool(self._readers[value]))
         if synonym is not None:
             return synonym
@@ -90,6 +91,10 @@ class _Rewriter:
         if response is not None:
             covers = tuple(node.id for node in response.nodes)
             return replace(response.nodes[-1], op=LOCAL_RESPONSE, arguments=response.arguments, covers=covers)
+        activation = hard_activation_of(first, self._graph, lambda value: self._only_reader(value, local))
+        if activation is not None:
+            covers = tuple(node.id for node in activation.nodes)
+            return replace(activation.nodes[-1], op=activation.op, arguments=activation.arguments, covers=covers)
         attention = attention_of(first, self._graph, local, self._readers)
         if attention is not None:
             covers = tuple(sorted(node.id for node in attention.nodes))

@@ -36,6 +36,16 @@ def test_finds_a_traced_normalization_with_its_numbers(size: int) -> None:
     assert node.arguments == {"self": Ref(0), "size": size, "alpha": 0.02, "beta": 0.6, "k": 1.5}
 
 
+def test_finds_a_decomposed_normalization() -> None:
+    inputs = (torch.rand(2, 7, 4, 5),)
+    program = torch.export.export(Module(lambda x: nn.local_response_norm(x, 4, alpha=0.02, beta=0.6, k=1.5)), inputs)
+
+    (node,) = rewrite(capture(program.run_decompositions().module(), inputs, weights=False).graph).nodes()
+
+    assert node.op == LOCAL_RESPONSE
+    assert node.arguments == {"self": Ref(0), "size": 4, "alpha": 0.02, "beta": 0.6, "k": 1.5}
+
+
 def test_finds_a_scripted_normalization() -> None:
     scripted = torch.jit.script(torch.nn.Sequential(torch.nn.LocalResponseNorm(3), torch.nn.ReLU()).eval())
 

@@ -11,6 +11,21 @@ from torch import nn
 import nnapi_check
 
 
+class ChannelsLast(nn.Module):
+    """Features of an image in the order that layer_norm wants, and classes of their means."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.image = nn.Conv2d(3, 12, 4, stride=4)
+        self.features = nn.Sequential(nn.LayerNorm(12), nn.Linear(12, 20), nn.Hardsigmoid(), nn.LayerNorm(20))
+        self.classes = nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(20, 7))
+
+    def forward(self, photo: torch.Tensor) -> torch.Tensor:
+        features = self.features(self.image(photo).permute(0, 2, 3, 1))
+        found: torch.Tensor = self.classes(features.permute(0, 3, 1, 2))
+        return found
+
+
 class Recurrent(nn.Module):
     """Classes of a sound, by the last state of a recurrence."""
 
@@ -83,6 +98,7 @@ class Attention(nn.Module):
 
 MODELS: dict[str, tuple[Callable[[], nn.Module], tuple[int, ...]]] = {
     "classifier": (classifier, (1, 3, 33, 37)),
+    "channels last": (ChannelsLast, (1, 3, 33, 37)),
     "sound filter": (sound_filter, (2, 3, 61)),
     "decoder": (decoder, (1, 8, 5, 7)),
     "encoder": (encoder, (1, 11, 12)),
