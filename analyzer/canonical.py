@@ -21,11 +21,16 @@ _TRANSPOSED_ARGUMENTS = ("input", "weight", "bias", "stride", "padding", "output
 _POOLING = frozenset({f"aten.{kind}_pool{rank}d.default" for kind in ("max", "avg") for rank in (1, 2, 3)}) | frozenset(
     f"aten.max_pool{rank}d_with_indices.default" for rank in (2, 3)
 )
-_OVERLOADS = {
-    "aten.index.Tensor_hacked_twin": "aten.index.Tensor",
-    "aten.index_put.hacked_twin": "aten.index_put.default",
+_RESPELLED: Mapping[str, tuple[str, Mapping[str, int]]] = {
+    **dict.fromkeys(
+        ("aten.mT.default", "aten.mH.default", "aten.adjoint.default"), ("aten.transpose.int", {"dim0": -2, "dim1": -1})
+    ),
+    "aten.ravel.default": ("aten.flatten.using_ints", {"start_dim": 0, "end_dim": -1}),
+    # Overloads that TorchScript has beside another one for lists of tensors of which none is left out.
+    "aten.index.Tensor_hacked_twin": ("aten.index.Tensor", {}),
+    "aten.index_put.hacked_twin": ("aten.index_put.default", {}),
 }
-"""Overloads that TorchScript has beside another one for lists of tensors of which none is left out."""
+"""Ops that are calls of another, with certain arguments besides."""
 
 _NEW_TENSORS = frozenset({"aten::mean", "aten::sum", "aten::amax", "aten::amin"})
 """Ops whose result is no view, and dense."""
@@ -50,7 +55,9 @@ def plain_arguments(operation: Operation, items: Sequence[object]) -> dict[str, 
 def canonical(op: str, arguments: Mapping[str, object]) -> tuple[str, dict[str, object]]:
     """The name and arguments that cards know for this call."""
     arguments = {name: _number(item) if name in _NUMBERS else item for name, item in arguments.items()}
-    op = _OVERLOADS.get(op, op)
+    if op in _RESPELLED:
+        op, given = _RESPELLED[op]
+        arguments = {**arguments, **given}
     if op in _CONVOLUTIONS:
         op, arguments = _convolution(op, arguments)
     if op.startswith("aten.conv") and op.endswith(".padding"):

@@ -148,6 +148,8 @@ def judge_node(node: Node, uses: Uses, knowledge: Knowledge, target: Target) -> 
     if node.blocks:
         return _without_way(node, Status.CPU, _control_flow(node))
     if not knowledge.has_card(node.op):
+        if _is_of_the_program(node, uses):
+            return _without_way(node, Status.CPU, _program(node))
         return _without_way(node, Status.UNKNOWN, _unknown_op(node))
     card = knowledge.card(node.op)
     if not card.ways:
@@ -174,6 +176,24 @@ def _control_flow(node: Node) -> Failure:
         wanted="a graph without branches and loops",
         because="PyTorch Mobile's loader carries no model operands, so neither IF nor WHILE.",
         fix="Nothing need be done: the branch stays with PyTorch, and what stands inside it is judged by itself.",
+    )
+
+
+def _is_of_the_program(node: Node, uses: Uses) -> bool:
+    """Whether a node only passes values on (TorchScript's own ``prim`` ops), or has to do with no tensor."""
+    kinds = [uses.graph.values[value].type for value in (*node.inputs(), *node.outputs)]
+    return node.op.startswith("prim.") or all(isinstance(kind, OtherType) for kind in kinds)
+
+
+def _program(node: Node) -> Failure:
+    return Failure(
+        reason="NNC702",
+        requirement="program",
+        way="",
+        found=node.op,
+        wanted="an op of tensors",
+        because="It works on numbers, lists or texts of the program, and NNAPI computes with tensors only.",
+        fix="Nothing need be done: this part stays with PyTorch.",
     )
 
 

@@ -134,18 +134,25 @@ def become_overwritten(draft: Draft, op: str) -> None:
 
 def functional_form(operation: Operation, node: torch._C.Node) -> Operation | None:
     """The op that computes what an in-place op writes, or None where PyTorch has none."""
-    if not operation.name.endswith("_") or operation.name.endswith("__") or node.outputsSize() != 1:
+    return functional_of(operation) if node.outputsSize() == 1 else None
+
+
+def functional_of(operation: Operation) -> Operation | None:
+    """The op that returns what an in-place op writes, or None where PyTorch has none.
+
+    It takes the same kinds of arguments, which it may call otherwise (`dropout_` has `self`, `dropout` has `input`),
+    and its overload may have another name (`pow_.Scalar` writes what `pow.Tensor_Scalar` returns).
+    """
+    if not operation.name.endswith("_") or operation.name.endswith("__"):
         return None
-    name = operation.name[:-1]
-    schemas = torch._C._jit_get_schemas_for_operator(name)
-    schema = next((str(schema) for schema in schemas if schema.overload_name == operation.overload), None)
-    if schema is None:
-        return None
-    # The functional op may call its arguments otherwise: `dropout_` has `self`, `dropout` has `input`.
-    functional = operation_of(schema)
-    if len(functional.arguments) != len(operation.arguments):
-        return None
-    return functional if functional.function is not None and not functional.is_mutable else None
+    kinds = [argument.kind for argument in operation.arguments]
+    for schema in torch._C._jit_get_schemas_for_operator(operation.name[:-1]):
+        functional = operation_of(str(schema))
+        if functional.function is None or functional.is_mutable:
+            continue
+        if [argument.kind for argument in functional.arguments] == kinds:
+            return functional
+    return None
 
 
 def make_functional(graph: torch._C.Graph, node: torch._C.Node, kind: str) -> torch._C.Node:

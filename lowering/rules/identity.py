@@ -22,6 +22,8 @@ def dropout(node: Node, emit: Emitter) -> OperandId:
 
 @lowers(
     "aten.alias.default",
+    "aten.detach.default",
+    "aten.lift_fresh_copy.default",
     "aten.lift_fresh.default",
     "aten.clone.default",
     "aten.contiguous.default",

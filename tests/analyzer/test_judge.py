@@ -108,6 +108,13 @@ def test_op_without_a_card_is_unknown() -> None:
     assert [failure.reason for failure in found.failures] == ["NNC103"]
 
 
+def test_node_without_tensors_is_of_the_program_and_not_unknown() -> None:
+    found = one("t.nobody", OtherType("int"), output=OtherType("bool"))
+
+    assert found.status is Status.CPU
+    assert [(failure.reason, failure.requirement) for failure in found.failures] == [("NNC702", "program")]
+
+
 def test_gap_tells_why() -> None:
     (failure,) = one("t.gap").failures
 

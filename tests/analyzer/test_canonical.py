@@ -1,0 +1,39 @@
+"""Calls in other spellings."""
+
+from collections.abc import Callable
+
+import pytest
+import torch
+
+from analyzer.capture import capture
+
+Function = Callable[[torch.Tensor], torch.Tensor]
+
+SPELLINGS: list[tuple[str, Function, str, dict[str, object]]] = [
+    ("mT", lambda x: x.mT, "aten.transpose.int", {"dim0": -2, "dim1": -1}),
+    ("mH", lambda x: x.mH, "aten.transpose.int", {"dim0": -2, "dim1": -1}),
+    ("adjoint", torch.adjoint, "aten.transpose.int", {"dim0": -2, "dim1": -1}),
+    ("ravel", torch.ravel, "aten.flatten.using_ints", {"start_dim": 0, "end_dim": -1}),
+    ("swapaxes", lambda x: x.swapaxes(0, 2), "aten.transpose.int", {"dim0": 0, "dim1": 2}),
+    ("multiply", lambda x: torch.multiply(x, x), "aten.mul.Tensor", {}),
+    ("clip", lambda x: torch.clip(x, 0, 1), "aten.clamp.default", {"min": 0, "max": 1}),
+]
+
+
+class Called(torch.nn.Module):
+    def __init__(self, function: Function) -> None:
+        super().__init__()
+        self.function = function
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.function(x)
+
+
+@pytest.mark.parametrize(("name", "function", "op", "arguments"), SPELLINGS, ids=[case[0] for case in SPELLINGS])
+def test_other_spellings_of_a_call_become_the_one_with_a_card(
+    name: str, function: Function, op: str, arguments: dict[str, object]
+) -> None:
+    (node,) = capture(Called(function), [torch.rand(2, 3, 5)], weights=False).graph.nodes()
+
+    assert node.op == op
+    assert {key: node.arguments[key] for key in arguments} == arguments
