@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from analyzer.capture import capture
+from nnapi_check import registry
 
 Function = Callable[[torch.Tensor], torch.Tensor]
 
@@ -27,6 +28,12 @@ class Called(torch.nn.Module):
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         return self.function(x)
+
+
+def test_spellings_with_a_card_are_those_tried_here() -> None:
+    written = {card.op for card in registry().cards() if card.family == "spellings" and "convolution" not in card.op}
+
+    assert written <= {f"aten.{name}.default" for name, *_ in SPELLINGS}
 
 
 @pytest.mark.parametrize(("name", "function", "op", "arguments"), SPELLINGS, ids=[case[0] for case in SPELLINGS])

@@ -111,7 +111,9 @@ def test_a_call_is_read_as_what_its_card_says(op: str, meaning: str) -> None:
 
 
 def test_every_card_that_names_what_its_op_is_read_as_is_kept_to_here() -> None:
-    promised = {(card.op, meaning) for card in load_cards().values() for meaning in card.becomes}
+    elsewhere = {"in_place", "spellings"}
+    cards = [card for card in load_cards().values() if card.family not in elsewhere]
+    promised = {(card.op, meaning) for card in cards for meaning in card.becomes}
 
     assert promised == set(CALLS)
 
