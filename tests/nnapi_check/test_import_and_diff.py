@@ -28,6 +28,8 @@ def text(tmp_path: Path) -> Path:
 
 
 def test_an_import_prints_what_it_would_take_in(text: Path, tmp_path: Path) -> None:
+    before = {path: path.read_bytes() for path in text.rglob("*") if path.is_file()}
+
     found = run("db", "import", written(tmp_path, NEXT_HEADER), "--directory", text)
 
     assert found.exit_code == 0
@@ -38,7 +40,7 @@ def test_an_import_prints_what_it_would_take_in(text: Path, tmp_path: Path) -> N
     assert found.stdout.endswith(
         f"7 changes to take in, which would make {OPERATION_COUNT + 2} operations; --write takes them in.\n"
     )
-    assert not (text / "operations" / "imported.toml").exists()
+    assert {path: path.read_bytes() for path in text.rglob("*") if path.is_file()} == before
 
 
 def test_an_import_with_write_takes_it_in_once(text: Path, tmp_path: Path) -> None:
@@ -51,7 +53,7 @@ def test_an_import_with_write_takes_it_in_once(text: Path, tmp_path: Path) -> No
     assert (
         f"Nothing to take in: the registry has all of it. It holds {OPERATION_COUNT + 2} operations." in second.stdout
     )
-    assert (text / "operations" / "imported.toml").exists()
+    assert "\n[WHIRL]\n" in (text / "operations" / "imported.toml").read_text(encoding="utf-8")
 
 
 def test_an_import_says_what_it_did_not_read(text: Path, tmp_path: Path) -> None:
