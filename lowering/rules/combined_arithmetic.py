@@ -87,3 +87,23 @@ def remainder(node: Node, emit: Emitter) -> OperandId:
     y = emit.input_or_number("other", x)
     write = Elementwise(emit, x)
     return write.sub(x, write.mul(write.div(x, y), y))
+
+
+@lowers("aten.fmod.Tensor", "aten.fmod.Scalar", way="whole numbers")
+def fmod(node: Node, emit: Emitter) -> OperandId:
+    """Lower to the remainder of the sizes, times the sign of x, which is x between -1 and 1."""
+    x = emit.input("self")
+    y = emit.input_or_number("other", x)
+    write, along = Elementwise(emit, x), Elementwise(emit, x, emit.spec(x))
+    sign = along.of("MAXIMUM", along.of("MINIMUM", x, write.number(1)), write.number(-1))
+    size, divisor = (emit.operation("ABS", [side], emit.spec(side)) for side in (x, y))
+    return write.mul(sign, write.sub(size, write.mul(write.div(size, divisor), divisor)))
+
+
+@lowers("aten.fmod.Scalar", way="power of two")
+def fmod_by_power_of_two(node: Node, emit: Emitter) -> OperandId:
+    """Lower to x less the truncated quotient times the number: every step but the last is exact, and so is that."""
+    x = emit.input("self")
+    divisor = emit.real("other")
+    write = Elementwise(emit, x)
+    return write.add(x, write.scaled(truncated(write, write.scaled(x, 1 / divisor)), -divisor))

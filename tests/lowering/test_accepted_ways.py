@@ -27,6 +27,8 @@ BINARY: dict[str, Callable[..., object]] = {
     "eq": torch.eq,
     "floor_divide": lambda x, y: torch.floor_divide(x, y + 11),
     "remainder": lambda x, y: torch.remainder(x, y + 11),
+    "fmod": lambda x, y: torch.fmod(x, y + 11),
+    "fmod of either sign": lambda x, y: torch.fmod(x, y * 2 + 1),
     "where": lambda x, y: torch.where(x > y, x, y),
     "clamp": lambda x, y: torch.clamp(x, min=y),
     "masked_fill": lambda x, y: x.masked_fill(y > 0, 3),
