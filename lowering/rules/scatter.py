@@ -1,15 +1,19 @@
-"""Ops that write elements to constant places of a tensor, by GATHER from the tensor and what is written."""
+"""Ops that write elements to constant places, by GATHER from the tensor and what is written; ops that add at places."""
 
 from __future__ import annotations
 
+from dataclasses import replace
 from math import prod
 
 from analyzer.graph import Absent, ElementType, Node, RefList, TensorType
-from lowering.compositions.moves import joined, reshaped
-from lowering.draft import OperandId
+from coverage_db.spec import OperandType
+from lowering.compositions.elementwise import Elementwise
+from lowering.compositions.matrix_product import row_product, zero_bias
+from lowering.compositions.moves import joined, reshaped, transposed
+from lowering.draft import OperandId, TensorSpec
 from lowering.emitter import Emitter, RuleError
 from lowering.registry import lowers
-from lowering.weights import Recipe, RecipeArgument, from_call, weight
+from lowering.weights import Recipe, RecipeArgument, from_call, full, weight
 
 
 def _numbered(shape: tuple[int, ...]) -> Recipe:
@@ -95,3 +99,51 @@ def select_scatter(node: Node, emit: Emitter) -> OperandId:
     """Lower to GATHER of elements of self and src."""
     arguments = (_behind(emit, "src"), emit.integer("dim"), emit.integer("index"))
     return _written(emit, emit.input("src"), *arguments)
+
+
+@lowers("aten.index_add.default", way="constant")
+def index_add(node: Node, emit: Emitter) -> OperandId:
+    """Lower to the product of source and a constant matrix with ones at the places, and ADD."""
+    slots, slices = _matrix_shape(emit)
+    dtype = emit.output_type().dtype
+    one_for_each = from_call("aten.eye.default", (slices,), shape=(slices, slices), dtype=ElementType.FLOAT32)
+    empty = full((slots, slices), 0.0, dtype)
+    arguments = (empty, 0, emit.constant("index"), one_for_each.cast(dtype) * emit.real("alpha"))
+    matrix = from_call(node.op, arguments, shape=empty.shape, dtype=dtype)
+    return _added(emit, emit.weight(matrix))
+
+
+@lowers("aten.index_add.default", way="computed")
+def index_add_computed(node: Node, emit: Emitter) -> OperandId:
+    """Lower to the product of source and a matrix with ones where EQUAL finds the places, and ADD."""
+    shape = _matrix_shape(emit)
+    slots, _ = shape
+    dtype = emit.output_type().dtype
+    column = emit.int32_tensor(range(slots), (slots, 1))
+    hits = emit.operation("EQUAL", [column, emit.input("index")], TensorSpec(OperandType.TENSOR_BOOL8, shape))
+    branches = [emit.weight(full(shape, number, dtype)) for number in (emit.real("alpha"), 0.0)]
+    return _added(emit, emit.operation("SELECT", [hits, *branches], replace(emit.output_spec(), shape=shape)))
+
+
+def _matrix_shape(emit: Emitter) -> tuple[int, int]:
+    """A row for each place of the tensor along the dimension, a column for each slice that is added."""
+    dim = emit.integer("dim")
+    return emit.type_of("self").shape[dim], emit.type_of("source").shape[dim]
+
+
+def _added(emit: Emitter, matrix: OperandId) -> OperandId:
+    """The tensor and the product of source with a matrix along the dimension, which is the last one meanwhile."""
+    output = emit.output_spec()
+    rank = len(output.shape)
+    axis = emit.integer("dim") % rank
+    source = emit.input("source")
+    bias = zero_bias(emit, output.shape[axis], "self")
+    if axis == rank - 1:
+        emit.spare()
+        total = row_product(emit, source, matrix, bias, output)
+    else:
+        order = (*(other for other in range(rank) if other != axis), axis)
+        moved = replace(output, shape=tuple(output.shape[place] for place in order))
+        product = row_product(emit, transposed(emit, source, order), matrix, bias, moved)
+        total = transposed(emit, product, [order.index(place) for place in range(rank)])
+    return Elementwise(emit, total).add(emit.input("self"), total)

@@ -20,6 +20,7 @@ WRITTEN: dict[str, Written] = {
     "index_put of a mask": lambda x, places, mask: x.index_put((mask,), x[0, 0, 0, 0]),
     "masked_scatter": lambda x, places, mask: x.masked_scatter(mask, x * 3),
     "slice_scatter": lambda x, places, mask: torch.slice_scatter(x, x[..., 1:4] + 2, 3, 0, 7, 3),
+    "index_add": lambda x, places, mask: x.index_add(1, places.flatten() % 3, x[:, 2:5], alpha=0.5),
     "select_scatter": lambda x, places, mask: torch.select_scatter(x, x[:, 1] + 2, 1, -2),
 }
 
