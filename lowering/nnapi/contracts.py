@@ -136,8 +136,9 @@ def _match(facts: OperationFacts, signature: Signature, main: OperandType, input
     )
     roles = {operand.role: operand.index for operand in signature.inputs if operand.role and operand.index is not None}
     roles = {role: index for role, index in roles.items() if index < count}
-    if signature.inputs[-1].is_last and signature.inputs[-1].role is not None:
-        roles[signature.inputs[-1].role] = count - 1
+    last = signature.inputs[-1]
+    if last.is_last and last.role is not None:
+        roles[last.role] = count - 1
     tensors = tuple(position for position, kind in enumerate(inputs) if kind is main)
     return Contract(
         kind=facts.name,

@@ -127,12 +127,22 @@ PRESENT_TOGETHER: _Groups = {
 """Optional inputs of which all have a value or none: input gate, peepholes, layer normalization."""
 
 PRESENT_ONLY_WITH: _Groups = {
-    "BIDIRECTIONAL_SEQUENCE_LSTM": ((9, 1), (17, 16), (53, 1), (26, 18), (34, 33), (57, 18)),
-    "LSTM": ((9, 1), (17, 16), (23, 1)),
-    "QUANTIZED_LSTM": ((9, 1), (17, 16), (20, 1)),
-    "UNIDIRECTIONAL_SEQUENCE_LSTM": ((9, 1), (17, 16), (24, 1)),
+    "BIDIRECTIONAL_SEQUENCE_LSTM": ((17, 16), (34, 33), (41, 39)),
+    "BIDIRECTIONAL_SEQUENCE_RNN": ((10, 9),),
+    "LSTM": ((17, 16),),
+    "QUANTIZED_LSTM": ((17, 16),),
+    "UNIDIRECTIONAL_SEQUENCE_LSTM": ((17, 16),),
 }
-"""Optional inputs that have a value only where another has: the input gate's own, and a projection's bias."""
+"""Optional inputs that have a value only where another has: a projection's bias, and auxiliary weights."""
+
+PRESENT_WHERE_BOTH_ARE: _Groups = {
+    "BIDIRECTIONAL_SEQUENCE_LSTM": ((9, 1, 10), (40, 1, 41), (53, 1, 54), (26, 18, 27), (44, 18, 45), (57, 18, 58)),
+    "LSTM": ((9, 1, 10), (23, 1, 24)),
+    "QUANTIZED_LSTM": ((9, 1, 10), (20, 1, 21)),
+    "UNIDIRECTIONAL_SEQUENCE_LSTM": ((9, 1, 10), (24, 1, 25)),
+}
+"""Optional inputs that have a value where two others have, and nowhere else: the input gate's own, of a kind of weights
+that all gates have or none."""
 
 MERGED_OUTPUT_COUNTS: Mapping[str, frozenset[int]] = {
     "BIDIRECTIONAL_SEQUENCE_LSTM": frozenset({1, 5}),

@@ -100,9 +100,8 @@ def infer_expand_dims(call: ShapeCall) -> Inferred:
 @infers("CONCATENATION")
 def infer_concatenation(call: ShapeCall) -> Inferred:
     """Sizes along the axis add up; the axis does not count from the end."""
-    last = len(call.inputs) - 1
-    axis = call.integer(last)
-    pieces = [call.dims(position) for position in range(last)]
+    axis = call.integer("axis")
+    pieces = [call.dims(position) for position in range(call.roles["axis"])]
     ranks = {len(dims) for dims in pieces if dims is not None}
     if len(ranks) > 1:
         position = next(i for i, dims in enumerate(pieces) if dims is not None and len(dims) != len(pieces[0] or dims))
@@ -111,7 +110,7 @@ def infer_concatenation(call: ShapeCall) -> Inferred:
         return unknown_outputs(call)
     rank = ranks.pop()
     if not 0 <= axis < rank:
-        return bad_value(last, f"axis {axis}", f"0 to {rank - 1}")
+        return bad_value(call.roles["axis"], f"axis {axis}", f"0 to {rank - 1}")
     joined: Shape = (UNSPECIFIED,) * rank
     total: Dimension = 0
     for position, dims in enumerate(pieces):

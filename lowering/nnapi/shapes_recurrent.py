@@ -69,18 +69,20 @@ def infer_lstm(call: ShapeCall) -> Inferred:
     """One step of an LSTM. The scratch buffer has three gates with coupled input and forget gates, or four."""
     is_known = 1 in call.absent or call.constants.is_constant(call.inputs[1])
     scratch = ("3*cell" if 1 in call.absent else "4*cell") if is_known else "?"
-    normalization = dict.fromkeys((23, 24, 25, 26), "cell")
-    outputs = (f"batch {scratch}", "batch output", "batch cell", "batch output")
-    return apply(call, Pattern({0: "batch input", **_GATES, **normalization}, outputs))
+    output = _output(call, 16)
+    inputs = {0: "batch input", **_gates(output), **dict.fromkeys((23, 24, 25, 26), "cell")}
+    outputs = (f"batch {scratch}", f"batch {output}", "batch cell", f"batch {output}")
+    return apply(call, Pattern(inputs, outputs))
 
 
 @infers("UNIDIRECTIONAL_SEQUENCE_LSTM")
 def infer_sequence_lstm(call: ShapeCall) -> Inferred:
     """An LSTM over a sequence."""
     sequence = _sequence(call.flag(23))
-    normalization = dict.fromkeys((24, 25, 26, 27), "cell")
-    outputs = (f"{sequence} output", "batch output", "batch cell")
-    return apply(call, Pattern({0: f"{sequence} input", **_GATES, **normalization}, outputs))
+    output = _output(call, 16)
+    inputs = {0: f"{sequence} input", **_gates(output), **dict.fromkeys((24, 25, 26, 27), "cell")}
+    outputs = (f"{sequence} {output}", f"batch {output}", "batch cell")
+    return apply(call, Pattern(inputs, outputs))
 
 
 @infers("BIDIRECTIONAL_SEQUENCE_LSTM")
@@ -89,12 +91,13 @@ def infer_bidirectional_lstm(call: ShapeCall) -> Inferred:
     sequence = _sequence(call.flag(52))
     inputs = {0: f"{sequence} input"}
     backward_input = _backward_input(call, 39, 41)
-    for prefix, first, states, source in (("fw", 1, 35, "input"), ("bw", 18, 37, backward_input)):
-        cell, output = f"{prefix}_cell", f"{prefix}_output"
-        words = {"input": source, "cell": cell, "output": output, "batch": "batch"}
-        for position, pattern in _GATES.items():
-            place = first + position - 1 if position < 18 else states + position - 18
-            inputs[place] = " ".join(words[word] for word in pattern.split())
+    forward, backward = _output(call, 16, "fw"), _output(call, 33, "bw")
+    for cell, output, first, states, source in (
+        ("fw_cell", forward, 1, 35, "input"),
+        ("bw_cell", backward, 18, 37, backward_input),
+    ):
+        for position, pattern in _gates(output, cell, source).items():
+            inputs[first + position - 1 if position < 18 else states + position - 18] = pattern
     inputs[39] = f"{sequence} auxiliary"
     inputs |= dict.fromkeys((40, 41, 42, 43), "fw_cell auxiliary") | dict.fromkeys(
         (44, 45, 46, 47), "bw_cell auxiliary"
@@ -103,18 +106,18 @@ def infer_bidirectional_lstm(call: ShapeCall) -> Inferred:
     is_merged = call.output_count in (1, 5)
     if call.flag(51) not in (is_merged, None):
         return bad_value(51, str(call.flag(51)), f"{is_merged}, for there are {call.output_count} outputs")
-    final = ("batch fw_output", "batch fw_cell", "batch bw_output", "batch bw_cell")
+    final = (f"batch {forward}", "batch fw_cell", f"batch {backward}", "batch bw_cell")
     if is_merged:
-        return apply(call, Pattern(inputs, (f"{sequence} fw_output+bw_output", *final)))
-    return apply(call, Pattern(inputs, (f"{sequence} fw_output", f"{sequence} bw_output", *final)))
+        return apply(call, Pattern(inputs, (f"{sequence} {forward}+{backward}", *final)))
+    return apply(call, Pattern(inputs, (f"{sequence} {forward}", f"{sequence} {backward}", *final)))
 
 
 @infers("QUANTIZED_LSTM")
 def infer_quantized_lstm(call: ShapeCall) -> Inferred:
     """One step of an LSTM over 8-bit activations."""
-    normalization = dict.fromkeys((20, 21, 22, 23), "cell")
-    outputs = ("batch output", "batch cell", "batch output")
-    return apply(call, Pattern({0: "batch input", **_GATES, **normalization}, outputs))
+    output = _output(call, 16)
+    inputs = {0: "batch input", **_gates(output), **dict.fromkeys((20, 21, 22, 23), "cell")}
+    return apply(call, Pattern(inputs, (f"batch {output}", "batch cell", f"batch {output}")))
 
 
 @infers("QUANTIZED_16BIT_LSTM")
@@ -142,6 +145,18 @@ def infer_svdf(call: ShapeCall) -> Inferred:
         units = str(filters[0] // rank)
     inputs = {0: "batch input", 1: "filter input", 2: "filter memory", 3: units, 4: "batch memory*filter"}
     return apply(call, Pattern(inputs, ("batch memory*filter", f"batch {units}")))
+
+
+def _output(call: ShapeCall, projection: int, prefix: str = "") -> str:
+    """The name of an LSTM's output size, which is that of its cells where it has no projection."""
+    name = "cell" if projection in call.absent else "output"
+    return f"{prefix}_{name}" if prefix else name
+
+
+def _gates(output: str, cell: str = "cell", source: str = "input") -> dict[int, str]:
+    """The shapes of the inputs 1 to 19 where the sizes have these names."""
+    words = {"input": source, "cell": cell, "output": output, "batch": "batch"}
+    return {position: " ".join(words[word] for word in pattern.split()) for position, pattern in _GATES.items()}
 
 
 def _sequence(time_major: bool | None) -> str:

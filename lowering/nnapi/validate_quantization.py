@@ -51,7 +51,7 @@ def quant_problems(
         else:
             demands.append(Demand(check.rule.until + 1, f"{contract.kind} with {found}, not {wanted},"))
     for kind, position in POWER_OF_TWO_SCALES:
-        if kind == contract.kind and position < len(inputs) and not _is_power_of_two(inputs[position].quant.scale):
+        if kind == contract.kind and not _is_power_of_two(inputs[position].quant.scale):
             found = f"scale {inputs[position].quant.scale:g}"
             problems.append(Problem(Rule.QUANTIZATION, found, "a power of two", position))
     return problems, demands

@@ -136,6 +136,12 @@ def test_a_rank_outside_the_first_ones_demands_level_3_with_the_axis_trimmed_too
     assert levels(single("SOFTMAX", inputs, [computed(F32, (2, 3, 5))])) == (3, 3)
 
 
+def test_the_rank_that_demands_a_level_is_the_inputs_where_the_outputs_is_open() -> None:
+    model = single("SOFTMAX", [given(F32, (2, 3, 5)), scalar(1.0)], [computed(F32, UNKNOWN_RANK)])
+
+    assert Demand(3, "SOFTMAX of rank 3") in validate(model, FACTS).demands
+
+
 def test_an_unused_constant_is_not_seen_by_a_driver() -> None:
     model = add()
     model = replace(model, operands=(*model.operands, scalar(False)))

@@ -189,16 +189,18 @@ def test_transpose_conv_2d_is_pytorchs(is_nchw: bool) -> None:
     assert_close(found if is_nchw else np.moveaxis(found, 3, 1), expected, rtol=1e-4, atol=1e-4)
 
 
-def test_negative_padding_adds_output_cells_as_output_padding_does() -> None:
+@pytest.mark.parametrize("before", [0, 1])
+def test_negative_padding_adds_output_cells_as_output_padding_does(before: int) -> None:
     values, weights, bias = random(1, 4, 5, 3), random(7, 3, 4, 3), random(7)
-    expected = F.conv_transpose2d(
+    full = F.conv_transpose2d(
         nchw(values), torch.from_numpy(weights).permute(3, 0, 1, 2), torch.from_numpy(bias),
         stride=(2, 3), output_padding=(1, 2),
     )  # fmt: skip
+    padding = (before, -2, before, -1)
 
-    found = compute("TRANSPOSE_CONV_2D", tensor(values), tensor(weights), tensor(bias), 0, -2, 0, -1, 3, 2, 0, False)
+    found = compute("TRANSPOSE_CONV_2D", tensor(values), tensor(weights), tensor(bias), *padding, 3, 2, 0, False)
 
-    assert_close(found, nhwc(expected), rtol=1e-4, atol=1e-4)
+    assert_close(found, nhwc(full[:, :, before:, before:]), rtol=1e-4, atol=1e-4)
 
 
 def test_an_output_shape_decides_how_much_is_cut_off() -> None:

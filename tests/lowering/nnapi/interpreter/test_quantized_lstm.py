@@ -219,6 +219,44 @@ def test_eight_bit_clips_the_state_and_the_projection() -> None:
     np.testing.assert_allclose((reals(output) - layer.h_zero) * layer.h_scale, wanted, atol=1.5 * layer.h_scale)
 
 
+def test_a_clip_beyond_16_bits_leaves_a_state_as_far_below_zero_as_above() -> None:
+    layer = EightBit(has_input_gate=True, has_norm=False, has_peepholes=False, has_projection=True)
+    layer.c = np.full_like(layer.c, -(2**15))
+    # The forget gate and the input gate are open, and the candidate is -1.
+    layer.b |= {gate: np.full(UNITS, 10**6, np.int32) for gate in ("input", "forget")}
+    layer.b["cell"] = np.full(UNITS, -(10**6), np.int32)
+
+    _, free, _ = layer.run()
+    _, clipped, _ = layer.run(cell_clip=100.0)
+
+    assert (free == -(2**15)).all()
+    assert (clipped == 1 - 2**15).all()
+
+
+@pytest.mark.parametrize(
+    ("sums", "variance"),
+    [((1, -1, 0, 0, 0), 1), ((2, -1, 0, -1, 0), 1), ((3, -1, -1, -1, 0), 2), ((4, -4, 0, 0, 0), 6)],
+)
+def test_eight_bit_normalization_drops_the_variance_s_fraction_and_is_at_least_1(
+    sums: tuple[int, ...], variance: int
+) -> None:
+    layer = EightBit(has_input_gate=False, has_norm=True, has_peepholes=False, has_projection=False)
+    layer.gate_scale = layer.weight_scale * layer.x_scale
+    layer.x = np.full_like(layer.x, layer.x_zero)
+    layer.x[:, 0] = layer.x_zero + 1
+    layer.h = np.full_like(layer.h, layer.h_zero)
+    layer.w = {gate: np.zeros_like(array) for gate, array in layer.w.items()}
+    layer.w["forget"][:, 0] = sums
+    layer.n = {gate: np.full(UNITS, 2**13, np.int16) for gate in GATES}
+    layer.b = {gate: np.zeros(UNITS, np.int32) for gate in GATES}
+
+    _, cell_state, _ = layer.run()
+
+    # The candidate is 0, so that only the forget gate shows.
+    wanted = sigma(np.asarray(sums) / np.sqrt(variance)) * reals(layer.c)
+    np.testing.assert_allclose(reals(cell_state), wanted, atol=6)
+
+
 @pytest.mark.parametrize("integer_bits", [0, 3, 4, 6])
 def test_fixed_point_functions_are_within_some_units_of_the_last_place(integer_bits: int) -> None:
     stored = np.arange(-(2**15), 2**15)
