@@ -107,26 +107,40 @@ NEEDS_VALUE: Mapping[str, frozenset[int]] = {
 POWER_OF_TWO_SCALES: frozenset[tuple[str, int]] = frozenset({("QUANTIZED_LSTM", 19)})
 """Inputs whose scale the reference executor wants to be a power of two, which the documentation does not say."""
 
-_Groups = Mapping[str, tuple[tuple[int, ...], ...]]
 
-PRESENT_TOGETHER: _Groups = {
+@dataclass(frozen=True, slots=True)
+class Together:
+    """Optional inputs of which all have a value or none.
+
+    ``of_input_gates`` are further ones, each beside a weight of its input gate: it has a value where the others and
+    that weight have, and nowhere else.
+    """
+
+    positions: tuple[int, ...]
+    of_input_gates: tuple[tuple[int, int], ...] = ()
+
+
+_INPUT_GATE = Together((1, 5, 12))
+_PEEPHOLES = Together((10, 11), ((9, 1),))
+
+PRESENT_TOGETHER: Mapping[str, tuple[Together, ...]] = {
     "BIDIRECTIONAL_SEQUENCE_LSTM": (
-        (1, 5, 12),
-        (10, 11),
-        (54, 55, 56),
-        (18, 22, 29),
-        (27, 28),
-        (58, 59, 60),
-        (41, 42, 43, 45, 46, 47),
+        _INPUT_GATE,
+        _PEEPHOLES,
+        Together((54, 55, 56), ((53, 1),)),
+        Together((18, 22, 29)),
+        Together((27, 28), ((26, 18),)),
+        Together((58, 59, 60), ((57, 18),)),
+        Together((41, 42, 43, 45, 46, 47), ((40, 1), (44, 18))),
     ),
-    "BIDIRECTIONAL_SEQUENCE_RNN": ((10, 11),),
-    "LSTM": ((1, 5, 12), (10, 11), (24, 25, 26)),
-    "QUANTIZED_LSTM": ((1, 5, 12), (10, 11), (21, 22, 23)),
-    "UNIDIRECTIONAL_SEQUENCE_LSTM": ((1, 5, 12), (10, 11), (25, 26, 27)),
+    "BIDIRECTIONAL_SEQUENCE_RNN": (Together((10, 11)),),
+    "LSTM": (_INPUT_GATE, _PEEPHOLES, Together((24, 25, 26), ((23, 1),))),
+    "QUANTIZED_LSTM": (_INPUT_GATE, _PEEPHOLES, Together((21, 22, 23), ((20, 1),))),
+    "UNIDIRECTIONAL_SEQUENCE_LSTM": (_INPUT_GATE, _PEEPHOLES, Together((25, 26, 27), ((24, 1),))),
 }
-"""Optional inputs of which all have a value or none: input gate, peepholes, layer normalization."""
+"""Weights that come for all gates or for none: of the input gate, peepholes, layer normalization, auxiliary ones."""
 
-PRESENT_ONLY_WITH: _Groups = {
+PRESENT_ONLY_WITH: Mapping[str, tuple[tuple[int, int], ...]] = {
     "BIDIRECTIONAL_SEQUENCE_LSTM": ((17, 16), (34, 33), (41, 39)),
     "BIDIRECTIONAL_SEQUENCE_RNN": ((10, 9),),
     "LSTM": ((17, 16),),
@@ -134,15 +148,6 @@ PRESENT_ONLY_WITH: _Groups = {
     "UNIDIRECTIONAL_SEQUENCE_LSTM": ((17, 16),),
 }
 """Optional inputs that have a value only where another has: a projection's bias, and auxiliary weights."""
-
-PRESENT_WHERE_BOTH_ARE: _Groups = {
-    "BIDIRECTIONAL_SEQUENCE_LSTM": ((9, 1, 10), (40, 1, 41), (53, 1, 54), (26, 18, 27), (44, 18, 45), (57, 18, 58)),
-    "LSTM": ((9, 1, 10), (23, 1, 24)),
-    "QUANTIZED_LSTM": ((9, 1, 10), (20, 1, 21)),
-    "UNIDIRECTIONAL_SEQUENCE_LSTM": ((9, 1, 10), (24, 1, 25)),
-}
-"""Optional inputs that have a value where two others have, and nowhere else: the input gate's own, of a kind of weights
-that all gates have or none."""
 
 MERGED_OUTPUT_COUNTS: Mapping[str, frozenset[int]] = {
     "BIDIRECTIONAL_SEQUENCE_LSTM": frozenset({1, 5}),

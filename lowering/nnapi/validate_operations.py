@@ -17,7 +17,7 @@ from lowering.nnapi.faults import Demand, OperationLevel, Problem, Rule
 from lowering.nnapi.graph_view import RANK_LEFT_OPEN, GraphView
 from lowering.nnapi.level import highest, trimmed_inputs
 from lowering.nnapi.model import Operand, Operation, Shape, UnknownRank, Unspecified
-from lowering.nnapi.readings import PRESENT_ONLY_WITH, PRESENT_TOGETHER, PRESENT_WHERE_BOTH_ARE
+from lowering.nnapi.readings import PRESENT_ONLY_WITH, PRESENT_TOGETHER, Together
 from lowering.nnapi.shapes import INFERENCES, ShapeCall, compatible, merged, text
 from lowering.nnapi.validate_control_flow import control_flow_problems, control_flow_shapes
 from lowering.nnapi.validate_quantization import quant_problems
@@ -150,21 +150,33 @@ def _missing_values(graph: GraphView, operation: Operation, contract: Contract) 
 def _inconsistent_values(kind: str, present: set[int], absent: set[int]) -> list[Problem]:
     """Optional inputs whose values do not fit together. What the caller gives is neither present nor absent."""
     problems = []
-    for group in PRESENT_TOGETHER[kind]:
+    for together in PRESENT_TOGETHER[kind]:
+        group = together.positions
         if absent.intersection(group) and present.intersection(group):
             missing = min(absent.intersection(group))
             wanted = f"values for all of the inputs {', '.join(str(other) for other in group)}, or for none"
             problems.append(Problem(Rule.MISSING_VALUE, "an operand without value", wanted, missing))
-    for dependent, *bases in (*PRESENT_ONLY_WITH.get(kind, ()), *PRESENT_WHERE_BOTH_ARE.get(kind, ())):
-        absent_bases = absent.intersection(bases)
-        if dependent in present and absent_bases:
-            wanted = f"no value, for input {min(absent_bases)} has none"
-            problems.append(Problem(Rule.MISSING_VALUE, "a value", wanted, dependent))
-    for dependent, *bases in PRESENT_WHERE_BOTH_ARE.get(kind, ()):
-        if dependent in absent and present.issuperset(bases):
-            wanted = f"a value, for inputs {' and '.join(str(base) for base in bases)} have one"
-            problems.append(Problem(Rule.MISSING_VALUE, "an operand without value", wanted, dependent))
+        problems += _misplaced_values_of_input_gates(together, present, absent)
+    for dependent, base in PRESENT_ONLY_WITH.get(kind, ()):
+        if dependent in present and base in absent:
+            problems.append(_needless_value(dependent, base))
     return problems
+
+
+def _misplaced_values_of_input_gates(together: Together, present: set[int], absent: set[int]) -> list[Problem]:
+    problems = []
+    for own, gate in together.of_input_gates:
+        bases = {gate, *together.positions}
+        if own in present and not absent.isdisjoint(bases):
+            problems.append(_needless_value(own, min(absent & bases)))
+        if own in absent and present.issuperset(bases):
+            wanted = f"a value, for inputs {', '.join(str(base) for base in sorted(bases))} have one"
+            problems.append(Problem(Rule.MISSING_VALUE, "an operand without value", wanted, own))
+    return problems
+
+
+def _needless_value(position: int, absent: int) -> Problem:
+    return Problem(Rule.MISSING_VALUE, "a value", f"no value, for input {absent} has none", position)
 
 
 def _rank_demands(graph: GraphView, operation: Operation, contract: Contract) -> list[Demand]:

@@ -236,18 +236,21 @@ def test_without_a_projection_an_output_is_as_wide_as_its_cells(kind: str) -> No
 
 
 def test_says_which_input_lacks_a_value_or_has_one_too_many() -> None:
-    layer = LAYERS["LSTM"]
-
-    def said(*left_out: str) -> list[tuple[str, str]]:
-        names = list(layer.inputs)
+    def said(layer: Layer, *left_out: str) -> list[tuple[str, str]]:
         faults = validate(layer.model(left_out), FACTS).faults
-        return [(names[fault.operand or 0], fault.wanted) for fault in faults]
+        return [(list(layer.inputs)[fault.operand or 0], fault.wanted) for fault in faults]
 
-    coupled = sorted(input_gate(""))
-    own_norm, others = of_gates("")[1]
-    assert said("cell-to-output weights") == [
-        ("cell-to-output weights", "values for all of the inputs 10, 11, or for none")
+    lstm_step, *_, both_lstms, both_rnns = LAYERS.values()
+    own_norm, norms = of_gates("")[1]
+    assert said(lstm_step, "input gate bias") == [
+        ("input gate bias", "values for all of the inputs 1, 5, 12, or for none")
     ]
-    assert said("cell-to-input weights") == [("cell-to-input weights", "a value, for inputs 1 and 10 have one")]
-    assert said(*coupled, "cell-to-input weights") == [(own_norm, "no value, for input 1 has none")]
-    assert said(*others) == [(own_norm, "no value, for input 24 has none")]
+    assert said(lstm_step, "cell-to-input weights") == [
+        ("cell-to-input weights", "a value, for inputs 1, 10, 11 have one")
+    ]
+    assert said(lstm_step, *input_gate(""), "cell-to-input weights") == [(own_norm, "no value, for input 1 has none")]
+    assert said(lstm_step, *norms) == [(own_norm, "no value, for input 24 has none")]
+    assert said(both_lstms, "auxiliary input") == [
+        ("forward auxiliary input-to-forget weights", "no value, for input 39 has none")
+    ]
+    assert said(both_rnns, "auxiliary input") == [("forward auxiliary weights", "no value, for input 9 has none")]
