@@ -5,13 +5,11 @@ from __future__ import annotations
 import random
 import struct
 
-import pytest
 import torch
 
 from coverage_db.facts import load_operations
 from coverage_db.spec import OperandType
-from lowering.nnapi.host_runtime.errors import NoCompilerError
-from lowering.nnapi.host_runtime.runtime import HostRuntime, load_host_runtime
+from lowering.nnapi.host_runtime.runtime import HostRuntime
 from lowering.nnapi.model import Buffer, Computed, Immediate, Model, ModelInput, Operand, Operation
 from lowering.nnapi.serialize import deserialize, serialize
 from lowering.nnapi.validate import validate
@@ -23,14 +21,6 @@ CODES = {name: facts.code for name, facts in FACTS.items()}
 NAMES = {code: name for name, code in CODES.items()}
 FLOATS = OperandType.TENSOR_FLOAT32
 ODD_WORDS = (0, 1, 2, 3, 4, 5, 6, 7, 9, 19, 22, 0x7FFFFFFF, 0x80000000, 0xFFFFFFFF)
-
-
-@pytest.fixture(scope="module")
-def runtime() -> HostRuntime:
-    try:
-        return load_host_runtime()
-    except NoCompilerError as error:
-        pytest.skip(str(error))
 
 
 def model() -> Model:

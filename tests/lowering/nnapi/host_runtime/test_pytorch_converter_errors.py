@@ -14,8 +14,7 @@ from torch.backends._nnapi.serializer import NNAPI_OperandCode, _NnapiSerializer
 
 from coverage_db.spec import OperandType
 from lowering.nnapi.faults import Rule
-from lowering.nnapi.host_runtime.errors import NoCompilerError
-from lowering.nnapi.host_runtime.runtime import HostRuntime, load_host_runtime
+from lowering.nnapi.host_runtime.runtime import HostRuntime
 from lowering.nnapi.model import Computed, Immediate, Model, ModelInput, Operand, Operation
 from lowering.nnapi.validate import validate
 from tests.lowering.nnapi.host_runtime.pytorch_converter import (
@@ -28,14 +27,6 @@ from tests.lowering.nnapi.host_runtime.pytorch_converter import (
 
 SOUND = 1e-5
 """What float32 may be off where the converter is right."""
-
-
-@pytest.fixture(scope="module")
-def runtime() -> HostRuntime:
-    try:
-        return load_host_runtime()
-    except NoCompilerError as error:
-        pytest.skip(str(error))
 
 
 class Calls(nn.Module):

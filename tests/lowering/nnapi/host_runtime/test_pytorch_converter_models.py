@@ -12,8 +12,7 @@ import torchvision
 from torch import nn
 from torch.ao import quantization
 
-from lowering.nnapi.host_runtime.errors import NoCompilerError
-from lowering.nnapi.host_runtime.runtime import HostRuntime, load_host_runtime
+from lowering.nnapi.host_runtime.runtime import HostRuntime
 from tests.lowering.nnapi.host_runtime.pytorch_converter import (
     as_nhwc,
     broken_rules,
@@ -27,14 +26,6 @@ TOLERANCE = 1e-4
 # PyTorch's own functions have no annotations.
 prepare = cast("Callable[[nn.Module], nn.Module]", quantization.prepare)
 convert_to_integers = cast("Callable[[nn.Module], nn.Module]", quantization.convert)
-
-
-@pytest.fixture(scope="module")
-def runtime() -> HostRuntime:
-    try:
-        return load_host_runtime()
-    except NoCompilerError as error:
-        pytest.skip(str(error))
 
 
 @pytest.fixture
