@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import inspect
 import os
 import pickle
@@ -11,6 +10,7 @@ import zipfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -22,12 +22,17 @@ from analyzer.file_kind import FileKind, kind_of, refuse_pickle
 from analyzer.graph import TensorType
 from analyzer.input_spec import InputSpec, order_by_name
 from analyzer.tensor_types import tensor_type
-from analyzer.torchscript import has_method, in_evaluation_mode, load, trace, use_up_quantization_warning
+from analyzer.torchscript import (
+    has_method,
+    in_evaluation_mode,
+    load,
+    trace,
+    use_up_quantization_warning,
+    with_op_libraries,
+)
 from analyzer.traced_inputs import read_traced_inputs
 
 _LOAD_FAILURES = (RuntimeError, ValueError, TypeError, KeyError, AttributeError, EOFError, OSError, ImportError)
-# Libraries whose models are often scripted, and which name their ops after themselves.
-_OP_LIBRARIES = ("torchvision", "torchaudio")
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,15 +121,7 @@ def _open_script(path: Path, *, weights: bool) -> OpenedModel:
 
 
 def _load_script(path: Path, light: Lightened | None) -> torch.jit.ScriptModule:
-    try:
-        return _load_once(path, light)
-    except RuntimeError as error:
-        library = next((name for name in _OP_LIBRARIES if f"Unknown builtin op: {name}::" in str(error)), None)
-        if library is None or importlib.util.find_spec(library) is None:
-            raise
-    # Importing the library registers its ops.
-    importlib.import_module(library)
-    return _load_once(path, light)
+    return with_op_libraries(partial(_load_once, path, light))
 
 
 def _load_once(path: Path, light: Lightened | None) -> torch.jit.ScriptModule:

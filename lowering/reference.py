@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import zipfile
 from collections.abc import Collection, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 
 import torch
 
 from analyzer.capture import Captured
 from analyzer.errors import InputError
-from analyzer.torchscript import quiet
+from analyzer.torchscript import load, quiet, with_op_libraries
 
 
 def reference_outputs(model: Path | torch.nn.Module, inputs: Sequence[torch.Tensor]) -> tuple[torch.Tensor, ...]:
@@ -35,8 +36,7 @@ def _loaded(path: Path) -> torch.nn.Module:
     try:
         with quiet(), zipfile.ZipFile(path) as archive:
             if any("/code/" in name for name in archive.namelist()):
-                script: torch.nn.Module = torch.jit.load(str(path), map_location="cpu")  # type: ignore[no-untyped-call]  # it has no types
-                return script
+                return with_op_libraries(partial(load, str(path), map_location="cpu"))
             return torch.export.load(path).module()
     except (OSError, RuntimeError, zipfile.BadZipFile) as error:
         raise InputError(f"{path} cannot be opened: {error}") from error

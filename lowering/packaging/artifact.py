@@ -13,6 +13,7 @@ import torch
 from torch.jit.mobile import _load_for_lite_interpreter
 
 from analyzer.errors import InputError
+from analyzer.torchscript import with_op_libraries
 from lowering.packaging.manifest import FILE_NAME, Manifest, ManifestError, PartRecord, read_manifest
 from lowering.packaging.script_modules import without_deprecation_warnings
 
@@ -102,7 +103,7 @@ def _load(path: Path, *, lite: bool) -> torch.nn.Module:
     load: Callable[[str], torch.nn.Module] = _load_for_lite_interpreter if lite else torch.jit.load
     try:
         with without_deprecation_warnings():
-            return load(str(path))
+            return with_op_libraries(partial(load, str(path)))
     except (RuntimeError, ValueError) as error:
         raise InputError(f"{path} is no TorchScript file that this PyTorch can load: {_first_line(error)}") from error
 
