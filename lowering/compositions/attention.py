@@ -47,6 +47,20 @@ def node_mask(emit: Emitter, rows: int, columns: int) -> Recipe | OperandId | No
     return _added(mask.cast(dtype)) if mask.dtype is ElementType.BOOL else mask.clamp(_LOWEST[dtype], -_LOWEST[dtype])
 
 
+def without_blind_rows(emit: Emitter, attended: OperandId) -> OperandId:
+    """Zeros for rows of which a constant mask keeps no column, as in PyTorch: SOFTMAX weighs all columns of such alike."""
+    if not emit.has("attn_mask") or not emit.is_constant("attn_mask"):
+        return attended
+    mask, dtype = emit.constant("attn_mask"), emit.type_of("query").dtype
+    scores = mask.cast(dtype) if mask.dtype is ElementType.BOOL else mask
+    shape = (*mask.shape[:-1], 1)
+    seen: Recipe = from_call("aten.amax.default", (scores, (-1,), True), shape=shape, dtype=scores.dtype)
+    if mask.dtype is not ElementType.BOOL:
+        is_blind = from_call("aten.isneginf.default", (seen,), shape=shape, dtype=ElementType.BOOL)
+        seen = from_call("aten.logical_not.default", (is_blind,), shape=shape, dtype=ElementType.BOOL).cast(dtype)
+    return emit.operation("MUL", [attended, emit.weight(seen), emit.fuse()], emit.spec(attended))
+
+
 def _added(kept: Recipe) -> Recipe:
     """What to add to scores, of a tensor that is 1 where they are kept and 0 where they are not."""
     return (kept - 1.0) * -_LOWEST[kept.dtype]
@@ -108,7 +122,7 @@ def _masks(emit: Emitter, mask: Recipe | OperandId | None, shape: tuple[int, ...
         return [None] * count
     if isinstance(mask, int):
         return [reshaped(emit, mask, (rows, columns))] * count
-    if prod(mask.shape) == rows * columns:
+    if mask.shape[-2:] == (rows, columns) and prod(mask.shape[:-2]) == 1:
         return [emit.weight(mask.reshape(rows, columns))] * count
     whole = mask.expand(*shape).reshape(count, rows, columns)
     return [emit.weight(whole.select(0, index)) for index in range(count)]

@@ -7,7 +7,7 @@ from dataclasses import replace
 from math import sqrt
 
 from analyzer.graph import Node
-from lowering.compositions.attention import Heads, attend, attend_one_by_one, node_mask
+from lowering.compositions.attention import Heads, attend, attend_one_by_one, node_mask, without_blind_rows
 from lowering.compositions.matrix_product import permuted, reshaped, row_product
 from lowering.compositions.statistics import standardized
 from lowering.draft import OperandId
@@ -22,7 +22,7 @@ def _attended(emit: Emitter, attend_heads: Attend) -> OperandId:
     factor = emit.real("scale") if emit.has("scale") else 1 / sqrt(query.shape[-1])
     mask = node_mask(emit, query.shape[-2], key.shape[-2])
     heads = Heads(emit.input("query"), emit.input("key"), emit.input("value"), factor, mask)
-    return attend_heads(emit, heads)
+    return without_blind_rows(emit, attend_heads(emit, heads))
 
 
 @lowers("aten.scaled_dot_product_attention.default", way="batched")

@@ -96,6 +96,12 @@ class Attention(nn.Module):
         return nn.functional.scaled_dot_product_attention(query, key, value, self.mask, is_causal=self.is_causal)
 
 
+def blind_row() -> torch.Tensor:
+    mask = torch.ones(7, 7, dtype=torch.bool)
+    mask[2] = False
+    return mask
+
+
 MODELS: dict[str, tuple[Callable[[], nn.Module], tuple[int, ...]]] = {
     "classifier": (classifier, (1, 3, 33, 37)),
     "channels last": (ChannelsLast, (1, 3, 33, 37)),
@@ -104,6 +110,11 @@ MODELS: dict[str, tuple[Callable[[], nn.Module], tuple[int, ...]]] = {
     "encoder": (encoder, (1, 11, 12)),
     "causal attention": (lambda: Attention(is_causal=True), (1, 7, 12)),
     "masked attention": (lambda: Attention(torch.rand(7, 7) > 0.4), (1, 7, 12)),
+    "attention with a row that sees nothing": (lambda: Attention(blind_row()), (1, 7, 12)),
+    "biased attention with a row that sees nothing": (
+        lambda: Attention(torch.randn(1, 3, 7, 7).masked_fill(~blind_row(), -torch.inf)),
+        (1, 7, 12),
+    ),
     "biased attention": (lambda: Attention(torch.randn(1, 3, 7, 7)), (1, 7, 12)),
     "long short-term memory": (lambda: Recurrent(nn.LSTM), (1, 5, 12)),
     "gated recurrent unit": (lambda: Recurrent(nn.GRU), (1, 5, 12)),
