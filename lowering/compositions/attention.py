@@ -48,7 +48,7 @@ def node_mask(emit: Emitter, rows: int, columns: int) -> Recipe | OperandId | No
 
 
 def without_blind_rows(emit: Emitter, attended: OperandId) -> OperandId:
-    """Zeros for rows of which a constant mask keeps no column, as in PyTorch: SOFTMAX weighs all columns of such alike."""
+    """Zeros for rows of which a constant mask keeps no column, as in PyTorch; SOFTMAX would weigh all columns alike."""
     if not emit.has("attn_mask") or not emit.is_constant("attn_mask"):
         return attended
     mask, dtype = emit.constant("attn_mask"), emit.type_of("query").dtype
