@@ -20,6 +20,7 @@ from tests.lowering.nnapi.small_models import (
     computed,
     conditional,
     given,
+    ints,
     loop,
     reference,
     scalar,
@@ -144,3 +145,11 @@ def test_shapes_that_became_known_are_held_against_those_of_a_branch() -> None:
 
     assert rules(fitting) == set()
     assert rules(misfit) == {Rule.CONTROL_FLOW}
+
+
+def test_branches_may_take_nothing() -> None:
+    constant = single("FILL", [ints(2, 3), scalar(1.5)], [computed(F32, (2, 3))])
+    inputs = [given(BOOL8, (1,)), reference(0), reference(1)]
+    model = single("IF", inputs, [computed(F32, (2, 3))], (constant, constant))
+
+    assert [fault.message for fault in validate(model, FACTS).faults] == []
