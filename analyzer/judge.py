@@ -67,7 +67,7 @@ class NodeVerdict:
     """What is said of a node at one feature level.
 
     ``way`` is set, and ``level`` the lowest level that the way needs, when the node can run on NNAPI.
-    Otherwise ``failures`` holds all that is in the way.
+    Otherwise ``failures`` holds all that is in the way. ``family`` is that of the op's card, if it has one.
     """
 
     node: int
@@ -76,6 +76,7 @@ class NodeVerdict:
     way: Way | None
     level: int | None
     failures: tuple[Failure, ...]
+    family: str = ""
 
     @property
     def is_supported(self) -> bool:
@@ -92,12 +93,13 @@ class NodeJudgement:
     ways: tuple[WayVerdict, ...]
     failures: tuple[Failure, ...]
     status_without_way: Status
+    family: str = ""
 
     def at(self, level: int) -> NodeVerdict:
         """The verdict at a feature level: the first way that fits, or every failure, those of the nearest way first."""
         for found in self.ways:
             if found.level is not None and found.level <= level:
-                return NodeVerdict(self.node, self.op, found.way.status, found.way, found.level, ())
+                return NodeVerdict(self.node, self.op, found.way.status, found.way, found.level, (), self.family)
         # Of the ways that a higher level opens, only those that ask for the least are worth following.
         least = min((found.level for found in self.ways if found.level is not None), default=None)
         nearest = [found for found in self.ways if found.level is None or found.level == least]
@@ -158,9 +160,8 @@ def judge_node(node: Node, uses: Uses, knowledge: Knowledge, target: Target) -> 
     if any(failure.requirement in _WITHOUT_TYPE for failure in general):
         # Of a tensor without a type, a way could only say that it does not know it.
         return NodeJudgement(node.id, node.op, (), general, Status.CPU)
-    return NodeJudgement(
-        node.id, node.op, tuple(_judge_way(way, node, uses, knowledge, general) for way in card.ways), (), Status.CPU
-    )
+    ways = tuple(_judge_way(way, node, uses, knowledge, general) for way in card.ways)
+    return NodeJudgement(node.id, node.op, ways, (), Status.CPU, card.family)
 
 
 def _without_way(node: Node, status: Status, failure: Failure) -> NodeJudgement:

@@ -51,7 +51,8 @@ class FactsByName(Mapping[str, OperationFacts]):
 
 def lower_plan(survey: Survey, plan: Plan, facts: Mapping[str, OperationFacts]) -> tuple[LoweredPart, ...]:
     """Lower and validate every part of a plan. No weight is read."""
+    parts = plan.partition.parts
+    known = rules({plan.verdicts[node].family for part in parts for node in part.nodes})
     return tuple(
-        lower_part(part, survey.graph, survey.nodes, plan.verdicts, plan.layout, facts, rules())
-        for part in plan.partition.parts
+        lower_part(part, survey.graph, survey.nodes, plan.verdicts, plan.layout, facts, known) for part in parts
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib
 import pkgutil
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 from analyzer.graph import Node
 from lowering.draft import OperandId
@@ -32,9 +32,14 @@ def lowers(*ops: str, way: str) -> Callable[[Rule], Rule]:
     return register
 
 
-def rules() -> dict[tuple[str, str], Rule]:
-    """Every rule by op and way. The first call imports all of ``lowering.rules``."""
-    package = importlib.import_module("lowering.rules")
-    for module in pkgutil.iter_modules(package.__path__):
-        importlib.import_module(f"lowering.rules.{module.name}")
+def rules(families: Iterable[str] | None = None) -> dict[tuple[str, str], Rule]:
+    """The rules by op and way: those of some families of cards at least, or of all.
+
+    Those of a family stand in the module of its name, which is imported when it is first asked for.
+    """
+    if families is None:
+        package = importlib.import_module("lowering.rules")
+        families = [module.name for module in pkgutil.iter_modules(package.__path__)]
+    for family in families:
+        importlib.import_module(f"lowering.rules.{family}")
     return _RULES

@@ -22,7 +22,6 @@ def dropout(node: Node, emit: Emitter) -> OperandId:
 
 @lowers(
     "aten.alias.default",
-    "aten.detach.default",
     "aten.lift_fresh_copy.default",
     "aten.lift_fresh.default",
     "aten.clone.default",

@@ -20,6 +20,9 @@ from lowering.draft import OperandId
 from lowering.emitter import Emitter
 from lowering.registry import lowers
 from lowering.rules.convolution import QUANTIZED, QUANTIZED_1D, Convolve, row_of_signal, signal_of_row
+from lowering.rules.transposed_convolution import conv_transpose2d
+
+lowers("quantized.conv_transpose2d.default", way="operation")(conv_transpose2d)
 
 
 def _convolved_in_floats(emit: Emitter, image: OperandId, kind: Convolve) -> OperandId:

@@ -17,7 +17,7 @@ def _spread(emit: Emitter, x: OperandId) -> OperandId:
     return spread(emit, x, weight, bias_operand(emit, weight, x, weight.shape[1]), TransposedWindow.of(emit))
 
 
-@lowers("aten.conv_transpose2d.input", "quantized.conv_transpose2d.default", way="operation")
+@lowers("aten.conv_transpose2d.input", way="operation")
 def conv_transpose2d(node: Node, emit: Emitter) -> OperandId:
     """Lower to TRANSPOSE_CONV_2D."""
     return _spread(emit, emit.input("input"))

@@ -1,5 +1,7 @@
 """The engine keeps promises, or says which was broken."""
 
+import subprocess
+import sys
 from collections.abc import Callable, Mapping, Sequence
 
 import pytest
@@ -127,6 +129,30 @@ def test_every_way_of_every_card_has_a_rule_and_every_rule_a_way(registry: Regis
     ways = {(card.op, way.name) for card in registry.cards() for way in card.ways}
 
     assert set(rules()) == ways
+
+
+EACH_FAMILY_ALONE = """
+import sys
+from collections import defaultdict
+from coverage_db.queries import open_registry
+from lowering import registry
+
+of_family = defaultdict(set)
+for card in open_registry().cards():
+    of_family[card.family] |= {(card.op, way.name) for way in card.ways}
+for family, ways in of_family.items():
+    registry._RULES.clear()
+    for name in [name for name in sys.modules if name.startswith('lowering.rules.')]:
+        del sys.modules[name]
+    missing = ways - set(registry.rules([family])) if ways else set()
+    assert not missing, (family, missing)
+"""
+
+
+def test_module_of_a_family_registers_all_of_its_rules() -> None:
+    done = subprocess.run([sys.executable, "-c", EACH_FAMILY_ALONE], capture_output=True, text=True, check=False)
+
+    assert done.returncode == 0, done.stderr
 
 
 def test_output_that_is_an_input_is_copied(registry: Registry) -> None:
