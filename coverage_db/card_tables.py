@@ -12,7 +12,7 @@ from coverage_db.documents import DocumentFormat
 from coverage_db.knowledge import Knowledge
 from coverage_db.spec import OperationFacts
 from coverage_db.tables import Row, TablePlan, integer, level, operand_type, text
-from coverage_db.way_levels import best_status, way_level, way_types
+from coverage_db.way_levels import status_word, way_level, way_types
 
 
 def _differences(known: Knowledge, documents: DocumentFormat) -> Iterator[Row]:
@@ -48,7 +48,7 @@ def _ops(known: Knowledge, documents: DocumentFormat) -> Iterator[Row]:
             "op": card.op,
             "family": card.family,
             "summary": card.summary,
-            "status": best_status(card.ways).value,
+            "status": status_word(card),
             "gap": card.gap,
             "fix": card.fix,
             "source": card.source,

@@ -33,9 +33,7 @@ VIEWS = (
         ),
         """
         SELECT ops.op, ops.family, levels.feature_level,
-               CASE WHEN ops.gap IS NOT NULL THEN 'gap'
-                    WHEN EXISTS (SELECT 1 FROM unwritten WHERE unwritten.op = ops.op) THEN 'unwritten'
-                    WHEN EXISTS (SELECT 1 FROM rewritten WHERE rewritten.op = ops.op) THEN 'rewritten'
+               CASE WHEN ops.status IN ('gap', 'unwritten', 'rewritten') THEN ops.status
                     ELSE COALESCE(
                         (SELECT ways.status FROM ways WHERE ways.op = ops.op AND ways.since <= levels.feature_level
                          ORDER BY CASE ways.status WHEN 'native' THEN 0 WHEN 'lowered' THEN 1 ELSE 2 END LIMIT 1),
@@ -45,6 +43,31 @@ VIEWS = (
         FROM ops CROSS JOIN levels
         """,
         "SELECT status, count(*) FROM op_levels WHERE feature_level = 3 GROUP BY status",
+    ),
+    ViewPlan(
+        "op_list",
+        "An op in a line.",
+        (
+            ("op", "The op."),
+            ("status", "That of its best way, or why it has none: gap, unwritten or rewritten."),
+            ("since", "The lowest feature level of any of its ways; NULL without one."),
+            ("becomes", "The operations of its first way, or the ops that it is read as."),
+            ("summary", "What it computes."),
+        ),
+        """
+        SELECT ops.op, ops.status, (SELECT min(ways.since) FROM ways WHERE ways.op = ops.op) AS since,
+               COALESCE(
+                   (SELECT group_concat(becomes, ', ')
+                    FROM (SELECT becomes FROM rewritten WHERE rewritten.op = ops.op ORDER BY position)),
+                   (SELECT group_concat(operation, ', ')
+                    FROM (SELECT emissions.operation FROM emissions JOIN ways ON ways.id = emissions.way
+                          WHERE ways.op = ops.op AND ways.position = 0
+                          GROUP BY emissions.operation ORDER BY min(emissions.position))),
+                   '') AS becomes,
+               ops.summary
+        FROM ops ORDER BY ops.rowid
+        """,
+        "SELECT op, becomes FROM op_list WHERE status = 'native' AND since <= 2",
     ),
     ViewPlan(
         "op_types",

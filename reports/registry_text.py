@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Iterator, Sequence
+from contextlib import closing
 from dataclasses import asdict, dataclass
 from typing import Protocol
 
@@ -11,7 +13,7 @@ from coverage_db.checks import wording
 from coverage_db.queries import UnknownNameError
 from coverage_db.spec import OperationFacts
 from coverage_db.status import RegistryStatus
-from coverage_db.way_levels import status_word, way_level
+from coverage_db.way_levels import way_level
 from reports.status_text import origin_lines
 from reports.table import Fit, number, table, text
 from reports.wrap import wrapped
@@ -22,20 +24,17 @@ Row = dict[str, str | int | None]
 class Known(Protocol):
     """What is read of the registry here."""
 
+    def connect(self) -> sqlite3.Connection:
+        """A copy of the database to ask in SQL."""
+
     def operation(self, name: str) -> OperationFacts:
         """One operation."""
-
-    def operations(self) -> tuple[OperationFacts, ...]:
-        """Every operation."""
 
     def has_card(self, op: str) -> bool:
         """Whether an op has a card."""
 
     def card(self, op: str) -> Card:
         """One card."""
-
-    def cards(self) -> tuple[Card, ...]:
-        """Every card."""
 
     def differences(self) -> tuple[Difference, ...]:
         """Every difference."""
@@ -52,46 +51,39 @@ class Explained:
     document: object
 
 
+_OPS = "SELECT op AS name, status, since AS level, becomes, summary FROM op_list"
+_OPERATIONS = """
+    SELECT name, 'operation' AS status, since AS level,
+           (SELECT count(DISTINCT op) FROM operation_ops WHERE operation = name) || ' ops' AS becomes,
+           COALESCE(
+               (SELECT group_concat(replace(type, 'TENSOR_', ''), ', ')
+                FROM (SELECT type FROM operation_types WHERE operation = name AND use = 'main' ORDER BY rowid)),
+               '') AS summary
+    FROM operations ORDER BY code
+"""
+
+
+_EVERY_NAME = """
+    SELECT op FROM ops UNION ALL SELECT name FROM operations
+    UNION ALL SELECT code FROM reasons UNION ALL SELECT id FROM differences
+"""
+
+
 def op_rows(registry: Known) -> list[Row]:
     """A row for every op: its status, the lowest level of any of its ways, and what it becomes."""
-    return [_op_row(card, registry) for card in registry.cards()]
-
-
-def _op_row(card: Card, registry: Known) -> Row:
-    if not card.ways:
-        becomes = ", ".join(card.becomes)
-        return {
-            "name": card.op,
-            "status": status_word(card),
-            "level": None,
-            "becomes": becomes,
-            "summary": card.summary,
-        }
-    return {
-        "name": card.op,
-        "status": status_word(card),
-        "level": min(way_level(way, registry) for way in card.ways),
-        "becomes": ", ".join(dict.fromkeys(emission.operation for emission in card.ways[0].emits)),
-        "summary": card.summary,
-    }
+    return _rows(registry, _OPS)
 
 
 def operation_rows(registry: Known) -> list[Row]:
     """A row for every NNAPI operation: the level it came with, its types, and the ops that become it."""
-    users: dict[str, list[str]] = {}
-    for card in registry.cards():
-        for operation in dict.fromkeys(emission.operation for way in card.ways for emission in way.emits):
-            users.setdefault(operation, []).append(card.op)
-    return [
-        {
-            "name": facts.name,
-            "status": "operation",
-            "level": facts.since,
-            "becomes": f"{len(users.get(facts.name, []))} ops",
-            "summary": ", ".join(kind.name.removeprefix("TENSOR_") for kind, _ in facts.types),
-        }
-        for facts in registry.operations()
-    ]
+    return _rows(registry, _OPERATIONS)
+
+
+def _rows(registry: Known, query: str) -> list[Row]:
+    with closing(registry.connect()) as database:
+        found = database.execute(query)
+        names = [column[0] for column in found.description]
+        return [dict(zip(names, values, strict=True)) for values in found]
 
 
 def rows_text(rows: Sequence[Row]) -> str:
@@ -115,26 +107,28 @@ def explained(name: str, registry: Known) -> Explained:
     for difference in registry.differences():
         if difference.id == name.lower():
             return _difference(difference)
-    for facts in registry.operations():
-        if facts.name == name.upper() and not name.islower():
-            return _operation(facts, registry)
-    close = [card for card in registry.cards() if name in card.op.split(".") or card.op.startswith(f"{name}.")]
+    is_operation = name.upper() in _names(registry, "SELECT name FROM operations")
+    if is_operation and not name.islower():
+        return _operation(registry.operation(name.upper()), registry)
+    ops = _names(registry, "SELECT op FROM ops ORDER BY rowid")
+    close = [op for op in ops if name in op.split(".") or op.startswith(f"{name}.")]
     if close:
-        texts = [_card(card, registry) for card in close]
+        texts = [_card(registry.card(op), registry) for op in close]
         return Explained("\n\n".join(found.text for found in texts), [found.document for found in texts])
-    if any(facts.name == name.upper() for facts in registry.operations()):
+    if is_operation:
         return _operation(registry.operation(name.upper()), registry)
     raise UnknownNameError("name", name, _close(name, registry))
+
+
+def _names(registry: Known, query: str, *values: str) -> list[str]:
+    with closing(registry.connect()) as database:
+        return [str(name) for (name,) in database.execute(query, values)]
 
 
 def _close(name: str, registry: Known) -> tuple[str, ...]:
     from difflib import get_close_matches
 
-    names = [card.op for card in registry.cards()]
-    names += [facts.name for facts in registry.operations()]
-    names += [reason.code for reason in registry.reasons()]
-    names += [difference.id for difference in registry.differences()]
-    return tuple(get_close_matches(name, names, 3))
+    return tuple(get_close_matches(name, _names(registry, _EVERY_NAME), 3))
 
 
 def _card(card: Card, registry: Known) -> Explained:
@@ -170,7 +164,7 @@ def _way(way: Way, registry: Known) -> Iterator[str]:
 
 
 def _operation(facts: OperationFacts, registry: Known) -> Explained:
-    users = [card.op for card in registry.cards() if any(e.operation == facts.name for w in card.ways for e in w.emits)]
+    users = _names(registry, "SELECT DISTINCT op FROM operation_ops WHERE operation = ?", facts.name)
     lines = [f"{facts.name}: NNAPI operation {facts.code}, from feature level {facts.since}", ""]
     lines += table((text("element type"), number("from level")), [(kind.name, since) for kind, since in facts.types])
     for signature in facts.signatures:
