@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
+from analyzer.failures import Failure
 from analyzer.graph import Node
-from analyzer.judge import Failure, Judgement, Knowledge, NodeJudgement, WayVerdict, emitted_type
+from analyzer.judge import Judgement, Knowledge, NodeJudgement, WayVerdict, emitted_type
 from coverage_db.cards import Card
 from coverage_db.device_profile import DeviceProfile
 from coverage_db.spec import FOREVER, OperandType, OperationFacts

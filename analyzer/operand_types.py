@@ -1,4 +1,4 @@
-"""Which NNAPI operand type stands for a PyTorch tensor's element type and quantization."""
+"""Which NNAPI operand type stands for a PyTorch tensor's element type and quantization, and which ranks there are."""
 
 from __future__ import annotations
 
@@ -19,6 +19,8 @@ _PER_TENSOR = {
     ElementType.QINT32: OperandType.TENSOR_INT32,
 }
 
+MAX_RANK = 4
+"""The most dimensions that most of NNAPI's operations take."""
 
 SIGNED_SHIFT = 128
 """What is added to signed quantized integers, and to their zero point, where they are held as unsigned ones."""

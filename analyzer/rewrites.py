@@ -18,6 +18,7 @@ from analyzer.graph import Argument, Block, Graph, Node, NodeOutput, Ref, Tensor
 from analyzer.hard_activations import hard_activation_of
 from analyzer.local_response import local_response_of
 from analyzer.moves import Move, move_of
+from analyzer.operand_types import MAX_RANK
 from analyzer.rearrangement import Rearrangement, RearrangementTracker
 from analyzer.shuffles import shuffle_of
 from analyzer.synonyms import synonym_of
@@ -34,7 +35,6 @@ ADD_SPREAD = "nnapi_check.add_spread.default"
 LOCAL_RESPONSE = "nnapi_check.local_response_norm.default"
 """The input over (``k`` + ``alpha`` * the mean of squares over ``size`` channels) to the power of ``beta``."""
 
-MAX_RANK = 4
 LONGEST_RUN = 8
 
 

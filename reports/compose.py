@@ -7,9 +7,10 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+from analyzer.failures import Failure
 from analyzer.graph import Graph, TensorType
 from analyzer.input_spec import format_type
-from analyzer.judge import LEVELS, Failure
+from analyzer.judge import LEVELS
 from analyzer.partition import DroppedPart
 from analyzer.score import LossKind, counts
 from analyzer.survey import Plan, Readiness, Survey
