@@ -1,111 +1,24 @@
-from collections.abc import Callable
-from pathlib import Path
+"""What the walk over a TorchScript graph finds: types, constants, lists and control flow."""
 
-import pytest
+from collections.abc import Callable
+
 import torch
 from torch import nn
 from torch.nn import functional
 
-from analyzer.capture import Captured, capture
+from analyzer.capture import Captured
 from analyzer.graph import (
     DynamicType,
     ElementType,
-    Node,
     OtherType,
     Ref,
     RefList,
     TensorType,
     Unknown,
 )
-from analyzer.input_spec import parse_input_spec
-from tests.analyzer.torch_models import computed_types, scripted_file
+from tests.analyzer.torch_models import node_of, ops, output_types
 
 F32 = ElementType.FLOAT32
-
-
-@pytest.fixture
-def captured_of(tmp_path: Path) -> Callable[..., Captured]:
-    def make(module: nn.Module, *inputs: str, weights: bool = False) -> Captured:
-        specs = [parse_input_spec(text) for text in inputs]
-        return capture(scripted_file(tmp_path, module), specs, weights=weights)
-
-    return make
-
-
-def ops(captured: Captured) -> list[str]:
-    return [node.op for node in captured.graph.nodes()]
-
-
-def output_types(captured: Captured) -> list[object]:
-    return [captured.graph.type_of(value) for value in captured.graph.body.outputs]
-
-
-def node_of(captured: Captured, op: str) -> Node:
-    return next(node for node in captured.graph.nodes() if node.op == op)
-
-
-class InPlace(nn.Module):
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
-        y = x * 2
-        y.add_(1.0)
-        z = functional.relu(y, inplace=True)
-        first, second = z.chunk(2, 1)
-        return torch.cat([second, first], 1)
-
-
-def test_in_place_ops_become_functional(captured_of: Callable[..., Captured]) -> None:
-    captured = captured_of(InPlace(), "f32[2,4,5]", weights=True)
-
-    assert ops(captured)[:3] == ["aten.mul.Scalar", "aten.add.Scalar", "aten.relu.default"]
-    assert computed_types(captured)
-    x = torch.randn(2, 4, 5)
-    run = torch._C._create_function_from_graph("forward", captured.torch_graph)
-    assert torch.equal(run(captured.module, x.clone()), InPlace()(x))
-
-
-class SeenLater(nn.Module):
-    def forward(self, x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        y = x * 2
-        view = y.view(-1)
-        y.add_(1.0)
-        return y, view * 3
-
-
-def test_an_in_place_op_stays_where_a_view_is_read_later(captured_of: Callable[..., Captured]) -> None:
-    captured = captured_of(SeenLater(), "f32[2,3]")
-
-    write = node_of(captured, "aten.add_.Scalar")
-    last = list(captured.graph.nodes())[-1]
-
-    assert set(last.inputs()) <= set(write.outputs)
-    assert isinstance(captured.graph.type_of(write.outputs[0]), DynamicType)
-    x = torch.randn(2, 3)
-    run = torch._C._create_function_from_graph("forward", captured.torch_graph)
-    assert [torch.equal(a, b) for a, b in zip(run(captured.module, x), SeenLater()(x), strict=True)] == [True, True]
-
-
-class WritesAView(nn.Module):
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
-        y = torch.zeros(2, 3)
-        y[0] = 4.0
-        z = torch.ones(2, 3)
-        z[:, 0] = x.sum(1)
-        return y + z
-
-
-def test_readers_of_a_written_tensor_depend_on_the_write(captured_of: Callable[..., Captured]) -> None:
-    captured = captured_of(WritesAView(), "f32[2,5]", weights=True)
-
-    constant, run_time = [node for node in captured.graph.nodes() if node.op == "aten.copy_.default"]
-    add = node_of(captured, "aten.add.Tensor")
-
-    assert constant.is_constant
-    assert not run_time.is_constant
-    y, z = add.inputs()
-    assert y in constant.outputs
-    assert z in run_time.outputs
-    assert torch.equal(captured.tensor(y), torch.tensor([[4.0, 4.0, 4.0], [0.0, 0.0, 0.0]]))
-    assert output_types(captured) == [TensorType(F32, (2, 3))]
 
 
 class Shapes(nn.Module):
@@ -398,25 +311,6 @@ class Asks(nn.Module):
 def test_questions_about_types_are_answered(captured_of: Callable[..., Captured]) -> None:
     assert ops(captured_of(Asks(), "f32[2,3]", "f32[2,3]")) == ["aten.add.Tensor"]
     assert ops(captured_of(Asks(), "f64[2,3]", "f64[2,3]")) == ["aten.relu.default"]
-
-
-class Accumulates(nn.Module):
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
-        total = x * 1
-        result = x * 1
-        for _ in range(int(x.max())):
-            total.add_(1.0)
-            result = result + total
-        return result
-
-
-def test_a_write_that_the_next_turn_reads_stays_in_place(captured_of: Callable[..., Captured]) -> None:
-    captured = captured_of(Accumulates(), "f32[2,3]", weights=True)
-
-    assert "aten.add_.Scalar" in ops(captured)
-    x = torch.full((2, 3), 3.0)
-    run = torch._C._create_function_from_graph("forward", captured.torch_graph)
-    assert torch.equal(run(captured.module, x.clone()), Accumulates()(x))
 
 
 class PicksChannels(nn.Module):

@@ -8,7 +8,7 @@ import torch
 from torch import nn
 
 from analyzer.capture import Captured
-from analyzer.graph import TensorType
+from analyzer.graph import Node, TensorType
 from analyzer.tensor_types import tensor_type
 from analyzer.torchscript import trace
 
@@ -59,3 +59,18 @@ def computed_types(captured: Captured) -> dict[int, TensorType]:
     with torch.no_grad():
         found = run(captured.module, *captured.input_layout.arguments(captured.example_inputs))
     return {number: tensor_type(tensor) for number, tensor in zip(wanted, found, strict=True)}
+
+
+def ops(captured: Captured) -> list[str]:
+    """The ops of a graph's nodes, in order."""
+    return [node.op for node in captured.graph.nodes()]
+
+
+def output_types(captured: Captured) -> list[object]:
+    """The types of a graph's outputs."""
+    return [captured.graph.type_of(value) for value in captured.graph.body.outputs]
+
+
+def node_of(captured: Captured, op: str) -> Node:
+    """The first node of an op."""
+    return next(node for node in captured.graph.nodes() if node.op == op)
