@@ -6,7 +6,14 @@ from collections.abc import Iterator, Sequence
 
 from coverage_db.cards import Status
 from coverage_db.changes import LevelChanges, OpChange, OperationChange
+from coverage_db.spec import OperandType
 from reports.wrap import wrapped
+
+_WHOLE_NUMBERS = {OperandType.TENSOR_INT32, OperandType.TENSOR_BOOL8}
+_PROMOTION = (
+    "Types are those of the first tensor. Where PyTorch gives another one for whole numbers, as roots do, a check still"
+    " refuses."
+)
 
 
 def changes_text(changes: LevelChanges, title: str) -> str:
@@ -16,6 +23,8 @@ def changes_text(changes: LevelChanges, title: str) -> str:
     lines += _operations("Operations that gain", [change for change in changes.operations if not change.is_new])
     for words, found in _groups(changes.ops):
         lines += _ops(words, found)
+    if any(_WHOLE_NUMBERS & set(change.types) for change in changes.ops):
+        lines += ["", *wrapped(_PROMOTION, "")]
     if len(lines) == 1:
         lines.append("Nothing changes: both have the same operations, types and inputs.")
     return "\n".join(lines)

@@ -16,6 +16,8 @@ def suggested_ops(operation: str, cards: Iterable[Card]) -> tuple[str, ...]:
     name = "".join(words)
     found = []
     for card in cards:
+        if card.becomes:
+            continue
         base = card.op.split(".")[1] if "." in card.op else card.op
         is_named = base.strip("_").replace("_", "").lower() == name
         texts = " ".join(text for text in (card.gap, card.fix) if text).lower()

@@ -95,6 +95,7 @@ def test_diff_tells_what_a_higher_api_level_adds() -> None:
     assert found.exit_code == 0
     assert found.stdout.startswith("From API level 29 (feature level 3) to API level 30 (feature level 4)\n")
     assert "  + HARD_SWISH: from level 4" in found.stdout
+    assert "a check still refuses" in " ".join(found.stdout.split())
 
 
 def test_diff_of_feature_levels_as_json() -> None:
