@@ -40,17 +40,22 @@ def check(
     min_score: float | None = None,
     requires_ready: bool = False,
     allow_pickle: bool = False,
+    overlay: str | Path | None = None,
+    device: str | Path | None = None,
 ) -> ModelReport:
     """Say whether a model runs on NNAPI at one level, what is in the way and how to fix it.
 
     ``model`` is a file, or a module in memory, which is traced unless it is TorchScript already. ``inputs`` are
     tensors, or specifications such as ``"f32[1,3,224,224]"``; None takes those stored with the model. Exactly one of
-    ``api_level`` (Android's) and ``feature_level`` (NNAPI's own) is given. Raises ``InputError`` or ``LevelError``.
+    ``api_level`` (Android's) and ``feature_level`` (NNAPI's own) is given. ``overlay`` is a file of cards to lay over
+    the registry, ``device`` the profile of a device, as ``--registry`` and ``--device`` of the command line take them.
+    Raises ``InputError`` or ``LevelError``, and for what is wrong in these files ``OverlayError``
+    (``coverage_db.overlay``) or ``DeviceProfileError`` (``coverage_db.device_profile``).
     """
     from nnapi_check.pipeline import Request, check_model
     from nnapi_check.progress import Progress
 
-    request = Request(api_level, feature_level, min_score, requires_ready, allow_pickle)
+    request = Request(api_level, feature_level, min_score, requires_ready, allow_pickle, _path(overlay), _path(device))
     return check_model(_model(model), _inputs(inputs), request, Progress(is_quiet=True)).report
 
 
@@ -64,6 +69,8 @@ def convert(
     min_score: float | None = None,
     requires_ready: bool = False,
     allow_pickle: bool = False,
+    overlay: str | Path | None = None,
+    device: str | Path | None = None,
     lite: bool = False,
     bundle_input: bool = False,
     verify: bool = True,
@@ -84,7 +91,7 @@ def convert(
         _model(model),
         _inputs(inputs),
         Path(output),
-        Request(api_level, feature_level, min_score, requires_ready, allow_pickle),
+        Request(api_level, feature_level, min_score, requires_ready, allow_pickle, _path(overlay), _path(device)),
         Progress(is_quiet=True),
         form=Form.LITE if lite else Form.FULL,
         bundle_input=bundle_input,
@@ -120,6 +127,10 @@ def registry() -> Registry:
     from coverage_db.queries import open_registry
 
     return open_registry()
+
+
+def _path(file: str | Path | None) -> Path | None:
+    return None if file is None else Path(file)
 
 
 def _model(model: Model) -> Path | torch.nn.Module:
