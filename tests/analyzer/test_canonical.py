@@ -1,14 +1,11 @@
 """Calls in other spellings."""
 
-from collections.abc import Callable
-
 import pytest
 import torch
 
 from analyzer.capture import capture
 from nnapi_check import registry
-
-Function = Callable[[torch.Tensor], torch.Tensor]
+from tests.analyzer.torch_models import Called, Function
 
 SPELLINGS: list[tuple[str, Function, str, dict[str, object]]] = [
     ("mT", lambda x: x.mT, "aten.transpose.int", {"dim0": -2, "dim1": -1}),
@@ -19,15 +16,6 @@ SPELLINGS: list[tuple[str, Function, str, dict[str, object]]] = [
     ("multiply", lambda x: torch.multiply(x, x), "aten.mul.Tensor", {}),
     ("clip", lambda x: torch.clip(x, 0, 1), "aten.clamp.default", {"min": 0, "max": 1}),
 ]
-
-
-class Called(torch.nn.Module):
-    def __init__(self, function: Function) -> None:
-        super().__init__()
-        self.function = function
-
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
-        return self.function(x)
 
 
 def test_spellings_with_a_card_are_those_tried_here() -> None:

@@ -1,6 +1,5 @@
 """What TorchScript has no words for in an exported program is written in words that it has."""
 
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -8,8 +7,8 @@ import torch
 
 from analyzer.capture import capture
 from analyzer.exported_calls import write_truth_values_as_numbers
+from tests.analyzer.torch_models import Called, Function
 
-Function = Callable[[torch.Tensor], torch.Tensor]
 CALLS: dict[str, Function] = {
     "full": lambda x: torch.full((3, 5), True) & (x > 0.5),
     "full of a type": lambda x: x + torch.full((3, 5), True, dtype=torch.float32),
@@ -20,15 +19,6 @@ CALLS: dict[str, Function] = {
     "eq": lambda x: (x > 0.5) == False,  # noqa: E712  # a tensor is compared
     "ne": lambda x: (x > 0.5) != True,  # noqa: E712  # a tensor is compared
 }
-
-
-class Called(torch.nn.Module):
-    def __init__(self, function: Function) -> None:
-        super().__init__()
-        self.function = function
-
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
-        return self.function(x)
 
 
 @pytest.mark.parametrize("decomposed", [False, True])

@@ -1,7 +1,5 @@
 """Local response normalization is found in what PyTorch computes it of, and nothing else is taken for it."""
 
-from collections.abc import Callable
-
 import pytest
 import torch
 import torch.nn.functional as nn
@@ -9,21 +7,11 @@ import torch.nn.functional as nn
 from analyzer.capture import capture
 from analyzer.graph import Ref
 from analyzer.rewrites import LOCAL_RESPONSE, rewrite
-
-Function = Callable[[torch.Tensor], torch.Tensor]
-
-
-class Module(torch.nn.Module):
-    def __init__(self, function: Function) -> None:
-        super().__init__()
-        self._function = function
-
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
-        return self._function(x)
+from tests.analyzer.torch_models import Called, Function
 
 
 def ops(function: Function, *shape: int) -> list[str]:
-    return [node.op for node in rewrite(capture(Module(function), [torch.rand(shape)], weights=False).graph).nodes()]
+    return [node.op for node in rewrite(capture(Called(function), [torch.rand(shape)], weights=False).graph).nodes()]
 
 
 @pytest.mark.parametrize("size", [1, 2, 5])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import torch
@@ -11,6 +12,19 @@ from analyzer.capture import Captured
 from analyzer.graph import Node, TensorType
 from analyzer.tensor_types import tensor_type
 from analyzer.torchscript import trace
+
+Function = Callable[[torch.Tensor], torch.Tensor]
+
+
+class Called(nn.Module):
+    """A function of one tensor as a module."""
+
+    def __init__(self, function: Function) -> None:
+        super().__init__()
+        self.function = function
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.function(x)
 
 
 class Small(nn.Module):
