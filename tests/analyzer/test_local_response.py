@@ -16,7 +16,7 @@ def ops(function: Function, *shape: int) -> list[str]:
 
 @pytest.mark.parametrize("size", [1, 2, 5])
 def test_finds_a_traced_normalization_with_its_numbers(size: int) -> None:
-    module = Module(lambda x: nn.local_response_norm(x, size, alpha=0.02, beta=0.6, k=1.5))
+    module = Called(lambda x: nn.local_response_norm(x, size, alpha=0.02, beta=0.6, k=1.5))
 
     (node,) = rewrite(capture(module, [torch.rand(2, 7, 4, 5)], weights=False).graph).nodes()
 
@@ -26,7 +26,7 @@ def test_finds_a_traced_normalization_with_its_numbers(size: int) -> None:
 
 def test_finds_a_decomposed_normalization() -> None:
     inputs = (torch.rand(2, 7, 4, 5),)
-    program = torch.export.export(Module(lambda x: nn.local_response_norm(x, 4, alpha=0.02, beta=0.6, k=1.5)), inputs)
+    program = torch.export.export(Called(lambda x: nn.local_response_norm(x, 4, alpha=0.02, beta=0.6, k=1.5)), inputs)
 
     (node,) = rewrite(capture(program.run_decompositions().module(), inputs, weights=False).graph).nodes()
 
