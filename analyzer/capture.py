@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import gc
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import torch
 
+from analyzer.collection import collection_paused
 from analyzer.constant_values import ConstantValues
 from analyzer.control_flow import DecidedBranch
 from analyzer.drafts import Draft, drafts_in
@@ -85,7 +84,7 @@ def capture(model: Model, inputs: Inputs | None = None, *, weights: bool, allow_
     """
     given: Given = tuple(inputs) if inputs is not None else None
     specs = [_spec(item) for item in given] if given is not None else None
-    with quiet(), constants_compared_by_identity(), torch.no_grad(), _collection_paused():
+    with quiet(), constants_compared_by_identity(), torch.no_grad(), collection_paused():
         opened = open_model(model, _examples(given), weights=weights, allow_pickle=allow_pickle)
         with in_evaluation_mode(opened.module):
             module = normalize(opened.module._c)
@@ -100,18 +99,6 @@ def capture(model: Model, inputs: Inputs | None = None, *, weights: bool, allow_
         outputs = [draft for value in graph.outputs() for draft in drafts_in(walk.item(value))]
         numbered = number_graph(opened.name, drafts, nodes, outputs)
     return _captured(numbered, walk, layout, types, opened, given, weights=weights)
-
-
-@contextmanager
-def _collection_paused() -> Iterator[None]:
-    """Keep the garbage collector from walking a growing graph again and again, which has no cycles to find."""
-    was_enabled = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if was_enabled:
-            gc.enable()
 
 
 def _captured(

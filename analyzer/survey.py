@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import Enum
 
+from analyzer.collection import collection_paused
 from analyzer.device import Device, narrowed, planning_knowledge
 from analyzer.graph import Graph, Node
 from analyzer.judge import LEVELS, Judgement, Knowledge, NodeVerdict, judge
@@ -56,6 +57,7 @@ class Survey:
     _raw: dict[tuple[str | None, ...], Plan] = field(default_factory=dict)
     _best: dict[int, Plan] = field(default_factory=dict)
 
+    @collection_paused()
     def at(self, level: int) -> Plan:
         """The best plan for a feature level."""
         if level not in self._best:
@@ -92,6 +94,7 @@ class Survey:
         return plan
 
 
+@collection_paused()
 def survey(graph: Graph, knowledge: Knowledge, target: Target, device: Device | None = None) -> Survey:
     """Judge a graph for a target, and for one device where its profile is given. Linear in the number of nodes."""
     judgement = judge(graph, knowledge, target)

@@ -10,6 +10,7 @@ from pathlib import Path
 import torch
 
 from analyzer.capture import Captured, capture
+from analyzer.collection import collection_paused
 from analyzer.device import Device
 from analyzer.errors import InputError
 from analyzer.file_kind import FileKind, kind_of
@@ -81,6 +82,7 @@ class Checked:
 
 
 @quantized_as_on_phones()
+@collection_paused()
 def check_model(
     model: Model, inputs: Inputs | None, request: Request, progress: Progress, *, weights: bool = False
 ) -> Checked:
