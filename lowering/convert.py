@@ -1,39 +1,30 @@
-"""From a captured graph and its plan to a package: every part lowered, serialized and placed in the user's module."""
+"""From a captured graph and its lowered parts to a package: every part serialized and placed in the user's module."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 
 from analyzer.capture import Captured
 from analyzer.graph import Graph, Node, NodeOutput, PerTensor, TensorType
-from analyzer.survey import Plan, Survey
+from analyzer.survey import Survey
 from coverage_db.spec import OperationFacts
 from lowering.crossing import border_of, permutation_of
 from lowering.engine import LoweredPart
 from lowering.nnapi.serialize import serialize
 from lowering.packaging.manifest import HeldValue
 from lowering.packaging.package import Package, PackagedPart, PackageOptions, build_package
-from lowering.plan import lower_plan
-
-
-@dataclass(frozen=True, slots=True)
-class Conversion:
-    """A plan carried out: its parts as NNAPI models, and the package that holds them."""
-
-    plan: Plan
-    parts: tuple[LoweredPart, ...]
-    package: Package
 
 
 def convert(
-    captured: Captured, survey: Survey, plan: Plan, facts: Mapping[str, OperationFacts], options: PackageOptions
-) -> Conversion:
-    """Carry out a plan. The captured module becomes part of the package, so it can be converted only once."""
-    parts = lower_plan(survey, plan, facts)
+    captured: Captured,
+    survey: Survey,
+    parts: Sequence[LoweredPart],
+    facts: Mapping[str, OperationFacts],
+    options: PackageOptions,
+) -> Package:
+    """The package of lowered parts. The captured module becomes part of it, so it can be converted only once."""
     codes = {name: facts[name].code for part in parts for name in {item.kind for item in part.model.operations}}
-    package = build_package(captured, [_packaged(part, survey, codes) for part in parts], options)
-    return Conversion(plan, parts, package)
+    return build_package(captured, [_packaged(part, survey, codes) for part in parts], options)
 
 
 def output_steps(graph: Graph) -> tuple[float | None, ...]:

@@ -56,8 +56,8 @@ def convert_model(
         extra={"feature_level": checked.plan.level, "output_steps": list(output_steps(checked.survey.graph))},
     )
     progress.stage("packaging")
-    made = convert(checked.captured, checked.survey, checked.plan, FactsByName(checked.registry), options)
-    save_package(made.package, output, form=form, inputs=sources)
+    package = convert(checked.captured, checked.survey, checked.lowered, FactsByName(checked.registry), options)
+    save_package(package, output, form=form, inputs=sources)
     report = replace(checked.report, artifact=str(output))
     if not verify:
         return Converted(output, report, None)
