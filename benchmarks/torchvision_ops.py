@@ -21,6 +21,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from analyzer.canonical import op_name
 from analyzer.operations import operation_of
+from analyzer.torchscript import quantized_as_on_phones
 from nnapi_check import registry
 
 _VIDEO = ("r3d", "mc3", "r2plus1d", "s3d", "mvit", "swin3d")
@@ -40,14 +41,13 @@ class _Detector(torch.nn.Module):
         return tuple(self.detector([photo])[0].values())
 
 
+@quantized_as_on_phones()
 def ops_of(name: str) -> set[str]:
     """The names of all ops in a model's trace, and in its exported program where PyTorch can export it."""
     is_quantized = name.startswith("quantized_")
     options: dict[str, object] = {"quantize": True} if is_quantized else {}
     if any(word in name for word in _BACKBONES):
         options = {"weights_backbone": None}
-    if is_quantized:
-        torch.backends.quantized.engine = "qnnpack"
     module = models.get_model(name, weights=None, **options).eval()
     is_detector = any(word in name for word in _DETECTORS)
     photo = torch.rand(3, 320, 328) if is_detector else torch.rand(1, 3, 299, 299)
