@@ -14,7 +14,7 @@ import torch
 
 from analyzer.drafts import Draft, ObjectAttribute
 from analyzer.graph import Literal, Parameter
-from analyzer.operations import Operation
+from analyzer.operations import Operation, OpError
 from analyzer.tensor_types import tensor_type
 from analyzer.window_rules import Arguments, Rule, convolved, meta, transpose_convolved
 
@@ -133,13 +133,17 @@ def _part(packed: ObjectAttribute, name: str, tensor: torch.Tensor) -> Draft:
 
 
 def packed_result(operation: Operation, arguments: Arguments, unpacked: Unpacked) -> torch.Tensor | None:
-    """What an op with packed parameters returns, without its elements; None where that is not known."""
+    """What an op with packed parameters returns, without its elements; None where that is not known.
+
+    Raises ``OpError`` where the input's shape does not fit the weight's.
+    """
     x = arguments["input"]
     if not isinstance(x, Draft) or x.tensor is None:
         return None
     shape = _result_shape(operation, x.tensor, unpacked)
     if shape is None:
-        return None
+        given, weight = tuple(x.tensor.shape), tuple(unpacked.weight.shape)
+        raise OpError(f"an input of shape {given} does not fit a weight of shape {weight}")
     if operation.name.endswith("_dynamic"):
         return meta(shape, torch.float32)
     scale, zero_point = arguments.get("output_scale"), arguments.get("output_zero_point")

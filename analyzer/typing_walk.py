@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import NoReturn
 
 import torch
 
@@ -237,8 +238,10 @@ class TypingWalk:
     def _refuse_shapes(self, node: torch._C.Node, operation: Operation, items: Sequence[object]) -> None:
         """Raise where the op surely comes to be run, and a run fails with tensors of these types."""
         reason = failure(operation, items) if not self.depth else None
-        if reason is None:
-            return
+        if reason is not None:
+            self._refuse(node, operation, items, reason)
+
+    def _refuse(self, node: torch._C.Node, operation: Operation, items: Sequence[object], reason: str) -> NoReturn:
         place = self.position(node, plain_arguments(operation, items))
         raise InputError(
             f"The model fails with {self.inputs_text} in {op_name(operation)} at {place}: {reason.rstrip('.')}; "
@@ -253,7 +256,12 @@ class TypingWalk:
         packed: tuple[dict[str, object], Unpacked],
     ) -> NodeDraft:
         arguments, unpacked = packed
-        result = packed_result(operation, arguments, unpacked)
+        try:
+            result = packed_result(operation, arguments, unpacked)
+        except OpError as error:
+            if not self.depth:
+                self._refuse(node, operation, items, str(error))
+            result = None
         if result is None:
             return self._opaque(node, items, "its output cannot be typed")
         output = Draft(node.output(), tensor_type(result), result, None, is_constant=False)

@@ -9,6 +9,7 @@ from torch import nn
 from torch.ao import quantization
 
 from analyzer.capture import Captured, capture
+from analyzer.errors import InputError
 from analyzer.graph import ElementType, Node, NotQuantized, Parameter, PerChannel, PerTensor, Ref, TensorType
 from analyzer.input_spec import parse_input_spec
 from tests.analyzer.torch_models import computed_types, scripted_file, traced_file
@@ -154,6 +155,20 @@ def test_scripted_and_traced_files_give_the_same_ops(module: nn.Module, tmp_path
     scripted = capture(scripted_file(tmp_path, module), [parse_input_spec("f32[1,3,7,9]")], weights=False)
 
     assert [node.op for node in scripted.graph.nodes()] == [node.op for node in traced(tmp_path, module).graph.nodes()]
+
+
+@pytest.mark.parametrize(
+    ("shape", "words"),
+    [
+        ("f32[1,3,1,9]", r"quantized\.linear.*an input of shape \(1, \d+\) does not fit a weight of shape \(5, 160\)"),
+        ("f32[1,2,7,9]", r"quantized\.conv2d_relu.*\(1, 2, 7, 9\) does not fit a weight of shape \(4, 3, 3, 2\)"),
+    ],
+)
+def test_inputs_that_a_quantized_op_cannot_take_are_refused(
+    shape: str, words: str, module: nn.Module, tmp_path: Path
+) -> None:
+    with pytest.raises(InputError, match=rf"The model fails with .*{words}; pass inputs of shapes that it accepts"):
+        capture(scripted_file(tmp_path, module), [parse_input_spec(shape)], weights=False)
 
 
 def test_a_quantized_input_is_taken(tmp_path: Path) -> None:
