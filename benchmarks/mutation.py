@@ -309,7 +309,8 @@ _jury: Jury | None = None
 
 
 def _fate_of(mutant: Mutant) -> Fate:
-    assert _jury is not None  # noqa: S101  # Set before the process was forked.
+    if _jury is None:
+        raise RuntimeError("the jury was not set before this process was forked")
     return _jury.fate_of(mutant)
 
 
