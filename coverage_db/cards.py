@@ -6,18 +6,21 @@ and ``coverage_db/reasons.toml``. Level, types, ranks and signatures are NNAPI's
 
 from __future__ import annotations
 
-import tomllib
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
 
+from coverage_db.card_text import CardTable, mapping, read_toml
 from coverage_db.checks import CardError, Check, ConstantOrTuple, parse_check
 from coverage_db.spec import OperandType
 
 HOME = Path(__file__).parent
 SHARED = "requirements"
 """The table of a family's file that holds the requirements which its cards name by id."""
+
+IN_PLACE = "in-place"
+"""The table of a family's file that pairs ops which write in place with those that return what they write."""
 
 
 class Layout(Enum):
@@ -157,22 +160,47 @@ class Reason:
 
 
 def load_cards(directory: Path = HOME / "ops") -> dict[str, Card]:
-    """Read every card of every family, by op."""
+    """Read every card of every family, by op, in order of the families."""
     cards: dict[str, Card] = {}
+    in_place: list[tuple[str, str, object]] = []
     for path in sorted(directory.glob("*.toml")):
         tables = read_toml(path)
         shared = _parse_shared(tables.pop(SHARED, {}), path.name)
+        pairs = mapping(tables.pop(IN_PLACE, {}), path.name)
+        in_place += [(path.stem, op, functional) for op, functional in pairs.items()]
         for op, raw in tables.items():
-            if op in cards:
-                raise CardError(f"{path.name}: {op} has a card in {cards[op].family}.toml already")
-            cards[op] = parse_card(op, path.stem, raw, shared)
-    return cards
+            _add(cards, parse_card(op, path.stem, raw, shared))
+    for family, op, functional in in_place:
+        if functional not in cards:
+            raise CardError(f"{family}.toml: {op} writes what {functional!r} returns, which has no card")
+        _add(cards, _in_place_card(op, family, cards[str(functional)]))
+    return dict(sorted(cards.items(), key=lambda item: item[1].family))
+
+
+def _add(cards: dict[str, Card], card: Card) -> None:
+    if card.op in cards:
+        raise CardError(f"{card.family}.toml: {card.op} has a card in {cards[card.op].family}.toml already")
+    cards[card.op] = card
+
+
+def _in_place_card(op: str, family: str, functional: Card) -> Card:
+    """The card of an op that writes into its input what another op returns: reading a model replaces it by that."""
+    words = functional.summary
+    name = functional.op.rpartition(".")[0]
+    return Card(
+        op=op,
+        family=family,
+        summary=f"In place: {words if words[:2].isupper() else words[0].lower() + words[1:]}",
+        becomes=(functional.op,),
+        when="nothing else reads what it overwrites",
+        fix=f"Use {name}, which returns a new tensor.",
+    )
 
 
 def _parse_shared(raw: object, where: str) -> dict[str, Requirement]:
     found: dict[str, Requirement] = {}
-    for id_, table in _mapping(raw, where).items():
-        found[id_] = _parse_requirement({"id": id_, **_mapping(table, f"{where}, {id_}")}, where, {})
+    for id_, table in mapping(raw, where).items():
+        found[id_] = _parse_requirement({"id": id_, **mapping(table, f"{where}, {id_}")}, where, {})
     return found
 
 
@@ -181,7 +209,7 @@ def parse_card(op: str, family: str, raw: object, shared: Mapping[str, Requireme
 
     What the card itself requires holds for each of its ways, before the way's own requirements.
     """
-    table = _Table(raw, f"{family}.toml: {op}")
+    table = CardTable(raw, f"{family}.toml: {op}")
     common = tuple(_parse_requirement(part, table.where, shared) for part in table.items("requires"))
     card = Card(
         op=op,
@@ -204,7 +232,7 @@ def parse_card(op: str, family: str, raw: object, shared: Mapping[str, Requireme
 
 
 def _parse_way(raw: object, where: str, common: tuple[Requirement, ...], shared: Mapping[str, Requirement]) -> Way:
-    table = _Table(raw, where)
+    table = CardTable(raw, where)
     name = table.text("name")
     table.where = where = f"{where}, way {name}"
     layout = table.optional_text("layout") or "torch"
@@ -232,7 +260,7 @@ def _parse_way(raw: object, where: str, common: tuple[Requirement, ...], shared:
 def _parse_emission(raw: object, where: str) -> Emission:
     if isinstance(raw, str):
         return Emission(raw)
-    table = _Table(raw, f"{where}, emits")
+    table = CardTable(raw, f"{where}, emits")
     emission = Emission(
         operation=table.text("operation"),
         of=table.optional_text("of") or "",
@@ -257,7 +285,7 @@ def _parse_requirement(raw: object, where: str, shared: Mapping[str, Requirement
         if raw not in shared:
             raise CardError(f"{where}: this family shares no requirement {raw!r}; it has {sorted(shared)}")
         return shared[raw]
-    table = _Table(raw, f"{where}, requires")
+    table = CardTable(raw, f"{where}, requires")
     id_ = table.text("id")
     table.where = where = f"{where}, requirement {id_}"
     requirement = Requirement(
@@ -273,11 +301,11 @@ def _parse_requirement(raw: object, where: str, shared: Mapping[str, Requirement
 
 
 def _parse_example(raw: object, where: str) -> Example:
-    table = _Table(raw, f"{where}, examples")
+    table = CardTable(raw, f"{where}, examples")
     name = table.text("name")
     expect = table.optional_text("expect")
     reads = table.whole_numbers("reads")
-    args = tuple((key, _argument(value)) for key, value in _mapping(table.take("args", {}), where).items())
+    args = tuple((key, _argument(value)) for key, value in mapping(table.take("args", {}), where).items())
     tensors: list[tuple[str, str | tuple[str, ...]]] = []
     for key, value in table.rest().items():
         if isinstance(value, str):
@@ -303,7 +331,7 @@ def load_differences(path: Path = HOME / "differences.toml") -> dict[str, Differ
     """Read the differences, by id."""
     found: dict[str, Difference] = {}
     for id_, raw in read_toml(path).items():
-        table = _Table(raw, f"{path.name}: {id_}")
+        table = CardTable(raw, f"{path.name}: {id_}")
         found[id_] = Difference(
             id=id_,
             title=table.text("title"),
@@ -322,77 +350,7 @@ def load_reasons(path: Path = HOME / "reasons.toml") -> dict[str, Reason]:
     """Read the reason codes, by code."""
     found: dict[str, Reason] = {}
     for code, raw in read_toml(path).items():
-        table = _Table(raw, f"{path.name}: {code}")
+        table = CardTable(raw, f"{path.name}: {code}")
         found[code] = Reason(code, *(table.text(key) for key in ("kind", "title", "explanation", "fix")))
         table.close()
     return found
-
-
-def read_toml(path: Path) -> dict[str, object]:
-    """Read a TOML file; what is wrong with it is said with the file's name and line."""
-    try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
-    except tomllib.TOMLDecodeError as error:
-        raise CardError(f"{path}: {error}") from error
-
-
-def _mapping(raw: object, where: str) -> Mapping[str, object]:
-    if not isinstance(raw, Mapping):
-        raise CardError(f"{where}: a table was wanted, found {raw!r}")
-    return raw
-
-
-class _Table:
-    """A TOML table whose keys are taken one by one, so that what is left over is an error."""
-
-    def __init__(self, raw: object, where: str) -> None:
-        self.where = where
-        self._left = dict(_mapping(raw, where))
-
-    def take(self, key: str, default: object = None) -> object:
-        return self._left.pop(key, default)
-
-    def text(self, key: str) -> str:
-        value = self._left.pop(key, None)
-        if not isinstance(value, str) or not value.strip():
-            raise CardError(f"{self.where}: `{key}` must be a text, found {value!r}")
-        return " ".join(value.split())
-
-    def optional_text(self, key: str) -> str | None:
-        return self.text(key) if key in self._left else None
-
-    def optional_int(self, key: str) -> int | None:
-        value = self._left.pop(key, None)
-        if value is not None and (not isinstance(value, int) or isinstance(value, bool)):
-            raise CardError(f"{self.where}: `{key}` must be a whole number, found {value!r}")
-        return value
-
-    def items(self, key: str) -> list[object]:
-        value = self._left.pop(key, [])
-        if not isinstance(value, list):
-            raise CardError(f"{self.where}: `{key}` must be a list, found {value!r}")
-        return value
-
-    def texts(self, key: str) -> tuple[str, ...]:
-        values = self.items(key)
-        if not all(isinstance(value, str) for value in values):
-            raise CardError(f"{self.where}: `{key}` must be a list of texts, found {values!r}")
-        return tuple(str(value) for value in values)
-
-    def whole_numbers(self, key: str) -> tuple[int, ...]:
-        values = self.items(key)
-        if not all(isinstance(value, int) and not isinstance(value, bool) for value in values):
-            raise CardError(f"{self.where}: `{key}` must be a list of whole numbers, found {values!r}")
-        return tuple(value for value in values if isinstance(value, int))
-
-    def tables(self, key: str) -> Iterator[Mapping[str, object]]:
-        for value in self.items(key):
-            yield _mapping(value, f"{self.where}, {key}")
-
-    def rest(self) -> dict[str, object]:
-        left, self._left = self._left, {}
-        return left
-
-    def close(self) -> None:
-        if self._left:
-            raise CardError(f"{self.where}: unknown keys {', '.join(sorted(self._left))}")

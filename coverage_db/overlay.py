@@ -14,7 +14,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from coverage_db.cards import Card, Requirement, parse_card, read_toml
+from coverage_db.card_text import read_toml
+from coverage_db.cards import Card, Requirement, parse_card
 from coverage_db.checks import CardError
 from coverage_db.header_import.toml_text import blocks, value_span
 from coverage_db.queries import Registry, UnknownNameError

@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from analyzer.errors import InputError
-from coverage_db.cards import read_toml
+from coverage_db.card_text import read_toml
 from coverage_db.checks import CardError
 
 NAME = "nnapi-check.toml"

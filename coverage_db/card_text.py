@@ -1,0 +1,90 @@
+"""Cards' TOML files as tables whose keys are taken one by one, so that what is left over is an error."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+from coverage_db.checks import CardError
+
+
+def read_toml(path: Path) -> dict[str, object]:
+    """Read a TOML file; what is wrong with it is said with the file's name and line."""
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except tomllib.TOMLDecodeError as error:
+        raise CardError(f"{path}: {error}") from error
+
+
+def mapping(raw: object, where: str) -> Mapping[str, object]:
+    """What must be a table. Raises ``CardError``, as everything here does, and says where."""
+    if not isinstance(raw, Mapping):
+        raise CardError(f"{where}: a table was wanted, found {raw!r}")
+    return raw
+
+
+class CardTable:
+    """A TOML table whose keys are taken one by one, so that what is left over is an error."""
+
+    def __init__(self, raw: object, where: str) -> None:
+        self.where = where
+        self._left = dict(mapping(raw, where))
+
+    def take(self, key: str, default: object = None) -> object:
+        """Whatever a key has."""
+        return self._left.pop(key, default)
+
+    def text(self, key: str) -> str:
+        """A text that must be there, on one line."""
+        value = self._left.pop(key, None)
+        if not isinstance(value, str) or not value.strip():
+            raise CardError(f"{self.where}: `{key}` must be a text, found {value!r}")
+        return " ".join(value.split())
+
+    def optional_text(self, key: str) -> str | None:
+        """A text, or None where there is none."""
+        return self.text(key) if key in self._left else None
+
+    def optional_int(self, key: str) -> int | None:
+        """A whole number, or None where there is none."""
+        value = self._left.pop(key, None)
+        if value is not None and (not isinstance(value, int) or isinstance(value, bool)):
+            raise CardError(f"{self.where}: `{key}` must be a whole number, found {value!r}")
+        return value
+
+    def items(self, key: str) -> list[object]:
+        """A list of anything; empty where there is none."""
+        value = self._left.pop(key, [])
+        if not isinstance(value, list):
+            raise CardError(f"{self.where}: `{key}` must be a list, found {value!r}")
+        return value
+
+    def texts(self, key: str) -> tuple[str, ...]:
+        """A list of texts; empty where there is none."""
+        values = self.items(key)
+        if not all(isinstance(value, str) for value in values):
+            raise CardError(f"{self.where}: `{key}` must be a list of texts, found {values!r}")
+        return tuple(str(value) for value in values)
+
+    def whole_numbers(self, key: str) -> tuple[int, ...]:
+        """A list of whole numbers; empty where there is none."""
+        values = self.items(key)
+        if not all(isinstance(value, int) and not isinstance(value, bool) for value in values):
+            raise CardError(f"{self.where}: `{key}` must be a list of whole numbers, found {values!r}")
+        return tuple(value for value in values if isinstance(value, int))
+
+    def tables(self, key: str) -> Iterator[Mapping[str, object]]:
+        """A list of tables; empty where there is none."""
+        for value in self.items(key):
+            yield mapping(value, f"{self.where}, {key}")
+
+    def rest(self) -> dict[str, object]:
+        """All keys that are left."""
+        left, self._left = self._left, {}
+        return left
+
+    def close(self) -> None:
+        """Refuse what is left."""
+        if self._left:
+            raise CardError(f"{self.where}: unknown keys {', '.join(sorted(self._left))}")
