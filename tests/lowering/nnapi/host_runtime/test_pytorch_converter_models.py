@@ -12,6 +12,7 @@ import torchvision
 from torch import nn
 from torch.ao import quantization
 
+from benchmarks.interpreter import Bottleneck
 from lowering.nnapi.host_runtime.runtime import HostRuntime
 from tests.lowering.nnapi.host_runtime.pytorch_converter import (
     as_nhwc,
@@ -37,16 +38,6 @@ def qnnpack() -> Iterator[None]:
     torch.backends.quantized.engine = "qnnpack"
     yield
     torch.backends.quantized.engine = before
-
-
-class Bottleneck(torchvision.models.resnet.Bottleneck):  # type: ignore[misc]  # torchvision has no types.
-    """ResNet's block without an addition in place, which the converter does not know."""
-
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
-        out = torch.relu(self.bn1(self.conv1(x)))
-        out = torch.relu(self.bn2(self.conv2(out)))
-        shortcut = x if self.downsample is None else self.downsample(x)
-        return torch.relu(self.bn3(self.conv3(out)) + shortcut)
 
 
 def with_statistics(net: nn.Module) -> nn.Module:
