@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from coverage_db.errors import UserError
 
-class InputError(Exception):
+
+class InputError(UserError):
     """The file, the module or the options given cannot be used; the message says what to do instead."""

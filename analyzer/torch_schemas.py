@@ -9,11 +9,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from coverage_db.errors import UserError
+
 SCHEMAS_FILE = Path(__file__).parent / "torch_schemas.txt"
 _HEADING = "# Schemas of the Core ATen set and of every op with a card, as PyTorch {version} has them."
 
 
-class SchemaListError(Exception):
+class SchemaListError(UserError):
     """The list cannot be read or written."""
 
 

@@ -20,11 +20,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import Enum
 
+from coverage_db.errors import UserError
+
 Constant = bool | int | float | str
 ConstantOrTuple = Constant | tuple[Constant, ...]
 
 
-class CardError(Exception):
+class CardError(UserError):
     """A card is malformed: the message names the file, the op and the key, what was found and what was wanted."""
 
 

@@ -24,12 +24,13 @@ from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
 
+from coverage_db.errors import UserError
 from coverage_db.spec import OperandType
 
 SCHEMA_VERSION = 1
 
 
-class DeviceProfileError(Exception):
+class DeviceProfileError(UserError):
     """A device profile is malformed. The message names the file and the place in it."""
 
 

@@ -6,13 +6,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from coverage_db.errors import UserError
 from coverage_db.spec import ApiLevel, Level
 from coverage_db.text import Table, read_tables
 
 LEVELS_FILE = Path(__file__).parent / "nnapi" / "levels.toml"
 
 
-class LevelError(Exception):
+class LevelError(UserError):
     """An API level or feature level that NNAPI does not have, or that nothing is known of."""
 
 

@@ -17,6 +17,7 @@ from pathlib import Path
 from coverage_db.card_text import read_toml
 from coverage_db.cards import Card, Requirement, parse_card
 from coverage_db.checks import CardError
+from coverage_db.errors import UserError
 from coverage_db.header_import.toml_text import blocks, value_span
 from coverage_db.queries import Registry, UnknownNameError
 
@@ -24,7 +25,7 @@ _KEYS = ("summary", "gap", "unwritten", "without", "requires", "fix", "source")
 _OF_CARD = ("ways", "emits", "layout", "examples", "bound", "differences")
 
 
-class OverlayError(Exception):
+class OverlayError(UserError):
     """An overlay is malformed or contradicts the registry. The message names the file and the line."""
 
 

@@ -20,6 +20,7 @@ from coverage_db.cache import (
 )
 from coverage_db.cards import Card, Difference, Reason
 from coverage_db.documents import DocumentFormat
+from coverage_db.errors import UserError
 from coverage_db.registry_key import RegistryKey, key_of, layout_key
 from coverage_db.spec import Level, OperationFacts, Target, TypeFacts
 from coverage_db.status import RegistryStatus, read_status
@@ -48,7 +49,7 @@ _WORDS: dict[type, str] = {
 TEXT_DIRECTORY = Path(__file__).parent
 
 
-class RegistryError(Exception):
+class RegistryError(UserError):
     """A database is not one of this registry, or was built by another version of it."""
 
 

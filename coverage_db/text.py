@@ -9,12 +9,14 @@ from enum import Enum, IntEnum
 from pathlib import Path
 from typing import TypeVar
 
+from coverage_db.errors import UserError
+
 E = TypeVar("E", bound=Enum)
 
 Number = int | float | bool
 
 
-class TextError(Exception):
+class TextError(UserError):
     """The registry's text is malformed. Names the file, the entry in it, and the key."""
 
     def __init__(self, path: Path, entry: str, key: str, problem: str) -> None:

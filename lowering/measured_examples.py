@@ -8,10 +8,12 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
+from coverage_db.errors import UserError
+
 FORMAT = "nnapi-check example errors 1"
 
 
-class MeasurementsError(Exception):
+class MeasurementsError(UserError):
     """A file does not hold measured errors, or cannot be read or written."""
 
 

@@ -6,6 +6,9 @@
     report.readiness, report.score, report.blockers
     nnapi_check.convert("model.pt", "model_nnapi.pt", api_level=29)
 
+What a caller can mend is raised as a ``UserError``: a file or module that cannot be used (``InputError``), a level that
+does not exist (``LevelError``). A fault of nnapi-check itself is raised as an ``InternalError``.
+
 PyTorch is imported by the first call that needs it, not by this module.
 """
 
@@ -16,7 +19,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from analyzer.errors import InputError
+from coverage_db.errors import UserError
 from coverage_db.levels import LevelError
+from nnapi_check.faults import InternalError, faults_told
 
 if TYPE_CHECKING:
     import torch
@@ -28,7 +33,7 @@ if TYPE_CHECKING:
     Model = str | Path | torch.nn.Module
     Inputs = Sequence[torch.Tensor] | Sequence[InputSpec] | Sequence[str]
 
-__all__ = ["InputError", "LevelError", "check", "convert", "registry", "verify"]
+__all__ = ["InputError", "InternalError", "LevelError", "UserError", "check", "convert", "registry", "verify"]
 
 
 def check(
@@ -50,13 +55,14 @@ def check(
     ``api_level`` (Android's) and ``feature_level`` (NNAPI's own) is given. ``overlay`` is a file of cards to lay over
     the registry, ``device`` the profile of a device, as ``--registry`` and ``--device`` of the command line take them.
     Raises ``InputError`` or ``LevelError``, and for what is wrong in these files ``OverlayError``
-    (``coverage_db.overlay``) or ``DeviceProfileError`` (``coverage_db.device_profile``).
+    (``coverage_db.overlay``) or ``DeviceProfileError`` (``coverage_db.device_profile``), all of them ``UserError``.
     """
     from nnapi_check.pipeline import Request, check_model
     from nnapi_check.progress import Progress
 
     request = Request(api_level, feature_level, min_score, requires_ready, allow_pickle, _path(overlay), _path(device))
-    return check_model(_model(model), _inputs(inputs), request, Progress(is_quiet=True)).report
+    with faults_told():
+        return check_model(_model(model), _inputs(inputs), request, Progress(is_quiet=True)).report
 
 
 def convert(
@@ -87,17 +93,18 @@ def convert(
     from nnapi_check.pipeline import Request
     from nnapi_check.progress import Progress
 
-    return convert_model(
-        _model(model),
-        _inputs(inputs),
-        Path(output),
-        Request(api_level, feature_level, min_score, requires_ready, allow_pickle, _path(overlay), _path(device)),
-        Progress(is_quiet=True),
-        form=Form.LITE if lite else Form.FULL,
-        bundle_input=bundle_input,
-        verify=verify,
-        with_layers=layers,
-    ).report
+    with faults_told():
+        return convert_model(
+            _model(model),
+            _inputs(inputs),
+            Path(output),
+            Request(api_level, feature_level, min_score, requires_ready, allow_pickle, _path(overlay), _path(device)),
+            Progress(is_quiet=True),
+            form=Form.LITE if lite else Form.FULL,
+            bundle_input=bundle_input,
+            verify=verify,
+            with_layers=layers,
+        ).report
 
 
 def verify(
@@ -112,14 +119,15 @@ def verify(
     from nnapi_check.conversion import verify_file
     from nnapi_check.progress import Progress
 
-    return verify_file(
-        Path(output),
-        _model(against),
-        _inputs(inputs),
-        Progress(is_quiet=True),
-        with_layers=layers,
-        allow_pickle=allow_pickle,
-    )
+    with faults_told():
+        return verify_file(
+            Path(output),
+            _model(against),
+            _inputs(inputs),
+            Progress(is_quiet=True),
+            with_layers=layers,
+            allow_pickle=allow_pickle,
+        )
 
 
 def registry() -> Registry:
@@ -134,7 +142,15 @@ def _path(file: str | Path | None) -> Path | None:
 
 
 def _model(model: Model) -> Path | torch.nn.Module:
-    return Path(model) if isinstance(model, str) else model
+    import torch
+
+    match model:
+        case str():
+            return Path(model)
+        case Path() | torch.nn.Module():
+            return model
+        case _:
+            raise InputError(f"A model is a file or a module, not {type(model).__name__}.")
 
 
 def _inputs(inputs: Inputs | None) -> Sequence[torch.Tensor] | Sequence[InputSpec] | None:

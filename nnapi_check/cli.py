@@ -6,15 +6,14 @@ import sys
 from pathlib import Path
 
 import click
-from click_default_group import DefaultGroup
 
 from coverage_db.levels import level_spans
-from nnapi_check.errors import guarded
+from nnapi_check.errors import FrontDoor, with_debug
 from nnapi_check.registry_commands import db, explain, ops
 from nnapi_check.site_command import site
 
 
-@click.group(cls=DefaultGroup, default="check", default_if_no_args=False)
+@click.group(cls=FrontDoor, default="check", default_if_no_args=False)
 @click.version_option(package_name="nnapi-check")
 def main() -> None:
     """Will this PyTorch model run on Android's Neural Networks API, and if not, why not?
@@ -31,8 +30,8 @@ def main() -> None:
     Every command has its own --help.
 
     Exit codes: 0 the gate is passed, 1 it is not, 2 the input or the call is
-    wrong. What is wrong is told in one sentence on the error stream; the
-    standard output holds the result and nothing else.
+    wrong, or nnapi-check itself is. What is wrong is told in one sentence on
+    the error stream; the standard output holds the result and nothing else.
     """
 
 
@@ -136,12 +135,9 @@ def check(model: Path, html: Path | None, form: str, **options: object) -> None:
       2  the file or the call is wrong
     """
 
-    def run() -> int:
-        from nnapi_check import model_commands
+    from nnapi_check import model_commands
 
-        return model_commands.check(model, html, form, options)
-
-    sys.exit(guarded(run))
+    sys.exit(model_commands.check(model, html, form, options))
 
 
 @main.command()
@@ -169,12 +165,9 @@ def convert(model: Path, html: Path | None, form: str, **options: object) -> Non
       2  the file or the call is wrong, or OUT cannot be written
     """
 
-    def run() -> int:
-        from nnapi_check import model_commands
+    from nnapi_check import model_commands
 
-        return model_commands.convert(model, html, form, options)
-
-    sys.exit(guarded(run))
+    sys.exit(model_commands.convert(model, html, form, options))
 
 
 @main.command()
@@ -195,16 +188,13 @@ def verify(output: Path, against: Path, form: str, **options: object) -> None:
     \b
     Exit codes
       0  every output is within tolerance
-      1  an output is not, or OUT does not run
-      2  a file or the call is wrong
+      1  an output is not
+      2  a file or the call is wrong, or OUT does not run
     """
 
-    def run() -> int:
-        from nnapi_check import model_commands
+    from nnapi_check import model_commands
 
-        return model_commands.verify(output, against, form, options)
-
-    sys.exit(guarded(run))
+    sys.exit(model_commands.verify(output, against, form, options))
 
 
 @main.command()
@@ -225,18 +215,16 @@ def inspect(file: Path, part: int | None, form: str) -> None:
       2  the file holds no NNAPI model, or the call is wrong
     """
 
-    def run() -> int:
-        from nnapi_check import inspect_command
+    from nnapi_check import inspect_command
 
-        return inspect_command.inspect(file, part, form)
-
-    sys.exit(guarded(run))
+    sys.exit(inspect_command.inspect(file, part, form))
 
 
 main.add_command(ops)
 main.add_command(explain)
 main.add_command(db)
 db.add_command(site)
+with_debug(main)
 
 
 if __name__ == "__main__":

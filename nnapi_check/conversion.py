@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from analyzer.capture import capture
+from analyzer.errors import InputError
 from analyzer.survey import survey
 from analyzer.torchscript import quantized_as_on_phones
 from coverage_db.queries import open_registry
@@ -98,12 +99,18 @@ def verify_file(
     found = survey(rewritten(captured), registry, registry.target(TARGET))
     level = manifest.extra.get("feature_level") if manifest is not None else None
     progress.stage("verifying")
-    verification = verify_artifact(
-        output,
-        against,
-        captured.example_inputs,
-        level=level if isinstance(level, int) else 8,
-        facts=FactsByName(registry),
-        with_layers=with_layers,
-    )
+    try:
+        verification = verify_artifact(
+            output,
+            against,
+            captured.example_inputs,
+            level=level if isinstance(level, int) else 8,
+            facts=FactsByName(registry),
+            with_layers=with_layers,
+        )
+    except VerifyError as error:
+        # The file may be damaged, or made by others, so that this is no fault of ours for certain.
+        raise InputError(
+            f"{error}; convert the model again, and report it with the model if that does not help."
+        ) from error
     return verification_view(verification, found)

@@ -4,21 +4,15 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TypeVar
 
 import click
 
-from analyzer.torch_schemas import SchemaListError
-from coverage_db.checks import CardError
-from coverage_db.errors import BuildError
-from coverage_db.levels import LevelError, check_feature_level
-from coverage_db.queries import Registry, RegistryError, open_registry
-from coverage_db.text import TextError
+from coverage_db.levels import check_feature_level
+from coverage_db.queries import open_registry
+from nnapi_check.errors import say
 from nnapi_check.json_text import json_text
-
-T = TypeVar("T")
 
 _format = click.option(
     "--format",
@@ -31,15 +25,6 @@ _format = click.option(
 _level = click.option(
     "--feature-level", type=click.IntRange(min=1), metavar="N", help="Only what this feature level has."
 )
-
-
-def _read(question: Callable[[Registry], T]) -> T:
-    """Ask the registry; what is wrong with the call or its files becomes one sentence and exit code 2."""
-    try:
-        return question(open_registry())
-    except (RegistryError, CardError, TextError, BuildError, LevelError, SchemaListError, OSError) as error:
-        click.echo(f"nnapi-check: {' '.join(str(error).split())}", err=True)
-        sys.exit(2)
 
 
 @click.group()
@@ -66,11 +51,11 @@ def list_ops(status: str | None, nnapi: bool, feature_level: int | None, form: s
     """
     from reports.registry_text import op_rows, operation_rows, rows_text
 
-    rows = _read(operation_rows if nnapi else op_rows)
+    registry = open_registry()
+    rows = (operation_rows if nnapi else op_rows)(registry)
     rows = [row for row in rows if status is None or row.get("status") == status]
     if feature_level is not None:
-        wanted = feature_level
-        _read(lambda registry: check_feature_level(wanted, registry.levels()))
+        check_feature_level(feature_level, registry.levels())
     rows = [row for row in rows if feature_level is None or int(row.get("level") or 99) <= feature_level]
     click.echo(json.dumps(rows, indent=2) if form == "json" else rows_text(rows))
 
@@ -86,10 +71,11 @@ def search_ops(words: Sequence[str], form: str) -> None:
     from reports.registry_text import op_rows, operation_rows, rows_text
 
     wanted = [word.lower() for word in words]
-    rows = _read(lambda registry: [*op_rows(registry), *operation_rows(registry)])
+    registry = open_registry()
+    rows = [*op_rows(registry), *operation_rows(registry)]
     found = [row for row in rows if all(word in " ".join(map(str, row.values())).lower() for word in wanted)]
     if not found:
-        click.echo(f"nnapi-check: nothing is named or described by {' '.join(words)!r}.", err=True)
+        say(f"nothing is named or described by {' '.join(words)!r}.")
         sys.exit(1)
     click.echo(json.dumps(found, indent=2) if form == "json" else rows_text(found))
 
@@ -121,7 +107,7 @@ def diff_ops(
     """
     from nnapi_check import diff_command
 
-    changes, title = _read(lambda registry: diff_command.compared(registry, from_api, to_api, from_feature, to_feature))
+    changes, title = diff_command.compared(open_registry(), from_api, to_api, from_feature, to_feature)
     click.echo(diff_command.output(changes, title, form))
 
 
@@ -140,7 +126,7 @@ def explain(id_: str, form: str) -> None:
 def _explain(name: str, form: str) -> None:
     from reports.registry_text import explained
 
-    found = _read(lambda registry: explained(name, registry))
+    found = explained(name, open_registry())
     click.echo(json_text(found.document) if form == "json" else found.text)
 
 
@@ -161,11 +147,8 @@ def build(file: Path) -> None:
     """
     from coverage_db.build import build_database
 
-    def make(_registry: Registry) -> None:
-        build_database(file)
-
-    _read(make)
-    click.echo(f"nnapi-check: wrote {file} ({file.stat().st_size:,} bytes).", err=True)
+    build_database(file)
+    say(f"wrote {file} ({file.stat().st_size:,} bytes).")
 
 
 @db.command("import")
@@ -206,6 +189,6 @@ def status(with_torch: bool, write: bool, form: str) -> None:  # click passes it
     if write and not with_torch:
         raise click.UsageError("--write belongs to --torch: it writes the list of PyTorch's schemas")
     if write:
-        written = _read(status_command.write_list)
-        click.echo(f"nnapi-check: listed {written} ops of the installed PyTorch.", err=True)
-    click.echo(_read(lambda registry: status_command.output(registry, form, with_torch=with_torch)))
+        written = status_command.write_list(open_registry())
+        say(f"listed {written} ops of the installed PyTorch.")
+    click.echo(status_command.output(open_registry(), form, with_torch=with_torch))

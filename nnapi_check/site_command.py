@@ -2,22 +2,18 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 
 import click
 
-from coverage_db.checks import CardError
-from coverage_db.errors import BuildError
-from coverage_db.queries import Registry, RegistryError, open_registry
-from coverage_db.text import TextError
+from coverage_db.queries import Registry, open_registry
 from lowering.measured_examples import (
     NOTHING_MEASURED,
     Measurements,
-    MeasurementsError,
     read_measurements,
     write_measurements,
 )
+from nnapi_check.errors import say
 
 
 @click.command("site")
@@ -40,19 +36,15 @@ def site(folder: Path, measure: bool, file: Path | None) -> None:  # click passe
     A site that is there is replaced when the new one is complete. A DIR that
     holds anything else is refused.
     """
-    from reports.site.folder import SiteError, check_folder, write_site
+    from reports.site.folder import check_folder, write_site
     from reports.site.render import site_files
 
-    try:
-        check_folder(folder)
-        registry = open_registry()
-        found = _measurements(registry, file, is_measuring=measure)
-        written = write_site(site_files(registry, found), folder)
-    except (RegistryError, CardError, TextError, BuildError, MeasurementsError, SiteError, OSError) as error:
-        click.echo(f"nnapi-check: {' '.join(str(error).split())}", err=True)
-        sys.exit(2)
+    check_folder(folder)
+    registry = open_registry()
+    found = _measurements(registry, file, is_measuring=measure)
+    written = write_site(site_files(registry, found), folder)
     size = f"{written.files} files, {written.total_bytes:,} bytes"
-    click.echo(f"nnapi-check: wrote {folder} ({size}); open {folder / 'index.html'}.", err=True)
+    say(f"wrote {folder} ({size}); open {folder / 'index.html'}.")
 
 
 def _measurements(registry: Registry, file: Path | None, *, is_measuring: bool) -> Measurements:

@@ -5,8 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from coverage_db.errors import UserError
 
-class HeaderError(Exception):
+
+class HeaderError(UserError):
     """A document cannot be imported. The message says what was found, what was wanted, and in which line."""
 
 

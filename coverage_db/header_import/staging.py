@@ -17,12 +17,13 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from coverage_db.cache import write_whole
+from coverage_db.errors import UserError
 
 STAGE = ".import"
 _PLAN = "plan.json"
 
 
-class StagingError(Exception):
+class StagingError(UserError):
     """Files cannot be replaced: another import runs, a disk is full, or a file was changed in between."""
 
 

@@ -10,11 +10,13 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
+from coverage_db.errors import UserError
+
 MARKER = "nnapi-check-site.json"
 """The file that tells a site of ours, with the list of its files."""
 
 
-class SiteError(Exception):
+class SiteError(UserError):
     """A site cannot be written, or would replace what is not a site of ours."""
 
 
