@@ -76,9 +76,10 @@ class Requirement:
 
 @dataclass(frozen=True, slots=True)
 class Example:
-    """One call of the op. ``tensors`` are specifications by argument name (``f32[1,2,7,9]``; a trailing ``!`` makes it
-    a constant; a list makes a list of tensors). ``expect`` is the id of the one requirement it breaks, or None.
-    ``reads`` are the numbers of the outputs that are read, where not all of them are."""
+    """One call of the op. ``tensors`` are specifications by argument name: ``f32[1,2,7,9]``; a trailing ``!`` makes it
+    a constant; ``= -0.0, inf, nan`` after it states elements, which are repeated in turn; a list is a list of tensors.
+    ``expect`` is the id of the one requirement it breaks, or None. ``reads`` are the numbers of the outputs that are
+    read, where not all of them are."""
 
     name: str
     tensors: tuple[tuple[str, str | tuple[str, ...]], ...]

@@ -10,17 +10,13 @@ from typing import cast
 import torch
 from torch.jit._recursive import create_script_module
 
-from analyzer.input_spec import parse_input_spec
 from analyzer.quantized_ops import card_name
-from analyzer.tensor_types import random_tensor
 from analyzer.torchscript import quiet
 from coverage_db.cards import Card, Example
 from coverage_db.checks import CardError
 from lowering.composed_examples import OURS, composed_source
-from lowering.packed_parameters import Packing, per_channel
-
-_LEAST_POSITIVE = 0.25
-"""What elements are at least in a tensor that is written with a plus: ``f32[2,3]+``, ``f32[2]+!``."""
+from lowering.example_tensors import parse_example_tensor
+from lowering.packed_parameters import Packing
 
 ABSENT_TENSOR = "none"
 """What stands for a tensor that is left out of a list."""
@@ -35,7 +31,7 @@ class ExampleModule:
 
 
 def example_module(card: Card, example: Example) -> ExampleModule:
-    """Build a module whose forward is the example's one call. Tensors are random, and the same at every call."""
+    """Build a module whose forward is the example's one call. Random tensors are the same at every call."""
     namespace, name, overload = card.op.split(".")
     holder = torch.nn.Module()
     builder = _Builder(holder, dict(example.tensors), dict(example.args), f"{card.op}, example {example.name}")
@@ -113,9 +109,10 @@ class _Builder:
         spec = self._tensors.get(name)
         if spec is None:
             return None
-        if not isinstance(spec, str) or not spec.endswith("!"):
+        written = parse_example_tensor(spec) if isinstance(spec, str) else None
+        if written is None or not written.is_constant:
             raise CardError(f"{self._where}: {name} is packed, so it must be a constant")
-        return self._random(spec)
+        return written.made(self._generator)
 
     def tensor(self, name: str) -> str:
         """What the example's one tensor of this name is called in the module's code."""
@@ -135,8 +132,9 @@ class _Builder:
     def _tensor(self, spec: str, name: str) -> str:
         if spec == ABSENT_TENSOR:
             return "None"
-        tensor = self._random(spec)
-        if not spec.endswith("!"):
+        written = parse_example_tensor(spec)
+        tensor = written.made(self._generator)
+        if not written.is_constant:
             self.inputs.append(tensor)
             self.input_names.append(f"x_{name}")
             return f"x_{name}"
@@ -145,13 +143,6 @@ class _Builder:
         else:
             self._module.register_buffer(f"p_{name}", tensor)
         return f"self.p_{name}"
-
-    def _random(self, spec: str) -> torch.Tensor:
-        plain, _, axis = spec.removesuffix("!").partition("@")
-        tensor = random_tensor(parse_input_spec(plain.removesuffix("+")).type, self._generator)
-        if plain.endswith("+"):
-            tensor = tensor.abs() + _LEAST_POSITIVE
-        return per_channel(tensor, int(axis)) if axis else tensor
 
 
 def _written(value: object) -> str:
