@@ -68,7 +68,7 @@ def unknown_op(node: Node) -> Failure:
         way="",
         found=node.op,
         wanted="an op that the registry has a card for",
-        because="Nothing is known of this op, and nothing is guessed.",
+        because="Nothing is known of this op and nothing is guessed, so PyTorch computes it.",
         fix=f"Write a card for {node.op}, or express it with ops that have one (`nnapi-check ops search`).",
     )
 

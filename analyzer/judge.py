@@ -12,6 +12,7 @@ from typing import Protocol
 from analyzer.failures import Failure, control_flow, no_way, of_the_program, tensor_failures, unknown_op
 from analyzer.graph import Graph, Node, OtherType, Ref, RefList, TensorType
 from analyzer.operand_types import copying_operation, operand_type
+from analyzer.program_ops import is_of_the_program
 from analyzer.quantities import Uses, found_words, holds
 from analyzer.reasons import reason_of
 from coverage_db.cards import Card, Emission, Requirement, Status, Way
@@ -152,9 +153,9 @@ def _without_way(node: Node, status: Status, failure: Failure) -> NodeJudgement:
 
 
 def _has_no_tensor(node: Node, uses: Uses) -> bool:
-    """Whether a node only passes values on (TorchScript's own ``prim`` ops), or has to do with no tensor."""
+    """Whether a node only passes values on, as ops of lists do, or has to do with no tensor."""
     kinds = [uses.graph.values[value].type for value in (*node.inputs(), *node.outputs)]
-    return node.op.startswith("prim.") or all(isinstance(kind, OtherType) for kind in kinds)
+    return is_of_the_program(node.op) or all(isinstance(kind, OtherType) for kind in kinds)
 
 
 def _judge_way(way: Way, node: Node, uses: Uses, knowledge: Knowledge, general: tuple[Failure, ...]) -> WayVerdict:

@@ -44,6 +44,7 @@ def check(
     feature_level: int | None = None,
     min_score: float | None = None,
     requires_ready: bool = False,
+    strict: bool = False,
     allow_pickle: bool = False,
     overlay: str | Path | None = None,
     device: str | Path | None = None,
@@ -52,15 +53,19 @@ def check(
 
     ``model`` is a file, or a module in memory, which is traced unless it is TorchScript already. ``inputs`` are
     tensors, or specifications such as ``"f32[1,3,224,224]"``; None takes those stored with the model. Exactly one of
-    ``api_level`` (Android's) and ``feature_level`` (NNAPI's own) is given. ``overlay`` is a file of cards to lay over
-    the registry, ``device`` the profile of a device, as ``--registry`` and ``--device`` of the command line take them.
+    ``api_level`` (Android's) and ``feature_level`` (NNAPI's own) is given. The gate asks for a part that is worth
+    running on NNAPI; with ``strict`` it also refuses ops of which nothing is known. ``overlay`` is a file of cards to
+    lay over the registry, ``device`` the profile of a device, as ``--registry`` and ``--device`` of the command line
+    take them.
     Raises ``InputError`` or ``LevelError``, and for what is wrong in these files ``OverlayError``
     (``coverage_db.overlay``) or ``DeviceProfileError`` (``coverage_db.device_profile``), all of them ``UserError``.
     """
     from nnapi_check.pipeline import Request, check_model
     from nnapi_check.progress import Progress
 
-    request = Request(api_level, feature_level, min_score, requires_ready, allow_pickle, _path(overlay), _path(device))
+    request = Request(
+        api_level, feature_level, min_score, requires_ready, strict, allow_pickle, _path(overlay), _path(device)
+    )
     with faults_told():
         return check_model(_model(model), _inputs(inputs), request, Progress(is_quiet=True)).report
 
@@ -74,6 +79,7 @@ def convert(
     feature_level: int | None = None,
     min_score: float | None = None,
     requires_ready: bool = False,
+    strict: bool = False,
     allow_pickle: bool = False,
     overlay: str | Path | None = None,
     device: str | Path | None = None,
@@ -98,7 +104,9 @@ def convert(
             _model(model),
             _inputs(inputs),
             Path(output),
-            Request(api_level, feature_level, min_score, requires_ready, allow_pickle, _path(overlay), _path(device)),
+            Request(
+                api_level, feature_level, min_score, requires_ready, strict, allow_pickle, _path(overlay), _path(device)
+            ),
             Progress(is_quiet=True),
             form=Form.LITE if lite else Form.FULL,
             bundle_input=bundle_input,

@@ -61,6 +61,7 @@ _levels = [
     ),
     click.option("--min-score", type=click.FloatRange(0, 100), metavar="X", help="Fail the gate below this score."),
     click.option("--require-ready", is_flag=True, help="Fail the gate unless one NNAPI model holds everything."),
+    click.option("--strict", is_flag=True, help="Fail the gate on an op of which nothing is known."),
     click.option(
         "--registry",
         type=click.Path(path_type=Path),
@@ -125,8 +126,8 @@ def check(model: Path, html: Path | None, form: str, **options: object) -> None:
       not worthwhile       what could run there is too little to pay for the way
       unsupported          no op runs there
 
-    The gate fails on an op of which nothing is known, when no part is worth
-    running, and on what --min-score and --require-ready ask for.
+    The gate fails where no part is worth running on NNAPI, and on what
+    --min-score, --require-ready and --strict ask for.
 
     \b
     Exit codes

@@ -122,6 +122,7 @@ def _request(options: Mapping[str, object]) -> Request:
         else project.feature_level,
         min_score=min_score if isinstance(min_score, float) else project.min_score,
         requires_ready=bool(options["require_ready"]) or project.requires_ready,
+        strict=bool(options["strict"]) or project.strict,
         allow_pickle=bool(options["allow_pickle"]),
         overlay=overlay if isinstance(overlay, Path) else project.registry,
         device=device if isinstance(device, Path) else project.device,

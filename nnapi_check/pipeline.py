@@ -42,6 +42,7 @@ Inputs = Sequence[torch.Tensor] | Sequence[InputSpec]
 class Request:
     """What a user asks for: exactly one of ``api_level`` and ``feature_level``, and the gate to pass.
 
+    A ``strict`` gate refuses ops of which nothing is known.
     ``overlay`` is a file of cards to lay over the registry, ``device`` the profile of a device.
     """
 
@@ -49,6 +50,7 @@ class Request:
     feature_level: int | None = None
     min_score: float | None = None
     requires_ready: bool = False
+    strict: bool = False
     allow_pickle: bool = False
     overlay: Path | None = None
     device: Path | None = None
@@ -99,6 +101,7 @@ def check_model(
         api_level=request.api_level,
         min_score=request.min_score,
         requires_ready=request.requires_ready,
+        is_strict=request.strict,
         notes=notes,
     )
     return Checked(captured, found, plan, lowered, registry, compose(found, plan, lowered, registry, circumstances))

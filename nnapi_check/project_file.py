@@ -9,6 +9,7 @@
     [gate]
     min_score = 90.0
     require_ready = true
+    strict = true
 
 What is passed to a command goes before what the file says.
 """
@@ -28,7 +29,7 @@ NAME = "nnapi-check.toml"
 _KEYS = {
     "": ("registry", "device", "level", "gate"),
     "level": ("api_level", "feature_level"),
-    "gate": ("min_score", "require_ready"),
+    "gate": ("min_score", "require_ready", "strict"),
 }
 
 
@@ -43,6 +44,7 @@ class Project:
     feature_level: int | None = None
     min_score: float | None = None
     requires_ready: bool = False
+    strict: bool = False
 
 
 def find_project(start: Path) -> Project:
@@ -74,6 +76,7 @@ def read_project(path: Path) -> Project:
         feature_level=reader.integer(level, "feature_level"),
         min_score=reader.score(gate, "min_score"),
         requires_ready=reader.flag(gate, "require_ready"),
+        strict=reader.flag(gate, "strict"),
     )
     if found.api_level is not None and found.feature_level is not None:
         raise reader.fail("feature_level", "give api_level or feature_level, not both")

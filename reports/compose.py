@@ -54,6 +54,7 @@ class Circumstances:
     api_level: int | None
     min_score: float | None = None
     requires_ready: bool = False
+    is_strict: bool = False
     notes: tuple[str, ...] = ()
 
 
@@ -275,10 +276,9 @@ def type_words(graph: Graph, value: int) -> str:
 
 def _gate(plan: Plan, circumstances: Circumstances) -> GateView:
     reasons = []
-    unknown = plan.unknown
-    if unknown:
-        ops = ", ".join(sorted({verdict.op for verdict in unknown}))
-        reasons.append(f"Nothing is known of {ops}, and nothing is guessed.")
+    unknown = sorted({verdict.op for verdict in plan.unknown})
+    if circumstances.is_strict and unknown:
+        reasons.append(f"Nothing is known of {', '.join(unknown)}; a strict gate refuses that.")
     if plan.readiness in (Readiness.UNSUPPORTED, Readiness.NOT_WORTHWHILE):
         reasons.append(f"The model is {plan.readiness.value}: no part is worth running on NNAPI.")
     if circumstances.requires_ready and plan.readiness is not Readiness.READY:

@@ -115,6 +115,14 @@ def test_node_without_tensors_is_of_the_program_and_not_unknown() -> None:
     assert [(failure.reason, failure.requirement) for failure in found.failures] == [("NNC702", "program")]
 
 
+@pytest.mark.parametrize("op", ["aten.append.t", "aten.__getitem__.t", "prim.TupleIndex.default"])
+def test_op_that_passes_tensors_on_is_of_the_program_and_not_unknown(op: str) -> None:
+    found = one(op, OtherType("List[Tensor]"), output=tensor())
+
+    assert found.status is Status.CPU
+    assert [(failure.reason, failure.requirement) for failure in found.failures] == [("NNC702", "program")]
+
+
 def test_gap_tells_why() -> None:
     (failure,) = one("t.gap").failures
 

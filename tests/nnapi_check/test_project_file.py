@@ -19,6 +19,7 @@ api_level = 29
 [gate]
 min_score = 90
 require_ready = true
+strict = true
 """
 
 
@@ -34,7 +35,7 @@ def test_reads_every_default(tmp_path: Path) -> None:
     path = written(tmp_path, WHOLE)
 
     assert read_project(path) == Project(
-        path, tmp_path / "cards.toml", tmp_path / "device.json", 29, None, 90.0, requires_ready=True
+        path, tmp_path / "cards.toml", tmp_path / "device.json", 29, None, 90.0, requires_ready=True, strict=True
     )
 
 

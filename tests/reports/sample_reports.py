@@ -47,7 +47,7 @@ UNKNOWN_OP = FailureView(
     way="",
     found="mylib.whiten.default",
     wanted="an op that the registry has a card for",
-    because="Nothing is known of this op, and nothing is guessed.",
+    because="Nothing is known of this op and nothing is guessed, so PyTorch computes it.",
     fix="Write a card for mylib.whiten.default, or express it with ops that have one (`nnapi-check ops search`).",
 )
 
@@ -149,7 +149,7 @@ def mixed_report() -> ModelReport:
         gate=GateView(
             False,
             (
-                "Nothing is known of mylib.whiten.default, and nothing is guessed.",
+                "Nothing is known of mylib.whiten.default; a strict gate refuses that.",
                 "The score is 71.4; at least 90 was asked for.",
             ),
         ),
