@@ -43,6 +43,9 @@ _UNREAD = ("bytecode", "mobile_debug_handles", "extra/", "traced_inputs")
 _LOCAL = struct.Struct("<4s5H3L2H")
 _CENTRAL = struct.Struct("<4s6H3L5H2L")
 _END = struct.Struct("<4s4H2LH")
+_LOCAL_SIGNATURE = b"PK\3\4"
+# Bit 11 of a member's flags: its name is UTF-8.
+_UTF_8 = 0x800
 _SIZES_OF_NAMES = struct.Struct("<HH")
 _VERSION = 20
 # What Python's reader of zip archives raises on damaged ones.
@@ -72,12 +75,34 @@ class Archive:
     def __init__(self, path: Path) -> None:
         try:
             with zipfile.ZipFile(path) as archive:
-                self.members = {info.filename: info for info in archive.infolist()}
+                entries = archive.infolist()
         except _UNREADABLE as error:
             raise zipfile.BadZipFile(str(error)) from error
+        self.members = {info.filename: info for info in entries}
+        if len(self.members) != len(entries):
+            raise zipfile.BadZipFile("two of its members have one name")
         with path.open("rb") as file:
             self._bytes = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
         self.prefix = next(iter(self.members), "").partition("/")[0] + "/"
+        try:
+            self._check_names()
+        except zipfile.BadZipFile:
+            self._bytes.close()
+            raise
+
+    def _check_names(self) -> None:
+        """Raise `zipfile.BadZipFile` where a member has another name in the directory than where it lies.
+
+        A name that was damaged would read as a member that is not there.
+        """
+        for info in self.members.values():
+            name = info.orig_filename.encode("utf-8" if info.flag_bits & _UTF_8 else "cp437")
+            start = info.header_offset + _LOCAL.size
+            if self._bytes[info.header_offset : info.header_offset + 4] != _LOCAL_SIGNATURE or (
+                self._bytes[start : start + len(name)] != name
+                or _SIZES_OF_NAMES.unpack_from(self._bytes, info.header_offset + 26)[0] != len(name)
+            ):
+                raise zipfile.BadZipFile(f"{info.filename} is damaged")
 
     def __enter__(self) -> Archive:
         return self
@@ -110,7 +135,7 @@ class Archive:
                 data = zlib.decompress(data, -zlib.MAX_WBITS)
             except zlib.error as error:
                 raise zipfile.BadZipFile(f"{info.filename} is damaged") from error
-        if zlib.crc32(data) != info.CRC:
+        if len(data) != info.file_size or zlib.crc32(data) != info.CRC:
             raise zipfile.BadZipFile(f"{info.filename} is damaged")
         return data
 
@@ -125,11 +150,10 @@ class _Copy:
     def add(self, name: str, stored: bytes, *, size: int, checksum: int, method: int = zipfile.ZIP_STORED) -> None:
         """Add a member whose ``stored`` bytes stand for ``size`` bytes."""
         text = name.encode()
-        # Bit 11: the name is UTF-8.
-        fields = (_VERSION, 0x800, method, 0, 0, checksum, len(stored), size, len(text), 0)
+        fields = (_VERSION, _UTF_8, method, 0, 0, checksum, len(stored), size, len(text), 0)
         offset = self._data.tell()
         self._directory.append(_CENTRAL.pack(b"PK\1\2", _VERSION, *fields, 0, 0, 0, 0, offset) + text)
-        self._data.write(_LOCAL.pack(b"PK\3\4", *fields) + text + stored)
+        self._data.write(_LOCAL.pack(_LOCAL_SIGNATURE, *fields) + text + stored)
 
     def finish(self) -> io.BytesIO:
         """The whole archive."""

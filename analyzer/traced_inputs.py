@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import pickle
+import zipfile
 from collections import OrderedDict
 from dataclasses import dataclass
 
@@ -25,6 +26,24 @@ _STORAGES: dict[str, torch.dtype] = {
     "ByteStorage": torch.uint8,
     "BoolStorage": torch.bool,
 }
+
+
+class _OtherError(Exception):
+    """An input that is built of more than tensors, of which nothing is read."""
+
+
+# What Python's reader of pickles raises on damaged ones.
+_UNREADABLE = (
+    pickle.UnpicklingError,
+    EOFError,
+    ValueError,
+    TypeError,
+    KeyError,
+    IndexError,
+    AttributeError,
+    OverflowError,
+    MemoryError,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,24 +74,29 @@ class _TypesOnly(pickle.Unpickler):
             return OrderedDict
         if module == "torch" and name in _STORAGES:
             return _STORAGES[name]
-        raise pickle.UnpicklingError(f"{module}.{name} is not part of an example input")
+        raise _OtherError(f"{module}.{name} is not part of an example input")
 
     def persistent_load(self, pid: object) -> object:
         """A storage by its element type."""
         if isinstance(pid, tuple) and len(pid) > 1 and isinstance(pid[1], torch.dtype):
             return _Storage(pid[1])
-        raise pickle.UnpicklingError("not a storage")
+        raise _OtherError("not a storage")
 
 
 def read_traced_inputs(archive: Archive) -> tuple[TensorType, ...] | None:
-    """The types of the inputs that ``forward`` was traced with, or None where the archive keeps none."""
+    """The types of the inputs that ``forward`` was traced with, or None where the archive keeps none.
+
+    Raises `zipfile.BadZipFile` where they are damaged.
+    """
     info = archive.members.get(f"{archive.prefix}traced_inputs.pkl")
     if info is None:
         return None
     try:
         found = _TypesOnly(io.BytesIO(archive.read(info))).load()
-    except (pickle.UnpicklingError, EOFError, ValueError, TypeError, KeyError, IndexError, AttributeError):
+    except _OtherError:
         return None
+    except _UNREADABLE as error:
+        raise zipfile.BadZipFile(f"{info.filename} is damaged") from error
     inputs = found.get("forward") if isinstance(found, dict) else None
     return tuple(_flat(inputs)) if inputs is not None else None
 

@@ -1,3 +1,4 @@
+import io
 import os
 import pickle
 import zipfile
@@ -220,6 +221,39 @@ def test_any_damage_gets_one_sentence_or_none(
 
     assert "\n" not in answer
     assert answer == "5 nodes" or str(path) in answer
+
+
+@pytest.mark.parametrize("field", ["signature", "size", "name", "last of the name", "place"])
+def test_damage_to_the_directory_of_any_member_is_told_as_damage(whole: bytes, field: str, tmp_path: Path) -> None:
+    # Where the fields of an entry begin: https://pkware.cachefly.net/webdocs/casestudies/APPNOTE.TXT, 4.3.12
+    path = tmp_path / "damaged.pt"
+    with zipfile.ZipFile(io.BytesIO(whole)) as archive:
+        entries = [whole.index(b"PK\1\2", archive.start_dir)]
+        for info in archive.infolist():
+            entries.append(entries[-1] + 46 + len(info.filename) + len(info.extra) + len(info.comment))
+    for entry, info in zip(entries, archive.infolist(), strict=False):
+        fields = {"signature": 0, "size": 24, "name": 46, "last of the name": 45 + len(info.filename), "place": 42}
+        damaged = bytearray(whole)
+        damaged[entry + fields[field]] ^= 1
+        path.write_bytes(damaged)
+
+        answer = answer_of(path)
+
+        if not (field == "size" and "/data/" in info.filename):  # A check reads no elements of tensors.
+            assert "damaged" in answer.replace(str(path), ""), (info.filename, answer)
+
+
+@pytest.mark.parametrize("cut", [0, 1, 40, -1])
+def test_damaged_example_inputs_are_told_as_damage(cut: int, tmp_path: Path) -> None:
+    path = traced_file(tmp_path, Small(), torch.rand(1, 3, 7, 9))
+    other = tmp_path / "other.pt"
+    with zipfile.ZipFile(path) as archive, zipfile.ZipFile(other, "w") as out:
+        for name in archive.namelist():
+            is_inputs = name.endswith("traced_inputs.pkl")
+            out.writestr(name, archive.read(name)[:cut] if is_inputs else archive.read(name))
+
+    with pytest.raises(InputError, match=r"traced_inputs\.pkl is damaged"):
+        capture(other, None, weights=False)
 
 
 def answer_of(path: Path) -> str:
