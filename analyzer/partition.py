@@ -32,10 +32,9 @@ class Part:
     work: int
     boundary: int
 
-    @property
-    def is_worthwhile(self) -> bool:
-        """Whether the part saves more than its transfers cost."""
-        return self.work >= WORTHWHILE * self.boundary
+    def is_worthwhile(self, gain: float = WORTHWHILE) -> bool:
+        """Whether the part's work is at least ``gain`` times what its transfers cost."""
+        return self.work >= gain * self.boundary
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,8 +61,16 @@ class Partition:
         return {node: part.index for part in self.parts for node in part.nodes}
 
 
-def partition(graph: Graph, verdicts: Mapping[int, NodeVerdict], layout: LayoutPlan, target: Target) -> Partition:
-    """Group the supported nodes of every block into parts, and drop the parts that are not worthwhile.
+def partition(
+    graph: Graph,
+    verdicts: Mapping[int, NodeVerdict],
+    layout: LayoutPlan,
+    target: Target,
+    *,
+    gain: float = WORTHWHILE,
+) -> Partition:
+    """Group the supported nodes of every block into parts, and drop the parts whose work is not ``gain`` times what
+    their transfers cost.
 
     A part that holds every node of the graph is kept however small it is: there is nothing to go back to.
     """
@@ -82,7 +89,7 @@ def partition(graph: Graph, verdicts: Mapping[int, NodeVerdict], layout: LayoutP
         barred = next((value for value in (*part.inputs, *part.outputs) if not crosses(graph, value, target)), None)
         if barred is not None:
             dropped.append(DroppedPart(part, "NNC902", barred))
-        elif part.is_worthwhile or computing == judged:
+        elif part.is_worthwhile(gain) or computing == judged:
             kept.append(part)
         else:
             dropped.append(DroppedPart(part, "NNC901"))

@@ -13,6 +13,7 @@ from analyzer.judge import LEVELS, Judgement, Knowledge, NodeVerdict, judge
 from analyzer.layout import LayoutPlan, plan_layout
 from analyzer.partition import Partition, partition
 from analyzer.score import Score, counts, score
+from analyzer.work import WORTHWHILE
 from coverage_db.cards import Status
 from coverage_db.spec import Target
 
@@ -47,13 +48,14 @@ class Plan:
 
 @dataclass(frozen=True, slots=True)
 class Survey:
-    """A judged graph with its plans, made when first asked for."""
+    """A judged graph with its plans, made when first asked for. Parts must gain ``gain`` times what they cost."""
 
     graph: Graph
     nodes: Mapping[int, Node]
     judgement: Judgement
     target: Target
     knowledge: Knowledge
+    gain: float = WORTHWHILE
     _raw: dict[tuple[str | None, ...], Plan] = field(default_factory=dict)
     _best: dict[int, Plan] = field(default_factory=dict)
 
@@ -86,7 +88,7 @@ class Survey:
                 level, known.planned_level, verdicts, known.layout, known.partition, known.score, known.readiness
             )
         layout = plan_layout(self.graph, self.nodes, verdicts, transpose, level)
-        parts = partition(self.graph, verdicts, layout, self.target)
+        parts = partition(self.graph, verdicts, layout, self.target, gain=self.gain)
         plan = Plan(
             level, level, verdicts, layout, parts, score(self.graph, verdicts, parts), _readiness(verdicts, parts)
         )
@@ -95,13 +97,18 @@ class Survey:
 
 
 @collection_paused()
-def survey(graph: Graph, knowledge: Knowledge, target: Target, device: Device | None = None) -> Survey:
-    """Judge a graph for a target, and for one device where its profile is given. Linear in the number of nodes."""
+def survey(
+    graph: Graph, knowledge: Knowledge, target: Target, device: Device | None = None, *, gain: float = WORTHWHILE
+) -> Survey:
+    """Judge a graph for a target, and for one device where its profile is given. Linear in the number of nodes.
+
+    With a ``gain`` of 0 every part that can run on NNAPI does, worthwhile or not.
+    """
     judgement = judge(graph, knowledge, target)
     nodes = {node.id: node for node in graph.nodes()}
     if device is None:
-        return Survey(graph, nodes, judgement, target, knowledge)
-    return Survey(graph, nodes, narrowed(judgement, nodes, device), target, planning_knowledge(knowledge, device))
+        return Survey(graph, nodes, judgement, target, knowledge, gain)
+    return Survey(graph, nodes, narrowed(judgement, nodes, device), target, planning_knowledge(knowledge, device), gain)
 
 
 def _readiness(verdicts: Mapping[int, NodeVerdict], parts: Partition) -> Readiness:

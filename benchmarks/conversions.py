@@ -1,0 +1,48 @@
+"""Whether the file that a conversion writes computes what PyTorch does, on the host runtime and on every draw."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+import torch
+
+import nnapi_check
+from benchmarks.agreement import Disagreement, mismatches
+from benchmarks.draws import Draw
+from benchmarks.promises import Broken, Fault, Tensors, run, words_of
+from lowering.packaging.artifact import open_artifact
+from lowering.reference import flat_tensors
+
+
+def hold_converted(module: torch.jit.ScriptModule, draws: Mapping[Draw, Tensors], level: int) -> Iterator[Fault]:
+    """Convert a module whose check passes the gate, and hold its file against it."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "converted.pt"
+        try:
+            report = nnapi_check.convert(module, path, draws[Draw.SAMPLE], feature_level=level)
+            if report.artifact is None or report.verification is None:
+                return
+            artifact = open_artifact(path)
+            artifact.use_nnapi()
+        except Exception as error:  # noqa: BLE001  # whatever it is, it is what is counted here
+            yield Fault(Broken.CONVERSION, level, Draw.SAMPLE, (), words_of(error))
+            return
+        if not report.verification.is_within_tolerance:
+            told = f"relative error {max(output.max_relative for output in report.verification.outputs):g}"
+            yield Fault(Broken.VERIFICATION, level, Draw.SAMPLE, (), told)
+        for draw, tensors in draws.items():
+            wanted = run(module, tensors)
+            torch.manual_seed(0)
+            try:
+                with torch.no_grad():
+                    found = flat_tensors(artifact.run(*(tensor.clone() for tensor in tensors)))
+            except Exception as error:  # noqa: BLE001  # as above
+                yield Fault(Broken.RUN, level, draw, (), words_of(error))
+                continue
+            is_approximate = report.score < 100
+            for pair in zip(found, wanted or (), strict=False):
+                for off in mismatches(*pair, is_approximate=is_approximate):
+                    if off.kind is not Disagreement.ZERO_SIGN:
+                        yield Fault(Broken.CONVERTED, level, draw, (), f"{off.kind.value}: {off.first}")

@@ -1,0 +1,179 @@
+"""Whether what is said of a traced module holds: each part at each level lowers, runs and computes what PyTorch does.
+
+The parts run alone in the interpreter, each on what PyTorch computes for its inputs, so that a fault is told of the
+part that makes it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from enum import Enum
+from functools import cache
+
+import torch
+
+from analyzer.capture import Captured, capture
+from analyzer.errors import InputError
+from analyzer.survey import Plan, survey
+from benchmarks.agreement import Disagreement, Mismatch, mismatches
+from benchmarks.draws import Draw
+from coverage_db.queries import Registry, open_registry
+from lowering.engine import LoweredPart
+from lowering.interpret import run_part
+from lowering.plan import FactsByName, lower_plan
+from lowering.reference import flat_tensors, graph_values
+from nnapi_check.pipeline import TARGET, rewritten
+
+
+class Broken(Enum):
+    """What can break a promise, besides the numbers."""
+
+    CHECK = "internal error at check"
+    LOWERING = "exception after a yes"
+    LEVEL = "level that was not promised"
+    RUN = "exception while it runs"
+    NORMAL_FORM = "normal form computes something else"
+    CONVERSION = "exception while it is converted"
+    VERIFICATION = "verification fails"
+    CONVERTED = "converted file differs"
+    DEATH = "process died"
+    TIME = "out of time"
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """One broken promise. ``ways`` are those of the part's nodes, ``told`` says what was found."""
+
+    kind: Broken | Disagreement
+    level: int
+    draw: Draw
+    ways: tuple[str, ...]
+    told: str
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What came of one module: whether it was refused, the levels at which it has a part, and the faults."""
+
+    refused: str
+    accepted: tuple[int, ...]
+    faults: tuple[Fault, ...]
+
+
+Tensors = tuple[torch.Tensor, ...]
+
+
+@cache
+def known() -> Registry:
+    """The registry, opened once."""
+    return open_registry()
+
+
+def hold(module: torch.jit.ScriptModule, draws: Mapping[Draw, Tensors], levels: Sequence[int]) -> Answer:
+    """Check a module at these levels, and try every promise on every draw, of which the sample is what is captured."""
+    try:
+        captured = capture(module, draws[Draw.SAMPLE], weights=True)
+        captured = replace(captured, graph=rewritten(captured))
+        found = survey(captured.graph, known(), known().target(TARGET), gain=0)
+        plans = [found.at(level) for level in levels]
+    except InputError as error:
+        return Answer(str(error), (), ())
+    except Exception as error:  # noqa: BLE001  # whatever it is, it is what is counted here
+        return Answer("", (), (Fault(Broken.CHECK, levels[0], Draw.SAMPLE, (), words_of(error)),))
+    faults: list[Fault] = list(_normal_form(module, captured, draws, levels[0]))
+    accepted: list[int] = []
+    tried: dict[tuple[str, ...], tuple[Fault, ...]] = {}
+    for plan in plans:
+        if not plan.partition.parts:
+            continue
+        accepted.append(plan.level)
+        try:
+            lowered = lower_plan(found, plan, FactsByName(known()))
+        except Exception as error:  # noqa: BLE001  # as above
+            faults.append(Fault(Broken.LOWERING, plan.level, Draw.SAMPLE, _ways(plan), words_of(error)))
+            continue
+        faults.extend(_levels(plan, lowered))
+        models = tuple(str((part.part.nodes, part.model)) for part in lowered)
+        if models not in tried:
+            tried[models] = tuple(_numbers(captured, plan, lowered, draws))
+        faults.extend(replace(fault, level=plan.level) for fault in tried[models])
+    return Answer("", tuple(accepted), tuple(faults))
+
+
+def _normal_form(
+    module: torch.jit.ScriptModule, captured: Captured, draws: Mapping[Draw, Tensors], level: int
+) -> Iterator[Fault]:
+    for draw, tensors in draws.items():
+        wanted = run(module, tensors)
+        if wanted is None:
+            continue
+        torch.manual_seed(0)
+        try:
+            with torch.no_grad():
+                found = flat_tensors(captured.module._get_method("forward")(*(tensor.clone() for tensor in tensors)))
+        except Exception as error:  # noqa: BLE001  # as above
+            yield Fault(Broken.NORMAL_FORM, level, draw, (), words_of(error))
+            continue
+        pairs = zip(found, wanted, strict=False)
+        off = [told for pair in pairs for told in mismatches(*pair, is_approximate=False) if _counts(told)]
+        if off or len(found) != len(wanted):
+            told = off[0].first if off else f"{len(found)} outputs, wanted {len(wanted)}"
+            yield Fault(Broken.NORMAL_FORM, level, draw, (), told)
+
+
+def _counts(found: Mismatch) -> bool:
+    return found.kind is not Disagreement.ZERO_SIGN
+
+
+def run(module: torch.jit.ScriptModule, tensors: Sequence[torch.Tensor]) -> Tensors | None:
+    """What the module gives, always with the same random numbers; None where it fails."""
+    torch.manual_seed(0)
+    try:
+        with torch.no_grad():
+            return flat_tensors(module(*(tensor.clone() for tensor in tensors)))
+    except Exception:  # noqa: BLE001  # PyTorch raises what it likes
+        return None
+
+
+def _levels(plan: Plan, lowered: Sequence[LoweredPart]) -> Iterator[Fault]:
+    for part in lowered:
+        if part.level > plan.level:
+            told = f"level {part.level} is needed at level {plan.level}"
+            yield Fault(Broken.LEVEL, plan.level, Draw.SAMPLE, _ways(plan, part), told)
+
+
+def _numbers(
+    captured: Captured, plan: Plan, lowered: Sequence[LoweredPart], draws: Mapping[Draw, Tensors]
+) -> Iterator[Fault]:
+    crossing = {item.value for part in lowered for item in (*part.inputs, *part.outputs)}
+    for draw, tensors in draws.items():
+        torch.manual_seed(0)
+        values = graph_values(captured, crossing, tensors)
+        for part in lowered:
+            ways = _ways(plan, part)
+            if not {item.value for item in (*part.inputs, *part.outputs)} <= set(values):
+                continue
+            inputs = {item.value: values[item.value] for item in part.inputs}
+            try:
+                computed = run_part(part, captured.graph, inputs, captured.tensor).outputs
+            except Exception as error:  # noqa: BLE001  # as above
+                yield Fault(Broken.RUN, plan.level, draw, ways, words_of(error))
+                continue
+            bounds = [verdict.way.bound for node in part.part.nodes if (verdict := plan.verdicts[node]).way is not None]
+            is_approximate = any(bound is not None for bound in bounds)
+            for value, tensor in computed.items():
+                for found in mismatches(tensor, values[value], is_approximate=is_approximate):
+                    yield Fault(found.kind, plan.level, draw, ways, f"{found.count} elements: {found.first}")
+
+
+def _ways(plan: Plan, part: LoweredPart | None = None) -> tuple[str, ...]:
+    nodes = part.part.nodes if part is not None else [node for made in plan.partition.parts for node in made.nodes]
+    verdicts = [plan.verdicts[node] for node in nodes]
+    return tuple(f"{found.op}/{found.way.name}" for found in verdicts if found.way is not None)
+
+
+def words_of(error: BaseException) -> str:
+    """An error's class and first line."""
+    lines = str(error).strip().splitlines()
+    return f"{type(error).__name__}: {lines[0] if lines else ''}"

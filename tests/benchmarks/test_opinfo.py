@@ -1,0 +1,68 @@
+"""A yes to one of PyTorch's own samples is not followed by a no: a quick part of ``benchmarks/opinfo.py``."""
+
+from collections.abc import Mapping
+
+import pytest
+
+from benchmarks.opinfo import Options, listing, table, try_op
+from benchmarks.opinfo_calls import OpInfo, infos
+
+QUICK = [
+    "abs",
+    "add",
+    "amax",
+    "amin",
+    "argmax",
+    "bmm",
+    "cat",
+    "ceil",
+    "chunk",
+    "clamp",
+    "einsum",
+    "exp",
+    "expand",
+    "flatten",
+    "floor",
+    "ge",
+    "gather",
+    "index_select",
+    "log",
+    "masked_fill",
+    "matmul",
+    "mean",
+    "mul",
+    "narrow",
+    "neg",
+    "nn_functional_avg_pool2d",
+    "nn_functional_layer_norm",
+    "nn_functional_linear",
+    "nn_functional_relu",
+    "permute",
+    "select",
+    "softmax",
+    "squeeze",
+    "stack",
+    "sub",
+    "sum",
+    "where",
+]
+
+
+@pytest.fixture(scope="module")
+def by_name() -> Mapping[str, OpInfo]:
+    return {info.formatted_name: info for info in infos()}
+
+
+@pytest.mark.parametrize("op", QUICK)
+def test_a_yes_to_a_sample_of_pytorch_is_not_followed_by_a_no(op: str, by_name: Mapping[str, OpInfo]) -> None:
+    found = list(try_op(by_name[op], Options(limit=2, share=0)))
+
+    assert found
+    assert list(listing(found)) == []
+
+
+def test_the_table_counts_what_was_accepted(by_name: Mapping[str, OpInfo]) -> None:
+    found = list(try_op(by_name["floor"], Options(levels=(8,), limit=1, share=0, dtypes=("float32",))))
+
+    assert "1 ops, 1 calls" in table(found, (8,))
+    assert "level 8: 1 yes, 0 no, 0 wrong" in table(found, (8,))

@@ -1,0 +1,50 @@
+import pytest
+import torch
+
+from analyzer.graph import Node
+from benchmarks.agreement import Disagreement
+from benchmarks.draws import Draw
+from benchmarks.promises import Answer, Broken, hold
+from lowering.draft import OperandId
+from lowering.emitter import Emitter
+from lowering.registry import Rule, rules
+
+X = torch.tensor([[1.0, -2.0, 3.0]])
+
+
+class Floor(torch.nn.Module):
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return torch.floor(x)
+
+
+def held() -> Answer:
+    module = torch.jit.trace(Floor(), X)  # type: ignore[no-untyped-call]  # it has no types
+    return hold(module, {Draw.SAMPLE: (X,), Draw.FINITE: (X + 0.5,)}, (1, 8))
+
+
+def with_rule(monkeypatch: pytest.MonkeyPatch, rule: Rule) -> None:
+    monkeypatch.setitem(rules(["elementary"]), ("aten.floor.default", "operation"), rule)
+
+
+def test_what_holds_has_no_fault_at_any_level() -> None:
+    assert held() == Answer("", (1, 8), ())
+
+
+def test_a_rule_that_computes_something_else_is_told_with_its_draw(monkeypatch: pytest.MonkeyPatch) -> None:
+    def to_nothing(_node: Node, emit: Emitter) -> OperandId:
+        return emit.copied(emit.input("self"))
+
+    with_rule(monkeypatch, to_nothing)
+
+    assert {(fault.kind, fault.draw) for fault in held().faults} == {(Disagreement.FINITE, Draw.FINITE)}
+
+
+def test_a_rule_that_raises_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fails(_node: Node, _emit: Emitter) -> OperandId:
+        raise IndexError("list index out of range")
+
+    with_rule(monkeypatch, fails)
+
+    assert {(fault.kind, fault.told) for fault in held().faults} == {
+        (Broken.LOWERING, "IndexError: list index out of range")
+    }
