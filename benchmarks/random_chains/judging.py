@@ -1,0 +1,269 @@
+"""Judging a chain: whatever the survey promises is built, held against the promise, run, and compared with PyTorch."""
+
+from __future__ import annotations
+
+import math
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from enum import Enum
+from pathlib import Path
+
+import torch
+
+from analyzer.capture import Captured, capture
+from analyzer.errors import InputError
+from analyzer.graph import TensorType
+from analyzer.rewrites import rewrite
+from analyzer.survey import Plan, Survey, survey
+from analyzer.tensor_types import tensor_type
+from benchmarks.random_chains.steps import Chain, ChainModule, Form, script
+from benchmarks.random_chains.yardstick import Reading, Yardstick
+from coverage_db.cards import Status
+from coverage_db.queries import Registry, open_registry
+from lowering.convert import convert
+from lowering.engine import LoweredPart
+from lowering.interpret import run_part
+from lowering.nnapi.validate import validate
+from lowering.numbers import compare
+from lowering.packaging.package import PackageOptions
+from lowering.packaging.saving import Form as PackageForm
+from lowering.packaging.saving import save_package
+from lowering.plan import FactsByName, lower_plan
+from lowering.reference import flat_tensors, graph_values
+from lowering.verify import verify_artifact
+
+TARGET = "pytorch-mobile"
+LOADABLE_SINCE = 3
+"""The lowest feature level whose NNAPI the loader of packages can use."""
+
+APPROXIMATE = 2e-2
+"""By what share of its range an approximate step may be off."""
+
+
+HIDDEN = "parts behind a condition, which run in a package only"
+
+
+class Kind(Enum):
+    """What can be wrong with a chain."""
+
+    NUMBERS = "wrong numbers"
+    SHAPE_OR_TYPE = "wrong shape or type"
+    RAISED = "an exception"
+    LEVEL = "another level than promised"
+    PARTS = "another number of parts than promised"
+    SCORE = "a higher level scores lower"
+    DEATH = "the process died"
+    HANG = "no end"
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """One thing that is wrong at a level, in words."""
+
+    kind: Kind
+    level: int
+    words: str
+
+
+@dataclass(slots=True)
+class Outcome:
+    """What came of a chain. What is no fault is counted apart."""
+
+    faults: list[Fault] = field(default_factory=list)
+    counts: dict[str, int] = field(default_factory=dict)
+
+    def count(self, what: str, times: int = 1) -> None:
+        """Count something that is no fault."""
+        self.counts[what] = self.counts.get(what, 0) + times
+
+    def blame(self, kind: Kind, level: int, words: str) -> None:
+        """Add a fault, once."""
+        fault = Fault(kind, level, words)
+        if fault not in self.faults:
+            self.faults.append(fault)
+
+
+class Judge:
+    """Judges chains at feature levels. What they share is read once."""
+
+    def __init__(self, levels: Sequence[int]) -> None:
+        self.levels = tuple(levels)
+        self.registry: Registry = open_registry()
+        self.facts = FactsByName(self.registry)
+        self.target = self.registry.target(TARGET)
+
+    def judge(self, chain: Chain, *, packages: bool = False) -> Outcome:
+        """Judge a chain at every level, in packages too where asked for."""
+        outcome = Outcome()
+        try:
+            self._judge(chain, outcome)
+            if (packages or HIDDEN in outcome.counts) and not outcome.faults:
+                for level in self.levels:
+                    if level >= LOADABLE_SINCE:
+                        self._package(chain, level, outcome)
+        except InputError as error:
+            outcome.blame(Kind.RAISED, 0, f"refused: {error}")
+        except Exception as error:  # noqa: BLE001 - any exception is a finding here
+            outcome.blame(Kind.RAISED, 0, _told(error))
+        return outcome
+
+    def _judge(self, chain: Chain, outcome: Outcome) -> None:
+        inputs = chain.tensors()
+        captured = capture(_module(chain), inputs, weights=True)
+        captured = replace(captured, graph=rewrite(captured.graph))
+        found = survey(captured.graph, self.registry, self.target, gain=0)
+        lowered: dict[int, tuple[LoweredPart, ...]] = {}
+        for level in self.levels:
+            try:
+                lowered[level] = lower_plan(found, found.at(level), self.facts)
+            except Exception as error:  # noqa: BLE001 - any exception is a finding here
+                outcome.blame(Kind.RAISED, level, _told(error))
+            else:
+                self._check_promises(found.at(level), lowered[level], outcome)
+        _check_scores(found, self.levels, outcome)
+        values = _values(captured, inputs)
+        for words in _wrong_types(captured, values):
+            outcome.blame(Kind.SHAPE_OR_TYPE, 0, words)
+        self._run(chain, captured, found, lowered, values, outcome)
+
+    def _check_promises(self, plan: Plan, parts: Sequence[LoweredPart], outcome: Outcome) -> None:
+        if len(parts) != len(plan.partition.parts):
+            outcome.blame(Kind.PARTS, plan.level, f"{len(parts)} parts, {len(plan.partition.parts)} were planned")
+        for part in parts:
+            faults = validate(part.model, self.facts, level=plan.level).faults
+            if faults:
+                outcome.blame(Kind.LEVEL, plan.level, faults[0].message)
+
+    def _run(
+        self,
+        chain: Chain,
+        captured: Captured,
+        found: Survey,
+        lowered: Mapping[int, tuple[LoweredPart, ...]],
+        values: Mapping[int, torch.Tensor],
+        outcome: Outcome,
+    ) -> None:
+        yardstick = Yardstick(chain)
+        known: dict[int, int] = {}
+        for level, parts in lowered.items():
+            plan = found.at(level)
+            outcome.count(f"level {level}: {plan.readiness.value}")
+            if id(plan.partition) in known:
+                continue
+            known[id(plan.partition)] = level
+            for part in parts:
+                outcome.count("parts run")
+                outcome.count("nodes run", len(part.part.nodes))
+                try:
+                    self._run_part(captured, plan, part, values, yardstick, outcome)
+                except Exception as error:  # noqa: BLE001 - any exception is a finding here
+                    outcome.blame(Kind.RAISED, level, _told(error))
+
+    def _run_part(
+        self,
+        captured: Captured,
+        plan: Plan,
+        part: LoweredPart,
+        values: Mapping[int, torch.Tensor],
+        yardstick: Yardstick,
+        outcome: Outcome,
+    ) -> None:
+        if any(value not in values for value in (*part.part.inputs, *part.part.outputs)):
+            outcome.count(HIDDEN)
+            return
+        inputs = {value: values[value] for value in part.part.inputs}
+        made = run_part(part, captured.graph, inputs, captured.tensor).outputs
+        approximate = any(plan.verdicts[node].status is Status.APPROXIMATE for node in part.part.nodes)
+        for value, tensor in made.items():
+            words = self._difference(tensor, values[value], yardstick, outcome, is_approximate=approximate)
+            if words:
+                kind = (
+                    Kind.NUMBERS if math.isfinite(compare(tensor, values[value]).max_absolute) else Kind.SHAPE_OR_TYPE
+                )
+                outcome.blame(kind, plan.level, f"{words} in what {_maker(captured, value)} makes")
+
+    def _difference(
+        self,
+        found: torch.Tensor,
+        wanted: torch.Tensor,
+        yardstick: Yardstick,
+        outcome: Outcome,
+        *,
+        is_approximate: bool,
+    ) -> str:
+        numbers = compare(found, wanted)
+        if numbers.is_within_tolerance and (wanted.is_floating_point() or numbers.max_absolute == 0):
+            return ""
+        if found.shape != wanted.shape or found.dtype != wanted.dtype:
+            return f"{found.dtype} {tuple(found.shape)}, wanted {wanted.dtype} {tuple(wanted.shape)},"
+        reading = yardstick.read(found, wanted, APPROXIMATE if is_approximate else None)
+        if reading is not Reading.FAULT:
+            outcome.count(f"outputs {reading.value}")
+            return ""
+        return f"off by {numbers.max_relative:.2g} of the range"
+
+    def _package(self, chain: Chain, level: int, outcome: Outcome) -> None:
+        """Write a package, and run it in PyTorch's own binding."""
+        inputs = chain.tensors()
+        captured = capture(_module(chain), inputs, weights=True)
+        found = survey(rewrite(captured.graph), self.registry, self.target, gain=0)
+        plan = found.at(level)
+        parts = lower_plan(found, plan, self.facts)
+        package = convert(captured, found, parts, self.facts, PackageOptions())
+        with tempfile.TemporaryDirectory() as folder:
+            path = Path(folder) / "chain.pt"
+            save_package(package, path, form=PackageForm.FULL)
+            reference = ChainModule(chain, chain.parameters()).eval()
+            verification = verify_artifact(path, reference, inputs, level=level, facts=self.facts)
+        outcome.count("packages run")
+        if verification.executions != len(plan.partition.parts):
+            words = f"{verification.executions} models ran, {len(plan.partition.parts)} were promised"
+            outcome.blame(Kind.PARTS, level, words)
+        for numbers in verification.outputs:
+            if not math.isfinite(numbers.max_absolute):
+                outcome.blame(Kind.SHAPE_OR_TYPE, level, "an output of the package has another shape or type")
+            elif not numbers.is_within_tolerance:
+                outcome.count("packages off, though no part is")
+
+
+def _module(chain: Chain) -> torch.nn.Module:
+    parameters = chain.parameters()
+    if chain.form is Form.SCRIPTED:
+        return script(chain, parameters)
+    return ChainModule(chain, parameters).eval()
+
+
+def _values(captured: Captured, inputs: Sequence[torch.Tensor]) -> Mapping[int, torch.Tensor]:
+    """What PyTorch computes for every tensor of the graph that depends on an input."""
+    wanted = [value.id for value in captured.graph.values if isinstance(value.type, TensorType)]
+    return graph_values(captured, [value for value in wanted if not captured.graph.values[value].is_constant], inputs)
+
+
+def _wrong_types(captured: Captured, values: Mapping[int, torch.Tensor]) -> Iterator[str]:
+    for value, tensor in values.items():
+        told, real = captured.graph.values[value].type, tensor_type(tensor)
+        if told != real:
+            yield f"told {told}, is {real}, what {_maker(captured, value)} makes"
+
+
+def _maker(captured: Captured, value: int) -> str:
+    return next((node.op for node in captured.graph.nodes() if value in node.outputs), "the caller")
+
+
+def _check_scores(found: Survey, levels: Sequence[int], outcome: Outcome) -> None:
+    points = [found.at(level).score.points for level in levels]
+    for before, after, level in zip(points, points[1:], levels[1:], strict=False):
+        if after < before - 1e-9:
+            outcome.blame(Kind.SCORE, level, f"{after}, a lower level has {before}")
+
+
+def _told(error: Exception) -> str:
+    lines = [line for line in str(error).splitlines() if line.strip()]
+    return f"{type(error).__name__}: {lines[-1].strip() if lines else ''}"
+
+
+def outputs_of(chain: Chain) -> tuple[torch.Tensor, ...]:
+    """What the chain gives in PyTorch."""
+    with torch.no_grad():
+        return flat_tensors(ChainModule(chain, chain.parameters()).eval()(*chain.tensors()))

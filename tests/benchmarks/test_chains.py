@@ -1,0 +1,88 @@
+"""Random chains keep what is promised of them, and one that does not is made small."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+import pytest
+import torch
+
+from benchmarks.chains import chain_of
+from benchmarks.random_chains.drawing import run_eagerly
+from benchmarks.random_chains.judging import Judge, Kind
+from benchmarks.random_chains.shrinking import shrink
+from benchmarks.random_chains.steps import Chain, ChainModule, Data, Form, Input, Rounding, Step, reproduction, script
+from benchmarks.random_chains.yardstick import Reading, Yardstick
+
+pytestmark = pytest.mark.filterwarnings("ignore::torch.jit.TracerWarning")
+
+X = Input(0, Data((2, 3, 5)))
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _one_thread() -> Iterator[None]:
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+@pytest.mark.parametrize("seed", range(100_000, 100_060, 10))
+def test_chains_keep_every_promise_at_every_level(seed: int) -> None:
+    judge = Judge((1, 3, 8))
+
+    outcomes = {number: judge.judge(chain_of(number)) for number in range(seed, seed + 10)}
+
+    assert {number: outcome.faults for number, outcome in outcomes.items() if outcome.faults} == {}
+
+
+def test_chain_is_the_same_for_the_same_seed_and_computes_the_same_traced_or_scripted() -> None:
+    chain = next(chain for chain in map(chain_of, range(100)) if len(chain.steps) > 5)
+
+    assert chain == chain_of(chain.seed)
+    traced = ChainModule(chain, chain.parameters())(*chain.tensors())
+    scripted = script(chain, chain.parameters())(*chain.tensors())
+    assert all(torch.equal(left, right) for left, right in zip(traced, scripted, strict=True))
+
+
+def test_chain_that_raises_after_a_yes_is_blamed(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refusing(*_: object) -> object:
+        raise ValueError("7 of 9")
+
+    monkeypatch.setattr("benchmarks.random_chains.judging.lower_plan", refusing)
+
+    (fault,) = Judge((3,)).judge(chain_of(1)).faults
+
+    assert (fault.kind, fault.level, fault.words) == (Kind.RAISED, 3, "ValueError: 7 of 9")
+
+
+def test_wrong_numbers_are_told_from_rounding_and_from_ties() -> None:
+    steps = (
+        Step("torch.tanh({0})", (0,), results=(1,), rounding=Rounding.ELEMENT),
+        Step("{0} > {bound}", (1,), (("bound", 0.25),), results=(2,)),
+    )
+    smooth = Chain(1, Form.TRACED, (X,), steps[:1], (1,))
+    (wanted,) = run_eagerly(smooth, smooth.tensors(), [1])
+    bound = float(wanted.flatten()[4])
+    tied = replace(smooth, steps=(steps[0], replace(steps[1], arguments=(("bound", bound),))), outputs=(2,))
+    (decided,) = run_eagerly(tied, tied.tensors(), [2])
+    on_tie, elsewhere = decided.flatten().clone(), decided.flatten().clone()
+    on_tie[4], elsewhere[5] = ~on_tie[4], ~elsewhere[5]
+
+    assert Yardstick(smooth).read(wanted * (1 + 1e-6), wanted, None) is Reading.LOSS
+    assert Yardstick(smooth).read(wanted * 1.01, wanted, None) is Reading.FAULT
+    assert Yardstick(smooth).read(wanted * 1.01, wanted, 0.02) is Reading.BOUND
+    assert Yardstick(tied).read(on_tie.reshape(2, 3, 5), decided, None) is Reading.TIE
+    assert Yardstick(tied).read(elsewhere.reshape(2, 3, 5), decided, None) is Reading.FAULT
+
+
+def test_fault_is_shown_by_the_fewest_steps_and_simplest_arguments() -> None:
+    def has_a_strided_pool(chain: Chain) -> bool:
+        return any("max_pool" in step.template and dict(step.arguments).get("stride") for step in chain.steps)
+
+    chain = next(chain for chain in map(chain_of, range(2000)) if has_a_strided_pool(chain) and len(chain.steps) > 4)
+
+    smallest = shrink(chain, has_a_strided_pool)
+
+    assert len(smallest.steps) == 1
+    assert len(reproduction(smallest, 3).splitlines()) < 15
+    run_eagerly(smallest, smallest.tensors(), smallest.outputs)
