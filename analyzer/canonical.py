@@ -60,6 +60,8 @@ def canonical(op: str, arguments: Mapping[str, object]) -> tuple[str, dict[str, 
         arguments = {**arguments, **given}
     if op in _CONVOLUTIONS:
         op, arguments = _convolution(op, arguments)
+    if op == "aten._convolution_mode.default":
+        op, arguments = _convolution_mode(op, arguments)
     if op.startswith("aten.conv") and op.endswith(".padding"):
         op, arguments = _padding_by_name(op, arguments)
     if op == "aten.as_strided.default" and _is_reshape(arguments):
@@ -115,6 +117,19 @@ def _convolution(op: str, arguments: dict[str, object]) -> tuple[str, dict[str, 
         return f"aten.conv{rank}d.default", {name: arguments[name] for name in _CONVOLUTION_ARGUMENTS}
     overload = "default" if rank == 1 else "input"
     return f"aten.conv_transpose{rank}d.{overload}", {name: arguments[name] for name in _TRANSPOSED_ARGUMENTS}
+
+
+def _convolution_mode(op: str, arguments: dict[str, object]) -> tuple[str, dict[str, object]]:
+    """What traces and exported programs write for a convolution whose padding has a name."""
+    weight = arguments["weight"]
+    rank = weight.type.rank - 2 if isinstance(weight, Draft) and isinstance(weight.type, TensorType) else None
+    if rank not in (1, 2, 3):
+        return op, arguments
+    for name in ("stride", "dilation"):
+        item = arguments[name]
+        if isinstance(item, list) and len(item) == 1:
+            arguments[name] = item * rank
+    return f"aten.conv{rank}d.padding", arguments
 
 
 def _is_reshape(arguments: Mapping[str, object]) -> bool:

@@ -20,6 +20,7 @@ from analyzer.local_response import local_response_of
 from analyzer.moves import Move, move_of
 from analyzer.operand_types import MAX_RANK
 from analyzer.rearrangement import Rearrangement, RearrangementTracker
+from analyzer.same_padding import same_padding_of
 from analyzer.shuffles import shuffle_of
 from analyzer.synonyms import synonym_of
 
@@ -95,6 +96,10 @@ class _Rewriter:
         if activation is not None:
             covers = tuple(node.id for node in activation.nodes)
             return replace(activation.nodes[-1], op=activation.op, arguments=activation.arguments, covers=covers)
+        padded = same_padding_of(first, self._graph, lambda value: self._only_reader(value, local))
+        if padded is not None:
+            covers = tuple(node.id for node in padded.nodes)
+            return replace(padded.nodes[-1], op=padded.op, arguments=padded.arguments, covers=covers)
         attention = attention_of(first, self._graph, local, self._readers)
         if attention is not None:
             covers = tuple(sorted(node.id for node in attention.nodes))

@@ -205,10 +205,12 @@ class Blocks:
         batch, *image, channels = spec.shape
         pads: list[int] = []
         sides: list[int] = []
-        for extent, pad, block in zip(image, window.padding, window.dilation, strict=True):
-            extra = -(extent + 2 * pad) % block
-            pads += [pad, pad + extra]
-            sides.append((extent + 2 * pad + extra) // block)
+        around = zip(image, window.padding, window.far_padding, window.dilation, strict=True)
+        for extent, pad, far, block in around:
+            padded_extent = extent + 2 * pad + far
+            extra = -padded_extent % block
+            pads += [pad, pad + far + extra]
+            sides.append((padded_extent + extra) // block)
         shape = (batch * window.dilation[0] * window.dilation[1], *sides, channels)
         inputs = [x, emit.int32_tensor(window.dilation), emit.int32_tensor(pads, (2, 2))]
         cut = emit.operation("SPACE_TO_BATCH_ND", inputs, replace(spec, shape=shape))

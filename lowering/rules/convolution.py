@@ -42,8 +42,11 @@ def _convolved(emit: Emitter, x: OperandId, kind: Convolve) -> OperandId:
     """One convolution of an NHWC image by the node's weight, bias and window."""
     weight = image_filter(emit.constant("weight"))
     bias = bias_operand(emit, weight, x, weight.shape[0])
-    window = Window.keeping_size(emit, weight) if emit.argument("padding") == "same" else Window.of(emit)
-    return kind(emit, x, weight, bias, window)
+    return kind(emit, x, weight, bias, _window(emit, weight))
+
+
+def _window(emit: Emitter, weight: Recipe) -> Window:
+    return Window.keeping_size(emit, weight) if emit.argument("padding") == "same" else Window.of(emit)
 
 
 @lowers("aten.conv2d.default", "aten.conv2d.padding", *QUANTIZED, way="regular")
@@ -72,32 +75,34 @@ def padded_conv2d(node: Node, emit: Emitter) -> OperandId:
     return convolve(emit, x, weight, bias_operand(emit, weight, x, weight.shape[0]), replace(window, padding=NONE))
 
 
-@lowers("aten.conv2d.default", *QUANTIZED, way="by-blocks")
+@lowers("aten.conv2d.default", "aten.conv2d.padding", *QUANTIZED, way="by-blocks")
 def dilated_conv2d(node: Node, emit: Emitter) -> OperandId:
     """Lower to CONV_2D of interleaved images."""
     return _by_blocks(emit, emit.input("input"), convolve)
 
 
-@lowers("aten.conv2d.default", *QUANTIZED, way="depthwise-by-blocks")
+@lowers("aten.conv2d.default", "aten.conv2d.padding", *QUANTIZED, way="depthwise-by-blocks")
 def dilated_depthwise_conv2d(node: Node, emit: Emitter) -> OperandId:
     """Lower to DEPTHWISE_CONV_2D of interleaved images."""
     return _by_blocks(emit, emit.input("input"), convolve_depthwise)
 
 
 def _by_blocks(emit: Emitter, x: OperandId, kind: Convolve) -> OperandId:
-    weight, window = image_filter(emit.constant("weight")), Window.of(emit)
+    weight = image_filter(emit.constant("weight"))
+    window = _window(emit, weight)
     bias = bias_operand(emit, weight, x, weight.shape[0])
     blocks = Blocks.of(emit, x, weight, window)
     return blocks.joined(emit, kind(emit, blocks.x, weight, bias, blocks.window), window.dilation)
 
 
-@lowers("aten.conv2d.default", *QUANTIZED, way="group-by-group")
+@lowers("aten.conv2d.default", "aten.conv2d.padding", *QUANTIZED, way="group-by-group")
 def conv2d_by_groups(node: Node, emit: Emitter) -> OperandId:
     """Lower to a CONV_2D for each group."""
-    return convolve_by_groups(emit, emit.input("input"), emit.constant("weight"), Window.of(emit))
+    weight = emit.constant("weight")
+    return convolve_by_groups(emit, emit.input("input"), weight, _window(emit, weight))
 
 
-@lowers("aten.conv2d.default", way="without-batch")
+@lowers("aten.conv2d.default", "aten.conv2d.padding", way="without-batch")
 def unbatched_conv2d(node: Node, emit: Emitter) -> OperandId:
     """Lower to CONV_2D of a batch of one, made and unmade around it."""
     x = emit.input("input")
@@ -145,14 +150,14 @@ def padded_conv1d(node: Node, emit: Emitter) -> OperandId:
     return signal_of_row(emit, convolve(emit, x, weight, bias, replace(window, padding=NONE)))
 
 
-@lowers("aten.conv1d.default", way="by-blocks")
+@lowers("aten.conv1d.default", "aten.conv1d.padding", way="by-blocks")
 def dilated_conv1d(node: Node, emit: Emitter) -> OperandId:
     """Lower to CONV_2D of interleaved images of height 1."""
     return signal_of_row(emit, _by_blocks(emit, row_of_signal(emit, emit.input("input")), convolve))
 
 
-@lowers("aten.conv1d.default", way="group-by-group")
+@lowers("aten.conv1d.default", "aten.conv1d.padding", way="group-by-group")
 def conv1d_by_groups(node: Node, emit: Emitter) -> OperandId:
     """Lower to a CONV_2D of an image of height 1 for each group."""
-    row = row_of_signal(emit, emit.input("input"))
-    return signal_of_row(emit, convolve_by_groups(emit, row, image_filter(emit.constant("weight")), Window.of(emit)))
+    row, weight = row_of_signal(emit, emit.input("input")), image_filter(emit.constant("weight"))
+    return signal_of_row(emit, convolve_by_groups(emit, row, weight, _window(emit, weight)))
