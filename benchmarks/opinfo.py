@@ -25,6 +25,7 @@ import time
 import warnings
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -72,9 +73,25 @@ class OutOfTimeError(Exception):
     """A call took too long."""
 
 
+@contextmanager
+def memory_filled() -> Iterator[None]:
+    """Fill tensors that PyTorch leaves as it found them, so that two runs of an op give the same."""
+    was = torch.are_deterministic_algorithms_enabled()
+    torch.use_deterministic_algorithms(True, warn_only=True)
+    try:
+        yield
+    finally:
+        torch.use_deterministic_algorithms(was)
+
+
 def try_op(info: OpInfo, options: Options) -> Iterator[Found]:
     """Try every sample of one op, in this process."""
-    warnings.simplefilter("ignore")
+    with warnings.catch_warnings(), memory_filled():
+        warnings.simplefilter("ignore")
+        yield from _tried(info, options)
+
+
+def _tried(info: OpInfo, options: Options) -> Iterator[Found]:
     for dtype in dtypes_of(info):
         kind = str(dtype).removeprefix("torch.")
         if options.dtypes and kind not in options.dtypes:

@@ -112,6 +112,10 @@ class Emitter:
         """The PyTorch type of a tensor argument, in PyTorch's order of dimensions."""
         return self._tensor_type(self._ref(name))
 
+    def shape_of(self, name: str) -> tuple[int, ...]:
+        """The sizes of a tensor argument, in PyTorch's order; one of rank 0 has a dimension, as in its operand."""
+        return self.type_of(name).shape or (1,)
+
     def output_type(self, index: int = 0) -> TensorType:
         """The PyTorch type of the node's output, in PyTorch's order of dimensions."""
         return self._tensor_type(self.node.outputs[index])

@@ -80,6 +80,7 @@ def _matrices(emit: Emitter, name: str, shape: tuple[int, int, int], *, is_turne
     if emit.is_constant(name):
         recipe: Recipe = emit.constant(name).reshape(*shape)
         recipe = recipe.transpose(1, 2) if is_turned else recipe
+        emit.spare()
         return [emit.weight(recipe.select(0, index)) for index in range(count)]
     whole = reshaped(emit, emit.input(name), shape)
     if is_turned:

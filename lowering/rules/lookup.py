@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from math import prod
 
 import numpy as np
@@ -25,6 +26,18 @@ def embedding(node: Node, emit: Emitter) -> OperandId:
 def embedding_gathered(node: Node, emit: Emitter) -> OperandId:
     """Lower to GATHER along the rows of the table."""
     return emit.operation("GATHER", [emit.input("weight"), emit.int32(0), emit.input("indices")])
+
+
+@lowers("aten.embedding.default", way="one row")
+def embedding_row(node: Node, emit: Emitter) -> OperandId:
+    """Lower to GATHER of a row, and RESHAPE to a vector."""
+    output = emit.output_spec()
+    row = emit.operation(
+        "GATHER",
+        [emit.input("weight"), emit.int32(0), emit.input("indices")],
+        replace(output, shape=(1, *output.shape)),
+    )
+    return reshaped(emit, row, output.shape)
 
 
 @lowers("aten.index_select.default", way="operation")
@@ -67,9 +80,9 @@ def _only_index(emit: Emitter) -> tuple[int, Recipe]:
 @lowers("aten.gather.default", way="operation")
 def gather(node: Node, emit: Emitter) -> OperandId:
     """Lower to RESHAPE to a vector and GATHER of the constant places in it."""
-    shape = emit.type_of("self").shape
+    shape = emit.shape_of("self")
     dim = emit.integer("dim") % len(shape)
-    places = emit.constant("index").cast(ElementType.INT32)
+    places = emit.constant("index").cast(ElementType.INT32).reshape(*emit.shape_of("index"))
     strides = [prod(shape[axis + 1 :]) for axis in range(len(shape))]
     elsewhere = np.zeros(places.shape, np.int32)
     for axis, cells in enumerate(np.indices(places.shape, np.int32, sparse=True)):

@@ -128,7 +128,7 @@ def index_add_computed(node: Node, emit: Emitter) -> OperandId:
 def _matrix_shape(emit: Emitter) -> tuple[int, int]:
     """A row for each place of the tensor along the dimension, a column for each slice that is added."""
     dim = emit.integer("dim")
-    return emit.type_of("self").shape[dim], emit.type_of("source").shape[dim]
+    return emit.shape_of("self")[dim], emit.shape_of("source")[dim]
 
 
 def _added(emit: Emitter, matrix: OperandId) -> OperandId:

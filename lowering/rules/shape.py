@@ -27,7 +27,7 @@ _WIDENING = ("aten.expand.default", "aten.expand_as.default", "aten.broadcast_to
 _REPEATING = ("aten.repeat.default", "aten.tile.default")
 
 
-@lowers(*_RESHAPING, *_WIDENING, *_REPEATING, way="unchanged")
+@lowers(*_RESHAPING, *_WIDENING, *_REPEATING, "aten.unsqueeze.default", way="unchanged")
 def unchanged(node: Node, emit: Emitter) -> OperandId:
     """Emit nothing: the input's operand stands for the output."""
     return emit.input("self")
@@ -67,7 +67,7 @@ def permute(node: Node, emit: Emitter) -> OperandId:
 def transpose(node: Node, emit: Emitter) -> OperandId:
     """Lower to TRANSPOSE."""
     first, second = emit.integer("dim0"), emit.integer("dim1")
-    order = list(range(emit.type_of("self").rank))
+    order = list(range(len(emit.shape_of("self"))))
     order[first], order[second] = order[second], order[first]
     return _permuted(emit, order)
 
@@ -81,7 +81,7 @@ def reverse_axes(node: Node, emit: Emitter) -> OperandId:
 @lowers("aten.movedim.int", "aten.movedim.intlist", way="operation")
 def movedim(node: Node, emit: Emitter) -> OperandId:
     """Lower to TRANSPOSE."""
-    rank = emit.type_of("self").rank
+    rank = len(emit.shape_of("self"))
     moved = [dim % rank for dim in emit.ints("source")]
     order = [dim for dim in range(rank) if dim not in moved]
     for place, dim in sorted(zip((dim % rank for dim in emit.ints("destination")), moved, strict=True)):
