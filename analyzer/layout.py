@@ -1,8 +1,8 @@
 """The layout of every rank-4 activation: PyTorch's NCHW order, or NNAPI's NHWC.
 
 A value has one layout where a supported node makes it. A node that reads it in the other order has a *conflict*,
-which costs a TRANSPOSE, or must lie on a boundary where NNAPI has none for it. What crosses a boundary can have
-either order: the CPU permutes it.
+which costs a TRANSPOSE, or a RESHAPE where that is enough, or must lie on a boundary where NNAPI has none for it. What
+crosses a boundary can have either order: the CPU permutes it.
 """
 
 from __future__ import annotations
@@ -18,20 +18,51 @@ from coverage_db.spec import OperationFacts
 
 NHWC_FROM_NCHW = (0, 2, 3, 1)
 NCHW_FROM_NHWC = (0, 3, 1, 2)
+LAYOUT_RANK = 4
+
+CUT_COST = 1 << 40
+"""What a cut costs, in elements: more than any tensor has."""
+
+
+@dataclass(frozen=True, slots=True)
+class LayoutChange:
+    """What changes the order of a tensor's dimensions: an operation, and the level since which it takes the tensor."""
+
+    operation: str
+    since: int | None
+
+    def is_possible(self, level: int) -> bool:
+        """Whether a feature level has it."""
+        return self.since is not None and self.since <= level
+
+
+@dataclass(frozen=True, slots=True)
+class LayoutChanges:
+    """The facts of the two operations that change the order of dimensions."""
+
+    reshape: OperationFacts
+    transpose: OperationFacts
+
+    def of(self, tensor: TensorType) -> LayoutChange:
+        """The operation that makes NHWC from NCHW and back."""
+        facts = self.reshape if is_trivial(tensor.shape) else self.transpose
+        kind = operand_type(tensor)
+        since = None if kind is None else facts.type_since(kind)
+        return LayoutChange(facts.name, None if since is None else max(since, facts.since))
 
 
 @dataclass(frozen=True, slots=True)
 class LayoutPlan:
     """Which values are NHWC where they are made, which (node, value) reads are NHWC, and which reads conflict.
 
-    ``conflicts`` need a TRANSPOSE; those in ``cuts`` cannot have one, so the value must cross a boundary there.
-    Reads and values that are not named have PyTorch's order. ``features`` are rank-2 values that were flattened from
-    NHWC: the (channels, height, width) that each row of them holds in the order height, width, channels.
+    ``conflicts`` need the operation that they are given with; those in ``cuts`` cannot have it, so the value must cross
+    a boundary there. Reads and values that are not named have PyTorch's order. ``features`` are rank-2 values that were
+    flattened from NHWC: the (channels, height, width) that each row of them holds in the order height, width, channels.
     """
 
     nhwc_values: frozenset[int]
     nhwc_reads: frozenset[tuple[int, int]]
-    conflicts: frozenset[tuple[int, int]]
+    conflicts: Mapping[tuple[int, int], LayoutChange]
     cuts: frozenset[tuple[int, int]]
     features: Mapping[int, tuple[int, int, int]]
 
@@ -46,10 +77,10 @@ def is_trivial(shape: tuple[int, ...]) -> bool:
 
 
 def plan_layout(
-    graph: Graph, nodes: Mapping[int, Node], verdicts: Mapping[int, NodeVerdict], transpose: OperationFacts, level: int
+    graph: Graph, nodes: Mapping[int, Node], verdicts: Mapping[int, NodeVerdict], changes: LayoutChanges, level: int
 ) -> LayoutPlan:
     """Choose the layout of every value that a supported node reads or makes. Linear in the number of nodes."""
-    return _Planner(graph, nodes, verdicts, transpose, level).plan()
+    return _Planner(graph, nodes, verdicts, changes, level).plan()
 
 
 class _Planner:
@@ -58,14 +89,14 @@ class _Planner:
         graph: Graph,
         nodes: Mapping[int, Node],
         verdicts: Mapping[int, NodeVerdict],
-        transpose: OperationFacts,
+        changes: LayoutChanges,
         level: int,
     ) -> None:
         self._graph = graph
         self._nodes = nodes
         self._verdicts = verdicts
+        self._changes = changes
         self._level = level
-        self._transposable = {kind for kind, since in transpose.types if since <= level and transpose.since <= level}
         self._made: dict[int, bool] = {}
         self._reads: set[tuple[int, int]] = set()
         self._features: dict[int, tuple[int, int, int]] = {}
@@ -85,25 +116,20 @@ class _Planner:
         return LayoutPlan(
             nhwc_values=frozenset(value for value, is_nhwc in self._made.items() if is_nhwc),
             nhwc_reads=frozenset(self._reads),
-            conflicts=frozenset(conflicts),
-            cuts=frozenset(read for read in conflicts if not self._can_transpose(read[1])),
+            conflicts=conflicts,
+            cuts=frozenset(read for read, change in conflicts.items() if not change.is_possible(self._level)),
             features=self._features,
         )
 
-    def _conflicts(self) -> set[tuple[int, int]]:
+    def _conflicts(self) -> dict[tuple[int, int], LayoutChange]:
         return {
-            (node_id, value)
+            (node_id, value): self._changes.of(kind)
             for node_id, verdict in self._verdicts.items()
             if verdict.way is not None
             for value in self._activations(self._nodes[node_id])
-            if value in self._made
-            and self._made[value] != ((node_id, value) in self._reads)
-            and not is_trivial(self._shape(value))
+            if value in self._made and self._made[value] != ((node_id, value) in self._reads)
+            if isinstance(kind := self._graph.values[value].type, TensorType)
         }
-
-    def _can_transpose(self, value: int) -> bool:
-        kind = self._graph.values[value].type
-        return isinstance(kind, TensorType) and operand_type(kind) in self._transposable
 
     def _shape(self, value: int) -> tuple[int, ...]:
         kind = self._graph.values[value].type
@@ -206,16 +232,21 @@ class _Planner:
 
     def _prefers_nhwc(self, activations: list[int], wanted: Set[int]) -> bool:
         """Follow the larger share of what the inputs already have; where all are free, what is wanted next."""
-        balance = 0
-        for value in activations:
-            if value in self._made and not is_trivial(self._shape(value)):
-                weight = max(1, self._numel(value))
-                balance += weight if self._made[value] else -weight
+        made = [value for value in activations if value in self._made]
+        balance = sum(self._cost_of_change(value) * (1 if self._made[value] else -1) for value in made)
         if balance:
             return balance > 0
-        if any(self._made.get(value, False) for value in activations):
-            return True
-        return any(value in wanted for value in activations)
+        return any(self._made[value] for value in made) or any(value in wanted for value in activations)
+
+    def _cost_of_change(self, value: int) -> int:
+        """What it costs to read a value in the other order: nothing, its elements, or a boundary that cuts the part."""
+        kind = self._graph.values[value].type
+        if not isinstance(kind, TensorType):
+            return 0
+        change = self._changes.of(kind)
+        if not change.is_possible(self._level):
+            return max(1, kind.numel) + CUT_COST
+        return 0 if is_trivial(kind.shape) else max(1, kind.numel)
 
     def _numel(self, value: int) -> int:
         kind = self._graph.values[value].type

@@ -8,9 +8,9 @@ from enum import Enum
 
 from analyzer.collection import collection_paused
 from analyzer.device import Device, narrowed, planning_knowledge
-from analyzer.graph import Graph, Node
+from analyzer.graph import Graph, Node, TensorType
 from analyzer.judge import LEVELS, Judgement, Knowledge, NodeVerdict, judge
-from analyzer.layout import LayoutPlan, plan_layout
+from analyzer.layout import LAYOUT_RANK, LayoutChange, LayoutChanges, LayoutPlan, plan_layout
 from analyzer.partition import Partition, partition
 from analyzer.score import Score, counts, score
 from analyzer.work import WORTHWHILE
@@ -54,9 +54,10 @@ class Survey:
     nodes: Mapping[int, Node]
     judgement: Judgement
     target: Target
-    knowledge: Knowledge
+    changes: LayoutChanges
+    possible_changes: frozenset[LayoutChange]
     gain: float = WORTHWHILE
-    _raw: dict[tuple[str | None, ...], Plan] = field(default_factory=dict)
+    _raw: dict[tuple[frozenset[LayoutChange] | str | None, ...], Plan] = field(default_factory=dict)
     _best: dict[int, Plan] = field(default_factory=dict)
 
     @collection_paused()
@@ -80,14 +81,14 @@ class Survey:
 
     def _planned(self, level: int) -> Plan:
         verdicts = self.judgement.at(level)
-        transpose = self.knowledge.operation("TRANSPOSE")
-        key = (str(transpose.since <= level), *(v.way.name if v.way else None for v in verdicts.values()))
+        possible = frozenset(change for change in self.possible_changes if change.is_possible(level))
+        key = (possible, *(v.way.name if v.way else None for v in verdicts.values()))
         known = self._raw.get(key)
         if known is not None:
             return Plan(
                 level, known.planned_level, verdicts, known.layout, known.partition, known.score, known.readiness
             )
-        layout = plan_layout(self.graph, self.nodes, verdicts, transpose, level)
+        layout = plan_layout(self.graph, self.nodes, verdicts, self.changes, level)
         parts = partition(self.graph, verdicts, layout, self.target, gain=self.gain)
         plan = Plan(
             level, level, verdicts, layout, parts, score(self.graph, verdicts, parts), _readiness(verdicts, parts)
@@ -106,9 +107,14 @@ def survey(
     """
     judgement = judge(graph, knowledge, target)
     nodes = {node.id: node for node in graph.nodes()}
-    if device is None:
-        return Survey(graph, nodes, judgement, target, knowledge, gain)
-    return Survey(graph, nodes, narrowed(judgement, nodes, device), target, planning_knowledge(knowledge, device), gain)
+    if device is not None:
+        judgement, knowledge = narrowed(judgement, nodes, device), planning_knowledge(knowledge, device)
+    changes = LayoutChanges(knowledge.operation("RESHAPE"), knowledge.operation("TRANSPOSE"))
+    kinds = (value.type for value in graph.values if not value.is_constant)
+    possible = frozenset(
+        changes.of(kind) for kind in kinds if isinstance(kind, TensorType) and kind.rank == LAYOUT_RANK
+    )
+    return Survey(graph, nodes, judgement, target, changes, possible, gain)
 
 
 def _readiness(verdicts: Mapping[int, NodeVerdict], parts: Partition) -> Readiness:

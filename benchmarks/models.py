@@ -87,9 +87,7 @@ def measure(name: str, path: Path, level: int) -> Row:
     checked = check_model(path, None, request, progress)
     check_seconds = time.perf_counter() - started
     facts = FactsByName(open_registry())
-    promised = [
-        promised_level(part.part, checked.plan.verdicts, checked.plan.layout, facts) for part in checked.lowered
-    ]
+    promised = [promised_level(part.part, checked.plan.verdicts, checked.plan.layout) for part in checked.lowered]
     validated = [validate(part.model, facts).level for part in checked.lowered]
     report = checked.report
     row = Row(

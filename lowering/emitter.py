@@ -23,7 +23,7 @@ from analyzer.graph import (
     RefList,
     TensorType,
 )
-from analyzer.layout import NCHW_FROM_NHWC, NHWC_FROM_NCHW, LayoutPlan, axis_in_nhwc, is_trivial
+from analyzer.layout import NCHW_FROM_NHWC, NHWC_FROM_NCHW, LayoutPlan, axis_in_nhwc
 from analyzer.operand_types import SIGNED_SHIFT, copying_operation, operand_type
 from coverage_db.cards import Way
 from coverage_db.spec import FuseCode, OperandType
@@ -342,14 +342,15 @@ class Emitter:
         return self.operands[value, nhwc]
 
     def _converted(self, value: int, *, nhwc: bool) -> OperandId:
-        """Change the order of dimensions inside the model: by a RESHAPE where that is enough, else a TRANSPOSE."""
+        """Change the order of dimensions inside the model, by the operation that the layout plan names."""
         operand = self.operands[value, not nhwc]
         spec = self._spec_of(value, nhwc=nhwc)
-        if is_trivial(self._tensor_type(value).shape):
-            kind, argument = "RESHAPE", self.int32_tensor(spec.shape)
-        else:
-            kind, argument = "TRANSPOSE", self.int32_tensor(NHWC_FROM_NCHW if nhwc else NCHW_FROM_NHWC)
-        (made,) = self._emit(kind, [operand, argument], [spec])
+        change = self._layout.conflicts.get((self.node.id, value))
+        if change is None:
+            raise RuleError(f"{self.node.op}: no change of layout was planned for value {value}")
+        order = NHWC_FROM_NCHW if nhwc else NCHW_FROM_NHWC
+        argument = self.int32_tensor(order if change.operation == "TRANSPOSE" else spec.shape)
+        (made,) = self._emit(change.operation, [operand, argument], [spec])
         return made
 
     def _constant_operand(self, value: int) -> OperandId:

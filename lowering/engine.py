@@ -72,17 +72,17 @@ def lower_part(
     merge_reshapes(emitter)
     fold_affine(emitter, facts)
     fuse_activation(emitter, facts)
-    return _finished(part, emitter, outputs, layout, facts, promised_level(part, verdicts, layout, facts))
+    return _finished(part, emitter, outputs, layout, facts, promised_level(part, verdicts, layout))
 
 
-def promised_level(
-    part: Part, verdicts: Mapping[int, NodeVerdict], layout: LayoutPlan, facts: Mapping[str, OperationFacts]
-) -> int:
+def promised_level(part: Part, verdicts: Mapping[int, NodeVerdict], layout: LayoutPlan) -> int:
     """The feature level that the verdicts of a part's nodes promise, its changes of layout included."""
     members = set(part.nodes)
-    made_inside = {read for read in layout.conflicts if read[0] in members and read[1] not in part.inputs}
-    levels = [level for node in part.nodes if (level := verdicts[node].level) is not None]
-    return max([1, *levels, *([facts["TRANSPOSE"].since] if made_inside else [])])
+    made_inside = [
+        change for read, change in layout.conflicts.items() if read[0] in members and read[1] not in part.inputs
+    ]
+    levels = [verdicts[node].level for node in part.nodes] + [change.since for change in made_inside]
+    return max([1, *(level for level in levels if level is not None)])
 
 
 def _lower_node(node: Node, verdict: NodeVerdict, emitter: Emitter, rules: Mapping[tuple[str, str], Rule]) -> None:

@@ -11,7 +11,7 @@ import torch
 from analyzer.capture import capture
 from analyzer.graph import Graph, Node
 from analyzer.judge import NodeVerdict, judge
-from analyzer.layout import plan_layout
+from analyzer.layout import LayoutChanges, plan_layout
 from analyzer.partition import Part
 from analyzer.rewrites import rewrite
 from analyzer.torchscript import quiet
@@ -60,7 +60,7 @@ def measure_example(card: Card, way: Way, example: Example, registry: Registry) 
         raise ExampleError(f"{card.op}, way {way.name}: example {example.name} should pass and does not")
     verdicts = {node.id: NodeVerdict(node.id, node.op, way.status, way, level, ())}
     facts = {found.name: found for found in registry.operations()}
-    layout = plan_layout(graph, nodes, verdicts, facts["TRANSPOSE"], level)
+    layout = plan_layout(graph, nodes, verdicts, LayoutChanges(facts["RESHAPE"], facts["TRANSPOSE"]), level)
     lowered = lower_part(_part(node, graph), graph, nodes, verdicts, layout, facts, rules())
     inputs = dict(zip(lowered.part.inputs, captured.example_inputs, strict=True))
     computed = run_part(lowered, graph, inputs, captured.tensor).outputs

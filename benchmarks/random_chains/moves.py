@@ -267,6 +267,26 @@ def embedding(draw: Draw) -> Step:
     return draw.step("F.embedding({0}.clamp(0, {last}), {p0})", [value], dict(arguments), [table])
 
 
+def like_another(draw: Draw) -> Step:
+    """A tensor of constants, or a view, in the shape of a value; some read nothing of it but the shape."""
+    value = draw.pick()
+    other = draw.pick(fits=lambda tensor: tensor.numel() == draw.tensors[value].numel())
+    template = draw.random.choice(
+        (
+            "{0} + torch.zeros_like({1}).view_as({0})",
+            "torch.ones_like({1}).reshape({0}.shape) - {0}",
+            "{0}.view_as({1})",
+            "{0}.reshape({1}.shape)",
+            "torch.full_like({0}, 0.5) * {0}",
+            "{0}.expand_as({0})",
+            "torch.cat([{0}.flatten(), {1}.new_ones([2])], 0)",
+            "{0}.contiguous()",
+            "{0}.detach().clone()",
+        )
+    )
+    return draw.step(template, [value, other])
+
+
 def shuffle(draw: Draw) -> Step:
     """Pixels and channels exchanged."""
     template = draw.random.choice(
@@ -278,5 +298,5 @@ def shuffle(draw: Draw) -> Step:
 DRAWERS: tuple[Drawer, ...] = (
     *(reshape, reshape, merge, split_dimension, unsqueeze, squeeze, permute, permute, transpose, slices, slices),
     *(select, narrow, concatenate, concatenate, stack, split, split, unbind, expand, repeat, pad, pad, reverse),
-    *(index_select, gather, embedding, shuffle),
+    *(index_select, gather, embedding, shuffle, like_another),
 )

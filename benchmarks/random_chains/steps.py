@@ -16,11 +16,15 @@ Written = int | float | bool | str | None | tuple["Written", ...]
 
 
 class Rounding(Enum):
-    """How a step rounds: not at all, as a share of each element, or as a share of the whole tensor's range."""
+    """How a step rounds: not at all, as a share of each element, or as a share of the whole tensor's range.
+
+    A step with ties is exact, but PyTorch does not say which of equal elements it takes.
+    """
 
     NONE = "none"
     ELEMENT = "element"
     RANGE = "range"
+    TIES = "ties"
 
 
 class Form(Enum):
@@ -139,8 +143,10 @@ def forward_source(chain: Chain, *, outputs: Sequence[int] | None = None, is_noi
     """The chain as a method. A noisy one passes what rounds through ``self.noise``."""
     lines = [f"def forward(self, {', '.join(f'v{item.value}: torch.Tensor' for item in chain.inputs)}):"]
     for step in chain.steps:
+        if is_noisy and step.rounding is Rounding.TIES:
+            lines.extend(f"    v{operand} = self.noise(v{operand}, 'range')" for operand in step.operands)
         lines.append(f"    {step.text()}")
-        if is_noisy and step.rounding is not Rounding.NONE:
+        if is_noisy and step.rounding in (Rounding.ELEMENT, Rounding.RANGE):
             lines.extend(f"    v{result} = self.noise(v{result}, {step.rounding.value!r})" for result in step.results)
     found = ", ".join(f"v{value}" for value in (chain.outputs if outputs is None else outputs))
     lines.append(f"    return ({found},)" if outputs is not None else f"    return {found}")

@@ -73,7 +73,7 @@ def topk(draw: Draw) -> Step:
     arguments: dict[str, Written] = {"k": draw.random.randint(1, draw.shape(value)[axis]), "dim": axis}
     if draw.chance(0.3):
         arguments["largest"] = False
-    return draw.step("torch.topk({0}, {arguments})", [value], arguments, results=2)
+    return draw.step("torch.topk({0}, {arguments})", [value], arguments, rounding=Rounding.TIES, results=2)
 
 
 def count(draw: Draw) -> Step:

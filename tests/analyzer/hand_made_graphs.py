@@ -129,6 +129,8 @@ CARDS = (
     card("t.swish", way("operation", Layout.ANY, "HARD_SWISH"), way("composed", Layout.ANY, "ADD", "RELU6", "MUL")),
     card("t.elu", way("operation", Layout.ANY, "ELU")),
     card("t.near", way("operation", Layout.ANY, "LOGISTIC", bound="within 0.1")),
+    card("t.argmax", way("operation", Layout.TORCH, "ARGMAX")),
+    card("t.cast", way("operation", Layout.ANY, "CAST")),
     card("t.nothing", way("nothing", Layout.ANY)),
     Card("t.gap", "made", "Made by hand.", gap="No operation computes it.", fix="Do without."),
     Card("t.unwritten", "made", "Made by hand.", unwritten=("LSTM",)),

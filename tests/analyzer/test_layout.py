@@ -5,10 +5,18 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from analyzer.graph import Graph
-from analyzer.layout import NCHW_FROM_NHWC, NHWC_FROM_NCHW, LayoutPlan, axis_in_nhwc, is_trivial
+from analyzer.graph import ElementType, Graph
+from analyzer.layout import (
+    NCHW_FROM_NHWC,
+    NHWC_FROM_NCHW,
+    LayoutChange,
+    LayoutChanges,
+    LayoutPlan,
+    axis_in_nhwc,
+    is_trivial,
+)
 from coverage_db.cards import Layout
-from tests.analyzer.hand_made_graphs import HandMadeKnowledge, Sketch, graphs, surveyed, tensor
+from tests.analyzer.hand_made_graphs import HandMadeKnowledge, Sketch, graphs, operations, surveyed, tensor
 
 
 def planned(graph: Graph, level: int = 8) -> LayoutPlan:
@@ -24,7 +32,7 @@ def test_elementwise_nodes_between_convolutions_stay_nhwc() -> None:
     found = planned(sketch.graph(made))
 
     assert found.nhwc_values == {first, between, made}
-    assert found.conflicts == frozenset()
+    assert found.conflicts == {}
 
 
 def test_elementwise_nodes_alone_keep_the_order_of_pytorch() -> None:
@@ -42,7 +50,7 @@ def test_elementwise_node_before_a_convolution_takes_the_order_that_is_wanted() 
     found = planned(sketch.graph(made))
 
     assert first in found.nhwc_values
-    assert found.conflicts == frozenset()
+    assert found.conflicts == {}
 
 
 def test_reader_of_the_other_order_has_a_conflict() -> None:
@@ -52,7 +60,7 @@ def test_reader_of_the_other_order_has_a_conflict() -> None:
 
     found = planned(sketch.graph(made))
 
-    assert found.conflicts == {(1, first)}
+    assert found.conflicts == {(1, first): LayoutChange("TRANSPOSE", 2)}
     assert found.cuts == frozenset()
 
 
@@ -67,12 +75,48 @@ def test_conflict_is_a_cut_where_there_is_no_transpose() -> None:
 
 
 @pytest.mark.parametrize("shape", [(1, 1, 9, 11), (2, 7, 1, 1)])
-def test_order_that_holds_the_same_numbers_is_no_conflict(shape: tuple[int, ...]) -> None:
+def test_order_that_holds_the_same_numbers_is_changed_by_a_reshape(shape: tuple[int, ...]) -> None:
     sketch = Sketch()
     first = sketch.node("t.conv", sketch.input(tensor(shape)), kind=tensor(shape))
     made = sketch.node("t.tanh", first, kind=tensor(shape))
 
-    assert planned(sketch.graph(made)).conflicts == frozenset()
+    found = planned(sketch.graph(made), level=1)
+
+    assert found.conflicts == {(1, first): LayoutChange("RESHAPE", 1)}
+    assert found.cuts == frozenset()
+
+
+def with_places(shape: tuple[int, ...]) -> tuple[Graph, int, int]:
+    """Whole numbers in PyTorch's order, converted and read in NHWC, with the values before and after the conversion."""
+    sketch = Sketch()
+    image = sketch.node("t.conv", sketch.input(tensor(shape)), kind=tensor(shape))
+    places = sketch.node("t.argmax", image, kind=tensor(shape, ElementType.INT32))
+    cast = sketch.node("t.cast", places, kind=tensor(shape))
+    return sketch.graph(sketch.node("t.conv", cast, kind=tensor(shape))), places, cast
+
+
+@pytest.mark.parametrize(("shape", "since"), [((1, 1, 9, 11), 1), ((1, 6, 9, 11), 2)])
+def test_order_of_whole_numbers_that_no_operation_changes_is_kept_by_their_readers(
+    shape: tuple[int, ...], since: int
+) -> None:
+    graph, places, cast = with_places(shape)
+
+    found = planned(graph, level=3)
+
+    assert not found.cuts
+    assert places not in found.nhwc_values
+    assert cast not in found.nhwc_values
+    assert found.conflicts[3, cast].since == since
+
+
+def test_change_of_layout_has_the_level_of_its_operation_for_the_type() -> None:
+    graph, places, _ = with_places((1, 1, 9, 11))
+    changes = LayoutChanges(operations()["RESHAPE"], operations()["TRANSPOSE"])
+
+    small, large = (changes.of(tensor(shape, ElementType.INT32)) for shape in ((1, 1, 9, 11), (1, 6, 9, 11)))
+
+    assert (small, large) == (LayoutChange("RESHAPE", 6), LayoutChange("TRANSPOSE", None))
+    assert planned(graph, level=6).conflicts[2, places] == small
 
 
 def test_only_rank_4_values_are_nhwc() -> None:
@@ -126,13 +170,13 @@ def test_every_read_that_differs_from_what_was_made_is_a_conflict(graph: Graph) 
             kind = graph.values[value].type
             made = value in layout.nhwc_values
             is_made_inside = value not in graph.body.inputs and plan.verdicts[_maker(graph, value)].is_supported
-            differs = is_made_inside and made != layout.reads_nhwc(node.id, value) and not is_trivial(kind.shape)  # type: ignore[union-attr]  # all are tensors
+            differs = is_made_inside and made != layout.reads_nhwc(node.id, value)
             assert ((node.id, value) in layout.conflicts) == differs
             if way.layout is Layout.NHWC and len(kind.shape) == 4:  # type: ignore[union-attr]  # all are tensors
                 assert layout.reads_nhwc(node.id, value)
             if way.layout is Layout.TORCH:
                 assert not layout.reads_nhwc(node.id, value)
-    assert layout.cuts <= layout.conflicts
+    assert layout.cuts <= set(layout.conflicts)
     assert knowledge.operation("TRANSPOSE").since == 2
     assert layout.cuts == frozenset()
 

@@ -14,7 +14,7 @@ from lowering.nnapi.model import Immediate
 from tests.analyzer.hand_made_graphs import Sketch, tensor
 
 WAY = Way("operation", (Emission("RELU"), Emission("RELU6")), Layout.ANY)
-EMPTY = LayoutPlan(frozenset(), frozenset(), frozenset(), frozenset(), {})
+EMPTY = LayoutPlan(frozenset(), frozenset(), {}, frozenset(), {})
 
 
 def emitter(layout: LayoutPlan = EMPTY) -> Emitter:
@@ -43,7 +43,7 @@ def emitter(layout: LayoutPlan = EMPTY) -> Emitter:
 
 def nhwc() -> Emitter:
     """The same where the node runs in NHWC: its input is value 0, its output value 2."""
-    return emitter(LayoutPlan(frozenset({2}), frozenset({(0, 0)}), frozenset(), frozenset(), {}))
+    return emitter(LayoutPlan(frozenset({2}), frozenset({(0, 0)}), {}, frozenset(), {}))
 
 
 def test_arguments_are_read_by_name_and_kind() -> None:

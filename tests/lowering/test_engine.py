@@ -64,9 +64,32 @@ def test_level_is_what_the_validator_finds_and_what_was_promised(registry: Regis
         _, found, plan = planned(function, registry)
         (part,) = lower_plan(found, plan, FactsByName(registry))
 
-        promised = promised_level(part.part, plan.verdicts, plan.layout, FactsByName(registry))
+        promised = promised_level(part.part, plan.verdicts, plan.layout)
 
         assert part.level == validate(part.model, FactsByName(registry)).level == promised
+
+
+class PlacesAddedToTheirImage(torch.nn.Module):
+    """Whole numbers of one channel, in PyTorch's order, among images in NHWC."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.up = torch.nn.ConvTranspose2d(3, 5, 2, stride=2, padding=(1, 0))
+
+    def forward(self, x: torch.Tensor) -> object:
+        pooled = torch.max_pool2d(x, (2, 2), (2, 1), (0, 1))
+        return self.up(torch.maximum(pooled.argmax(-3, keepdim=True).float() + pooled, torch.ones(1, 1, 1, 1)))
+
+
+@pytest.mark.parametrize("level", range(3, 9))
+def test_level_of_whole_numbers_that_change_their_layout_is_promised(level: int, registry: Registry) -> None:
+    captured = capture(PlacesAddedToTheirImage().eval(), [torch.rand(SHAPE)], weights=True)
+    found = survey(captured.graph, registry, registry.target("pytorch-mobile"))
+
+    (part,) = lower_plan(found, found.at(level), FactsByName(registry))
+
+    assert len(part.part.nodes) == len(found.nodes)
+    assert validate(part.model, FactsByName(registry)).level <= level
 
 
 def test_rule_that_emits_what_its_card_does_not_list_is_refused(registry: Registry) -> None:

@@ -8,7 +8,7 @@ import torch
 from analyzer.capture import Captured, capture
 from analyzer.graph import Node
 from analyzer.judge import Judgement, NodeVerdict, judge
-from analyzer.layout import plan_layout
+from analyzer.layout import LayoutChanges, plan_layout
 from analyzer.partition import Part
 from analyzer.rewrites import rewrite
 from coverage_db.cards import Card, Example, Way, load_cards
@@ -91,7 +91,8 @@ def lowered_alone(captured: Captured, node: Node, verdict: NodeVerdict, registry
     graph = captured.graph
     nodes = {item.id: item for item in graph.nodes()}
     facts = {facts.name: facts for facts in registry.operations()}
-    layout = plan_layout(graph, nodes, {node.id: verdict}, facts["TRANSPOSE"], verdict.level or 1)
+    changes = LayoutChanges(facts["RESHAPE"], facts["TRANSPOSE"])
+    layout = plan_layout(graph, nodes, {node.id: verdict}, changes, verdict.level or 1)
     inputs = tuple(value for value in dict.fromkeys(node.inputs()) if not graph.values[value].is_constant)
     part = Part(0, (node.id,), tuple(sorted(inputs)), graph.body.outputs, 1, 1)
     return lower_part(part, graph, nodes, {node.id: verdict}, replace(layout), facts, rules())

@@ -7,7 +7,7 @@ import torch
 
 from analyzer.capture import Captured, capture
 from analyzer.judge import LEVELS, Judgement, NodeVerdict, judge
-from analyzer.layout import LayoutPlan, plan_layout
+from analyzer.layout import LayoutChanges, LayoutPlan, plan_layout
 from analyzer.partition import Part
 from coverage_db.queries import Registry
 from lowering.engine import LoweredPart, lower_part
@@ -47,7 +47,7 @@ def runs(function: Function, inputs: Sequence[torch.Tensor], registry: Registry)
     """A run for every feature level that supports every node in one part; levels that take the same ways share one."""
     captured = captured_function(function, inputs)
     judgement = judged_function(captured, registry)
-    transpose = registry.operation("TRANSPOSE")
+    changes = LayoutChanges(registry.operation("RESHAPE"), registry.operation("TRANSPOSE"))
     nodes = {node.id: node for node in captured.graph.nodes()}
     found: dict[int, Run] = {}
     known: dict[tuple[str, ...], Run] = {}
@@ -56,7 +56,7 @@ def runs(function: Function, inputs: Sequence[torch.Tensor], registry: Registry)
         ways = tuple(f"{verdict.op}/{verdict.way.name}" for verdict in verdicts.values() if verdict.way is not None)
         if len(ways) != len(verdicts) or not verdicts:
             continue
-        layout = plan_layout(captured.graph, nodes, verdicts, transpose, level)
+        layout = plan_layout(captured.graph, nodes, verdicts, changes, level)
         if layout.cuts:
             continue
         if ways not in known:
