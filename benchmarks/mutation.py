@@ -43,6 +43,7 @@ sys.path.insert(0, str(ROOT))
 
 # No more of the library than this may be loaded here, for what is loaded is not mutated.
 from benchmarks.mutants import Mutant, find_mutants, source_of  # noqa: E402
+from coverage_db.output import write_text  # noqa: E402
 from lowering.nnapi.vector_rows import VectorRow, read_rows  # noqa: E402
 
 LIBRARY = ROOT / "lowering" / "nnapi"
@@ -345,7 +346,7 @@ def main() -> int:
     _tell(fates, len(mutants))
     if options.json:
         rows_of_json = [{**asdict(_shortened(fate.mutant)), "by": fate.by, "seconds": fate.seconds} for fate in fates]
-        options.json.write_text(json.dumps(rows_of_json, indent=1, default=str))
+        write_text(options.json, json.dumps(rows_of_json, indent=1, default=str))
     killed = sum(fate.is_killed for fate in fates)
     return 0 if fates and 100 * killed >= options.goal * len(fates) else 1
 

@@ -13,12 +13,12 @@ from pathlib import Path
 import sqlite_utils
 
 from coverage_db import cards, checks, spec
-from coverage_db.cache import write_whole
 from coverage_db.card_tables import CARD_TABLES
 from coverage_db.documents import DocumentFormat
 from coverage_db.errors import BuildError
 from coverage_db.knowledge import TEXT_DIRECTORY, Knowledge, load_knowledge
 from coverage_db.operation_tables import OPERATION_TABLES
+from coverage_db.output import Format, check_output, write_whole
 from coverage_db.platform_tables import PLATFORM_TABLES
 from coverage_db.registry_key import RegistryKey, key_of
 from coverage_db.signature_tables import SIGNATURE_TABLES
@@ -31,14 +31,12 @@ TABLES: tuple[TablePlan, ...] = (*PLATFORM_TABLES, *OPERATION_TABLES, *SIGNATURE
 def build_database(path: Path, directory: Path = TEXT_DIRECTORY) -> None:
     """Build the database of the text below ``directory`` and put it at ``path``, in place of what was there.
 
-    Raises ``TextError`` or ``CardError`` where text is malformed, and ``BuildError`` where it names something
-    that does not exist or ``path`` cannot be written.
+    Raises ``TextError`` or ``CardError`` where text is malformed, ``BuildError`` where it names something that does
+    not exist, and ``OutputError`` where ``path`` cannot be written.
     """
-    data = database_bytes(load_knowledge(directory), key_of(directory))
-    try:
-        write_whole(path, data)
-    except OSError as error:
-        raise BuildError(f"{path} cannot be written: {error.strerror}") from error
+    text = tuple(directory.rglob("*.toml"))
+    check_output(path, Format.FILE, text)
+    write_whole(path, database_bytes(load_knowledge(directory), key_of(directory)), text)
 
 
 def database_bytes(known: Knowledge, key: RegistryKey) -> bytes:

@@ -61,17 +61,6 @@ def read_cached(path: Path, key: RegistryKey) -> bytes | None:
     return data if key_in(data) == key else None
 
 
-def write_whole(path: Path, data: bytes) -> None:
-    """Put ``data`` at ``path`` in one step: a reader finds the old file or the new one, never a part."""
-    partial = path.with_name(f"{path.name}.{os.getpid()}-{os.urandom(4).hex()}.partial")
-    try:
-        partial.write_bytes(data)
-        partial.replace(path)
-    except OSError:
-        partial.unlink(missing_ok=True)
-        raise
-
-
 def mark_used(path: Path) -> None:
     """Note that the database was read, at most once a day, so that it is not taken for a stale one."""
     with suppress(OSError):
@@ -80,16 +69,14 @@ def mark_used(path: Path) -> None:
 
 
 def remove_stale(directory: Path, keep: Path) -> None:
-    """Delete databases that no run has read for a month, and parts of files left by runs that were killed.
+    """Delete databases that no run has read for a month.
 
     Only files with the names that this module gives are touched, and never ``keep``. A run that still reads a
     deleted file goes on reading it.
     """
     now = time.time()
-    limits = {"registry-*.db": _KEPT_FOR_DAYS * _DAY_IN_SECONDS, "registry-*.db.*.partial": _DAY_IN_SECONDS}
-    for pattern, limit in limits.items():
-        for path in directory.glob(pattern):
-            # Another run may have deleted the file first.
-            with suppress(OSError):
-                if path != keep and now - path.stat().st_mtime > limit:
-                    path.unlink()
+    for path in directory.glob("registry-*.db"):
+        # Another run may have deleted the file first.
+        with suppress(OSError):
+            if path != keep and now - path.stat().st_mtime > _KEPT_FOR_DAYS * _DAY_IN_SECONDS:
+                path.unlink()

@@ -8,4 +8,4 @@ class UserError(Exception):
 
 
 class BuildError(UserError):
-    """The text of the registry contradicts itself, or the database cannot be written."""
+    """The text of the registry contradicts itself."""

@@ -16,11 +16,11 @@ from coverage_db.cache import (
     mark_used,
     read_cached,
     remove_stale,
-    write_whole,
 )
 from coverage_db.cards import Card, Difference, Reason
 from coverage_db.documents import DocumentFormat
 from coverage_db.errors import UserError
+from coverage_db.output import OutputError, write_whole
 from coverage_db.registry_key import RegistryKey, key_of, layout_key
 from coverage_db.spec import Level, OperationFacts, Target, TypeFacts
 from coverage_db.status import RegistryStatus, read_status
@@ -198,7 +198,7 @@ def _fill_cache(cached: Path, data: bytes) -> Registry:
     try:
         cached.parent.mkdir(parents=True, exist_ok=True)
         write_whole(cached, data)
-    except OSError:
+    except (OSError, OutputError):
         return Registry(data, None)
     remove_stale(cached.parent, keep=cached)
     return Registry(data, cached)

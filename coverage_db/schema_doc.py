@@ -10,6 +10,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from coverage_db.build import TABLES
+from coverage_db.output import write_text
 from coverage_db.tables import INTEGER, TEXT, Column, TablePlan
 from coverage_db.views import VIEWS, ViewPlan
 
@@ -94,7 +95,7 @@ def main(arguments: Sequence[str]) -> int:
     """Write or check the page; the exit code is 1 where it is stale and 2 for a wrong call."""
     if list(arguments) == ["--write"]:
         PAGE.parent.mkdir(exist_ok=True)
-        PAGE.write_text(schema_text(), encoding="utf-8")
+        write_text(PAGE, schema_text())
         return 0
     if list(arguments) == ["--check"]:
         if PAGE.is_file() and PAGE.read_text(encoding="utf-8") == schema_text():

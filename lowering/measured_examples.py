@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from coverage_db.errors import UserError
+from coverage_db.output import write_text
 
 FORMAT = "nnapi-check example errors 1"
 
@@ -55,7 +56,7 @@ def measurements(made_with: str, found: Iterable[MeasuredExample]) -> Measuremen
 
 
 def write_measurements(found: Measurements, path: Path) -> None:
-    """Write what was measured. Raises ``MeasurementsError`` where the file cannot be written."""
+    """Write what was measured. Raises ``OutputError`` where the file cannot be written."""
     rows = [
         {
             "op": item.op,
@@ -69,10 +70,7 @@ def write_measurements(found: Measurements, path: Path) -> None:
         for item in found.by_example.values()
     ]
     document = {"format": FORMAT, "made_with": found.made_with, "examples": rows}
-    try:
-        path.write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
-    except OSError as error:
-        raise MeasurementsError(f"{path} cannot be written: {error.strerror or error}") from error
+    write_text(path, json.dumps(document, indent=1) + "\n")
 
 
 def read_measurements(path: Path) -> Measurements:

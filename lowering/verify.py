@@ -83,7 +83,9 @@ def verify_artifact(
     found, executions = _run_on_host(artifact, inputs, runtime)
     ours, theirs = flat_tensors(found), reference_outputs(model, inputs)
     if len(ours) != len(theirs):
-        raise InputError(f"{path} gives {len(ours)} outputs, the model gives {len(theirs)}: it was made from another.")
+        raise InputError(
+            f"The package gives {len(ours)} outputs, the model gives {len(theirs)}: it was made from another."
+        )
     steps = _output_steps(artifact, len(theirs))
     numbers = tuple(compare(left, right, step=step) for left, right, step in zip(ours, theirs, steps, strict=True))
     return Verification("PyTorch's NNAPI binding on the host runtime", level, executions, numbers, layers)
@@ -105,7 +107,7 @@ def _run_on_host(artifact: Artifact, inputs: Sequence[torch.Tensor], runtime: Ho
             found = artifact.run(*(tensor.clone() for tensor in inputs))
     except RuntimeError as error:
         faults = "; ".join(fault.words for fault in runtime.recent_faults[:3])
-        raise VerifyError(f"{artifact.path} does not run in PyTorch's NNAPI binding: {faults or error}") from error
+        raise VerifyError(f"The package does not run in PyTorch's NNAPI binding: {faults or error}") from error
     return found, runtime.executions - before
 
 

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import click
 
+from coverage_db.output import write_text
 from nnapi_check.cli import main as nnapi_check
 
 PAGE = Path(__file__).parent.parent / "docs" / "cli.md"
@@ -93,7 +94,7 @@ def main(arguments: Sequence[str]) -> int:
     """Write or check the page; the exit code is 1 where it is stale and 2 for a wrong call."""
     if list(arguments) == ["--write"]:
         PAGE.parent.mkdir(exist_ok=True)
-        PAGE.write_text(reference_text(), encoding="utf-8")
+        write_text(PAGE, reference_text())
         return 0
     if list(arguments) == ["--check"]:
         if PAGE.is_file() and PAGE.read_text(encoding="utf-8") == reference_text():

@@ -9,11 +9,12 @@ from analyzer.capture import capture
 from analyzer.errors import InputError
 from analyzer.survey import survey
 from analyzer.torchscript import quantized_as_on_phones
+from coverage_db.output import Format, check_output, replaced, writing
 from coverage_db.queries import open_registry
 from lowering.convert import convert, output_steps
 from lowering.packaging.artifact import open_artifact
 from lowering.packaging.package import PackageOptions
-from lowering.packaging.saving import Form, check_writable, save_package
+from lowering.packaging.saving import Form, write_package
 from lowering.plan import FactsByName
 from lowering.verify import Verification, VerifyError, verify_artifact
 from nnapi_check.pipeline import TARGET, Inputs, Model, Request, check_model, rewritten, unpickled_once
@@ -45,8 +46,8 @@ def convert_model(
     with_layers: bool = False,
 ) -> Converted:
     """Convert a model, write the package and compare its numbers with PyTorch's."""
-    sources = (model,) if isinstance(model, Path) else ()
-    check_writable(output, sources)
+    sources = request.files_read(model)
+    check_output(output, Format.FILE, sources)
     model = unpickled_once(model, allow_pickle=request.allow_pickle)
     checked = check_model(model, inputs, request, progress, weights=True)
     if not checked.report.gate.is_passed:
@@ -58,24 +59,22 @@ def convert_model(
     )
     progress.stage("packaging")
     package = convert(checked.captured, checked.survey, checked.lowered, FactsByName(checked.registry), options)
-    save_package(package, output, form=form, inputs=sources)
     report = replace(checked.report, artifact=str(output))
-    if not verify:
-        return Converted(output, report, None)
-    progress.stage("verifying")
-    try:
+    # What does not run is not put in the place of what was there.
+    with replaced(output, sources) as draft:
+        with writing(output):
+            write_package(package, draft, form)
+        if not verify:
+            return Converted(output, report, None)
+        progress.stage("verifying")
         verification = verify_artifact(
-            output,
+            draft,
             model,
             examples,
             level=checked.plan.level,
             facts=FactsByName(checked.registry),
             with_layers=with_layers,
         )
-    except VerifyError:
-        # What does not run is not left behind as if it had been converted.
-        output.unlink(missing_ok=True)
-        raise
     view = verification_view(verification, checked.survey)
     return Converted(output, replace(report, verification=view), verification)
 
@@ -111,6 +110,6 @@ def verify_file(
     except VerifyError as error:
         # The file may be damaged, or made by others, so that this is no fault of ours for certain.
         raise InputError(
-            f"{error}; convert the model again, and report it with the model if that does not help."
+            f"{output}: {error}; convert the model again, and report it with the model if that does not help."
         ) from error
     return verification_view(verification, found)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import click
@@ -26,11 +26,13 @@ from reports.views import ModelReport
 
 def check(model: Path, html: Path | None, form: str, options: Mapping[str, object]) -> int:
     """Check a model and print its report."""
-    check_page(html)
+    request = _request(options)
+    sources = request.files_read(model)
+    check_page(html, sources)
     progress = Progress()
-    report = check_model(model, _inputs(options), _request(options), progress).report
+    report = check_model(model, _inputs(options), request, progress).report
     progress.done()
-    _show(report, html, form)
+    _show(report, html, form, sources)
     return 0 if report.gate.is_passed else 1
 
 
@@ -39,13 +41,15 @@ def convert(model: Path, html: Path | None, form: str, options: Mapping[str, obj
     from lowering.packaging.saving import Form
     from nnapi_check.conversion import convert_model
 
-    check_page(html)
+    request, output = _request(options), Path(str(options["output"]))
+    sources = request.files_read(model)
+    check_page(html, sources, [output])
     progress = Progress()
     made = convert_model(
         model,
         _inputs(options),
-        Path(str(options["output"])),
-        _request(options),
+        output,
+        request,
         progress,
         form=Form.LITE if options["lite"] else Form.FULL,
         bundle_input=bool(options["bundle_input"]),
@@ -53,7 +57,7 @@ def convert(model: Path, html: Path | None, form: str, options: Mapping[str, obj
         with_layers=bool(options["layers"]),
     )
     progress.done()
-    _show(made.report, html, form)
+    _show(made.report, html, form, sources)
     if made.path is None:
         say("nothing was written, for the gate is not passed.")
         return 1
@@ -86,9 +90,9 @@ def verify(output: Path, against: Path, form: str, options: Mapping[str, object]
     return 0 if found.is_within_tolerance else 1
 
 
-def _show(report: ModelReport, html: Path | None, form: str) -> None:
+def _show(report: ModelReport, html: Path | None, form: str, sources: Sequence[Path]) -> None:
     if html is not None:
-        write_page(report, html)
+        write_page(report, html, sources)
     if form == "json":
         click.echo(to_json(report))
     else:
@@ -126,4 +130,5 @@ def _request(options: Mapping[str, object]) -> Request:
         allow_pickle=bool(options["allow_pickle"]),
         overlay=overlay if isinstance(overlay, Path) else project.registry,
         device=device if isinstance(device, Path) else project.device,
+        project=project.path,
     )

@@ -43,7 +43,8 @@ class Request:
     """What a user asks for: exactly one of ``api_level`` and ``feature_level``, and the gate to pass.
 
     A ``strict`` gate refuses ops of which nothing is known.
-    ``overlay`` is a file of cards to lay over the registry, ``device`` the profile of a device.
+    ``overlay`` is a file of cards to lay over the registry, ``device`` the profile of a device, and ``project`` the
+    file that defaults were taken from.
     """
 
     api_level: int | None = None
@@ -54,6 +55,12 @@ class Request:
     allow_pickle: bool = False
     overlay: Path | None = None
     device: Path | None = None
+    project: Path | None = None
+
+    def files_read(self, model: Model) -> tuple[Path, ...]:
+        """The files that a command about ``model`` reads, which must not be written to."""
+        files = (model, self.overlay, self.device, self.project)
+        return tuple(file for file in files if isinstance(file, Path))
 
     def level(self) -> int:
         """The feature level that is asked for."""

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from coverage_db.output import Format, OutputError, check_output, place_of
 from coverage_db.queries import Registry, open_registry
 from lowering.measured_examples import (
     NOTHING_MEASURED,
@@ -39,7 +40,11 @@ def site(folder: Path, measure: bool, file: Path | None) -> None:  # click passe
     from reports.site.folder import check_folder, write_site
     from reports.site.render import site_files
 
-    check_folder(folder)
+    place = check_folder(folder)
+    if file is not None and measure:
+        check_output(file, Format.STREAM)
+        if place in place_of(file).parents:
+            raise OutputError(f"{file} is in {folder}, which holds nothing but the site; name another file")
     registry = open_registry()
     found = _measurements(registry, file, is_measuring=measure)
     written = write_site(site_files(registry, found), folder)

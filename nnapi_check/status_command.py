@@ -7,7 +7,7 @@ from pathlib import Path
 
 from analyzer.torch_ops import TorchComparison, compare_with_torch, installed_ops
 from analyzer.torch_schemas import SCHEMAS_FILE, SchemaList, read_schema_list, schema_list_text
-from coverage_db.cache import write_whole
+from coverage_db.output import write_whole
 from coverage_db.queries import Registry
 from coverage_db.status import RegistryStatus
 from nnapi_check.json_text import json_text

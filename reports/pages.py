@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import os
-import tempfile
+from collections.abc import Iterable
 from pathlib import Path
 
-from analyzer.errors import InputError
+from coverage_db.output import Format, check_output, write_text
 from reports.compose import shown_score
 from reports.console import place_words
 from reports.partition_map import draw
@@ -34,31 +33,15 @@ def to_html(report: ModelReport) -> str:
     return environment.get_template("report.html.j2").render(report=report, map=draw(report))
 
 
-def check_page(path: Path | None) -> None:
-    """Raise ``InputError`` where a page cannot be written to ``path``, before any work is done."""
-    if path is None:
-        return
-    if path.is_dir():
-        raise InputError(f"{path} is a folder; name a file to write the page to.")
-    if not path.parent.is_dir():
-        raise InputError(f"{path} cannot be written: the folder {path.parent} does not exist.")
-    if not os.access(path.parent, os.W_OK | os.X_OK):
-        raise InputError(f"{path} cannot be written: the folder {path.parent} is not writable.")
+def check_page(path: Path | None, inputs: Iterable[Path] = (), others: Iterable[Path] = ()) -> None:
+    """Raise ``OutputError`` where a page cannot be written to ``path``, before any work is done.
+
+    ``inputs`` are the files that the command reads, and ``others`` those that it writes as well.
+    """
+    if path is not None:
+        check_output(path, Format.STREAM, inputs, others)
 
 
-def write_page(report: ModelReport, path: Path) -> None:
+def write_page(report: ModelReport, path: Path, inputs: Iterable[Path] = ()) -> None:
     """Write the page. A file that is there is replaced only when the new one is complete."""
-    text = to_html(report)
-    try:
-        with tempfile.NamedTemporaryFile("w", encoding="utf-8", dir=path.parent, delete=False) as unfinished:
-            unfinished.write(text)
-        Path(unfinished.name).chmod(0o666 & ~_umask())
-        os.replace(unfinished.name, path)
-    except OSError as error:
-        raise InputError(f"{path} cannot be written: {error.strerror or error}") from error
-
-
-def _umask() -> int:
-    current = os.umask(0)
-    os.umask(current)
-    return current
+    write_text(path, to_html(report), inputs)

@@ -15,6 +15,7 @@ from dataclasses import fields, is_dataclass
 from pathlib import Path
 from typing import Union, get_args, get_origin, get_type_hints
 
+from coverage_db.output import write_text
 from reports.json_format import SCHEMA_VERSION
 from reports.views import ModelReport
 
@@ -94,7 +95,7 @@ def main(arguments: Sequence[str]) -> int:
             sys.stdout.write(schema_text())
         case ["--write"]:
             SCHEMA_FILE.parent.mkdir(exist_ok=True)
-            SCHEMA_FILE.write_text(schema_text(), encoding="utf-8")
+            write_text(SCHEMA_FILE, schema_text())
         case ["--check"]:
             if not SCHEMA_FILE.exists() or SCHEMA_FILE.read_text(encoding="utf-8") != schema_text():
                 sys.stderr.write(f"{SCHEMA_FILE} is stale; run `python -m reports.schema --write`.\n")

@@ -16,8 +16,8 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
-from coverage_db.cache import write_whole
 from coverage_db.errors import UserError
+from coverage_db.output import OutputError, write_whole
 
 STAGE = ".import"
 _PLAN = "plan.json"
@@ -64,7 +64,7 @@ def finish_import(directory: Path) -> bool:
         if has_plan:
             _carry_out(directory, json.loads(plan.read_text(encoding="utf-8")))
         shutil.rmtree(stage, ignore_errors=True)
-    except (OSError, ValueError) as error:
+    except (OSError, OutputError, ValueError) as error:
         raise StagingError(f"the import that was interrupted in {directory} cannot be finished: {error}") from error
     return has_plan
 
@@ -81,21 +81,18 @@ def replace_files(directory: Path, contents: Mapping[str, str]) -> None:
         for number, (name, text) in enumerate(contents.items()):
             target = directory / name
             staged = f"{number}.staged"
-            _write_durably(stage / staged, text.encode("utf-8"))
+            write_whole(stage / staged, text.encode("utf-8"))
             before = _digest(target.read_bytes()) if target.exists() else ""
             plan.append({"staged": staged, "target": name, "before": before, "after": _digest(text.encode("utf-8"))})
         write_whole(stage / _PLAN, json.dumps(plan).encode("utf-8"))
-    except OSError as error:
+    except (OSError, OutputError) as error:
         shutil.rmtree(stage, ignore_errors=True)
-        raise StagingError(f"nothing was changed: {stage} cannot be written: {error.strerror}") from error
+        raise StagingError(f"nothing was changed: {_words(error, stage)}") from error
     finish_import(directory)
 
 
-def _write_durably(path: Path, data: bytes) -> None:
-    with path.open("wb") as file:
-        file.write(data)
-        file.flush()
-        os.fsync(file.fileno())
+def _words(error: Exception, stage: Path) -> str:
+    return f"{stage} cannot be written: {error.strerror}" if isinstance(error, OSError) else str(error)
 
 
 def _carry_out(directory: Path, plan: list[dict[str, str]]) -> None:
@@ -110,7 +107,7 @@ def _carry_out(directory: Path, plan: list[dict[str, str]]) -> None:
                 f"Delete {directory / STAGE} to give that import up, then import again."
             )
         target.parent.mkdir(parents=True, exist_ok=True)
-        staged.replace(target)
+        write_whole(target, staged.read_bytes())
 
 
 def _digest(data: bytes) -> str:

@@ -16,6 +16,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 from coverage_db.facts import load_operations
+from coverage_db.output import OutputError, write_text
 from coverage_db.spec import OperandType, OperationFacts
 from lowering.nnapi.conformance import run_row
 from lowering.nnapi.constants import element_count
@@ -207,8 +208,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         table = measure(rows, load_operations())
         text = to_json(table) if options.format == "json" else to_text(table)
         if options.output is not None:
-            options.output.write_text(text)
-    except (OSError, VectorError, json.JSONDecodeError, UnicodeDecodeError) as error:
+            write_text(options.output, text)
+    except (OSError, OutputError, VectorError, json.JSONDecodeError, UnicodeDecodeError) as error:
         parser.error(str(error))
     if options.output is None:
         sys.stdout.write(text)

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import json
-import os
-import shutil
-import tempfile
+import stat
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
 from coverage_db.errors import UserError
+from coverage_db.output import check_parent, place_of, writing
+from coverage_db.unfinished import exchange, unfinished
 
 MARKER = "nnapi-check-site.json"
 """The file that tells a site of ours, with the list of its files."""
@@ -36,21 +36,25 @@ class WrittenSite:
     total_bytes: int
 
 
-def check_folder(folder: Path) -> None:
-    """Raise ``SiteError`` unless a site may be put at ``folder``: nothing, nothing in it, or a site of ours alone."""
-    if not folder.parent.is_dir():
-        raise SiteError(f"{folder} cannot be written: the folder {folder.parent} does not exist")
-    if not folder.exists():
-        return
-    if not folder.is_dir():
-        raise SiteError(f"{folder} is a file; name a folder for the site")
-    present = {path.relative_to(folder).as_posix() for path in folder.rglob("*") if not _has_entries(path)}
-    strangers = sorted(present - _own_files(folder)) if present else []
+def check_folder(folder: Path) -> Path:
+    """Where a site for ``folder`` is to be put, which a link may lead to: nothing, nothing in it, or a site of ours.
+
+    Raises ``SiteError`` for anything else, and ``OutputError`` where nothing can be put there.
+    """
+    place = place_of(folder)
+    check_parent(folder, place)
+    if not place.exists():
+        return place
+    if not place.is_dir():
+        raise SiteError(f"{folder} is no folder; name a folder for the site")
+    present = {path.relative_to(place).as_posix() for path in place.rglob("*") if not _has_entries(path)}
+    strangers = sorted(present - _own_files(place)) if present else []
     if strangers:
         raise SiteError(
             f"{folder} holds {strangers[0]}, which is no file of a site that nnapi-check wrote;"
             " name a new or an empty folder"
         )
+    return place
 
 
 def _has_entries(path: Path) -> bool:
@@ -68,23 +72,18 @@ def _own_files(folder: Path) -> set[str]:
 
 
 def write_site(files: Iterable[SiteFile], folder: Path) -> WrittenSite:
-    """Write every file beside ``folder``, then put all of them in its place. Raises ``SiteError``."""
-    folder = folder.resolve()
-    check_folder(folder)
-    try:
-        building = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
-    except OSError as error:
-        raise SiteError(f"{folder} cannot be written: {error.strerror or error}") from error
-    try:
-        return _fill_and_place(files, building, folder)
-    except OSError as error:
-        raise SiteError(f"{folder} cannot be written: {error.strerror or error}") from error
-    finally:
-        shutil.rmtree(building, ignore_errors=True)
+    """Write every file beside ``folder``, then put all in its place. Raises ``SiteError`` or ``OutputError``."""
+    place = check_folder(folder)
+    with writing(folder), unfinished(place.parent) as building:
+        new = building / "new"
+        written = _fill(files, new)
+        # What came meanwhile must not be lost either.
+        check_folder(folder)
+        _put(new, place, old=building / "old")
+    return written
 
 
-def _fill_and_place(files: Iterable[SiteFile], building: Path, folder: Path) -> WrittenSite:
-    new, old = building / "new", building / "old"
+def _fill(files: Iterable[SiteFile], new: Path) -> WrittenSite:
     new.mkdir()
     names, total = [], 0
     for file in files:
@@ -96,14 +95,20 @@ def _fill_and_place(files: Iterable[SiteFile], building: Path, folder: Path) -> 
         total += len(data)
     marker = json.dumps({"made_by": "nnapi-check", "files": sorted(names)}, indent=1) + "\n"
     (new / MARKER).write_text(marker, encoding="utf-8")
-    # What came meanwhile must not be lost either.
-    check_folder(folder)
-    if folder.exists():
-        os.replace(folder, old)
-    try:
-        os.replace(new, folder)
-    except OSError:
-        if old.exists():
-            os.replace(old, folder)
-        raise
     return WrittenSite(len(names) + 1, total + len(marker.encode()))
+
+
+def _put(new: Path, place: Path, *, old: Path) -> None:
+    """Give the finished folder its name, and move what has the name out of the way."""
+    if not place.exists():
+        new.replace(place)
+        return
+    new.chmod(stat.S_IMODE(place.stat().st_mode))
+    if exchange(new, place):
+        return
+    place.replace(old)
+    try:
+        new.replace(place)
+    except OSError:
+        old.replace(place)
+        raise

@@ -1,14 +1,16 @@
 """A package is written whole or not at all, and never over the model it was made from."""
 
-import os
 from pathlib import Path
 
 import pytest
 import torch
 
 from analyzer.errors import InputError
+from coverage_db.output import OutputError
+from lowering.packaging import saving
 from lowering.packaging.package import Package
-from lowering.packaging.saving import Form, check_writable, save_package
+from lowering.packaging.saving import Form, save_package, tensor_bytes
+from tests.file_sizes import file_sizes_up_to
 from tests.lowering.hand_made_parts import elementwise_part, nodes_of, packaged, random_tensor
 from tests.lowering.running_packages import FORMS, captured_module
 
@@ -56,9 +58,9 @@ def test_failure_while_writing_keeps_the_older_file(
 
     path = tmp_path / "model.pt"
     path.write_bytes(b"older")
-    monkeypatch.setattr(os, "replace", fail)
+    monkeypatch.setattr(Path, "replace", fail)
 
-    with pytest.raises(InputError, match="No space left on device"):
+    with pytest.raises(OutputError, match="No space left on device"):
         save_package(package, path, form=Form.FULL)
 
     assert path.read_bytes() == b"older"
@@ -70,28 +72,49 @@ def test_input_is_never_overwritten(package: Package, tmp_path: Path) -> None:
     path.write_bytes(b"the input")
     (tmp_path / "link.pt").symlink_to(path)
 
-    with pytest.raises(InputError, match="is the model to convert"):
+    with pytest.raises(OutputError, match="is read by this command"):
         save_package(package, tmp_path / "link.pt", form=Form.FULL, inputs=(path,))
 
     assert path.read_bytes() == b"the input"
 
 
-def test_folder_as_target_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="is a folder"):
-        check_writable(tmp_path)
+@FORMS
+def test_disk_without_the_room_is_told_before_pytorch_writes(
+    package: Package, form: Form, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # PyTorch's own writer would end the process.
+    monkeypatch.setattr(saving, "_IN_MEMORY_BYTES", -1)
+    monkeypatch.setattr(saving, "tensor_bytes", lambda _module: 100_000)
+
+    with file_sizes_up_to(4096), pytest.raises(OutputError, match="File too large"):
+        save_package(package, tmp_path / "model.pt", form=form)
+
+    assert list(tmp_path.iterdir()) == []
 
 
-def test_missing_folder_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="does not exist"):
-        check_writable(tmp_path / "nowhere" / "model.pt")
+@FORMS
+def test_package_is_the_same_whether_it_was_made_in_memory(
+    package: Package, form: Form, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    save_package(package, tmp_path / "archive.pt", form=form)
+    small = (tmp_path / "archive.pt").read_bytes()
+    monkeypatch.setattr(saving, "_IN_MEMORY_BYTES", -1)
+
+    save_package(package, tmp_path / "archive.pt", form=form)
+
+    assert (tmp_path / "archive.pt").read_bytes() == small
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
-def test_folder_without_permission_is_refused(tmp_path: Path) -> None:
-    tmp_path.chmod(0o500)
+def test_tensors_of_every_submodule_are_counted_and_shared_ones_once() -> None:
+    inner = torch.nn.Linear(30, 7)
+    inner.register_buffer("shared", inner.weight.detach()[:2])
+    module = torch.nn.Sequential(inner, torch.nn.Tanh())
+    captured = captured_module(module, random_tensor(2, 30))
 
-    with pytest.raises(InputError, match="is not writable"):
-        check_writable(tmp_path / "model.pt")
+    made = packaged(captured, elementwise_part(captured, nodes_of(captured, "tanh")))
+
+    weights = 4 * (30 * 7 + 7)
+    assert weights <= tensor_bytes(made.module) < 2 * weights
 
 
 class Pair:

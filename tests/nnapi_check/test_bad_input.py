@@ -178,7 +178,7 @@ def test_model_without_inputs_names_the_options_to_add(tmp_path: Path, run: Run)
 
 @pytest.mark.parametrize(
     ("name", "words"),
-    [("nowhere/out.pt", "nowhere does not exist"), (".", "is a folder"), ("tiny.pt", "is the model to convert")],
+    [("nowhere/out.pt", "nowhere does not exist"), (".", "is a folder"), ("tiny.pt", "is read by this command")],
 )
 def test_output_that_cannot_be_written_is_told_before_any_work(name: str, words: str, tmp_path: Path, run: Run) -> None:
     model = traced(tmp_path / "tiny.pt")

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from analyzer.errors import InputError
+from coverage_db.output import OutputError
 from reports.pages import check_page, to_html, write_page
 from reports.views import ModelReport
 from tests.reports.sample_reports import HOSTILE, hostile_report, mixed_report, ready_report
@@ -116,14 +116,14 @@ def test_page_has_the_permissions_of_any_new_file(tmp_path: Path) -> None:
 
 
 def test_page_in_a_folder_that_does_not_exist_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="nowhere"):
+    with pytest.raises(OutputError, match="nowhere"):
         write_page(ready_report(), tmp_path / "nowhere" / "report.html")
-    with pytest.raises(InputError, match="nowhere does not exist"):
+    with pytest.raises(OutputError, match="nowhere does not exist"):
         check_page(tmp_path / "nowhere" / "report.html")
 
 
 def test_folder_as_page_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="is a folder"):
+    with pytest.raises(OutputError, match="is a folder"):
         check_page(tmp_path)
 
 

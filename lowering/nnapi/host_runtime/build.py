@@ -8,11 +8,11 @@ import shlex
 import shutil
 import subprocess
 import sys
-import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
 from coverage_db.cache import cache_directory
+from coverage_db.output import OutputError, replaced
 from lowering.nnapi.host_runtime.errors import BuildError, NoCompilerError, PlatformError
 
 LIBRARY = "libneuralnetworks.so"
@@ -85,11 +85,9 @@ def build_library(directory: Path | None = None, *, again: bool = False) -> Path
         return path
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=path.parent) as temporary:
-            made = Path(temporary) / LIBRARY
+        with replaced(path) as made:
             _compile(compiler, made)
-            made.replace(path)
-    except OSError as error:
+    except (OSError, OutputError) as error:
         raise BuildError(f"the host runtime cannot be written to {path.parent}: {error}") from error
     return path
 

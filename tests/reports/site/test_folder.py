@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from coverage_db.output import OutputError
 from reports.site.folder import MARKER, SiteError, SiteFile, check_folder, write_site
 
 FIRST = (SiteFile("index.html", "one"), SiteFile("ops/a.html", "ä"))
@@ -86,7 +87,7 @@ def test_a_failure_on_the_way_leaves_the_old_site(tmp_path: Path) -> None:
 
     write_site(FIRST, tmp_path / "site")
 
-    with pytest.raises(SiteError, match="No space left"):
+    with pytest.raises(OutputError, match="No space left"):
         write_site(broken(), tmp_path / "site")
 
     assert (tmp_path / "site" / "index.html").read_text(encoding="utf-8") == "one"
@@ -96,12 +97,12 @@ def test_a_failure_on_the_way_leaves_the_old_site(tmp_path: Path) -> None:
 def test_a_file_in_the_place_of_the_folder_is_refused(tmp_path: Path) -> None:
     (tmp_path / "site").write_text("", encoding="utf-8")
 
-    with pytest.raises(SiteError, match="is a file"):
+    with pytest.raises(SiteError, match="is no folder"):
         check_folder(tmp_path / "site")
 
 
 def test_a_parent_that_does_not_exist_is_told_of(tmp_path: Path) -> None:
-    with pytest.raises(SiteError, match="does not exist"):
+    with pytest.raises(OutputError, match="does not exist"):
         check_folder(tmp_path / "nowhere" / "site")
 
 
