@@ -6,7 +6,7 @@ from typing import Protocol, cast
 
 import torch
 
-from analyzer.torchscript import nodes_of_kind
+from analyzer.torchscript import constant, nodes_of_kind
 
 
 class _EditableGraph(Protocol):
@@ -17,7 +17,7 @@ def unpack_constant_lists(graph: torch._C.Graph) -> None:
     """Replace every constant that is a list with tensors in it by a list of constants (``x[:, indices]`` has one)."""
     for node in nodes_of_kind(graph, "prim::Constant"):
         output = node.output()
-        items = output.toIValue()
+        items = constant(output)
         if not isinstance(items, list) or not any(isinstance(item, torch.Tensor) for item in items):
             continue
         graph.setInsertPoint(node)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
-from analyzer.graph import DynamicType, Node, OtherType, PerChannel, Ref, RefList, TensorType
+from analyzer.graph import DynamicType, Node, OtherType, PerChannel, Ref, RefList, TensorType, Unknown
 from analyzer.operand_types import MAX_RANK, operand_type
 from analyzer.quantities import Uses
 from coverage_db.cards import Card
@@ -122,6 +122,11 @@ def tensor_failures(node: Node, uses: Uses, target: Target) -> Iterator[Failure]
                     yield _tensor_failure("NNC302", "rank", f"{name} has rank {kind.rank}", f"at most rank {MAX_RANK}")
                 is_per_channel = isinstance(kind.quant, PerChannel)
                 yield from _type_failures(name, kind, target, is_made_by_rule=is_constant and is_per_channel)
+    for name, argument in node.arguments.items():
+        # What NNAPI reads beside tensors is part of the model.
+        if isinstance(argument, Unknown) and argument.values:
+            found = f"{name} is {argument.reason}"
+            yield _tensor_failure("NNC402", "known-argument", found, "a number known before execution")
 
 
 def _sentence(words: str) -> str:
@@ -164,6 +169,10 @@ _TENSOR_TEXTS = {
         "Export the model with fixed shapes, and keep what depends on values out of shapes.",
     ),
     "tensor": ("NNAPI computes with tensors only.", "Nothing need be done: this part stays with PyTorch."),
+    "known-argument": (
+        "NNAPI plans a model before it runs, with the numbers that its operations take.",
+        "Compute the number from shapes alone, or hand it over as a tensor.",
+    ),
     "rank": (
         f"NNAPI's operations take tensors of rank {MAX_RANK} at most.",
         "Merge dimensions with reshape before this op, and split them after it.",

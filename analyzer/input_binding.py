@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import torch
 
+from analyzer.argument_names import distinct_names, is_loadable
 from analyzer.drafts import Draft
 from analyzer.errors import InputError
 from analyzer.graph import GraphInput, TensorType
@@ -85,8 +86,13 @@ def layout_of(module: torch._C.ScriptModule, graph: torch._C.Graph, given: int |
     needed = sum(count for count, _ in kinds)
     spare = max(0, given - needed) if given is not None else 0
     slots: list[Slot] = []
-    for argument, value, (count, is_flexible) in zip(arguments, values, kinds, strict=True):
-        name, kind = argument.name, value.type().kind()
+    names = distinct_names(argument.name for argument in arguments)
+    for argument, name, value, (count, is_flexible) in zip(arguments, names, values, kinds, strict=True):
+        if not is_loadable(name):
+            raise InputError(
+                f"Input {name!r} of the model has a name that PyTorch cannot load from a file; rename it in forward."
+            )
+        kind = value.type().kind()
         extra = spare if is_flexible and (kind == "ListType" or spare) else 0
         if kind == "OptionalType":
             extra = min(extra, 1)

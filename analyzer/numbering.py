@@ -77,6 +77,8 @@ class _Numbering:
                 return Unknown(describe_object(item))
             case ModulePath():
                 return Unknown(f"module {item.path}")
+            case dict():
+                return self.sequence([item])
             case _:
                 return str(item)
 
@@ -93,7 +95,9 @@ class _Numbering:
         if drafts and all(item is None or isinstance(item, Draft) for item in items):
             return RefList(tuple(self.value(item) if isinstance(item, Draft) else None for item in items))
         scalars = tuple(item for item in items if isinstance(item, (bool, int, float, str)))
-        return scalars if len(scalars) == len(items) else Unknown("a list of mixed kinds")
+        if len(scalars) == len(items):
+            return scalars
+        return Unknown("a list of mixed kinds", tuple(self.value(draft) for draft in drafts))
 
 
 def _is_flat(items: Iterable[object]) -> bool:

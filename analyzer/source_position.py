@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 import torch
 
 from analyzer.graph import SourcePosition
-from analyzer.torchscript import attribute, children, class_name, has_attribute, method_names
+from analyzer.torchscript import children, class_name, has_attribute, method_names, submodule
 
 Place = tuple[str | None, int | None]
 
@@ -83,8 +83,7 @@ class SourceFinder:
                     path.append(holders[0][0])
                     module = holders[0][1]
             path.append(name)
-            known = isinstance(module, torch._C.ScriptModule) and has_attribute(module, name)
-            module = attribute(module, name) if known and isinstance(module, torch._C.ScriptModule) else None
+            module = submodule(module, name) if isinstance(module, torch._C.ScriptModule) else None
         return ".".join(path)
 
     def _call_site(self, path: str, op: str) -> Place:
@@ -138,8 +137,8 @@ def _modules_along(root: torch._C.ScriptModule, names: Sequence[str]) -> list[to
     """The root and the modules that the names lead to, as far as they lead."""
     modules = [root]
     for name in names:
-        found = attribute(modules[-1], name) if has_attribute(modules[-1], name) else None
-        if not isinstance(found, torch._C.ScriptModule):
+        found = submodule(modules[-1], name)
+        if found is None:
             break
         modules.append(found)
     return modules

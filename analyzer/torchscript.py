@@ -17,6 +17,11 @@ _OP_LIBRARIES = ("torchvision", "torchaudio")
 """Libraries whose models are often scripted, and which name their ops after themselves."""
 
 
+_OWN_NAMES = "__torch__."
+_BOUND_CLASSES = "__torch__.torch.classes."
+"""Classes that C++ brings along, such as those of quantized packed parameters."""
+
+
 class _Module(Protocol):
     def getattr(self, name: str) -> object: ...
 
@@ -25,6 +30,14 @@ class _Module(Protocol):
     def _has_method(self, name: str) -> bool: ...
 
     def _method_names(self) -> list[str]: ...
+
+
+class _Type(Protocol):
+    def containedTypes(self) -> list[torch._C.JitType]: ...  # noqa: N802 - PyTorch's own name
+
+
+class _Submodules(Protocol):
+    def contains(self, name: str) -> bool: ...
 
 
 class _Graph(Protocol):
@@ -60,6 +73,35 @@ def method_names(module: torch._C.ScriptModule) -> list[str]:
 def children(module: torch._C.ScriptModule) -> list[tuple[str, torch._C.ScriptModule]]:
     """The modules that are attributes of a module, with their names."""
     return list(torch._C.ModuleDict(module).items())
+
+
+def submodule(module: torch._C.ScriptModule, name: str) -> torch._C.ScriptModule | None:
+    """The module that is the attribute called ``name``; None where that is no module, or there is none."""
+    if not cast("_Submodules", torch._C.ModuleDict(module)).contains(name):
+        return None
+    found = attribute(module, name)
+    return found if isinstance(found, torch._C.ScriptModule) else None
+
+
+def is_readable(kind: torch._C.JitType) -> bool:
+    """Whether Python can read what has this type: objects of the model's own classes and enumerations it cannot.
+
+    PyTorch would look for the Python class that they were compiled from, which a file does not bring along.
+    """
+    match kind.kind():
+        case "ClassType":
+            return kind.annotation_str.startswith(_BOUND_CLASSES)
+        case "EnumType" | "InterfaceType":
+            return False
+        case "TupleType" if kind.annotation_str.startswith(_OWN_NAMES):
+            return False
+        case _:
+            return all(is_readable(part) for part in cast("_Type", kind).containedTypes())
+
+
+def constant(value: torch._C.Value) -> object:
+    """What a value is as a constant; None where it is none, or is none that Python can read."""
+    return value.toIValue() if is_readable(value.type()) else None
 
 
 def class_name(module: torch._C.ScriptModule) -> str:

@@ -29,7 +29,7 @@ from analyzer.operations import FORM_ARGUMENT, Operation, OpError, evaluate, fai
 from analyzer.quantized_ops import PackedParameters, Unpacked, packed_result
 from analyzer.structure_ops import LIST_OPS, LIST_WRITES, STRUCTURE_OPS, UNANSWERED, ListWrite
 from analyzer.tensor_types import tensor_type
-from analyzer.torchscript import attribute, nodes_of_kind
+from analyzer.torchscript import attribute, is_readable, nodes_of_kind, submodule
 
 # Elements of constants are read up to these numbers: enough for indices, sizes and scales.
 MAX_READ_INTEGERS = 4096
@@ -146,6 +146,8 @@ class TypingWalk:
 
     def _constant(self, node: torch._C.Node) -> object:
         output = node.output()
+        if not is_readable(output.type()):
+            return run_time_object(output)
         value = output.toIValue()
         if isinstance(value, torch._C.ScriptObject):
             return ObjectAttribute(output.debugName(), output, value, is_attribute=False)
@@ -165,9 +167,18 @@ class TypingWalk:
             self.know(node.output(), self._set_now[path])
             return ()
         if node.s("name") in self._set_attributes:
-            return (self._opaque(node, [node.s("name")], "the model sets this attribute"),)
-        self.know(node.output(), self._attribute(node))
+            return self._run_time_read(node, "the model sets this attribute")
+        if not isinstance(owner, ModulePath):
+            return self._run_time_read(node, "it belongs to an object of the model's own")
+        if not is_readable(node.output().type()) and submodule(owner.module, node.s("name")) is None:
+            return self._run_time_read(node, "it is an object of the model's own")
+        self.know(node.output(), self._attribute(node, owner))
         return ()
+
+    def _run_time_read(self, node: torch._C.Node, reason: str) -> Iterable[NodeDraft]:
+        made = self._opaque(node, [self.item(node.input()), node.s("name")], reason)
+        made.has_effect = False
+        return (made,)
 
     def _set(self, node: torch._C.Node, items: Sequence[object]) -> Iterable[NodeDraft]:
         """An attribute that the model sets: known from here on where a run surely comes here."""
@@ -178,10 +189,7 @@ class TypingWalk:
                 self._set_now[path] = self.known[node.inputsAt(1).unique()]
         return (self._opaque(node, items, "it changes the module"),)
 
-    def _attribute(self, node: torch._C.Node) -> object:
-        owner = self.known[node.input().unique()]
-        if not isinstance(owner, ModulePath):
-            return run_time_object(node.output())
+    def _attribute(self, node: torch._C.Node, owner: ModulePath) -> object:
         name = node.s("name")
         path = f"{owner.path}.{name}" if owner.path else name
         if path in self._attributes:

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from itertools import count
+
 import torch
 
+from analyzer.torchscript import constant
 from lowering.packaging.graph_copy import walk
-from lowering.packaging.script_modules import add_attribute
+from lowering.packaging.package_source import OwnNames
+from lowering.packaging.script_modules import add_attribute, has_attribute
 
 INLINE_LIMIT = 256
 """Tensor constants of more bytes than this become attributes."""
@@ -14,8 +18,8 @@ INLINE_LIMIT = 256
 class ConstantStore:
     """Turns tensor constants into attributes, each tensor once."""
 
-    def __init__(self, module: torch._C.ScriptModule) -> None:
-        self._module = module
+    def __init__(self, module: torch._C.ScriptModule, names: OwnNames) -> None:
+        self._module, self._own = module, names
         self._names: dict[tuple[object, ...], str] = {}
         # Tensors are known by their memory, which must not be used anew while they are known.
         self._kept: list[torch.Tensor] = []
@@ -25,11 +29,16 @@ class ConstantStore:
         strides = tuple(tensor.stride()) if tensor.layout is torch.strided else ()
         identity = (tensor.data_ptr(), tensor.dtype, tuple(tensor.shape), strides)
         if tensor.numel() == 0 or identity not in self._names:
-            name = f"nnapi_constant_{len(self._kept)}"
+            name = self._free_name()
             add_attribute(self._module, name, torch._C.TensorType.get(), tensor.detach())
             self._kept.append(tensor)
             self._names[identity] = name
         return self._names[identity]
+
+    def _free_name(self) -> str:
+        """A name that no attribute has: neither one of ours nor one of the user's."""
+        numbers = count(len(self._kept))
+        return next(name for name in map(self._own.constant, numbers) if not has_attribute(self._module, name))
 
     def lift(self, graph: torch._C.Graph) -> None:
         """Replace the large tensor constants of a method's graph by reads of attributes."""
@@ -50,5 +59,5 @@ def constant_tensor(node: torch._C.Node) -> torch.Tensor | None:
     """The tensor that a node holds as a constant, or None where it holds none."""
     if node.kind() != "prim::Constant" or not node.hasAttribute("value") or node.kindOf("value") not in ("t", "ival"):
         return None
-    held = node.output().toIValue()
+    held = constant(node.output())
     return held if isinstance(held, torch.Tensor) else None

@@ -9,7 +9,8 @@ import torch
 
 from lowering.packaging.graph_copy import GraphCopy, PackageError, key_of, written_values
 
-PART_PREFIX = "nnapi_part_"
+# An attribute of the calls that this module makes. It is not saved.
+_IS_PART = "nnapi_part"
 
 _ORDERED_EFFECTS = frozenset(
     {
@@ -139,8 +140,7 @@ def _is_container(value: torch._C.Value) -> bool:
 
 
 def _is_part_call(node: torch._C.Node) -> bool:
-    receiver = next(iter(node.inputs())).node()
-    return receiver.kind() == "prim::GetAttr" and receiver.s("name").startswith(PART_PREFIX)
+    return node.hasAttribute(_IS_PART)
 
 
 def _insert_call(
@@ -153,6 +153,7 @@ def _insert_call(
     receiver.insertBefore(before)
     call = graph.create("prim::CallMethod", [receiver.output(), *inputs], 1)
     call.s_("name", "forward")
+    call.i_(_IS_PART, 1)
     call.insertBefore(before)
     call.output().setType(torch._C.TensorType.get())
     if len(run.outputs) == 1:

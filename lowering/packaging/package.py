@@ -12,20 +12,23 @@ from enum import IntEnum
 
 import torch
 
+from analyzer.argument_names import source_names
 from analyzer.capture import Captured
 from analyzer.control_flow import DecidedBranch
 from analyzer.graph import TensorType
 from analyzer.tensor_types import empty_like_type
+from analyzer.torchscript import method_names
 from lowering.packaging.border import Border
 from lowering.packaging.constant_store import ConstantStore
 from lowering.packaging.graph_copy import GraphCopy, PackageError, fill_method, key_of, loops_around, walk
-from lowering.packaging.graph_surgery import PART_PREFIX, Run, replace_run
+from lowering.packaging.graph_surgery import Run, replace_run
 from lowering.packaging.guards import guard_source
 from lowering.packaging.manifest import HeldValue, Json, Manifest, PartRecord
 from lowering.packaging.package_source import (
     NO_TENSORS,
     PREPARE_PART,
     SWITCHES,
+    OwnNames,
     Parameter,
     buffers_source,
     bundled_inputs_source,
@@ -41,7 +44,6 @@ from lowering.packaging.script_modules import (
     define,
     fold_plain_constants,
     has_attribute,
-    has_method,
     named_type,
     new_module,
     type_of,
@@ -110,22 +112,23 @@ def build_package(captured: Captured, parts: Sequence[PackagedPart], options: Pa
     The captured module becomes a part of it: it can be packaged only once, and its literals are read no more.
     """
     module = captured.module
-    if has_attribute(module, f"{PART_PREFIX}0") or has_method(module, "nnapi_forward"):
+    if method_names(module) != ["forward"]:
         raise PackageError("the captured module is packaged already")
-    names = [f"{PART_PREFIX}{index}" for index in range(len(parts))]
+    own = _own_names(module, len(parts))
+    names = [own.part(index) for index in range(len(parts))]
     parameters = _parameters(module)
     graph = captured.torch_graph
-    define(module, same_call_source("nnapi_forward", parameters))
-    copy = fill_method(module, "nnapi_forward", graph, _decided(captured))
-    store = ConstantStore(module)
-    _define_buffers(captured, copy, parts, store)
+    define(module, same_call_source(own.forward, parameters))
+    copy = fill_method(module, own.forward, graph, _decided(captured))
+    store = ConstantStore(module, own)
+    _define_buffers(captured, copy, parts, store, own)
     recomputed = _place_parts(captured, copy, parts, names, options)
-    define(module, prepare_source(names))
+    define(module, prepare_source(own, names))
     store.lift(copy.graph)
     store.lift(graph)
     torch._C._jit_pass_lint(copy.graph)
     torch._C._jit_pass_lint(graph)
-    wrapper = _wrap(captured, parameters, names)
+    wrapper = _wrap(captured, parameters, own, names)
     manifest = Manifest(
         parts=tuple(
             PartRecord(name, part.inputs, part.outputs, part.nodes, part.held)
@@ -230,6 +233,7 @@ def _define_buffers(
     copy: GraphCopy,
     parts: Sequence[PackagedPart],
     store: ConstantStore,
+    own: OwnNames,
 ) -> None:
     for part in parts:
         for recipe in part.buffers:
@@ -246,21 +250,34 @@ def _define_buffers(
     written = [[writer.write(recipe) for recipe in part.buffers] for part in parts]
     module = captured.module
     if access.computed:
-        define(module, NO_TENSORS.format(name="nnapi_computed"))
-        access.fill_computed(module._get_method("nnapi_computed").graph)
-    define(module, buffers_source(writer.lines, written, has_computed=bool(access.computed)))
+        define(module, NO_TENSORS.format(name=own.computed))
+        access.fill_computed(module._get_method(own.computed).graph)
+    define(module, buffers_source(own, writer.lines, written, has_computed=bool(access.computed)))
 
 
-def _wrap(captured: Captured, parameters: Sequence[Parameter], names: Sequence[str]) -> torch._C.ScriptModule:
+def _own_names(module: torch._C.ScriptModule, parts: int) -> OwnNames:
+    """Names that no attribute of the module has."""
+    number = 0
+    while True:
+        names = OwnNames(f"nnapi{number}" if number else "nnapi")
+        fixed = (names.forward, names.prepare, names.buffers, names.computed)
+        if not any(has_attribute(module, name) for name in (*fixed, *map(names.part, range(parts)))):
+            return names
+        number += 1
+
+
+def _wrap(
+    captured: Captured, parameters: Sequence[Parameter], own: OwnNames, names: Sequence[str]
+) -> torch._C.ScriptModule:
     wrapper = new_module("Converted")
     add_attribute(wrapper, "model", type_of(captured.module), captured.module)
     for switch, is_on in (("training", False), ("nnapi_enabled", True), ("nnapi_ready", False)):
         add_attribute(wrapper, switch, named_type("bool"), is_on)
-    define(wrapper, SWITCHES)
+    define(wrapper, SWITCHES.format(names=own))
     define(wrapper, serialized_source(names))
     annotations = [parameter.annotation for parameter in parameters]
     define(wrapper, guard_source("nnapi_matches", annotations, _examples(captured)))
-    define(wrapper, wrapper_forward_source(parameters))
+    define(wrapper, wrapper_forward_source(own, parameters))
     return wrapper
 
 
@@ -269,13 +286,13 @@ def _arguments(module: torch._C.ScriptModule) -> Iterable[torch._C.Argument]:
 
 
 def _parameters(module: torch._C.ScriptModule) -> list[Parameter]:
+    arguments = list(_arguments(module))
+    names = source_names([argument.name for argument in arguments])
     return [
         Parameter(
-            argument.name,
-            argument.type.annotation_str,
-            repr(argument.default_value) if argument.has_default_value() else None,
+            name, argument.type.annotation_str, repr(argument.default_value) if argument.has_default_value() else None
         )
-        for argument in _arguments(module)
+        for name, argument in zip(names, arguments, strict=True)
     ]
 
 

@@ -29,8 +29,43 @@ def use_nnapi(self) -> None:
     self.nnapi_enabled = True
 
 def nnapi_buffers(self) -> List[List[Tensor]]:
-    return self.model.nnapi_buffers()
+    return self.model.{names.buffers}()
 """
+
+
+@dataclass(frozen=True, slots=True)
+class OwnNames:
+    """What a package adds to the user's module, by names that begin with ``prefix``."""
+
+    prefix: str = "nnapi"
+
+    @property
+    def forward(self) -> str:
+        """The method that runs the parts in NNAPI."""
+        return f"{self.prefix}_forward"
+
+    @property
+    def prepare(self) -> str:
+        """The method that hands every part to NNAPI."""
+        return f"{self.prefix}_prepare"
+
+    @property
+    def buffers(self) -> str:
+        """The method that makes every part's buffers."""
+        return f"{self.prefix}_buffers"
+
+    @property
+    def computed(self) -> str:
+        """The method that computes what weights are not stored as."""
+        return f"{self.prefix}_computed"
+
+    def part(self, index: int) -> str:
+        """The attribute that is a part."""
+        return f"{self.prefix}_part_{index}"
+
+    def constant(self, index: int) -> str:
+        """The attribute that is a constant of the module's graphs."""
+        return f"{self.prefix}_constant_{index}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,13 +103,13 @@ def part_forward_source(inputs: Sequence[Border], outputs: Sequence[Border]) -> 
     )
 
 
-def buffers_source(lines: Sequence[str], parts: Sequence[Sequence[str]], *, has_computed: bool) -> str:
+def buffers_source(names: OwnNames, lines: Sequence[str], parts: Sequence[Sequence[str]], *, has_computed: bool) -> str:
     """The method that makes every part's buffers; ``lines`` compute the named tensors of ``parts``."""
-    first = ["    computed = self.nnapi_computed()"] if has_computed else []
-    lists = [f"torch.jit.annotate(List[Tensor], [{', '.join(names)}])" for names in parts]
+    first = [f"    computed = self.{names.computed}()"] if has_computed else []
+    lists = [f"torch.jit.annotate(List[Tensor], [{', '.join(made)}])" for made in parts]
     return "\n".join(
         [
-            "def nnapi_buffers(self) -> List[List[Tensor]]:",
+            f"def {names.buffers}(self) -> List[List[Tensor]]:",
             *first,
             *(f"    {line}" for line in lines),
             f"    return torch.jit.annotate(List[List[Tensor]], [{', '.join(lists)}])",
@@ -83,12 +118,12 @@ def buffers_source(lines: Sequence[str], parts: Sequence[Sequence[str]], *, has_
     )
 
 
-def prepare_source(parts: Sequence[str]) -> str:
+def prepare_source(names: OwnNames, parts: Sequence[str]) -> str:
     """The method that hands every part to NNAPI."""
     return "\n".join(
         [
-            "def nnapi_prepare(self) -> None:",
-            "    buffers = self.nnapi_buffers()",
+            f"def {names.prepare}(self) -> None:",
+            f"    buffers = self.{names.buffers}()",
             *(f"    self.{name}.prepare(buffers[{index}])" for index, name in enumerate(parts)),
             "",
         ]
@@ -108,7 +143,7 @@ def same_call_source(method: str, parameters: Sequence[Parameter]) -> str:
     return f"def {method}(self{signature}):\n    return self.forward({given})\n"
 
 
-def wrapper_forward_source(parameters: Sequence[Parameter]) -> str:
+def wrapper_forward_source(names: OwnNames, parameters: Sequence[Parameter]) -> str:
     """The wrapper's ``forward``: NNAPI where it is wanted and the inputs are those converted for, else the CPU.
 
     NNAPI is prepared before the CPU path runs for the first time, for that may release packed weights.
@@ -120,10 +155,10 @@ def wrapper_forward_source(parameters: Sequence[Parameter]) -> str:
             f"def forward(self{signature}):",
             "    if self.nnapi_enabled:",
             "        if not self.nnapi_ready:",
-            "            self.model.nnapi_prepare()",
+            f"            self.model.{names.prepare}()",
             "            self.nnapi_ready = True",
             f"        if self.nnapi_matches({given}):",
-            f"            return self.model.nnapi_forward({given})",
+            f"            return self.model.{names.forward}({given})",
             f"    return self.model.forward({given})",
             "",
         ]

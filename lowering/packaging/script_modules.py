@@ -29,8 +29,6 @@ class _EditableModule(Protocol):
 
     def hasattr(self, name: str) -> bool: ...
 
-    def _has_method(self, name: str) -> bool: ...
-
     def _define(self, kind: object, source: str, resolve: Callable[[str], object]) -> None: ...
 
 
@@ -67,11 +65,6 @@ def type_of(module: torch._C.ScriptModule) -> torch._C.JitType:
 def has_attribute(module: torch._C.ScriptModule, name: str) -> bool:
     """Whether a module has an attribute or a submodule of this name."""
     return _editable(module).hasattr(name)
-
-
-def has_method(module: torch._C.ScriptModule, name: str) -> bool:
-    """Whether a module has a method of this name."""
-    return _editable(module)._has_method(name)
 
 
 def wrapped(module: torch._C.ScriptModule) -> torch.jit.ScriptModule:

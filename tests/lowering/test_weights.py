@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from analyzer.graph import ElementType, PerChannel, PerTensor, TensorType
 from analyzer.tensor_types import element_type, tensor_type
 from lowering.packaging.constant_store import ConstantStore
+from lowering.packaging.package_source import OwnNames
 from lowering.packaging.recipe_torch import SourceWriter, evaluate, tensor_from_bytes
 from lowering.packaging.recipe_types import RecipeError
 from lowering.packaging.script_modules import add_attribute, define, named_type, new_module, wrapped
@@ -103,7 +104,7 @@ def scripted(recipe: Recipe) -> torch.Tensor:
     module = new_module("RecipeTest")
     for index, tensor in enumerate(TENSORS):
         add_attribute(module, f"leaf{index}", named_type("Tensor"), tensor)
-    store = ConstantStore(module)
+    store = ConstantStore(module, OwnNames())
 
     def weight_source(found: Weight | PackedValue) -> str:
         return f"self.leaf{found.value}"
