@@ -16,11 +16,11 @@ from analyzer.graph import Graph, TensorType
 from analyzer.input_binding import InputLayout, choose_types, input_items, layout_of
 from analyzer.input_spec import InputSpec
 from analyzer.model_file import Example, OpenedModel, open_model
-from analyzer.normal_form import normalize
+from analyzer.normal_form import normalize, refuse_file_ops
 from analyzer.numbering import Numbered, number_graph
 from analyzer.source_position import SourceFinder
 from analyzer.tensor_types import random_tensor, tensor_type
-from analyzer.torchscript import constants_compared_by_identity, in_evaluation_mode, quiet
+from analyzer.torchscript import in_evaluation_mode, quiet
 from analyzer.typing_walk import TypingWalk
 
 Model = Path | torch.nn.Module
@@ -84,8 +84,10 @@ def capture(model: Model, inputs: Inputs | None = None, *, weights: bool, allow_
     """
     given: Given = tuple(inputs) if inputs is not None else None
     specs = [_spec(item) for item in given] if given is not None else None
-    with quiet(), constants_compared_by_identity(), torch.no_grad(), collection_paused():
+    with quiet(), torch.no_grad(), collection_paused():
         opened = open_model(model, _examples(given), weights=weights, allow_pickle=allow_pickle)
+        if isinstance(model, Path) and not allow_pickle:
+            refuse_file_ops(opened.module._c, model)
         with in_evaluation_mode(opened.module):
             module = normalize(opened.module._c)
         graph = module._get_method("forward").graph

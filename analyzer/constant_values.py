@@ -7,12 +7,19 @@ from dataclasses import dataclass, field
 
 import torch
 
+from analyzer.bounded_calls import BoundedCalls, Bounds
 from analyzer.drafts import Draft, NodeDraft
+from analyzer.errors import OpError
 from analyzer.graph import GraphInput, NotQuantized, Parameter, TensorType
-from analyzer.operations import OpError, call, operation_of
+from analyzer.operations import call, operation_of
 from analyzer.quantized_ops import unpacked_tensor
 from analyzer.tensor_types import empty_like_type
 from analyzer.torchscript import attribute_at, quiet
+
+MAX_CONSTANT = 1 << 28
+"""What has more elements than this is left to the run, though it depends on constants alone."""
+
+_WHEN_READ = Bounds(MAX_CONSTANT, 16 * MAX_CONSTANT)
 
 
 @dataclass(slots=True)
@@ -24,6 +31,7 @@ class ConstantValues:
     known: Mapping[int, object]
     _live: dict[Draft, torch.Tensor] = field(default_factory=dict)
     _results: dict[Draft, torch.Tensor] = field(default_factory=dict)
+    _calls: BoundedCalls = field(default_factory=lambda: BoundedCalls(_WHEN_READ))
     _is_computed: bool = False
 
     def tensor(self, draft: Draft) -> torch.Tensor:
@@ -62,7 +70,7 @@ class ConstantValues:
         operation = operation_of(node.torch_node.schema())
         try:
             items = [self._real(self.known.get(value.unique())) for value in node.torch_node.inputs()]
-            found = call(operation, items)
+            found = call(operation, items, self._calls)
         except (OpError, ValueError):
             # What cannot be computed here is left to the run; `tensor` says so when it is asked for.
             return

@@ -7,16 +7,57 @@ only computes numbers and lists, as often as shapes say, is carried out. Every o
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 from typing import Protocol
 
 import torch
 
 from analyzer.drafts import BlockDraft, Draft, NodeDraft, cause_in, drafts_in
+from analyzer.errors import InputError
 from analyzer.graph import BlockInput, DynamicType, OtherType, SourcePosition
 from analyzer.mutation import Aliases
 
+MAX_NESTED = 64
+"""Blocks of conditions and loops that may lie in one another."""
+
 _MAX_TRIPS = 4096
+# Steps of the program that are followed in loops, all together.
+_MAX_STEPS = 1 << 16
+# Nodes that are typed again because a turn of a loop changes a type.
+_MAX_RETYPED = 1 << 18
+# A run with more turns of a loop than this does not come to an end in a time that anybody waits.
+_MAX_TURNS = 10**8
+
+
+@dataclass(slots=True)
+class Repetition:
+    """How much of a program is still followed or typed more than once, and how often a run comes to this place."""
+
+    steps_left: int = field(default_factory=lambda: _MAX_STEPS)
+    retyped_left: int = _MAX_RETYPED
+    turns: int = 1
+    _is_carrying: bool = False
+
+    @contextmanager
+    def carrying(self) -> Iterator[None]:
+        """While it is entered, what is spent counts as steps of a loop that is carried out."""
+        before, self._is_carrying = self._is_carrying, True
+        try:
+            yield
+        finally:
+            self._is_carrying = before
+
+    def spend(self, steps: int) -> None:
+        """Count steps of the program."""
+        if self._is_carrying:
+            self.steps_left -= steps
+
+    def type_again(self, body: torch._C.Block) -> None:
+        """Count the nodes of a block that is typed once more."""
+        self.retyped_left -= _count(body)
+        if self.retyped_left < 0:
+            raise InputError("The model's loops change too many types in one another; write them flatter.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +75,7 @@ class Walk(Protocol):
     known: dict[int, object]
     decided: list[DecidedBranch]
     depth: int
+    repetition: Repetition
 
     def walk_block(self, block: torch._C.Block | torch._C.Graph) -> list[NodeDraft]:
         """Type every node of a block."""
@@ -122,16 +164,26 @@ def _carry_out(walk: Walk, node: torch._C.Node, body: torch._C.Block, trips: int
     """Whether every turn of the loop came to be known."""
     counter, *inputs = body.inputs()
     _, *outputs = body.outputs()
-    for trip in range(trips):
-        walk.know(counter, trip)
-        for value, item in zip(inputs, carried, strict=True):
-            walk.know(value, item)
-        if walk.walk_block(body):
-            return False
-        carried = [walk.item(value) for value in outputs]
+    cost = _count(body)
+    with walk.repetition.carrying():
+        for trip in range(trips):
+            walk.repetition.spend(cost)
+            if walk.repetition.steps_left < 0:
+                return False
+            walk.know(counter, trip)
+            for value, item in zip(inputs, carried, strict=True):
+                walk.know(value, item)
+            if walk.walk_block(body):
+                return False
+            carried = [walk.item(value) for value in outputs]
     for value, item in zip(node.outputs(), carried, strict=True):
         walk.know(value, item)
     return True
+
+
+def _count(block: torch._C.Block) -> int:
+    """The nodes of a block, those in conditions and loops included."""
+    return sum(1 + sum(_count(inner) for inner in node.blocks()) for node in block.nodes())
 
 
 def _always_continues(body: torch._C.Block) -> bool:
@@ -164,14 +216,23 @@ def _loop_node(walk: Walk, node: torch._C.Node, body: torch._C.Block, items: Seq
         draft.origin = BlockInput(index)
         walk.know(value, draft)
         inputs.append(draft)
+    outer_turns = walk.repetition.turns
+    walk.repetition.turns *= _known_trips(node, items)
+    if walk.repetition.turns > _MAX_TURNS:
+        raise InputError(
+            f"The model's loop at {walk.position(node, {})} takes {walk.repetition.turns:,} turns, "
+            "which no device ends in time; pass inputs of other shapes, or change the model."
+        )
     walk.depth += 1
     nodes = walk.walk_block(body)
     results = [walk.item(value) for value in body.outputs()]
     # What one turn leaves with another type than it found it in, is not known to any turn.
     while _forget_changed(inputs[1:], results[1:]):
+        walk.repetition.type_again(body)
         nodes = walk.walk_block(body)
         results = [walk.item(value) for value in body.outputs()]
     walk.depth -= 1
+    walk.repetition.turns = outer_turns
     outputs = []
     for value, before, after in zip(node.outputs(), inputs[1:], results[1:], strict=True):
         draft = _merged(walk, value, [before, after], "prim.Loop")
@@ -180,6 +241,13 @@ def _loop_node(walk: Walk, node: torch._C.Node, body: torch._C.Block, items: Seq
     arguments = {"max_trip_count": items[0], "condition": items[1], "carried": list(items[2:])}
     block = BlockDraft(inputs, nodes, list(drafts_in(results)))
     return _control_flow(walk, node, arguments, outputs, [block])
+
+
+def _known_trips(node: torch._C.Node, items: Sequence[object]) -> int:
+    """How many turns a loop takes, where that is known; 1 where a condition may end it."""
+    (body,) = node.blocks()
+    trips = items[0]
+    return max(trips, 1) if isinstance(trips, int) and _always_continues(body) else 1
 
 
 def _forget_changed(before: Sequence[Draft], after: Sequence[object]) -> bool:

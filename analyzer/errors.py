@@ -1,4 +1,4 @@
-"""Errors of this package that are the caller's to mend."""
+"""Errors of this package: one that is the caller's to mend, and those of ops that are tried."""
 
 from __future__ import annotations
 
@@ -7,3 +7,11 @@ from coverage_db.errors import UserError
 
 class InputError(UserError):
     """The file, the module or the options given cannot be used; the message says what to do instead."""
+
+
+class OpError(Exception):
+    """An op could not be called on what is known of its arguments."""
+
+
+class TooLargeError(OpError):
+    """An op was not called, for it would make too many elements."""

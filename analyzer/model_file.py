@@ -16,6 +16,7 @@ from pathlib import Path
 import torch
 
 from analyzer.archive import Archive, Lightened, lighten, mentions_quantization
+from analyzer.bundled_inputs import read_bundled_inputs
 from analyzer.errors import InputError
 from analyzer.exported_calls import write_truth_values_as_numbers
 from analyzer.file_kind import FileKind, kind_of, refuse_pickle
@@ -23,7 +24,6 @@ from analyzer.graph import TensorType
 from analyzer.input_spec import InputSpec, order_by_name
 from analyzer.tensor_types import tensor_type
 from analyzer.torchscript import (
-    has_method,
     in_evaluation_mode,
     load,
     trace,
@@ -140,13 +140,9 @@ def _load_error(path: Path, error: BaseException) -> InputError:
 
 
 def _with_inputs(name: str, module: torch.jit.ScriptModule, stored: tuple[TensorType, ...] | None) -> OpenedModel:
-    if stored is not None or not has_method(module._c, "get_all_bundled_inputs"):
+    first = read_bundled_inputs(module._c) if stored is None else None
+    if first is None:
         return OpenedModel(name, module, stored)
-    try:
-        bundled = module._c._get_method("get_all_bundled_inputs")()
-    except RuntimeError:
-        return OpenedModel(name, module, None)
-    first = bundled[0] if isinstance(bundled, list) and bundled else ()
     tensors = tuple(item for item in first if isinstance(item, torch.Tensor))
     if not tensors or len(tensors) != len(first):
         return OpenedModel(name, module, None)

@@ -8,13 +8,27 @@ from functools import lru_cache
 
 import torch
 
+from analyzer.bounded_calls import KERNEL_FAILURES, BoundedCalls, Bounds
 from analyzer.drafts import Draft
+from analyzer.errors import OpError, TooLargeError
 from analyzer.graph import OtherType
 from analyzer.quantized_rules import QUANTIZED_RULES
+from analyzer.safe_ops import may_be_called
 from analyzer.shape_rules import NUMBER_OPS, RULES
 
+MAX_COMPUTED = 1 << 20
+"""A constant with more elements than this is typed, not computed, while a graph is typed."""
+
+WHEN_TYPED = Bounds(MAX_COMPUTED, 1 << 26)
+"""What may be computed while a graph is typed."""
+
+_WHEN_QUANTIZED = Bounds(1 << 26, 1 << 28)
+
 # An op is tried on real tensors of at most this many elements together.
-_MAX_TRIED = 1 << 27
+_MAX_TRIED = 1 << 24
+_WHEN_TRIED = Bounds(_MAX_TRIED, 4 * _MAX_TRIED, is_size_needed=False)
+# Texts that are worked on have at most this many characters together.
+_MAX_TEXT = 1 << 16
 
 
 FORM_ARGUMENT: Mapping[str, int] = {
@@ -32,10 +46,6 @@ FORM_ARGUMENT: Mapping[str, int] = {
 _MAX_MADE = 1 << 16
 
 
-class OpError(Exception):
-    """An op could not be called on what is known of its arguments."""
-
-
 @dataclass(frozen=True, slots=True)
 class SchemaArgument:
     """One argument of an op's schema. ``length`` is set for a list that a single number may stand for."""
@@ -49,13 +59,17 @@ class SchemaArgument:
 
 @dataclass(frozen=True, slots=True)
 class Operation:
-    """An op overload: its name (``aten::add``), overload (``Tensor``), schema and the function that calls it."""
+    """An op overload: its name (``aten::add``), overload (``Tensor``), schema and the function that calls it.
+
+    ``function`` is None where PyTorch has none, or the op may not be called. ``is_random`` says that it draws numbers.
+    """
 
     name: str
     overload: str
     arguments: tuple[SchemaArgument, ...]
     is_mutable: bool
     function: Callable[..., object] | None
+    is_random: bool = False
 
 
 @lru_cache(maxsize=4096)
@@ -72,13 +86,20 @@ def operation_of(schema_text: str) -> Operation:
         )
         for argument in schema.arguments
     )
-    found = torch._C._get_operation_overload(schema.name, schema.overload_name)
     is_mutable = any(argument.is_written for argument in arguments)
-    return Operation(schema.name, schema.overload_name, arguments, is_mutable, found[0] if found is not None else None)
+    if not may_be_called(schema.name, schema.overload_name):
+        return Operation(schema.name, schema.overload_name, arguments, is_mutable, None)
+    found = torch._C._get_operation_overload(schema.name, schema.overload_name)
+    function, _, tags = found if found is not None else (None, None, ())
+    is_random = torch.Tag.nondeterministic_seeded in tags
+    return Operation(schema.name, schema.overload_name, arguments, is_mutable, function, is_random)
 
 
-def evaluate(operation: Operation, items: Sequence[object]) -> object:
-    """What the op returns, on ``meta`` where not all elements are known; `OpError` where it cannot be called."""
+def evaluate(operation: Operation, items: Sequence[object], calls: BoundedCalls | None = None) -> object:
+    """What the op returns, on ``meta`` where not all elements are known; `OpError` where it cannot be called.
+
+    ``calls`` bound what is computed; without, only this call is bounded.
+    """
     # Between two numbers the result is a number, whose value would be made up.
     if operation.name in NUMBER_OPS and any(isinstance(item, Draft) and item.tensor is not None for item in items):
         items = [_placeholder(item) for item in items]
@@ -89,6 +110,7 @@ def evaluate(operation: Operation, items: Sequence[object]) -> object:
     if form is not None:
         values[form] = _small_stand_in(values[form])
     on_meta = any(isinstance(x, torch.Tensor) and x.is_meta for value in values for x in _flat(value))
+    on_meta = on_meta or operation.is_random
     if on_meta or operation.name in QUANTIZED_RULES:
         rule = QUANTIZED_RULES.get(operation.name) or RULES.get(operation.name)
         if rule is not None:
@@ -97,17 +119,35 @@ def evaluate(operation: Operation, items: Sequence[object]) -> object:
                 return answer
         if operation.is_mutable and _is_overwritten(operation, values[0]):
             return values[0]
-        values = [
-            torch.device("meta") if isinstance(value, torch.device) and "Device" in argument.kind else value
-            for argument, value in zip(operation.arguments, values, strict=False)
-        ]
-    try:
-        return call(operation, values)
-    except OpError:
-        if not on_meta:
-            raise
+    if not on_meta:
+        try:
+            return call(operation, values, _bounds_of(values, calls))
+        except TooLargeError:
+            pass
+    values = [
+        torch.device("meta") if "Device" in argument.kind and _names_device(operation, value) else value
+        for argument, value in zip(operation.arguments, values, strict=False)
+    ]
+    if on_meta and not operation.is_random:
+        try:
+            return call(operation, values)
+        except OpError:
+            pass
     # Some meta kernels refuse constants whose elements are known, for they live on another device.
     return call(operation, [_to_meta(value) for value in values])
+
+
+def _bounds_of(values: Sequence[object], calls: BoundedCalls | None) -> BoundedCalls:
+    """Quantized tensors have no meta form, so that those of a run are made to be typed."""
+    if any(isinstance(leaf, torch.Tensor) and leaf.is_quantized for value in values for leaf in _flat(value)):
+        return BoundedCalls(_WHEN_QUANTIZED)
+    return calls or BoundedCalls(WHEN_TYPED)
+
+
+def _names_device(operation: Operation, value: object) -> bool:
+    """Whether an argument says, or leaves open, where a new tensor lives."""
+    takes_tensors = any("Tensor" in argument.kind for argument in operation.arguments)
+    return isinstance(value, torch.device) or (value is None and not takes_tensors)
 
 
 def _is_overwritten(operation: Operation, target: object) -> bool:
@@ -138,8 +178,12 @@ def failure(operation: Operation, items: Sequence[object]) -> str | None:
     if sum(draft.tensor.numel() for draft in drafts if draft.tensor is not None) > _MAX_TRIED:
         return None
     values = [_filled(_plain(item)) for item in items]
+    if operation.is_random:
+        return None
     try:
-        call(operation, values)
+        call(operation, values, BoundedCalls(_WHEN_TRIED))
+    except TooLargeError:
+        return None
     except OpError as error:
         is_fault = isinstance(error.__cause__, (RuntimeError, IndexError, ValueError))
         is_ours = isinstance(error.__cause__, NotImplementedError) or "Expected a value of type" in str(error)
@@ -163,18 +207,31 @@ def _placeholder(item: object) -> object:
     return item
 
 
-def call(operation: Operation, values: Sequence[object]) -> object:
-    """Call the op on plain values."""
+def call(operation: Operation, values: Sequence[object], calls: BoundedCalls | None = None) -> object:
+    """Call the op on plain values; where they have elements, ``calls`` bound what is computed."""
     if operation.function is None:
-        raise OpError(f"{operation.name} cannot be called alone")
+        raise OpError(f"{operation.name} is not called before a run")
+    if sum(len(leaf) for value in values for leaf in _flat(value) if isinstance(leaf, str)) > _MAX_TEXT:
+        raise TooLargeError("its texts are too long")
     positional = [v for a, v in zip(operation.arguments, values, strict=False) if not a.is_keyword_only]
     keywords = {a.name: v for a, v in zip(operation.arguments, values, strict=False) if a.is_keyword_only}
     try:
-        return operation.function(*positional, **keywords)
+        if calls is None or not _has_tensors(operation):
+            return operation.function(*positional, **keywords)
+        with calls:
+            return operation.function(*positional, **keywords)
     except NotImplementedError as error:
         raise OpError("PyTorch cannot tell its shape without the elements") from error
-    except (RuntimeError, TypeError, ValueError, IndexError, ArithmeticError) as error:
+    except KERNEL_FAILURES as error:
         raise OpError(_first_line(error)) from error
+
+
+def _has_tensors(operation: Operation) -> bool:
+    """Whether the op may make or take tensors, rather than numbers and texts alone."""
+    return not _NUMBER_KINDS.issuperset(argument.kind for argument in operation.arguments)
+
+
+_NUMBER_KINDS = frozenset({"int", "float", "bool", "str", "number", "complex"})
 
 
 def _first_line(error: BaseException) -> str:

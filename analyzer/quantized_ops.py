@@ -13,8 +13,9 @@ from typing import cast
 import torch
 
 from analyzer.drafts import Draft, ObjectAttribute
+from analyzer.errors import OpError
 from analyzer.graph import Literal, Parameter
-from analyzer.operations import Operation, OpError
+from analyzer.operations import Operation
 from analyzer.tensor_types import tensor_type
 from analyzer.window_rules import Arguments, Rule, convolved, meta, transpose_convolved
 

@@ -15,7 +15,7 @@ def _quantize(arguments: Arguments) -> torch.Tensor | None:
     if not isinstance(x, torch.Tensor) or dtype is None:
         return None
     if isinstance(scale, torch.Tensor) and isinstance(zero_point, torch.Tensor):
-        if scale.is_meta or zero_point.is_meta:
+        if scale.is_meta or zero_point.is_meta or scale.numel() != 1 or zero_point.numel() != 1:
             return None
         scale, zero_point = float(scale), int(zero_point)
     if not isinstance(scale, (int, float)) or not isinstance(zero_point, int):

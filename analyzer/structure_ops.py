@@ -7,14 +7,38 @@ from collections.abc import Callable, Sequence
 import torch
 
 from analyzer.drafts import Draft
+from analyzer.errors import InputError
 from analyzer.mutation import storage_of
 from analyzer.tensor_types import number_of_dtype
+
+MAX_LISTED = 1 << 16
+"""Lists and texts with more parts than this are built by the run alone."""
+
+_MAX_IN_A_RUN = 1 << 28
 
 UNANSWERED: tuple[object, ...] = (object(),)
 """The answer of a node that must be treated as any other op."""
 
+_KEYS = (str, int, float, bool)
+
 ListWrite = Callable[[object, Sequence[object]], Sequence[object]]
 StructureOp = Callable[[torch._C.Node, Sequence[object]], Sequence[object]]
+
+
+def weight(item: object) -> int:
+    """How many parts an item has, those of lists in it included; counting ends soon after ``MAX_LISTED``."""
+    if isinstance(item, str):
+        return len(item)
+    if isinstance(item, dict):
+        item = list(item.values())
+    if not isinstance(item, (list, tuple)):
+        return 1
+    total = 1
+    for part in item:
+        total += weight(part)
+        if total > MAX_LISTED:
+            break
+    return total
 
 
 def _list_construct(_node: torch._C.Node, items: Sequence[object]) -> Sequence[object]:
@@ -27,7 +51,7 @@ def _tuple_construct(_node: torch._C.Node, items: Sequence[object]) -> Sequence[
 
 def _dict_construct(_node: torch._C.Node, items: Sequence[object]) -> Sequence[object]:
     keys = items[::2]
-    if not all(isinstance(key, (str, int, float, bool)) for key in keys):
+    if not all(isinstance(key, _KEYS) for key in keys):
         return UNANSWERED
     return (dict(zip(keys, items[1::2], strict=True)),)
 
@@ -155,7 +179,9 @@ def _pairs(_node: torch._C.Node, items: Sequence[object]) -> Sequence[object]:
 
 def _joined(_node: torch._C.Node, items: Sequence[object]) -> Sequence[object]:
     first, second = items
-    return (first + second,) if isinstance(first, list) and isinstance(second, list) else UNANSWERED
+    if not isinstance(first, list) or not isinstance(second, list) or weight(first) + weight(second) > MAX_LISTED:
+        return UNANSWERED
+    return (first + second,)
 
 
 def _copied(_node: torch._C.Node, items: Sequence[object]) -> Sequence[object]:
@@ -164,7 +190,14 @@ def _copied(_node: torch._C.Node, items: Sequence[object]) -> Sequence[object]:
 
 def _repeated(_node: torch._C.Node, items: Sequence[object]) -> Sequence[object]:
     parts, times = items
-    return (parts * times,) if isinstance(parts, list) and isinstance(times, int) else UNANSWERED
+    if not isinstance(parts, list) or not isinstance(times, int):
+        return UNANSWERED
+    if len(parts) * times > _MAX_IN_A_RUN:
+        raise InputError(
+            f"The model makes a list of {len(parts) * times:,} elements, for which no device has room; "
+            "pass inputs of other shapes, or change the model."
+        )
+    return (parts * times,) if weight(parts) * times <= MAX_LISTED else UNANSWERED
 
 
 def _text(_node: torch._C.Node, items: Sequence[object]) -> Sequence[object]:
@@ -193,6 +226,32 @@ def _false_of_tensor(_node: torch._C.Node, items: Sequence[object]) -> Sequence[
 def _is_quantized(_node: torch._C.Node, items: Sequence[object]) -> Sequence[object]:
     x = items[0]
     return (x.tensor.is_quantized,) if isinstance(x, Draft) and x.tensor is not None else UNANSWERED
+
+
+def _to_list(node: torch._C.Node, items: Sequence[object]) -> Sequence[object]:
+    """The elements of a small constant as numbers in lists."""
+    x = items[0]
+    if not isinstance(x, Draft) or x.tensor is None or not x.is_real or x.tensor.is_quantized:
+        return UNANSWERED
+    return (x.tensor.tolist(),) if x.is_constant and x.tensor.numel() <= MAX_LISTED else UNANSWERED
+
+
+def _range_list(_node: torch._C.Node, items: Sequence[object]) -> Sequence[object]:
+    (count,) = items
+    return (list(range(count)),) if isinstance(count, int) and count <= MAX_LISTED else UNANSWERED
+
+
+def _dict(_node: torch._C.Node, items: Sequence[object]) -> Sequence[object]:
+    """A new dictionary: empty, from pairs, or from another one."""
+    if not items:
+        return ({},)
+    (given,) = items
+    if isinstance(given, dict):
+        return (dict(given),)
+    if not isinstance(given, list):
+        return UNANSWERED
+    pairs = [pair for pair in given if isinstance(pair, tuple) and len(pair) == 2 and isinstance(pair[0], _KEYS)]
+    return (dict(pairs),) if len(pairs) == len(given) else UNANSWERED
 
 
 def _uninitialized(node: torch._C.Node, _items: Sequence[object]) -> Sequence[object]:
@@ -229,12 +288,15 @@ STRUCTURE_OPS: dict[str, StructureOp] = {
     "aten::items": _pairs,
     "aten::list": _copied,
     "aten::str": _text,
+    "aten::dict": _dict,
+    "prim::tolist": _to_list,
+    "prim::rangelist": _range_list,
 }
 """Nodes by kind; each function answers one item an output, or `UNANSWERED`."""
 
 
 def _append(held: object, items: Sequence[object]) -> Sequence[object]:
-    if not isinstance(held, list):
+    if not isinstance(held, list) or len(held) >= MAX_LISTED:
         return UNANSWERED
     held.append(items[0])
     return (held,)
@@ -242,15 +304,20 @@ def _append(held: object, items: Sequence[object]) -> Sequence[object]:
 
 def _extend(held: object, items: Sequence[object]) -> Sequence[object]:
     more = items[0]
-    if not isinstance(held, list) or not isinstance(more, list):
+    if not isinstance(held, list) or not isinstance(more, list) or weight(held) + weight(more) > MAX_LISTED:
         return UNANSWERED
     held.extend(more)
     return ()
 
 
+def _extended(held: object, items: Sequence[object]) -> Sequence[object]:
+    answer = _extend(held, items)
+    return answer if answer is UNANSWERED else (held,)
+
+
 def _insert(held: object, items: Sequence[object]) -> Sequence[object]:
     index, item = items
-    if not isinstance(held, list) or not isinstance(index, int):
+    if not isinstance(held, list) or not isinstance(index, int) or len(held) >= MAX_LISTED:
         return UNANSWERED
     held.insert(index, item)
     return ()
@@ -281,6 +348,43 @@ def _clear(held: object, _items: Sequence[object]) -> Sequence[object]:
     return ()
 
 
+def _left_to_the_run(_held: object, _items: Sequence[object]) -> Sequence[object]:
+    return UNANSWERED
+
+
+def _reverse(held: object, _items: Sequence[object]) -> Sequence[object]:
+    if not isinstance(held, list):
+        return UNANSWERED
+    held.reverse()
+    return ()
+
+
+def _delete(held: object, items: Sequence[object]) -> Sequence[object]:
+    (key,) = items
+    if isinstance(held, list) and isinstance(key, int) and -len(held) <= key < len(held):
+        del held[key]
+        return ()
+    if isinstance(held, dict) and isinstance(key, (str, int)) and key in held:
+        del held[key]
+        return ()
+    return UNANSWERED
+
+
+def _update(held: object, items: Sequence[object]) -> Sequence[object]:
+    (more,) = items
+    if not isinstance(held, dict) or not isinstance(more, dict):
+        return UNANSWERED
+    held.update(more)
+    return ()
+
+
+def _set_default(held: object, items: Sequence[object]) -> Sequence[object]:
+    key, item = items
+    if not isinstance(held, dict) or not isinstance(key, (str, int)):
+        return UNANSWERED
+    return (held.setdefault(key, item),)
+
+
 LIST_WRITES: dict[str, ListWrite] = {
     "aten::append": _append,
     "aten::extend": _extend,
@@ -288,6 +392,12 @@ LIST_WRITES: dict[str, ListWrite] = {
     "aten::_set_item": _set_item,
     "aten::pop": _pop,
     "aten::clear": _clear,
+    "aten::reverse": _reverse,
+    "aten::Delete": _delete,
+    "aten::update": _update,
+    "aten::setdefault": _set_default,
+    "aten::add_": _extended,
+    **dict.fromkeys(("aten::mul_", "aten::sort", "aten::remove", "aten::popitem"), _left_to_the_run),
 }
 """Nodes that change a list or dictionary; each changes what the walk knows and answers the node's outputs."""
 

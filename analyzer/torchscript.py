@@ -44,12 +44,6 @@ class _Graph(Protocol):
     def findAllNodes(self, kind: str) -> list[torch._C.Node]: ...  # noqa: N802 - PyTorch's own name
 
 
-class _Library(Protocol):
-    def impl(self, op_name: str, fn: Callable[..., object], dispatch_key: str) -> None: ...
-
-    def _destroy(self) -> None: ...
-
-
 def attribute(module: torch._C.ScriptModule, name: str) -> object:
     """The attribute of a module called ``name``."""
     return cast("_Module", module).getattr(name)
@@ -185,27 +179,6 @@ def use_up_quantization_warning() -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         torch._empty_affine_quantized((1,), scale=1.0, zero_point=0, dtype=torch.quint8)
-
-
-@contextmanager
-def constants_compared_by_identity() -> Iterator[None]:
-    """Let no pass of PyTorch look at the elements of constants, which may not have been read.
-
-    PyTorch merges equal constants, and compares their elements for it. Here two constants are the same when they
-    are one tensor, whether or not elements were read, so that both ways give the same graph.
-    """
-    make = cast("Callable[[str, str], _Library]", torch.library.Library)
-    override = make("aten", "IMPL")
-    try:
-        for key in ("Meta", "CPU", "QuantizedCPU"):
-            override.impl("equal", _is_same, key)
-        yield
-    finally:
-        override._destroy()
-
-
-def _is_same(first: torch.Tensor, second: torch.Tensor) -> bool:
-    return first is second
 
 
 @contextmanager

@@ -12,10 +12,12 @@ from typing import NoReturn
 
 import torch
 
+from analyzer.bounded_calls import BoundedCalls
 from analyzer.canonical import canonical, op_name, plain_arguments
-from analyzer.control_flow import DecidedBranch, walk_if, walk_loop
+from analyzer.constant_values import MAX_CONSTANT
+from analyzer.control_flow import MAX_NESTED, DecidedBranch, Repetition, walk_if, walk_loop
 from analyzer.drafts import Draft, ModulePath, NodeDraft, ObjectAttribute, cause_in, drafts_in, run_time_object
-from analyzer.errors import InputError
+from analyzer.errors import InputError, OpError
 from analyzer.graph import (
     DynamicType,
     GraphInput,
@@ -25,9 +27,18 @@ from analyzer.graph import (
     TensorType,
 )
 from analyzer.mutation import Aliases, become_overwritten, functional_form, make_functional
-from analyzer.operations import FORM_ARGUMENT, Operation, OpError, evaluate, failure, operation_of
+from analyzer.operations import (
+    FORM_ARGUMENT,
+    MAX_COMPUTED,
+    WHEN_TYPED,
+    Operation,
+    call,
+    evaluate,
+    failure,
+    operation_of,
+)
 from analyzer.quantized_ops import PackedParameters, Unpacked, packed_result
-from analyzer.structure_ops import LIST_OPS, LIST_WRITES, STRUCTURE_OPS, UNANSWERED, ListWrite
+from analyzer.structure_ops import LIST_OPS, LIST_WRITES, STRUCTURE_OPS, UNANSWERED, ListWrite, weight
 from analyzer.tensor_types import tensor_type
 from analyzer.torchscript import attribute, is_readable, nodes_of_kind, submodule
 
@@ -35,11 +46,11 @@ from analyzer.torchscript import attribute, is_readable, nodes_of_kind, submodul
 MAX_READ_INTEGERS = 4096
 MAX_READ_FLOATS = 16
 MAX_LITERAL = 256
-# A constant with more elements than this is typed, not computed.
-_MAX_COMPUTED = 1 << 20
 
 # The result is read from elements, which quantized tensors have here although they are not known.
 _ELEMENT_READS = frozenset(f"aten::{name}" for name in ("item", "Int", "Float", "Bool", "equal", "is_nonzero"))
+# Of numbers and texts alone, ops make numbers and texts.
+_PLAIN = frozenset({int, float, bool, str})
 # They tell a person something and compute nothing.
 _IGNORED = frozenset({"prim::Print", "aten::warn"})
 
@@ -62,10 +73,13 @@ class TypingWalk:
     aliases: Aliases = field(default_factory=Aliases)
     decided: list[DecidedBranch] = field(default_factory=list)
     depth: int = 0
+    repetition: Repetition = field(default_factory=Repetition)
+    _blocks: int = 0
     _attributes: dict[str, object] = field(default_factory=dict)
     _set_attributes: set[str] = field(default_factory=set)
     _set_now: dict[str | None, object] = field(default_factory=dict)
     _packed: PackedParameters = field(default_factory=PackedParameters)
+    _calls: BoundedCalls = field(default_factory=lambda: BoundedCalls(WHEN_TYPED))
 
     def bind(
         self, graph: torch._C.Graph, drafts: list[Draft], items: Sequence[tuple[torch._C.Value, object]]
@@ -80,8 +94,14 @@ class TypingWalk:
     def walk_block(self, block: torch._C.Block | torch._C.Graph) -> list[NodeDraft]:
         """Type every node of a block, in order, and return those that compute something at run time."""
         drafts: list[NodeDraft] = []
+        self._blocks += 1
+        if self._blocks > MAX_NESTED:
+            raise InputError(
+                f"The model's conditions and loops lie in one another more than {MAX_NESTED} deep; write them flatter."
+            )
         for node in list(block.nodes()):
             drafts.extend(self._visit(node))
+        self._blocks -= 1
         return drafts
 
     def item(self, value: torch._C.Value) -> object:
@@ -90,6 +110,8 @@ class TypingWalk:
 
     def know(self, value: torch._C.Value, item: object) -> None:
         """Say what is known of a value."""
+        if isinstance(item, (list, tuple, dict)):
+            self.repetition.spend(weight(item))
         self.known[value.unique()] = item
         self.aliases.add(value, item)
 
@@ -134,8 +156,9 @@ class TypingWalk:
         answers = write(held, items[1:]) if not self.depth else UNANSWERED
         if answers is not UNANSWERED:
             for output, answer in zip(node.outputs(), answers, strict=False):
-                self.know(output, answer)
-            self.aliases.add(node.inputsAt(0), held)
+                if list(output.uses()):
+                    self.know(output, answer)
+            self.aliases.add(node.inputsAt(0), list(items[1:]))
             return ()
         # From here on only the run knows what the list holds, whichever value it is reached by.
         unknown = run_time_object(node.inputsAt(0), "built at run time")
@@ -220,15 +243,17 @@ class TypingWalk:
         if packed is not None:
             return (self._packed_op(node, operation, items, packed),)
         outputs = list(node.outputs())
+        if _PLAIN.issuperset(map(type, items)) and self._number(outputs, operation, items):
+            return ()
         try:
-            result = evaluate(operation, items)
+            result = evaluate(operation, items, self._calls)
         except OpError as error:
             self._refuse_shapes(node, operation, items)
             return (self._opaque(node, items, str(error)),)
         results = result if len(outputs) > 1 and isinstance(result, (list, tuple)) else (result,)
         if len(results) != len(outputs):
             return (self._opaque(node, items, "it returns another number of values than its schema says"),)
-        is_constant = self._is_constant(node, operation, items)
+        is_constant = self._is_constant(node, operation, items) and _elements(results) <= MAX_CONSTANT
         answers = [self._bind(value, answer, is_constant) for value, answer in zip(outputs, results, strict=True)]
         for value, answer in zip(outputs, answers, strict=True):
             self.know(value, answer)
@@ -242,6 +267,17 @@ class TypingWalk:
         if operation.is_mutable:
             self._record_writes(made, operation, items)
         return (made,)
+
+    def _number(self, outputs: Sequence[torch._C.Value], operation: Operation, items: Sequence[object]) -> bool:
+        """Whether an op on numbers alone came to a number, which is known then."""
+        try:
+            result = call(operation, items)
+        except OpError:
+            return False
+        if len(outputs) != 1 or type(result) not in _PLAIN:
+            return False
+        self.know(outputs[0], result)
+        return True
 
     def _refuse_shapes(self, node: torch._C.Node, operation: Operation, items: Sequence[object]) -> None:
         """Raise where the op surely comes to be run, and a run fails with tensors of these types."""
@@ -291,7 +327,7 @@ class TypingWalk:
             # The next turn of a loop would read what this one wrote.
             return node, operation
         try:
-            result = evaluate(functional, items)
+            result = evaluate(functional, items, self._calls)
         except OpError:
             return node, operation
         if not isinstance(result, torch.Tensor) or tensor_type(result) != target.type:
@@ -326,7 +362,7 @@ class TypingWalk:
     def _bind(self, value: torch._C.Value, answer: object, is_constant: bool) -> object:
         if isinstance(answer, torch.Tensor):
             # Quantized tensors have no meta form: those that are not constant hold elements that mean nothing.
-            keeps = answer.is_meta or answer.is_quantized or (is_constant and answer.numel() <= _MAX_COMPUTED)
+            keeps = answer.is_meta or answer.is_quantized or (is_constant and answer.numel() <= MAX_COMPUTED)
             tensor = answer if keeps else answer.to("meta")
             return Draft(value, tensor_type(answer), tensor, None, is_constant)
         if isinstance(answer, list):
@@ -359,6 +395,16 @@ class TypingWalk:
         if value.type().kind() == "TensorType":
             return Draft(value, kind, None, None, is_constant=False)
         return run_time_object(value, cause=kind)
+
+
+def _elements(results: Sequence[object]) -> int:
+    """The number of elements of the largest tensor among results and in lists of them."""
+    sizes = (_elements(item) if isinstance(item, (list, tuple)) else _numel(item) for item in results)
+    return max(sizes, default=0)
+
+
+def _numel(item: object) -> int:
+    return item.numel() if isinstance(item, torch.Tensor) else 0
 
 
 def _path_of(owner: object, name: str) -> str | None:

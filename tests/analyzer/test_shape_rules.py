@@ -5,7 +5,8 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from analyzer.operations import OpError, call, evaluate, operation_of
+from analyzer.errors import OpError
+from analyzer.operations import call, evaluate, operation_of
 from analyzer.shape_rules import RULES
 from analyzer.tensor_types import tensor_type
 
