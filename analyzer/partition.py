@@ -56,6 +56,11 @@ class Partition:
     parts: tuple[Part, ...]
     dropped: tuple[DroppedPart, ...]
 
+    @property
+    def dropped_parts(self) -> tuple[Part, ...]:
+        """The parts that are left to the CPU, whatever for."""
+        return tuple(found.part for found in self.dropped)
+
     def part_of(self) -> dict[int, int]:
         """The index of the part that holds a node, by node id."""
         return {node: part.index for part in self.parts for node in part.nodes}

@@ -1,12 +1,13 @@
 """The score of a plan: 100 when one NNAPI model holds everything exactly, with every lost point attributed.
 
 Of 100 points, 90 are lost to nodes that stay on the CPU (seven tenths by their share of the work, three tenths
-by their number), at most 9 to values that cross inner boundaries, and at most 1 to approximations.
+by their number), at most 9 to values that cross boundaries between parts and the CPU, and at most 1 to approximations.
+A plan without a part scores 0.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from enum import Enum
 
@@ -49,19 +50,32 @@ class Score:
 
 def score(graph: Graph, verdicts: Mapping[int, NodeVerdict], partition: Partition) -> Score:
     """Score a partition of a judged graph. Linear in the number of nodes."""
-    on_nnapi = partition.part_of()
     weights = _weights(graph, verdicts)
-    lost = [Loss(LossKind.NODE, node, NODE_POINTS * weight) for node, weight in weights.items() if node not in on_nnapi]
-    crossing = sorted(_inner_crossings(graph, partition))
-    if partition.parts:
-        lost.extend(_shared(LossKind.BOUNDARY, crossing, BOUNDARY_POINTS))
-        approximate = sorted(node for node in on_nnapi if verdicts[node].status is Status.APPROXIMATE)
-        lost.extend(_shared(LossKind.APPROXIMATION, approximate, APPROXIMATION_POINTS))
-    elif weights:
-        rest = (100.0 - NODE_POINTS) / len(weights)
-        lost = [Loss(loss.kind, loss.id, loss.points + rest) for loss in lost]
+    lost = list(_lost(graph, verdicts, partition, weights) if partition.parts else _all_lost(graph, weights))
     losses = tuple(sorted(lost, key=lambda loss: (-loss.points, loss.kind.value, loss.id)))
     return Score(max(0.0, 100.0 - sum(loss.points for loss in losses)), losses)
+
+
+def _lost(
+    graph: Graph, verdicts: Mapping[int, NodeVerdict], partition: Partition, weights: Mapping[int, float]
+) -> Iterator[Loss]:
+    on_nnapi = partition.part_of()
+    for node, weight in weights.items():
+        if node not in on_nnapi:
+            yield Loss(LossKind.NODE, node, NODE_POINTS * weight)
+    yield from _shared(LossKind.BOUNDARY, sorted(_crossings(graph, partition)), BOUNDARY_POINTS)
+    approximate = sorted(node for node in on_nnapi if verdicts[node].status is Status.APPROXIMATE)
+    yield from _shared(LossKind.APPROXIMATION, approximate, APPROXIMATION_POINTS)
+
+
+def _all_lost(graph: Graph, weights: Mapping[int, float]) -> Iterator[Loss]:
+    """Every point, by the nodes' weights; of a graph that computes nothing, by what it hands on."""
+    if weights:
+        rest = (100.0 - NODE_POINTS) / len(weights)
+        yield from (Loss(LossKind.NODE, node, NODE_POINTS * weight + rest) for node, weight in weights.items())
+        return
+    ends = sorted(set(graph.body.outputs or graph.body.inputs))
+    yield from (Loss(LossKind.BOUNDARY, value, 100.0 / len(ends)) for value in ends)
 
 
 def _weights(graph: Graph, verdicts: Mapping[int, NodeVerdict]) -> dict[int, float]:
@@ -69,7 +83,9 @@ def _weights(graph: Graph, verdicts: Mapping[int, NodeVerdict]) -> dict[int, flo
     work = {
         node.id: node_work(node, graph) for node in graph.nodes() if node.id in verdicts and counts(verdicts[node.id])
     }
-    total = sum(work.values()) or 1
+    total = sum(work.values())
+    if not total:
+        return {node: 1 / len(work) for node in work}
     return {node: WORK_SHARE * found / total + (1 - WORK_SHARE) / len(work) for node, found in work.items()}
 
 
@@ -78,12 +94,13 @@ def counts(verdict: NodeVerdict) -> bool:
     return verdict.way is None or bool(verdict.way.emits)
 
 
-def _inner_crossings(graph: Graph, partition: Partition) -> set[int]:
-    """Values that go from a part to the CPU or another part and are read there, graph inputs and outputs left out."""
+def _crossings(graph: Graph, partition: Partition) -> set[int]:
+    """Values that go from a part to the CPU or another part, graph inputs and outputs left out, and one of each further
+    part at least: a second model costs a second execution, even where nothing passes between the two."""
     made = {value for part in partition.parts for value in part.outputs}
     read = {value for part in partition.parts for value in part.inputs}
     ends = set(graph.body.inputs) | set(graph.body.outputs)
-    return (made | read) - ends
+    return ((made | read) - ends) | {part.outputs[0] for part in partition.parts[1:]}
 
 
 def _shared(kind: LossKind, ids: list[int], points: float) -> list[Loss]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import Enum
 
 from analyzer.collection import collection_paused
@@ -30,7 +30,8 @@ class Readiness(Enum):
 @dataclass(frozen=True, slots=True)
 class Plan:
     """What is done at a feature level. ``planned_level`` is at most ``level``: a plan for a lower level that scores
-    better is legal at a higher one, so a higher level never lowers the score."""
+    better is legal at a higher one, so a higher level never lowers the score. ``left`` are the nodes that NNAPI could
+    run at ``level``, and that such a plan leaves to the CPU."""
 
     level: int
     planned_level: int
@@ -39,6 +40,7 @@ class Plan:
     partition: Partition
     score: Score
     readiness: Readiness
+    left: frozenset[int] = frozenset()
 
     @property
     def unknown(self) -> tuple[NodeVerdict, ...]:
@@ -76,8 +78,20 @@ class Survey:
         if level > LEVELS[0]:
             lower = self.at(level - 1)
             if lower.score.points > plan.score.points + 1e-9:
-                plan = lower
-        return Plan(level, plan.planned_level, plan.verdicts, plan.layout, plan.partition, plan.score, plan.readiness)
+                return self._kept(lower, level, plan.verdicts)
+        return plan
+
+    def _kept(self, lower: Plan, level: int, verdicts: Mapping[int, NodeVerdict]) -> Plan:
+        """A lower level's plan at a higher level: what it leaves to the CPU is told as it is at the higher level."""
+        held = {node for part in (*lower.partition.parts, *lower.partition.dropped_parts) for node in part.nodes}
+        told = {
+            node: found if node in held or not counts(found) else verdicts[node]
+            for node, found in lower.verdicts.items()
+        }
+        left = frozenset(
+            node for node, found in told.items() if found.is_supported and not lower.verdicts[node].is_supported
+        )
+        return replace(lower, level=level, verdicts=told, left=left)
 
     def _planned(self, level: int) -> Plan:
         verdicts = self.judgement.at(level)
@@ -85,9 +99,7 @@ class Survey:
         key = (possible, *(v.way.name if v.way else None for v in verdicts.values()))
         known = self._raw.get(key)
         if known is not None:
-            return Plan(
-                level, known.planned_level, verdicts, known.layout, known.partition, known.score, known.readiness
-            )
+            return replace(known, level=level, verdicts=verdicts)
         layout = plan_layout(self.graph, self.nodes, verdicts, self.changes, level)
         parts = partition(self.graph, verdicts, layout, self.target, gain=self.gain)
         plan = Plan(
@@ -119,7 +131,7 @@ def survey(
 
 def _readiness(verdicts: Mapping[int, NodeVerdict], parts: Partition) -> Readiness:
     computing = {node for node, verdict in verdicts.items() if counts(verdict)}
-    if not any(verdicts[node].is_supported for node in computing):
+    if computing and not any(verdicts[node].is_supported for node in computing):
         return Readiness.UNSUPPORTED
     if not parts.parts:
         return Readiness.NOT_WORTHWHILE

@@ -31,12 +31,36 @@ _MATRIX_PRODUCTS = {
 named, it is the first tensor."""
 
 
+_UNCOUNTED = frozenset(
+    {
+        "_convolution",
+        "_convolution_mode",
+        "_native_multi_head_attention",
+        "_transformer_encoder_layer_fwd",
+        "_trilinear",
+        "addbmm",
+        "bilinear",
+        "cdist",
+        "chain_matmul",
+        "convolution",
+        "einsum",
+        "linalg_multi_dot",
+        "matrix_power",
+        "mkldnn_rnn_layer",
+        "tensordot",
+    }
+)
+"""Ops that multiply, where reading a model left them as they are: how often is not told by one of their shapes."""
+
+
 def multiply_adds(node: Node, graph: Graph) -> int | None:
     """The multiply-adds of convolutions, matrix products, attention and recurrent layers; 0 for every other op.
 
-    None where the op multiplies, but its shapes are known only at run time.
+    None where the op multiplies, but how often is not known: its shapes are known only at run time, for one.
     """
     name = node.op.split(".")[1]
+    if name in _UNCOUNTED:
+        return None
     if name.startswith(("conv", "linear")) and "weight" in node.arguments:
         return _filter_products(node, graph, is_transposed=name.startswith("conv_transpose"))
     if name in ("lstm", "gru", "rnn_tanh", "rnn_relu"):

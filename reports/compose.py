@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -15,7 +15,7 @@ from analyzer.partition import DroppedPart
 from analyzer.score import LossKind, counts
 from analyzer.survey import Plan, Readiness, Survey
 from analyzer.work import multiply_adds
-from coverage_db.cards import Difference, Reason
+from coverage_db.cards import Difference, Reason, Status
 from coverage_db.spec import Level
 from lowering.engine import LoweredPart
 from reports.views import (
@@ -62,10 +62,11 @@ def compose(
     survey: Survey, plan: Plan, lowered: Sequence[LoweredPart], texts: Texts, circumstances: Circumstances
 ) -> ModelReport:
     """Write down everything about a plan and its lowered parts."""
-    known = {node.id: multiply_adds(node, survey.graph) for node in survey.nodes.values()}
+    known = {node: _known_work(survey, plan, node) for node in plan.verdicts}
     work = {node: found or 0 for node, found in known.items()}
-    nodes = tuple(_nodes(survey, plan, work, texts))
-    counted = [node for node in nodes if counts(plan.verdicts[node.id])]
+    uncounted = frozenset(node for node, found in known.items() if found is None)
+    nodes = tuple(_nodes(survey, plan, work, uncounted, texts))
+    ops = [node for node in nodes if node.is_op]
     levels = tuple(_level(survey, level, work, texts) for level in LEVELS)
     return ModelReport(
         model=survey.graph.name,
@@ -76,33 +77,44 @@ def compose(
         api_level=circumstances.api_level,
         notes=(
             *_notes(plan.level, circumstances.api_level, texts),
-            *_uncounted(survey.nodes[node].op for node, found in known.items() if found is None),
+            *_uncounted(survey.nodes[node].op for node in sorted(uncounted)),
             *circumstances.notes,
         ),
         readiness=plan.readiness.value,
         score=plan.score.points,
         lowest_ready_level=survey.lowest_ready_level(),
-        nodes_total=len(counted),
-        nodes_on_nnapi=sum(1 for node in counted if node.part is not None),
+        nodes_total=len(ops),
+        nodes_on_nnapi=sum(1 for node in ops if node.part is not None),
         multiply_adds=sum(node.multiply_adds for node in nodes),
+        uncounted=len(uncounted),
         compute_coverage=coverage(plan, work),
         inputs=_types(survey.graph, survey.graph.body.inputs),
         outputs=_types(survey.graph, survey.graph.body.outputs),
         gate=_gate(plan, circumstances),
         losses=tuple(_losses(survey, plan)),
         levels=levels,
-        parts=tuple(_part(part, survey.graph, work) for part in lowered),
+        parts=tuple(_part(part, survey.graph, plan, work) for part in lowered),
         blockers=_blockers(nodes),
         differences=_differences(nodes, texts),
         nodes=nodes,
     )
 
 
+def _known_work(survey: Survey, plan: Plan, node: int) -> int | None:
+    """The multiply-adds of a node; None where the shapes are not known, or nothing of the op."""
+    if plan.verdicts[node].status is Status.UNKNOWN:
+        return None
+    return multiply_adds(survey.nodes[node], survey.graph)
+
+
 def _uncounted(ops: Iterable[str]) -> Iterator[str]:
     found = Counter(ops)
     if found:
         names = ", ".join(f"{count} {op}" for op, count in sorted(found.items()))
-        yield f"The shapes of {names} are known only at run time: their multiply-adds are not counted."
+        yield (
+            f"The multiply-adds of {names} are not known, for want of a shape or a card: they are not counted, and "
+            "shares of the work are the most that they can be."
+        )
 
 
 def coverage(plan: Plan, work: Mapping[int, int]) -> float:
@@ -115,7 +127,9 @@ def coverage(plan: Plan, work: Mapping[int, int]) -> float:
     return sum(1 for node in judged if node in inside) / len(judged) if judged else 0.0
 
 
-def _nodes(survey: Survey, plan: Plan, work: Mapping[int, int], texts: Texts) -> Iterator[NodeView]:
+def _nodes(
+    survey: Survey, plan: Plan, work: Mapping[int, int], uncounted: Collection[int], texts: Texts
+) -> Iterator[NodeView]:
     part_of = plan.partition.part_of()
     dropped = {node: found for found in plan.partition.dropped for node in found.part.nodes}
     for id_, verdict in plan.verdicts.items():
@@ -134,10 +148,12 @@ def _nodes(survey: Survey, plan: Plan, work: Mapping[int, int], texts: Texts) ->
             differences=() if way is None else way.differences,
             bound=None if way is None else way.bound,
             part=part_of.get(id_),
+            is_op=counts(verdict),
             multiply_adds=work[id_],
+            is_counted=id_ not in uncounted,
             output=", ".join(_types(survey.graph, node.outputs)),
             failures=tuple(_failure(failure, texts) for failure in verdict.failures),
-            kept_because=_kept_because(dropped.get(id_), survey, texts),
+            kept_because=_kept_because(dropped.get(id_), survey, texts) or _left_because(id_, plan, texts),
         )
 
 
@@ -153,6 +169,12 @@ def _failure(failure: Failure, texts: Texts) -> FailureView:
         fix=failure.fix,
         cause=failure.cause,
     )
+
+
+def _left_because(node: int, plan: Plan, texts: Texts) -> str | None:
+    if node not in plan.left:
+        return None
+    return f"NNC903 {texts.reason('NNC903').title}: the one for feature level {plan.planned_level}"
 
 
 def _kept_because(found: DroppedPart | None, survey: Survey, texts: Texts) -> str | None:
@@ -207,7 +229,7 @@ def _blocker(members: Sequence[tuple[NodeView, FailureView]], *, is_alternative:
 def _differences(nodes: Sequence[NodeView], texts: Texts) -> tuple[DifferenceView, ...]:
     met: dict[str, int] = {}
     for node in nodes:
-        for id_ in node.differences if node.part is not None else ():
+        for id_ in node.differences if node.part is not None and node.is_op else ():
             met[id_] = met.get(id_, 0) + 1
     found = ((texts.difference(id_), count) for id_, count in sorted(met.items()))
     return tuple(
@@ -250,10 +272,11 @@ def _level_facts(level: int, texts: Texts) -> Level:
     return facts
 
 
-def _part(lowered: LoweredPart, graph: Graph, work: Mapping[int, int]) -> PartView:
+def _part(lowered: LoweredPart, graph: Graph, plan: Plan, work: Mapping[int, int]) -> PartView:
     return PartView(
         index=lowered.part.index,
         nodes=lowered.part.nodes,
+        ops=sum(1 for node in lowered.part.nodes if counts(plan.verdicts[node])),
         operations=len(lowered.model.operations),
         transposes=lowered.transposes,
         level=lowered.level,
@@ -310,3 +333,11 @@ def _notes(level: int, api_level: int | None, texts: Texts) -> Iterator[str]:
             "From API level 35 (Android 15) NNAPI is deprecated and many devices run it on the CPU: measure on the "
             "device, keep the CPU path, and plan to move to another runtime (ExecuTorch or LiteRT)."
         )
+
+
+def shown_share(share: float, *, uncounted: int) -> str:
+    """A share of multiply-adds in words. Of ops that cannot be counted all that is known is that NNAPI has none."""
+    percent = f"{share:.1%}"
+    if not uncounted or not share:
+        return percent
+    return f"at most {percent}" if percent != "100.0%" else "not known"

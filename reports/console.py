@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from reports.compose import shown_score
+from reports.compose import shown_score, shown_share
 from reports.paint import Paint
 from reports.table import Fit, number, table, text
 from reports.views import BlockerView, ModelReport, NodeView, NumbersView, PlaceView, VerificationView
@@ -44,8 +44,7 @@ def _headline(report: ModelReport, paint: Paint) -> Iterator[str]:
     yield f"Verdict: {paint.readiness(report.readiness, words)}"
     yield (
         f"{report.nodes_on_nnapi} of {report.nodes_total} ops on NNAPI, "
-        f"{report.compute_coverage:.1%} of {report.multiply_adds / 1e6:,.1f} million multiply-adds, "
-        f"in {_count(len(report.parts), 'part')}"
+        f"{_work(report)}, in {_count(len(report.parts), 'part')}"
     )
     if report.lowest_ready_level is not None and report.lowest_ready_level != report.feature_level:
         yield f"Ready from feature level {report.lowest_ready_level} on."
@@ -53,6 +52,13 @@ def _headline(report: ModelReport, paint: Paint) -> Iterator[str]:
         yield "No feature level holds all of it in one part."
     for note in report.notes:
         yield from wrapped(note, "Note: ")
+
+
+def _work(report: ModelReport) -> str:
+    share = shown_share(report.compute_coverage, uncounted=report.uncounted)
+    if not report.uncounted:
+        return f"{share} of {report.multiply_adds / 1e6:,.1f} million multiply-adds"
+    return f"{'an unknown share' if share == 'not known' else share} of the multiply-adds"
 
 
 def _levels(report: ModelReport, paint: Paint) -> Iterator[str]:
@@ -64,7 +70,7 @@ def _levels(report: ModelReport, paint: Paint) -> Iterator[str]:
             row.readiness,
             shown_score(row.score),
             row.parts,
-            f"{row.compute_coverage:.1%}",
+            shown_share(row.compute_coverage, uncounted=report.uncounted),
         )
         for row in report.levels
     ]
@@ -79,7 +85,7 @@ def _parts(report: ModelReport, paint: Paint) -> Iterator[str]:
     rows = [
         (
             part.index,
-            len(part.nodes),
+            part.ops,
             part.operations,
             part.transposes,
             part.level,

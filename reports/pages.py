@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from coverage_db.output import Format, check_output, write_text
-from reports.compose import shown_score
+from reports.compose import shown_score, shown_share
 from reports.console import place_words
 from reports.partition_map import draw
 from reports.views import ModelReport
@@ -29,6 +29,7 @@ def to_html(report: ModelReport) -> str:
         lstrip_blocks=True,
     )
     environment.filters["score"] = shown_score
+    environment.filters["share"] = shown_share
     environment.filters["place"] = place_words
     return environment.get_template("report.html.j2").render(report=report, map=draw(report))
 

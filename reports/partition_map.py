@@ -73,10 +73,11 @@ def _size(run: Sequence[NodeView], report: ModelReport) -> float:
 def _segment(run: Sequence[NodeView], x: float, row: int, width: float, *, is_labelled: bool) -> Segment:
     part = run[0].part
     name = "CPU" if part is None else f"NNAPI {part}"
+    count = sum(1 for node in run if node.is_op)
     ops = list(dict.fromkeys(node.op.split(".")[1] for node in run))
     shown = ", ".join(ops[:12]) + (f" and {len(ops) - 12} more" if len(ops) > 12 else "")
     work = sum(node.multiply_adds for node in run)
-    label = f"{name} · {len(run)}"
+    label = f"{name} · {count}"
     has_room = width > CHARACTER_WIDTH * len(label) + 2 * LABEL_MARGIN
     return Segment(
         x=round(x, 2),
@@ -85,5 +86,5 @@ def _segment(run: Sequence[NodeView], x: float, row: int, width: float, *, is_la
         height=ROW_HEIGHT - 10,
         side="cpu" if part is None else f"part part-{part % 4}",
         label=label if is_labelled and has_room else "",
-        title=f"{name}: {len(run)} ops ({shown}), {work / 1e6:,.1f} million multiply-adds",
+        title=f"{name}: {count} ops ({shown}), {work / 1e6:,.1f} million multiply-adds",
     )

@@ -24,7 +24,9 @@ class FailureView:
 class NodeView:
     """One node. ``part`` is the index of the NNAPI model that holds it, None on the CPU.
 
-    ``multiply_adds`` are those of convolutions and matrix products. ``level`` is the lowest feature level of its way.
+    ``is_op`` is whether it counts as an op: one that only passes a tensor on (dropout in evaluation) does not, in any
+    number of the report. ``multiply_adds`` are those of convolutions and matrix products; where ``is_counted`` is
+    false they are not known, and 0 stands for them. ``level`` is the lowest feature level of its way.
     ``kept_because`` says why a node that NNAPI could run stays on the CPU.
     """
 
@@ -40,7 +42,9 @@ class NodeView:
     differences: tuple[str, ...]
     bound: str | None
     part: int | None
+    is_op: bool
     multiply_adds: int
+    is_counted: bool
     output: str
     failures: tuple[FailureView, ...]
     kept_because: str | None
@@ -101,10 +105,14 @@ class LevelView:
 
 @dataclass(frozen=True, slots=True)
 class PartView:
-    """One NNAPI model. ``inputs`` and ``outputs`` are types such as ``f32[1,3,224,224]``."""
+    """One NNAPI model. ``inputs`` and ``outputs`` are types such as ``f32[1,3,224,224]``.
+
+    ``nodes`` are all that it holds, ``ops`` the number of those that count as ops.
+    """
 
     index: int
     nodes: tuple[int, ...]
+    ops: int
     operations: int
     transposes: int
     level: int
@@ -174,7 +182,11 @@ class GateView:
 
 @dataclass(frozen=True, slots=True)
 class ModelReport:
-    """Everything that is said about a model at one target."""
+    """Everything that is said about a model at one target.
+
+    ``uncounted`` is the number of ops whose multiply-adds are not known. All of them are on the CPU, so where there are
+    any, each ``compute_coverage`` is the most that the share can be.
+    """
 
     model: str
     tool_version: str
@@ -189,6 +201,7 @@ class ModelReport:
     nodes_total: int
     nodes_on_nnapi: int
     multiply_adds: int
+    uncounted: int
     compute_coverage: float
     inputs: tuple[str, ...]
     outputs: tuple[str, ...]

@@ -5,9 +5,10 @@ from itertools import pairwise
 import pytest
 from hypothesis import given, settings
 
-from analyzer.graph import Graph
+from analyzer.graph import DynamicType, Graph
 from analyzer.judge import LEVELS
 from analyzer.score import LossKind, counts
+from analyzer.survey import Readiness
 from tests.analyzer.hand_made_graphs import Sketch, graphs, surveyed, tensor
 
 
@@ -52,8 +53,13 @@ def test_score_is_100_only_where_one_part_holds_everything_exactly(graph: Graph)
         )
         if plan.score.points == 100:
             assert is_whole
+            assert plan.readiness is Readiness.READY
         elif is_whole:
             assert len(plan.partition.parts) != 1
+        if plan.readiness in (Readiness.UNSUPPORTED, Readiness.NOT_WORTHWHILE):
+            assert plan.score.points == pytest.approx(0, abs=1e-9)
+        else:
+            assert plan.score.points > 0
 
 
 def test_everything_on_nnapi_scores_100() -> None:
@@ -69,6 +75,40 @@ def test_nothing_on_nnapi_scores_0() -> None:
 
     assert score.points == pytest.approx(0, abs=1e-9)
     assert {loss.kind for loss in score.losses} == {LossKind.NODE}
+
+
+def test_nodes_of_unknown_shape_lose_all_points_between_them() -> None:
+    sketch = Sketch()
+    unknown = DynamicType("the shape depends on values", "t.gap")
+    made = sketch.node("t.gap", sketch.node("t.nobody", sketch.input(), kind=unknown), kind=unknown)
+
+    plan = surveyed(sketch.graph(made)).at(8)
+
+    assert plan.readiness is Readiness.UNSUPPORTED
+    assert [loss.points for loss in plan.score.losses] == [50, 50]
+
+
+def test_two_parts_that_nothing_passes_between_are_not_one() -> None:
+    sketch = Sketch()
+    ends = [image_chain(sketch, sketch.input(), 40) for _ in range(2)]
+
+    plan = surveyed(sketch.graph(*ends)).at(8)
+
+    assert plan.readiness is Readiness.READY_WITH_FALLBACK
+    assert [(loss.kind, loss.id) for loss in plan.score.losses] == [(LossKind.BOUNDARY, ends[1])]
+    assert plan.score.points < 99
+
+
+def test_graph_that_computes_nothing_is_not_worthwhile_and_scores_0() -> None:
+    sketch = Sketch()
+    x = sketch.input()
+    made = sketch.node("t.nothing", x)
+
+    plan = surveyed(sketch.graph(made, x)).at(8)
+
+    assert plan.readiness is Readiness.NOT_WORTHWHILE
+    assert plan.score.points == 0
+    assert sum(loss.points for loss in plan.score.losses) == 100
 
 
 def test_approximation_costs_less_than_a_point() -> None:

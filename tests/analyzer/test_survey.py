@@ -8,7 +8,7 @@ from analyzer.judge import LEVELS
 from analyzer.score import counts
 from analyzer.survey import Readiness
 from coverage_db.cards import Status
-from tests.analyzer.hand_made_graphs import Sketch, graphs, surveyed
+from tests.analyzer.hand_made_graphs import Sketch, graphs, surveyed, tensor
 
 
 def chained(*ops: str) -> Graph:
@@ -84,3 +84,32 @@ def test_every_node_has_a_verdict_of_the_closed_set(graph: Graph) -> None:
 
     assert set(plan.verdicts) == {node.id for node in graph.nodes()}
     assert {verdict.status for verdict in plan.verdicts.values()} <= set(Status)
+
+
+@given(graphs())
+@settings(max_examples=150)
+def test_reasons_are_those_of_the_level_that_is_asked_for(graph: Graph) -> None:
+    survey = surveyed(graph)
+
+    for level in LEVELS:
+        plan = survey.at(level)
+        raised = [
+            failure for verdict in plan.verdicts.values() for failure in verdict.failures if failure.reason == "NNC201"
+        ]
+        assert {failure.found for failure in raised} <= {f"feature level {level}"}
+        assert all(int(failure.wanted.split()[2]) > level for failure in raised)
+
+
+def test_plan_of_a_lower_level_tells_what_it_leaves_to_the_cpu_as_it_is_at_this_one() -> None:
+    sketch = Sketch()
+    x = sketch.input()
+    for _ in range(40):
+        x = sketch.node("t.relu", x)
+    small = sketch.node("t.elu", x, kind=tensor((1, 6)))
+    graph = sketch.graph(sketch.node("t.gap", small, kind=tensor((1, 6))))
+    low, high = surveyed(graph).at(3), surveyed(graph)._kept(surveyed(graph).at(3), 8, surveyed(graph).judgement.at(8))
+
+    assert [failure.reason for failure in low.verdicts[40].failures] == ["NNC201"]
+    assert (high.level, high.planned_level, high.left) == (8, 3, frozenset({40}))
+    assert high.verdicts[40].failures == ()
+    assert high.verdicts[41].failures == low.verdicts[41].failures

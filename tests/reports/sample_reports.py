@@ -68,7 +68,9 @@ def node(index: int, op: str, part: int | None, *failures: FailureView, work: in
         differences=() if failures else ("layout",),
         bound=None,
         part=part,
+        is_op=True,
         multiply_adds=work,
+        is_counted=is_known,
         output="f32[1,24,56,72]",
         failures=failures,
         kept_because=None,
@@ -143,6 +145,7 @@ def mixed_report() -> ModelReport:
         nodes_total=len(nodes),
         nodes_on_nnapi=13,
         multiply_adds=93_000_000,
+        uncounted=1,
         compute_coverage=0.8713,
         inputs=("f32[1,3,224,288]",),
         outputs=("f32[1,24,56,72]",),
@@ -183,6 +186,7 @@ def mixed_report() -> ModelReport:
             PartView(
                 0,
                 tuple(range(9)),
+                9,
                 12,
                 1,
                 1,
@@ -191,7 +195,9 @@ def mixed_report() -> ModelReport:
                 ("f32[1,24,56,72]", "f32[1,24,112,144]"),
                 123_456,
             ),
-            PartView(1, tuple(range(16, 20)), 4, 0, 3, 12_000_000, ("f32[1,24,56,72]",), ("f32[1,24,56,72]",), 23_456),
+            PartView(
+                1, tuple(range(16, 20)), 4, 4, 0, 3, 12_000_000, ("f32[1,24,56,72]",), ("f32[1,24,56,72]",), 23_456
+            ),
         ),
         blockers=(
             blocker(CEIL_MODE, "aten.max_pool2d.default", *pools),
@@ -228,6 +234,7 @@ def ready_report() -> ModelReport:
         nodes_total=9,
         nodes_on_nnapi=9,
         multiply_adds=81_000_000,
+        uncounted=0,
         compute_coverage=1.0,
         gate=GateView(True, ()),
         losses=(),

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from nnapi_check import check
-from reports.compose import shown_score
+from reports.compose import shown_score, shown_share
 from reports.views import ModelReport
 from tests.nnapi_check.models import Tiny
 from tests.registry_numbers import LEVELS
@@ -142,6 +142,33 @@ def test_unknown_shapes_are_blamed_on_the_op_that_made_the_first() -> None:
 
 
 def test_multiply_adds_of_unknown_shape_are_noted_as_not_counted() -> None:
-    (note,) = check(Picked().eval(), [torch.rand(3, 5)], api_level=29).notes
+    report = check(Picked().eval(), [torch.rand(3, 5)], api_level=29)
 
-    assert note.startswith("The shapes of 1 aten.linear.default are known only at run time")
+    (note,) = report.notes
+    assert note.startswith("The multiply-adds of 1 aten.linear.default are not known")
+    assert [node.op for node in report.nodes if not node.is_counted] == ["aten.linear.default"]
+    assert report.uncounted == 1
+
+
+def test_share_of_the_work_is_not_claimed_where_some_cannot_be_counted() -> None:
+    assert shown_share(0.871, uncounted=0) == "87.1%"
+    assert shown_share(0.871, uncounted=1) == "at most 87.1%"
+    assert shown_share(1.0, uncounted=1) == "not known"
+    assert shown_share(0.99999, uncounted=1) == "not known"
+
+
+def test_ops_that_only_pass_a_tensor_on_count_nowhere() -> None:
+    class Passing(torch.nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.before, self.drop = Tiny(), torch.nn.Dropout()
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return torch.relu(self.drop(self.before(x)))
+
+    report = check(Passing().eval(), [torch.rand(1, 3, 17, 19)], api_level=29)
+
+    assert len(report.nodes) == 5
+    assert (report.nodes_on_nnapi, report.nodes_total) == (4, 4)
+    assert [(part.ops, len(part.nodes)) for part in report.parts] == [(4, 5)]
+    assert {level.nodes_on_nnapi for level in report.levels} == {4}
