@@ -13,8 +13,16 @@ import re
 import struct
 import zipfile
 import zlib
+from bisect import bisect_right
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
+from itertools import accumulate
 from pathlib import Path
+
+from typing_extensions import Buffer
+
+from analyzer.screening.zip_directory import Member, read_directory
 
 _PUT = rb"(?:q.|r.{4})"
 _GET = rb"(?:h.|j.{4})"
@@ -34,6 +42,8 @@ _ON_CPU = b"X\x03\x00\x00\x00cpu"
 _INTEGER_STORAGES = frozenset({b"LongStorage", b"IntStorage", b"ShortStorage", b"CharStorage", b"ByteStorage"})
 _MAX_INTEGERS = 4096
 _MAX_OTHERS = 16
+# Text that is read more than once.
+_MAX_KEPT = 1 << 20
 # More need another kind of directory.
 _MAX_MEMBERS = 0xFFFF
 
@@ -43,80 +53,55 @@ _UNREAD = ("bytecode", "mobile_debug_handles", "extra/", "traced_inputs")
 _LOCAL = struct.Struct("<4s5H3L2H")
 _CENTRAL = struct.Struct("<4s6H3L5H2L")
 _END = struct.Struct("<4s4H2LH")
-_LOCAL_SIGNATURE = b"PK\3\4"
-# Bit 11 of a member's flags: its name is UTF-8.
-_UTF_8 = 0x800
-_SIZES_OF_NAMES = struct.Struct("<HH")
 _VERSION = 20
-# What Python's reader of zip archives raises on damaged ones.
-_UNREADABLE = (
-    ValueError,
-    IndexError,
-    KeyError,
-    EOFError,
-    OverflowError,
-    NotImplementedError,
-    RuntimeError,
-    struct.error,
-)
 
 
 @dataclass(frozen=True, slots=True)
 class Lightened:
-    """A copy of an archive: its bytes, and whether every storage in it was understood."""
+    """A copy of an archive: its bytes, its pickles by name, and whether every storage in it was understood."""
 
     data: io.BytesIO
+    pickles: Mapping[str, bytes]
     is_complete: bool
 
 
 class Archive:
     """A TorchScript archive open for reading, whose members are taken as they lie in the file."""
 
-    def __init__(self, path: Path) -> None:
-        try:
-            with zipfile.ZipFile(path) as archive:
-                entries = archive.infolist()
-        except _UNREADABLE as error:
-            raise zipfile.BadZipFile(str(error)) from error
-        self.members = {info.filename: info for info in entries}
-        if len(self.members) != len(entries):
-            raise zipfile.BadZipFile("two of its members have one name")
-        with path.open("rb") as file:
-            self._bytes = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+    def __init__(self, source: Path | bytes) -> None:
+        if isinstance(source, bytes):
+            self._bytes: bytes | mmap.mmap = source
+        else:
+            with source.open("rb") as file:
+                try:
+                    self._bytes = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+                except ValueError as error:
+                    raise zipfile.BadZipFile("it is empty") from error
+        self._read: dict[str, bytes] = {}
+        self.members = read_directory(self._bytes)
         self.prefix = next(iter(self.members), "").partition("/")[0] + "/"
-        try:
-            self._check_names()
-        except zipfile.BadZipFile:
-            self._bytes.close()
-            raise
 
-    def _check_names(self) -> None:
-        """Raise `zipfile.BadZipFile` where a member has another name in the directory than where it lies.
-
-        A name that was damaged would read as a member that is not there.
-        """
-        for info in self.members.values():
-            name = info.orig_filename.encode("utf-8" if info.flag_bits & _UTF_8 else "cp437")
-            start = info.header_offset + _LOCAL.size
-            if self._bytes[info.header_offset : info.header_offset + 4] != _LOCAL_SIGNATURE or (
-                self._bytes[start : start + len(name)] != name
-                or _SIZES_OF_NAMES.unpack_from(self._bytes, info.header_offset + 26)[0] != len(name)
-            ):
-                raise zipfile.BadZipFile(f"{info.filename} is damaged")
+    @property
+    def size(self) -> int:
+        """The size of the file in bytes."""
+        return len(self._bytes)
 
     def __enter__(self) -> Archive:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._bytes.close()
+        if isinstance(self._bytes, mmap.mmap):
+            # What is still in view keeps the memory.
+            with suppress(BufferError):
+                self._bytes.close()
 
-    def stored(self, info: zipfile.ZipInfo) -> bytes:
+    def stored(self, member: Member) -> bytes:
         """The bytes of a member as they are stored, compressed or not."""
-        if info.header_offset + _LOCAL.size > len(self._bytes) or info.header_offset < 0:
-            raise zipfile.BadZipFile(f"{info.filename} lies outside the file")
-        name, extra = _SIZES_OF_NAMES.unpack_from(self._bytes, info.header_offset + 26)
-        start = info.header_offset + _LOCAL.size + name + extra
-        return self._bytes[start : start + info.compress_size]
+        return self._bytes[member.start : member.start + member.stored_size]
+
+    def view(self, member: Member) -> memoryview:
+        """The bytes of a member as they are stored, where they lie; for as long as it lives the archive stays open."""
+        return memoryview(self._bytes)[member.start : member.start + member.stored_size]
 
     def check(self) -> None:
         """Raise `zipfile.BadZipFile` where a member that holds no elements of tensors is damaged.
@@ -127,42 +112,109 @@ class Archive:
             if not name.startswith((f"{self.prefix}data/", f"{self.prefix}constants/")):
                 self.read(info)
 
-    def read(self, info: zipfile.ZipInfo) -> bytes:
+    def read(self, member: Member) -> bytes:
         """The bytes of a member; `zipfile.BadZipFile` where they are damaged."""
-        data = self.stored(info)
-        if info.compress_type == zipfile.ZIP_DEFLATED:
-            try:
-                data = zlib.decompress(data, -zlib.MAX_WBITS)
-            except zlib.error as error:
-                raise zipfile.BadZipFile(f"{info.filename} is damaged") from error
-        if len(data) != info.file_size or zlib.crc32(data) != info.CRC:
-            raise zipfile.BadZipFile(f"{info.filename} is damaged")
+        known = self._read.get(member.name)
+        if known is not None:
+            return known
+        data = self.stored(member)
+        if member.is_compressed:
+            data = _inflated(data, member)
+        if zlib.crc32(data) != member.checksum:
+            raise zipfile.BadZipFile(f"{member.name} is damaged")
+        if len(data) <= _MAX_KEPT:
+            self._read[member.name] = data
         return data
 
 
-class _Copy:
-    """A zip archive being written to memory."""
+def _inflated(data: bytes, member: Member) -> bytes:
+    inflater = zlib.decompressobj(-zlib.MAX_WBITS)
+    try:
+        # One byte more than said shows that more would come.
+        found = inflater.decompress(data, member.size + 1)
+    except zlib.error as error:
+        raise zipfile.BadZipFile(f"{member.name} is damaged") from error
+    if len(found) != member.size or not inflater.eof:
+        raise zipfile.BadZipFile(f"{member.name} is damaged")
+    return found
+
+
+class ArchiveCopy:
+    """A zip archive being put together of bytes, which are not copied again."""
 
     def __init__(self) -> None:
-        self._data = io.BytesIO()
+        self._parts: list[bytes | memoryview] = []
+        self._size = 0
         self._directory: list[bytes] = []
 
-    def add(self, name: str, stored: bytes, *, size: int, checksum: int, method: int = zipfile.ZIP_STORED) -> None:
+    def add(
+        self, name: str, stored: bytes | memoryview, *, size: int, checksum: int, method: int = zipfile.ZIP_STORED
+    ) -> None:
         """Add a member whose ``stored`` bytes stand for ``size`` bytes."""
         text = name.encode()
-        fields = (_VERSION, _UTF_8, method, 0, 0, checksum, len(stored), size, len(text), 0)
-        offset = self._data.tell()
-        self._directory.append(_CENTRAL.pack(b"PK\1\2", _VERSION, *fields, 0, 0, 0, 0, offset) + text)
-        self._data.write(_LOCAL.pack(_LOCAL_SIGNATURE, *fields) + text + stored)
+        # Bit 11: the name is UTF-8.
+        fields = (_VERSION, 0x800, method, 0, 0, checksum, len(stored), size, len(text), 0)
+        self._directory.append(_CENTRAL.pack(b"PK\1\2", _VERSION, *fields, 0, 0, 0, 0, self._size) + text)
+        self._append(_LOCAL.pack(b"PK\3\4", *fields) + text)
+        self._append(stored)
 
-    def finish(self) -> io.BytesIO:
-        """The whole archive."""
-        start = self._data.tell()
+    def add_text(self, name: str, data: bytes) -> None:
+        """Add a member as it is."""
+        self.add(name, data, size=len(data), checksum=zlib.crc32(data))
+
+    def finish(self) -> Sequence[bytes | memoryview]:
+        """The parts of the whole archive, in order."""
         directory = b"".join(self._directory)
         count = len(self._directory)
-        self._data.write(directory + _END.pack(b"PK\5\6", 0, 0, count, count, len(directory), start, 0))
-        self._data.seek(0)
-        return self._data
+        self._append(directory + _END.pack(b"PK\5\6", 0, 0, count, count, len(directory), self._size, 0))
+        return self._parts
+
+    def _append(self, data: bytes | memoryview) -> None:
+        self._parts.append(data)
+        self._size += len(data)
+
+
+class Joined(io.RawIOBase):
+    """A file of parts that lie in memory apart from each other."""
+
+    def __init__(self, parts: Sequence[bytes | memoryview]) -> None:
+        super().__init__()
+        self._parts = parts
+        self._ends = list(accumulate(len(part) for part in parts))
+        self._at = 0
+
+    def readable(self) -> bool:
+        """It is."""
+        return True
+
+    def seekable(self) -> bool:
+        """It is."""
+        return True
+
+    def tell(self) -> int:
+        """Where the next byte is read."""
+        return self._at
+
+    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
+        """Go to a place."""
+        start = {io.SEEK_SET: 0, io.SEEK_CUR: self._at, io.SEEK_END: self._ends[-1] if self._ends else 0}[whence]
+        self._at = max(0, start + offset)
+        return self._at
+
+    def readinto(self, buffer: Buffer, /) -> int:
+        """Fill a buffer, as far as there is anything left to read."""
+        target = memoryview(buffer).cast("B")
+        filled = 0
+        for index in range(bisect_right(self._ends, self._at), len(self._parts)):
+            part = self._parts[index]
+            start = self._at - (self._ends[index] - len(part))
+            found = part[start : start + len(target) - filled]
+            target[filled : filled + len(found)] = found
+            filled += len(found)
+            self._at += len(found)
+            if filled == len(target):
+                break
+        return filled
 
 
 def mentions_quantization(archive: Archive) -> bool:
@@ -191,15 +243,15 @@ def lighten(archive: Archive) -> Lightened:
         is_complete = is_complete and len(_STORAGE.findall(text)) == text.count(b"tQ")
     elements = (f"{prefix}data/", f"{prefix}constants/")
     unread = tuple(prefix + name for name in _UNREAD)
-    copy = _Copy()
+    copy = ArchiveCopy()
     for name, info in archive.members.items():
         if name in pickles:
             copy.add(name, pickles[name], size=len(pickles[name]), checksum=zlib.crc32(pickles[name]))
         elif name.startswith(elements) and name not in kept:
             copy.add(name, b"", size=0, checksum=0)
         elif not name.startswith(unread):
-            copy.add(name, archive.stored(info), size=info.file_size, checksum=info.CRC, method=info.compress_type)
-    return Lightened(copy.finish(), is_complete)
+            copy.add(name, archive.stored(info), size=info.size, checksum=info.checksum, method=info.method)
+    return Lightened(io.BytesIO(b"".join(copy.finish())), pickles, is_complete)
 
 
 def _place_on_meta(text: bytes) -> tuple[bytes, list[str]]:

@@ -75,18 +75,18 @@ class Captured:
         return self._constants.tensor(self._drafts[value])
 
 
-def capture(model: Model, inputs: Inputs | None = None, *, weights: bool, allow_pickle: bool = False) -> Captured:
+def capture(model: Model, inputs: Inputs | None = None, *, weights: bool, trust: bool = False) -> Captured:
     """Capture a model file or a live module.
 
     ``inputs`` are example tensors or specifications; None takes those stored with the model. With ``weights``
-    the elements of parameters are read; without, only their types, and the graph is the same. ``allow_pickle``
-    permits files that run code when they are opened.
+    the elements of parameters are read; without, only their types, and the graph is the same. ``trust``
+    permits files that can run code of their maker when they are opened.
     """
     given: Given = tuple(inputs) if inputs is not None else None
     specs = [_spec(item) for item in given] if given is not None else None
     with quiet(), torch.no_grad(), collection_paused():
-        opened = open_model(model, _examples(given), weights=weights, allow_pickle=allow_pickle)
-        if isinstance(model, Path) and not allow_pickle:
+        opened = open_model(model, _examples(given), weights=weights, trust=trust)
+        if isinstance(model, Path) and not trust:
             refuse_file_ops(opened.module._c, model)
         with in_evaluation_mode(opened.module):
             module = normalize(opened.module._c)

@@ -136,7 +136,7 @@ def refuse_pickle(path: Path) -> InputError:
     if names.module_class is not None:
         return InputError(
             f"{path} is a pickled module ({names.module_class}), which runs code when it is opened; "
-            f"{_HOW_TO_EXPORT}, or allow pickles for a file you trust."
+            f"{_HOW_TO_EXPORT}, or allow it with --trust if you trust its maker."
         )
     return InputError(
         f"{path} holds tensors but no model (a state dict or checkpoint saved by torch.save); "

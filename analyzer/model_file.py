@@ -3,36 +3,25 @@
 from __future__ import annotations
 
 import inspect
-import os
 import pickle
 import warnings
 import zipfile
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 
 import torch
 
-from analyzer.archive import Archive, Lightened, lighten, mentions_quantization
 from analyzer.bundled_inputs import read_bundled_inputs
 from analyzer.errors import InputError
 from analyzer.exported_calls import write_truth_values_as_numbers
 from analyzer.file_kind import FileKind, kind_of, refuse_pickle
 from analyzer.graph import TensorType
 from analyzer.input_spec import InputSpec, order_by_name
+from analyzer.program_file import module_of, read_program
+from analyzer.script_file import LOAD_FAILURES, first_line, read_script
 from analyzer.tensor_types import tensor_type
-from analyzer.torchscript import (
-    in_evaluation_mode,
-    load,
-    trace,
-    use_up_quantization_warning,
-    with_op_libraries,
-)
-from analyzer.traced_inputs import read_traced_inputs
-
-_LOAD_FAILURES = (RuntimeError, ValueError, TypeError, KeyError, AttributeError, EOFError, OSError, ImportError)
+from analyzer.torchscript import in_evaluation_mode, trace
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,18 +48,18 @@ class OpenedModel:
 
 
 def open_model(
-    model: Path | torch.nn.Module, examples: Sequence[Example], *, weights: bool, allow_pickle: bool
+    model: Path | torch.nn.Module, examples: Sequence[Example], *, weights: bool, trust: bool
 ) -> OpenedModel:
     """Open a file or a live module; ``examples`` are needed to trace a module that is not TorchScript yet."""
     if isinstance(model, torch.nn.Module):
         return _open_module(model, examples, _name_of(model))
     match kind_of(model):
         case FileKind.TORCHSCRIPT:
-            return _open_script(model, weights=weights)
+            return _open_script(model, weights=weights, trust=trust)
         case FileKind.EXPORTED_PROGRAM:
-            return _open_exported(model, examples, allow_pickle=allow_pickle)
+            return _open_exported(model, examples, trust=trust)
         case FileKind.PICKLED_MODULE:
-            return _open_pickle(model, examples, allow_pickle=allow_pickle)
+            return _open_pickle(model, examples, trust=trust)
 
 
 def _name_of(model: torch.nn.Module) -> str:
@@ -87,9 +76,9 @@ def _open_module(model: torch.nn.Module, examples: Sequence[Example], name: str)
     try:
         with in_evaluation_mode(model):
             traced = trace(model, tensors)
-    except _LOAD_FAILURES as error:
+    except LOAD_FAILURES as error:
         raise InputError(
-            f"{name} cannot be traced with inputs of these shapes: {_first_line(error)}; "
+            f"{name} cannot be traced with inputs of these shapes: {first_line(error)}; "
             "pass inputs that the model accepts, or a scripted module (torch.jit.script)."
         ) from error
     return OpenedModel(name, traced, tuple(tensor_type(x) for x in tensors), tensors)
@@ -105,38 +94,9 @@ def _ordered(model: torch.nn.Module, examples: Sequence[Example], name: str) -> 
     return tuple(by_spec[id(spec)] for spec in order_by_name(specs, names))
 
 
-def _open_script(path: Path, *, weights: bool) -> OpenedModel:
-    try:
-        with Archive(path) as archive:
-            archive.check()
-            stored = read_traced_inputs(archive)
-            is_quantized = mentions_quantization(archive)
-            light = None if weights or is_quantized else lighten(archive)
-        if is_quantized:
-            use_up_quantization_warning()
-        module = _load_script(path, light)
-    except (zipfile.BadZipFile, *_LOAD_FAILURES) as error:
-        raise _load_error(path, error) from error
-    return _with_inputs(path.stem, module, stored)
-
-
-def _load_script(path: Path, light: Lightened | None) -> torch.jit.ScriptModule:
-    return with_op_libraries(partial(_load_once, path, light))
-
-
-def _load_once(path: Path, light: Lightened | None) -> torch.jit.ScriptModule:
-    if light is None or not light.is_complete:
-        return load(str(path), map_location="cpu")
-    light.data.seek(0)
-    return load(light.data)
-
-
-def _load_error(path: Path, error: BaseException) -> InputError:
-    text = _first_line(error)
-    if "Unknown builtin op" in str(error) or "Unknown type name" in str(error):
-        line = next(line for line in str(error).splitlines() if "Unknown" in line)
-        return InputError(f"{path} needs an op that this PyTorch does not have ({line.strip()}); import its library.")
-    return InputError(f"{path} cannot be loaded by PyTorch {torch.__version__}: {text}; save it again.")
+def _open_script(path: Path, *, weights: bool, trust: bool) -> OpenedModel:
+    found = read_script(path, weights=weights, trust=trust)
+    return _with_inputs(path.stem, found.module, found.traced_types)
 
 
 def _with_inputs(name: str, module: torch.jit.ScriptModule, stored: tuple[TensorType, ...] | None) -> OpenedModel:
@@ -150,17 +110,10 @@ def _with_inputs(name: str, module: torch.jit.ScriptModule, stored: tuple[Tensor
     return OpenedModel(name, module, tuple(tensor_type(tensor) for tensor in tensors), real)
 
 
-def _open_exported(path: Path, examples: Sequence[Example], *, allow_pickle: bool) -> OpenedModel:
-    try:
-        with _safe_pickles(allow_pickle=allow_pickle):
-            program = torch.export.load(path)
-            module = program.module()
-            write_truth_values_as_numbers(module)
-    except (pickle.UnpicklingError, zipfile.BadZipFile, AssertionError, *_LOAD_FAILURES) as error:
-        raise InputError(
-            f"{path} cannot be loaded as an exported program by PyTorch {torch.__version__}: {_first_line(error)}; "
-            "save it again with torch.export.save."
-        ) from error
+def _open_exported(path: Path, examples: Sequence[Example], *, trust: bool) -> OpenedModel:
+    program = read_program(path, trust=trust)
+    module = module_of(program, path)
+    write_truth_values_as_numbers(module)
     arguments, keywords = program.example_inputs if program.example_inputs is not None else ((), {})
     stored = tuple(item for item in arguments if isinstance(item, torch.Tensor))
     if not examples and (keywords or not stored or len(stored) != len(arguments)):
@@ -171,8 +124,8 @@ def _open_exported(path: Path, examples: Sequence[Example], *, allow_pickle: boo
         return _open_module(module, examples or [Example(None, tensor) for tensor in stored], path.stem)
 
 
-def _open_pickle(path: Path, examples: Sequence[Example], *, allow_pickle: bool) -> OpenedModel:
-    if not allow_pickle:
+def _open_pickle(path: Path, examples: Sequence[Example], *, trust: bool) -> OpenedModel:
+    if not trust:
         raise refuse_pickle(path)
     return _open_module(unpickled(path), examples, path.stem)
 
@@ -181,34 +134,10 @@ def unpickled(path: Path) -> torch.nn.Module:
     """The module in a pickle. This runs code of the file's maker."""
     try:
         found = torch.load(path, map_location="cpu", weights_only=False)
-    except (pickle.UnpicklingError, zipfile.BadZipFile, *_LOAD_FAILURES) as error:
+    except (pickle.UnpicklingError, zipfile.BadZipFile, *LOAD_FAILURES) as error:
         raise InputError(
-            f"{path} cannot be unpickled: {_first_line(error)}; import the model's classes, or save it as TorchScript."
+            f"{path} cannot be unpickled: {first_line(error)}; import the model's classes, or save it as TorchScript."
         ) from error
     if not isinstance(found, torch.nn.Module):
         raise refuse_pickle(path)
     return found
-
-
-@contextmanager
-def _safe_pickles(*, allow_pickle: bool) -> Iterator[None]:
-    """Hold ``torch.load`` to plain tensors while PyTorch opens an archive that holds pickles."""
-    if allow_pickle:
-        yield
-        return
-    before = os.environ.get("TORCH_FORCE_WEIGHTS_ONLY_LOAD")
-    os.environ["TORCH_FORCE_WEIGHTS_ONLY_LOAD"] = "1"
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            yield
-    finally:
-        if before is None:
-            del os.environ["TORCH_FORCE_WEIGHTS_ONLY_LOAD"]
-        else:
-            os.environ["TORCH_FORCE_WEIGHTS_ONLY_LOAD"] = before
-
-
-def _first_line(error: BaseException) -> str:
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    return lines[0].rstrip(".") if lines else type(error).__name__

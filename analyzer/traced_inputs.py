@@ -1,17 +1,24 @@
-"""The example inputs that a traced archive keeps, read without running anything the file says."""
+"""The example inputs that a traced archive keeps, read without making anything the file names."""
 
 from __future__ import annotations
 
-import io
-import pickle
 import zipfile
-from collections import OrderedDict
-from dataclasses import dataclass
+from collections.abc import Iterator
 
 import torch
 
 from analyzer.archive import Archive
 from analyzer.graph import TensorType
+from analyzer.screening.pickle_reading import (
+    DamagedPickleError,
+    Made,
+    Name,
+    PickleError,
+    Sequence,
+    Storage,
+    Value,
+    read_pickle,
+)
 from analyzer.tensor_types import element_type
 
 _STORAGES: dict[str, torch.dtype] = {
@@ -28,61 +35,6 @@ _STORAGES: dict[str, torch.dtype] = {
 }
 
 
-class _OtherError(Exception):
-    """An input that is built of more than tensors, of which nothing is read."""
-
-
-# What Python's reader of pickles raises on damaged ones.
-_UNREADABLE = (
-    pickle.UnpicklingError,
-    EOFError,
-    ValueError,
-    TypeError,
-    KeyError,
-    IndexError,
-    AttributeError,
-    OverflowError,
-    MemoryError,
-)
-
-
-@dataclass(frozen=True, slots=True)
-class _Storage:
-    dtype: torch.dtype
-
-
-def _tensor(storage: object, _offset: object, shape: object, *_rest: object) -> TensorType:
-    if not isinstance(storage, _Storage) or not isinstance(shape, tuple):
-        raise pickle.UnpicklingError("not a tensor")
-    return TensorType(element_type(storage.dtype), tuple(int(size) for size in shape))
-
-
-def _tagged(value: object, _tag: object) -> object:
-    return value
-
-
-class _TypesOnly(pickle.Unpickler):
-    """Reads tensors as their types; every name but those of tensors is refused."""
-
-    def find_class(self, module: str, name: str) -> object:
-        """What stands for ``module.name``: one of four names, nothing that is imported."""
-        if (module, name) == ("torch._utils", "_rebuild_tensor_v2"):
-            return _tensor
-        if (module, name) == ("torch.jit._pickle", "restore_type_tag"):
-            return _tagged
-        if (module, name) == ("collections", "OrderedDict"):
-            return OrderedDict
-        if module == "torch" and name in _STORAGES:
-            return _STORAGES[name]
-        raise _OtherError(f"{module}.{name} is not part of an example input")
-
-    def persistent_load(self, pid: object) -> object:
-        """A storage by its element type."""
-        if isinstance(pid, tuple) and len(pid) > 1 and isinstance(pid[1], torch.dtype):
-            return _Storage(pid[1])
-        raise _OtherError("not a storage")
-
-
 def read_traced_inputs(archive: Archive) -> tuple[TensorType, ...] | None:
     """The types of the inputs that ``forward`` was traced with, or None where the archive keeps none.
 
@@ -92,20 +44,50 @@ def read_traced_inputs(archive: Archive) -> tuple[TensorType, ...] | None:
     if info is None:
         return None
     try:
-        found = _TypesOnly(io.BytesIO(archive.read(info))).load()
-    except _OtherError:
+        read = read_pickle(archive.read(info))
+    except DamagedPickleError as error:
+        raise zipfile.BadZipFile(f"{info.name} is damaged") from error
+    except PickleError:
         return None
-    except _UNREADABLE as error:
-        raise zipfile.BadZipFile(f"{info.filename} is damaged") from error
-    inputs = found.get("forward") if isinstance(found, dict) else None
-    return tuple(_flat(inputs)) if inputs is not None else None
+    try:
+        root = _untagged(read.root)
+        if not isinstance(root, Sequence) or not root.is_mapping:
+            return None
+        inputs = [value for key, value in root.pairs() if key == "forward"]
+        return tuple(_types(inputs[0])) if inputs else None
+    except (PickleError, ValueError):
+        return None
 
 
-def _flat(item: object) -> list[TensorType]:
-    if isinstance(item, TensorType):
-        return [item]
-    if isinstance(item, dict):
-        return [kind for part in item.values() for kind in _flat(part)]
-    if isinstance(item, (list, tuple)):
-        return [kind for part in item for kind in _flat(part)]
-    return []
+def _untagged(value: Value) -> Value:
+    """What a value is without the name of its type, which PyTorch writes around lists and dictionaries."""
+    while isinstance(value, Made) and value.name == Name("torch.jit._pickle", "restore_type_tag"):
+        inner = value.given
+        value = inner.items[0] if isinstance(inner, Sequence) and inner.items else None
+    return value
+
+
+def _types(value: Value) -> Iterator[TensorType]:
+    match _untagged(value):
+        case Sequence() as found:
+            parts = [part for _, part in found.pairs()] if found.is_mapping else found.items
+            for part in parts:
+                yield from _types(part)
+        case Made(name=Name(module="torch._utils", name="_rebuild_tensor_v2"), given=Sequence() as given):
+            yield _tensor(given.items)
+        case Made() | Storage() as other:
+            raise PickleError(f"an example input holds {other}")
+        case _:
+            pass
+
+
+def _tensor(given: list[Value]) -> TensorType:
+    match given:
+        case [Storage(given=Sequence(items=[_, Name(module="torch", name=kind), *_])), _, Sequence() as shape, *_]:
+            if kind in _STORAGES and all(isinstance(size, int) and size >= 0 for size in shape.items):
+                return TensorType(
+                    element_type(_STORAGES[kind]), tuple(int(size) for size in shape.items if isinstance(size, int))
+                )
+        case _:
+            pass
+    raise PickleError("an example input is damaged")

@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
-import zipfile
 from collections.abc import Collection, Mapping, Sequence
-from functools import partial
 from pathlib import Path
 
 import torch
 
 from analyzer.capture import Captured
 from analyzer.errors import InputError
-from analyzer.torchscript import load, quiet, with_op_libraries
+from analyzer.file_kind import FileKind, kind_of
+from analyzer.program_file import module_of, read_program
+from analyzer.script_file import read_script
+from analyzer.torchscript import quiet
 
 
-def reference_outputs(model: Path | torch.nn.Module, inputs: Sequence[torch.Tensor]) -> tuple[torch.Tensor, ...]:
+def reference_outputs(
+    model: Path | torch.nn.Module, inputs: Sequence[torch.Tensor], *, trust: bool = False
+) -> tuple[torch.Tensor, ...]:
     """Every tensor that the model gives for these inputs, in order. A file is loaded anew, by PyTorch alone."""
-    module = _loaded(model) if isinstance(model, Path) else model
+    module = _loaded(model, trust=trust) if isinstance(model, Path) else model
     # An exported module refuses eval(), so the modes are set one by one; a frozen module has none any more.
     modes = {part: part.training for part in module.modules() if hasattr(part, "training")}
     try:
@@ -32,14 +35,11 @@ def reference_outputs(model: Path | torch.nn.Module, inputs: Sequence[torch.Tens
             part.training = was_training
 
 
-def _loaded(path: Path) -> torch.nn.Module:
-    try:
-        with quiet(), zipfile.ZipFile(path) as archive:
-            if any("/code/" in name for name in archive.namelist()):
-                return with_op_libraries(partial(load, str(path), map_location="cpu"))
-            return torch.export.load(path).module()
-    except (OSError, RuntimeError, zipfile.BadZipFile) as error:
-        raise InputError(f"{path} cannot be opened: {error}") from error
+def _loaded(path: Path, *, trust: bool) -> torch.nn.Module:
+    with quiet():
+        if kind_of(path) is FileKind.EXPORTED_PROGRAM:
+            return module_of(read_program(path, trust=trust), path)
+        return read_script(path, weights=True, trust=trust).module
 
 
 def flat_tensors(found: object) -> tuple[torch.Tensor, ...]:

@@ -45,7 +45,7 @@ def check(
     min_score: float | None = None,
     requires_ready: bool = False,
     strict: bool = False,
-    allow_pickle: bool = False,
+    trust: bool = False,
     overlay: str | Path | None = None,
     device: str | Path | None = None,
 ) -> ModelReport:
@@ -63,9 +63,7 @@ def check(
     from nnapi_check.pipeline import Request, check_model
     from nnapi_check.progress import Progress
 
-    request = Request(
-        api_level, feature_level, min_score, requires_ready, strict, allow_pickle, _path(overlay), _path(device)
-    )
+    request = Request(api_level, feature_level, min_score, requires_ready, strict, trust, _path(overlay), _path(device))
     with faults_told():
         return check_model(_model(model), _inputs(inputs), request, Progress(is_quiet=True)).report
 
@@ -80,7 +78,7 @@ def convert(
     min_score: float | None = None,
     requires_ready: bool = False,
     strict: bool = False,
-    allow_pickle: bool = False,
+    trust: bool = False,
     overlay: str | Path | None = None,
     device: str | Path | None = None,
     lite: bool = False,
@@ -104,9 +102,7 @@ def convert(
             _model(model),
             _inputs(inputs),
             Path(output),
-            Request(
-                api_level, feature_level, min_score, requires_ready, strict, allow_pickle, _path(overlay), _path(device)
-            ),
+            Request(api_level, feature_level, min_score, requires_ready, strict, trust, _path(overlay), _path(device)),
             Progress(is_quiet=True),
             form=Form.LITE if lite else Form.FULL,
             bundle_input=bundle_input,
@@ -121,7 +117,7 @@ def verify(
     inputs: Inputs | None = None,
     *,
     layers: bool = False,
-    allow_pickle: bool = False,
+    trust: bool = False,
 ) -> VerificationView:
     """Run a converted file and the model it was made from on the same inputs, and measure how far apart they are."""
     from nnapi_check.conversion import verify_file
@@ -134,7 +130,7 @@ def verify(
             _inputs(inputs),
             Progress(is_quiet=True),
             with_layers=layers,
-            allow_pickle=allow_pickle,
+            trust=trust,
         )
 
 

@@ -37,6 +37,10 @@ def main() -> None:
 
 _model = click.argument("model", type=click.Path(path_type=Path))
 _spans = level_spans()
+_TRUST = (
+    "Open a file even if it runs code of its maker when it is opened, such as a pickled module. "
+    "Only for files whose maker you trust."
+)
 _levels = [
     click.option(
         "--api-level",
@@ -74,11 +78,8 @@ _levels = [
         metavar="FILE",
         help="A device's profile (JSON): what its driver refuses is left to the CPU.",
     ),
-    click.option(
-        "--allow-pickle",
-        is_flag=True,
-        help="Open files that run code of their maker when opened: pickled modules. Only for files that you trust.",
-    ),
+    click.option("--trust", is_flag=True, help=_TRUST),
+    click.option("--allow-pickle", is_flag=True, hidden=True, help="What --trust was called before."),
     click.option(
         "--format",
         "form",
@@ -176,7 +177,8 @@ def convert(model: Path, html: Path | None, form: str, **options: object) -> Non
 @click.option("--against", required=True, type=click.Path(path_type=Path), metavar="MODEL", help="The original.")
 @click.option("--layers", is_flag=True, help="Also compare layer by layer, worst first.")
 @click.option("--input", "inputs", multiple=True, metavar="SPEC", help="As for check; its numbers are random.")
-@click.option("--allow-pickle", is_flag=True, help="As for check.")
+@click.option("--trust", is_flag=True, help="As for check.")
+@click.option("--allow-pickle", is_flag=True, hidden=True, help="What --trust was called before.")
 @_format
 def verify(output: Path, against: Path, form: str, **options: object) -> None:
     """Compare the numbers of a converted file OUT with those of its original.
@@ -201,8 +203,9 @@ def verify(output: Path, against: Path, form: str, **options: object) -> None:
 @main.command()
 @click.argument("file", type=click.Path(path_type=Path))
 @click.option("--part", type=int, metavar="N", help="Only the part with this number, counted from 0.")
+@click.option("--trust", is_flag=True, help="As for check.")
 @_format
-def inspect(file: Path, part: int | None, form: str) -> None:
+def inspect(file: Path, part: int | None, form: str, *, trust: bool) -> None:
     """Show the NNAPI models inside a converted FILE.
 
     Operands, operations, the feature level and what demands it, sizes, and
@@ -218,7 +221,7 @@ def inspect(file: Path, part: int | None, form: str) -> None:
 
     from nnapi_check import inspect_command
 
-    sys.exit(inspect_command.inspect(file, part, form))
+    sys.exit(inspect_command.inspect(file, part, form, trust=trust))
 
 
 main.add_command(ops)

@@ -48,7 +48,7 @@ def convert_model(
     """Convert a model, write the package and compare its numbers with PyTorch's."""
     sources = request.files_read(model)
     check_output(output, Format.FILE, sources)
-    model = unpickled_once(model, allow_pickle=request.allow_pickle)
+    model = unpickled_once(model, trust=request.trust)
     checked = check_model(model, inputs, request, progress, weights=True)
     if not checked.report.gate.is_passed:
         return Converted(None, checked.report, None)
@@ -74,6 +74,7 @@ def convert_model(
             level=checked.plan.level,
             facts=FactsByName(checked.registry),
             with_layers=with_layers,
+            trust=request.trust,
         )
     view = verification_view(verification, checked.survey)
     return Converted(output, replace(report, verification=view), verification)
@@ -87,13 +88,13 @@ def verify_file(
     progress: Progress,
     *,
     with_layers: bool,
-    allow_pickle: bool = False,
+    trust: bool = False,
 ) -> VerificationView:
     """Compare a converted file with the model that it was made from, at the level it was converted for."""
     progress.stage("capturing")
-    against = unpickled_once(against, allow_pickle=allow_pickle)
-    manifest = open_artifact(output).manifest
-    captured = capture(against, inputs, weights=True, allow_pickle=allow_pickle)
+    against = unpickled_once(against, trust=trust)
+    manifest = open_artifact(output, trust=trust).manifest
+    captured = capture(against, inputs, weights=True, trust=trust)
     registry = open_registry()
     found = survey(rewritten(captured), registry, registry.target(TARGET))
     level = manifest.extra.get("feature_level") if manifest is not None else None
@@ -106,6 +107,7 @@ def verify_file(
             level=level if isinstance(level, int) else 8,
             facts=FactsByName(registry),
             with_layers=with_layers,
+            trust=trust,
         )
     except VerifyError as error:
         # The file may be damaged, or made by others, so that this is no fault of ours for certain.

@@ -55,9 +55,9 @@ class PartView:
         return (*self.disassembly.faults, *inner, *_missing(self.disassembly.buffers, len(self.buffers)))
 
 
-def inspect(file: Path, part: int | None, form: str) -> int:
+def inspect(file: Path, part: int | None, form: str, *, trust: bool) -> int:
     """Print the NNAPI models of a file, or one of them. The exit code is 1 where NNAPI would refuse one."""
-    artifact = open_artifact(file)
+    artifact = open_artifact(file, trust=trust, is_run=False)
     facts = {operation.name: operation for operation in open_registry().operations()}
     wanted = _wanted(file, artifact, part)
     parts = [take_apart(file, index, artifact.parts[index], facts) for index in wanted]

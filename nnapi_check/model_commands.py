@@ -80,7 +80,7 @@ def verify(output: Path, against: Path, form: str, options: Mapping[str, object]
         _inputs(options),
         progress,
         with_layers=bool(options["layers"]),
-        allow_pickle=bool(options["allow_pickle"]),
+        trust=_is_trusted(options),
     )
     progress.done()
     if form == "json":
@@ -127,8 +127,13 @@ def _request(options: Mapping[str, object]) -> Request:
         min_score=min_score if isinstance(min_score, float) else project.min_score,
         requires_ready=bool(options["require_ready"]) or project.requires_ready,
         strict=bool(options["strict"]) or project.strict,
-        allow_pickle=bool(options["allow_pickle"]),
+        trust=_is_trusted(options),
         overlay=overlay if isinstance(overlay, Path) else project.registry,
         device=device if isinstance(device, Path) else project.device,
         project=project.path,
     )
+
+
+def _is_trusted(options: Mapping[str, object]) -> bool:
+    """Whether files may run code of their maker. ``--allow-pickle`` is what ``--trust`` was called before."""
+    return bool(options["trust"] or options["allow_pickle"])

@@ -52,7 +52,7 @@ class Request:
     min_score: float | None = None
     requires_ready: bool = False
     strict: bool = False
-    allow_pickle: bool = False
+    trust: bool = False
     overlay: Path | None = None
     device: Path | None = None
     project: Path | None = None
@@ -98,7 +98,7 @@ def check_model(
     """Check a model: every stage up to a validated NNAPI model for each part. Weights are read only when asked for."""
     level = request.level()
     progress.stage("capturing")
-    captured = capture(model, inputs, weights=weights, allow_pickle=request.allow_pickle)
+    captured = capture(model, inputs, weights=weights, trust=request.trust)
     progress.stage("judging")
     registry = open_registry() if request.overlay is None else with_overlay(open_registry(), request.overlay)
     found, plan, lowered, notes = _planned(rewritten(captured), registry, level, request, progress)
@@ -142,9 +142,9 @@ def _planned(
         refused |= more
 
 
-def unpickled_once(model: Model, *, allow_pickle: bool) -> Model:
+def unpickled_once(model: Model, *, trust: bool) -> Model:
     """The model, unpickled where it is a pickle and that is allowed, so that what follows needs not ask again."""
-    if allow_pickle and isinstance(model, Path) and kind_of(model) is FileKind.PICKLED_MODULE:
+    if trust and isinstance(model, Path) and kind_of(model) is FileKind.PICKLED_MODULE:
         return unpickled(model)
     return model
 

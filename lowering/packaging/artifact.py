@@ -12,7 +12,9 @@ from typing import Protocol, cast
 import torch
 from torch.jit.mobile import _load_for_lite_interpreter
 
+from analyzer.archive import Archive
 from analyzer.errors import InputError
+from analyzer.script_file import read_script, screen_lite_file
 from analyzer.torchscript import with_op_libraries
 from lowering.packaging.manifest import FILE_NAME, Manifest, ManifestError, PartRecord, read_manifest
 from lowering.packaging.script_modules import without_deprecation_warnings
@@ -59,16 +61,17 @@ class Artifact:
         self.method("use_nnapi")()
 
 
-def open_artifact(path: Path) -> Artifact:
+def open_artifact(path: Path, *, trust: bool = False, is_run: bool = True) -> Artifact:
     """Open a package, or a file made by PyTorch's own NNAPI converter. Buffers are computed, so weights are read.
 
-    A package in the lite form is opened by the lite interpreter, as on a phone.
+    A package in the lite form is opened by the lite interpreter, as on a phone, where it ``is_run``; else its code
+    tells what it holds. Raises ``InputError`` where loading the file could do more than that unless ``trust``.
     """
-    members = _members(path)
-    manifest = _manifest(path, members)
+    members, manifest = _contents(path)
     has_bytecode = any(name.endswith("/bytecode.pkl") for name in members)
     has_code = any("/code/" in name for name in members)
-    module = _load(path, lite=has_bytecode and (manifest is not None or not has_code))
+    is_lite = has_bytecode and (is_run or not has_code) and (manifest is not None or not has_code)
+    module = _load_lite(path, trust=trust) if is_lite else read_script(path, weights=True, trust=trust).module
     method = _methods(module)
     if manifest is not None:
         return Artifact(path, _own_parts(path, manifest, method), manifest, method)
@@ -78,29 +81,24 @@ def open_artifact(path: Path) -> Artifact:
     return Artifact(path, parts, None, method)
 
 
-def _members(path: Path) -> list[str]:
+def _contents(path: Path) -> tuple[list[str], Manifest | None]:
+    """The names of a file's members, and what it tells about itself."""
     try:
-        with zipfile.ZipFile(path) as archive:
-            return archive.namelist()
+        with Archive(path) as archive:
+            members = list(archive.members)
+            found = archive.members.get(f"{archive.prefix}extra/{FILE_NAME}")
+            return members, read_manifest(archive.read(found).decode()) if found is not None else None
+    except (ManifestError, UnicodeDecodeError) as error:
+        raise InputError(f"{path} is a damaged package: {error}") from error
+    except zipfile.BadZipFile as error:
+        raise InputError(f"{path} is no TorchScript file: it is no zip archive ({error})") from error
     except OSError as error:
         raise InputError(f"{path} cannot be read: {error.strerror or error}") from error
-    except zipfile.BadZipFile as error:
-        raise InputError(f"{path} is no TorchScript file: it is no zip archive") from error
 
 
-def _manifest(path: Path, members: list[str]) -> Manifest | None:
-    found = [name for name in members if name.endswith(f"/extra/{FILE_NAME}")]
-    if not found:
-        return None
-    try:
-        with zipfile.ZipFile(path) as archive:
-            return read_manifest(archive.read(found[0]).decode())
-    except (ManifestError, UnicodeDecodeError, zipfile.BadZipFile) as error:
-        raise InputError(f"{path} is a damaged package: {error}") from error
-
-
-def _load(path: Path, *, lite: bool) -> torch.nn.Module:
-    load: Callable[[str], torch.nn.Module] = _load_for_lite_interpreter if lite else torch.jit.load
+def _load_lite(path: Path, *, trust: bool) -> torch.nn.Module:
+    load: Callable[[str], torch.nn.Module] = _load_for_lite_interpreter
+    screen_lite_file(path, trust=trust)
     try:
         with without_deprecation_warnings():
             return with_op_libraries(partial(load, str(path)))

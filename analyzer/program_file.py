@@ -1,0 +1,71 @@
+"""Exported programs (``.pt2``): looked through, then loaded by PyTorch."""
+
+from __future__ import annotations
+
+import os
+import pickle
+import warnings
+import zipfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import BinaryIO, cast
+
+import torch
+
+from analyzer.archive import Archive, Joined
+from analyzer.errors import InputError
+from analyzer.screening.program_screen import screened_parts
+from analyzer.screening.suspect import SuspectError
+from analyzer.script_file import LOAD_FAILURES, first_line, refusal
+
+
+def read_program(path: Path, *, trust: bool) -> torch.export.ExportedProgram:
+    """Load an exported program. PyTorch reads only what was looked through, unless ``trust``.
+
+    Raises ``InputError`` where it cannot be loaded, and where loading it could do more than that.
+    """
+    try:
+        with Archive(path) as archive, _safe_pickles(trust=trust):
+            if trust:
+                return torch.export.load(path)
+            file = Joined(screened_parts(archive))
+            return torch.export.load(cast("BinaryIO", file))
+    except SuspectError as error:
+        raise refusal(path, error) from error
+    except (pickle.UnpicklingError, zipfile.BadZipFile, AssertionError, *LOAD_FAILURES) as error:
+        raise _load_error(path, error) from error
+
+
+def module_of(program: torch.export.ExportedProgram, path: Path) -> torch.fx.GraphModule:
+    """The program as a module, without the guards that would check each call of it."""
+    try:
+        return program.module(check_guards=False)
+    except (AssertionError, *LOAD_FAILURES) as error:
+        raise _load_error(path, error) from error
+
+
+def _load_error(path: Path, error: BaseException) -> InputError:
+    return InputError(
+        f"{path} cannot be loaded as an exported program by PyTorch {torch.__version__}: {first_line(error)}; "
+        "save it again with torch.export.save."
+    )
+
+
+@contextmanager
+def _safe_pickles(*, trust: bool) -> Iterator[None]:
+    """Hold ``torch.load`` to plain tensors while PyTorch opens an archive that holds pickles."""
+    if trust:
+        yield
+        return
+    before = os.environ.get("TORCH_FORCE_WEIGHTS_ONLY_LOAD")
+    os.environ["TORCH_FORCE_WEIGHTS_ONLY_LOAD"] = "1"
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        if before is None:
+            del os.environ["TORCH_FORCE_WEIGHTS_ONLY_LOAD"]
+        else:
+            os.environ["TORCH_FORCE_WEIGHTS_ONLY_LOAD"] = before
