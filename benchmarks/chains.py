@@ -1,6 +1,6 @@
 """Draw random chains of ops, and hold every promise that is made of them.
 
-    python benchmarks/chains.py [--count N | --seconds S] [--start-seed N] [--jobs N] [--levels 1,3,8]
+    python benchmarks/chains.py [--count N | --seconds S] [--start-seed N] [--jobs N] [--levels 1,3,8] [--with NAMES]
 
 Each chain is captured, judged, lowered and run at every level, however small its parts are, and a share of them goes
 through the whole packaging and PyTorch's own NNAPI binding. Faults are told by kind, each with the smallest chain that
@@ -25,7 +25,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 import torch
 
-from benchmarks.random_chains import elementwise, moves, summaries, windows
+from benchmarks.random_chains import control, elementwise, moves, summaries, windows
 from benchmarks.random_chains.drawing import Drawer, draw_chain
 from benchmarks.random_chains.judging import Fault, Judge, Kind, Outcome
 from benchmarks.random_chains.shrinking import shrink
@@ -35,12 +35,13 @@ FAMILIES: tuple[tuple[Drawer, ...], ...] = (
     *(elementwise.DRAWERS, elementwise.DRAWERS, moves.DRAWERS, moves.DRAWERS),
     *(windows.DRAWERS, windows.DRAWERS, summaries.DRAWERS),
 )
+OTHERS: dict[str, tuple[Drawer, ...]] = {"writes": control.WRITES, "conditions": control.CONDITIONS}
 LEVELS = (1, 3, 8)
 PACKAGED_EVERY = 33
 BATCH = 200
 PATIENCE_SECONDS = 60.0
 
-_NUMBERS = re.compile(r"-?\d+(\.\d+)?(e-?\d+)?")
+_NUMBERS = re.compile(r"-?\d+(\.\d+)?(e-?\d+)?|%[\w.]+|(?<=aten::)\w+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,15 +86,14 @@ def signature(fault: Fault) -> str:
     return f"{fault.kind.value}: {_NUMBERS.sub('N', fault.words)}"
 
 
-def chain_of(seed: int) -> Chain:
-    """The chain of a seed."""
-    return draw_chain(seed, FAMILIES)
+def chain_of(seed: int, others: Sequence[str] = ()) -> Chain:
+    """The chain of a seed, with steps of other families where asked for."""
+    return draw_chain(seed, (*FAMILIES, *(OTHERS[name] for name in others)))
 
 
-def run_one(judge: Judge, seed: int, known: set[str], shrinking_seconds: float) -> Judged:
-    """Judge the chain of a seed, and make it smaller for every fault that is not known."""
-    chain = chain_of(seed)
-    outcome = judge.judge(chain, packages=seed % PACKAGED_EVERY == 0)
+def run_one(judge: Judge, chain: Chain, known: set[str], shrinking_seconds: float) -> Judged:
+    """Judge a chain, and make it smaller for every fault that is not known."""
+    outcome = judge.judge(chain, packages=chain.seed % PACKAGED_EVERY == 0)
     smallest: dict[str, str] = {}
     for fault in outcome.faults:
         sign = signature(fault)
@@ -107,26 +107,38 @@ def run_one(judge: Judge, seed: int, known: set[str], shrinking_seconds: float) 
 
         least = shrink(chain, shows, shrinking_seconds)
         smallest[sign] = reproduction(least, fault.level or judge.levels[-1])
-    return Judged(seed, outcome, smallest)
+    return Judged(chain.seed, outcome, smallest)
 
 
-def _child(seeds: Sequence[int], levels: Sequence[int], known: set[str], seconds: float, out: Connection) -> None:
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """How chains are drawn and judged."""
+
+    levels: tuple[int, ...]
+    others: tuple[str, ...]
+    shrinking_seconds: float
+
+    def chain(self, seed: int) -> Chain:
+        """The chain of a seed."""
+        return chain_of(seed, self.others)
+
+
+def _child(seeds: Sequence[int], settings: Settings, known: set[str], out: Connection) -> None:
     torch.set_num_threads(1)
     warnings.filterwarnings("ignore")
-    judge = Judge(levels)
+    judge = Judge(settings.levels)
     for seed in seeds:
         out.send(Started(seed))
-        out.send(run_one(judge, seed, known, seconds))
+        out.send(run_one(judge, settings.chain(seed), known, settings.shrinking_seconds))
     out.close()
 
 
 class Runner:
     """Runs batches of seeds in forked processes, so that the death of one is a finding and not the end."""
 
-    def __init__(self, levels: Sequence[int], jobs: int, shrinking_seconds: float) -> None:
-        self._levels = tuple(levels)
+    def __init__(self, settings: Settings, jobs: int) -> None:
+        self._settings = settings
         self._jobs = jobs
-        self._seconds = shrinking_seconds
         self._fork = multiprocessing.get_context("fork")
         self._running: dict[Connection, tuple[multiprocessing.process.BaseProcess, list[int], float]] = {}
         self.tally = Tally()
@@ -151,7 +163,7 @@ class Runner:
     def _start(self, seeds: list[int]) -> None:
         reading, writing = self._fork.Pipe(duplex=False)
         known = set(self.tally.smallest)
-        process = self._fork.Process(target=_child, args=(seeds, self._levels, known, self._seconds, writing))
+        process = self._fork.Process(target=_child, args=(seeds, self._settings, known, writing))
         process.start()
         writing.close()
         self._running[reading] = (process, seeds, time.monotonic())
@@ -161,7 +173,7 @@ class Runner:
             if isinstance(ready, Connection):
                 self._read(ready)
         for connection, (process, seeds, since) in list(self._running.items()):
-            if time.monotonic() - since > PATIENCE_SECONDS + 8 * self._seconds:
+            if time.monotonic() - since > PATIENCE_SECONDS + 8 * self._settings.shrinking_seconds:
                 process.kill()
                 self._lost(connection, seeds, Kind.HANG)
 
@@ -186,7 +198,9 @@ class Runner:
         outcome = Outcome()
         outcome.blame(kind, 0, "in this chain")
         sign = signature(outcome.faults[0])
-        self.tally.add(seeds[0], outcome, {sign: reproduction(chain_of(seeds[0]), self._levels[-1])})
+        self.tally.add(
+            seeds[0], outcome, {sign: reproduction(self._settings.chain(seeds[0]), self._settings.levels[-1])}
+        )
         if seeds[1:]:
             self._start(seeds[1:])
 
@@ -212,6 +226,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--start-seed", type=int, default=0)
     parser.add_argument("--jobs", type=int, default=1)
     parser.add_argument("--levels", default=",".join(map(str, LEVELS)))
+    parser.add_argument("--with", dest="others", default="", help=f"steps besides: {', '.join(OTHERS)}, by commas")
     parser.add_argument(
         "--shrinking-seconds", type=float, default=20.0, help="for each fault; 0 to leave them as they are"
     )
@@ -220,7 +235,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     levels = tuple(int(level) for level in given.levels.split(","))
     count = 1000 if given.count is None and given.seconds is None else given.count
     begun = time.monotonic()
-    runner = Runner(levels, given.jobs, given.shrinking_seconds)
+    others = tuple(name for name in given.others.split(",") if name)
+    runner = Runner(Settings(levels, others, given.shrinking_seconds), given.jobs)
     runner.run(given.start_seed, count, None if given.seconds is None else begun + given.seconds)
     report(runner.tally, time.monotonic() - begun, levels, shown=given.shown)
     return 1 if runner.tally.faults else 0

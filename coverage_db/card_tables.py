@@ -80,7 +80,7 @@ def _ways(known: Knowledge, documents: DocumentFormat) -> Iterator[Row]:
                 "layout": way.layout.value,
                 "status": way.status.value,
                 "since": way_level(way, operations) if operations.has_all_of(way) else 1,
-                "bound": way.bound,
+                "bound": None if way.bound is None else way.bound.words,
             }
 
 

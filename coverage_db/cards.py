@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
 
+from coverage_db.bounds import Bound, parse_bound
 from coverage_db.card_text import CardTable, mapping, read_toml
 from coverage_db.checks import CardError, Check, ConstantOrTuple, parse_check
 from coverage_db.spec import OperandType
@@ -98,7 +99,7 @@ class Way:
     differences: tuple[str, ...] = ()
     requires: tuple[Requirement, ...] = ()
     examples: tuple[Example, ...] = ()
-    bound: str | None = None
+    bound: Bound | None = None
 
     @property
     def status(self) -> Status:
@@ -246,7 +247,7 @@ def _parse_way(raw: object, where: str, common: tuple[Requirement, ...], shared:
         differences=table.texts("differences"),
         requires=common + tuple(_parse_requirement(part, where, shared) for part in table.items("requires")),
         examples=tuple(_parse_example(part, where) for part in table.tables("examples")),
-        bound=table.optional_text("bound"),
+        bound=None if (bound := table.take("bound")) is None else parse_bound(bound, where),
     )
     table.close()
     ids = [requirement.id for requirement in way.requires]

@@ -43,6 +43,8 @@ def _tensor_type(operand: Operand) -> TensorType:
     if dtype is None or isinstance(operand.shape, UnknownRank):
         raise RuleError(f"an operand of type {operand.type.name} cannot cross a boundary")
     shape = tuple(size for size in operand.shape if isinstance(size, int))
+    if len(shape) != len(operand.shape):
+        raise RuleError(f"an operand of shape {operand.shape} cannot cross a boundary: every dimension must be known")
     is_quantized = operand.type is OperandType.TENSOR_QUANT8_ASYMM
     quant = PerTensor(operand.quant.scale, operand.quant.zero_point) if is_quantized else NOT_QUANTIZED
     return TensorType(dtype, shape, quant)

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 
 FLOAT_TOLERANCE = 1e-4
 """Greatest error of a float32 output, as a share of the output's range."""
+
+HALF_TOLERANCE = 4e-3
+"""The same of a float16 output, whose own rounding is larger."""
 
 STEPS_TOLERANCE = 1
 STEPS_SHARE_TOLERANCE = 0.01
@@ -20,9 +23,10 @@ class Numbers:
     """The difference of one tensor to PyTorch's.
 
     ``max_absolute`` is in the tensor's own unit, ``max_relative`` a share of the largest magnitude in PyTorch's
-    tensor, ``signal_to_noise`` in decibels (infinite without a difference). ``steps`` and ``steps_share`` are set
-    for quantized tensors, and for the real numbers of one: the greatest error in steps of the scale, and the share
-    of elements that are off at all.
+    tensor (of 1 where that is all zeros), ``signal_to_noise`` in decibels (infinite without a difference).
+    ``tolerance`` is the greatest ``max_relative`` that is accepted: 0 of integers and truth values. ``steps`` and
+    ``steps_share`` are set for quantized tensors, and for the real numbers of one: the greatest error in steps of the
+    scale, and the share of elements that are off at all.
     """
 
     shape: tuple[int, ...]
@@ -30,43 +34,76 @@ class Numbers:
     max_absolute: float
     max_relative: float
     signal_to_noise: float
+    tolerance: float
     steps: int | None = None
     steps_share: float | None = None
 
     @property
     def is_within_tolerance(self) -> bool:
-        """Whether the difference is one of rounding only."""
+        """Whether the difference is one of rounding and of stated bounds only."""
         if self.steps is not None and self.steps_share is not None:
             return self.steps <= STEPS_TOLERANCE and self.steps_share <= STEPS_SHARE_TOLERANCE
-        return self.max_relative <= FLOAT_TOLERANCE
+        return self.max_relative <= self.tolerance
+
+    def allowing(self, change: float) -> Numbers:
+        """The same difference, held to a tolerance that is greater by ``change``."""
+        return replace(self, tolerance=self.tolerance + change)
 
 
 def compare(found: torch.Tensor, wanted: torch.Tensor, *, step: float | None = None) -> Numbers:
-    """Measure how far ``found`` is from ``wanted``, which PyTorch computed. Another shape is infinitely far.
+    """Measure how far ``found`` is from ``wanted``, which PyTorch computed.
 
+    Another shape or element type is infinitely far, and so is an infinite or undefined element from any other.
     ``step`` is the scale of the quantized tensor that both are the real numbers of, where they are.
     """
     shape, dtype = tuple(wanted.shape), str(wanted.dtype).removeprefix("torch.")
+    tolerance = _tolerance(wanted.dtype)
     if found.shape != wanted.shape or found.dtype != wanted.dtype:
-        return Numbers(shape, dtype, math.inf, math.inf, -math.inf)
-    steps, steps_share = None, None
+        return Numbers(shape, dtype, math.inf, math.inf, -math.inf, tolerance)
+    counted: tuple[int, float] | None = None
     if wanted.is_quantized:
-        off = (found.int_repr().to(torch.int32) - wanted.int_repr().to(torch.int32)).abs()
-        steps, steps_share = int(off.max()), float((off > 0).double().mean())
+        counted = _counted(found.int_repr().double() - wanted.int_repr().double())
         found, wanted = found.dequantize(), wanted.dequantize()
     elif step is not None and wanted.dtype is torch.float32:
-        off = ((found.double() - wanted.double()) / step).round().abs()
-        steps, steps_share = int(off.max()), float((off > 0).double().mean())
-    ours, theirs = found.detach().double(), wanted.detach().double()
-    same = (ours == theirs) | (ours.isnan() & theirs.isnan())
-    error = torch.where(same, torch.zeros_like(theirs), ours - theirs).nan_to_num(nan=math.inf)
-    absolute = float(error.abs().max()) if error.numel() else 0.0
+        counted = _counted(_difference(found, wanted) / step)
+    error, theirs = _difference(found, wanted).abs(), _real(wanted)
+    absolute = float(error.max()) if error.numel() else 0.0
     finite = theirs[theirs.isfinite()]
     span = float(finite.abs().max()) if finite.numel() else 0.0
-    noise = float((error**2).sum())
-    signal = float((finite**2).sum())
-    relative = 0.0 if absolute == 0.0 else absolute / span if span else math.inf
-    return Numbers(shape, dtype, absolute, relative, _decibels(signal, noise), steps, steps_share)
+    noise, signal = float((error**2).sum()), float((finite**2).sum())
+    steps, share = (None, None) if counted is None else counted
+    return Numbers(shape, dtype, absolute, absolute / (span or 1.0), _decibels(signal, noise), tolerance, steps, share)
+
+
+def _tolerance(dtype: torch.dtype) -> float:
+    if dtype is torch.float16:
+        return HALF_TOLERANCE
+    return FLOAT_TOLERANCE if dtype.is_floating_point or dtype.is_complex else 0.0
+
+
+def _real(tensor: torch.Tensor) -> torch.Tensor:
+    """The numbers of a tensor in 64 bits, a complex one's as pairs."""
+    plain = tensor.detach()
+    return (torch.view_as_real(plain.resolve_conj()) if plain.is_complex() else plain).double()
+
+
+def _difference(found: torch.Tensor, wanted: torch.Tensor) -> torch.Tensor:
+    """What each element is off: nothing where both are the same infinity or undefined, else infinity where one is."""
+    ours, theirs = _real(found), _real(wanted)
+    same = (ours == theirs) | (ours.isnan() & theirs.isnan())
+    off = torch.where(same, torch.zeros_like(theirs), ours - theirs)
+    # 64-bit integers that differ may be one number as floats.
+    if not wanted.dtype.is_floating_point and not wanted.dtype.is_complex:
+        off = torch.where((found != wanted) & (off == 0), torch.ones_like(off), off)
+    return off.nan_to_num(nan=math.inf, posinf=math.inf, neginf=-math.inf)
+
+
+def _counted(steps: torch.Tensor) -> tuple[int, float] | None:
+    """The greatest of some numbers of steps, and the share of those that are not 0; None where one is infinite."""
+    if not bool(steps.isfinite().all()):
+        return None
+    off = steps.round().abs()
+    return (int(off.max()), float((off > 0).double().mean())) if off.numel() else (0, 0.0)
 
 
 def _decibels(signal: float, noise: float) -> float:

@@ -60,7 +60,7 @@ def graph_values(
 ) -> Mapping[int, torch.Tensor]:
     """What PyTorch computes for values of the captured graph, by value id. Those inside control flow are left out."""
     graph = captured.torch_graph.copy()
-    twins = _twins(captured, graph)
+    twins = twins_of(captured, graph)
     wanted = [value for value in sorted(set(values)) if value in twins]
     for _ in list(graph.outputs()):
         graph.eraseOutput(0)
@@ -76,8 +76,8 @@ def graph_values(
     return dict(zip(wanted, found, strict=True))
 
 
-def _twins(captured: Captured, copy: torch._C.Graph) -> dict[int, torch._C.Value]:
-    """The value of the copied graph that stands for each value at the top of the captured one."""
+def twins_of(captured: Captured, copy: torch._C.Graph) -> dict[int, torch._C.Value]:
+    """The value of a copy of the captured graph that stands for each tensor at its top, by value id."""
     pairs = {value.unique(): twin for value, twin in zip(captured.torch_graph.inputs(), copy.inputs(), strict=True)}
     for node, other in zip(captured.torch_graph.nodes(), copy.nodes(), strict=True):
         pairs.update((a.unique(), b) for a, b in zip(node.outputs(), other.outputs(), strict=True))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
@@ -12,6 +12,7 @@ from analyzer.capture import capture
 from analyzer.errors import InputError
 from analyzer.tensor_types import tensor_type
 from coverage_db.spec import OperationFacts
+from lowering.approximation import MARGIN, Approximation, read_approximations
 from lowering.interpret import inward, outward, stored
 from lowering.nnapi.host_runtime.errors import HostRuntimeError
 from lowering.nnapi.host_runtime.runtime import HostRuntime, load_host_runtime
@@ -19,8 +20,9 @@ from lowering.nnapi.interpreter.execute import prepare
 from lowering.nnapi.serialize import Malformed, deserialize
 from lowering.numbers import Numbers, compare
 from lowering.packaging.artifact import Artifact, ArtifactPart, open_artifact
-from lowering.packaging.manifest import PartRecord
+from lowering.packaging.manifest import ManifestError, PartRecord
 from lowering.reference import flat_tensors, graph_values, reference_outputs
+from lowering.sensitivity import NO_MOVEMENT, Movement, movement
 
 
 class VerifyError(Exception):
@@ -41,7 +43,7 @@ class Verification:
     """The measured difference of a package to PyTorch. ``ran_in`` says what executed its NNAPI models.
 
     ``outputs`` are the file's, or each part's where only the interpreter could run; ``layers`` are worst first.
-    ``executions`` counts the NNAPI models that ran.
+    ``executions`` counts the NNAPI models that ran, ``approximations`` are the ops that tolerances allow for.
     """
 
     ran_in: str
@@ -49,10 +51,11 @@ class Verification:
     executions: int
     outputs: tuple[Numbers, ...]
     layers: tuple[LayerNumbers, ...] = ()
+    approximations: tuple[Approximation, ...] = ()
 
     @property
     def is_within_tolerance(self) -> bool:
-        """Whether every output differs by rounding only."""
+        """Whether every output differs by rounding, and by the bounds of approximate ops, only."""
         return all(numbers.is_within_tolerance for numbers in self.outputs)
 
 
@@ -74,13 +77,17 @@ def verify_artifact(
     """
     artifact = open_artifact(path, trust=trust)
     names = {operation.code: operation.name for operation in facts.values()}
-    layers = tuple(_layers(artifact, model, inputs, names)) if with_layers else ()
+    approximate = _approximations(artifact)
+    moved = _moved(artifact, model, inputs, approximate)
+    layers = tuple(_layers(artifact, model, inputs, names, moved)) if with_layers else ()
     layers = tuple(sorted(layers, key=lambda layer: -layer.numbers.max_relative))
     try:
         runtime = load_host_runtime(level, facts)
     except HostRuntimeError as error:
-        outputs = tuple(layer.numbers for layer in _layers(artifact, model, inputs, names, only_outputs=True))
-        return Verification(f"the interpreter, part by part ({error})", level, len(artifact.parts), outputs, layers)
+        alone = _layers(artifact, model, inputs, names, moved, only_outputs=True)
+        outputs = tuple(layer.numbers for layer in alone)
+        ran_in = f"the interpreter, part by part ({error})"
+        return Verification(ran_in, level, len(artifact.parts), outputs, layers, approximate)
     found, executions = _run_on_host(artifact, inputs, runtime)
     ours, theirs = flat_tensors(found), reference_outputs(model, inputs, trust=trust)
     if len(ours) != len(theirs):
@@ -88,8 +95,35 @@ def verify_artifact(
             f"The package gives {len(ours)} outputs, the model gives {len(theirs)}: it was made from another."
         )
     steps = _output_steps(artifact, len(theirs))
-    numbers = tuple(compare(left, right, step=step) for left, right, step in zip(ours, theirs, steps, strict=True))
-    return Verification("PyTorch's NNAPI binding on the host runtime", level, executions, numbers, layers)
+    changes = moved.outputs if len(moved.outputs) == len(theirs) else (0.0,) * len(theirs)
+    numbers = tuple(
+        compare(left, right, step=step).allowing(MARGIN * change)
+        for left, right, step, change in zip(ours, theirs, steps, changes, strict=True)
+    )
+    ran_in = "PyTorch's NNAPI binding on the host runtime"
+    return Verification(ran_in, level, executions, numbers, layers, approximate)
+
+
+def _approximations(artifact: Artifact) -> tuple[Approximation, ...]:
+    try:
+        return () if artifact.manifest is None else read_approximations(artifact.manifest.extra)
+    except ManifestError as error:
+        raise InputError(f"The package is damaged: {error}") from error
+
+
+def _moved(
+    artifact: Artifact,
+    model: Path | torch.nn.Module,
+    inputs: Sequence[torch.Tensor],
+    approximate: Sequence[Approximation],
+) -> Movement:
+    """How far PyTorch's outputs, and the values that parts hold, move by the bounds of approximate ops."""
+    if not approximate:
+        return NO_MOVEMENT
+    records = [part.record for part in artifact.parts if part.record is not None]
+    values = [border.value for record in records for border in record.outputs]
+    values += [held.value for record in records for held in record.held]
+    return movement(capture(model, inputs, weights=True), approximate, inputs, values)
 
 
 def _output_steps(artifact: Artifact, count: int) -> list[float | None]:
@@ -117,6 +151,7 @@ def _layers(
     model: Path | torch.nn.Module,
     inputs: Sequence[torch.Tensor],
     names: Mapping[int, str],
+    moved: Movement,
     *,
     only_outputs: bool = False,
 ) -> Iterator[LayerNumbers]:
@@ -128,7 +163,9 @@ def _layers(
     values = graph_values(captured, wanted, inputs)
     for index, part in enumerate(artifact.parts):
         if part.record is not None and all(border.value in values for border in part.record.inputs):
-            yield from _part_layers(index, part, part.record, values, names, only_outputs=only_outputs)
+            for found in _part_layers(index, part, part.record, values, names, only_outputs=only_outputs):
+                allowed = MARGIN * moved.values.get(found.value, 0.0)
+                yield replace(found, numbers=found.numbers.allowing(allowed))
 
 
 def _part_layers(

@@ -11,6 +11,7 @@ from analyzer.survey import survey
 from analyzer.torchscript import quantized_as_on_phones
 from coverage_db.output import Format, check_output, replaced, writing
 from coverage_db.queries import open_registry
+from lowering.approximation import approximations, approximations_document
 from lowering.convert import convert, output_steps
 from lowering.packaging.artifact import open_artifact
 from lowering.packaging.package import PackageOptions
@@ -55,7 +56,11 @@ def convert_model(
     examples = checked.captured.example_inputs
     options = PackageOptions(
         bundled_inputs=(checked.captured.input_layout.arguments(examples),) if bundle_input else (),
-        extra={"feature_level": checked.plan.level, "output_steps": list(output_steps(checked.survey.graph))},
+        extra={
+            "feature_level": checked.plan.level,
+            "output_steps": list(output_steps(checked.survey.graph)),
+            **approximations_document(approximations(checked.survey, checked.plan)),
+        },
     )
     progress.stage("packaging")
     package = convert(checked.captured, checked.survey, checked.lowered, FactsByName(checked.registry), options)

@@ -17,6 +17,7 @@ from analyzer.survey import Plan, Readiness, Survey
 from analyzer.work import multiply_adds
 from coverage_db.cards import Difference, Reason, Status
 from coverage_db.spec import Level
+from lowering.approximation import approximations, tolerance_words
 from lowering.engine import LoweredPart
 from reports.views import (
     BlockerView,
@@ -97,6 +98,7 @@ def compose(
         blockers=_blockers(nodes),
         differences=_differences(nodes, texts),
         nodes=nodes,
+        tolerance=tolerance_words(approximations(survey, plan)),
     )
 
 
@@ -146,7 +148,7 @@ def _nodes(
             level=verdict.level,
             emits=() if way is None else tuple(emission.operation for emission in way.emits),
             differences=() if way is None else way.differences,
-            bound=None if way is None else way.bound,
+            bound=None if way is None or way.bound is None else way.bound.words,
             part=part_of.get(id_),
             is_op=counts(verdict),
             multiply_adds=work[id_],

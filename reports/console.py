@@ -52,6 +52,8 @@ def _headline(report: ModelReport, paint: Paint) -> Iterator[str]:
         yield "No feature level holds all of it in one part."
     for note in report.notes:
         yield from wrapped(note, "Note: ")
+    if any(node.bound is not None and node.part is not None for node in report.nodes):
+        yield from wrapped(report.tolerance, "Tolerance: ")
 
 
 def _work(report: ModelReport) -> str:
@@ -176,7 +178,8 @@ def verification_lines(found: VerificationView, paint: Paint) -> Iterator[str]:
     yield from wrapped(
         f"Ran in {found.ran_in}, feature level {found.level}, {_count(found.executions, 'NNAPI model')}.", ""
     )
-    yield from table((text("value"), text("type", Fit.CUT), *_MEASURES), [_row(numbers) for numbers in found.outputs])
+    columns = (text("value"), text("type", Fit.CUT), number("allowed"), *_MEASURES)
+    yield from table(columns, [_output(numbers) for numbers in found.outputs])
     words = "within" if found.is_within_tolerance else "NOT WITHIN"
     yield from wrapped(f"{words} tolerance ({found.tolerance})", "")
     if found.layers:
@@ -188,6 +191,11 @@ def verification_lines(found: VerificationView, paint: Paint) -> Iterator[str]:
 
 
 _MEASURES = tuple(number(heading) for heading in ("max error", "relative", "SNR dB", "steps off"))
+
+
+def _output(numbers: NumbersView) -> tuple[str, ...]:
+    name, kind, *measures = _row(numbers)
+    return (name, kind, "" if numbers.tolerance is None else f"{numbers.tolerance:.2g}", *measures)
 
 
 def _row(numbers: NumbersView) -> tuple[str, ...]:

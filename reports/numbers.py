@@ -6,7 +6,8 @@ import math
 
 from analyzer.graph import NodeOutput
 from analyzer.survey import Survey
-from lowering.numbers import FLOAT_TOLERANCE, STEPS_SHARE_TOLERANCE, STEPS_TOLERANCE, Numbers
+from lowering.approximation import tolerance_words
+from lowering.numbers import Numbers
 from lowering.verify import LayerNumbers, Verification
 from reports.views import LayerView, NumbersView, VerificationView
 
@@ -20,8 +21,7 @@ def verification_view(verification: Verification, survey: Survey) -> Verificatio
         outputs=tuple(_numbers(f"output {index}", found) for index, found in enumerate(verification.outputs)),
         layers=tuple(_layer(layer, survey) for layer in verification.layers),
         is_within_tolerance=verification.is_within_tolerance,
-        tolerance=f"float32: {FLOAT_TOLERANCE:g} of the output's range; quantized: {STEPS_TOLERANCE} step, "
-        f"on at most {STEPS_SHARE_TOLERANCE:.0%} of the elements",
+        tolerance=tolerance_words(verification.approximations),
     )
 
 
@@ -31,6 +31,7 @@ def _numbers(name: str, found: Numbers) -> NumbersView:
         type=f"{found.dtype}[{','.join(map(str, found.shape))}]",
         max_absolute=found.max_absolute,
         max_relative=found.max_relative,
+        tolerance=found.tolerance if found.steps is None else None,
         signal_to_noise=found.signal_to_noise if math.isfinite(found.signal_to_noise) else None,
         steps=found.steps,
         steps_share=found.steps_share,

@@ -153,7 +153,7 @@ def _way(way: Way, registry: Known) -> Iterator[str]:
     yield f"  Way {way.name}: {way.status.value} from feature level {way_level(way, registry)}"
     yield from wrapped(becomes, "    becomes  ")
     if way.bound is not None:
-        yield from wrapped(way.bound, "    bound    ")
+        yield from wrapped(way.bound.words, "    bound    ")
     for id_ in way.differences:
         yield f"    differs  {id_}"
     for requirement in way.requires:

@@ -136,14 +136,16 @@ class DifferenceView:
 
 @dataclass(frozen=True, slots=True)
 class NumbersView:
-    """How far one tensor is from PyTorch's. ``steps`` is set for quantized tensors: the greatest error in steps of the
-    scale, and ``steps_share`` the share of elements that are off at all. ``signal_to_noise`` is in decibels, None
-    where there is no difference at all."""
+    """How far one tensor is from PyTorch's. ``tolerance`` is the greatest ``max_relative`` that is accepted, None where
+    steps count: ``steps`` is set for quantized tensors, the greatest error in steps of the scale, and ``steps_share``
+    the share of elements that are off at all. ``signal_to_noise`` is in decibels, None where there is no difference at
+    all."""
 
     name: str
     type: str
     max_absolute: float
     max_relative: float
+    tolerance: float | None
     signal_to_noise: float | None
     steps: int | None
     steps_share: float | None
@@ -186,6 +188,7 @@ class ModelReport:
 
     ``uncounted`` is the number of ops whose multiply-adds are not known. All of them are on the CPU, so where there are
     any, each ``compute_coverage`` is the most that the share can be.
+    ``tolerance`` is what the converted model is held to.
     """
 
     model: str
@@ -212,5 +215,6 @@ class ModelReport:
     blockers: tuple[BlockerView, ...]
     differences: tuple[DifferenceView, ...]
     nodes: tuple[NodeView, ...]
+    tolerance: str
     verification: VerificationView | None = None
     artifact: str | None = None

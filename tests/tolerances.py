@@ -2,18 +2,20 @@
 
 import torch
 
+from coverage_db.bounds import Bound
+
 RELATIVE = {torch.float32: 2e-5, torch.float16: 4e-3}
 """Greatest error, as a share of the output's range."""
-
-APPROXIMATE = 2e-2
-"""The same for ways that state a bound."""
 
 MAX_STEPS = 1
 """Greatest error of a quantized output, in steps of its scale."""
 
 
-def difference(found: torch.Tensor, wanted: torch.Tensor, *, is_approximate: bool = False) -> str:
-    """What differs beyond tolerance, or an empty text."""
+def difference(found: torch.Tensor, wanted: torch.Tensor, allowed: torch.Tensor | None = None) -> str:
+    """What differs beyond tolerance, or an empty text.
+
+    ``allowed`` is what each element may be off besides rounding, where the way is approximate.
+    """
     if found.shape != wanted.shape or found.dtype != wanted.dtype:
         return f"{found.dtype} {tuple(found.shape)}, wanted {wanted.dtype} {tuple(wanted.shape)}"
     if wanted.is_quantized:
@@ -26,7 +28,15 @@ def difference(found: torch.Tensor, wanted: torch.Tensor, *, is_approximate: boo
     same = (found == wanted) | (found.isnan() & wanted.isnan())
     if not bool((same | finite).all()) or not bool(torch.isfinite(found[finite]).all()):
         return "infinite or undefined elements differ"
-    error = float((found - wanted)[finite].abs().max()) if bool(finite.any()) else 0.0
-    span = float(wanted[finite].abs().max()) if bool(finite.any()) else 1.0
-    bound = (APPROXIMATE if is_approximate else RELATIVE[wanted.dtype]) * max(span, 1e-6)
-    return "" if error <= bound else f"off by {error:g} where the range is {span:g}"
+    span = float(wanted[finite].abs().max()) if bool(finite.any()) else 0.0
+    limit = RELATIVE[wanted.dtype] * max(span, 1e-6) + (torch.zeros(()) if allowed is None else allowed)
+    beyond = torch.where(finite, (found - wanted).abs() - limit, -1.0)
+    if not bool((beyond > 0).any()):
+        return ""
+    worst = int(beyond.argmax())
+    return f"{found.flatten()[worst]:g} where {wanted.flatten()[worst]:g} was wanted and the range is {span:g}"
+
+
+def allowed_by(bound: Bound, wanted: torch.Tensor) -> torch.Tensor:
+    """What a way's own bound allows each element to be off, of an op whose input is not rounded."""
+    return bound.absolute + bound.relative * wanted.abs()

@@ -22,6 +22,7 @@ from benchmarks.random_chains.steps import (
 
 MOST_ELEMENTS = 3000
 GREATEST = 1e4
+MORE_SEEDS = 1_000_000_000
 SIZES = (2, 3, 4, 5, 6, 7, 8, 9, 10)
 FLOAT = (torch.float32,)
 WHOLE = (torch.int32, torch.int64)
@@ -110,7 +111,7 @@ class Draw:
 
 
 def draw_chain(seed: int, families: Sequence[Sequence[Drawer]], form: Form | None = None) -> Chain:
-    """A chain of 3 to 12 steps."""
+    """A chain of 3 to 12 steps, as far as they fit each other."""
     draw = Draw(seed)
     chosen = draw.random.choice(list(Form)) if form is None else form
     inputs = tuple(_input(draw) for _ in range(draw.random.choice((1, 1, 2, 3))))
@@ -129,6 +130,8 @@ def draw_chain(seed: int, families: Sequence[Sequence[Drawer]], form: Form | Non
         if all(_is_usable(tensor) for tensor in made):
             draw.tensors.update(zip(step.results, made, strict=True))
             steps.append(step)
+    if not steps:
+        return draw_chain(seed + MORE_SEEDS, families, form)
     read = {operand for step in steps for operand in step.operands}
     outputs = [value for step in steps for value in step.results if value not in read]
     kept = draw.random.sample(outputs, draw.random.randint(1, len(outputs))) if len(outputs) > 1 else outputs
@@ -146,7 +149,7 @@ def without_unused(chain: Chain) -> Chain:
         if needed & set(step.results):
             steps.append(step)
             needed.update(step.operands)
-    inputs = tuple(item for item in chain.inputs if item.value in needed)
+    inputs = tuple(item for item in chain.inputs if item.value in needed) or chain.inputs[:1]
     return Chain(chain.seed, chain.form, inputs, tuple(reversed(steps)), chain.outputs)
 
 

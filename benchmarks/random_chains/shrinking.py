@@ -30,7 +30,7 @@ def shrink(chain: Chain, shows: Shows, seconds: float = 20.0) -> Chain:
 
 
 def _runs(chain: Chain) -> bool:
-    if not chain.outputs or not chain.inputs:
+    if not chain.outputs or not chain.inputs or not chain.steps:
         return False
     try:
         run_eagerly(chain, chain.tensors(), chain.outputs)

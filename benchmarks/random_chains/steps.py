@@ -76,7 +76,8 @@ class Step:
     """One line of the chain: ``template`` with operands, arguments and parameters in it makes ``results``.
 
     In a template, ``{0}`` is the first operand, ``{operands}`` all of them, ``{p0}`` the first parameter, and ``{dim}``
-    the argument called so; ``{arguments}`` are all arguments, by name.
+    the argument called so; ``{arguments}`` are all arguments, by name. A template of several lines names its result
+    itself, as ``{made}``.
     """
 
     template: str
@@ -95,18 +96,21 @@ class Step:
         """What the module calls a parameter of the step."""
         return f"p{self.results[0]}_{index}"
 
-    def text(self) -> str:
-        """The step as a line of source code."""
+    def lines(self) -> list[str]:
+        """The step as source code."""
         names = [f"v{operand}" for operand in self.operands]
         arguments = {name: written(value) for name, value in self.arguments}
         right = self.template.format(
             *names,
             operands=", ".join(names),
             arguments=", ".join(f"{name}={value}" for name, value in arguments.items()),
+            made=f"v{self.results[0]}",
             **{f"p{index}": f"self.{self.parameter_name(index)}" for index in range(len(self.parameters))},
             **arguments,
-        )
-        return f"{', '.join(f'v{result}' for result in self.results)} = {right.replace(', )', ')')}"
+        ).replace(", )", ")")
+        if "{made}" in self.template:
+            return right.splitlines()
+        return [f"{', '.join(f'v{result}' for result in self.results)} = {right}"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,8 +148,8 @@ def forward_source(chain: Chain, *, outputs: Sequence[int] | None = None, is_noi
     lines = [f"def forward(self, {', '.join(f'v{item.value}: torch.Tensor' for item in chain.inputs)}):"]
     for step in chain.steps:
         if is_noisy and step.rounding is Rounding.TIES:
-            lines.extend(f"    v{operand} = self.noise(v{operand}, 'range')" for operand in step.operands)
-        lines.append(f"    {step.text()}")
+            lines.extend(f"    v{operand} = self.noise(v{operand}, 'ties')" for operand in step.operands)
+        lines.extend(f"    {line}" for line in step.lines())
         if is_noisy and step.rounding in (Rounding.ELEMENT, Rounding.RANGE):
             lines.extend(f"    v{result} = self.noise(v{result}, {step.rounding.value!r})" for result in step.results)
     found = ", ".join(f"v{value}" for value in (chain.outputs if outputs is None else outputs))

@@ -12,7 +12,7 @@ from functools import cached_property
 import torch
 
 from benchmarks.random_chains.drawing import run_eagerly
-from benchmarks.random_chains.steps import Chain, forward_source, in_double, method, place_parameters
+from benchmarks.random_chains.steps import Chain, Rounding, forward_source, in_double, method, place_parameters
 from lowering.numbers import FLOAT_TOLERANCE
 
 ROUNDING = 1e-6
@@ -110,7 +110,13 @@ class _Noisy(torch.nn.Module):
         if not tensor.is_floating_point():
             return tensor
         drawn = torch.rand(tensor.shape, generator=self._generator, dtype=tensor.dtype) * 2 - 1
-        scale = tensor.abs() if rounding == "element" else tensor.abs().max()
+        match Rounding(rounding):
+            case Rounding.ELEMENT:
+                scale = tensor.abs()
+            case Rounding.RANGE:
+                scale = tensor.abs().max()
+            case Rounding.TIES | Rounding.NONE:
+                scale = tensor.abs().max().clamp(min=1.0)
         return tensor + self._size * drawn * scale
 
 

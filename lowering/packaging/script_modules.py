@@ -93,7 +93,13 @@ def clone_node(
 
 
 def insert_constant(graph: torch._C.Graph, value: object) -> torch._C.Value:
-    """Insert a constant at the graph's insertion point."""
+    """Insert a constant at the graph's insertion point. A list without items is one of whole numbers."""
+    if value == []:
+        # PyTorch makes no constant of a list whose items' type it cannot see.
+        node = graph.create("prim::ListConstruct", [], 1)
+        node.output().setType(torch._C.ListType.ofInts())
+        graph.insertNode(node)
+        return node.output()
     return cast("_EditableGraph", graph).insertConstant(value)
 
 

@@ -168,6 +168,12 @@ def vstack_of_vectors(node: Node, emit: Emitter) -> OperandId:
     return joined(emit, [reshaped(emit, x, row) for x in emit.inputs_of("tensors")], 0)
 
 
+@lowers("aten.stack.default", way="of numbers")
+def stack_of_numbers(node: Node, emit: Emitter) -> OperandId:
+    """Lower to CONCATENATION of tensors that are vectors of one element already."""
+    return joined(emit, emit.inputs_of("tensors"), 0)
+
+
 @lowers("aten.stack.default", way="operation")
 def stack(node: Node, emit: Emitter) -> OperandId:
     """Lower to PACK."""

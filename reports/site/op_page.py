@@ -136,7 +136,7 @@ def _way(
         status=way.status.value,
         since=way_level(way, operations),
         layout=way.layout.value,
-        bound=way.bound,
+        bound=None if way.bound is None else way.bound.words,
         first_tensor=main_argument(way),
         emits=tuple(_emissions(way)),
         types=tuple(_types(way_types(way, operations))),

@@ -25,6 +25,7 @@ from analyzer.graph import (
     ValueType,
 )
 from analyzer.survey import Survey, survey
+from coverage_db.bounds import Bound
 from coverage_db.cards import Card, Emission, Layout, Requirement, Way
 from coverage_db.checks import Compare, Relation
 from coverage_db.facts import load_operations
@@ -105,7 +106,7 @@ NO_DILATION = Requirement(
 
 
 def way(
-    name: str, layout: Layout, *emits: str, requires: tuple[Requirement, ...] = (), bound: str | None = None
+    name: str, layout: Layout, *emits: str, requires: tuple[Requirement, ...] = (), bound: Bound | None = None
 ) -> Way:
     """A way that emits these operations."""
     return Way(name, tuple(Emission(operation) for operation in emits), layout, (), requires, (), bound)
@@ -128,7 +129,7 @@ CARDS = (
     ),
     card("t.swish", way("operation", Layout.ANY, "HARD_SWISH"), way("composed", Layout.ANY, "ADD", "RELU6", "MUL")),
     card("t.elu", way("operation", Layout.ANY, "ELU")),
-    card("t.near", way("operation", Layout.ANY, "LOGISTIC", bound="within 0.1")),
+    card("t.near", way("operation", Layout.ANY, "LOGISTIC", bound=Bound(absolute=0.1))),
     card("t.argmax", way("operation", Layout.TORCH, "ARGMAX")),
     card("t.cast", way("operation", Layout.ANY, "CAST")),
     card("t.nothing", way("nothing", Layout.ANY)),

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from coverage_db.bounds import Bound
 from coverage_db.cards import Card, Emission, Layout, Requirement, Status, Way
 from coverage_db.changes import LevelChanges, OpChange, OperationChange, level_changes
 from coverage_db.checks import Compare, Relation
@@ -39,7 +40,7 @@ class WithCards:
         return self.own
 
 
-def way(name: str, *operations: str, bound: str | None = None, requires: tuple[Requirement, ...] = ()) -> Way:
+def way(name: str, *operations: str, bound: Bound | None = None, requires: tuple[Requirement, ...] = ()) -> Way:
     emits = tuple(Emission(operation) for operation in operations)
     return Way(name, emits, Layout.ANY, requires=requires, bound=bound)
 
@@ -101,7 +102,7 @@ def test_an_op_becomes_native_in_the_types_that_its_operation_gains(registry: Re
 
 
 def test_an_exact_way_takes_the_place_of_an_approximate_one(registry: Registry) -> None:
-    ways = way("rough", "ADD", bound="1 %"), way("exact", "HARD_SWISH")
+    ways = way("rough", "ADD", bound=Bound(absolute=0.01)), way("exact", "HARD_SWISH")
 
     (change,) = [found for found in changes_of(registry, 3, 4, *ways) if F32 in found.types]
 

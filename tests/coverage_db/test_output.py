@@ -1,6 +1,7 @@
 """Files are replaced whole or not at all, links are followed, and nothing else is replaced."""
 
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -167,3 +168,26 @@ def test_place_of_a_link_is_what_it_leads_to(tmp_path: Path) -> None:
     assert place_of(tmp_path / "link") == Path(os.path.realpath(tmp_path)) / "new"
     with pytest.raises(OutputError, match="loop cannot be written: Too many levels of symbolic links"):
         place_of(tmp_path / "loop")
+
+
+@pytest.mark.parametrize(("step", "expected"), [("write_bytes", b"old"), ("replace", b"old"), ("rmdir", b"new")])
+def test_process_killed_at_any_step_leaves_the_old_file_or_the_new_and_nothing_that_stays(
+    step: str, expected: bytes, tmp_path: Path
+) -> None:
+    path = tmp_path / "file"
+    path.write_bytes(b"old")
+    code = (
+        "import os, signal, sys; from pathlib import Path; from coverage_db.output import write_whole\n"
+        f"Path.{step} = lambda *_: os.kill(os.getpid(), signal.SIGKILL)\n"
+        "write_whole(Path(sys.argv[1]), b'new')\n"
+    )
+
+    killed = subprocess.run([sys.executable, "-c", code, str(path)], check=False)
+    found = path.read_bytes()
+    is_littered = len(list(tmp_path.iterdir())) > 1
+    write_whole(path, b"newest")
+
+    assert killed.returncode == -signal.SIGKILL
+    assert found == expected
+    assert is_littered
+    assert list(tmp_path.iterdir()) == [path]

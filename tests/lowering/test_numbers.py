@@ -99,5 +99,67 @@ def test_real_numbers_of_a_quantized_tensor_are_counted_in_its_steps() -> None:
     assert not compare(off, wanted).is_within_tolerance
 
 
-def test_empty_tensors_are_equal() -> None:
-    assert compare(torch.zeros(0, 3), torch.zeros(0, 3)).is_within_tolerance
+@pytest.mark.parametrize(
+    "empty",
+    [
+        torch.zeros(0, 3),
+        torch.zeros(0, dtype=torch.bool),
+        torch.zeros(2, 0, dtype=torch.complex64),
+        quantized(torch.zeros(0)),
+    ],
+    ids=lambda empty: str(empty.dtype),
+)
+def test_empty_tensors_are_equal(empty: torch.Tensor) -> None:
+    assert compare(empty, empty.clone()).is_within_tolerance
+    assert compare(empty, empty.clone(), step=0.5).is_within_tolerance
+
+
+@pytest.mark.parametrize(
+    ("found", "wanted"), [(math.nan, 1.0), (1.0, math.nan), (math.inf, 1.0), (math.inf, -math.inf)]
+)
+def test_what_is_not_finite_is_infinitely_far_from_anything_else(found: float, wanted: float) -> None:
+    numbers = compare(torch.tensor([found, 2.0]), torch.tensor([wanted, 2.0]))
+
+    assert numbers.max_absolute == math.inf
+    assert numbers.max_relative == math.inf
+    assert not compare(torch.tensor([found, 2.0]), torch.tensor([wanted, 2.0]), step=0.5).is_within_tolerance
+
+
+@pytest.mark.parametrize(("error", "is_within"), [(1e-9, True), (1e-3, False)])
+def test_error_of_a_tensor_that_is_all_zeros_is_its_own_measure(error: float, is_within: bool) -> None:
+    numbers = compare(torch.full((3,), error), torch.zeros(3))
+
+    assert numbers.max_relative == numbers.max_absolute == pytest.approx(error)
+    assert numbers.is_within_tolerance is is_within
+
+
+@pytest.mark.parametrize(
+    ("found", "wanted"),
+    [
+        (torch.tensor([1_000_001, 2]), torch.tensor([1_000_000, 2])),
+        (torch.tensor([2**60 + 1]), torch.tensor([2**60])),
+        (torch.tensor([True, False]), torch.tensor([True, True])),
+        (torch.tensor([3, 0], dtype=torch.uint8), torch.tensor([3, 1], dtype=torch.uint8)),
+    ],
+)
+def test_integers_and_truth_values_are_equal_or_off(found: torch.Tensor, wanted: torch.Tensor) -> None:
+    assert not compare(found, wanted).is_within_tolerance
+    assert compare(wanted, wanted.clone()).is_within_tolerance
+
+
+def test_imaginary_parts_count() -> None:
+    wanted = torch.tensor([3 + 4j, 1j])
+
+    found = compare(wanted + 2j, wanted)
+
+    assert found.max_absolute == 2
+    assert found.max_relative == 0.5
+    assert compare(wanted, wanted.clone()).max_absolute == 0
+
+
+def test_tolerance_grows_by_what_is_allowed() -> None:
+    found = compare(torch.tensor([1.0, 100.5]), torch.tensor([1.0, 100.0]))
+
+    assert not found.is_within_tolerance
+    assert found.allowing(0.006).is_within_tolerance
+    assert not found.allowing(0.004).is_within_tolerance

@@ -143,6 +143,19 @@ class TestWeights:
         torch.testing.assert_close(found, module(x))
         torch.testing.assert_close(artifact.parts[0].buffers[0], module.scale.exp().t() + 1)
 
+    def test_constant_in_the_form_of_a_number_is_computed_again(self, nnapi: HostRuntime, reopen: Reopen) -> None:
+        class Halved(nn.Module):
+            def forward(self, x: torch.Tensor) -> torch.Tensor:
+                return x * torch.full_like(x, 0.5)
+
+        captured = captured_module(Halved(), torch.tensor(0.75))
+        (product,) = nodes_of(captured, "mul")
+        artifact = reopen(packaged(captured, elementwise_part(captured, [product])))
+
+        found, executions = runs_in_nnapi(nnapi, artifact, torch.tensor(0.75))
+
+        assert (found, executions) == (torch.tensor(0.375), 1)
+
     def test_recipe_that_declares_another_shape_is_refused(self) -> None:
         captured = captured_module(nn.Sequential(nn.Conv2d(3, 5, (3, 2))), random_tensor(1, 3, 7, 9))
         part = plain_convolution_part(captured, 0)

@@ -6,10 +6,12 @@ import pytest
 import torch
 from torch import nn
 
+import nnapi_check
 from analyzer.errors import InputError
 from coverage_db.queries import open_registry
 from lowering import verify
 from lowering.nnapi.host_runtime.errors import NoCompilerError
+from lowering.numbers import FLOAT_TOLERANCE
 from lowering.plan import FactsByName
 from lowering.verify import Verification, VerifyError, verify_artifact
 from nnapi_check import convert
@@ -135,3 +137,48 @@ def test_inputs_are_left_as_they_were(package: Path, model: nn.Module, photo: to
 def test_model_that_fails_by_itself_is_told(package: Path, photo: torch.Tensor) -> None:
     with pytest.raises(InputError, match="The model itself fails on its inputs in PyTorch"):
         verified(package, nn.Conv2d(4, 8, 3).eval(), photo)
+
+
+class Approximate(nn.Module):
+    """The GELU of level 1 is off by some 5e-4, which the layers around it make more or less of."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.first, self.second = nn.Linear(5, 64), nn.Linear(64, 3)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        found: torch.Tensor = self.second(nn.functional.gelu(self.first(x)))
+        return found
+
+
+@pytest.mark.parametrize("scale", [1e-3, 1.0, 30.0])
+def test_approximate_ops_are_held_to_what_their_bounds_do_to_the_model(tmp_path: Path, scale: float) -> None:
+    torch.manual_seed(6)
+    module, x = Approximate().eval(), scale * torch.randn(7, 5)
+
+    report = convert(module, tmp_path / "out.pt", [x], feature_level=1)
+
+    assert report.readiness == "ready"
+    assert report.verification is not None
+    assert report.verification.is_within_tolerance
+    assert report.verification.tolerance == report.tolerance
+    assert "1 aten.gelu.default: at most 0.0005 from the true value" in report.tolerance
+    again = nnapi_check.verify(tmp_path / "out.pt", module, [x])
+    assert again.is_within_tolerance
+    assert [numbers.tolerance for numbers in again.outputs] == [
+        numbers.tolerance for numbers in report.verification.outputs
+    ]
+
+
+def test_approximate_ops_excuse_no_other_fault(tmp_path: Path) -> None:
+    torch.manual_seed(6)
+    module, x = Approximate().eval(), torch.randn(7, 5)
+    convert(module, tmp_path / "out.pt", [x], feature_level=1, verify=False)
+    with torch.no_grad():
+        module.second.weight[0] *= 1.2
+
+    assert not nnapi_check.verify(tmp_path / "out.pt", module, [x]).is_within_tolerance
+
+
+def test_exact_model_is_held_to_rounding(package: Path, model: nn.Module, photo: torch.Tensor) -> None:
+    assert [numbers.tolerance for numbers in verified(package, model, photo).outputs] == [FLOAT_TOLERANCE] * 2

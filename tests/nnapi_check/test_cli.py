@@ -306,6 +306,8 @@ def test_interrupted_process_is_quiet(tmp_path: Path) -> None:
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
+        # Where the tests run in the background of a shell, the signal is ignored.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
     deadline = time.monotonic() + 120
     while "fifo" not in _state(process.pid) and process.poll() is None and time.monotonic() < deadline:

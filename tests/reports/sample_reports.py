@@ -99,7 +99,10 @@ def place(of: NodeView) -> PlaceView:
 
 def numbers(name: str, kind: str = "float32[1,24,56,72]") -> NumbersView:
     """Numbers of the sample."""
-    return NumbersView(name, kind, 1.25e-06, 3.5e-07, 131.25, None, None)
+    return NumbersView(name, kind, 1.25e-06, 3.5e-07, 1e-4, 131.25, None, None)
+
+
+TOLERANCE = "float32: 0.0001 of the output's range; quantized: 1 step, on at most 1% of the elements"
 
 
 def mixed_report() -> ModelReport:
@@ -121,15 +124,15 @@ def mixed_report() -> ModelReport:
         executions=2,
         outputs=(
             numbers("output 0"),
-            NumbersView("output 1", "quint8[1,24,56,72]", 0.05, 0.004, 48.125, 1, 0.0025),
-            NumbersView("output 2", "int64[1]", 0.0, 0.0, None, None, None),
+            NumbersView("output 1", "quint8[1,24,56,72]", 0.05, 0.004, None, 48.125, 1, 0.0025),
+            NumbersView("output 2", "int64[1]", 0.0, 0.0, 0.0, None, None, None),
         ),
         layers=tuple(
             LayerView(index, "aten.conv2d.default", f"{nodes[index].module} {nodes[index].file}:{40 + index}", found)
             for index, found in ((index, numbers(f"value {index}")) for index in range(14))
         ),
         is_within_tolerance=True,
-        tolerance="float32: 0.0001 of the output's range; quantized: 1 step, on at most 1% of the elements",
+        tolerance=TOLERANCE,
     )
     return ModelReport(
         model="segmenter",
@@ -215,6 +218,7 @@ def mixed_report() -> ModelReport:
             ),
         ),
         nodes=nodes,
+        tolerance=TOLERANCE,
         verification=verification,
         artifact="/home/ada/work/vision/models/segmenter_nnapi.pt",
     )
@@ -242,6 +246,7 @@ def ready_report() -> ModelReport:
         blockers=(),
         differences=(),
         nodes=nodes,
+        tolerance=TOLERANCE,
         verification=None,
         artifact=None,
     )

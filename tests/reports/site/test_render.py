@@ -8,6 +8,7 @@ from urllib.parse import unquote
 
 import pytest
 
+from coverage_db.bounds import Bound
 from coverage_db.cards import Card, Reason
 from coverage_db.queries import Registry, open_registry
 from lowering.measured_examples import MeasuredExample
@@ -121,7 +122,9 @@ class WithHostileNames(Registry):
         way = base.ways[0]
         requirement = replace(way.requires[0], id=text, because=text, fix=text)
         example = replace(way.examples[0], name=text, args=((text, text),), tensors=((text, text),))
-        hostile = replace(way, name=text, requires=(requirement,), examples=(example,), bound=text)
+        hostile = replace(
+            way, name=text, requires=(requirement,), examples=(example,), bound=Bound(absolute=1.0, note=text)
+        )
         return (
             replace(base, op="evil.<b>.op", family=text, summary=text, source=text, fix=text, ways=(hostile,)),
             replace(base, op="evil.gap.op", summary=text, ways=(), gap=text),

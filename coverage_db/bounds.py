@@ -1,0 +1,58 @@
+"""How far an approximate way may be from the true value: numbers that a conversion is held to, and their words."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from coverage_db.card_text import CardTable
+from coverage_db.checks import CardError
+
+
+@dataclass(frozen=True, slots=True)
+class Bound:
+    """The greatest error of an approximate way.
+
+    Each element is at most ``absolute``, and the share ``relative`` of itself, from the true value. With ``of_input``
+    the way gives what the op gives for an input whose elements are each off by at most that share of the input's range
+    (greatest less least, 0 among them). ``within`` is the greatest magnitude of the input for which it holds, where it
+    does not hold for all; ``note`` says what numbers do not.
+    """
+
+    absolute: float = 0.0
+    relative: float = 0.0
+    of_input: float = 0.0
+    within: float | None = None
+    note: str = ""
+
+    @property
+    def words(self) -> str:
+        """The bound as a sentence."""
+        parts = [f"{self.absolute:g}"] * (self.absolute > 0) + [f"{self.relative:g} of it"] * (self.relative > 0)
+        said = [f"at most {' and '.join(parts)} from the true value"] if parts else []
+        if self.of_input:
+            said.append(f"as if each element of the input were off by at most {self.of_input:g} of the input's range")
+        text = ", and ".join(said)
+        if self.within is not None:
+            text += f", where the input is between {-self.within:g} and {self.within:g}"
+        return f"{text[0].upper()}{text[1:]}." + (f" {self.note}" if self.note else "")
+
+
+def parse_bound(raw: object, where: str) -> Bound:
+    """Read a bound from a card's table. Raises ``CardError``."""
+    table = CardTable(raw, f"{where}, bound")
+    absolute, relative, of_input, within = (
+        _positive(table.take(key), f"{where}, bound: `{key}`") for key in ("absolute", "relative", "of_input", "within")
+    )
+    note = table.optional_text("note") or ""
+    table.close()
+    if absolute is None and relative is None and of_input is None:
+        raise CardError(f"{where}: a bound has at least one of absolute, relative and of_input")
+    return Bound(absolute or 0.0, relative or 0.0, of_input or 0.0, within, note)
+
+
+def _positive(raw: object, where: str) -> float | None:
+    if raw is None:
+        return None
+    if isinstance(raw, bool) or not isinstance(raw, int | float) or not 0 < raw < float("inf"):
+        raise CardError(f"{where} is a number above 0, found {raw!r}")
+    return float(raw)
