@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from enum import Enum
 from pathlib import Path
@@ -13,12 +13,12 @@ import torch
 from analyzer.capture import Captured, capture
 from analyzer.errors import InputError
 from analyzer.graph import TensorType
+from analyzer.judge import NodeVerdict
 from analyzer.rewrites import rewrite
 from analyzer.survey import Plan, Survey, survey
 from analyzer.tensor_types import tensor_type
 from benchmarks.random_chains.steps import Chain, ChainModule, Form, script
 from benchmarks.random_chains.yardstick import Reading, Yardstick
-from coverage_db.cards import Status
 from coverage_db.queries import Registry, open_registry
 from lowering.convert import convert
 from lowering.engine import LoweredPart
@@ -36,9 +36,6 @@ from lowering.reference import flat_tensors, graph_values
 TARGET = "pytorch-mobile"
 LOADABLE_SINCE = 3
 """The lowest feature level whose NNAPI the loader of packages can use."""
-
-APPROXIMATE = 2e-2
-"""By what share of its range an approximate step may be off."""
 
 
 HIDDEN = "parts behind a condition, which run in a package only"
@@ -180,9 +177,9 @@ class Judge:
             return
         inputs = {value: values[value] for value in part.part.inputs}
         made = run_part(part, captured.graph, inputs, captured.tensor).outputs
-        approximate = any(plan.verdicts[node].status is Status.APPROXIMATE for node in part.part.nodes)
+        bound = _bound([plan.verdicts[node] for node in part.part.nodes])
         for value, tensor in made.items():
-            words = self._difference(tensor, values[value], yardstick, outcome, is_approximate=approximate)
+            words = self._difference(tensor, values[value], yardstick, outcome, bound)
             if words:
                 kind = _kind_of(tensor, values[value])
                 outcome.blame(kind, plan.level, f"{words} in what {_maker(captured, value)} makes")
@@ -193,15 +190,14 @@ class Judge:
         wanted: torch.Tensor,
         yardstick: Yardstick,
         outcome: Outcome,
-        *,
-        is_approximate: bool,
+        bound: float,
     ) -> str:
         numbers = compare(found, wanted)
         if numbers.is_within_tolerance and (wanted.is_floating_point() or numbers.max_absolute == 0):
             return ""
         if found.shape != wanted.shape or found.dtype != wanted.dtype:
             return f"{found.dtype} {tuple(found.shape)}, wanted {wanted.dtype} {tuple(wanted.shape)},"
-        reading = yardstick.read(found, wanted, APPROXIMATE if is_approximate else None)
+        reading = yardstick.read(found, wanted, bound)
         if reading is not Reading.FAULT:
             outcome.count(f"outputs {reading.value}")
             return ""
@@ -228,12 +224,18 @@ class Judge:
         ran, planned = runtime.executions - before, len(plan.partition.parts)
         if ran != planned and not any(node.blocks for node in found.graph.body.nodes):
             outcome.blame(Kind.PARTS, level, f"{ran} models ran, {planned} were promised")
-        approximate = any(verdict.status is Status.APPROXIMATE for verdict in plan.verdicts.values())
+        bound = _bound(plan.verdicts.values())
         yardstick = Yardstick(chain)
         for tensor, wanted in zip(made, outputs_of(chain), strict=True):
-            words = self._difference(tensor, wanted, yardstick, outcome, is_approximate=approximate)
+            words = self._difference(tensor, wanted, yardstick, outcome, bound)
             if words:
                 outcome.blame(_kind_of(tensor, wanted), level, f"{words} in an output of the package")
+
+
+def _bound(verdicts: Iterable[NodeVerdict]) -> float:
+    """The greatest that a bound of the ways taken allows; 0 where all are exact."""
+    bounds = [verdict.way.bound for verdict in verdicts if verdict.way is not None and verdict.way.bound is not None]
+    return max((bound.absolute + bound.relative + bound.of_input for bound in bounds), default=0.0)
 
 
 def _kind_of(found: torch.Tensor, wanted: torch.Tensor) -> Kind:

@@ -41,8 +41,8 @@ class Yardstick:
         self._chain = chain
         self._values = [value for step in chain.steps for value in step.results]
 
-    def read(self, found: torch.Tensor, wanted: torch.Tensor, bound: float | None) -> Reading:
-        """What a difference is. ``bound`` is the share of the range by which approximate steps may be off."""
+    def read(self, found: torch.Tensor, wanted: torch.Tensor, bound: float) -> Reading:
+        """What a difference is. ``bound`` is by how much approximate steps may be off, or by which share of a range."""
         value = self._value_of(wanted)
         if value is None:
             return Reading.FAULT
@@ -56,7 +56,7 @@ class Yardstick:
         moved = self._moved(value, ROUNDING)
         if bool((error <= allowed + NOISE_FACTOR * moved).all()):
             return Reading.TIE
-        if bound is not None and bool((error <= bound * span + NOISE_FACTOR * self._moved(value, bound)).all()):
+        if bool((error <= bound * max(1.0, span) + NOISE_FACTOR * self._moved(value, bound, is_coarse=True)).all()):
             return Reading.BOUND
         return Reading.FAULT
 
@@ -76,20 +76,20 @@ class Yardstick:
     def _exact(self) -> dict[int, torch.Tensor]:
         return self._in_double(0, 0.0)
 
-    def _moved(self, value: int, size: float) -> torch.Tensor:
+    def _moved(self, value: int, size: float, *, is_coarse: bool = False) -> torch.Tensor:
         """By how much noise of a size moves each element of a value at most."""
         moved = torch.zeros_like(self._exact[value])
-        for noisy in self._noisy(size):
+        for noisy in self._noisy(size, is_coarse=is_coarse):
             moved = torch.maximum(moved, (noisy[value] - self._exact[value]).abs())
         return moved
 
-    def _noisy(self, size: float) -> Iterator[dict[int, torch.Tensor]]:
+    def _noisy(self, size: float, *, is_coarse: bool) -> Iterator[dict[int, torch.Tensor]]:
         for draw in range(DRAWS):
-            yield self._in_double(draw + 1, size)
+            yield self._in_double(draw + 1, size, is_coarse=is_coarse)
 
-    def _in_double(self, seed: int, size: float) -> dict[int, torch.Tensor]:
-        """Every value of the chain in float64, with noise in what rounds."""
-        holder = _Noisy(torch.Generator().manual_seed(seed), size)
+    def _in_double(self, seed: int, size: float, *, is_coarse: bool = False) -> dict[int, torch.Tensor]:
+        """Every value of the chain in float64, with noise in what rounds; coarse noise is of one size everywhere."""
+        holder = _Noisy(torch.Generator().manual_seed(seed), size, is_coarse=is_coarse)
         place_parameters(holder, {name: _double(tensor) for name, tensor in self._chain.parameters().items()})
         source = in_double(forward_source(self._chain, outputs=self._values, is_noisy=size > 0))
         with torch.no_grad():
@@ -100,8 +100,9 @@ class Yardstick:
 
 
 class _Noisy(torch.nn.Module):
-    def __init__(self, generator: torch.Generator, size: float) -> None:
+    def __init__(self, generator: torch.Generator, size: float, *, is_coarse: bool) -> None:
         super().__init__()
+        self._is_coarse = is_coarse
         self._generator = generator
         self._size = size
 
@@ -110,7 +111,7 @@ class _Noisy(torch.nn.Module):
         if not tensor.is_floating_point():
             return tensor
         drawn = torch.rand(tensor.shape, generator=self._generator, dtype=tensor.dtype) * 2 - 1
-        match Rounding(rounding):
+        match Rounding.TIES if self._is_coarse else Rounding(rounding):
             case Rounding.ELEMENT:
                 scale = tensor.abs()
             case Rounding.RANGE:

@@ -68,11 +68,11 @@ def test_wrong_numbers_are_told_from_rounding_and_from_ties() -> None:
     on_tie, elsewhere = decided.flatten().clone(), decided.flatten().clone()
     on_tie[4], elsewhere[5] = ~on_tie[4], ~elsewhere[5]
 
-    assert Yardstick(smooth).read(wanted * (1 + 1e-6), wanted, None) is Reading.LOSS
-    assert Yardstick(smooth).read(wanted * 1.01, wanted, None) is Reading.FAULT
+    assert Yardstick(smooth).read(wanted * (1 + 1e-6), wanted, 0.0) is Reading.LOSS
+    assert Yardstick(smooth).read(wanted * 1.01, wanted, 0.0) is Reading.FAULT
     assert Yardstick(smooth).read(wanted * 1.01, wanted, 0.02) is Reading.BOUND
-    assert Yardstick(tied).read(on_tie.reshape(2, 3, 5), decided, None) is Reading.TIE
-    assert Yardstick(tied).read(elsewhere.reshape(2, 3, 5), decided, None) is Reading.FAULT
+    assert Yardstick(tied).read(on_tie.reshape(2, 3, 5), decided, 0.0) is Reading.TIE
+    assert Yardstick(tied).read(elsewhere.reshape(2, 3, 5), decided, 0.0) is Reading.FAULT
 
 
 def test_fault_is_shown_by_the_fewest_steps_and_simplest_arguments() -> None:
