@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from enum import Enum
 
@@ -13,6 +13,12 @@ EXACT = 2e-5
 
 APPROXIMATE = 2e-2
 """The same of a way that states a bound."""
+
+CANCELLED = 1e-2
+"""Outputs smaller than this share of the inputs are held to it: what is left of numbers that cancel is rounding."""
+
+STEPS = 1
+"""Greatest error of a quantized output, in steps of its scale."""
 
 
 class Disagreement(Enum):
@@ -35,8 +41,10 @@ class Mismatch:
     first: str
 
 
-def mismatches(found: torch.Tensor, wanted: torch.Tensor, *, is_approximate: bool) -> Iterator[Mismatch]:
-    """Every way in which ``found`` differs from ``wanted`` beyond what is allowed."""
+def mismatches(
+    found: torch.Tensor, wanted: torch.Tensor, *, is_approximate: bool, inputs: Sequence[torch.Tensor] = ()
+) -> Iterator[Mismatch]:
+    """Every way in which ``found`` differs from ``wanted``, which is computed of ``inputs``, beyond what is allowed."""
     if found.shape != wanted.shape:
         yield Mismatch(Disagreement.SHAPE, 1, f"{tuple(found.shape)}, wanted {tuple(wanted.shape)}")
         return
@@ -45,6 +53,10 @@ def mismatches(found: torch.Tensor, wanted: torch.Tensor, *, is_approximate: boo
         return
     if wanted.is_complex():
         found, wanted = torch.view_as_real(found.resolve_conj()), torch.view_as_real(wanted.resolve_conj())
+    if wanted.is_quantized:
+        steps = (found.int_repr().int() - wanted.int_repr().int()).abs()
+        yield from _told(Disagreement.FINITE, steps > STEPS, found, wanted)
+        return
     if not wanted.is_floating_point():
         yield from _told(Disagreement.FINITE, found != wanted, found, wanted)
         return
@@ -52,13 +64,23 @@ def mismatches(found: torch.Tensor, wanted: torch.Tensor, *, is_approximate: boo
     undefined = ours.isnan() != theirs.isnan()
     infinite = ~undefined & (ours != theirs) & (ours.isinf() | theirs.isinf())
     finite = ours.isfinite() & theirs.isfinite()
-    span = float(theirs[finite].abs().max()) if bool(finite.any()) else 0.0
-    bound = (APPROXIMATE if is_approximate else EXACT) * max(span, 1e-6)
+    span = max([_span(theirs), 1e-6, *(CANCELLED * _span(tensor) for tensor in inputs)])
+    bound = (APPROXIMATE if is_approximate else EXACT) * span
     yield from _told(Disagreement.UNDEFINED, undefined, found, wanted)
     yield from _told(Disagreement.INFINITE, infinite, found, wanted)
     yield from _told(Disagreement.FINITE, finite & ((ours - theirs).abs() > bound), found, wanted)
     zeros = (ours == 0) & (theirs == 0)
     yield from _told(Disagreement.ZERO_SIGN, zeros & (found.signbit() != wanted.signbit()), found, wanted)
+
+
+def _span(tensor: torch.Tensor) -> float:
+    """The largest finite magnitude."""
+    if tensor.is_quantized or tensor.dtype is torch.bool:
+        return 0.0
+    finite = tensor[tensor.isfinite()]
+    return (
+        float(finite.double().abs().max() if not tensor.is_complex() else finite.abs().max()) if finite.numel() else 0.0
+    )
 
 
 def _told(kind: Disagreement, off: torch.Tensor, found: torch.Tensor, wanted: torch.Tensor) -> Iterator[Mismatch]:

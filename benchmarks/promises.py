@@ -163,7 +163,8 @@ def _numbers(
             bounds = [verdict.way.bound for node in part.part.nodes if (verdict := plan.verdicts[node]).way is not None]
             is_approximate = any(bound is not None for bound in bounds)
             for value, tensor in computed.items():
-                for found in mismatches(tensor, values[value], is_approximate=is_approximate):
+                given = tuple(inputs.values())
+                for found in mismatches(tensor, values[value], is_approximate=is_approximate, inputs=given):
                     yield Fault(found.kind, plan.level, draw, ways, f"{found.count} elements: {found.first}")
 
 
