@@ -14,7 +14,7 @@ import torch
 from analyzer.window_rules import WINDOW_RULES, Arguments, Rule, broadcast, is_ints, like, meta
 
 _KEEP_TYPE = (
-    "relu relu6 hardtanh hardswish hardsigmoid silu gelu elu leaky_relu mish celu selu abs neg sign floor ceil round "
+    "relu relu6 hardtanh hardswish hardsigmoid silu gelu elu leaky_relu mish celu selu neg sign floor ceil round "
     "softplus threshold log_sigmoid batch_norm layer_norm group_norm instance_norm roll flip prelu"
 )
 _TO_FLOAT = "sigmoid tanh exp log sqrt rsqrt sin cos erf reciprocal expm1 log1p log2 log10 tan atan asin acos"
@@ -29,6 +29,13 @@ def _keep_type(arguments: Arguments) -> torch.Tensor | None:
     if not isinstance(x, torch.Tensor) or x.is_quantized:
         return None
     return like(x, x.dtype)
+
+
+def _magnitude(arguments: Arguments) -> torch.Tensor | None:
+    x = arguments.get("self")
+    if not isinstance(x, torch.Tensor) or x.is_quantized:
+        return None
+    return like(x, x.dtype.to_real())
 
 
 def _to_float(arguments: Arguments) -> torch.Tensor | None:
@@ -292,6 +299,7 @@ RULES: dict[str, Rule] = {
     **{f"aten::{name}": _arithmetic for name in _ARITHMETIC.split()},
     **{f"aten::{name}": _comparison for name in _COMPARISONS.split()},
     **{f"aten::{name}": _reduce for name in _REDUCTIONS.split()},
+    "aten::abs": _magnitude,
     "aten::argmax": _arg_extreme,
     "aten::argmin": _arg_extreme,
     "aten::div": _divide,

@@ -15,8 +15,9 @@ from benchmarks.draws import DRAWN, Draw, drawn, drawn_with_places
 from benchmarks.promises import Tensors, run
 from lowering.reference import flat_tensors
 
-DTYPES = (torch.float32, torch.int32, torch.int64, torch.bool)
-"""Element types to take samples of; int64 only of ops that take no int32."""
+DTYPES = (torch.float32, torch.int32, torch.int64, torch.bool, torch.complex64)
+"""Element types to take samples of; int64 only of ops that take no int32. No complex number runs on NNAPI, but what
+comes of it does."""
 
 
 class Sample(Protocol):

@@ -15,7 +15,9 @@ import torch
 
 from analyzer.capture import Captured, capture
 from analyzer.errors import InputError
+from analyzer.graph import TensorType
 from analyzer.survey import Plan, survey
+from analyzer.tensor_types import element_type
 from benchmarks.agreement import Disagreement, Mismatch, mismatches
 from benchmarks.draws import Draw
 from coverage_db.queries import Registry, open_registry
@@ -33,6 +35,7 @@ class Broken(Enum):
     LOWERING = "exception after a yes"
     LEVEL = "level that was not promised"
     RUN = "exception while it runs"
+    TYPED = "typed as something else"
     NORMAL_FORM = "normal form computes something else"
     CONVERSION = "exception while it is converted"
     VERIFICATION = "verification fails"
@@ -81,7 +84,7 @@ def hold(module: torch.jit.ScriptModule, draws: Mapping[Draw, Tensors], levels: 
         return Answer(str(error), (), ())
     except Exception as error:  # noqa: BLE001  # whatever it is, it is what is counted here
         return Answer("", (), (Fault(Broken.CHECK, levels[0], Draw.SAMPLE, (), words_of(error)),))
-    faults: list[Fault] = list(_normal_form(module, captured, draws, levels[0]))
+    faults = [*_types(captured, draws[Draw.SAMPLE], levels[0]), *_normal_form(module, captured, draws, levels[0])]
     accepted: list[int] = []
     tried: dict[tuple[str, ...], tuple[Fault, ...]] = {}
     for plan in plans:
@@ -99,6 +102,22 @@ def hold(module: torch.jit.ScriptModule, draws: Mapping[Draw, Tensors], levels: 
             tried[models] = tuple(_numbers(captured, plan, lowered, draws))
         faults.extend(replace(fault, level=plan.level) for fault in tried[models])
     return Answer("", tuple(accepted), tuple(faults))
+
+
+def _types(captured: Captured, inputs: Tensors, level: int) -> Iterator[Fault]:
+    """Values that have another shape or element type than was said before the run."""
+    torch.manual_seed(0)
+    typed = {value: item.type for value, item in enumerate(captured.graph.values) if isinstance(item.type, TensorType)}
+    for value, tensor in graph_values(captured, typed, inputs).items():
+        kind = typed[value]
+        if (kind.dtype, kind.shape) != (element_type(tensor.dtype), tuple(tensor.shape)):
+            maker = _maker(captured, value)
+            told = f"value {value} of {maker} is {tensor.dtype} {tuple(tensor.shape)}, said to be {kind}"
+            yield Fault(Broken.TYPED, level, Draw.SAMPLE, (maker,), told)
+
+
+def _maker(captured: Captured, value: int) -> str:
+    return next((node.op for node in captured.graph.nodes() if value in node.outputs), "no node")
 
 
 def _normal_form(

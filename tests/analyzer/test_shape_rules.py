@@ -156,6 +156,24 @@ def test_an_activation_gives_the_type_that_the_op_returns(op: str, dtype: torch.
     assert tensor_type(answer) == tensor_type(expected)
 
 
+COMPLEX = ("abs", "angle", "neg", "exp", "sum.dim_IntList", "mean.dim", "linalg_vector_norm", "mul.Tensor", "eq.Tensor")
+
+
+@pytest.mark.parametrize("op", COMPLEX)
+def test_what_comes_of_complex_numbers_has_the_type_that_the_op_returns(op: str) -> None:
+    operation = operation_of(schema(op))
+    x = torch.complex(t(2, 3), t(2, 3))
+    arguments = {"sum.dim_IntList": [x, [1]], "mean.dim": [x, [1]], "linalg_vector_norm": [x, 2, [1]]}
+    items = arguments.get(op, [x, x] if op.endswith(".Tensor") else [x])
+
+    answer = evaluate(operation, [to_meta(item) for item in items])
+
+    expected = call(operation, items)
+    assert isinstance(answer, torch.Tensor)
+    assert isinstance(expected, torch.Tensor)
+    assert tensor_type(answer) == tensor_type(expected)
+
+
 BINARY = ["add.Tensor", "sub.Tensor", "mul.Tensor", "div.Tensor", "pow.Tensor_Tensor", "maximum", "minimum"]
 BINARY += ["eq.Tensor", "ne.Tensor", "lt.Tensor", "le.Tensor", "gt.Tensor", "ge.Tensor", "remainder.Tensor"]
 sizes = st.sampled_from([1, 2, 3])
