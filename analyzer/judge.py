@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from analyzer.failures import Failure, control_flow, no_way, of_the_program, tensor_failures, unknown_op
-from analyzer.graph import Graph, Node, OtherType, Ref, RefList, TensorType
+from analyzer.graph import ElementType, Graph, Node, OtherType, Ref, RefList, TensorType
 from analyzer.operand_types import copying_operation, operand_type
 from analyzer.program_ops import is_of_the_program
 from analyzer.quantities import Uses, found_words, holds
@@ -146,6 +146,13 @@ def judge_node(node: Node, uses: Uses, knowledge: Knowledge, target: Target) -> 
         return NodeJudgement(node.id, node.op, (), general, Status.CPU)
     ways = tuple(_judge_way(way, node, uses, knowledge, general) for way in card.ways)
     return NodeJudgement(node.id, node.op, ways, (), Status.CPU, card.family)
+
+
+def met_differences(way: Way, node: Node, graph: Graph) -> tuple[str, ...]:
+    """The differences that a way bridges at a node: its own, and that of whole numbers where a tensor holds int64."""
+    kinds = (graph.values[value].type for value in (*node.inputs(), *node.outputs))
+    is_wide = any(isinstance(kind, TensorType) and kind.dtype is ElementType.INT64 for kind in kinds)
+    return tuple(dict.fromkeys((*way.differences, *(("int64",) if is_wide else ()))))
 
 
 def _without_way(node: Node, status: Status, failure: Failure) -> NodeJudgement:

@@ -20,7 +20,7 @@ _KEEP_TYPE = (
 _TO_FLOAT = "sigmoid tanh exp log sqrt rsqrt sin cos erf reciprocal expm1 log1p log2 log10 tan atan asin acos"
 _KEEP_UNLESS_DTYPE = "softmax log_softmax cumsum zeros_like ones_like empty_like full_like rand_like randn_like"
 _COMPARISONS = "eq ne lt le gt ge"
-_ARITHMETIC = "add sub mul rsub remainder pow maximum minimum atan2"
+_ARITHMETIC = "add sub mul rsub remainder pow maximum minimum"
 _REDUCTIONS = "mean sum amax amin"
 
 
@@ -221,7 +221,8 @@ def _einsum(arguments: Arguments) -> torch.Tensor | None:
         for letter, size in zip(term, tensor.shape, strict=True):
             if sizes.setdefault(letter, size) != size:
                 return None
-    if not set(result) <= set(sizes):
+    # Whole numbers that are added up become int64, depending on how the formula is carried out.
+    if not set(result) <= set(sizes) or not tensors[0].dtype.is_floating_point:
         return None
     return meta([sizes[letter] for letter in result], tensors[0].dtype)
 
@@ -302,6 +303,7 @@ RULES: dict[str, Rule] = {
     "aten::abs": _magnitude,
     "aten::argmax": _arg_extreme,
     "aten::argmin": _arg_extreme,
+    "aten::atan2": _divide,
     "aten::div": _divide,
     "aten::clamp": _clamp,
     "aten::clamp_min": _clamp,
@@ -328,5 +330,5 @@ RULES: dict[str, Rule] = {
 }
 """Rules by the op's name without overload. A rule answers None where it does not know."""
 
-NUMBER_OPS = frozenset(f"aten::{name}" for name in f"{_ARITHMETIC} {_COMPARISONS} div".split())
+NUMBER_OPS = frozenset(f"aten::{name}" for name in f"{_ARITHMETIC} {_COMPARISONS} atan2 div".split())
 """Ops whose type does not depend on the value of a number among their arguments, only on its kind."""

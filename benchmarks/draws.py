@@ -27,7 +27,8 @@ _DENSE = (math.inf, -math.inf, -math.inf, math.nan, 0.0, -0.0, 1.0, -1.0)
 # The largest have one sign, so that sums of them and of their products do not hang on the order of adding.
 _LARGE = (1e30, 1e30, 90.0, -90.0, 1e5, -1e5, 1e-20, -1e-20, 1e-40, -1e-40, 0.0, 1.0)
 _WHOLE = (0, 1, -1, 2, -2, 3, -3, 5, 7, -8, 100, -100, 127)
-_WIDE = (2**31 - 1, -(2**31), 65536, -65537, 2**24 + 1, 0, 1, -1)
+# PyTorch itself dies of the least number of all, divided by -1.
+_WIDE = (2**31 - 1, -(2**31) + 1, 65536, -65537, 2**24 + 1, 0, 1, -1)
 
 
 def drawn(draw: Draw, tensors: Sequence[torch.Tensor], generator: torch.Generator) -> tuple[torch.Tensor, ...]:

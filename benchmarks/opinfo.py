@@ -5,8 +5,9 @@
 Every OpInfo of the installed PyTorch is traced with its samples of float32, of one type of whole numbers, of bool and
 of complex numbers, once with every tensor as an input, and once with all but the first as constants. Each is captured,
 checked, lowered and run at every level, however small its parts are, on the sample and on draws with zeros of both
-signs, infinities, NaN and large numbers. A share of the calls is converted as well, and the file run on the host runtime. Every op has a
-process of its own, with limits of time and memory. ``--limit 0`` takes all samples.
+signs, infinities, NaN and large numbers. Elements that a named difference concerns are left out. A share of the calls
+is converted as well, and the file run on the host runtime. Every op has a process of its own, with limits of time and
+memory. ``--limit 0`` takes all samples.
 
 It prints what was said and the faults by kind, each with the first call that shows it. Exit code 1 where there is one.
 """

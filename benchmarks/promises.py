@@ -20,6 +20,7 @@ from analyzer.survey import Plan, survey
 from analyzer.tensor_types import element_type
 from benchmarks.agreement import Disagreement, Mismatch, mismatches
 from benchmarks.draws import Draw
+from benchmarks.excuses import excused
 from coverage_db.queries import Registry, open_registry
 from lowering.engine import LoweredPart
 from lowering.interpret import run_part
@@ -166,9 +167,13 @@ def _numbers(
     captured: Captured, plan: Plan, lowered: Sequence[LoweredPart], draws: Mapping[Draw, Tensors]
 ) -> Iterator[Fault]:
     crossing = {item.value for part in lowered for item in (*part.inputs, *part.outputs)}
+    nodes = {node.id: node for node in captured.graph.nodes()}
+    inside = {
+        value for part in lowered for id_ in part.part.nodes for value in (*nodes[id_].inputs(), *nodes[id_].outputs)
+    }
     for draw, tensors in draws.items():
         torch.manual_seed(0)
-        values = graph_values(captured, crossing, tensors)
+        values = graph_values(captured, crossing | inside, tensors)
         for part in lowered:
             ways = _ways(plan, part)
             if not {item.value for item in (*part.inputs, *part.outputs)} <= set(values):
@@ -181,9 +186,16 @@ def _numbers(
                 continue
             bounds = [verdict.way.bound for node in part.part.nodes if (verdict := plan.verdicts[node]).way is not None]
             is_approximate = any(bound is not None for bound in bounds)
+            given = tuple(inputs.values())
+            excuses = excused(part, plan, captured, values)
             for value, tensor in computed.items():
-                given = tuple(inputs.values())
-                for found in mismatches(tensor, values[value], is_approximate=is_approximate, inputs=given):
+                for found in mismatches(
+                    tensor,
+                    values[value],
+                    is_approximate=is_approximate,
+                    inputs=given,
+                    excused=excuses.get(value),
+                ):
                     yield Fault(found.kind, plan.level, draw, ways, f"{found.count} elements: {found.first}")
 
 

@@ -14,6 +14,7 @@ from pathlib import Path
 from coverage_db.bounds import Bound, parse_bound
 from coverage_db.card_text import CardTable, mapping, read_toml
 from coverage_db.checks import CardError, Check, ConstantOrTuple, parse_check
+from coverage_db.input_classes import InputClass, range_words
 from coverage_db.spec import OperandType
 
 HOME = Path(__file__).parent
@@ -138,7 +139,11 @@ class Card:
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """A thing that PyTorch and NNAPI mean differently, and how it is bridged."""
+    """A thing that PyTorch and NNAPI mean differently, and how it is bridged.
+
+    ``inputs`` are the elements for which results may differ all the same; where it ``spreads``, one such element may
+    also change results that are not computed of it.
+    """
 
     id: str
     title: str
@@ -148,6 +153,13 @@ class Difference:
     since: int
     until: int | None
     source: str
+    inputs: tuple[InputClass, ...] = ()
+    spreads: bool = False
+
+    @property
+    def input_range(self) -> str:
+        """The elements for which results may differ, in words; empty for none."""
+        return range_words(self.inputs, spreads=self.spreads)
 
 
 @dataclass(frozen=True, slots=True)
@@ -343,9 +355,19 @@ def load_differences(path: Path = HOME / "differences.toml") -> dict[str, Differ
             since=table.optional_int("since") or 1,
             until=table.optional_int("until"),
             source=table.text("source"),
+            inputs=_input_classes(table.texts("inputs"), table.where),
+            spreads=table.take("spreads", False) is True,
         )
         table.close()
     return found
+
+
+def _input_classes(names: tuple[str, ...], where: str) -> tuple[InputClass, ...]:
+    known = {item.value: item for item in InputClass}
+    unknown = [name for name in names if name not in known]
+    if unknown:
+        raise CardError(f"{where}: `inputs` are of {sorted(known)}, found {unknown}")
+    return tuple(known[name] for name in names)
 
 
 def load_reasons(path: Path = HOME / "reasons.toml") -> dict[str, Reason]:

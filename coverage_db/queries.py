@@ -7,7 +7,7 @@ from contextlib import closing
 from pathlib import Path
 from typing import TypeVar
 
-from coverage_db import bounds, cards, checks, spec
+from coverage_db import bounds, cards, checks, input_classes, spec
 from coverage_db.cache import (
     cache_directory,
     cached_path,
@@ -73,7 +73,7 @@ class Registry:
     def __init__(self, data: bytes, path: Path | None) -> None:
         self._data = data
         self._path = path
-        self._format = DocumentFormat((spec, checks, bounds, cards))
+        self._format = DocumentFormat((spec, checks, bounds, cards, input_classes))
         self._documents: dict[type, dict[str, str]] = {}
         self._found: dict[tuple[type, str], object] = {}
 

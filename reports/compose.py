@@ -10,7 +10,7 @@ from typing import Protocol
 from analyzer.failures import Failure
 from analyzer.graph import Graph, TensorType
 from analyzer.input_spec import format_type
-from analyzer.judge import LEVELS
+from analyzer.judge import LEVELS, met_differences
 from analyzer.partition import DroppedPart
 from analyzer.score import LossKind, counts
 from analyzer.survey import Plan, Readiness, Survey
@@ -147,7 +147,7 @@ def _nodes(
             way=None if way is None else way.name,
             level=verdict.level,
             emits=() if way is None else tuple(emission.operation for emission in way.emits),
-            differences=() if way is None else way.differences,
+            differences=() if way is None else met_differences(way, node, survey.graph),
             bound=None if way is None or way.bound is None else way.bound.words,
             part=part_of.get(id_),
             is_op=counts(verdict),
@@ -235,7 +235,8 @@ def _differences(nodes: Sequence[NodeView], texts: Texts) -> tuple[DifferenceVie
             met[id_] = met.get(id_, 0) + 1
     found = ((texts.difference(id_), count) for id_, count in sorted(met.items()))
     return tuple(
-        DifferenceView(known.id, known.title, known.pytorch, known.nnapi, known.bridge, count) for known, count in found
+        DifferenceView(known.id, known.title, known.pytorch, known.nnapi, known.bridge, count, known.input_range)
+        for known, count in found
     )
 
 

@@ -124,7 +124,10 @@ class PartView:
 
 @dataclass(frozen=True, slots=True)
 class DifferenceView:
-    """A difference between PyTorch and NNAPI that was met, and what is done about it."""
+    """A difference between PyTorch and NNAPI that was met, and what is done about it.
+
+    ``input_range`` tells the elements for which results may differ all the same; it is empty where there are none.
+    """
 
     id: str
     title: str
@@ -132,6 +135,7 @@ class DifferenceView:
     nnapi: str
     bridge: str
     nodes: int
+    input_range: str = ""
 
 
 @dataclass(frozen=True, slots=True)

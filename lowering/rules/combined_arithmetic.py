@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from analyzer.graph import Node
-from lowering.compositions.elementwise import Elementwise, truncated
+from analyzer.graph import ElementType, Node
+from lowering.compositions.elementwise import Elementwise, truncated, truth_spec
 from lowering.draft import OperandId
 from lowering.emitter import Emitter
 from lowering.packaging.recipe_types import broadcast
 from lowering.registry import lowers
+from lowering.weights import full
+
+_HALFWAY = 0.5
+"""From here on, PyTorch interpolates from the far end."""
 
 
 def _joined(emit: Emitter, kind: str, left: OperandId, right: OperandId) -> OperandId:
@@ -38,19 +42,27 @@ def _added(emit: Emitter, kind: str) -> OperandId:
 
 @lowers("aten.lerp.Scalar", way="composed")
 def lerp(node: Node, emit: Emitter) -> OperandId:
-    """Lower to (1 - weight) * self + weight * end."""
-    start, end, weight = emit.input("self"), emit.input("end"), emit.real("weight")
-    first = Elementwise(emit, start, emit.spec(start)).scaled(start, 1.0 - weight)
-    second = Elementwise(emit, end, emit.spec(end)).scaled(end, weight)
-    return emit.operation("ADD", [first, second, emit.fuse()])
+    """Lower to the nearer end plus its share of the way to the other one."""
+    near, far, share = emit.input("self"), emit.input("end"), emit.real("weight")
+    if abs(share) >= _HALFWAY:
+        near, far, share = far, near, 1.0 - share
+    away = Elementwise(emit, near, emit.spec(near)).negated(near)
+    moved = Elementwise(emit, near).scaled(_joined(emit, "ADD", far, away), share)
+    return emit.operation("ADD", [near, moved, emit.fuse()])
 
 
 @lowers("aten.lerp.Tensor", way="composed")
 def lerp_by_tensor(node: Node, emit: Emitter) -> OperandId:
-    """Lower to self + weight * (end - self)."""
-    start = emit.input("self")
-    moved = _joined(emit, "MUL", emit.input("weight"), _joined(emit, "SUB", emit.input("end"), start))
-    return emit.operation("ADD", [start, moved, emit.fuse()])
+    """Lower to self + weight * (end - self), or from the other end where that is nearer, by SELECT."""
+    start, end, weight = emit.input("self"), emit.input("end"), emit.input("weight")
+    write, along = Elementwise(emit, start), Elementwise(emit, start, emit.spec(weight))
+    truths = truth_spec(emit.output_spec())
+    is_near = emit.operation("LESS", [along.of("ABS", weight), along.number(_HALFWAY)], truth_spec(emit.spec(weight)))
+    wide = emit.weight(full(truths.shape, 0.0, ElementType.BOOL))
+    is_near = emit.operation("LOGICAL_OR", [is_near, wide], truths)
+    way = _joined(emit, "SUB", end, start)
+    rest = along.shifted(along.negated(weight), 1.0)
+    return write.of("SELECT", is_near, write.add(start, write.mul(weight, way)), write.sub(end, write.mul(rest, way)))
 
 
 _DIVISIONS = ("aten.div.Tensor_mode", "aten.div.Scalar_mode")

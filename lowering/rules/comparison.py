@@ -108,19 +108,21 @@ def _wide(emit: Emitter, name: str) -> OperandId:
 
 @lowers("aten.threshold.default", way="composed")
 def threshold(node: Node, emit: Emitter) -> OperandId:
-    """Lower to SELECT by GREATER."""
+    """Lower to SELECT by LESS_EQUAL, which NaN is not."""
     x = emit.input("self")
-    is_above = emit.operation("GREATER", [x, emit.number(emit.real("threshold"), x)], truth_spec(emit.output_spec()))
-    return emit.operation("SELECT", [is_above, x, full_like(emit, emit.real("value"))])
+    limit = emit.number(emit.real("threshold"), x)
+    is_below = emit.operation("LESS_EQUAL", [x, limit], truth_spec(emit.output_spec()))
+    return emit.operation("SELECT", [is_below, full_like(emit, emit.real("value")), x])
 
 
 @lowers("aten.hardshrink.default", way="composed")
 def hardshrink(node: Node, emit: Emitter) -> OperandId:
-    """Lower to SELECT by GREATER of the absolute value."""
+    """Lower to SELECT by LESS_EQUAL of the absolute value, which NaN is not."""
     x = emit.input("self")
     size = Elementwise(emit, x).of("ABS", x)
-    is_above = emit.operation("GREATER", [size, emit.number(emit.real("lambd"), x)], truth_spec(emit.output_spec()))
-    return emit.operation("SELECT", [is_above, x, full_like(emit, 0.0)])
+    limit = emit.number(emit.real("lambd"), x)
+    is_small = emit.operation("LESS_EQUAL", [size, limit], truth_spec(emit.output_spec()))
+    return emit.operation("SELECT", [is_small, full_like(emit, 0.0), x])
 
 
 @lowers("aten.where.Scalar", way="operation")

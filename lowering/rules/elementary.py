@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from math import log, pi
+from math import inf, log, pi
 
 from analyzer.graph import Node
 from lowering.compositions.elementwise import Elementwise, full_like, truncated, truth_spec
@@ -22,6 +22,8 @@ _OPERATIONS = {
     "aten.floor.default": "FLOOR",
 }
 _TINY = 1e-20
+_SQUARE_IS_ALL = 1e9
+"""Of numbers above it, the root of the square plus 1 is the number itself."""
 
 
 def _one_operation(kind: str) -> Rule:
@@ -226,28 +228,32 @@ def erfc(node: Node, emit: Emitter) -> OperandId:
 
 def _erf(write: Elementwise, x: OperandId) -> OperandId:
     size = write.of("ABS", x)
-    signs = write.div(x, write.of("MAXIMUM", size, write.number(_TINY)))
+    # The sign of an infinite number is that of a finite one, which can be divided by itself.
+    finite = write.of("MINIMUM", write.of("MAXIMUM", x, write.number(-1.0)), write.number(1.0))
+    signs = write.div(finite, write.of("MAXIMUM", write.of("ABS", finite), write.number(_TINY)))
     return write.mul(signs, write.sub(write.number(1.0), complementary(write, size)))
 
 
 @lowers("aten.asinh.default", way="composed")
 def asinh(node: Node, emit: Emitter) -> OperandId:
-    """Lower to LOG(|x| + SQRT(x^2 + 1)) with the sign of x."""
+    """Lower to LOG(|x| + SQRT(x^2 + 1)), or LOG(|x|) + log(2) where x is large, with the sign of x."""
     x = emit.input("self")
     write = Elementwise(emit, x)
+    truths = Elementwise(emit, x, truth_spec(emit.output_spec()))
     size = write.of("ABS", x)
     root = write.of("SQRT", write.shifted(write.mul(x, x), 1.0))
-    found = write.of("LOG", write.add(size, root))
-    is_above = Elementwise(emit, x, truth_spec(emit.output_spec())).of("GREATER", x, write.number(0.0))
-    return write.of("SELECT", is_above, found, write.negated(found))
+    is_large = truths.of("GREATER", size, write.number(_SQUARE_IS_ALL))
+    near = write.of("LOG", write.of("SELECT", is_large, size, write.add(size, root)))
+    found = write.add(near, emit.operation("SELECT", [is_large, full_like(emit, log(2.0)), full_like(emit, 0.0)]))
+    return write.of("SELECT", truths.of("GREATER", x, write.number(0.0)), found, write.negated(found))
 
 
 @lowers("aten.acosh.default", way="composed")
 def acosh(node: Node, emit: Emitter) -> OperandId:
-    """Lower to LOG(x + SQRT((x - 1) * (x + 1)))."""
+    """Lower to LOG(x + SQRT(x - 1) * SQRT(x + 1)): the first root is undefined below 1, and neither overflows."""
     x = emit.input("self")
     write = Elementwise(emit, x)
-    root = write.of("SQRT", write.mul(write.shifted(x, -1.0), write.shifted(x, 1.0)))
+    root = write.mul(write.of("SQRT", write.shifted(x, -1.0)), write.of("SQRT", write.shifted(x, 1.0)))
     return write.of("LOG", write.add(x, root))
 
 
@@ -274,19 +280,25 @@ lowers("aten.rad2deg.default", way="product")(_scaling(180 / pi))
 
 @lowers("aten.hypot.default", way="composed")
 def hypot(node: Node, emit: Emitter) -> OperandId:
-    """Lower to SQRT(x^2 + y^2)."""
-    x, y = emit.input("self"), emit.input("other")
-    first, second = (Elementwise(emit, side, emit.spec(side)).mul(side, side) for side in (x, y))
-    write = Elementwise(emit, x)
-    return write.of("SQRT", write.add(first, second))
+    """Lower to the longer side times SQRT(1 + r^2), where r is the shorter side over it; an infinite side wins."""
+    x, y = (emit.operation("ABS", [side], emit.spec(side)) for side in (emit.input("self"), emit.input("other")))
+    write, truths = Elementwise(emit, x), Elementwise(emit, x, truth_spec(emit.output_spec()))
+    longer, shorter = write.of("MAXIMUM", x, y), write.of("MINIMUM", x, y)
+    ratio = write.div(shorter, longer)
+    length = write.mul(longer, write.of("SQRT", write.shifted(write.mul(ratio, ratio), 1.0)))
+    length = write.of("SELECT", truths.of("EQUAL", shorter, write.number(0.0)), longer, length)
+    are_infinite = (emit.operation("EQUAL", [side, write.number(inf)], truth_spec(emit.spec(side))) for side in (x, y))
+    return write.of("SELECT", truths.of("LOGICAL_OR", *are_infinite), full_like(emit, inf), length)
 
 
 @lowers("aten.logaddexp.default", way="composed")
 def logaddexp(node: Node, emit: Emitter) -> OperandId:
-    """Lower to MAXIMUM(x, y) - LOG(LOGISTIC(|x - y|))."""
+    """Lower to MAXIMUM(x, y) - LOG(LOGISTIC(|x - y|)), where equal sides, infinite ones too, are 0 apart."""
     x, y = emit.input("self"), emit.input("other")
     write = Elementwise(emit, x)
-    rest = write.of("LOG", write.of("LOGISTIC", write.of("ABS", write.sub(x, y))))
+    are_equal = Elementwise(emit, x, truth_spec(emit.output_spec())).of("EQUAL", x, y)
+    apart = write.of("SELECT", are_equal, full_like(emit, 0.0), write.of("ABS", write.sub(x, y)))
+    rest = write.of("LOG", write.of("LOGISTIC", apart))
     return write.sub(write.of("MAXIMUM", x, y), rest)
 
 

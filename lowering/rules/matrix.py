@@ -17,7 +17,7 @@ from lowering.compositions.matrix_product import (
 from lowering.draft import OperandId
 from lowering.emitter import Emitter
 from lowering.registry import lowers
-from lowering.weights import Recipe
+from lowering.weights import Recipe, full
 
 _FACTORS = {
     "aten.matmul.default": ("self", "other"),
@@ -67,12 +67,19 @@ def addmm_in_steps(node: Node, emit: Emitter) -> OperandId:
     bias = zero_bias(emit, emit.output_type().shape[1], "mat1")
     output = emit.output_spec()
     product = row_product(emit, emit.input("mat1"), transposed_matrix(emit, "mat2"), bias, output)
-    return _weighted_sum(emit, product)
+    return _weighted_sum(emit, product, drops_product=True)
 
 
-def _weighted_sum(emit: Emitter, product: OperandId) -> OperandId:
-    """``beta * self + alpha * product``."""
+def _weighted_sum(emit: Emitter, product: OperandId, *, drops_product: bool = False) -> OperandId:
+    """``beta * self + alpha * product``; a beta of 0 leaves self out, undefined numbers included.
+
+    So does an alpha of 0 with the product where the op ``drops_product``.
+    """
+    if drops_product and emit.real("alpha") == 0.0:
+        product = emit.weight(full(emit.output_spec().shape, 0.0, emit.output_type().dtype))
     weighted = _times(emit, product, emit.real("alpha"))
+    if emit.real("beta") == 0.0:
+        return weighted
     added = _times(emit, emit.input("self"), emit.real("beta"))
     return emit.operation("ADD", [weighted, added, emit.fuse()])
 
@@ -109,7 +116,7 @@ def _product_by_rows(emit: Emitter, left: str, right: str) -> OperandId:
 @lowers("aten.addmv.default", way="vector")
 def addmv(node: Node, emit: Emitter) -> OperandId:
     """Lower to FULLY_CONNECTED with the vector as its weights, MUL and ADD."""
-    return _weighted_sum(emit, _product_by_rows(emit, *_FACTORS[node.op]))
+    return _weighted_sum(emit, _product_by_rows(emit, *_FACTORS[node.op]), drops_product=True)
 
 
 def _shaped_argument(emit: Emitter, name: str, shape: tuple[int, ...]) -> OperandId:

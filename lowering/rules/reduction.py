@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from math import prod
+from math import inf, prod
 
 from analyzer.graph import Node
-from lowering.compositions.elementwise import Elementwise
+from lowering.compositions.elementwise import Elementwise, truth_spec
 from lowering.compositions.statistics import kept, mean_over, reduced_axes
 from lowering.draft import OperandId, TensorSpec
 from lowering.emitter import Emitter
 from lowering.registry import Rule, lowers
+from lowering.weights import full
 
 _REDUCTIONS = {
     "aten.sum.dim_IntList": "REDUCE_SUM",
@@ -138,14 +139,23 @@ for _op, (_value, _place) in _EXTREMES.items():
 
 @lowers("aten.logsumexp.default", way="composed")
 def logsumexp(node: Node, emit: Emitter) -> OperandId:
-    """Lower to LOG(REDUCE_SUM(EXP(x - m))) + m, where m is the largest element."""
+    """Lower to LOG(REDUCE_SUM(EXP(x - m))) + m, where m is the largest element, or 0 where that is infinite."""
     x = emit.input("self")
     spec = emit.spec(x)
     write = Elementwise(emit, x, spec)
-    largest = reduce(emit, "REDUCE_MAX", x, kept(spec, reduced_axes(emit)))
+    largest = _finite_or_zero(emit, reduce(emit, "REDUCE_MAX", x, kept(spec, reduced_axes(emit))))
     powers = write.of("EXP", write.sub(x, largest))
     total = Elementwise(emit, x)
-    return total.add(total.of("LOG", reduce(emit, "REDUCE_SUM", powers)), reduce(emit, "REDUCE_MAX", x))
+    shift = _finite_or_zero(emit, reduce(emit, "REDUCE_MAX", x))
+    return total.add(total.of("LOG", reduce(emit, "REDUCE_SUM", powers)), shift)
+
+
+def _finite_or_zero(emit: Emitter, x: OperandId) -> OperandId:
+    spec = emit.spec(x)
+    write = Elementwise(emit, x, spec)
+    is_infinite = Elementwise(emit, x, truth_spec(spec)).of("EQUAL", write.of("ABS", x), write.number(inf))
+    zeros = emit.weight(full(spec.shape, 0.0, emit.output_type().dtype))
+    return write.of("SELECT", is_infinite, zeros, x)
 
 
 @lowers("aten.linalg_vector_norm.default", "aten.norm.ScalarOpt_dim", way="euclidean")
@@ -172,17 +182,17 @@ def largest_norm(node: Node, emit: Emitter) -> OperandId:
 
 @lowers("aten.cosine_similarity.default", way="composed")
 def cosine_similarity(node: Node, emit: Emitter) -> OperandId:
-    """Lower to the sum of products over the product of both norms, each at least eps."""
+    """Lower to the sum of products of both sides, each over its norm, which is at least eps."""
     left, right = emit.input("x1"), emit.input("x2")
-    rank = emit.type_of("x1").rank
-    axis = emit.axis(emit.integer("dim"), rank)
-    write = Elementwise(emit, left)
-    epsilon = write.number(emit.real("eps"))
-    norms = [
-        write.of("MAXIMUM", write.of("SQRT", _sum_of_products(emit, side, side, axis)), epsilon)
-        for side in (left, right)
-    ]
-    return write.div(_sum_of_products(emit, left, right, axis), write.mul(*norms))
+    axis = emit.axis(emit.integer("dim"), emit.type_of("x1").rank)
+    spec = emit.spec(left)
+    write, norm = Elementwise(emit, left, spec), Elementwise(emit, left, kept(spec, (axis,)))
+    units = []
+    for side in (left, right):
+        squares = [write.mul(side, side), emit.int32_tensor((axis,)), emit.boolean(True)]
+        length = norm.of("SQRT", emit.operation("REDUCE_SUM", squares, kept(spec, (axis,))))
+        units.append(write.div(side, norm.of("MAXIMUM", length, norm.number(emit.real("eps")))))
+    return _sum_of_products(emit, units[0], units[1], axis)
 
 
 @lowers("aten.pairwise_distance.default", way="euclidean")

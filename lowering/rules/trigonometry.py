@@ -74,6 +74,11 @@ def atan2(node: Node, emit: Emitter) -> OperandId:
     truths = Elementwise(emit, x, truth_spec(emit.output_spec()))
     width, height = write.of("ABS", x), write.of("ABS", y)
     is_steep = truths.of("GREATER", height, width)
+    # The inverse of a zero is infinite, and has its sign.
+    is_left, is_below = (
+        truths.of("LESS", write.of("MINIMUM", side, write.div(write.number(1.0), side)), write.number(0.0))
+        for side in (x, y)
+    )
     # nan is in the first input of MAXIMUM and MINIMUM, where Android's reference CPU keeps it.
     smaller, larger = (
         write.of("MINIMUM", write.of("SELECT", is_steep, *sides), write.number(_GREATEST))
@@ -81,9 +86,8 @@ def atan2(node: Node, emit: Emitter) -> OperandId:
     )
     angle = small_angle(write, write.div(smaller, write.of("MAXIMUM", larger, write.number(_LEAST))))
     angle = write.of("SELECT", is_steep, write.shifted(write.negated(angle), HALF_PI), angle)
-    is_left = truths.of("LESS", x, write.number(0.0))
     angle = write.of("SELECT", is_left, write.shifted(write.negated(angle), pi), angle)
-    return write.of("SELECT", truths.of("LESS", y, write.number(0.0)), write.negated(angle), angle)
+    return write.of("SELECT", is_below, write.negated(angle), angle)
 
 
 @lowers("aten.tan.default", way="composed")

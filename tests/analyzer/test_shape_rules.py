@@ -175,7 +175,7 @@ def test_what_comes_of_complex_numbers_has_the_type_that_the_op_returns(op: str)
 
 
 BINARY = ["add.Tensor", "sub.Tensor", "mul.Tensor", "div.Tensor", "pow.Tensor_Tensor", "maximum", "minimum"]
-BINARY += ["eq.Tensor", "ne.Tensor", "lt.Tensor", "le.Tensor", "gt.Tensor", "ge.Tensor", "remainder.Tensor"]
+BINARY += ["atan2", "eq.Tensor", "ne.Tensor", "lt.Tensor", "le.Tensor", "gt.Tensor", "ge.Tensor", "remainder.Tensor"]
 sizes = st.sampled_from([1, 2, 3])
 operands = st.tuples(
     st.lists(sizes, max_size=3), st.sampled_from([F32, torch.float64, torch.float16, I64, torch.int32])

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from coverage_db import bounds, cards, checks, spec
+from coverage_db import bounds, cards, checks, input_classes, spec
 from coverage_db.documents import DocumentError, DocumentFormat
 from coverage_db.spec import (
     OperandFacts,
@@ -22,7 +22,7 @@ from coverage_db.spec import (
     Trim,
 )
 
-FORMAT = DocumentFormat((spec, checks, bounds, cards))
+FORMAT = DocumentFormat((spec, checks, bounds, cards, input_classes))
 
 levels = st.integers(1, 8)
 types = st.sampled_from(OperandType)
