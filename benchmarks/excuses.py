@@ -103,7 +103,7 @@ def _of_class(kind: InputClass, tensor: torch.Tensor, output: torch.Tensor) -> t
         case InputClass.WIDE:
             # A float that is no number of 32 bits either becomes one that PyTorch does not define.
             if tensor.dtype is torch.int64 or (tensor.is_floating_point() and not output.is_floating_point()):
-                return ~((tensor >= -WIDEST - 1) & (tensor <= WIDEST))
+                return ~(tensor.double().abs() <= WIDEST)
             return nothing
         case InputClass.TIES:
             has_ties = not output.is_floating_point() and len(set(tensor.flatten().tolist())) < tensor.numel()
