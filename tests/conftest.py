@@ -1,14 +1,23 @@
-"""Goldens: texts that are read in review like code, and rewritten by ``pytest --update-golden``."""
+"""What holds for all tests: random seeds, a short output, and goldens.
+
+Goldens are texts that are read in review like code, and rewritten by ``pytest --update-golden``.
+"""
 
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 
-# A busy machine is no fault of the code under test.
-settings.register_profile("project", deadline=None)
+# A busy machine is no fault of the code under test. Seeds are random everywhere, where Hypothesis would choose them by
+# itself in CI, and an example that fails is printed as a decorator that draws it again.
+settings.register_profile(
+    "project", deadline=None, derandomize=False, print_blob=True, suppress_health_check=[HealthCheck.too_slow]
+)
 settings.load_profile("project")
+
+TESTS_PER_DOT = 100
+_passed = 0
 
 GOLDEN = Path(__file__).parent / "golden"
 
@@ -17,6 +26,16 @@ Golden = Callable[[str, str], None]
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--update-golden", action="store_true", help="rewrite the texts in tests/golden")
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_report_teststatus(report: pytest.TestReport, config: pytest.Config) -> tuple[str, str, str] | None:
+    """Print one dot for many tests where all of them run: those that pass are not worth a line."""
+    global _passed
+    if not config.getoption("numprocesses", None) or not (report.when == "call" and report.passed):
+        return None
+    _passed += 1
+    return "passed", "" if _passed % TESTS_PER_DOT else ".", "PASSED"
 
 
 @pytest.fixture

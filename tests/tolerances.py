@@ -16,6 +16,7 @@ def difference(found: torch.Tensor, wanted: torch.Tensor, allowed: torch.Tensor 
 
     ``allowed`` is what each element may be off besides rounding, where the way is approximate.
     """
+    found, wanted = found.detach(), wanted.detach()
     if found.shape != wanted.shape or found.dtype != wanted.dtype:
         return f"{found.dtype} {tuple(found.shape)}, wanted {wanted.dtype} {tuple(wanted.shape)}"
     if wanted.is_quantized:
