@@ -11,6 +11,7 @@ from coverage_db.levels import level_spans
 from nnapi_check.errors import FrontDoor, with_debug
 from nnapi_check.registry_commands import db, explain, ops
 from nnapi_check.site_command import site
+from nnapi_check.supervision import supervised
 
 
 @click.group(cls=FrontDoor, default="check", default_if_no_args=False)
@@ -137,9 +138,12 @@ def check(model: Path, html: Path | None, form: str, **options: object) -> None:
       2  the file or the call is wrong
     """
 
-    from nnapi_check import model_commands
+    def run() -> int:
+        from nnapi_check import model_commands
 
-    sys.exit(model_commands.check(model, html, form, options))
+        return model_commands.check(model, html, form, options)
+
+    sys.exit(supervised(run, model))
 
 
 @main.command()
@@ -167,9 +171,12 @@ def convert(model: Path, html: Path | None, form: str, **options: object) -> Non
       2  the file or the call is wrong, or OUT cannot be written
     """
 
-    from nnapi_check import model_commands
+    def run() -> int:
+        from nnapi_check import model_commands
 
-    sys.exit(model_commands.convert(model, html, form, options))
+        return model_commands.convert(model, html, form, options)
+
+    sys.exit(supervised(run, model))
 
 
 @main.command()
@@ -195,9 +202,12 @@ def verify(output: Path, against: Path, form: str, **options: object) -> None:
       2  a file or the call is wrong, or OUT does not run
     """
 
-    from nnapi_check import model_commands
+    def run() -> int:
+        from nnapi_check import model_commands
 
-    sys.exit(model_commands.verify(output, against, form, options))
+        return model_commands.verify(output, against, form, options)
+
+    sys.exit(supervised(run, against))
 
 
 @main.command()
@@ -219,9 +229,12 @@ def inspect(file: Path, part: int | None, form: str, *, trust: bool) -> None:
       2  the file holds no NNAPI model, or the call is wrong
     """
 
-    from nnapi_check import inspect_command
+    def run() -> int:
+        from nnapi_check import inspect_command
 
-    sys.exit(inspect_command.inspect(file, part, form, trust=trust))
+        return inspect_command.inspect(file, part, form, trust=trust)
+
+    sys.exit(supervised(run, file))
 
 
 main.add_command(ops)

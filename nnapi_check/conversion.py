@@ -20,6 +20,7 @@ from lowering.plan import FactsByName
 from lowering.verify import Verification, VerifyError, verify_artifact
 from nnapi_check.pipeline import TARGET, Inputs, Model, Request, check_model, rewritten, unpickled_once
 from nnapi_check.progress import Progress
+from nnapi_check.supervision import reading
 from reports.numbers import verification_view
 from reports.views import ModelReport, VerificationView
 
@@ -98,8 +99,10 @@ def verify_file(
     """Compare a converted file with the model that it was made from, at the level it was converted for."""
     progress.stage("capturing")
     against = unpickled_once(against, trust=trust)
-    manifest = open_artifact(output, trust=trust).manifest
-    captured = capture(against, inputs, weights=True, trust=trust)
+    with reading(None if trust else output):
+        manifest = open_artifact(output, trust=trust).manifest
+    with reading(against if isinstance(against, Path) and not trust else None):
+        captured = capture(against, inputs, weights=True, trust=trust)
     registry = open_registry()
     found = survey(rewritten(captured), registry, registry.target(TARGET))
     level = manifest.extra.get("feature_level") if manifest is not None else None

@@ -20,6 +20,7 @@ from lowering.nnapi.serialize import Malformed, deserialize
 from lowering.packaging.artifact import Artifact, ArtifactPart, open_artifact
 from lowering.packaging.border import Border
 from lowering.packaging.manifest import PartRecord
+from nnapi_check.supervision import reading
 from reports.paint import printable
 
 SCHEMA_VERSION = 1
@@ -57,7 +58,8 @@ class PartView:
 
 def inspect(file: Path, part: int | None, form: str, *, trust: bool) -> int:
     """Print the NNAPI models of a file, or one of them. The exit code is 1 where NNAPI would refuse one."""
-    artifact = open_artifact(file, trust=trust, is_run=False)
+    with reading(None if trust else file):
+        artifact = open_artifact(file, trust=trust, is_run=False)
     facts = {operation.name: operation for operation in open_registry().operations()}
     wanted = _wanted(file, artifact, part)
     parts = [take_apart(file, index, artifact.parts[index], facts) for index in wanted]

@@ -29,6 +29,7 @@ from lowering.device_check import refused_nodes
 from lowering.engine import LoweredPart
 from lowering.plan import FactsByName, lower_plan
 from nnapi_check.progress import Progress
+from nnapi_check.supervision import reading
 from reports.compose import Circumstances, compose
 from reports.views import ModelReport
 
@@ -98,10 +99,13 @@ def check_model(
     """Check a model: every stage up to a validated NNAPI model for each part. Weights are read only when asked for."""
     level = request.level()
     progress.stage("capturing")
-    captured = capture(model, inputs, weights=weights, trust=request.trust)
+    file = _suspect(model, trust=request.trust)
+    with reading(file):
+        captured = capture(model, inputs, weights=weights, trust=request.trust)
     progress.stage("judging")
     registry = open_registry() if request.overlay is None else with_overlay(open_registry(), request.overlay)
-    found, plan, lowered, notes = _planned(rewritten(captured), registry, level, request, progress)
+    with reading(file):
+        found, plan, lowered, notes = _planned(rewritten(captured), registry, level, request, progress)
     circumstances = Circumstances(
         tool_version=tool_version(),
         torch_version=str(torch.__version__),
@@ -140,6 +144,11 @@ def _planned(
         if not more:
             return found, plan, lowered, notes
         refused |= more
+
+
+def _suspect(model: Model, *, trust: bool) -> Path | None:
+    """The file that is read within limits: none for a module in memory, or one whose maker is trusted."""
+    return model if isinstance(model, Path) and not trust else None
 
 
 def unpickled_once(model: Model, *, trust: bool) -> Model:
