@@ -2,30 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import torch
 
+from analyzer.arguments import Call, as_call
 from analyzer.collection import collection_paused
 from analyzer.constant_values import ConstantValues
 from analyzer.control_flow import DecidedBranch
 from analyzer.drafts import Draft, drafts_in
 from analyzer.graph import Graph, TensorType
-from analyzer.input_binding import InputLayout, choose_types, input_items, layout_of
+from analyzer.input_binding import BoundInputs, InputLayout, bind_inputs
 from analyzer.input_spec import InputSpec
-from analyzer.model_file import Example, OpenedModel, open_model
+from analyzer.input_values import InputValues, open_inputs
+from analyzer.model_file import open_model
 from analyzer.normal_form import normalize, refuse_file_ops
-from analyzer.numbering import Numbered, number_graph
+from analyzer.numbering import number_graph
 from analyzer.source_position import SourceFinder
-from analyzer.tensor_types import random_tensor, tensor_type
+from analyzer.tensor_types import random_tensor
 from analyzer.torchscript import in_evaluation_mode, quiet
 from analyzer.typing_walk import TypingWalk
 
 Model = Path | torch.nn.Module
-Inputs = Sequence[torch.Tensor] | Sequence[InputSpec]
-Given = tuple[torch.Tensor | InputSpec, ...] | None
+Inputs = Sequence[object] | Mapping[str, object] | Call
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,17 +48,33 @@ class Captured:
     decided: tuple[DecidedBranch, ...]
     _drafts: tuple[Draft, ...]
     _constants: ConstantValues
-    _stored_inputs: tuple[torch.Tensor, ...]
+    _inputs: BoundInputs
+    _values: InputValues
+    _reference: Call | None
     _example: list[torch.Tensor] = field(default_factory=list)
 
     @property
     def example_inputs(self) -> tuple[torch.Tensor, ...]:
-        """Inputs to run the model on: those given or stored with it, else random ones of its types."""
+        """Tensors to run the model on: those given or stored with it, else random ones of its types."""
         if not self._example:
             generator = torch.Generator().manual_seed(0)
-            made = self._stored_inputs or tuple(random_tensor(kind, generator) for kind in self.input_types)
-            self._example.extend(made)
+            given = zip(self._inputs.examples, self.input_types, strict=True)
+            self._example.extend(random_tensor(kind, generator) if x is None else x for x, kind in given)
         return tuple(self._example)
+
+    @property
+    def example_arguments(self) -> tuple[object, ...]:
+        """The arguments of ``module`` that hold the example inputs."""
+        return self.input_layout.arguments(self.example_inputs)
+
+    @property
+    def reference_call(self) -> Call:
+        """The same arguments, as the model takes them that was captured."""
+        return Call(self.example_arguments) if self._reference is None else self._reference
+
+    def give_inputs_back(self) -> None:
+        """Let ``forward`` of the module take any inputs again, not only lists and tables of the size captured with."""
+        self._values.give_back()
 
     @property
     def torch_graph(self) -> torch._C.Graph:
@@ -78,75 +95,44 @@ class Captured:
 def capture(model: Model, inputs: Inputs | None = None, *, weights: bool, trust: bool = False) -> Captured:
     """Capture a model file or a live module.
 
-    ``inputs`` are example tensors or specifications; None takes those stored with the model. With ``weights``
-    the elements of parameters are read; without, only their types, and the graph is the same. ``trust``
-    permits files that can run code of their maker when they are opened.
+    ``inputs`` are the arguments of ``forward``, or a mapping of names to them: example tensors or specifications, plain
+    values, and lists, tuples and tables of them; None takes those stored with the model. With ``weights`` the elements
+    of parameters are read; without, only their types, and the graph is the same. ``trust`` permits files that can
+    run code of their maker when they are opened.
     """
-    given: Given = tuple(inputs) if inputs is not None else None
-    specs = [_spec(item) for item in given] if given is not None else None
+    call = as_call(inputs)
     with quiet(), torch.no_grad(), collection_paused():
-        opened = open_model(model, _examples(given), weights=weights, trust=trust)
+        opened = open_model(model, call, weights=weights, trust=trust)
         if isinstance(model, Path) and not trust:
             refuse_file_ops(opened.module._c, model)
         with in_evaluation_mode(opened.module):
             module = normalize(opened.module._c)
         graph = module._get_method("forward").graph
-        count = len(given) if given is not None else opened.stored_count
-        layout = layout_of(module, graph, count)
-        types = choose_types(layout, specs, opened.stored_types, opened.name)
+        bound = bind_inputs(module, None if opened.is_traced else call, opened.stored, opened.name)
+        values = open_inputs(graph, bound.layout, bound.types)
         finder = SourceFinder(opened.module._c)
-        walk = TypingWalk(module, graph, finder.locate, _text_of(layout, types))
-        drafts = walk.bind(graph, *input_items(layout, graph, types))
+        walk = TypingWalk(module, graph, finder.locate, _text_of(bound.layout, bound.types))
+        drafts = walk.bind(graph, values.drafts, values.items)
         nodes = walk.walk_block(graph)
         outputs = [draft for value in graph.outputs() for draft in drafts_in(walk.item(value))]
         numbered = number_graph(opened.name, drafts, nodes, outputs)
-    return _captured(numbered, walk, layout, types, opened, given, weights=weights)
-
-
-def _captured(
-    numbered: Numbered,
-    walk: TypingWalk,
-    layout: InputLayout,
-    types: tuple[TensorType, ...],
-    opened: OpenedModel,
-    given: Given,
-    *,
-    weights: bool,
-) -> Captured:
     return Captured(
         numbered.graph,
         walk.root,
         tuple(node.torch_node for node in numbered.nodes),
         tuple(draft.torch_value for draft in numbered.values),
-        types,
-        layout,
+        bound.types,
+        bound.layout,
         weights,
         tuple(walk.decided),
         numbered.values,
         ConstantValues(walk.root, numbered.nodes, walk.known),
-        _tensors(given) or opened.stored_inputs,
+        bound,
+        values,
+        opened.reference,
     )
 
 
 def _text_of(layout: InputLayout, types: Sequence[TensorType]) -> str:
     specs = (InputSpec(kind, name) for kind, name in zip(types, layout.names, strict=True))
     return f"input {', '.join(map(str, specs))}" if types else "no inputs"
-
-
-def _tensors(given: Given) -> tuple[torch.Tensor, ...]:
-    return tuple(item for item in given or () if isinstance(item, torch.Tensor))
-
-
-def _spec(item: torch.Tensor | InputSpec) -> InputSpec:
-    return InputSpec(tensor_type(item)) if isinstance(item, torch.Tensor) else item
-
-
-def _examples(given: Given) -> tuple[Example, ...]:
-    """Tensors to trace with: those given, and random ones of the types given."""
-    generator = torch.Generator().manual_seed(0)
-    return tuple(
-        Example(None, item)
-        if isinstance(item, torch.Tensor)
-        else Example(item.name, random_tensor(item.type, generator))
-        for item in given or ()
-    )

@@ -10,8 +10,8 @@ from pathlib import Path
 import torch
 
 from analyzer.archive import Archive, Lightened, lighten, mentions_quantization
+from analyzer.arguments import Call
 from analyzer.errors import InputError
-from analyzer.graph import TensorType
 from analyzer.screening.script_screen import screen_bytecode, screen_script
 from analyzer.screening.suspect import SuspectError
 from analyzer.screening.zip_directory import check_members
@@ -23,10 +23,10 @@ LOAD_FAILURES = (RuntimeError, ValueError, TypeError, KeyError, AttributeError, 
 
 @dataclass(frozen=True, slots=True)
 class ScriptFile:
-    """A loaded file, and the types of the inputs it was traced with."""
+    """A loaded file, and the types of the arguments it was traced with."""
 
     module: torch.jit.ScriptModule
-    traced_types: tuple[TensorType, ...] | None
+    traced: Call | None
 
 
 def read_script(path: Path, *, weights: bool, trust: bool) -> ScriptFile:

@@ -266,6 +266,7 @@ STRUCTURE_OPS: dict[str, StructureOp] = {
     "prim::TupleUnpack": _unpack,
     "prim::TupleIndex": _tuple_index,
     "prim::unchecked_cast": _same,
+    "prim::unchecked_unwrap_optional": _same,
     "prim::Uninitialized": _uninitialized,
     "aten::__getitem__": _get_item,
     "aten::len": _length,

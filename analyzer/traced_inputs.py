@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import zipfile
-from collections.abc import Iterator
 
 import torch
 
 from analyzer.archive import Archive
+from analyzer.arguments import Call
 from analyzer.graph import TensorType
 from analyzer.screening.pickle_reading import (
     DamagedPickleError,
@@ -35,8 +35,8 @@ _STORAGES: dict[str, torch.dtype] = {
 }
 
 
-def read_traced_inputs(archive: Archive) -> tuple[TensorType, ...] | None:
-    """The types of the inputs that ``forward`` was traced with, or None where the archive keeps none.
+def read_traced_inputs(archive: Archive) -> Call | None:
+    """The types of the arguments that ``forward`` was traced with, or None where the archive keeps none.
 
     Raises `zipfile.BadZipFile` where they are damaged.
     """
@@ -54,9 +54,12 @@ def read_traced_inputs(archive: Archive) -> tuple[TensorType, ...] | None:
         if not isinstance(root, Sequence) or not root.is_mapping:
             return None
         inputs = [value for key, value in root.pairs() if key == "forward"]
-        return tuple(_types(inputs[0])) if inputs else None
+        found = _types(inputs[0]) if inputs else None
     except (PickleError, ValueError):
         return None
+    if isinstance(found, dict):
+        return Call((), found)
+    return Call(tuple(found)) if isinstance(found, (list, tuple)) else None
 
 
 def _untagged(value: Value) -> Value:
@@ -67,18 +70,28 @@ def _untagged(value: Value) -> Value:
     return value
 
 
-def _types(value: Value) -> Iterator[TensorType]:
+def _types(value: Value) -> object:
+    """The types of tensors, in the lists, tuples and dictionaries that they are in."""
     match _untagged(value):
+        case Sequence() as found if found.is_mapping:
+            return {_key(key): _types(part) for key, part in found.pairs()}
         case Sequence() as found:
-            parts = [part for _, part in found.pairs()] if found.is_mapping else found.items
-            for part in parts:
-                yield from _types(part)
+            parts = [_types(part) for part in found.items]
+            return tuple(parts) if found.is_tuple else parts
         case Made(name=Name(module="torch._utils", name="_rebuild_tensor_v2"), given=Sequence() as given):
-            yield _tensor(given.items)
-        case Made() | Storage() as other:
+            return _tensor(given.items)
+        case Made(name=Name(module="torch.jit._pickle", name="build_tensorlist"), given=Sequence(items=[parts])):
+            return _types(parts)
+        case str() | int() | float() | bool() | None as plain:
+            return plain
+        case other:
             raise PickleError(f"an example input holds {other}")
-        case _:
-            pass
+
+
+def _key(value: Value) -> str | int:
+    if isinstance(value, (str, int)):
+        return value
+    raise PickleError(f"an example input has the key {value}")
 
 
 def _tensor(given: list[Value]) -> TensorType:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import torch
 
+from analyzer.arguments import Call, cloned
 from analyzer.capture import Captured
 from analyzer.errors import InputError
 from analyzer.file_kind import FileKind, kind_of
@@ -16,9 +17,10 @@ from analyzer.torchscript import quiet
 
 
 def reference_outputs(
-    model: Path | torch.nn.Module, inputs: Sequence[torch.Tensor], *, trust: bool = False
+    model: Path | torch.nn.Module, inputs: Sequence[object] | Call, *, trust: bool = False
 ) -> tuple[torch.Tensor, ...]:
-    """Every tensor that the model gives for these inputs, in order. A file is loaded anew, by PyTorch alone."""
+    """Every tensor that the model gives for these arguments, in order. A file is loaded anew, by PyTorch alone."""
+    call = cloned(inputs if isinstance(inputs, Call) else Call(tuple(inputs)))
     module = _loaded(model, trust=trust) if isinstance(model, Path) else model
     # An exported module refuses eval(), so the modes are set one by one; a frozen module has none any more.
     modes = {part: part.training for part in module.modules() if hasattr(part, "training")}
@@ -26,7 +28,7 @@ def reference_outputs(
         for part in modes:
             part.training = False
         with quiet(), torch.no_grad():
-            return flat_tensors(module(*(tensor.clone() for tensor in inputs)))
+            return flat_tensors(module(*call.positional, **call.named))
     except RuntimeError as error:
         last = next((line for line in reversed(str(error).splitlines()) if line.strip()), type(error).__name__)
         raise InputError(f"The model itself fails on its inputs in PyTorch: {last.strip()}") from error
@@ -72,7 +74,8 @@ def graph_values(
     torch._C._jit_pass_dce(graph)
     function = torch._C._create_function_from_graph("forward", graph)
     with quiet(), torch.no_grad():
-        found = function(captured.module, *(tensor.clone() for tensor in inputs))
+        arguments = captured.input_layout.arguments([tensor.clone() for tensor in inputs])
+        found = function(captured.module, *arguments)
     return dict(zip(wanted, found, strict=True))
 
 

@@ -75,7 +75,7 @@ def movement(
     function = torch._C._create_function_from_graph("forward", graph)
 
     def run() -> _Tensors:
-        given = (tensor.clone() for tensor in inputs)
+        given = captured.input_layout.arguments([tensor.clone() for tensor in inputs])
         with quiet(), torch.no_grad():
             *outputs, inside = function(captured.module, *given, *(mover._c for mover in movers))
         return flat_tensors(outputs), flat_tensors(inside)

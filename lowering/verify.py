@@ -8,6 +8,7 @@ from pathlib import Path
 
 import torch
 
+from analyzer.arguments import Call, cloned
 from analyzer.capture import capture
 from analyzer.errors import InputError
 from analyzer.tensor_types import tensor_type
@@ -62,34 +63,38 @@ class Verification:
 def verify_artifact(
     path: Path,
     model: Path | torch.nn.Module,
-    inputs: Sequence[torch.Tensor],
+    inputs: Sequence[object],
     *,
     level: int,
     facts: Mapping[str, OperationFacts],
     with_layers: bool = False,
     trust: bool = False,
+    reference: Call | None = None,
 ) -> Verification:
-    """Run a package and the model that it was made from on the same inputs, and compare every output.
+    """Run a package and the model that it was made from on the same arguments, and compare every output.
+
+    ``reference`` is how the model is called, where that is otherwise than the package.
 
     ``facts`` are those of NNAPI's operations, by name. The package runs in PyTorch's own NNAPI binding, on the host
     runtime that plays an Android of feature level ``level``. Without a C compiler each part runs alone in the
     interpreter, on what PyTorch computes for its inputs.
     """
     artifact = open_artifact(path, trust=trust)
+    call = Call(tuple(inputs)) if reference is None else reference
     names = {operation.code: operation.name for operation in facts.values()}
     approximate = _approximations(artifact)
-    moved = _moved(artifact, model, inputs, approximate)
-    layers = tuple(_layers(artifact, model, inputs, names, moved)) if with_layers else ()
+    moved = _moved(artifact, model, call, approximate, trust=trust)
+    layers = tuple(_layers(artifact, model, call, names, moved, trust=trust)) if with_layers else ()
     layers = tuple(sorted(layers, key=lambda layer: -layer.numbers.max_relative))
     try:
         runtime = load_host_runtime(level, facts)
     except HostRuntimeError as error:
-        alone = _layers(artifact, model, inputs, names, moved, only_outputs=True)
+        alone = _layers(artifact, model, call, names, moved, trust=trust, only_outputs=True)
         outputs = tuple(layer.numbers for layer in alone)
         ran_in = f"the interpreter, part by part ({error})"
         return Verification(ran_in, level, len(artifact.parts), outputs, layers, approximate)
     found, executions = _run_on_host(artifact, inputs, runtime)
-    ours, theirs = flat_tensors(found), reference_outputs(model, inputs, trust=trust)
+    ours, theirs = flat_tensors(found), reference_outputs(model, call, trust=trust)
     if len(ours) != len(theirs):
         raise InputError(
             f"The package gives {len(ours)} outputs, the model gives {len(theirs)}: it was made from another."
@@ -114,8 +119,10 @@ def _approximations(artifact: Artifact) -> tuple[Approximation, ...]:
 def _moved(
     artifact: Artifact,
     model: Path | torch.nn.Module,
-    inputs: Sequence[torch.Tensor],
+    call: Call,
     approximate: Sequence[Approximation],
+    *,
+    trust: bool,
 ) -> Movement:
     """How far PyTorch's outputs, and the values that parts hold, move by the bounds of approximate ops."""
     if not approximate:
@@ -123,7 +130,8 @@ def _moved(
     records = [part.record for part in artifact.parts if part.record is not None]
     values = [border.value for record in records for border in record.outputs]
     values += [held.value for record in records for held in record.held]
-    return movement(capture(model, inputs, weights=True), approximate, inputs, values)
+    captured = capture(model, call, weights=True, trust=trust)
+    return movement(captured, approximate, captured.example_inputs, values)
 
 
 def _output_steps(artifact: Artifact, count: int) -> list[float | None]:
@@ -133,13 +141,13 @@ def _output_steps(artifact: Artifact, count: int) -> list[float | None]:
     return steps if len(steps) == count else [None] * count
 
 
-def _run_on_host(artifact: Artifact, inputs: Sequence[torch.Tensor], runtime: HostRuntime) -> tuple[object, int]:
+def _run_on_host(artifact: Artifact, inputs: Sequence[object], runtime: HostRuntime) -> tuple[object, int]:
     runtime.forget_faults()
     before = runtime.executions
     artifact.use_nnapi()
     try:
         with torch.no_grad():
-            found = artifact.run(*(tensor.clone() for tensor in inputs))
+            found = artifact.run(*cloned(Call(tuple(inputs))).positional)
     except RuntimeError as error:
         faults = "; ".join(fault.words for fault in runtime.recent_faults[:3])
         raise VerifyError(f"The package does not run in PyTorch's NNAPI binding: {faults or error}") from error
@@ -149,18 +157,19 @@ def _run_on_host(artifact: Artifact, inputs: Sequence[torch.Tensor], runtime: Ho
 def _layers(
     artifact: Artifact,
     model: Path | torch.nn.Module,
-    inputs: Sequence[torch.Tensor],
+    call: Call,
     names: Mapping[int, str],
     moved: Movement,
     *,
+    trust: bool,
     only_outputs: bool = False,
 ) -> Iterator[LayerNumbers]:
     """Each part alone in the interpreter, on PyTorch's own values, so that errors do not add up."""
     records = [part.record for part in artifact.parts if part.record is not None]
-    captured = capture(model, inputs, weights=True)
+    captured = capture(model, call, weights=True, trust=trust)
     wanted = {border.value for record in records for border in (*record.inputs, *record.outputs)}
     wanted |= {held.value for record in records for held in record.held}
-    values = graph_values(captured, wanted, inputs)
+    values = graph_values(captured, wanted, captured.example_inputs)
     for index, part in enumerate(artifact.parts):
         if part.record is not None and all(border.value in values for border in part.record.inputs):
             for found in _part_layers(index, part, part.record, values, names, only_outputs=only_outputs):

@@ -14,7 +14,7 @@ PyTorch is imported by the first call that needs it, not by this module.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -26,12 +26,11 @@ from nnapi_check.faults import InternalError, faults_told
 if TYPE_CHECKING:
     import torch
 
-    from analyzer.input_spec import InputSpec
     from coverage_db.queries import Registry
     from reports.views import ModelReport, VerificationView
 
     Model = str | Path | torch.nn.Module
-    Inputs = Sequence[torch.Tensor] | Sequence[InputSpec] | Sequence[str]
+    Inputs = Sequence[object] | Mapping[str, object]
 
 __all__ = ["InputError", "InternalError", "LevelError", "UserError", "check", "convert", "registry", "verify"]
 
@@ -52,7 +51,9 @@ def check(
     """Say whether a model runs on NNAPI at one level, what is in the way and how to fix it.
 
     ``model`` is a file, or a module in memory, which is traced unless it is TorchScript already. ``inputs`` are
-    tensors, or specifications such as ``"f32[1,3,224,224]"``; None takes those stored with the model. Exactly one of
+    the arguments of ``forward``, or a mapping of names to them: tensors or specifications such as
+    ``"f32[1,3,224,224]"``, numbers, texts, and lists, tuples and dictionaries of those; None takes those stored with
+    the model. Exactly one of
     ``api_level`` (Android's) and ``feature_level`` (NNAPI's own) is given. The gate asks for a part that is worth
     running on NNAPI; with ``strict`` it also refuses ops of which nothing is known. ``overlay`` is a file of cards to
     lay over the registry, ``device`` the profile of a device, as ``--registry`` and ``--device`` of the command line
@@ -65,7 +66,7 @@ def check(
 
     request = Request(api_level, feature_level, min_score, requires_ready, strict, trust, _path(overlay), _path(device))
     with faults_told():
-        return check_model(_model(model), _inputs(inputs), request, Progress(is_quiet=True)).report
+        return check_model(_model(model), inputs, request, Progress(is_quiet=True)).report
 
 
 def convert(
@@ -100,7 +101,7 @@ def convert(
     with faults_told():
         return convert_model(
             _model(model),
-            _inputs(inputs),
+            inputs,
             Path(output),
             Request(api_level, feature_level, min_score, requires_ready, strict, trust, _path(overlay), _path(device)),
             Progress(is_quiet=True),
@@ -127,7 +128,7 @@ def verify(
         return verify_file(
             Path(output),
             _model(against),
-            _inputs(inputs),
+            inputs,
             Progress(is_quiet=True),
             with_layers=layers,
             trust=trust,
@@ -155,25 +156,3 @@ def _model(model: Model) -> Path | torch.nn.Module:
             return model
         case _:
             raise InputError(f"A model is a file or a module, not {type(model).__name__}.")
-
-
-def _inputs(inputs: Inputs | None) -> Sequence[torch.Tensor] | Sequence[InputSpec] | None:
-    import torch
-
-    from analyzer.input_spec import InputSpec, parse_input_spec
-
-    if inputs is None:
-        return None
-    tensors: list[torch.Tensor] = []
-    specs: list[InputSpec] = []
-    for item in inputs:
-        match item:
-            case torch.Tensor():
-                tensors.append(item)
-            case InputSpec():
-                specs.append(item)
-            case str():
-                specs.append(parse_input_spec(item))
-    if tensors and specs:
-        raise InputError("Pass tensors for every input, or specifications for every input.")
-    return tensors or specs

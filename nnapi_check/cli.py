@@ -62,7 +62,9 @@ _levels = [
         multiple=True,
         metavar="SPEC",
         help="Type and shape of an input, such as 'f32[1,3,224,224]' or 'pixels=quint8(0.02,128)[1,3,224,224]'. "
-        "Repeatable. Traced models hold their inputs and need none.",
+        "Repeatable. 'xs.0=f32[3]' and 'image.mask=bool[3]' are parts of lists, tuples and dictionaries; 'n=int:3', "
+        "'flag=bool:true', 'scale=float:0.5', 'mode=str:nearest' and 'mask=none' are no tensors. Traced models hold "
+        "their inputs and need none.",
     ),
     click.option("--min-score", type=click.FloatRange(0, 100), metavar="X", help="Fail the gate below this score."),
     click.option("--require-ready", is_flag=True, help="Fail the gate unless one NNAPI model holds everything."),

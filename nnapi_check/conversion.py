@@ -54,9 +54,9 @@ def convert_model(
     checked = check_model(model, inputs, request, progress, weights=True)
     if not checked.report.gate.is_passed:
         return Converted(None, checked.report, None)
-    examples = checked.captured.example_inputs
+    captured = checked.captured
     options = PackageOptions(
-        bundled_inputs=(checked.captured.input_layout.arguments(examples),) if bundle_input else (),
+        bundled_inputs=(captured.example_arguments,) if bundle_input else (),
         extra={
             "feature_level": checked.plan.level,
             "output_steps": list(output_steps(checked.survey.graph)),
@@ -64,7 +64,7 @@ def convert_model(
         },
     )
     progress.stage("packaging")
-    package = convert(checked.captured, checked.survey, checked.lowered, FactsByName(checked.registry), options)
+    package = convert(captured, checked.survey, checked.lowered, FactsByName(checked.registry), options)
     report = replace(checked.report, artifact=str(output))
     # What does not run is not put in the place of what was there.
     with replaced(output, sources) as draft:
@@ -76,7 +76,8 @@ def convert_model(
         verification = verify_artifact(
             draft,
             model,
-            examples,
+            captured.example_arguments,
+            reference=captured.reference_call,
             level=checked.plan.level,
             facts=FactsByName(checked.registry),
             with_layers=with_layers,
@@ -111,7 +112,8 @@ def verify_file(
         verification = verify_artifact(
             output,
             against,
-            captured.example_inputs,
+            captured.example_arguments,
+            reference=captured.reference_call,
             level=level if isinstance(level, int) else 8,
             facts=FactsByName(registry),
             with_layers=with_layers,

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import click
 
-from analyzer.input_spec import InputSpec, parse_input_spec
+from analyzer.input_spec import InputSpec, PlainSpec, demand_input
 from nnapi_check.errors import say
 from nnapi_check.pipeline import Request, check_model
 from nnapi_check.progress import Progress
@@ -105,9 +105,9 @@ def _paint() -> Paint:
     return Paint(is_colored=sys.stdout.isatty() and "NO_COLOR" not in os.environ)
 
 
-def _inputs(options: Mapping[str, object]) -> list[InputSpec] | None:
+def _inputs(options: Mapping[str, object]) -> list[InputSpec | PlainSpec] | None:
     given = options["inputs"]
-    specs = [parse_input_spec(str(text)) for text in given] if isinstance(given, tuple) else []
+    specs = [demand_input(str(text)) for text in given] if isinstance(given, tuple) else []
     return specs or None
 
 

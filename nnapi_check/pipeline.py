@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -15,7 +15,6 @@ from analyzer.device import Device
 from analyzer.errors import InputError
 from analyzer.file_kind import FileKind, kind_of
 from analyzer.graph import Graph
-from analyzer.input_spec import InputSpec
 from analyzer.model_file import unpickled
 from analyzer.rewrites import rewrite
 from analyzer.survey import Plan, Survey, survey
@@ -36,7 +35,7 @@ from reports.views import ModelReport
 TARGET = "pytorch-mobile"
 
 Model = Path | torch.nn.Module
-Inputs = Sequence[torch.Tensor] | Sequence[InputSpec]
+Inputs = Sequence[object] | Mapping[str, object]
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from math import isnan
 
 import torch
 
 from analyzer.errors import InputError
+from lowering.packaging.annotations import default_text
 
 
 def guard_source(method: str, annotations: Sequence[str], examples: Sequence[object]) -> str:
@@ -32,7 +34,10 @@ def _checks(name: str, example: object) -> Iterator[str]:
             yield from _tensor_checks(name, example)
         case bool() | int() | str() | float():
             yield _unless(f"{name} is None")
-            yield _unless(f"{name} != {example!r}")
+            yield from _plain_checks(name, example)
+        case torch.device():
+            yield _unless(f"{name} is None")
+            yield _unless(f"{name} != {default_text(example)}")
         case tuple() | list():
             yield _unless(f"{name} is None")
             if isinstance(example, list):
@@ -49,6 +54,13 @@ def _checks(name: str, example: object) -> Iterator[str]:
                 yield from _checks(f"{name}_{index}", item)
         case _:
             raise InputError(f"an input is a {type(example).__name__}, which a converted model cannot recognize")
+
+
+def _plain_checks(name: str, example: bool | int | float | str) -> Iterator[str]:
+    if isinstance(example, float) and isnan(example):
+        yield _unless(f"{name} == {name}")
+    else:
+        yield _unless(f"{name} != {default_text(example)}")
 
 
 def _tensor_checks(name: str, example: torch.Tensor) -> Iterator[str]:

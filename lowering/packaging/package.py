@@ -18,6 +18,7 @@ from analyzer.control_flow import DecidedBranch
 from analyzer.graph import TensorType
 from analyzer.tensor_types import empty_like_type
 from analyzer.torchscript import method_names
+from lowering.packaging.annotations import Annotations, default_text
 from lowering.packaging.border import Border
 from lowering.packaging.constant_store import ConstantStore
 from lowering.packaging.graph_copy import GraphCopy, PackageError, fill_method, key_of, loops_around, walk
@@ -116,19 +117,21 @@ def build_package(captured: Captured, parts: Sequence[PackagedPart], options: Pa
         raise PackageError("the captured module is packaged already")
     own = _own_names(module, len(parts))
     names = [own.part(index) for index in range(len(parts))]
-    parameters = _parameters(module)
+    annotations = Annotations()
+    parameters = _parameters(module, annotations)
     graph = captured.torch_graph
-    define(module, same_call_source(own.forward, parameters))
+    define(module, same_call_source(own.forward, parameters), annotations.types)
     copy = fill_method(module, own.forward, graph, _decided(captured))
     store = ConstantStore(module, own)
     _define_buffers(captured, copy, parts, store, own)
     recomputed = _place_parts(captured, copy, parts, names, options)
     define(module, prepare_source(own, names))
+    captured.give_inputs_back()
     store.lift(copy.graph)
     store.lift(graph)
     torch._C._jit_pass_lint(copy.graph)
     torch._C._jit_pass_lint(graph)
-    wrapper = _wrap(captured, parameters, own, names)
+    wrapper = _wrap(captured, parameters, own, names, annotations.types)
     manifest = Manifest(
         parts=tuple(
             PartRecord(name, part.inputs, part.outputs, part.nodes, part.held)
@@ -139,7 +142,7 @@ def build_package(captured: Captured, parts: Sequence[PackagedPart], options: Pa
         extra=options.extra,
     )
     if options.bundled_inputs:
-        _bundle(wrapper, module, options.bundled_inputs)
+        _bundle(wrapper, module, options.bundled_inputs, annotations)
     return Package(wrapped(wrapper), manifest, recomputed)
 
 
@@ -267,7 +270,11 @@ def _own_names(module: torch._C.ScriptModule, parts: int) -> OwnNames:
 
 
 def _wrap(
-    captured: Captured, parameters: Sequence[Parameter], own: OwnNames, names: Sequence[str]
+    captured: Captured,
+    parameters: Sequence[Parameter],
+    own: OwnNames,
+    names: Sequence[str],
+    types: Mapping[str, torch._C.JitType],
 ) -> torch._C.ScriptModule:
     wrapper = new_module("Converted")
     add_attribute(wrapper, "model", type_of(captured.module), captured.module)
@@ -276,8 +283,8 @@ def _wrap(
     define(wrapper, SWITCHES.format(names=own))
     define(wrapper, serialized_source(names))
     annotations = [parameter.annotation for parameter in parameters]
-    define(wrapper, guard_source("nnapi_matches", annotations, _examples(captured)))
-    define(wrapper, wrapper_forward_source(own, parameters))
+    define(wrapper, guard_source("nnapi_matches", annotations, _examples(captured)), types)
+    define(wrapper, wrapper_forward_source(own, parameters), types)
     return wrapper
 
 
@@ -285,12 +292,14 @@ def _arguments(module: torch._C.ScriptModule) -> Iterable[torch._C.Argument]:
     return module._get_method("forward").schema.arguments[1:]
 
 
-def _parameters(module: torch._C.ScriptModule) -> list[Parameter]:
+def _parameters(module: torch._C.ScriptModule, annotations: Annotations) -> list[Parameter]:
     arguments = list(_arguments(module))
     names = source_names([argument.name for argument in arguments])
     return [
         Parameter(
-            name, argument.type.annotation_str, repr(argument.default_value) if argument.has_default_value() else None
+            name,
+            annotations.text(argument.type),
+            default_text(argument.default_value) if argument.has_default_value() else None,
         )
         for name, argument in zip(names, arguments, strict=True)
     ]
@@ -301,11 +310,17 @@ def _examples(captured: Captured) -> tuple[object, ...]:
     return captured.input_layout.arguments([empty_like_type(kind, device="meta") for kind in captured.input_types])
 
 
-def _bundle(wrapper: torch._C.ScriptModule, module: torch._C.ScriptModule, rows: Sequence[tuple[object, ...]]) -> None:
+def _bundle(
+    wrapper: torch._C.ScriptModule,
+    module: torch._C.ScriptModule,
+    rows: Sequence[tuple[object, ...]],
+    annotations: Annotations,
+) -> None:
     """Keep inputs in the module, where the benchmarks of PyTorch Mobile look for them."""
     kinds: list[torch._C.JitType | None] = [argument.type for argument in _arguments(module)]
     for row in rows:
         if len(row) != len(kinds):
             raise PackageError(f"a row of {len(row)} inputs is bundled, forward takes {len(kinds)}")
     add_attribute(wrapper, "bundled_inputs", torch.ListType(torch.TupleType(kinds)), list(rows))
-    define(wrapper, bundled_inputs_source([parameter.annotation for parameter in _parameters(module)]))
+    written = [parameter.annotation for parameter in _parameters(module, annotations)]
+    define(wrapper, bundled_inputs_source(written), annotations.types)

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from types import MappingProxyType
 from typing import Protocol, cast
 
 import torch
@@ -73,11 +74,22 @@ def wrapped(module: torch._C.ScriptModule) -> torch.jit.ScriptModule:
     return wrap(module)
 
 
-def define(module: torch._C.ScriptModule, source: str) -> None:
-    """Compile methods, which may name ``torch`` and ``RuntimeError``, and add them to a module."""
+def define(
+    module: torch._C.ScriptModule, source: str, types: Mapping[str, torch._C.JitType] = MappingProxyType({})
+) -> None:
+    """Compile methods, which may name ``torch``, ``RuntimeError`` and ``types``, and add them to a module."""
     kind: Callable[[torch._C.JitType], object] = torch._C.ConcreteModuleType.from_jit_type
-    with without_deprecation_warnings():
-        _editable(module)._define(kind(type_of(module)), source, {"torch": torch, "RuntimeError": RuntimeError}.get)
+    names: dict[str, object] = {"torch": torch, "RuntimeError": RuntimeError}
+    # PyTorch looks a type's name up as a class of Python, and then for the type that the class was compiled to.
+    classes: dict[str, type] = {name: type(name, (), {}) for name in types}
+    compiled: dict[type, object] = torch.jit._state.__dict__["_script_classes"]
+    compiled.update({classes[name]: types[name] for name in types})
+    try:
+        with without_deprecation_warnings():
+            _editable(module)._define(kind(type_of(module)), source, {**names, **classes}.get)
+    finally:
+        for made in classes.values():
+            del compiled[made]
 
 
 def named_type(name: str) -> torch._C.JitType:

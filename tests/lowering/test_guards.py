@@ -62,5 +62,5 @@ def test_every_input_counts() -> None:
 
 
 def test_what_cannot_be_told_is_refused() -> None:
-    with pytest.raises(InputError, match="is a device"):
-        guard_source("forward", ["Device"], [torch.device("cpu")])
+    with pytest.raises(InputError, match="is a complex"):
+        guard_source("forward", ["complex"], [1j])

@@ -48,11 +48,6 @@ def test_scripted_file_is_checked_with_specifications(tmp_path: Path) -> None:
     assert report.inputs == (SPEC,)
 
 
-def test_tensors_and_specifications_do_not_mix() -> None:
-    with pytest.raises(InputError, match="tensors for every input"):
-        nnapi_check.check(tiny(), [torch.rand(SHAPE), SPEC], feature_level=2)  # type: ignore[arg-type]  # on purpose
-
-
 def test_gate_is_that_of_the_command_line(tiny_model: Path) -> None:
     assert nnapi_check.check(tiny_model, feature_level=3, min_score=100, requires_ready=True).gate.is_passed
 
