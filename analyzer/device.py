@@ -7,7 +7,8 @@ from dataclasses import dataclass, replace
 
 from analyzer.failures import Failure
 from analyzer.graph import Node
-from analyzer.judge import Judgement, Knowledge, NodeJudgement, WayVerdict, emitted_type
+from analyzer.judge import Judgement, Knowledge, NodeJudgement, emitted_type
+from analyzer.nearest_ways import WayVerdict
 from coverage_db.cards import Card
 from coverage_db.device_profile import DeviceProfile
 from coverage_db.spec import FOREVER, OperandType, OperationFacts
@@ -79,7 +80,7 @@ def _narrowed_way(found: WayVerdict, node: Node, judgement: Judgement, device: D
     if not refused:
         return found
     failures = tuple(_failure(found.way.name, operation, kind, device.profile.device) for operation, kind in refused)
-    return WayVerdict(found.way, None, tuple(dict.fromkeys((*found.failures, *failures))))
+    return replace(found, failures=tuple(dict.fromkeys((*found.failures, *failures))))
 
 
 def _failure(way: str, operation: str, kind: OperandType | None, device: str) -> Failure:

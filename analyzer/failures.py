@@ -43,7 +43,7 @@ def control_flow(node: Node) -> Failure:
         found=f"{node.op} whose condition is known only at run time",
         wanted="a graph without branches and loops",
         because="PyTorch Mobile's loader carries no model operands, so neither IF nor WHILE.",
-        fix="Nothing need be done: the branch stays with PyTorch, and what stands inside it is judged by itself.",
+        fix="Trace the model where the condition never changes; else leave it: what stands inside is judged by itself.",
     )
 
 
@@ -56,7 +56,7 @@ def of_the_program(node: Node) -> Failure:
         found=node.op,
         wanted="an op of tensors",
         because="It works on numbers, lists or texts of the program, and NNAPI computes with tensors only.",
-        fix="Nothing need be done: this part stays with PyTorch.",
+        fix="Leave it to PyTorch, or compute it before the model is exported.",
     )
 
 
@@ -119,14 +119,35 @@ def tensor_failures(node: Node, uses: Uses, target: Target) -> Iterator[Failure]
                 is_constant = uses.graph.values[value].is_constant
                 # The rules of ops that a rewrite makes give their constants another shape.
                 if kind.rank > MAX_RANK and not (is_constant and node.covers):
-                    yield _tensor_failure("NNC302", "rank", f"{name} has rank {kind.rank}", f"at most rank {MAX_RANK}")
+                    failure = _tensor_failure(
+                        "NNC302", "rank", f"{name} has rank {kind.rank}", f"at most rank {MAX_RANK}"
+                    )
+                    yield replace(failure, fix=_FOR_MOVES) if _name(node) in _MOVES else failure
                 is_per_channel = isinstance(kind.quant, PerChannel)
-                yield from _type_failures(name, kind, target, is_made_by_rule=is_constant and is_per_channel)
+                for failure in _type_failures(name, kind, target, is_made_by_rule=is_constant and is_per_channel):
+                    yield (
+                        replace(failure, fix=_type_fix(node, name))
+                        if failure.requirement == "element-type"
+                        else failure
+                    )
     for name, argument in node.arguments.items():
         # What NNAPI reads beside tensors is part of the model.
         if isinstance(argument, Unknown) and argument.values:
             found = f"{name} is {argument.reason}"
             yield _tensor_failure("NNC402", "known-argument", found, "a number known before execution")
+
+
+def _name(node: Node) -> str:
+    return node.op.split(".")[1]
+
+
+def _type_fix(node: Node, tensor: str) -> str:
+    """What to do about an element type that NNAPI has not, which conversions and other ops may be the first to give."""
+    if _name(node) in _CONVERSIONS:
+        return "Convert to float32 or int32 instead, or leave this op out."
+    if tensor.startswith("output") and tensor not in node.arguments:
+        return "Let the op give float32 or int32, where it takes a dtype, or leave it to PyTorch."
+    return "Convert the tensor to float32 or int32 before this op."
 
 
 def _sentence(words: str) -> str:
@@ -163,12 +184,19 @@ def _type_failures(name: str, kind: TensorType, target: Target, *, is_made_by_ru
         )
 
 
+_MOVES = frozenset(
+    {"_unsafe_view", "expand", "expand_as", "flatten", "movedim", "permute", "repeat", "reshape", "reshape_as"}
+    | {"squeeze", "stack", "swapaxes", "transpose", "unflatten", "unsqueeze", "view", "view_as"}
+)
+_FOR_MOVES = "Split fewer dimensions, or merge some here and let the ops that read the result work on those."
+_CONVERSIONS = frozenset({"_to_copy", "to", "type_as"})
+
 _TENSOR_TEXTS = {
     "static-shape": (
         "NNAPI plans a model before it runs, for one shape.",
         "Export the model with fixed shapes, and keep what depends on values out of shapes.",
     ),
-    "tensor": ("NNAPI computes with tensors only.", "Nothing need be done: this part stays with PyTorch."),
+    "tensor": ("NNAPI computes with tensors only.", "Pass a tensor, or leave the op to PyTorch."),
     "known-argument": (
         "NNAPI plans a model before it runs, with the numbers that its operations take.",
         "Compute the number from shapes alone, or hand it over as a tensor.",

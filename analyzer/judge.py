@@ -11,9 +11,10 @@ from typing import Protocol
 
 from analyzer.failures import Failure, control_flow, no_way, of_the_program, tensor_failures, unknown_op
 from analyzer.graph import ElementType, Graph, Node, OtherType, Ref, RefList, TensorType
+from analyzer.nearest_ways import WayVerdict, worth_telling
 from analyzer.operand_types import copying_operation, operand_type
 from analyzer.program_ops import is_of_the_program
-from analyzer.quantities import Uses, found_words, holds
+from analyzer.quantities import Uses, found_words, holds, what_fails
 from analyzer.reasons import reason_of
 from coverage_db.cards import Card, Emission, Requirement, Status, Way
 from coverage_db.checks import CardError, wording
@@ -35,15 +36,6 @@ class Knowledge(Protocol):
 
     def operation(self, name: str) -> OperationFacts:
         """The facts of an NNAPI operation."""
-
-
-@dataclass(frozen=True, slots=True)
-class WayVerdict:
-    """Whether one way fits a node. ``level`` is the lowest feature level at which it does, None for never."""
-
-    way: Way
-    level: int | None
-    failures: tuple[Failure, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,33 +72,12 @@ class NodeJudgement:
     family: str = ""
 
     def at(self, level: int) -> NodeVerdict:
-        """The verdict at a feature level: the first way that fits, or every failure, those of the nearest way first."""
+        """The verdict at a feature level: the first way that fits, or what is in the way of the nearest ones."""
         for found in self.ways:
-            if found.level is not None and found.level <= level:
+            if found.fits(level):
                 return NodeVerdict(self.node, self.op, found.way.status, found.way, found.level, (), self.family)
-        # Of the ways that a higher level opens, only those that ask for the least are worth following.
-        least = min((found.level for found in self.ways if found.level is not None), default=None)
-        nearest = [found for found in self.ways if found.level is None or found.level == least]
-        by_distance = sorted((tuple(_failures_at(found, level)) for found in nearest), key=len)
-        failures = self.failures + tuple(failure for way in by_distance for failure in way)
-        return NodeVerdict(self.node, self.op, self.status_without_way, None, None, tuple(dict.fromkeys(failures)))
-
-
-def _failures_at(found: WayVerdict, level: int) -> Iterator[Failure]:
-    if found.level is None:
-        yield from found.failures
-        return
-    yield Failure(
-        reason="NNC201",
-        requirement="level",
-        way=found.way.name,
-        found=f"feature level {level}",
-        wanted=f"feature level {found.level} or higher",
-        because=f"This way needs {', '.join(dict.fromkeys(part.operation for part in found.way.emits)) or 'it'}"
-        f" as feature level {found.level} has it.",
-        fix=f"Raise the target to feature level {found.level} or higher, if your users' devices allow it.",
-    )
-    yield from found.failures
+        failures = self.failures or worth_telling(self.ways, level)
+        return NodeVerdict(self.node, self.op, self.status_without_way, None, None, failures)
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,6 +139,8 @@ def _has_no_tensor(node: Node, uses: Uses) -> bool:
 def _judge_way(way: Way, node: Node, uses: Uses, knowledge: Knowledge, general: tuple[Failure, ...]) -> WayVerdict:
     failures = list(general)
     level = 1 if way.emits else _copy_level(node, uses, knowledge)
+    is_for_others = False
+    raised: Requirement | None = None
     for emission in way.emits:
         found = _emission_level(emission, node, uses, knowledge)
         if isinstance(found, str):
@@ -178,13 +151,13 @@ def _judge_way(way: Way, node: Node, uses: Uses, knowledge: Knowledge, general: 
     for requirement in way.requires:
         if holds(requirement.check, node, uses):
             continue
-        failure = _failed(requirement, way, node, uses)
         if requirement.until is None:
-            failures.append(failure)
-        else:
-            level = max(level, requirement.until + 1)
+            failures.append(_failed(requirement, way, node, uses))
+            is_for_others = is_for_others or requirement.selects
+        elif level <= requirement.until:
+            level, raised = requirement.until + 1, requirement
     failures = failures or list(_result_refused(way, node, uses, knowledge))
-    return WayVerdict(way, None if failures else level, tuple(dict.fromkeys(failures)))
+    return WayVerdict(way, level, tuple(dict.fromkeys(failures)), is_for_others, raised)
 
 
 def _copy_level(node: Node, uses: Uses, knowledge: Knowledge) -> int:
@@ -290,12 +263,13 @@ def _result_refused(way: Way, node: Node, uses: Uses, knowledge: Knowledge) -> I
 
 
 def _failed(requirement: Requirement, way: Way, node: Node, uses: Uses) -> Failure:
+    failing = what_fails(requirement.check, node, uses)
     return Failure(
         reason=requirement.reason or reason_of(requirement.check),
         requirement=requirement.id,
         way=way.name,
-        found=found_words(requirement.check, node, uses),
-        wanted=wording(requirement.check),
+        found=found_words(failing, node, uses),
+        wanted=requirement.wanted or wording(failing),
         because=requirement.because,
         fix=requirement.fix,
     )

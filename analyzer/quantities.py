@@ -304,12 +304,27 @@ def _paired(left: ConstantOrTuple, right: ConstantOrTuple) -> list[tuple[object,
     return [(left, right)]
 
 
+def what_fails(check: Check, node: Node, uses: Uses) -> Check:
+    """Of a check that fails, what of it does: conditions that hold beside it need not be told."""
+    match check:
+        case AllOf(of):
+            failing = tuple(what_fails(part, node, uses) for part in of if not holds(part, node, uses))
+            return failing[0] if len(failing) == 1 else AllOf(failing or of)
+        case _:
+            return check
+
+
 def found_words(check: Check, node: Node, uses: Uses) -> str:
     """What the quantities of a check are at a node, in words: ``dilation is (2, 1)``."""
-    return "; ".join(_found(path, node, uses) for path in quantities(check))
+    return "; ".join(dict.fromkeys(_found(path, node, uses) for path in quantities(check)))
 
 
 def _found(path: str, node: Node, uses: Uses) -> str:
+    name, _, attribute = path.partition(".")
+    owner = node.arguments.get(name)
+    if attribute and not isinstance(owner, Ref | RefList) and owner is not None:
+        # A property of what is a tensor in other calls.
+        path = name
     argument = node.arguments.get(path)
     match argument:
         case Absent():

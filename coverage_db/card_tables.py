@@ -7,7 +7,6 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from coverage_db.cards import Card, Way
-from coverage_db.checks import wording
 from coverage_db.documents import DocumentFormat
 from coverage_db.knowledge import Knowledge
 from coverage_db.spec import OperationFacts
@@ -134,7 +133,7 @@ def _requirements(known: Knowledge, documents: DocumentFormat) -> Iterator[Row]:
                 "way": _way_id(card, way),
                 "id": requirement.id,
                 "position": position,
-                "condition": wording(requirement.check),
+                "condition": requirement.condition,
                 "because": requirement.because,
                 "fix": requirement.fix,
                 "reason": requirement.reason or None,

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from coverage_db.bounds import Bound, parse_bound
 from coverage_db.card_text import CardTable, mapping, read_toml
-from coverage_db.checks import CardError, Check, ConstantOrTuple, parse_check
+from coverage_db.checks import CardError, Check, ConstantOrTuple, parse_check, wording
 from coverage_db.input_classes import InputClass, range_words
 from coverage_db.spec import OperandType
 
@@ -23,6 +23,9 @@ SHARED = "requirements"
 
 IN_PLACE = "in-place"
 """The table of a family's file that pairs ops which write in place with those that return what they write."""
+
+
+_OTHER_WAY = "Nothing: another way is for such calls."
 
 
 class Layout(Enum):
@@ -66,7 +69,11 @@ class Emission:
 
 @dataclass(frozen=True, slots=True)
 class Requirement:
-    """A condition with its reason. It is demanded at feature levels up to ``until`` (all, where None)."""
+    """A condition with its reason. It is demanded at feature levels up to ``until`` (all, where None).
+
+    ``wanted`` says it in words where those of the check would be long.
+    One that ``selects`` only says which calls its way is for: others have their own, so there is nothing to fix.
+    """
 
     id: str
     check: Check
@@ -74,6 +81,13 @@ class Requirement:
     fix: str
     reason: str = ""
     until: int | None = None
+    selects: bool = False
+    wanted: str = ""
+
+    @property
+    def condition(self) -> str:
+        """What is demanded, in words: those of the card, or the check's own."""
+        return self.wanted or wording(self.check)
 
 
 @dataclass(frozen=True, slots=True)
@@ -302,11 +316,16 @@ def _parse_requirement(raw: object, where: str, shared: Mapping[str, Requirement
     table = CardTable(raw, f"{where}, requires")
     id_ = table.text("id")
     table.where = where = f"{where}, requirement {id_}"
+    selects = table.take("selects", False)
+    if not isinstance(selects, bool):
+        raise CardError(f"{where}: `selects` is true or false, found {selects!r}")
     requirement = Requirement(
         id=id_,
         check=parse_check(table.take("check"), where),
         because=table.text("because"),
-        fix=table.text("fix"),
+        fix=_OTHER_WAY if selects else table.text("fix"),
+        selects=selects,
+        wanted=table.optional_text("wanted") or "",
         reason=table.optional_text("reason") or "",
         until=table.optional_int("until"),
     )

@@ -112,6 +112,10 @@ _WORDS = {
 def wording(check: Check) -> str:
     """The check in words: the one wording that reports, pages and ``explain`` share."""
     match check:
+        case Compare(Relation.AT_LEAST, arg, 0, None) if arg.endswith(".rank"):
+            return f"{arg.removesuffix('.rank')} is a tensor"
+        case Compare(Relation.MULTIPLE_OF, arg, 1, None):
+            return f"{arg} is a whole number"
         case Compare(relation, arg, value, other):
             return f"{arg} {_WORDS[relation]} {other if other is not None else written(value)}"
         case IsConstant(arg):
@@ -121,11 +125,54 @@ def wording(check: Check) -> str:
         case IsKnown(arg):
             return f"{arg} is known before execution"
         case AnyOf(of):
+            pair = _one_type(of)
+            if pair:
+                return f"{pair[0]} is {pair[1]} (i32 and i64 are one)"
             return " or ".join(wording(part) for part in of)
         case AllOf(of):
-            return " and ".join(wording(part) for part in of)
+            return " and ".join(
+                f"either {wording(part)}" if isinstance(part, AnyOf) and not _one_type(part.of) else wording(part)
+                for part in of
+            )
         case Not(of):
-            return f"not ({wording(of)})"
+            return _opposite(of)
+
+
+def _one_type(of: tuple[Check, ...]) -> tuple[str, str] | None:
+    """The two element types that are demanded to be one, where NNAPI has but one for the whole numbers of PyTorch."""
+    match of:
+        case (
+            Compare(Relation.EQUALS, left, _, str(right)),
+            AllOf((Compare(Relation.ONE_OF, first, ("i32", "i64")), Compare(Relation.ONE_OF, second, ("i32", "i64")))),
+        ) if {left, right} == {first, second}:
+            return left, right
+        case _:
+            return None
+
+
+def _opposite(check: Check) -> str:
+    """A check that must not hold, in words."""
+    match check:
+        case Compare(Relation.AT_LEAST, arg, 0, None) if arg.endswith(".rank"):
+            return f"{arg.removesuffix('.rank')} is a number"
+        case Compare(Relation.EQUALS, arg, value, other):
+            return wording(Compare(Relation.DIFFERS, arg, value, other))
+        case Compare(Relation.MULTIPLE_OF, arg, value, None):
+            return f"{arg} is no multiple of {written(value)}"
+        case IsAbsent(arg):
+            return f"{arg} is given"
+        case IsConstant(arg):
+            return f"{arg} is computed at run time"
+        case AnyOf(of) if pair := _one_type(of):
+            return f"{pair[0]} is another type than {pair[1]}"
+        case AllOf(of):
+            return " or ".join(_opposite(part) for part in of)
+        case AnyOf(of):
+            return " and ".join(_opposite(part) for part in of)
+        case Not(of):
+            return wording(of)
+        case Compare() | IsKnown():
+            return f"it does not hold that {wording(check)}"
 
 
 def quantities(check: Check) -> tuple[str, ...]:

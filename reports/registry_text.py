@@ -9,7 +9,6 @@ from dataclasses import asdict, dataclass
 from typing import Protocol
 
 from coverage_db.cards import Card, Difference, Reason, Way
-from coverage_db.checks import wording
 from coverage_db.queries import UnknownNameError
 from coverage_db.spec import OperationFacts
 from coverage_db.status import RegistryStatus
@@ -158,7 +157,7 @@ def _way(way: Way, registry: Known) -> Iterator[str]:
         yield f"    differs  {id_}"
     for requirement in way.requires:
         until = f" (up to feature level {requirement.until})" if requirement.until is not None else ""
-        yield from wrapped(f"{requirement.id}: {wording(requirement.check)}{until}", "    demands  ")
+        yield from wrapped(f"{requirement.id}: {requirement.condition}{until}", "    demands  ")
         yield from wrapped(requirement.because, "             ")
         yield from wrapped(f"Fix: {requirement.fix}", "             ")
 

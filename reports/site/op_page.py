@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from analyzer.reasons import reason_of
 from coverage_db.cards import Card, Example, Requirement, Way
-from coverage_db.checks import wording, written
+from coverage_db.checks import written
 from coverage_db.spec import OperandType
 from coverage_db.way_levels import Operations, main_argument, status_word, way_level, way_types
 from lowering.measured_examples import MeasuredExample, Measurements
@@ -173,7 +173,7 @@ def _types(types: Sequence[tuple[OperandType, int]]) -> Iterator[TypeLine]:
 
 def _requirement(found: Requirement) -> RequirementLine:
     return RequirementLine(
-        found.id, wording(found.check), found.because, found.fix, found.reason or reason_of(found.check), found.until
+        found.id, found.condition, found.because, found.fix, found.reason or reason_of(found.check), found.until
     )
 
 

@@ -22,7 +22,7 @@ from analyzer.judge import LEVELS, Judgement, NodeVerdict, judge
 from coverage_db.cards import Card, Emission, Layout, Requirement, Status, Way
 from coverage_db.checks import Compare, IsAbsent, IsConstant, IsKnown, Relation
 from coverage_db.spec import OperandType
-from tests.analyzer.hand_made_graphs import HandMadeKnowledge, Sketch, card, graphs, mobile, tensor, way
+from tests.analyzer.hand_made_graphs import NO_DILATION, HandMadeKnowledge, Sketch, card, graphs, mobile, tensor, way
 from tests.registry_numbers import LEVELS as REGISTRY_LEVELS
 
 
@@ -164,6 +164,47 @@ def test_tensor_that_nnapi_has_not_is_refused_with_its_reason(kind: ValueType, r
 
     assert found.status is Status.CPU
     assert reason in {failure.reason for failure in found.failures}
+
+
+def test_step_that_opens_no_way_by_itself_is_not_told_beside_one_that_does() -> None:
+    far = Requirement("far", Compare(Relation.EQUALS, "alpha", 1), "It has no factor.", "Pass alpha=1.")
+    known = card(
+        "t.op",
+        way("near", Layout.ANY, "RELU", requires=(NO_DILATION,)),
+        way("farther", Layout.ANY, "RELU", requires=(NO_DILATION, far)),
+        way("late", Layout.ANY, "HARD_SWISH"),
+    )
+    sketch = Sketch()
+    made = sketch.node("t.op", sketch.input(), dilation=2, alpha=3)
+    judgement = judged(sketch.graph(made), known)
+
+    assert [failure.way for failure in judgement.at(1)[0].failures] == ["near", "late"]
+    assert {failure.fix for failure in judgement.at(1)[0].failures if failure.way == "near"} == {"Pass dilation=1."}
+
+
+def test_way_for_other_calls_is_not_told() -> None:
+    other = Requirement("one", Compare(Relation.EQUALS, "alpha", 1), "It has no factor.", "Nothing.", selects=True)
+    known = card(
+        "t.op",
+        way("for others", Layout.ANY, "RELU", requires=(other,)),
+        way("for this", Layout.ANY, "RELU", requires=(NO_DILATION,)),
+    )
+    sketch = Sketch()
+    made = sketch.node("t.op", sketch.input(), dilation=2, alpha=3)
+
+    assert [failure.way for failure in judged(sketch.graph(made), known).at(1)[0].failures] == ["for this"]
+
+
+def test_advice_on_rank_does_not_go_in_a_circle() -> None:
+    wide = tensor((1, 2, 3, 5, 7))
+    known = card("aten.view.default", way("operation", Layout.TORCH, "RESHAPE"))
+    sketch = Sketch()
+    made = sketch.node("aten.view.default", sketch.input(tensor((2, 3, 35))), kind=wide)
+
+    (failure,) = judged(sketch.graph(made), known).at(8)[0].failures
+
+    assert (failure.reason, failure.found) == ("NNC302", "output has rank 5")
+    assert "reshape" not in failure.fix
 
 
 def test_every_reason_is_told_at_once() -> None:

@@ -17,6 +17,7 @@ from lowering.engine import LoweredPart, lower_part
 from lowering.examples import example_module
 from lowering.interpret import run_part
 from lowering.registry import rules
+from tests.analyzer.told_reasons import faults
 from tests.tolerances import allowed_by, difference
 
 CASES = [(card, way, example) for card in load_cards().values() for way in card.ways for example in way.examples]
@@ -60,6 +61,8 @@ def test_example_breaks_the_requirement_it_names_and_no_other(
         assert [failure.requirement for failure in found.failures] == [example.expect]
     else:
         assert found.level == requirement.until + 1
+    told = [fault for level in (1, 3, 8) for fault in faults(judgement.nodes[node.id].at(level), level)]
+    assert told == []
 
 
 @pytest.mark.parametrize(("card", "way", "example"), parameters(breaking=False))
