@@ -11,9 +11,6 @@ import torch
 EXACT = 2e-5
 """Greatest error of an exact way, as a share of the output's range."""
 
-APPROXIMATE = 2e-2
-"""The same of a way that states a bound."""
-
 CANCELLED = 1e-2
 """Outputs smaller than this share of the inputs are held to it: what is left of numbers that cancel is rounding."""
 
@@ -45,13 +42,13 @@ def mismatches(
     found: torch.Tensor,
     wanted: torch.Tensor,
     *,
-    is_approximate: bool,
+    allowance: float = 0.0,
     inputs: Sequence[torch.Tensor] = (),
     excused: torch.Tensor | None = None,
 ) -> Iterator[Mismatch]:
     """Every way in which ``found`` differs from ``wanted``, which is computed of ``inputs``, beyond what is allowed.
 
-    Elements that are ``excused`` may be anything.
+    Elements that are ``excused`` may be anything; ``allowance`` is by how much the others may be off besides rounding.
     """
     if found.shape != wanted.shape:
         yield Mismatch(Disagreement.SHAPE, 1, f"{tuple(found.shape)}, wanted {tuple(wanted.shape)}")
@@ -74,8 +71,8 @@ def mismatches(
     undefined = ours.isnan() != theirs.isnan()
     infinite = ~undefined & (ours != theirs) & (ours.isinf() | theirs.isinf())
     finite = ours.isfinite() & theirs.isfinite()
-    span = max([_span(theirs), 1e-6, *(CANCELLED * _span(tensor) for tensor in inputs)])
-    bound = (APPROXIMATE if is_approximate else EXACT) * span
+    span = max([span_of(theirs), 1e-6, *(CANCELLED * span_of(tensor) for tensor in inputs)])
+    bound = EXACT * span + allowance
     yield from _told(Disagreement.UNDEFINED, undefined, found, wanted)
     yield from _told(Disagreement.INFINITE, infinite, found, wanted)
     yield from _told(Disagreement.FINITE, finite & ((ours - theirs).abs() > bound), found, wanted)
@@ -83,7 +80,7 @@ def mismatches(
     yield from _told(Disagreement.ZERO_SIGN, zeros & (found.signbit() != wanted.signbit()), found, wanted)
 
 
-def _span(tensor: torch.Tensor) -> float:
+def span_of(tensor: torch.Tensor) -> float:
     """The largest finite magnitude."""
     if tensor.is_quantized or tensor.dtype is torch.bool:
         return 0.0

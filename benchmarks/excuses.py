@@ -62,9 +62,12 @@ def _mask(
 ) -> torch.Tensor:
     mask = torch.zeros(output.shape, dtype=torch.bool)
     known = _differences()
+    within = None if way.bound is None else way.bound.within
     for value, tensor in inputs.items():
         if value in before:
             mask |= _reach(before[value], mask, is_elementwise=way.layout is Layout.ANY)
+        if within is not None and tensor.is_floating_point():
+            mask |= _reach(~(tensor.abs() <= within), mask, is_elementwise=way.layout is Layout.ANY)
         for difference in (known[id_] for id_ in met_differences(way, node, captured.graph)):
             for kind in difference.inputs:
                 is_elementwise = way.layout is Layout.ANY and not difference.spreads

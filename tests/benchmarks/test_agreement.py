@@ -9,7 +9,7 @@ WANTED = torch.tensor([[1.0, math.nan, math.inf], [-2.0, 0.0, 5.0]])
 
 
 def kinds(found: torch.Tensor, wanted: torch.Tensor = WANTED) -> list[Disagreement]:
-    return [mismatch.kind for mismatch in mismatches(found, wanted, is_approximate=False)]
+    return [mismatch.kind for mismatch in mismatches(found, wanted)]
 
 
 def test_a_tensor_agrees_with_itself() -> None:
