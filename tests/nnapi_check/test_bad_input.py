@@ -258,9 +258,13 @@ def test_names_with_markup_reach_the_page_as_text(tmp_path: Path, run: Run) -> N
     assert "&lt;script&gt;evil()&amp;lt;" in written
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def whitening() -> Iterator[torch.library.Library]:
-    """An op of somebody's own library."""
+    """An op of somebody's own library.
+
+    It lives as long as the process: TorchScript knows ops by their address, and would take what comes to lie at that of
+    an op that is gone for the op.
+    """
     library = torch.library.Library("nnapi_check_test", "FRAGMENT")  # type: ignore[no-untyped-call]  # it has no types
     library.define("whiten(Tensor x) -> Tensor")  # type: ignore[no-untyped-call]  # it has no types
     library.impl("whiten", lambda x: x - x.mean(), "CompositeExplicitAutograd")  # type: ignore[no-untyped-call]  # it has no types

@@ -10,9 +10,13 @@ import nnapi_check
 from tests.nnapi_check.models import SHAPE, Tiny
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def doubling() -> Iterator[torch.library.Library]:
-    """An op of somebody's own library."""
+    """An op of somebody's own library.
+
+    It lives as long as the process: TorchScript knows ops by their address, and would take what comes to lie at that of
+    an op that is gone for the op.
+    """
     library = torch.library.Library("nnapi_check_unknown", "FRAGMENT")  # type: ignore[no-untyped-call]  # it has no types
     library.define("double(Tensor x) -> Tensor")  # type: ignore[no-untyped-call]  # it has no types
     library.impl("double", lambda x: x + x, "CompositeExplicitAutograd")  # type: ignore[no-untyped-call]  # it has no types
