@@ -12,14 +12,15 @@ from analyzer.arguments import Call, as_call
 from analyzer.collection import collection_paused
 from analyzer.constant_values import ConstantValues
 from analyzer.control_flow import DecidedBranch
-from analyzer.drafts import Draft, drafts_in
+from analyzer.drafts import Draft, NodeDraft, drafts_in
 from analyzer.graph import Graph, TensorType
 from analyzer.input_binding import BoundInputs, InputLayout, bind_inputs
 from analyzer.input_spec import InputSpec
 from analyzer.input_values import InputValues, open_inputs
-from analyzer.model_file import open_model
+from analyzer.model_file import OpenedModel, open_model
 from analyzer.normal_form import normalize, refuse_file_ops
 from analyzer.numbering import number_graph
+from analyzer.settling import State, copy_overwritten, settle, shared_sets, state_found
 from analyzer.source_position import SourceFinder
 from analyzer.tensor_types import random_tensor
 from analyzer.torchscript import in_evaluation_mode, quiet
@@ -35,7 +36,9 @@ class Captured:
 
     ``module`` is in our normal form: its ``forward`` graph is what ``torch_nodes`` (by `Node.id`) and
     ``torch_values`` (by `Value.id`) belong to. ``decided`` are the conditions in it that shapes decide: the nodes
-    of the branch that is taken are in ``graph`` as if there were no condition around them.
+    of the branch that is taken are in ``graph`` as if there were no condition around them. ``original`` is the
+    TorchScript graph as the user's module has it, for inputs of any shape. ``shared`` are the sets of values that may
+    share a storage and are overwritten in a run, by the numbers of the TorchScript values that belong to them.
     """
 
     graph: Graph
@@ -46,10 +49,11 @@ class Captured:
     input_layout: InputLayout
     has_weights: bool
     decided: tuple[DecidedBranch, ...]
+    original: torch._C.Graph
+    shared: Mapping[int, frozenset[int]]
     _drafts: tuple[Draft, ...]
     _constants: ConstantValues
     _inputs: BoundInputs
-    _values: InputValues
     _reference: Call | None
     _example: list[torch.Tensor] = field(default_factory=list)
 
@@ -71,10 +75,6 @@ class Captured:
     def reference_call(self) -> Call:
         """The same arguments, as the model takes them that was captured."""
         return Call(self.example_arguments) if self._reference is None else self._reference
-
-    def give_inputs_back(self) -> None:
-        """Let ``forward`` of the module take any inputs again, not only lists and tables of the size captured with."""
-        self._values.give_back()
 
     @property
     def torch_graph(self) -> torch._C.Graph:
@@ -109,11 +109,9 @@ def capture(model: Model, inputs: Inputs | None = None, *, weights: bool, trust:
             module = normalize(opened.module._c)
         graph = module._get_method("forward").graph
         bound = bind_inputs(module, None if opened.is_traced else call, opened.stored, opened.name)
+        original = graph.copy()
         values = open_inputs(graph, bound.layout, bound.types)
-        finder = SourceFinder(opened.module._c)
-        walk = TypingWalk(module, graph, finder.locate, _text_of(bound.layout, bound.types))
-        drafts = walk.bind(graph, values.drafts, values.items)
-        nodes = walk.walk_block(graph)
+        walk, drafts, nodes = _walked(opened, module, bound, values)
         outputs = [draft for value in graph.outputs() for draft in drafts_in(walk.item(value))]
         numbered = number_graph(opened.name, drafts, nodes, outputs)
     return Captured(
@@ -125,12 +123,46 @@ def capture(model: Model, inputs: Inputs | None = None, *, weights: bool, trust:
         bound.layout,
         weights,
         tuple(walk.decided),
+        original,
+        shared_sets(walk.aliases, walk.known),
         numbered.values,
         ConstantValues(walk.root, numbered.nodes, walk.known),
         bound,
-        values,
         opened.reference,
     )
+
+
+def _walked(
+    opened: OpenedModel, module: torch._C.ScriptModule, bound: BoundInputs, values: InputValues
+) -> tuple[TypingWalk, list[Draft], list[NodeDraft]]:
+    """A walk to the end, with its inputs and nodes. What it finds to be overwritten it is begun anew with."""
+    graph = module._get_method("forward").graph
+    state = State()
+    while True:
+        finder = SourceFinder(opened.module._c)
+        walk = TypingWalk(module, graph, finder.locate, _text_of(bound.layout, bound.types), state)
+        # A walk writes to the lists that it knows.
+        items = [(value, _own(item)) for value, item in values.items]
+        drafts = walk.bind(graph, values.drafts, items)
+        nodes = walk.walk_block(graph)
+        found = state | state_found(walk.aliases)
+        if not copy_overwritten(graph, walk.aliases, walk.known) and found == state:
+            settle(walk.aliases, nodes)
+            return walk, drafts, nodes
+        state = found
+
+
+def _own(item: object) -> object:
+    """The item in lists and dictionaries of its own."""
+    match item:
+        case list():
+            return [_own(part) for part in item]
+        case tuple():
+            return tuple(_own(part) for part in item)
+        case dict():
+            return {key: _own(part) for key, part in item.items()}
+        case _:
+            return item
 
 
 def _text_of(layout: InputLayout, types: Sequence[TensorType]) -> str:

@@ -13,10 +13,10 @@ from typing import Protocol
 
 import torch
 
+from analyzer.aliases import Aliases
 from analyzer.drafts import BlockDraft, Draft, NodeDraft, cause_in, drafts_in
 from analyzer.errors import InputError
 from analyzer.graph import BlockInput, DynamicType, OtherType, SourcePosition
-from analyzer.mutation import Aliases
 
 MAX_NESTED = 64
 """Blocks of conditions and loops that may lie in one another."""
@@ -263,6 +263,13 @@ def _forget_changed(before: Sequence[Draft], after: Sequence[object]) -> bool:
 
 
 def _merged(walk: Walk, value: torch._C.Value, items: Sequence[object], op: str) -> Draft:
+    """What is known of a value that is one of the items, and shares its storage with each."""
+    draft = _common(walk, value, items, op)
+    walk.aliases.join((draft, *drafts_in(list(items))))
+    return draft
+
+
+def _common(walk: Walk, value: torch._C.Value, items: Sequence[object], op: str) -> Draft:
     drafts = [item for item in items if isinstance(item, Draft)]
     first = drafts[0] if drafts else None
     if first is None or first.tensor is None or len(drafts) != len(items):

@@ -47,7 +47,10 @@ class BlockDraft:
 
 @dataclass(slots=True, eq=False)
 class NodeDraft:
-    """One call of an op. ``arguments`` hold what the walk knows: drafts, numbers, and lists of them."""
+    """One call of an op. ``arguments`` hold what the walk knows: drafts, numbers, and lists of them.
+
+    ``follows`` are nodes of the same block that it must stay behind, for one of both overwrites what the other reads.
+    """
 
     torch_node: torch._C.Node
     op: str
@@ -57,6 +60,7 @@ class NodeDraft:
     blocks: list[BlockDraft] = field(default_factory=list)
     has_effect: bool = False
     is_constant: bool = False
+    follows: list[NodeDraft] = field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True)

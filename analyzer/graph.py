@@ -213,6 +213,8 @@ class Node:
     ``arguments`` are all arguments of the op's schema by name, defaults filled in. ``blocks`` are the
     bodies of control flow (``prim.If``, ``prim.Loop``). ``is_constant``: computed from no input's values,
     so it is evaluated, never judged. A node that a rewrite made ``covers`` the ids of the nodes it stands for.
+    ``follows`` are the ids of nodes of the same block that it must stay behind, although it may read none of their
+    values: one of both overwrites in place what the other reads or writes.
     """
 
     id: int
@@ -223,6 +225,7 @@ class Node:
     blocks: tuple[Block, ...] = ()
     is_constant: bool = False
     covers: tuple[int, ...] = ()
+    follows: tuple[int, ...] = ()
 
     def argument(self, name: str) -> Argument:
         """The argument called ``name`` in the op's schema."""

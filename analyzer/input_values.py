@@ -1,7 +1,7 @@
 """Inputs in lists, tuples and tables, taken apart at the start of a graph, so that each tensor is a value of its own.
 
 What is put in is put in again where the whole is read. A length or key that is not the one converted for ends such a
-graph with an error, so the original's own `forward` gets its whole inputs back (`InputValues.give_back`).
+graph with an error, so the CPU path has a graph in which nothing is taken apart.
 """
 
 from __future__ import annotations
@@ -24,21 +24,11 @@ class _EditableGraph(Protocol):
 
 @dataclass(slots=True)
 class InputValues:
-    """The values of a graph's inputs: a draft for every tensor, and what is known of each argument as a whole.
-
-    ``wholes`` are the values that stand for whole arguments inside the graph, each with the argument itself.
-    """
+    """The values of a graph's inputs: a draft for every tensor, and what is known of each argument as a whole."""
 
     graph: torch._C.Graph
     drafts: list[Draft] = field(default_factory=list)
     items: list[tuple[torch._C.Value, object]] = field(default_factory=list)
-    wholes: list[tuple[torch._C.Value, torch._C.Value]] = field(default_factory=list)
-
-    def give_back(self) -> None:
-        """Let the graph read its arguments as they are passed again."""
-        for made, argument in self.wholes:
-            made.replaceAllUsesWith(argument)
-        torch._C._jit_pass_dce(self.graph)
 
 
 def open_inputs(graph: torch._C.Graph, layout: InputLayout, types: Sequence[TensorType]) -> InputValues:
@@ -75,7 +65,6 @@ class _Opening:
         made, item = self._apart(value, slot)
         stand_in.output().replaceAllUsesWith(made)
         stand_in.destroy()
-        self.opened.wholes.append((made, value))
         self.opened.items.append((value, item))
 
     def _item(self, value: torch._C.Value, slot: OneTensor | Fixed) -> object:

@@ -38,6 +38,7 @@ class _Numbering:
     drafts: list[Draft] = field(default_factory=list)
     nodes: list[NodeDraft] = field(default_factory=list)
     ids: dict[Draft, int] = field(default_factory=dict)
+    node_ids: dict[NodeDraft, int] = field(default_factory=dict)
 
     def value(self, draft: Draft, node: int | None = None, index: int = 0) -> int:
         found = self.ids.get(draft)
@@ -58,10 +59,14 @@ class _Numbering:
     def node(self, draft: NodeDraft) -> Node:
         number = len(self.nodes)
         self.nodes.append(draft)
+        self.node_ids[draft] = number
+        # What nothing reads was left out.
+        follows = tuple(sorted({self.node_ids[node] for node in draft.follows if node in self.node_ids}))
         arguments = {name: self.argument(item) for name, item in draft.arguments.items()}
         blocks = tuple(self.block(block.inputs, block.nodes, block.outputs) for block in draft.blocks)
         outputs = tuple(self.value(output, number, index) for index, output in enumerate(draft.outputs))
-        return Node(number, draft.op, arguments, outputs, draft.source, blocks, draft.is_constant)
+        is_constant = draft.is_constant
+        return Node(number, draft.op, arguments, outputs, draft.source, blocks, is_constant, follows=follows)
 
     def argument(self, item: object) -> Argument:
         match item:

@@ -48,13 +48,17 @@ _MAX_MADE = 1 << 16
 
 @dataclass(frozen=True, slots=True)
 class SchemaArgument:
-    """One argument of an op's schema. ``length`` is set for a list that a single number may stand for."""
+    """One argument of an op's schema. ``length`` is set for a list that a single number may stand for.
+
+    ``is_shared``: what the op returns, or what it writes to, may hold this argument itself or a view of it.
+    """
 
     name: str
     kind: str
     length: int | None
     is_keyword_only: bool
     is_written: bool
+    is_shared: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +72,7 @@ class Operation:
     overload: str
     arguments: tuple[SchemaArgument, ...]
     is_mutable: bool
+    returns_shared: bool
     function: Callable[..., object] | None
     is_random: bool = False
 
@@ -83,16 +88,18 @@ def operation_of(schema_text: str) -> Operation:
             getattr(argument, "N", None),
             argument.kwarg_only,
             argument.alias_info is not None and argument.alias_info.is_write,
+            argument.alias_info is not None,
         )
         for argument in schema.arguments
     )
     is_mutable = any(argument.is_written for argument in arguments)
+    returns_shared = any(found.alias_info is not None for found in schema.returns)
     if not may_be_called(schema.name, schema.overload_name):
-        return Operation(schema.name, schema.overload_name, arguments, is_mutable, None)
+        return Operation(schema.name, schema.overload_name, arguments, is_mutable, returns_shared, None)
     found = torch._C._get_operation_overload(schema.name, schema.overload_name)
     function, _, tags = found if found is not None else (None, None, ())
     is_random = torch.Tag.nondeterministic_seeded in tags
-    return Operation(schema.name, schema.overload_name, arguments, is_mutable, function, is_random)
+    return Operation(schema.name, schema.overload_name, arguments, is_mutable, returns_shared, function, is_random)
 
 
 def evaluate(operation: Operation, items: Sequence[object], calls: BoundedCalls | None = None) -> object:

@@ -169,6 +169,9 @@ def _stages(block: Block, graph: Graph, verdicts: Mapping[int, NodeVerdict], lay
                 crosses = before % 2 != on_nnapi
                 is_cut = (node.id, value) in layout.cuts
                 stage = max(stage, before + (1 if crosses else 2 if is_cut else 0))
+        for other in node.follows:
+            if other in stages:
+                stage = max(stage, stages[other] + (1 if stages[other] % 2 != on_nnapi else 0))
         stages[node.id] = stage
     return stages
 

@@ -8,7 +8,6 @@ import torch
 
 from analyzer.drafts import Draft
 from analyzer.errors import InputError
-from analyzer.mutation import storage_of
 from analyzer.tensor_types import number_of_dtype
 
 MAX_LISTED = 1 << 16
@@ -123,9 +122,13 @@ def _is_one_tensor(items: Sequence[object]) -> Sequence[object]:
     first, second = items
     if first is second:
         return (True,)
-    if isinstance(first, Draft) and isinstance(second, Draft) and storage_of(first) != storage_of(second):
+    if isinstance(first, Draft) and isinstance(second, Draft) and _storage_of(first) != _storage_of(second):
         return (False,)
     return UNANSWERED
+
+
+def _storage_of(draft: Draft) -> int | None:
+    return draft.tensor.untyped_storage()._cdata if draft.tensor is not None else None
 
 
 def _is_not(_node: torch._C.Node, items: Sequence[object]) -> Sequence[object]:

@@ -12,6 +12,7 @@ from typing import NoReturn
 
 import torch
 
+from analyzer.aliases import Aliases, become_overwritten
 from analyzer.bounded_calls import BoundedCalls
 from analyzer.canonical import canonical, op_name, plain_arguments
 from analyzer.constant_values import MAX_CONSTANT
@@ -20,13 +21,13 @@ from analyzer.drafts import Draft, ModulePath, NodeDraft, ObjectAttribute, cause
 from analyzer.errors import InputError, OpError
 from analyzer.graph import (
     DynamicType,
-    GraphInput,
     Literal,
+    OtherType,
     Parameter,
     SourcePosition,
     TensorType,
 )
-from analyzer.mutation import Aliases, become_overwritten, functional_form, make_functional
+from analyzer.mutation import functional_form, make_functional
 from analyzer.operations import (
     FORM_ARGUMENT,
     MAX_COMPUTED,
@@ -38,6 +39,7 @@ from analyzer.operations import (
     operation_of,
 )
 from analyzer.quantized_ops import PackedParameters, Unpacked, packed_result
+from analyzer.settling import State
 from analyzer.structure_ops import LIST_OPS, LIST_WRITES, STRUCTURE_OPS, UNANSWERED, ListWrite, weight
 from analyzer.tensor_types import tensor_type
 from analyzer.torchscript import attribute, is_readable, nodes_of_kind, submodule
@@ -53,6 +55,11 @@ _ELEMENT_READS = frozenset(f"aten::{name}" for name in ("item", "Int", "Float", 
 _PLAIN = frozenset({int, float, bool, str})
 # They tell a person something and compute nothing.
 _IGNORED = frozenset({"prim::Print", "aten::warn"})
+# They change nothing that an evaluation sees.
+_FOR_EACH = "aten::_foreach_"
+_WRITING_NOTHING = frozenset({"aten::detach_"})
+# What they are given may be reached later by a way that the walk does not see.
+_KEEPING = frozenset({"prim::SetAttr", "prim::CallMethod", "prim::CallFunction", "prim::fork"})
 
 
 def is_read(tensor: torch.Tensor) -> bool:
@@ -69,6 +76,7 @@ class TypingWalk:
     graph: torch._C.Graph
     locate: Callable[[torch._C.Node, str | None], SourcePosition]
     inputs_text: str = "these inputs"
+    state: State = field(default_factory=State)
     known: dict[int, object] = field(default_factory=dict)
     aliases: Aliases = field(default_factory=Aliases)
     decided: list[DecidedBranch] = field(default_factory=list)
@@ -78,6 +86,7 @@ class TypingWalk:
     _attributes: dict[str, object] = field(default_factory=dict)
     _set_attributes: set[str] = field(default_factory=set)
     _set_now: dict[str | None, object] = field(default_factory=dict)
+    _held: dict[str, list[Draft]] = field(default_factory=dict)
     _packed: PackedParameters = field(default_factory=PackedParameters)
     _calls: BoundedCalls = field(default_factory=lambda: BoundedCalls(WHEN_TYPED))
 
@@ -165,6 +174,7 @@ class TypingWalk:
         for number, item in self.known.items():
             if item is held:
                 self.known[number] = unknown
+        self.aliases.join((unknown, *drafts_in(held)))
         return (self._opaque(node, [unknown, *items[1:]], "the list is built at run time"),)
 
     def _constant(self, node: torch._C.Node) -> object:
@@ -180,6 +190,8 @@ class TypingWalk:
 
     def _literal(self, value: torch._C.Value, tensor: torch.Tensor) -> Draft:
         origin = Literal(value.debugName(), literal_data(tensor))
+        if value.unique() in self.state.literals:
+            return _as_state(value, tensor, origin)
         return Draft(value, tensor_type(tensor), _as_known(tensor), origin, is_constant=True)
 
     def _read(self, node: torch._C.Node) -> Iterable[NodeDraft]:
@@ -201,7 +213,14 @@ class TypingWalk:
     def _run_time_read(self, node: torch._C.Node, reason: str) -> Iterable[NodeDraft]:
         made = self._opaque(node, [self.item(node.input()), node.s("name")], reason)
         made.has_effect = False
+        self._hold(node.s("name"), made.outputs)
         return (made,)
+
+    def _hold(self, name: str, drafts: Iterable[Draft]) -> None:
+        """Say that attributes of a name may hold the drafts, whichever object they belong to."""
+        held = self._held.setdefault(name, [])
+        held.extend(drafts)
+        self.aliases.join(held)
 
     def _set(self, node: torch._C.Node, items: Sequence[object]) -> Iterable[NodeDraft]:
         """An attribute that the model sets: known from here on where a run surely comes here."""
@@ -210,6 +229,7 @@ class TypingWalk:
             self._set_now.pop(path, None)
             if not self.depth:
                 self._set_now[path] = self.known[node.inputsAt(1).unique()]
+        self._hold(node.s("name"), drafts_in(items[1]))
         return (self._opaque(node, items, "it changes the module"),)
 
     def _attribute(self, node: torch._C.Node, owner: ModulePath) -> object:
@@ -225,6 +245,8 @@ class TypingWalk:
         if isinstance(found, torch._C.ScriptModule):
             return ModulePath(path, found)
         if isinstance(found, torch.Tensor):
+            if path in self.state.paths:
+                return _as_state(value, found, Parameter(path))
             return Draft(value, tensor_type(found), _as_known(found.detach()), Parameter(path), is_constant=True)
         if found is None or isinstance(found, (bool, int, float, str)):
             return found
@@ -258,6 +280,9 @@ class TypingWalk:
         for value, answer in zip(outputs, answers, strict=True):
             self.know(value, answer)
         drafts = [draft for answer in answers for draft in drafts_in(answer)]
+        self._share_storage(results, drafts, items)
+        if operation.is_mutable:
+            self._share(node, operation, items, drafts)
         if operation.name in _ELEMENT_READS and not is_constant:
             return (self._opaque(node, items, "the input's elements decide it"),)
         if not drafts and not operation.is_mutable:
@@ -318,10 +343,14 @@ class TypingWalk:
         """The functional op in place of an in-place one, where nobody can see the difference."""
         target = items[0]
         functional = functional_form(operation, node)
+        if functional is not None and operation.name in _WRITING_NOTHING:
+            return make_functional(self.graph, node, functional.name), functional
         if functional is None or not isinstance(target, Draft) or not isinstance(target.type, TensorType):
             return node, operation
-        is_own = target.origin is None or isinstance(target.origin, GraphInput)
-        if not is_own or target.is_real or self.aliases.is_read_elsewhere(target, node):
+        # What the caller or the module itself holds keeps what was written.
+        if any(draft.origin is not None for draft in self.aliases.drafts_with(target)):
+            return node, operation
+        if target.is_real or self.aliases.is_read_elsewhere(target, node):
             return node, operation
         if self.depth and target.torch_value.node().owningBlock() is not node.owningBlock():
             # The next turn of a loop would read what this one wrote.
@@ -340,6 +369,9 @@ class TypingWalk:
             if not argument.is_written:
                 continue
             for target in drafts_in(item):
+                # What is written to a list replaces tensors in it, and overwrites none.
+                if isinstance(target.type, OtherType) and not operation.name.startswith(_FOR_EACH):
+                    continue
                 if not made.is_constant:
                     self.aliases.forget_elements(target)
                 self.aliases.written(made, target)
@@ -381,14 +413,39 @@ class TypingWalk:
         cause = cause_in(list(items))
         outputs = []
         for value in node.outputs():
-            draft = self.run_time_value(value, cause or DynamicType(reason, name))
+            outputs.append(self.run_time_value(value, cause or DynamicType(reason, name)))
+        self._share(node, operation, items, outputs)
+        for value, draft in zip(node.outputs(), outputs, strict=True):
             self.know(value, draft)
-            outputs.append(draft)
         made = NodeDraft(node, name, arguments, outputs, self.position(node, arguments))
         made.has_effect = operation is None or operation.is_mutable or not outputs
         if operation is not None and operation.is_mutable:
             self._record_writes(made, operation, items)
         return made
+
+    def _share_storage(self, results: Sequence[object], drafts: Sequence[Draft], items: Sequence[object]) -> None:
+        """Say that results share the storage of arguments where they do, but are known by another tensor now."""
+        found = [result for result in results if isinstance(result, torch.Tensor)]
+        if len(found) != len(drafts):
+            return
+        for result, draft in zip(found, drafts, strict=True):
+            if draft.tensor is not result:
+                storage = result.untyped_storage()._cdata
+                sources = (item for item in drafts_in(list(items)) if self.aliases.storage_of(item) == storage)
+                self.aliases.join((draft, *sources))
+
+    def _share(
+        self, node: torch._C.Node, operation: Operation | None, items: Sequence[object], outputs: Sequence[Draft]
+    ) -> None:
+        """Say what may share a storage with what, as far as the schema tells."""
+        if operation is None:
+            self.aliases.join((*drafts_in(list(items)), *outputs))
+            if node.kind() in _KEEPING:
+                self.aliases.escape(list(items))
+            return
+        shared = [item for argument, item in zip(operation.arguments, items, strict=False) if argument.is_shared]
+        if operation.returns_shared or len(shared) > 1:
+            self.aliases.join((*drafts_in(shared), *(outputs if operation.returns_shared else ())))
 
     def run_time_value(self, value: torch._C.Value, kind: DynamicType) -> Draft:
         """A draft for a value that only the run will tell."""
@@ -421,6 +478,12 @@ def literal_data(tensor: torch.Tensor) -> tuple[int | float | bool, ...] | None:
     if tensor.is_meta or tensor.is_quantized or tensor.is_complex() or tensor.is_floating_point():
         return None
     return tuple(tensor.flatten().tolist()) if tensor.numel() <= MAX_LITERAL else None
+
+
+def _as_state(value: torch._C.Value, tensor: torch.Tensor, origin: Literal | Parameter) -> Draft:
+    """A constant of the model that a run overwrites: of its elements nothing is known."""
+    known = tensor.detach() if tensor.is_quantized else torch.empty_like(tensor, device="meta")
+    return Draft(value, tensor_type(tensor), known, origin, is_constant=False)
 
 
 def _as_known(tensor: torch.Tensor) -> torch.Tensor:

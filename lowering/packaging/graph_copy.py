@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 
 import torch
 
@@ -55,12 +56,14 @@ def loops_around(node: torch._C.Node) -> Iterator[torch._C.Node]:
 class GraphCopy:
     """A copy of a graph inside a method, and where every value and node of the original is in it.
 
-    ``values`` follow the copy when it is rewritten; other than that nothing here changes.
+    ``values`` follow the copy when it is rewritten; other than that nothing here changes. ``shared`` are, by the
+    numbers of the copy's values, the sets of values that may share a storage and are overwritten in a run.
     """
 
     graph: torch._C.Graph
     values: dict[int, torch._C.Value]
     nodes: Mapping[int, torch._C.Node]
+    shared: Mapping[int, frozenset[int]]
 
     @property
     def self_value(self) -> torch._C.Value:
@@ -69,23 +72,18 @@ class GraphCopy:
 
 
 def fill_method(
-    module: torch._C.ScriptModule, method: str, graph: torch._C.Graph, decided: Sequence[DecidedBranch] = ()
+    module: torch._C.ScriptModule,
+    method: str,
+    graph: torch._C.Graph,
+    decided: Sequence[DecidedBranch] = (),
+    shared: Mapping[int, frozenset[int]] = MappingProxyType({}),
 ) -> GraphCopy:
     """Replace the body of a method that has the inputs of ``graph`` by a copy of it.
 
     In the copy, conditions that are ``decided`` have made way for the nodes of the branch that is taken.
+    ``shared`` are the sets of the original's values.
     """
-    target = module._get_method(method).graph
-    old = list(target.nodes())
-    old_outputs = len(list(target.outputs()))
-    target.setInsertPoint(target.return_node())
-    outputs = target.insertGraph(graph, list(target.inputs()))
-    for _ in range(old_outputs):
-        target.eraseOutput(0)
-    for output in outputs:
-        target.registerOutput(output)
-    for node in reversed(old):
-        node.destroy()
+    target = refill_method(module, method, graph)
     values = {before.unique(): after for before, after in zip(graph.inputs(), target.inputs(), strict=True)}
     nodes: dict[int, torch._C.Node] = {}
     taken = {id(branch.node): branch.taken for branch in decided}
@@ -106,7 +104,28 @@ def fill_method(
     for original, copied in reversed(conditions):
         results = _take_branch(copied, taken[id(original)])
         values.update((before.unique(), after) for before, after in zip(original.outputs(), results, strict=True))
-    return GraphCopy(target, values, nodes)
+    sets: dict[int, frozenset[int]] = {}
+    for number, members in shared.items():
+        if number in values:
+            copied_number = values[number].unique()
+            sets[copied_number] = sets.get(copied_number, frozenset()) | members
+    return GraphCopy(target, values, nodes, sets)
+
+
+def refill_method(module: torch._C.ScriptModule, method: str, graph: torch._C.Graph) -> torch._C.Graph:
+    """Put a copy of a graph in the place of the body of a method with the same inputs."""
+    target = module._get_method(method).graph
+    old = list(target.nodes())
+    old_outputs = len(list(target.outputs()))
+    target.setInsertPoint(target.return_node())
+    outputs = target.insertGraph(graph, list(target.inputs()))
+    for _ in range(old_outputs):
+        target.eraseOutput(0)
+    for output in outputs:
+        target.registerOutput(output)
+    for node in reversed(old):
+        node.destroy()
+    return target
 
 
 def _take_branch(condition: torch._C.Node, taken: int) -> list[torch._C.Value]:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 
 import torch
 
@@ -57,7 +58,7 @@ def replace_run(copy: GraphCopy, run: Run) -> None:
     later = [maker for maker in makers if maker.isAfter(first)]
     if later:
         read = {value.unique() for value in inputs}
-        _make_room(run.submodule, _span(first, later), {key_of(node) for node in nodes}, read)
+        _make_room(copy, run.submodule, _span(first, later), {key_of(node) for node in nodes}, read)
     results = _insert_call(copy, run, first, inputs)
     for old, new in zip(outputs, results, strict=True):
         old.replaceAllUsesWith(new)
@@ -82,25 +83,70 @@ def _span(first: torch._C.Node, later: Sequence[torch._C.Node]) -> list[torch._C
     return order[order.index(first) : max(places) + 1]
 
 
-def _make_room(submodule: str, span: Sequence[torch._C.Node], members: set[int], inputs: set[int]) -> None:
+def _make_room(
+    copy: GraphCopy, submodule: str, span: Sequence[torch._C.Node], members: set[int], inputs: set[int]
+) -> None:
     """Move a span's members, and what depends on them, behind its last node, which makes the last of the inputs."""
     made: set[int] = set()
     read_late: set[int] = set()
     late: list[torch._C.Node] = []
     has_late_effect = False
+    stored = _Storages(copy.shared)
     for node in span:
-        reads, writes, has_effect = _reads(node), _written_lists(node), has_ordered_effect(node)
+        reads, writes = _reads(node), _written_lists(node)
+        has_effect = has_ordered_effect(node, copy.shared)
         depends = not (reads.isdisjoint(made) and writes.isdisjoint(read_late)) or (has_effect and has_late_effect)
-        if not depends and key_of(node) not in members:
+        if not depends and not stored.must_follow(node) and key_of(node) not in members:
             continue
         if not _made_by(node).isdisjoint(inputs):
             raise PackageError(f"{submodule}: its input is computed by {node.kind()} from its own outputs")
         made |= _made_by(node) | writes
         read_late |= reads
         late.append(node)
+        stored.follow(node)
         has_late_effect = has_late_effect or has_effect
     for node in reversed(late):
         node.moveAfter(span[-1])
+
+
+class _Storages:
+    """What the nodes that are moved read and write of storages that are overwritten in a run."""
+
+    def __init__(self, shared: Mapping[int, frozenset[int]]) -> None:
+        self._shared = shared
+        self._read: set[int] = set()
+        self._written: set[int] = set()
+
+    def must_follow(self, node: torch._C.Node) -> bool:
+        """Whether a node would meet another content of a storage if it did not stay behind those that are moved."""
+        if not self._read and not self._written:
+            return False
+        reads, writes = self._sets(node)
+        return not (reads.isdisjoint(self._written) and writes.isdisjoint(self._read | self._written))
+
+    def follow(self, node: torch._C.Node) -> None:
+        """Remember that a node is moved."""
+        if self._shared:
+            reads, writes = self._sets(node)
+            self._read |= reads
+            self._written |= writes
+
+    def _sets(self, node: torch._C.Node) -> tuple[set[int], set[int]]:
+        touched = _reads(node) | _made_by(node)
+        written = touched if node.kind() in _ORDERED_EFFECTS else _overwritten_by(node)
+        return self._of(touched), self._of(written)
+
+    def _of(self, values: Iterable[int]) -> set[int]:
+        return {member for value in values for member in self._shared.get(value, ())}
+
+
+def _overwritten_by(node: torch._C.Node) -> set[int]:
+    """The numbers of the values that a node or what it holds changes in place."""
+    found = {value.unique() for value in written_values(node)}
+    for block in node.blocks():
+        for inner in block.nodes():
+            found |= _overwritten_by(inner)
+    return found
 
 
 def _made_by(node: torch._C.Node) -> set[int]:
@@ -126,13 +172,16 @@ def _written_lists(node: torch._C.Node) -> set[int]:
     return found | {value.unique() for value in written_values(node) if _is_container(value)}
 
 
-def has_ordered_effect(node: torch._C.Node) -> bool:
-    """Whether a node does what all other effects must stay in order with. Which of two errors comes first need not."""
-    if any(has_ordered_effect(inner) for block in node.blocks() for inner in block.nodes()):
+def has_ordered_effect(node: torch._C.Node, shared: Mapping[int, frozenset[int]] = MappingProxyType({})) -> bool:
+    """Whether a node does what all other effects must stay in order with. Which of two errors comes first need not.
+
+    What overwrites a storage of which all values are known need not either.
+    """
+    if any(has_ordered_effect(inner, shared) for block in node.blocks() for inner in block.nodes()):
         return True
     if node.kind() in _ORDERED_EFFECTS:
         return not _is_part_call(node)
-    return any(not _is_container(value) for value in written_values(node))
+    return any(not _is_container(value) and value.unique() not in shared for value in written_values(node))
 
 
 def _is_container(value: torch._C.Value) -> bool:

@@ -21,7 +21,15 @@ from analyzer.torchscript import method_names
 from lowering.packaging.annotations import Annotations, default_text
 from lowering.packaging.border import Border
 from lowering.packaging.constant_store import ConstantStore
-from lowering.packaging.graph_copy import GraphCopy, PackageError, fill_method, key_of, loops_around, walk
+from lowering.packaging.graph_copy import (
+    GraphCopy,
+    PackageError,
+    fill_method,
+    key_of,
+    loops_around,
+    refill_method,
+    walk,
+)
 from lowering.packaging.graph_surgery import Run, replace_run
 from lowering.packaging.guards import guard_source
 from lowering.packaging.manifest import HeldValue, Json, Manifest, PartRecord
@@ -121,12 +129,13 @@ def build_package(captured: Captured, parts: Sequence[PackagedPart], options: Pa
     parameters = _parameters(module, annotations)
     graph = captured.torch_graph
     define(module, same_call_source(own.forward, parameters), annotations.types)
-    copy = fill_method(module, own.forward, graph, _decided(captured))
+    copy = fill_method(module, own.forward, graph, _decided(captured), captured.shared)
     store = ConstantStore(module, own)
     _define_buffers(captured, copy, parts, store, own)
     recomputed = _place_parts(captured, copy, parts, names, options)
     define(module, prepare_source(own, names))
-    captured.give_inputs_back()
+    # The graph that was converted holds for the inputs' shapes alone.
+    refill_method(module, "forward", captured.original)
     store.lift(copy.graph)
     store.lift(graph)
     torch._C._jit_pass_lint(copy.graph)
