@@ -19,6 +19,8 @@ from analyzer.screening.program_screen import screened_parts
 from analyzer.screening.suspect import SuspectError
 from analyzer.script_file import LOAD_FAILURES, first_line, refusal
 
+_SIZE_CHECK = "_check_input_constraints_pre_hook"
+
 
 def read_program(path: Path, *, trust: bool) -> torch.export.ExportedProgram:
     """Load an exported program. PyTorch reads only what was looked through, unless ``trust``.
@@ -40,7 +42,12 @@ def read_program(path: Path, *, trust: bool) -> torch.export.ExportedProgram:
 def module_of(program: torch.export.ExportedProgram, path: Path) -> torch.fx.GraphModule:
     """The program as a module, without the guards that would check each call of it."""
     try:
-        return program.module(check_guards=False)
+        module = program.module(check_guards=False)
+        # What is left to check the sizes of inputs asks for them in a way that cannot be traced.
+        for key, hook in list(module._forward_pre_hooks.items()):
+            if getattr(hook, "__name__", "") == _SIZE_CHECK:
+                del module._forward_pre_hooks[key]
+        return module
     except (AssertionError, *LOAD_FAILURES) as error:
         raise _load_error(path, error) from error
 

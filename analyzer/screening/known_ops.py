@@ -7,6 +7,7 @@ from typing import Protocol, cast
 
 import torch
 
+from analyzer.safe_ops import may_be_called
 from analyzer.screening.words import words
 
 SPACES = frozenset(
@@ -39,6 +40,7 @@ _OF_PRIM = words("""
     AutogradAdd AutogradZero BroadcastSizes ReductionSizes
     """)
 
+_ASSERTIONS = words("_assert_scalar _batch_norm_no_update")
 _OTHERS_OF_PYTORCH = words("""
     image c10d symm_mem cuda streams profiler mempool fsdp coor export debug_mode_ops inductor inductor_prims mkl
     static_runtime onnx onnx_symbolic rngprims debugprims flex_lib _c10d_functional _c10d_functional_autograd
@@ -70,6 +72,14 @@ def is_known(space: str, name: str, *, is_loaded_only: bool = False) -> bool:
             return False
         case _:
             return is_loaded_only or space in SPACES or not _schemas(f"{space}::{name}")
+
+
+def may_be_traced(space: str, name: str, overload: str) -> bool:
+    """Whether an op may be called while an exported program is traced."""
+    op = f"{space}::{name}"
+    if not is_known(space, name):
+        return False
+    return may_be_called(op, "" if overload == "default" else overload) or name in _ASSERTIONS or not _schemas(op)
 
 
 @cache

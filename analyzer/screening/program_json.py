@@ -13,7 +13,7 @@ import re
 from collections.abc import Callable
 from typing import TypeAlias
 
-from analyzer.screening.known_ops import is_known
+from analyzer.screening.known_ops import may_be_traced
 from analyzer.screening.suspect import SuspectError
 from analyzer.screening.symbolic_expression import check_expression
 from analyzer.screening.words import words
@@ -151,7 +151,7 @@ def _check_name(text: str) -> None:
 
 def _check_target(text: str) -> None:
     op = _OP.fullmatch(text)
-    if text in _HIGHER_ORDER or text in _ON_NUMBERS or (op is not None and is_known(op[1], op[2])):
+    if text in _HIGHER_ORDER or text in _ON_NUMBERS or (op is not None and may_be_traced(op[1], op[2], op[3])):
         return
     raise SuspectError(f"a call of {text[:80]!r}", "calls of ops that only compute")
 

@@ -11,6 +11,8 @@ from torch import nn
 
 from analyzer.capture import capture
 from analyzer.errors import InputError
+from analyzer.graph import ElementType, TensorType
+from analyzer.input_spec import parse_input_spec
 from tests.analyzer.screening.hostile_files import edited, program, with_program
 
 COMMAND = "touch MARK"
@@ -83,6 +85,7 @@ HARMS: dict[str, Callable[[Document], None]] = {
     "a function by attributes": of_call("torch.ops.aten.relu.default.__class__"),
     "an op that writes a file": of_call("torch.ops.aten.from_file.default"),
     "an op that writes an image": of_call("torch.ops.image.write_file.default"),
+    "an op that changes what a tensor points to": of_call("torch.ops.aten.set_.source_Tensor"),
     "an extension": of_call("#evil:call"),
     "a name with source": renamed(f"relu = {CALL}\n    y"),
     "a name in three parts": renamed("relu; import os"),
@@ -122,6 +125,13 @@ def test_a_size_that_is_python_is_refused(tmp_path: Path, monkeypatch: pytest.Mo
         capture(path, None, weights=False)
 
     assert os.listdir() == []
+
+
+def test_a_program_with_sizes_that_vary_is_read_for_the_sizes_of_its_inputs(tmp_path: Path) -> None:
+    graph = capture(program(tmp_path, is_dynamic=True), [parse_input_spec("f32[7,3]")], weights=False).graph
+
+    assert [node.op for node in graph.nodes()] == ["aten.relu.default"]
+    assert graph.type_of(graph.body.outputs[0]) == TensorType(ElementType.FLOAT32, (7, 3))
 
 
 def test_an_object_in_a_pickle_is_refused(tmp_path: Path) -> None:
