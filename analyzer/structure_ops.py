@@ -207,6 +207,17 @@ def _text(_node: torch._C.Node, items: Sequence[object]) -> Sequence[object]:
     return (str(items[0]),) if isinstance(items[0], (int, str)) else UNANSWERED
 
 
+def _formatted(_node: torch._C.Node, items: Sequence[object]) -> Sequence[object]:
+    template, *parts = items
+    if not isinstance(template, str) or not all(isinstance(part, (int, float, str)) for part in parts):
+        return UNANSWERED
+    # TorchScript knows no other field than this one.
+    pieces = template.split("{}")
+    if len(pieces) != len(parts) + 1:
+        return UNANSWERED
+    return (pieces[0] + "".join(f"{part}{piece}" for part, piece in zip(parts, pieces[1:], strict=True)),)
+
+
 def _dtype(_node: torch._C.Node, items: Sequence[object]) -> Sequence[object]:
     x = items[0]
     number = number_of_dtype(x.tensor.dtype) if isinstance(x, Draft) and x.tensor is not None else None
@@ -292,6 +303,7 @@ STRUCTURE_OPS: dict[str, StructureOp] = {
     "aten::items": _pairs,
     "aten::list": _copied,
     "aten::str": _text,
+    "aten::format": _formatted,
     "aten::dict": _dict,
     "prim::tolist": _to_list,
     "prim::rangelist": _range_list,

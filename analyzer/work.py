@@ -17,6 +17,7 @@ OPERATIONS_PER_ELEMENT = 4
 """What moving one element across a boundary costs: a copy, and often a permutation, on the CPU."""
 
 MATRIX_RANK = 2
+BATCHED_ROWS = 3
 
 OPERATIONS_PER_CROSSING = 4096
 """What one tensor's crossing costs besides its elements."""
@@ -35,8 +36,6 @@ _UNCOUNTED = frozenset(
     {
         "_convolution",
         "_convolution_mode",
-        "_native_multi_head_attention",
-        "_transformer_encoder_layer_fwd",
         "_trilinear",
         "addbmm",
         "bilinear",
@@ -69,6 +68,10 @@ def multiply_adds(node: Node, graph: Graph) -> int | None:
         return _recurrent_products(node, graph, ("w_ih", "w_hh"))
     if name == "scaled_dot_product_attention":
         return _attention_products(node, graph)
+    if name == "_native_multi_head_attention":
+        return _fused_attention(node, graph, ("query", "key", "value"), ("proj_weight",))
+    if name == "_transformer_encoder_layer_fwd":
+        return _fused_attention(node, graph, ("src",) * 3, ("proj_weight", "ffn_weight_1", "ffn_weight_2"))
     if name == "contract":
         return _contraction(node, graph)
     if name not in _MATRIX_PRODUCTS:
@@ -110,6 +113,18 @@ def _attention_products(node: Node, graph: Graph) -> int | None:
     if query is None or key is None or value is None:
         return None
     return prod(query.shape[:-1]) * key.shape[-2] * (query.shape[-1] + value.shape[-1])
+
+
+def _fused_attention(node: Node, graph: Graph, sources: tuple[str, str, str], matrices: Sequence[str]) -> int | None:
+    """Three projections to the width of the model, attention, and products of each place of the result."""
+    query, key, value = (_argument(node, graph, name) for name in sources)
+    weights = [_argument(node, graph, name) for name in matrices]
+    if query is None or key is None or value is None or None in weights or query.rank != BATCHED_ROWS:
+        return None
+    batch, length, width = query.shape
+    projected = sum(source.numel * width for source in (query, key, value))
+    compared = 2 * batch * length * key.shape[1] * width
+    return projected + compared + batch * length * sum(weight.numel for weight in weights if weight is not None)
 
 
 def _times(tensor: TensorType | None, factor: int) -> int | None:

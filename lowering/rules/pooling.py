@@ -129,6 +129,12 @@ def adaptive_avg_pool1d(node: Node, emit: Emitter) -> OperandId:
     return _pool_length(emit, "AVERAGE_POOL_2D", _even_axes(emit))
 
 
+@lowers("aten.adaptive_max_pool1d.default", way="operation")
+def adaptive_max_pool1d(node: Node, emit: Emitter) -> OperandId:
+    """Lower to MAX_POOL_2D with windows side by side, between two RESHAPE operations."""
+    return _pool_length(emit, "MAX_POOL_2D", _even_axes(emit))
+
+
 @lowers("aten.adaptive_avg_pool1d.default", way="products")
 def adaptive_avg_pool1d_products(node: Node, emit: Emitter) -> OperandId:
     """Lower to a product with the matrix that takes the means of uneven windows."""

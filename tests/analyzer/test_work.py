@@ -52,6 +52,16 @@ def test_sum_with_a_product_counts_the_product() -> None:
     assert total(Sum(), (7,), (3, 5), (5, 7)) == 3 * 7 * 5
 
 
+@pytest.mark.parametrize("batch_first", [True, False])
+def test_layer_counts_the_same_as_one_op_and_written_out(batch_first: bool) -> None:
+    layer = torch.nn.TransformerEncoderLayer(8, 2, 12, activation="relu", batch_first=batch_first)
+
+    x = total(layer, (2, 5, 8))
+
+    tokens, pairs = 10, 2 * 5 * 5 if batch_first else 5 * 2 * 2
+    assert x == tokens * (4 * 8 * 8 + 2 * 8 * 12) + 2 * pairs * 8
+
+
 def test_attention_counts_both_of_its_products() -> None:
     class Attention(torch.nn.Module):
         def forward(self, query: torch.Tensor, key: torch.Tensor, value: torch.Tensor) -> torch.Tensor:
