@@ -25,7 +25,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 import torch
 
-from benchmarks.random_chains import control, elementwise, moves, summaries, windows
+from benchmarks.random_chains import control, elementwise, moves, rarities, summaries, windows
 from benchmarks.random_chains.drawing import Drawer, draw_chain
 from benchmarks.random_chains.judging import Fault, Judge, Kind, Outcome
 from benchmarks.random_chains.shrinking import shrink
@@ -33,7 +33,7 @@ from benchmarks.random_chains.steps import Chain, reproduction
 
 FAMILIES: tuple[tuple[Drawer, ...], ...] = (
     *(elementwise.DRAWERS, elementwise.DRAWERS, moves.DRAWERS, moves.DRAWERS),
-    *(windows.DRAWERS, windows.DRAWERS, summaries.DRAWERS),
+    *(windows.DRAWERS, windows.DRAWERS, summaries.DRAWERS, rarities.DRAWERS),
 )
 OTHERS: dict[str, tuple[Drawer, ...]] = {"writes": control.WRITES, "conditions": control.CONDITIONS}
 LEVELS = (1, 3, 8)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable, Sequence
+from itertools import count
 
 import torch
 
@@ -22,7 +23,7 @@ from benchmarks.random_chains.steps import (
 
 MOST_ELEMENTS = 3000
 GREATEST = 1e4
-MORE_SEEDS = 1_000_000_000
+ATTEMPTS = 8
 SIZES = (2, 3, 4, 5, 6, 7, 8, 9, 10)
 FLOAT = (torch.float32,)
 WHOLE = (torch.int32, torch.int64)
@@ -119,8 +120,8 @@ def draw_chain(seed: int, families: Sequence[Sequence[Drawer]], form: Form | Non
         draw.tensors[item.value] = item.data.draw(seed * 1000 + item.value)
     wanted = draw.random.randint(3, 12)
     steps: list[Step] = []
-    for _ in range(wanted * 8):
-        if len(steps) == wanted:
+    for attempt in count():
+        if len(steps) == wanted or (steps and attempt > ATTEMPTS * wanted):
             break
         try:
             step = draw.random.choice(draw.random.choice(families))(draw)
@@ -130,8 +131,6 @@ def draw_chain(seed: int, families: Sequence[Sequence[Drawer]], form: Form | Non
         if all(_is_usable(tensor) for tensor in made):
             draw.tensors.update(zip(step.results, made, strict=True))
             steps.append(step)
-    if not steps:
-        return draw_chain(seed + MORE_SEEDS, families, form)
     read = {operand for step in steps for operand in step.operands}
     outputs = [value for step in steps for value in step.results if value not in read]
     kept = draw.random.sample(outputs, draw.random.randint(1, len(outputs))) if len(outputs) > 1 else outputs
