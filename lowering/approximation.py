@@ -49,6 +49,10 @@ def tolerance_words(found: Sequence[Approximation]) -> str:
             f", and {MARGIN} times what PyTorch's own output changes by when its approximate ops are off by their "
             f"bounds ({ops})"
         )
+    floats += (
+        f"; beyond that, {MARGIN} times what PyTorch's own output changes by when every value on NNAPI is off by one "
+        "rounding of its range"
+    )
     return f"{floats}; quantized: {STEPS_TOLERANCE} step, on at most {STEPS_SHARE_TOLERANCE:.0%} of the elements"
 
 

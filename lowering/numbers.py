@@ -45,21 +45,27 @@ class Numbers:
             return self.steps <= STEPS_TOLERANCE and self.steps_share <= STEPS_SHARE_TOLERANCE
         return self.max_relative <= self.tolerance
 
+    @property
+    def is_another_form(self) -> bool:
+        """Whether the shape or the element type is not PyTorch's."""
+        return self.tolerance == -math.inf
+
     def allowing(self, change: float) -> Numbers:
         """The same difference, held to a tolerance that is greater by ``change``."""
-        return replace(self, tolerance=self.tolerance + change)
+        return self if self.is_another_form else replace(self, tolerance=self.tolerance + change)
 
 
 def compare(found: torch.Tensor, wanted: torch.Tensor, *, step: float | None = None) -> Numbers:
     """Measure how far ``found`` is from ``wanted``, which PyTorch computed.
 
-    Another shape or element type is infinitely far, and so is an infinite or undefined element from any other.
+    Another shape or element type is infinitely far, and no tolerance allows for it; an infinite or undefined element is
+    infinitely far from any other.
     ``step`` is the scale of the quantized tensor that both are the real numbers of, where they are.
     """
     shape, dtype = tuple(wanted.shape), str(wanted.dtype).removeprefix("torch.")
     tolerance = _tolerance(wanted.dtype)
     if found.shape != wanted.shape or found.dtype != wanted.dtype:
-        return Numbers(shape, dtype, math.inf, math.inf, -math.inf, tolerance)
+        return Numbers(shape, dtype, math.inf, math.inf, -math.inf, -math.inf)
     counted: tuple[int, float] | None = None
     if wanted.is_quantized:
         counted = _counted(found.int_repr().double() - wanted.int_repr().double())

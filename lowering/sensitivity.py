@@ -1,7 +1,7 @@
-"""How far PyTorch's own outputs move when the approximate ops of a model are off by their bounds.
+"""How far PyTorch's own outputs move when approximate ops are off by their bounds, and when every op rounds otherwise.
 
-Nothing of NNAPI runs here: both sides are PyTorch, so what it finds says what bounds mean for a model, and not what
-the converted model computes.
+Nothing of NNAPI runs here: both sides are PyTorch, so what it finds says what bounds and rounding mean for a model, and
+not what the converted model computes.
 """
 
 from __future__ import annotations
@@ -15,22 +15,29 @@ import torch
 
 from analyzer.capture import Captured
 from analyzer.torchscript import quiet
+from coverage_db.bounds import Bound
 from lowering.approximation import Approximation
 from lowering.numbers import compare
+from lowering.packaging.graph_copy import walk, written_values
 from lowering.packaging.script_modules import type_of
 from lowering.reference import flat_tensors, twins_of
 
 _SHARES_UP = (1.0, 0.5, 0.5, 0.5)
 """Which share of the elements is moved up in each draw, the others down; each draw is turned around as well."""
 
+ROUNDING = 2.0**-24
+"""What one rounding of a float32 moves, as a share of the range: sums round by the size of what they add."""
+
 
 @dataclass(frozen=True, slots=True)
 class Movement:
     """The greatest relative change of each output, and of values inside the graph by id. Infinite where an output that
-    is not float32 changes at all, or where an op reads what its bound does not hold for."""
+    is not float32 changes at all, or where an op reads what its bound does not hold for. ``draws`` are the outputs that
+    moved."""
 
     outputs: tuple[float, ...]
     values: Mapping[int, float]
+    draws: tuple[tuple[torch.Tensor, ...], ...] = ()
 
 
 NO_MOVEMENT = Movement((), {})
@@ -41,12 +48,11 @@ _Tensors = tuple[tuple[torch.Tensor, ...], tuple[torch.Tensor, ...]]
 
 
 class _Mover(torch.nn.Module):
-    """Moves every element of a tensor by a bound, up or down."""
+    """Moves every element of a tensor by a bound, up or down; ``of_range`` is a share of the tensor's own range."""
 
-    def __init__(self, item: Approximation) -> None:
+    def __init__(self, absolute: float, relative: float, of_range: float, within: float) -> None:
         super().__init__()
-        self.absolute, self.relative, self.of_input = item.bound.absolute, item.bound.relative, item.bound.of_input
-        self.within = math.inf if item.bound.within is None else item.bound.within
+        self.absolute, self.relative, self.of_range, self.within = absolute, relative, of_range, within
         self.share_up = 0.5
         self.sign = 0.0
 
@@ -54,10 +60,10 @@ class _Mover(torch.nn.Module):
         if self.sign == 0.0 or not value.is_floating_point() or value.numel() == 0:
             return value
         amount = value.abs() * self.relative + self.absolute
-        if self.of_input > 0:
+        if self.of_range > 0:
             # An element that is not finite has no range.
             known = torch.nan_to_num(value, 0.0, 0.0, 0.0)
-            amount = amount + self.of_input * (known.max().clamp(min=0) - known.min().clamp(max=0))
+            amount = amount + self.of_range * (known.max().clamp(min=0) - known.min().clamp(max=0))
         signed = self.sign * amount
         moved = torch.where(torch.rand_like(value) < self.share_up, value + signed, value - signed)
         if math.isfinite(self.within) and bool((read.abs() > self.within).any()):
@@ -66,12 +72,27 @@ class _Mover(torch.nn.Module):
 
 
 def movement(
-    captured: Captured, items: Sequence[Approximation], inputs: Sequence[torch.Tensor], values: Sequence[int] = ()
+    captured: Captured,
+    items: Sequence[Approximation],
+    inputs: Sequence[torch.Tensor],
+    values: Sequence[int] = (),
+    *,
+    rounded: Sequence[int] = (),
 ) -> Movement:
-    """Move what the approximate nodes of a captured graph make by their bounds: all up, all down, and at random."""
+    """Move what the approximate nodes of a captured graph make by their bounds: all up, all down, and at random.
+
+    ``rounded`` are values that are moved by a rounding as well.
+    """
     graph = captured.torch_graph.copy()
-    movers = [cast("torch.jit.ScriptModule", torch.jit.script(_Mover(item))) for item in items]
-    tapped = _insert(captured, graph, items, movers, values)
+    twins = twins_of(captured, graph)
+    tapped = [value for value in sorted(set(values)) if value in twins]
+    movers = [_scripted(_mover(item.bound)) for item in items]
+    for item, mover in zip(items, movers, strict=True):
+        _insert(graph, twins, item, mover)
+    if rounded:
+        movers.append(_scripted(_Mover(0.0, 0.0, ROUNDING, math.inf)))
+        _insert_roundings(graph, twins, rounded, movers[-1])
+    _give(graph, [twins[value] for value in tapped])
     function = torch._C._create_function_from_graph("forward", graph)
 
     def run() -> _Tensors:
@@ -82,10 +103,12 @@ def movement(
 
     base_outputs, base_values = run()
     outputs, inside = [0.0] * len(base_outputs), [0.0] * len(base_values)
+    draws = []
     for moved_outputs, moved_values in _draws(movers, run):
         outputs = _greater(outputs, moved_outputs, base_outputs)
         inside = _greater(inside, moved_values, base_values)
-    return Movement(tuple(outputs), dict(zip(tapped, inside, strict=True)))
+        draws.append(moved_outputs)
+    return Movement(tuple(outputs), dict(zip(tapped, inside, strict=True)), tuple(draws))
 
 
 def _draws(movers: Sequence[torch.jit.ScriptModule], run: Callable[[], _Tensors]) -> Iterator[_Tensors]:
@@ -112,39 +135,72 @@ def _change(moved: torch.Tensor, base: torch.Tensor) -> float:
     return math.inf if is_exact and found.max_relative > 0 else found.max_relative
 
 
-def _insert(
-    captured: Captured,
-    graph: torch._C.Graph,
-    items: Sequence[Approximation],
-    movers: Sequence[torch.jit.ScriptModule],
-    values: Sequence[int],
-) -> list[int]:
-    """Put a mover at each approximate node of a copied graph, and let it give its outputs and these values.
+def _mover(bound: Bound) -> _Mover:
+    within = math.inf if bound.within is None else bound.within
+    return _Mover(bound.absolute, bound.relative, bound.of_input, within)
 
-    The movers become the last inputs of the graph. Values that are not at the top of the graph are left out.
-    """
-    twins = twins_of(captured, graph)
-    tapped = [value for value in sorted(set(values)) if value in twins]
-    for item, mover in zip(items, movers, strict=True):
-        receiver = graph.addInput()
-        receiver.setType(type_of(mover._c))
-        made = [value for value in item.made if value in twins]
-        read = twins.get(item.read)
-        if not made or read is None:
-            continue
+
+def _scripted(mover: _Mover) -> torch.jit.ScriptModule:
+    with quiet():
+        return cast("torch.jit.ScriptModule", torch.jit.script(mover))
+
+
+def _receiver(graph: torch._C.Graph, mover: torch.jit.ScriptModule) -> torch._C.Value:
+    """A new last input of the graph, that takes a mover."""
+    receiver = graph.addInput()
+    receiver.setType(type_of(mover._c))
+    return receiver
+
+
+def _insert(
+    graph: torch._C.Graph, twins: dict[int, torch._C.Value], item: Approximation, mover: torch.jit.ScriptModule
+) -> None:
+    """Let a mover move what an approximate node makes, or what it reads. What is not in the graph is left out."""
+    receiver = _receiver(graph, mover)
+    made, read = [value for value in item.made if value in twins], twins.get(item.read)
+    if not made or read is None:
+        return
+    if item.bound.of_input:
         maker = twins[made[0]].node()
-        if item.bound.of_input:
-            moved = _called(graph, receiver, read, read)
-            moved.node().insertBefore(maker)
-            maker.replaceInputWith(read, moved)
-            continue
-        for value in made:
-            moved = _called(graph, receiver, twins[value], read)
-            moved.node().insertAfter(twins[value].node())
-            twins[value].replaceAllUsesAfterNodeWith(moved.node(), moved)
-            twins[value] = moved
-    _give(graph, [twins[value] for value in tapped])
-    return tapped
+        moved = _called(graph, receiver, read, read)
+        moved.node().insertBefore(maker)
+        maker.replaceInputWith(read, moved)
+        return
+    for value in made:
+        _move(graph, receiver, twins, value, read)
+
+
+def _insert_roundings(
+    graph: torch._C.Graph, twins: dict[int, torch._C.Value], values: Sequence[int], mover: torch.jit.ScriptModule
+) -> None:
+    """Let a mover move these values, but those that something writes to, or to a view of."""
+    receiver = _receiver(graph, mover)
+    written: set[int] = set()
+    for changed in (found for node in walk(graph) for found in written_values(node)):
+        base: torch._C.Value | None = changed
+        while base is not None and base.unique() not in written:
+            written.add(base.unique())
+            base = next(iter(base.node().inputs()), None)
+    for value in sorted(set(values) & twins.keys()):
+        if twins[value].unique() not in written:
+            _move(graph, receiver, twins, value, twins[value])
+
+
+def _move(
+    graph: torch._C.Graph,
+    receiver: torch._C.Value,
+    twins: dict[int, torch._C.Value],
+    value: int,
+    read: torch._C.Value,
+) -> None:
+    made = twins[value]
+    moved = _called(graph, receiver, made, read)
+    if made.node().kind() == "prim::Param":
+        moved.node().insertBefore(next(iter(graph.nodes())))
+    else:
+        moved.node().insertAfter(made.node())
+    made.replaceAllUsesAfterNodeWith(moved.node(), moved)
+    twins[value] = moved
 
 
 def _called(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -23,7 +24,11 @@ from lowering.numbers import Numbers, compare
 from lowering.packaging.artifact import Artifact, ArtifactPart, open_artifact
 from lowering.packaging.manifest import ManifestError, PartRecord
 from lowering.reference import flat_tensors, graph_values, reference_outputs
+from lowering.row_sets import RowSet, row_sets
 from lowering.sensitivity import NO_MOVEMENT, Movement, movement
+
+SPLIT = 0.1
+"""An output of which PyTorch's own changes by this share of its range is compared as a set of rows."""
 
 
 class VerifyError(Exception):
@@ -44,7 +49,8 @@ class Verification:
     """The measured difference of a package to PyTorch. ``ran_in`` says what executed its NNAPI models.
 
     ``outputs`` are the file's, or each part's where only the interpreter could run; ``layers`` are worst first.
-    ``executions`` counts the NNAPI models that ran, ``approximations`` are the ops that tolerances allow for.
+    ``executions`` counts the NNAPI models that ran, ``approximations`` are the ops that tolerances allow for, and
+    ``rows`` the outputs that were compared as sets of rows, for PyTorch's own change where its ops round otherwise.
     """
 
     ran_in: str
@@ -53,11 +59,13 @@ class Verification:
     outputs: tuple[Numbers, ...]
     layers: tuple[LayerNumbers, ...] = ()
     approximations: tuple[Approximation, ...] = ()
+    rows: tuple[RowSet, ...] = ()
 
     @property
     def is_within_tolerance(self) -> bool:
         """Whether every output differs by rounding, and by the bounds of approximate ops, only."""
-        return all(numbers.is_within_tolerance for numbers in self.outputs)
+        as_rows = {place for rows in self.rows if rows.is_within_tolerance for place in rows.outputs}
+        return all(numbers.is_within_tolerance or place in as_rows for place, numbers in enumerate(self.outputs))
 
 
 def verify_artifact(
@@ -83,30 +91,101 @@ def verify_artifact(
     call = Call(tuple(inputs)) if reference is None else reference
     names = {operation.code: operation.name for operation in facts.values()}
     approximate = _approximations(artifact)
-    moved = _moved(artifact, model, call, approximate, trust=trust)
-    layers = tuple(_layers(artifact, model, call, names, moved, trust=trust)) if with_layers else ()
-    layers = tuple(sorted(layers, key=lambda layer: -layer.numbers.max_relative))
+    reach = _Reach(artifact, model, call, approximate, trust=trust)
+    rows: tuple[RowSet, ...] = ()
     try:
         runtime = load_host_runtime(level, facts)
     except HostRuntimeError as error:
-        alone = _layers(artifact, model, call, names, moved, trust=trust, only_outputs=True)
-        outputs = tuple(layer.numbers for layer in alone)
-        ran_in = f"the interpreter, part by part ({error})"
-        return Verification(ran_in, level, len(artifact.parts), outputs, layers, approximate)
-    found, executions = _run_on_host(artifact, inputs, runtime)
-    ours, theirs = flat_tensors(found), reference_outputs(model, call, trust=trust)
+        alone = tuple(_layers(artifact, model, call, names, trust=trust, only_outputs=True))
+        outputs = tuple(layer.numbers for layer in _held_layers(alone, reach))
+        ran_in, executions = f"the interpreter, part by part ({error})", len(artifact.parts)
+    else:
+        found, executions = _run_on_host(artifact, inputs, runtime)
+        ran_in = "PyTorch's NNAPI binding on the host runtime"
+        wanted = reference_outputs(model, call, trust=trust)
+        outputs, rows = _held_outputs(flat_tensors(found), wanted, artifact, reach)
+    layers = _held_layers(tuple(_layers(artifact, model, call, names, trust=trust)), reach) if with_layers else ()
+    layers = tuple(sorted(layers, key=lambda layer: -layer.numbers.max_relative))
+    return Verification(ran_in, level, executions, outputs, layers, approximate, rows)
+
+
+class _Reach:
+    """How far PyTorch's own outputs and inner values move: by bounds alone, and where asked for by rounding too."""
+
+    def __init__(
+        self,
+        artifact: Artifact,
+        model: Path | torch.nn.Module,
+        call: Call,
+        approximate: Sequence[Approximation],
+        *,
+        trust: bool,
+    ) -> None:
+        self._model, self._call, self._approximate, self._trust = model, call, approximate, trust
+        records = [part.record for part in artifact.parts if part.record is not None]
+        self._values = [border.value for record in records for border in record.outputs]
+        self._values += [held.value for record in records for held in record.held]
+        self._read = [border.value for record in records for border in record.inputs]
+        self._of_bounds: Movement | None = None
+        self._of_rounding: Movement | None = None
+
+    def of_bounds(self) -> Movement:
+        """By the bounds of approximate ops."""
+        if self._of_bounds is None:
+            self._of_bounds = self._measured([]) if self._approximate else NO_MOVEMENT
+        return self._of_bounds
+
+    def of_rounding(self) -> Movement:
+        """By these, and by one rounding of every value that NNAPI computes, and of every one that it is given."""
+        if self._of_rounding is None:
+            self._of_rounding = self._measured([*self._values, *self._read])
+        return self._of_rounding
+
+    def _measured(self, rounded: Sequence[int]) -> Movement:
+        captured = capture(self._model, self._call, weights=True, trust=self._trust)
+        return movement(captured, self._approximate, captured.example_inputs, self._values, rounded=rounded)
+
+
+def _held_outputs(
+    ours: Sequence[torch.Tensor], theirs: Sequence[torch.Tensor], artifact: Artifact, reach: _Reach
+) -> tuple[tuple[Numbers, ...], tuple[RowSet, ...]]:
+    """Hold outputs to the tolerance, and those beyond to what other rounding does to PyTorch's own."""
     if len(ours) != len(theirs):
         raise InputError(
             f"The package gives {len(ours)} outputs, the model gives {len(theirs)}: it was made from another."
         )
     steps = _output_steps(artifact, len(theirs))
-    changes = moved.outputs if len(moved.outputs) == len(theirs) else (0.0,) * len(theirs)
-    numbers = tuple(
-        compare(left, right, step=step).allowing(MARGIN * change)
-        for left, right, step, change in zip(ours, theirs, steps, changes, strict=True)
+    plain = [compare(left, right, step=step) for left, right, step in zip(ours, theirs, steps, strict=True)]
+    held = _allowing(plain, reach.of_bounds())
+    if all(numbers.is_within_tolerance for numbers in held):
+        return held, ()
+    moved = reach.of_rounding()
+    rounded = _allowing(plain, moved)
+    numbers = tuple(a if a.is_within_tolerance else b for a, b in zip(held, rounded, strict=True))
+    places = [
+        place
+        for place, found in enumerate(numbers)
+        if not found.is_within_tolerance or not math.isfinite(found.tolerance)
+    ]
+    jumping = [place for place in places if place >= len(moved.outputs) or moved.outputs[place] >= SPLIT]
+    return numbers, row_sets(ours, theirs, jumping, moved.draws)
+
+
+def _allowing(found: Sequence[Numbers], moved: Movement) -> tuple[Numbers, ...]:
+    changes = moved.outputs if len(moved.outputs) == len(found) else (0.0,) * len(found)
+    return tuple(numbers.allowing(MARGIN * change) for numbers, change in zip(found, changes, strict=True))
+
+
+def _held_layers(layers: Sequence[LayerNumbers], reach: _Reach) -> tuple[LayerNumbers, ...]:
+    """Hold each layer to the tolerance, and those beyond to what other rounding does to PyTorch's own."""
+    held = [_allowed_layer(layer, reach.of_bounds()) for layer in layers]
+    return tuple(
+        layer if layer.numbers.is_within_tolerance else _allowed_layer(layer, reach.of_rounding()) for layer in held
     )
-    ran_in = "PyTorch's NNAPI binding on the host runtime"
-    return Verification(ran_in, level, executions, numbers, layers, approximate)
+
+
+def _allowed_layer(layer: LayerNumbers, moved: Movement) -> LayerNumbers:
+    return replace(layer, numbers=layer.numbers.allowing(MARGIN * moved.values.get(layer.value, 0.0)))
 
 
 def _approximations(artifact: Artifact) -> tuple[Approximation, ...]:
@@ -114,24 +193,6 @@ def _approximations(artifact: Artifact) -> tuple[Approximation, ...]:
         return () if artifact.manifest is None else read_approximations(artifact.manifest.extra)
     except ManifestError as error:
         raise InputError(f"The package is damaged: {error}") from error
-
-
-def _moved(
-    artifact: Artifact,
-    model: Path | torch.nn.Module,
-    call: Call,
-    approximate: Sequence[Approximation],
-    *,
-    trust: bool,
-) -> Movement:
-    """How far PyTorch's outputs, and the values that parts hold, move by the bounds of approximate ops."""
-    if not approximate:
-        return NO_MOVEMENT
-    records = [part.record for part in artifact.parts if part.record is not None]
-    values = [border.value for record in records for border in record.outputs]
-    values += [held.value for record in records for held in record.held]
-    captured = capture(model, call, weights=True, trust=trust)
-    return movement(captured, approximate, captured.example_inputs, values)
 
 
 def _output_steps(artifact: Artifact, count: int) -> list[float | None]:
@@ -159,7 +220,6 @@ def _layers(
     model: Path | torch.nn.Module,
     call: Call,
     names: Mapping[int, str],
-    moved: Movement,
     *,
     trust: bool,
     only_outputs: bool = False,
@@ -172,9 +232,7 @@ def _layers(
     values = graph_values(captured, wanted, captured.example_inputs)
     for index, part in enumerate(artifact.parts):
         if part.record is not None and all(border.value in values for border in part.record.inputs):
-            for found in _part_layers(index, part, part.record, values, names, only_outputs=only_outputs):
-                allowed = MARGIN * moved.values.get(found.value, 0.0)
-                yield replace(found, numbers=found.numbers.allowing(allowed))
+            yield from _part_layers(index, part, part.record, values, names, only_outputs=only_outputs)
 
 
 def _part_layers(

@@ -182,6 +182,8 @@ def verification_lines(found: VerificationView, paint: Paint) -> Iterator[str]:
     yield from table(columns, [_output(numbers) for numbers in found.outputs])
     words = "within" if found.is_within_tolerance else "NOT WITHIN"
     yield from wrapped(f"{words} tolerance ({found.tolerance})", "")
+    for note in found.notes:
+        yield from wrapped(note, "Note: ")
     if found.layers:
         yield from _heading("Layer by layer, worst first, each on PyTorch's own inputs of its part", paint)
         rows = [(layer.op, layer.where, *_row(layer.numbers)[2:]) for layer in found.layers[:LAYERS_SHOWN]]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 
 from analyzer.graph import NodeOutput
 from analyzer.survey import Survey
@@ -22,7 +23,22 @@ def verification_view(verification: Verification, survey: Survey) -> Verificatio
         layers=tuple(_layer(layer, survey) for layer in verification.layers),
         is_within_tolerance=verification.is_within_tolerance,
         tolerance=tolerance_words(verification.approximations),
+        notes=tuple(_notes(verification)),
     )
+
+
+def _notes(verification: Verification) -> Iterator[str]:
+    as_rows = {place for rows in verification.rows for place in rows.outputs}
+    for rows in verification.rows:
+        yield f"{rows.words[0].upper()}{rows.words[1:]}."
+    for place, found in enumerate(verification.outputs):
+        if 0 in found.shape:
+            yield f"Output {place} has no elements with these inputs: nothing was compared."
+        elif place not in as_rows and found.tolerance == math.inf:
+            yield (
+                f"Output {place} cannot be compared: with these inputs PyTorch's own differs where ops round "
+                "otherwise, or an approximate op reads numbers that its bound does not hold for."
+            )
 
 
 def _numbers(name: str, found: Numbers) -> NumbersView:

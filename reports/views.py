@@ -167,7 +167,8 @@ class LayerView:
 
 @dataclass(frozen=True, slots=True)
 class VerificationView:
-    """The measured difference to PyTorch, per output and per layer. ``ran_in`` says what executed the NNAPI models."""
+    """The measured difference to PyTorch, per output and per layer. ``ran_in`` says what executed the NNAPI models, and
+    ``notes`` which outputs were compared otherwise than element by element to the tolerance of rounding."""
 
     ran_in: str
     level: int
@@ -176,6 +177,7 @@ class VerificationView:
     layers: tuple[LayerView, ...]
     is_within_tolerance: bool
     tolerance: str
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

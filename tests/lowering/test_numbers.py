@@ -157,6 +157,13 @@ def test_imaginary_parts_count() -> None:
     assert compare(wanted, wanted.clone()).max_absolute == 0
 
 
+def test_nothing_allows_for_another_form() -> None:
+    found = compare(torch.zeros(2, 3), torch.zeros(3, 2)).allowing(math.inf)
+
+    assert found.is_another_form
+    assert not found.is_within_tolerance
+
+
 def test_tolerance_grows_by_what_is_allowed() -> None:
     found = compare(torch.tensor([1.0, 100.5]), torch.tensor([1.0, 100.0]))
 

@@ -114,6 +114,44 @@ def test_integer_that_changes_is_not_promised() -> None:
     assert movement(captured, items, [torch.tensor([[0.1, 0.9, 0.0]])]).outputs == (0.0,)
 
 
+def test_rounding_of_great_values_that_cancel_moves_what_is_left() -> None:
+    class Cancels(nn.Module):
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return (torch.tan(x) + 1e5) - 1e5
+
+    captured = captured_module(Cancels())
+    values = [node.outputs[0] for node in captured.graph.nodes()]
+
+    assert movement(captured, [], [X], rounded=values).outputs[0] > 1e-4
+    assert movement(captured, [], [1e5 * torch.ones(3, 5)], rounded=values[:1]).outputs[0] < 1e-6
+    assert movement(captured, [], [X]).outputs == (0.0,)
+
+
+def test_place_of_the_greatest_of_equals_hangs_on_rounding() -> None:
+    class Greatest(nn.Module):
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return torch.tan(x).argmax(1)
+
+    captured = captured_module(Greatest())
+    value = next(node.outputs[0] for node in captured.graph.nodes())
+
+    assert movement(captured, [], [torch.ones(3, 5)], rounded=[value]).outputs == (math.inf,)
+    assert movement(captured, [], [X], rounded=[value]).outputs == (0.0,)
+
+
+def test_value_that_is_written_to_is_not_moved() -> None:
+    class Writes(nn.Module):
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            made = torch.tan(x)
+            made[:, 1:].zero_()
+            return made
+
+    captured = captured_module(Writes())
+    values = [value for node in captured.graph.nodes() for value in node.outputs]
+
+    assert movement(captured, [], [X], rounded=values).outputs[0] < 1e-6
+
+
 def test_random_numbers_of_the_program_go_on_as_before() -> None:
     captured = captured_module(Scaled(1.0))
     torch.manual_seed(4)

@@ -182,3 +182,36 @@ def test_approximate_ops_excuse_no_other_fault(tmp_path: Path) -> None:
 
 def test_exact_model_is_held_to_rounding(package: Path, model: nn.Module, photo: torch.Tensor) -> None:
     assert [numbers.tolerance for numbers in verified(package, model, photo).outputs] == [FLOAT_TOLERANCE] * 2
+
+
+class Cancelling(nn.Module):
+    """Great products that cancel: what is left hangs on the order in which they are added."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.linear = nn.Linear(2000, 4)
+        with torch.no_grad():
+            self.linear.weight[:, ::2] += 3e3
+            self.linear.weight[:, 1::2] -= 3e3
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        found: torch.Tensor = self.linear(x)
+        return found
+
+
+def test_output_that_hangs_on_the_order_of_sums_is_held_to_what_rounding_does_in_pytorch(tmp_path: Path) -> None:
+    torch.manual_seed(6)
+    module = Cancelling().eval()
+    x = torch.randn(3, 1000).repeat_interleave(2, 1)
+
+    report = convert(module, tmp_path / "out.pt", [x], feature_level=3)
+
+    assert report.verification is not None
+    assert report.verification.is_within_tolerance
+    (numbers,) = report.verification.outputs
+    assert numbers.max_relative > FLOAT_TOLERANCE
+    assert numbers.tolerance is not None
+    assert FLOAT_TOLERANCE < numbers.tolerance < 10
+    with torch.no_grad():
+        module.linear.bias.add_(1e4 * numbers.max_absolute)
+    assert not nnapi_check.verify(tmp_path / "out.pt", module, [x]).is_within_tolerance
