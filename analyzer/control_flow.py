@@ -129,6 +129,7 @@ def walk_loop(walk: Walk, node: torch._C.Node, items: Sequence[object]) -> Itera
     (body,) = node.blocks()
     trips, condition = items[:2]
     is_counted = isinstance(trips, int) and trips <= _MAX_TRIPS and condition is True and not walk.depth
+    _refuse_endless(walk, node, _known_trips(node, items) * _known_turns(body))
     if isinstance(trips, int) and is_counted and not _touches_tensors(body) and _always_continues(body):
         held = [(item, _copy(item)) for item in _outer_lists(walk, body)]
         if _carry_out(walk, node, body, trips, items[2:]):
@@ -218,11 +219,6 @@ def _loop_node(walk: Walk, node: torch._C.Node, body: torch._C.Block, items: Seq
         inputs.append(draft)
     outer_turns = walk.repetition.turns
     walk.repetition.turns *= _known_trips(node, items)
-    if walk.repetition.turns > _MAX_TURNS:
-        raise InputError(
-            f"The model's loop at {walk.position(node, {})} takes {walk.repetition.turns:,} turns, "
-            "which no device ends in time; pass inputs of other shapes, or change the model."
-        )
     walk.depth += 1
     nodes = walk.walk_block(body)
     results = [walk.item(value) for value in body.outputs()]
@@ -241,6 +237,25 @@ def _loop_node(walk: Walk, node: torch._C.Node, body: torch._C.Block, items: Seq
     arguments = {"max_trip_count": items[0], "condition": items[1], "carried": list(items[2:])}
     block = BlockDraft(inputs, nodes, list(drafts_in(results)))
     return _control_flow(walk, node, arguments, outputs, [block])
+
+
+def _refuse_endless(walk: Walk, node: torch._C.Node, turns: int) -> None:
+    turns *= walk.repetition.turns
+    if turns > _MAX_TURNS:
+        raise InputError(
+            f"The model's loop at {walk.position(node, {})} takes {turns:,} turns, "
+            "which no device ends in time; pass inputs of other shapes, or change the model."
+        )
+
+
+def _known_turns(block: torch._C.Block) -> int:
+    """How many turns the loops in a block take together, as far as the graph itself tells."""
+    found = 1
+    for node in block.nodes():
+        trips = _known_trips(node, [node.inputsAt(0).toIValue()]) if node.kind() == "prim::Loop" else 1
+        for inner in node.blocks():
+            found = max(found, _known_turns(inner) * trips)
+    return found
 
 
 def _known_trips(node: torch._C.Node, items: Sequence[object]) -> int:

@@ -51,6 +51,18 @@ def test_loops_that_no_run_ends_are_refused(captured_of: Callable[..., Captured]
         captured_of(EndlessSum(), "f32[2,3]")
 
 
+class Halves(nn.Module):
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        for _ in range(4):
+            while float(x.sum()) > 1:
+                x = x / 2
+        return torch.relu(x)
+
+
+def test_a_loop_that_a_condition_ends_has_no_known_number_of_turns(captured_of: Callable[..., Captured]) -> None:
+    assert "prim.Loop" in ops(captured_of(Halves(), "f32[2,3]"))
+
+
 class Grows(nn.Module):
     def __init__(self, times: int) -> None:
         super().__init__()
