@@ -163,7 +163,7 @@ def _differences(report: ModelReport, paint: Paint) -> Iterator[str]:
 def _losses(report: ModelReport, paint: Paint) -> Iterator[str]:
     if not report.losses:
         return
-    yield from _heading(f"Where {100 - report.score:.1f} points were lost", paint)
+    yield from _heading(f"Where {100 - report.score:.2f} points were lost", paint)
     shown = report.losses[:LOSSES_SHOWN]
     rows = [(f"{loss.points:.2f}", loss.kind, loss.what, loss.where) for loss in shown]
     yield from table((number("points"), text("because"), text("what", Fit.CUT), text("where", Fit.CUT)), rows)

@@ -129,6 +129,15 @@ def conv1d(node: Node, emit: Emitter) -> OperandId:
     return signal_of_row(emit, _convolved(emit, row_of_signal(emit, emit.input("input")), convolve))
 
 
+@lowers("aten.conv1d.default", "aten.conv1d.padding", way="without-batch")
+def unbatched_conv1d(node: Node, emit: Emitter) -> OperandId:
+    """Lower to CONV_2D of a batch of one image of height 1."""
+    x = emit.input("input")
+    signal = reshaped(emit, x, (1, *emit.spec(x).shape))
+    made = signal_of_row(emit, _convolved(emit, row_of_signal(emit, signal), convolve))
+    return reshaped(emit, made, emit.output_spec().shape)
+
+
 @lowers("aten.conv1d.default", "aten.conv1d.padding", *QUANTIZED_1D, way="depthwise")
 def depthwise_conv1d(node: Node, emit: Emitter) -> OperandId:
     """Lower to DEPTHWISE_CONV_2D of an image of height 1."""
