@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import pickle
 import warnings
 import zipfile
 from collections.abc import Iterator
@@ -17,7 +16,7 @@ from analyzer.archive import Archive, Joined
 from analyzer.errors import InputError
 from analyzer.screening.program_screen import screened_parts
 from analyzer.screening.suspect import SuspectError
-from analyzer.script_file import LOAD_FAILURES, first_line, refusal
+from analyzer.script_file import first_line, refusal
 
 _SIZE_CHECK = "_check_input_constraints_pre_hook"
 
@@ -29,13 +28,19 @@ def read_program(path: Path, *, trust: bool) -> torch.export.ExportedProgram:
     """
     try:
         with Archive(path) as archive, _safe_pickles(trust=trust):
-            if trust:
-                return torch.export.load(path)
-            file = Joined(screened_parts(archive))
-            return torch.export.load(cast("BinaryIO", file))
+            return _load(path, path if trust else Joined(screened_parts(archive)))
     except SuspectError as error:
         raise refusal(path, error) from error
-    except (pickle.UnpicklingError, zipfile.BadZipFile, AssertionError, *LOAD_FAILURES) as error:
+    except (zipfile.BadZipFile, OSError) as error:
+        raise _load_error(path, error) from error
+
+
+def _load(path: Path, source: Path | Joined) -> torch.export.ExportedProgram:
+    try:
+        return torch.export.load(source if isinstance(source, Path) else cast("BinaryIO", source))
+    except MemoryError:
+        raise
+    except Exception as error:  # PyTorch's reader is Python, and raises whatever a damaged description leads it to.
         raise _load_error(path, error) from error
 
 
@@ -48,7 +53,9 @@ def module_of(program: torch.export.ExportedProgram, path: Path) -> torch.fx.Gra
             if getattr(hook, "__name__", "") == _SIZE_CHECK:
                 del module._forward_pre_hooks[key]
         return module
-    except (AssertionError, *LOAD_FAILURES) as error:
+    except MemoryError:
+        raise
+    except Exception as error:  # As above: it is put together from what the description says.
         raise _load_error(path, error) from error
 
 

@@ -45,7 +45,7 @@ class SourceFinder:
     def locate(self, node: torch._C.Node, parameter: str | None) -> SourcePosition:
         """The position of a node; ``parameter`` is the path of a parameter it reads, if there is one."""
         path = self._path(node.getModuleHierarchy(), parameter)
-        text = str(node.sourceRange())
+        text = _source_text(node)
         place = self._places.get(text)
         if place is None:
             place = find_place(text)
@@ -107,7 +107,7 @@ class SourceFinder:
                     continue
                 chain = _chain(node)
                 if chain and chain == rest[: len(chain)]:
-                    place = find_place(str(node.sourceRange()))
+                    place = find_place(_source_text(node))
                     if _is_users(place):
                         yield place
 
@@ -163,7 +163,7 @@ def _nodes_in(module: torch._C.ScriptModule) -> Iterator[torch._C.Node]:
 def _function_calls(module: torch._C.ScriptModule) -> Iterator[tuple[str, Place]]:
     nearest = _NOWHERE
     for node in _nodes_in(module):
-        place = find_place(str(node.sourceRange()))
+        place = find_place(_source_text(node))
         nearest = place if _is_users(place) else nearest
         # TorchScript often loses the position of such a call; what was computed just before stands by it.
         if node.kind() == "prim::CallFunction" and nearest != _NOWHERE:
@@ -194,3 +194,11 @@ def find_place(text: str) -> Place:
         if first != _NOWHERE:
             return first
     return _NOWHERE
+
+
+def _source_text(node: torch._C.Node) -> str:
+    """Where a node says that it comes from; nothing where a file's record of that is damaged."""
+    try:
+        return str(node.sourceRange())
+    except RuntimeError:
+        return ""

@@ -120,8 +120,8 @@ def check(model: Path, html: Path | None, form: str, **options: object) -> None:
     """Say whether MODEL runs on NNAPI, what is in the way and how to fix it.
 
     MODEL is a file: TorchScript (.pt, .ptl) or an exported program (.pt2).
-    Nothing in it is executed and no weight is read. Name the lowest Android
-    that the app supports by --api-level, or NNAPI's --feature-level.
+    No code of its maker is executed and no weight is read. Name the lowest
+    Android that the app supports by --api-level, or NNAPI's --feature-level.
 
     \b
     Verdicts
@@ -164,7 +164,8 @@ def convert(model: Path, html: Path | None, form: str, **options: object) -> Non
     stored once. An input of another shape goes to the CPU by itself.
 
     The result is then run in PyTorch's own NNAPI binding on this machine, and
-    its numbers are compared with MODEL's. This executes MODEL.
+    its numbers are compared with MODEL's. This executes MODEL, which is looked
+    through before as check does.
 
     \b
     Exit codes
@@ -222,7 +223,7 @@ def inspect(file: Path, part: int | None, form: str, *, trust: bool) -> None:
 
     Operands, operations, the feature level and what demands it, sizes, and
     where each weight lies. Files of PyTorch's own NNAPI converter are read
-    too. Nothing is computed by NNAPI.
+    too. Nothing is computed by NNAPI; buffers are made by ops of PyTorch.
 
     \b
     Exit codes
