@@ -149,12 +149,13 @@ def samples() -> Iterator[Case]:
     for info in module_db:
         torch.manual_seed(SEED)
         seen: set[str] = set()
+        tried: set[tuple[str, object]] = set()
         for sample in info.module_inputs_func(
             info, device="cpu", dtype=torch.float32, requires_grad=False, training=False
         ):
             kind, args, given = info.module_cls, sample.constructor_input.args, sample.constructor_input.kwargs
             inputs = _inputs(kind, sample.forward_input.args, sample.forward_input.kwargs)
-            for changed in _with_texts(kind, given) if inputs else ():
+            for changed in _with_texts(kind, given, tried) if inputs else ():
                 case = _case(kind, args, inputs, **changed)
                 name = case.name if len(case.name) < 160 else f"{case.name[:150]}... {len(seen)}"
                 if name not in seen and _is_taken(case):
@@ -166,17 +167,19 @@ def _is_taken(case: Case) -> bool:
     """Whether the constructor takes the arguments: transposed convolutions take one way of padding alone."""
     try:
         case.module()
-    except ValueError:
+    except (TypeError, ValueError):
         return False
     return True
 
 
-def _with_texts(kind: Kind, given: Mapping[str, object]) -> Iterator[dict[str, object]]:
-    """A sample's arguments, and the same with every other value of each argument that is a text."""
+def _with_texts(kind: Kind, given: Mapping[str, object], tried: set[tuple[str, object]]) -> Iterator[dict[str, object]]:
+    """A sample's arguments, and the same with each text that no sample of the module has had so far."""
     yield dict(given)
+    tried.update((name, item) for name, item in given.items() if name in TEXTS and isinstance(item, str))
     for name in inspect.signature(kind).parameters:
         for text in TEXTS.get(name, ()):
-            if given.get(name) != text:
+            if (name, text) not in tried:
+                tried.add((name, text))
                 yield {**given, name: text}
 
 
