@@ -14,7 +14,7 @@ demo: $(VENV)/.installed
 	@echo "Open demo/report.html and demo/converted.html in a browser."
 
 test: $(VENV)/.installed-test
-	$(BIN)/python -m pytest -n auto
+	$(BIN)/python -m pytest -n auto --dist worksteal
 
 lint: $(VENV)/.installed-dev
 	$(BIN)/ruff format --check .

@@ -3,11 +3,16 @@
 Goldens are texts that are read in review like code, and rewritten by ``pytest --update-golden``.
 """
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, settings
+
+# Every processor has a worker already. PyTorch, which is not imported yet, would start as many threads in each.
+if "PYTEST_XDIST_WORKER" in os.environ:
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 # A busy machine is no fault of the code under test. Seeds are random everywhere, where Hypothesis would choose them by
 # itself in CI, and an example that fails is printed as a decorator that draws it again.
