@@ -179,7 +179,7 @@ def flip_walked(node: Node, emit: Emitter) -> OperandId:
 
 
 def _walked_back(emit: Emitter, dims: Sequence[int]) -> OperandId:
-    shape = emit.type_of("self").shape
+    shape = emit.shape_of("self")
     cuts = {emit.axis(dim, len(shape)): Cut(shape[dim] - 1, shape[dim], -1) for dim in dims}
     return cut(emit, emit.input("self"), cuts)
 
