@@ -13,7 +13,7 @@ from analyzer.drafts import Draft
 from analyzer.errors import OpError, TooLargeError
 from analyzer.graph import OtherType
 from analyzer.quantized_rules import QUANTIZED_RULES
-from analyzer.safe_ops import may_be_called
+from analyzer.safe_ops import may_be_called, may_be_typed
 from analyzer.shape_rules import NUMBER_OPS, RULES
 
 MAX_COMPUTED = 1 << 20
@@ -65,7 +65,8 @@ class SchemaArgument:
 class Operation:
     """An op overload: its name (``aten::add``), overload (``Tensor``), schema and the function that calls it.
 
-    ``function`` is None where PyTorch has none, or the op may not be called. ``is_random`` says that it draws numbers.
+    ``function`` is None where PyTorch has none, or the op may not be called. ``is_random`` says that it draws numbers,
+    ``is_foreign`` that it is of somebody's own library.
     """
 
     name: str
@@ -75,6 +76,7 @@ class Operation:
     returns_shared: bool
     function: Callable[..., object] | None
     is_random: bool = False
+    is_foreign: bool = False
 
 
 @lru_cache(maxsize=4096)
@@ -94,12 +96,15 @@ def operation_of(schema_text: str) -> Operation:
     )
     is_mutable = any(argument.is_written for argument in arguments)
     returns_shared = any(found.alias_info is not None for found in schema.returns)
-    if not may_be_called(schema.name, schema.overload_name):
+    is_foreign = not may_be_called(schema.name, schema.overload_name)
+    if is_foreign and not may_be_typed(schema.name, schema.overload_name):
         return Operation(schema.name, schema.overload_name, arguments, is_mutable, returns_shared, None)
     found = torch._C._get_operation_overload(schema.name, schema.overload_name)
     function, _, tags = found if found is not None else (None, None, ())
     is_random = torch.Tag.nondeterministic_seeded in tags
-    return Operation(schema.name, schema.overload_name, arguments, is_mutable, returns_shared, function, is_random)
+    return Operation(
+        schema.name, schema.overload_name, arguments, is_mutable, returns_shared, function, is_random, is_foreign
+    )
 
 
 def evaluate(operation: Operation, items: Sequence[object], calls: BoundedCalls | None = None) -> object:
@@ -117,7 +122,7 @@ def evaluate(operation: Operation, items: Sequence[object], calls: BoundedCalls 
     if form is not None:
         values[form] = _small_stand_in(values[form])
     on_meta = any(isinstance(x, torch.Tensor) and x.is_meta for value in values for x in _flat(value))
-    on_meta = on_meta or operation.is_random
+    on_meta = on_meta or operation.is_random or operation.is_foreign
     if on_meta or operation.name in QUANTIZED_RULES:
         rule = QUANTIZED_RULES.get(operation.name) or RULES.get(operation.name)
         if rule is not None:
@@ -135,7 +140,7 @@ def evaluate(operation: Operation, items: Sequence[object], calls: BoundedCalls 
         torch.device("meta") if "Device" in argument.kind and _names_device(operation, value) else value
         for argument, value in zip(operation.arguments, values, strict=False)
     ]
-    if on_meta and not operation.is_random:
+    if on_meta and not operation.is_random and not operation.is_foreign:
         try:
             return call(operation, values)
         except OpError:
@@ -185,7 +190,7 @@ def failure(operation: Operation, items: Sequence[object]) -> str | None:
     if sum(draft.tensor.numel() for draft in drafts if draft.tensor is not None) > _MAX_TRIED:
         return None
     values = [_filled(_plain(item)) for item in items]
-    if operation.is_random:
+    if operation.is_random or operation.is_foreign:
         return None
     try:
         call(operation, values, BoundedCalls(_WHEN_TRIED))
@@ -216,7 +221,7 @@ def _placeholder(item: object) -> object:
 
 def call(operation: Operation, values: Sequence[object], calls: BoundedCalls | None = None) -> object:
     """Call the op on plain values; where they have elements, ``calls`` bound what is computed."""
-    if operation.function is None:
+    if operation.function is None or (operation.is_foreign and calls is not None):
         raise OpError(f"{operation.name} is not called before a run")
     if sum(len(leaf) for value in values for leaf in _flat(value) if isinstance(leaf, str)) > _MAX_TEXT:
         raise TooLargeError("its texts are too long")

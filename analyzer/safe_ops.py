@@ -15,6 +15,16 @@ FILE_OPS = frozenset({"aten::from_file", "aten::save", "image::read_file", "imag
 # Libraries whose ops compute results from tensors and numbers, but for those named below.
 _LIBRARIES = frozenset({"aten", "prims", "quantized", "_quantized", "quantized_decomposed", "torchvision"})
 
+# Those of PyTorch itself that have to do with devices, processes and compilers.
+_OTHER_LIBRARIES = _LIBRARIES | frozenset(
+    {
+        *("_c10d_functional", "_c10d_functional_autograd", "_dtensor", "_native", "_test", "c10d", "coor", "cuda"),
+        *("debug_mode_ops", "debugprims", "export", "image", "inductor", "inductor_prims", "mkl", "mkldnn"),
+        *("mkldnn_prepacked", "onednn", "onnx", "prim", "profiler", "quantization", "rngprims", "sparse"),
+        *("static_runtime", "symm_mem"),
+    }
+)
+
 _UNSAFE = (
     frozenset(
         {
@@ -388,6 +398,17 @@ def may_be_called(name: str, overload: str) -> bool:
         return name in _PROGRAM_OPS
     library, _, base = name.partition("::")
     return library in _LIBRARIES and _is_plain(library, base)
+
+
+def may_be_typed(name: str, overload: str) -> bool:
+    """Whether an op of somebody's own library tells the type of its result on tensors without elements.
+
+    Such an op is there because the process imported its library. On elements it is never called.
+    """
+    full = f"{name}.{overload}" if overload else name
+    if name.partition("::")[0] in _OTHER_LIBRARIES or not _is_of_tensors(full):
+        return False
+    return torch._C._dispatch_has_kernel_for_dispatch_key(full, "Meta")
 
 
 def may_be_computed(name: str) -> bool:

@@ -380,7 +380,7 @@ class TypingWalk:
                 become_overwritten(output, made.op)
 
     def _is_constant(self, node: torch._C.Node, operation: Operation, items: Sequence[object]) -> bool:
-        if node.isNondeterministic() or (operation.is_mutable and self.depth):
+        if node.isNondeterministic() or operation.is_foreign or (operation.is_mutable and self.depth):
             return False
         form = FORM_ARGUMENT.get(operation.name)
         return all(draft.is_constant for place, item in enumerate(items) if place != form for draft in drafts_in(item))

@@ -9,10 +9,12 @@ from torch import nn
 
 from analyzer.bounded_calls import BoundedCalls, Bounds
 from analyzer.capture import capture
+from analyzer.drafts import Draft
 from analyzer.errors import InputError, OpError, TooLargeError
 from analyzer.input_spec import parse_input_spec
-from analyzer.operations import call, operation_of
+from analyzer.operations import call, evaluate, operation_of
 from analyzer.safe_ops import FILE_OPS, may_be_called
+from analyzer.tensor_types import tensor_type
 from analyzer.torchscript import load
 from benchmarks.op_calls import schemas, sweep
 from tests.analyzer.torch_models import node_of, ops, scripted_file
@@ -127,3 +129,23 @@ def test_what_a_kernel_refuses_is_an_error_of_the_op() -> None:
 
     with pytest.raises(OpError, match="out of bounds"):
         call(operation_of(schema), [torch.empty(2, 3, device="meta"), [2]])
+
+
+def test_an_op_of_somebodys_own_library_is_typed_but_never_computed() -> None:
+    library = torch.library.Library("nnapi_check_own", "FRAGMENT")  # type: ignore[no-untyped-call]  # it has no types
+    library.define("triple(Tensor x) -> Tensor")  # type: ignore[no-untyped-call]  # as above
+    library.impl("triple", _demand_no_elements, "CompositeExplicitAutograd")  # type: ignore[no-untyped-call]  # as above
+    library.impl("triple", torch.empty_like, "Meta")  # type: ignore[no-untyped-call]  # as above
+    operation = operation_of("nnapi_check_own::triple(Tensor x) -> Tensor")
+    x = torch.rand(2, 3)
+
+    found = evaluate(operation, [Draft(torch._C.Graph().addInput(), tensor_type(x), x, None, is_constant=True)])
+
+    assert isinstance(found, torch.Tensor)
+    assert (found.is_meta, found.shape) == (True, (2, 3))
+    with pytest.raises(OpError, match="not called before a run"):
+        call(operation, [x], BoundedCalls(Bounds(1 << 10, 1 << 12)))
+
+
+def _demand_no_elements(_x: torch.Tensor) -> torch.Tensor:
+    raise RuntimeError("it is computed")
