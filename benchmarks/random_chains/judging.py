@@ -96,7 +96,12 @@ class Judge:
         """Judge a chain at every level, in packages too where asked for."""
         outcome = Outcome()
         try:
-            self._judge(chain, outcome)
+            module = _module(chain)
+        except RuntimeError:
+            outcome.count("chains that PyTorch cannot script")
+            return outcome
+        try:
+            self._judge(chain, module, outcome)
             if (packages or outcome.counts.keys() & {HIDDEN, WRITTEN}) and not outcome.faults:
                 for level in self.levels:
                     if level >= LOADABLE_SINCE:
@@ -107,9 +112,9 @@ class Judge:
             outcome.blame(Kind.RAISED, 0, _told(error))
         return outcome
 
-    def _judge(self, chain: Chain, outcome: Outcome) -> None:
+    def _judge(self, chain: Chain, module: torch.nn.Module, outcome: Outcome) -> None:
         inputs = chain.tensors()
-        captured = capture(_module(chain), inputs, weights=True)
+        captured = capture(module, inputs, weights=True)
         captured = replace(captured, graph=rewrite(captured.graph))
         found = survey(captured.graph, self.registry, self.target, gain=0)
         lowered: dict[int, tuple[LoweredPart, ...]] = {}
@@ -128,6 +133,7 @@ class Judge:
         values = _values(captured, inputs)
         for words in _wrong_types(captured, values):
             outcome.blame(Kind.SHAPE_OR_TYPE, 0, words)
+        self._check_capture(chain, captured, values, outcome)
         self._run(chain, captured, found, lowered, values, outcome)
 
     def _check_promises(self, plan: Plan, parts: Sequence[LoweredPart], outcome: Outcome) -> None:
@@ -137,6 +143,16 @@ class Judge:
             faults = validate(part.model, self.facts, level=plan.level).faults
             if faults:
                 outcome.blame(Kind.LEVEL, plan.level, faults[0].message)
+
+    def _check_capture(
+        self, chain: Chain, captured: Captured, values: Mapping[int, torch.Tensor], outcome: Outcome
+    ) -> None:
+        """Hold the captured graph in PyTorch against the chain that it was captured from."""
+        yardstick = Yardstick(chain)
+        for value, wanted in zip(captured.graph.body.outputs, outputs_of(chain), strict=True):
+            words = self._difference(values[value], wanted, yardstick, outcome, 0.0) if value in values else ""
+            if words:
+                outcome.blame(_kind_of(values[value], wanted), 0, f"{words} in an output of the captured graph")
 
     def _run(
         self,

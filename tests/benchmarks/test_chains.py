@@ -6,14 +6,17 @@ from dataclasses import replace
 import pytest
 import torch
 
-from benchmarks.chains import chain_of
+from benchmarks.chains import OTHERS, chain_of
 from benchmarks.random_chains.drawing import run_eagerly
 from benchmarks.random_chains.judging import Judge, Kind
 from benchmarks.random_chains.shrinking import shrink
 from benchmarks.random_chains.steps import Chain, ChainModule, Data, Form, Input, Rounding, Step, reproduction, script
 from benchmarks.random_chains.yardstick import Reading, Yardstick
 
-pytestmark = pytest.mark.filterwarnings("ignore::torch.jit.TracerWarning")
+pytestmark = [
+    pytest.mark.filterwarnings("ignore::torch.jit.TracerWarning"),
+    pytest.mark.filterwarnings("ignore:Using padding='same':UserWarning"),
+]
 
 X = Input(0, Data((2, 3, 5)))
 
@@ -26,11 +29,14 @@ def _one_thread() -> Iterator[None]:
     torch.set_num_threads(before)
 
 
-@pytest.mark.parametrize("seed", range(100_000, 100_060, 10))
-def test_chains_keep_every_promise_at_every_level(seed: int) -> None:
+@pytest.mark.parametrize(
+    ("seed", "others"),
+    [*((seed, ()) for seed in range(100_000, 100_050, 10)), (100_050, tuple(OTHERS))],
+)
+def test_chains_keep_every_promise_at_every_level(seed: int, others: tuple[str, ...]) -> None:
     judge = Judge((1, 3, 8))
 
-    outcomes = {number: judge.judge(chain_of(number)) for number in range(seed, seed + 10)}
+    outcomes = {number: judge.judge(chain_of(number, others)) for number in range(seed, seed + 10)}
 
     assert {number: outcome.faults for number, outcome in outcomes.items() if outcome.faults} == {}
 
