@@ -41,18 +41,10 @@ def parse_bound(raw: object, where: str) -> Bound:
     """Read a bound from a card's table. Raises ``CardError``."""
     table = CardTable(raw, f"{where}, bound")
     absolute, relative, of_input, within = (
-        _positive(table.take(key), f"{where}, bound: `{key}`") for key in ("absolute", "relative", "of_input", "within")
+        table.optional_positive(key) for key in ("absolute", "relative", "of_input", "within")
     )
     note = table.optional_text("note") or ""
     table.close()
     if absolute is None and relative is None and of_input is None:
         raise CardError(f"{where}: a bound has at least one of absolute, relative and of_input")
     return Bound(absolute or 0.0, relative or 0.0, of_input or 0.0, within, note)
-
-
-def _positive(raw: object, where: str) -> float | None:
-    if raw is None:
-        return None
-    if isinstance(raw, bool) or not isinstance(raw, int | float) or not 0 < raw < float("inf"):
-        raise CardError(f"{where} is a number above 0, found {raw!r}")
-    return float(raw)

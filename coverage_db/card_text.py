@@ -53,6 +53,15 @@ class CardTable:
             raise CardError(f"{self.where}: `{key}` must be a whole number, found {value!r}")
         return value
 
+    def optional_positive(self, key: str) -> float | None:
+        """A number above 0, or None where there is none."""
+        value = self._left.pop(key, None)
+        if value is None:
+            return None
+        if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < float("inf"):
+            raise CardError(f"{self.where}: `{key}` must be a number above 0, found {value!r}")
+        return float(value)
+
     def items(self, key: str) -> list[object]:
         """A list of anything; empty where there is none."""
         value = self._left.pop(key, [])

@@ -106,7 +106,11 @@ class Example:
 
 @dataclass(frozen=True, slots=True)
 class Way:
-    """One possibility to lower an op. ``bound`` states the error of an approximation; None means exact."""
+    """One possibility to lower an op.
+
+    ``bound`` states the error of an approximation; None means exact. ``rounding`` is how far a way that is exact but
+    for rounding may be off however small its result is, because numbers inside it are greater.
+    """
 
     name: str
     emits: tuple[Emission, ...]
@@ -115,6 +119,7 @@ class Way:
     requires: tuple[Requirement, ...] = ()
     examples: tuple[Example, ...] = ()
     bound: Bound | None = None
+    rounding: float | None = None
 
     @property
     def status(self) -> Status:
@@ -273,6 +278,7 @@ def _parse_way(raw: object, where: str, common: tuple[Requirement, ...], shared:
         differences=table.texts("differences"),
         requires=common + tuple(_parse_requirement(part, where, shared) for part in table.items("requires")),
         examples=tuple(_parse_example(part, where) for part in table.tables("examples")),
+        rounding=table.optional_positive("rounding"),
         bound=None if (bound := table.take("bound")) is None else parse_bound(bound, where),
     )
     table.close()

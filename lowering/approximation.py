@@ -19,16 +19,20 @@ _KEY = "approximations"
 
 @dataclass(frozen=True, slots=True)
 class Approximation:
-    """One approximate node: the graph's values that it makes, the first that it reads, and its way's bound."""
+    """One approximate node: the graph's values that it makes, the first that it reads, and its way's bound.
+
+    ``is_rounding`` marks a way that is exact but for rounding, whose bound is what greater numbers inside it round.
+    """
 
     op: str
     made: tuple[int, ...]
     read: int
     bound: Bound
+    is_rounding: bool = False
 
 
 def approximations(survey: Survey, plan: Plan) -> tuple[Approximation, ...]:
-    """The approximate nodes that a plan gives to NNAPI, in order."""
+    """The nodes that a plan gives to NNAPI in ways that are approximate, or round more than their result, in order."""
     return tuple(_approximations(survey, plan))
 
 
@@ -37,13 +41,16 @@ def _approximations(survey: Survey, plan: Plan) -> Iterator[Approximation]:
         way, node = plan.verdicts[id_].way, survey.nodes[id_]
         if way is not None and way.bound is not None:
             yield Approximation(node.op, node.outputs, next(iter(node.inputs())), way.bound)
+        elif way is not None and way.rounding is not None:
+            bound = Bound(absolute=way.rounding)
+            yield Approximation(node.op, node.outputs, next(iter(node.inputs())), bound, is_rounding=True)
 
 
 def tolerance_words(found: Sequence[Approximation]) -> str:
     """What the outputs of a model are held to, whose approximate nodes are these."""
     floats = f"float32: {FLOAT_TOLERANCE:g} of the output's range"
-    if found:
-        counted = Counter((item.op, item.bound.words) for item in found)
+    counted = Counter((item.op, item.bound.words) for item in found if not item.is_rounding)
+    if counted:
         ops = "; ".join(f"{count} {op}: {words[0].lower()}{words[1:-1]}" for (op, words), count in counted.items())
         floats += (
             f", and {MARGIN} times what PyTorch's own output changes by when its approximate ops are off by their "
@@ -68,6 +75,7 @@ def approximations_document(found: Sequence[Approximation]) -> dict[str, Json]:
             "of_input": item.bound.of_input,
             "within": item.bound.within,
             "note": item.bound.note,
+            "is_rounding": item.is_rounding,
         }
         for item in found
     ]
@@ -93,8 +101,10 @@ def _read(row: Json) -> Approximation:
             "of_input": float() | int() as of_input,
             "within": float() | int() | None as within,
             "note": str() as note,
+            "is_rounding": bool() as is_rounding,
         } if all(isinstance(value, int) for value in made):
             bound = Bound(absolute, relative, of_input, within, note)
-            return Approximation(op, tuple(value for value in made if isinstance(value, int)), read, bound)
+            values = tuple(value for value in made if isinstance(value, int))
+            return Approximation(op, values, read, bound, is_rounding)
         case _:
             raise ManifestError(f"the manifest has {row!r} where an approximate op was wanted")

@@ -132,18 +132,19 @@ class _Reach:
     def of_bounds(self) -> Movement:
         """By the bounds of approximate ops."""
         if self._of_bounds is None:
-            self._of_bounds = self._measured([]) if self._approximate else NO_MOVEMENT
+            approximate = [item for item in self._approximate if not item.is_rounding]
+            self._of_bounds = self._measured(approximate, []) if approximate else NO_MOVEMENT
         return self._of_bounds
 
     def of_rounding(self) -> Movement:
         """By these, and by one rounding of every value that NNAPI computes, and of every one that it is given."""
         if self._of_rounding is None:
-            self._of_rounding = self._measured([*self._values, *self._read])
+            self._of_rounding = self._measured(self._approximate, [*self._values, *self._read])
         return self._of_rounding
 
-    def _measured(self, rounded: Sequence[int]) -> Movement:
+    def _measured(self, approximate: Sequence[Approximation], rounded: Sequence[int]) -> Movement:
         captured = capture(self._model, self._call, weights=True, trust=self._trust)
-        return movement(captured, self._approximate, captured.example_inputs, self._values, rounded=rounded)
+        return movement(captured, approximate, captured.example_inputs, self._values, rounded=rounded)
 
 
 def _held_outputs(

@@ -153,6 +153,8 @@ def _way(way: Way, registry: Known) -> Iterator[str]:
     yield from wrapped(becomes, "    becomes  ")
     if way.bound is not None:
         yield from wrapped(way.bound.words, "    bound    ")
+    if way.rounding is not None:
+        yield from wrapped(f"at most {way.rounding:g}, however small the result", "    rounds   ")
     for id_ in way.differences:
         yield f"    differs  {id_}"
     for requirement in way.requires:

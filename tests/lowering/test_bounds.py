@@ -123,6 +123,35 @@ def test_way_is_as_near_as_an_input_off_by_what_it_states(
     assert bool((error > 0.15 * reach).any()), "the bound is no measure of the way: state a nearer one"
 
 
+ROUNDING = [(card.op, way, way.rounding) for card in load_cards().values() for way in card.ways if way.rounding]
+NEAR_ZERO = torch.cat([torch.linspace(-0.5, 0.5, 20_001), torch.linspace(-1e-3, 1e-3, 20_001)])
+WIDEST: dict[str, dict[str, float]] = {
+    "aten.hardtanh.default": {"min_val": -64.0, "max_val": 1.0},
+    "aten.clamp.default/scaled": {"min": -64.0, "max": 1.0},
+    "aten.clamp.default/shifted": {"min": -64.0},
+    "aten.clamp.default/mirrored": {"max": 64.0},
+    "aten.clamp_min.default": {"min": -64.0},
+    "aten.clamp_max.default": {"max": 64.0},
+}
+"""The arguments with the greatest numbers inside, for ops whose rounding hangs on them."""
+
+
+@pytest.mark.parametrize(
+    ("op", "way", "rounding"), [pytest.param(*row, id=f"{row[0]}-{row[1].name}") for row in ROUNDING]
+)
+def test_way_rounds_small_results_by_no_more_than_it_states(
+    op: str, way: Way, rounding: float, registry: Registry
+) -> None:
+    args = WIDEST.get(f"{op}/{way.name}", WIDEST.get(op, {}))
+    example = Example("sweep", (("self", f"f32[{len(NEAR_ZERO)}]"),), tuple(args.items()))
+    truth = captured_example(registry.card(op), example).module._get_method("forward")
+
+    error = (computed(op, way, example, (NEAR_ZERO,), registry) - truth(NEAR_ZERO)).abs()
+
+    assert float(error.max()) <= rounding
+    assert float(error.max()) > 0.25 * rounding
+
+
 def test_every_approximate_way_is_swept() -> None:
     assert {op for op, _, bound in APPROXIMATE if not bound.of_input} == set(SWEEPS)
     assert OF_INPUT

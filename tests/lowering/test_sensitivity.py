@@ -166,6 +166,7 @@ def test_random_numbers_of_the_program_go_on_as_before() -> None:
 ITEMS = (
     Approximation("aten.gelu.default", (7,), 4, Bound(absolute=5e-4)),
     Approximation("aten.gelu.default", (9,), 8, Bound(absolute=5e-4)),
+    Approximation("aten.elu.default", (13,), 12, Bound(absolute=2e-7), is_rounding=True),
     Approximation("aten.tan.default", (11, 12), 10, Bound(relative=3e-7, within=6000.0, note="It grows.")),
 )
 
@@ -185,3 +186,4 @@ def test_words_count_the_approximate_ops_and_name_their_bounds() -> None:
     assert "approximate" not in tolerance_words(())
     assert f"{MARGIN} times what PyTorch's own output changes by" in tolerance_words(ITEMS)
     assert "2 aten.gelu.default: at most 0.0005 from the true value" in tolerance_words(ITEMS)
+    assert "elu.default: at most 2e-07" not in tolerance_words(ITEMS)

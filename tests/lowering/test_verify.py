@@ -215,3 +215,19 @@ def test_output_that_hangs_on_the_order_of_sums_is_held_to_what_rounding_does_in
     with torch.no_grad():
         module.linear.bias.add_(1e4 * numbers.max_absolute)
     assert not nnapi_check.verify(tmp_path / "out.pt", module, [x]).is_within_tolerance
+
+
+@pytest.mark.parametrize("module", [nn.ELU(), nn.SELU(), nn.Hardtanh(-50.0, 3.0)])
+@pytest.mark.parametrize("level", [1, 3, 8])
+def test_ways_with_greater_numbers_inside_are_held_to_what_these_round(
+    module: nn.Module, level: int, tmp_path: Path
+) -> None:
+    x = 1e-5 * torch.linspace(-1, 1, 1500).reshape(3, 500)
+
+    report = convert(module.eval(), tmp_path / "out.pt", [x], feature_level=level)
+
+    assert report.readiness == "ready" or level == 1
+    if report.readiness == "ready":
+        assert report.verification is not None
+        assert report.verification.is_within_tolerance
+        assert nnapi_check.verify(tmp_path / "out.pt", module, [x]).is_within_tolerance
