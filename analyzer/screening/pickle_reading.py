@@ -6,12 +6,8 @@ This one knows the same opcodes, and gives stand-ins: what a pickle would make, 
 
 from __future__ import annotations
 
-import io
-import marshal
-import pickle
-import re
 import struct
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from collections.abc import Sequence as Items
 from dataclasses import dataclass
 from typing import TypeAlias
@@ -248,42 +244,3 @@ def _extend(holder: Value, items: list[Value], *, is_mapping: bool) -> None:
         raise DamagedPickleError
     holder.items.extend(items)
     holder.height = max(holder.height, height)
-
-
-_LEXED = re.compile(
-    rb"(?:[Kqh].|\x87|M..|[()te\]R\x85\x86N\x88\x89]|J.{4}|r..[\x00-\x0f]\x00|j.{4}|\x80.|"
-    rb"ctorch\.jit\._pickle\n(?:build_intlist|restore_type_tag)\n)*+",
-    re.DOTALL,
-)
-
-
-class _Positions(pickle.Unpickler):
-    """Reads the pickle of source positions, which calls nothing but for lists of numbers."""
-
-    def find_class(self, module: str, name: str) -> Callable[..., object]:
-        """What stands for the only functions that such a pickle calls."""
-        return _first
-
-
-def _first(item: object, *_: object) -> object:
-    return item
-
-
-def check_positions(data: bytes) -> None:
-    """Raise `PickleError` unless ``data`` is a pickle of plain tuples and texts, as source positions are.
-
-    There are many of these, and nothing in them is looked at, so they are read by faster means than `read_pickle`.
-    """
-    at, end = 0, len(data)
-    while at < end:
-        at = _LEXED.match(data, at).end()  # type: ignore[union-attr]  # An empty match is one.
-        if data[at : at + 1] == b"X" and at + 5 <= end:
-            at += 5 + _UINT32(data, at + 1)[0]
-        elif data[at:] == b".":
-            break
-        else:
-            raise DamagedPickleError
-    try:
-        marshal.dumps(_Positions(io.BytesIO(data)).load())
-    except (pickle.UnpicklingError, ValueError, EOFError, TypeError, IndexError, KeyError, MemoryError) as error:
-        raise DamagedPickleError from error

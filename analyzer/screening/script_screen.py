@@ -8,7 +8,8 @@ from collections.abc import Iterator
 
 from analyzer.archive import Archive, Lightened
 from analyzer.screening.known_ops import is_known
-from analyzer.screening.pickle_reading import Made, PickleError, Sequence, Value, check_positions
+from analyzer.screening.pickle_reading import Made, PickleError, Sequence, Value
+from analyzer.screening.positions import check_positions
 from analyzer.screening.script_loading import check_code
 from analyzer.screening.script_pickles import read_script_pickle
 from analyzer.screening.suspect import SuspectError

@@ -40,6 +40,8 @@ def blocks(text: str) -> tuple[Block, ...]:
     headers = [
         found for found in _HEADER.finditer(text) if not any(start < found.start() < end for start, end in strings)
     ]
+    if not headers:
+        return ()
     ends = [_before_comment(text, found.start()) for found in headers[1:]] + [len(text)]
     return tuple(Block(found[1].strip(), found.start(), end) for found, end in zip(headers, ends, strict=True))
 

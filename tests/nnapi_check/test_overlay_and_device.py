@@ -168,3 +168,15 @@ def test_a_wrong_profile_is_one_sentence_and_exit_code_2(tiny_model: Path, tmp_p
 
     assert found.exit_code == 2
     assert "operations.RELUU: is not an operation of NNAPI" in found.stderr
+
+
+def test_cards_without_a_table_that_can_be_found_are_refused_in_one_sentence(
+    tiny_model: Path, tmp_path: Path, run: Run
+) -> None:
+    cards = tmp_path / "cards.toml"
+    cards.write_text('["aten.relu.defa]]ult"]\nleave_to_cpu = "slow"\n', encoding="utf-8")
+
+    found = run("check", tiny_model, "--api-level", 29, "--registry", cards)
+
+    assert found.exit_code == 2
+    assert "fault of nnapi-check" not in found.stderr

@@ -1,4 +1,5 @@
 import os
+import pickle
 from collections.abc import Callable
 from pathlib import Path
 from typing import TypeVar, cast
@@ -10,6 +11,8 @@ from torch import nn
 from analyzer.capture import capture
 from analyzer.errors import InputError
 from analyzer.input_spec import parse_input_spec
+from analyzer.screening.pickle_reading import PickleError
+from analyzer.screening.positions import check_positions
 from tests.analyzer.screening.hostile_files import SET_STATE, WRITES, edited, script, with_code, with_method
 
 F = TypeVar("F", bound=Callable[..., object])
@@ -212,6 +215,31 @@ def test_positions_that_are_no_plain_tuples_are_damaged(tmp_path: Path) -> None:
 
     with pytest.raises(InputError, match="is damaged"):
         capture(path, SPEC, weights=False)
+
+
+def positions(source: object, start: int, end: int) -> bytes:
+    """A record of one line, in a table of two texts."""
+    return pickle.dumps(("FORMAT_WITH_STRING_TABLE", ("abc", "file.py"), ((0, (source, start, end), 1),)), protocol=2)
+
+
+def test_positions_inside_of_their_text_are_sound() -> None:
+    check_positions(positions(([0], 1, 7), 0, 3))
+
+
+@pytest.mark.parametrize(
+    ("source", "start", "end"),
+    [
+        (([2], 1, 7), 0, 1),
+        (([0], -1, 7), 0, 1),
+        (([0], 1, 7), 0, 9),
+        (([0], 1, 7), 2, 1),
+        (([0], 1, 7), -1, 1),
+        (0, 0, 0),
+    ],
+)
+def test_positions_outside_of_their_text_are_damaged(source: object, start: int, end: int) -> None:
+    with pytest.raises(PickleError):
+        check_positions(positions(source, start, end))
 
 
 @pytest.mark.parametrize("layer", [nn.Linear(3, 4), nn.LSTM(3, 4), nn.GRU(3, 4)])
