@@ -300,7 +300,7 @@ def test_interrupt_is_quiet(monkeypatch: pytest.MonkeyPatch, tiny_model: Path, r
 
 def test_interrupted_process_is_quiet(tmp_path: Path) -> None:
     fifo = tmp_path / "model.pt"
-    os.mkfifo(fifo)  # Opening it blocks, so the process is interrupted while it reads the model.
+    os.mkfifo(fifo)  # Reading it blocks, so the process is interrupted while it reads the model.
     process = subprocess.Popen(
         [sys.executable, "-m", "nnapi_check", str(fifo), "--api-level", "29"],
         stdout=subprocess.PIPE,
@@ -309,25 +309,25 @@ def test_interrupted_process_is_quiet(tmp_path: Path) -> None:
         # Where the tests run in the background of a shell, the signal is ignored.
         preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
-    deadline = time.monotonic() + 120
-    while "fifo" not in _state(process.pid) and process.poll() is None and time.monotonic() < deadline:
-        time.sleep(0.05)
+    writer = _opened_once_it_is_read(fifo, process)
     process.send_signal(signal.SIGINT)
 
     out, err = process.communicate(timeout=120)
 
+    os.close(writer)
     assert process.returncode == 130
     assert (out, err) == ("", "")
 
 
-def _state(process: int) -> str:
-    """What a process waits for; a process that opens a pipe waits in ``wait_for_partner``."""
-    try:
-        waits = Path(f"/proc/{process}/wchan").read_text()
-        call = Path(f"/proc/{process}/syscall").read_text().split()[0]
-    except OSError:
-        return ""
-    return "fifo" if "partner" in waits or call == "257" else ""
+def _opened_once_it_is_read(fifo: Path, process: subprocess.Popen[str]) -> int:
+    """A descriptor to write to the pipe, as soon as the process, or one that it started, reads from it."""
+    deadline = time.monotonic() + 120
+    while process.poll() is None and time.monotonic() < deadline:
+        try:
+            return os.open(fifo, os.O_WRONLY | os.O_NONBLOCK)
+        except OSError:  # Nobody reads.
+            time.sleep(0.02)
+    raise AssertionError(f"the process does not read {fifo}: {process.poll()}")
 
 
 @pytest.mark.parametrize("arguments", [("ops", "list", "--nnapi"), ("{model}", "--api-level", "29")])
