@@ -23,6 +23,7 @@ comes of it does."""
 AS_SAMPLED = (
     "_segment_reduce",
     "linalg_eigvals",
+    "linalg_ldl_solve",
     "nn_functional_ctc_loss",
     "nn_functional_embedding_bag",
     "special_legendre_polynomial_p",
