@@ -14,6 +14,7 @@ from analyzer.file_kind import FileKind, kind_of
 from analyzer.program_file import module_of, read_program
 from analyzer.script_file import read_script
 from analyzer.torchscript import quiet
+from lowering.packaging.graph_copy import decided_branches, take_branch, walk
 
 
 def reference_outputs(
@@ -80,12 +81,30 @@ def graph_values(
 
 
 def twins_of(captured: Captured, copy: torch._C.Graph) -> dict[int, torch._C.Value]:
-    """The value of a copy of the captured graph that stands for each tensor at its top, by value id."""
+    """The value of a copy of the captured graph that stands for each tensor at its top, by value id.
+
+    In the copy, conditions that are decided make way for the branch that is taken.
+    """
+    taken = {id(branch.node): branch.taken for branch in decided_branches(captured)}
     pairs = {value.unique(): twin for value, twin in zip(captured.torch_graph.inputs(), copy.inputs(), strict=True)}
-    for node, other in zip(captured.torch_graph.nodes(), copy.nodes(), strict=True):
+    conditions: list[tuple[torch._C.Node, torch._C.Node]] = []
+    for node, other in zip(walk(captured.torch_graph), walk(copy), strict=True):
         pairs.update((a.unique(), b) for a, b in zip(node.outputs(), other.outputs(), strict=True))
+        if id(node) in taken:
+            conditions.append((node, other))
+    for node, other in reversed(conditions):
+        results = take_branch(other, taken[id(node)])
+        pairs.update((a.unique(), b) for a, b in zip(node.outputs(), results, strict=True))
     return {
         value: pairs[torch_value.unique()]
         for value, torch_value in enumerate(captured.torch_values)
-        if torch_value.unique() in pairs and isinstance(torch_value.type(), torch.TensorType)
+        if torch_value.unique() in pairs
+        and isinstance(torch_value.type(), torch.TensorType)
+        and _is_at_top(pairs[torch_value.unique()])
     }
+
+
+def _is_at_top(value: torch._C.Value) -> bool:
+    # PyTorch's stubs do not say that the outermost block has no owner.
+    owner: torch._C.Node | None = value.node().owningBlock().owningNode()
+    return owner is None

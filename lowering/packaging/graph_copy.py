@@ -12,6 +12,7 @@ from types import MappingProxyType
 
 import torch
 
+from analyzer.capture import Captured
 from analyzer.control_flow import DecidedBranch
 
 
@@ -50,6 +51,21 @@ def loops_around(node: torch._C.Node) -> Iterator[torch._C.Node]:
         if owner.kind() == "prim::Loop":
             yield owner
         owner = owner.owningBlock().owningNode()
+
+
+def decided_branches(captured: Captured) -> list[DecidedBranch]:
+    """The conditions that make way for the branch that is taken: those that are decided once and for all.
+
+    The last decision holds: before that, capture may have tried what did not come true. Where capture carried a
+    loop out, every turn of it may have decided otherwise.
+    """
+    members = {id(node) for node in captured.torch_nodes}
+    last = {id(branch.node): branch for branch in captured.decided}
+    return [
+        branch
+        for key, branch in last.items()
+        if key not in members and all(id(loop) in members for loop in loops_around(branch.node))
+    ]
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +118,7 @@ def fill_method(
         raise PackageError(f"{len(taken)} conditions are decided, of which {len(conditions)} are in the graph")
     # Inner conditions first: their results may be those of outer ones.
     for original, copied in reversed(conditions):
-        results = _take_branch(copied, taken[id(original)])
+        results = take_branch(copied, taken[id(original)])
         values.update((before.unique(), after) for before, after in zip(original.outputs(), results, strict=True))
     sets: dict[int, frozenset[int]] = {}
     for number, members in shared.items():
@@ -128,7 +144,7 @@ def refill_method(module: torch._C.ScriptModule, method: str, graph: torch._C.Gr
     return target
 
 
-def _take_branch(condition: torch._C.Node, taken: int) -> list[torch._C.Value]:
+def take_branch(condition: torch._C.Node, taken: int) -> list[torch._C.Value]:
     """Move the nodes of a branch before its condition, which is removed. Gives what stands for its outputs."""
     block = list(condition.blocks())[taken]
     for node in list(block.nodes()):

@@ -14,7 +14,6 @@ import torch
 
 from analyzer.argument_names import source_names
 from analyzer.capture import Captured
-from analyzer.control_flow import DecidedBranch
 from analyzer.graph import TensorType
 from analyzer.tensor_types import empty_like_type
 from analyzer.torchscript import method_names
@@ -24,9 +23,9 @@ from lowering.packaging.constant_store import ConstantStore
 from lowering.packaging.graph_copy import (
     GraphCopy,
     PackageError,
+    decided_branches,
     fill_method,
     key_of,
-    loops_around,
     refill_method,
     walk,
 )
@@ -129,7 +128,7 @@ def build_package(captured: Captured, parts: Sequence[PackagedPart], options: Pa
     parameters = _parameters(module, annotations)
     graph = captured.torch_graph
     define(module, same_call_source(own.forward, parameters), annotations.types)
-    copy = fill_method(module, own.forward, graph, _decided(captured), captured.shared)
+    copy = fill_method(module, own.forward, graph, decided_branches(captured), captured.shared)
     store = ConstantStore(module, own)
     _define_buffers(captured, copy, parts, store, own)
     recomputed = _place_parts(captured, copy, parts, names, options)
@@ -188,21 +187,6 @@ def _place_parts(
             if readers:
                 raise PackageError(f"%{output.debugName()} is no output of its part, but {readers[0]} reads it")
     return kept
-
-
-def _decided(captured: Captured) -> list[DecidedBranch]:
-    """The conditions that make way for the branch that is taken: those that are decided once and for all.
-
-    The last decision holds: before that, capture may have tried what did not come true. Where capture carried a
-    loop out, every turn of it may have decided otherwise.
-    """
-    members = {id(node) for node in captured.torch_nodes}
-    last = {id(branch.node): branch for branch in captured.decided}
-    return [
-        branch
-        for key, branch in last.items()
-        if key not in members and all(id(loop) in members for loop in loops_around(branch.node))
-    ]
 
 
 def _stand_ins(captured: Captured, copy: GraphCopy) -> StandIns:

@@ -161,3 +161,28 @@ def test_an_exported_program_is_called_by_its_own_keywords(tmp_path: Path) -> No
 
     assert report.verification is not None
     assert report.verification.is_within_tolerance
+
+
+class TakesOptionalList(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.layer = nn.Linear(128, 128)
+
+    def forward(self, x: torch.Tensor, more: list[torch.Tensor] | None) -> torch.Tensor:
+        y = torch.relu(self.layer(x))
+        if more is not None:
+            y = y + more[1]
+        return torch.relu(self.layer(y))
+
+
+@pytest.mark.parametrize("more", [None, [torch.rand(1), torch.rand(64, 128)]])
+def test_layers_are_compared_inside_a_branch_that_inputs_decide(more: object, tmp_path: Path) -> None:
+    module = torch.jit.script(TakesOptionalList().eval())
+
+    report = nnapi_check.convert(
+        module, tmp_path / "made.pt", [torch.rand(64, 128), more], feature_level=3, layers=True
+    )
+
+    assert report.verification is not None
+    assert report.verification.is_within_tolerance
+    assert report.verification.layers
