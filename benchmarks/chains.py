@@ -17,6 +17,7 @@ import time
 import warnings
 from collections import Counter
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from multiprocessing.connection import Connection, wait
 from pathlib import Path
@@ -144,21 +145,25 @@ class Runner:
         self.tally = Tally()
 
     def run(self, start: int, count: int | None, until: float | None) -> None:
-        """Run so many chains, or until a time."""
+        """Run so many chains, or until a time. No process is left behind, not after an interruption either."""
+        try:
+            self._run(start, count, until)
+        finally:
+            for process, _, _ in self._running.values():
+                process.kill()
+
+    def _run(self, start: int, count: int | None, until: float | None) -> None:
         following = start
-        while True:
-            is_over = until is not None and time.monotonic() > until
-            while len(self._running) < self._jobs and not is_over:
+        while until is None or time.monotonic() < until:
+            while len(self._running) < self._jobs:
                 size = BATCH if count is None else min(BATCH, start + count - following)
                 if size <= 0:
                     break
                 self._start(list(range(following, following + size)))
                 following += size
-            if not self._running or is_over:
+            if not self._running:
                 break
             self._receive()
-        for process, _, _ in self._running.values():
-            process.kill()
 
     def _start(self, seeds: list[int]) -> None:
         reading, writing = self._fork.Pipe(duplex=False)
@@ -237,7 +242,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     begun = time.monotonic()
     others = tuple(name for name in given.others.split(",") if name)
     runner = Runner(Settings(levels, others, given.shrinking_seconds), given.jobs)
-    runner.run(given.start_seed, count, None if given.seconds is None else begun + given.seconds)
+    # What was found until an interruption is told as well.
+    with suppress(KeyboardInterrupt):
+        runner.run(given.start_seed, count, None if given.seconds is None else begun + given.seconds)
     report(runner.tally, time.monotonic() - begun, levels, shown=given.shown)
     return 1 if runner.tally.faults else 0
 
