@@ -144,7 +144,7 @@ def _walked(
         # A walk writes to the lists that it knows.
         items = [(value, _own(item)) for value, item in values.items]
         drafts = walk.bind(graph, values.drafts, items)
-        nodes = walk.walk_block(graph)
+        nodes = [*walk.walk_block(graph), *walk.finish()]
         found = state | state_found(walk.aliases)
         if not copy_overwritten(graph, walk.aliases, walk.known) and found == state:
             settle(walk.aliases, nodes)

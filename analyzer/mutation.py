@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Protocol, cast
+
 import torch
 
 from analyzer.operations import Operation, operation_of
+
+
+class _EditableGraph(Protocol):
+    def insertConstant(self, value: object) -> torch._C.Value: ...  # noqa: N802 - PyTorch's own name
 
 
 def functional_form(operation: Operation, node: torch._C.Node) -> Operation | None:
@@ -41,3 +47,24 @@ def make_functional(graph: torch._C.Graph, node: torch._C.Node, kind: str) -> to
     target.replaceAllUsesAfterNodeWith(node, made.output())
     node.destroy()
     return made
+
+
+# An attribute of the nodes that write to an input at the end of a run. It is not saved.
+_WRITES_BACK = "nnapi_written_back"
+
+
+def write_back(graph: torch._C.Graph, target: torch._C.Value, source: torch._C.Value) -> torch._C.Node:
+    """Write to an input of the graph, where nothing reads it any more: at the graph's end."""
+    graph.setInsertPoint(graph.return_node())
+    is_asynchronous = cast("_EditableGraph", graph).insertConstant(False)
+    made = graph.create("aten::copy_", [target, source, is_asynchronous], 1)
+    made.output().setType(torch._C.TensorType.get())
+    made.i_(_WRITES_BACK, 1)
+    graph.appendNode(made)
+    made.copyMetadata(source.node())
+    return made
+
+
+def writes_back(node: torch._C.Node) -> bool:
+    """Whether a node was made by `write_back`."""
+    return node.kind() == "aten::copy_" and node.hasAttribute(_WRITES_BACK)

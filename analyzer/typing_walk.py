@@ -21,13 +21,14 @@ from analyzer.drafts import Draft, ModulePath, NodeDraft, ObjectAttribute, cause
 from analyzer.errors import InputError, OpError
 from analyzer.graph import (
     DynamicType,
+    GraphInput,
     Literal,
     OtherType,
     Parameter,
     SourcePosition,
     TensorType,
 )
-from analyzer.mutation import functional_form, make_functional
+from analyzer.mutation import functional_form, make_functional, write_back, writes_back
 from analyzer.operations import (
     FORM_ARGUMENT,
     MAX_COMPUTED,
@@ -87,6 +88,7 @@ class TypingWalk:
     _set_attributes: set[str] = field(default_factory=set)
     _set_now: dict[str | None, object] = field(default_factory=dict)
     _held: dict[str, list[Draft]] = field(default_factory=dict)
+    _written_back: list[torch._C.Node] = field(default_factory=list)
     _packed: PackedParameters = field(default_factory=PackedParameters)
     _calls: BoundedCalls = field(default_factory=lambda: BoundedCalls(WHEN_TYPED))
 
@@ -133,6 +135,8 @@ class TypingWalk:
             return self._read(node)
         if kind in _IGNORED:
             return ()
+        if writes_back(node):
+            return (self._write_back(node),)
         items = [self.item(value) for value in node.inputs()]
         is_list = bool(items) and isinstance(items[0], list)
         structure = LIST_OPS.get(kind) if is_list and kind in LIST_OPS else STRUCTURE_OPS.get(kind)
@@ -348,7 +352,10 @@ class TypingWalk:
         if functional is None or not isinstance(target, Draft) or not isinstance(target.type, TensorType):
             return node, operation
         # What the caller or the module itself holds keeps what was written.
-        if any(draft.origin is not None for draft in self.aliases.drafts_with(target)):
+        held = [draft for draft in self.aliases.drafts_with(target) if draft.origin is not None]
+        is_input = isinstance(target.origin, GraphInput) and all(draft is target for draft in held)
+        is_outermost = not self.depth and node.owningBlock() is target.torch_value.node().owningBlock()
+        if held and not (is_input and is_outermost):
             return node, operation
         if target.is_real or self.aliases.is_read_elsewhere(target, node):
             return node, operation
@@ -361,7 +368,23 @@ class TypingWalk:
             return node, operation
         if not isinstance(result, torch.Tensor) or tensor_type(result) != target.type:
             return node, operation
-        return make_functional(self.graph, node, functional.name), functional
+        made = make_functional(self.graph, node, functional.name)
+        if is_input:
+            self._written_back.append(write_back(self.graph, target.torch_value, made.output()))
+        return made, functional
+
+    def finish(self) -> list[NodeDraft]:
+        """The nodes at the end of a run that write to inputs what the model overwrites them with."""
+        return [self._write_back(node) for node in self._written_back]
+
+    def _write_back(self, node: torch._C.Node) -> NodeDraft:
+        target, source = (self.item(value) for value in list(node.inputs())[:2])
+        kind = DynamicType("writes to it in place", "aten.copy_.default")
+        output = Draft(node.output(), kind, None, None, is_constant=False)
+        arguments = {"self": target, "src": source, "non_blocking": False}
+        made = NodeDraft(node, "aten.copy_.default", arguments, [output], self.position(node, arguments))
+        made.has_effect = True
+        return made
 
     def _record_writes(self, made: NodeDraft, operation: Operation, items: Sequence[object]) -> None:
         made.has_effect = True
