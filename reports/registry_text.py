@@ -195,7 +195,7 @@ def _difference(found: Difference) -> Explained:
         ("PyTorch", found.pytorch),
         ("NNAPI", found.nnapi),
         ("bridge", found.bridge),
-        *([("input range", found.input_range)] if found.inputs else []),
+        *([("range", found.input_range)] if found.inputs else []),
         ("holds from", levels),
         ("source", found.source),
     ]
