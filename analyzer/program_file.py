@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import warnings
 import zipfile
@@ -18,6 +19,7 @@ from analyzer.screening.program_screen import screened_parts
 from analyzer.screening.suspect import SuspectError
 from analyzer.script_file import first_line, refusal
 
+_LOGGERS = ("torch.export", "torch.export.pt2_archive._package", "torch._export.serde.serialize")
 _SIZE_CHECK = "_check_input_constraints_pre_hook"
 
 
@@ -37,7 +39,8 @@ def read_program(path: Path, *, trust: bool) -> torch.export.ExportedProgram:
 
 def _load(path: Path, source: Path | Joined) -> torch.export.ExportedProgram:
     try:
-        return torch.export.load(source if isinstance(source, Path) else cast("BinaryIO", source))
+        with _unlogged():
+            return torch.export.load(source if isinstance(source, Path) else cast("BinaryIO", source))
     except MemoryError:
         raise
     except Exception as error:  # PyTorch's reader is Python, and raises whatever a damaged description leads it to.
@@ -64,6 +67,20 @@ def _load_error(path: Path, error: BaseException) -> InputError:
         f"{path} cannot be loaded as an exported program by PyTorch {torch.__version__}: {first_line(error)}; "
         "save it again with torch.export.save."
     )
+
+
+@contextmanager
+def _unlogged() -> Iterator[None]:
+    """Keep what PyTorch's reader logs of a failure, tracebacks and all, from the terminal."""
+    loggers = [logging.getLogger(name) for name in _LOGGERS]
+    before = [logger.disabled for logger in loggers]
+    for logger in loggers:
+        logger.disabled = True
+    try:
+        yield
+    finally:
+        for logger, was_disabled in zip(loggers, before, strict=True):
+            logger.disabled = was_disabled
 
 
 @contextmanager

@@ -134,6 +134,17 @@ def test_a_program_with_sizes_that_vary_is_read_for_the_sizes_of_its_inputs(tmp_
     assert graph.type_of(graph.body.outputs[0]) == TensorType(ElementType.FLOAT32, (7, 3))
 
 
+def test_what_pytorch_logs_of_a_damaged_program_is_kept_from_the_terminal(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    path = edited(program(tmp_path), lambda name, data: b"9" if name.endswith("archive_version") else data)
+
+    with pytest.raises(InputError, match="cannot be loaded as an exported program"):
+        capture(path, None, weights=False)
+
+    assert caplog.records == []
+
+
 def test_an_object_in_a_pickle_is_refused(tmp_path: Path) -> None:
     entry = {"path_name": "opaque_obj_0", "is_param": False, "use_pickle": True, "tensor_meta": None}
     config = json.dumps({"config": {"x": entry}}).encode()
