@@ -79,6 +79,16 @@ def test_a_file_that_writes_files_is_refused(tmp_path: Path, monkeypatch: pytest
     assert not Path("written").exists()
 
 
+class LongList(nn.Module):
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return torch.relu(x) + len([1] * (200 * 1000000))
+
+
+def test_a_list_that_freezing_would_make_is_refused_before(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="makes a list of 200,000,000 elements before it is run"):
+        capture(scripted_file(tmp_path, LongList()), SPEC, weights=False)
+
+
 class LargeConstant(nn.Module):
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         return x + torch.ones(300000, 100000).sum()
