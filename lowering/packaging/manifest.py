@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import TypeAlias
 
 from analyzer.graph import NOT_QUANTIZED, ElementType, PerTensor, Quantization, TensorType
-from lowering.packaging.border import Border
+from lowering.packaging.border import Border, BorderError
 
 FILE_NAME = "nnapi_check.json"
 FORMAT = 1
@@ -116,12 +116,15 @@ def _border_document(border: Border) -> Json:
 
 
 def _border(document: Json) -> Border:
-    return Border(
-        value=_integer(_field(document, "value")),
-        torch=_type(_field(document, "torch")),
-        nnapi=_type(_field(document, "nnapi")),
-        permutation=_integers(document, "permutation"),
-    )
+    try:
+        return Border(
+            value=_integer(_field(document, "value")),
+            torch=_type(_field(document, "torch")),
+            nnapi=_type(_field(document, "nnapi")),
+            permutation=_integers(document, "permutation"),
+        )
+    except BorderError as error:
+        raise ManifestError(f"the manifest has a border that is none: {error}") from error
 
 
 def _type_document(kind: TensorType) -> Json:

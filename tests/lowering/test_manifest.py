@@ -88,3 +88,13 @@ def document() -> dict[str, object]:
 def test_damaged_text_is_refused(text: str, told: str) -> None:
     with pytest.raises(ManifestError, match=told):
         read_manifest(text)
+
+
+def test_a_border_between_forms_of_different_size_is_refused() -> None:
+    border = Border(0, TensorType(ElementType.FLOAT32, (1, 3, 7)), TensorType(ElementType.FLOAT32, (1, 3, 7)))
+    text = write_manifest(Manifest((PartRecord("part", (border,), ()),), 1, is_relaxed=False))
+    document = json.loads(text)
+    document["parts"][0]["inputs"][0]["torch"]["shape"][0] += 1
+
+    with pytest.raises(ManifestError, match="a border that is none"):
+        read_manifest(json.dumps(document))
