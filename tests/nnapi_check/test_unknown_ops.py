@@ -57,12 +57,9 @@ class Listed(torch.nn.Module):
         return found + seen[0].sum() + named["first"].max(), torch.tensor([turns, len(seen), len(named)])
 
 
-# An op of somebody's own library is not called to learn its shape, so what follows it stays with PyTorch as well.
-@pytest.mark.parametrize(("op", "executions"), [("nnapi_check_unknown.double", 1), ("aten.special_bessel_j0", 2)])
+@pytest.mark.parametrize("op", ["nnapi_check_unknown.double", "aten.special_bessel_j0"])
 @pytest.mark.usefixtures("doubling")
-def test_unknown_op_costs_points_and_stays_with_pytorch_in_a_model_that_converts(
-    op: str, executions: int, tmp_path: Path
-) -> None:
+def test_unknown_op_costs_points_and_stays_with_pytorch_in_a_model_that_converts(op: str, tmp_path: Path) -> None:
     torch.manual_seed(3)
     module, photo = Between(op).eval(), [torch.rand(SHAPE)]
 
@@ -73,7 +70,7 @@ def test_unknown_op_costs_points_and_stays_with_pytorch_in_a_model_that_converts
     assert sum(loss.points for loss in report.losses if loss.what == f"{op}.default") > 5
     assert report.verification is not None
     assert report.verification.is_within_tolerance
-    assert report.verification.executions == executions
+    assert report.verification.executions == 2
 
 
 @pytest.mark.usefixtures("doubling")
