@@ -18,7 +18,7 @@ from analyzer.screening.words import words
 
 _OP = re.compile(r"(?<![\w.])(?:torch|ops\.(\w+))\.(\w+)")
 _LOOSE = re.compile(
-    r"(?<![\w.])(?:torch(?!\.\w)|ops(?!\.\w+\.\w))|(?<![\w.])(?:fork|__torch__(?!\.\w))\b|\.(?:from_file|save)\("
+    r"(?<![\w.])(?:torch\b(?!\.\w)|ops\b(?!\.\w+\.\w))|(?<![\w.])(?:fork|__torch__(?!\.\w))\b|\.(?:from_file|save)\("
 )
 _WORD = re.compile(r"[A-Za-z_]\w*")
 _NUMBER = re.compile(r"\b\d[\w.]*(?:[eE][+-]\d+)?")

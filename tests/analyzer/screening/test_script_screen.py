@@ -166,6 +166,15 @@ def test_what_torchscript_keeps_is_no_harm(tmp_path: Path) -> None:
     assert "aten.linear.default" in [node.op for node in graph.nodes()]
 
 
+@pytest.mark.parametrize("name", ["torches", "ops0", "forked"])
+def test_names_that_begin_like_those_of_libraries_are_no_harm(name: str, tmp_path: Path) -> None:
+    path = with_code(
+        script(tmp_path), lambda code: code.replace("(x)", f"({name})").replace("x: Tensor", f"{name}: Tensor")
+    )
+
+    assert [node.op for node in capture(path, SPEC, weights=False).graph.nodes()] == ["aten.relu.default"]
+
+
 def in_data(change: Callable[[bytes], bytes]) -> Callable[[str, bytes], bytes]:
     return lambda name, data: change(data) if name.endswith("/data.pkl") else data
 
