@@ -19,10 +19,12 @@ from contextlib import suppress
 from dataclasses import dataclass
 from itertools import accumulate
 from pathlib import Path
-
-from typing_extensions import Buffer
+from typing import TYPE_CHECKING
 
 from analyzer.screening.zip_directory import Member, read_directory
+
+if TYPE_CHECKING:
+    from _typeshed import WriteableBuffer
 
 _PUT = rb"(?:q.|r.{4})"
 _GET = rb"(?:h.|j.{4})"
@@ -201,7 +203,7 @@ class Joined(io.RawIOBase):
         self._at = max(0, start + offset)
         return self._at
 
-    def readinto(self, buffer: Buffer, /) -> int:
+    def readinto(self, buffer: WriteableBuffer, /) -> int:
         """Fill a buffer, as far as there is anything left to read."""
         target = memoryview(buffer).cast("B")
         filled = 0
