@@ -40,4 +40,5 @@ def difference(found: torch.Tensor, wanted: torch.Tensor, allowed: torch.Tensor 
 
 def allowed_by(bound: Bound, wanted: torch.Tensor) -> torch.Tensor:
     """What a way's own bound allows each element to be off, of an op whose input is not rounded."""
-    return bound.absolute + bound.relative * wanted.abs()
+    real = wanted.dequantize() if wanted.is_quantized else wanted
+    return bound.absolute + bound.relative * real.abs()

@@ -39,7 +39,9 @@ def screen_bytecode(archive: Archive) -> None:
     text = _member(archive, "bytecode.pkl")
     if text is None:
         return
-    found = read_script_pickle("bytecode.pkl", text, {})
+    # A bytecode shares the tensors of the constants, where it does not bring its own.
+    sizes = {**_sizes(archive, "constants/"), **_sizes(archive, "bytecode/")}
+    found = read_script_pickle("bytecode.pkl", text, sizes)
     for name in _operators(found.root):
         space, _, op = name.partition("::")
         if not is_known(space, op):

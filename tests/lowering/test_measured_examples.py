@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from coverage_db.output import OutputError
 from lowering.measured_examples import (
     FORMAT,
     MeasuredExample,
@@ -69,5 +70,5 @@ def test_what_is_no_file_of_measurements_is_refused(document: str, tmp_path: Pat
 def test_a_file_that_cannot_be_reached_is_told_of(tmp_path: Path) -> None:
     with pytest.raises(MeasurementsError, match="cannot be read"):
         read_measurements(tmp_path / "nowhere" / "errors.json")
-    with pytest.raises(MeasurementsError, match="cannot be written"):
+    with pytest.raises(OutputError, match="cannot be written"):
         write_measurements(FOUND, tmp_path / "nowhere" / "errors.json")
