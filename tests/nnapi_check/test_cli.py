@@ -283,7 +283,8 @@ def test_torch_is_seen_where_it_is_imported(tiny_model: Path) -> None:
     )
     script = script.replace("; print", "\nprint")
 
-    assert in_process(code=script).stdout.splitlines()[-1] == "True"
+    # The process that reads the model imports it; the one that watches prints last, and does without.
+    assert in_process(code=script).stdout.splitlines()[-2:] == ["True", "False"]
 
 
 def test_interrupt_is_quiet(monkeypatch: pytest.MonkeyPatch, tiny_model: Path, run: Run) -> None:

@@ -21,6 +21,9 @@ from nnapi_check.errors import FrontDoor
 from nnapi_check.supervision import reading, supervised
 
 FILE = Path("model.pt")
+for number in (signal.SIGTERM, signal.SIGHUP):  # Whoever runs the tests may ignore them.
+    signal.signal(number, signal.SIG_DFL)
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 def command():
 {body}
@@ -108,33 +111,33 @@ def test_limits_end_with_the_reading(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
 def test_a_signal_ends_both_processes_as_if_there_were_one(number: signal.Signals, tmp_path: Path) -> None:
-    process = started(tmp_path, "print(os.getpid(), flush=True)", "time.sleep(60)")
-    assert process.stdout is not None
-    child = int(process.stdout.readline())
+    with started(tmp_path, "print(os.getpid(), flush=True)", "time.sleep(60)") as process:
+        assert process.stdout is not None
+        child = int(process.stdout.readline())
 
-    process.send_signal(number)
+        process.send_signal(number)
 
-    assert process.wait(20) == -number
-    assert not is_alive(child)
+        assert process.wait(20) == -number
+        assert not is_alive(child)
 
 
 def test_an_interrupt_is_told_by_its_exit_code(tmp_path: Path) -> None:
-    process = started(tmp_path, "print(os.getpid(), flush=True)", "time.sleep(60)")
-    assert process.stdout is not None
-    process.stdout.readline()
+    with started(tmp_path, "print(os.getpid(), flush=True)", "time.sleep(60)") as process:
+        assert process.stdout is not None
+        process.stdout.readline()
 
-    process.send_signal(signal.SIGINT)
+        process.send_signal(signal.SIGINT)
 
-    assert process.wait(20) == 130
+        assert process.wait(20) == 130
 
 
 def test_the_process_ends_with_the_one_that_watches_it(tmp_path: Path) -> None:
-    process = started(tmp_path, "print(os.getpid(), flush=True)", "time.sleep(60)")
-    assert process.stdout is not None
-    child = int(process.stdout.readline())
+    with started(tmp_path, "print(os.getpid(), flush=True)", "time.sleep(60)") as process:
+        assert process.stdout is not None
+        child = int(process.stdout.readline())
 
-    process.kill()
-    process.wait(20)
+        process.kill()
+        process.wait(20)
 
     deadline = time.monotonic() + 10
     while is_alive(child) and time.monotonic() < deadline:
