@@ -18,7 +18,7 @@ from analyzer.screening.zip_directory import check_members
 from analyzer.torchscript import load, use_up_quantization_warning, with_op_libraries
 from analyzer.traced_inputs import read_traced_inputs
 
-LOAD_FAILURES = (RuntimeError, ValueError, TypeError, KeyError, AttributeError, EOFError, OSError, ImportError)
+LOAD_FAILURES = (RuntimeError, ValueError, TypeError, LookupError, AttributeError, EOFError, OSError, ImportError)
 
 
 @dataclass(frozen=True, slots=True)
