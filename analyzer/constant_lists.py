@@ -2,15 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Protocol, cast
-
 import torch
 
-from analyzer.torchscript import constant, nodes_of_kind
-
-
-class _EditableGraph(Protocol):
-    def insertConstant(self, value: object) -> torch._C.Value: ...  # noqa: N802 - PyTorch's own name
+from analyzer.torchscript import constant, insert_constant, nodes_of_kind
 
 
 def unpack_constant_lists(graph: torch._C.Graph) -> None:
@@ -21,7 +15,7 @@ def unpack_constant_lists(graph: torch._C.Graph) -> None:
         if not isinstance(items, list) or not any(isinstance(item, torch.Tensor) for item in items):
             continue
         graph.setInsertPoint(node)
-        parts = [cast("_EditableGraph", graph).insertConstant(item) for item in items]
+        parts = [insert_constant(graph, item) for item in items]
         made = graph.create("prim::ListConstruct", parts, 1)
         made.insertBefore(node)
         made.output().setType(output.type())

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol, cast
+from typing import cast
 
 import torch
 
@@ -16,10 +16,7 @@ from analyzer.drafts import Draft
 from analyzer.graph import GraphInput, TensorType
 from analyzer.input_binding import Fixed, InputLayout, OneTensor, Row, Slot, Table
 from analyzer.tensor_types import empty_like_type
-
-
-class _EditableGraph(Protocol):
-    def insertConstant(self, value: object) -> torch._C.Value: ...  # noqa: N802 - PyTorch's own name
+from analyzer.torchscript import insert_constant
 
 
 @dataclass(slots=True)
@@ -111,7 +108,7 @@ class _Opening:
         inputs: list[torch._C.Value] = []
         items: dict[object, object] = {}
         for key, part in table.items():
-            place = cast("_EditableGraph", graph).insertConstant(key)
+            place = insert_constant(graph, key)
             inner = self._node("aten::__getitem__", [value, place], kind.getValueType())
             made, items[key] = self._apart(inner, part)
             inputs += [place, made]

@@ -2,15 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Protocol, cast
-
 import torch
 
 from analyzer.operations import Operation, operation_of
-
-
-class _EditableGraph(Protocol):
-    def insertConstant(self, value: object) -> torch._C.Value: ...  # noqa: N802 - PyTorch's own name
+from analyzer.torchscript import insert_constant
 
 
 def functional_form(operation: Operation, node: torch._C.Node) -> Operation | None:
@@ -56,7 +51,7 @@ _WRITES_BACK = "nnapi_written_back"
 def write_back(graph: torch._C.Graph, target: torch._C.Value, source: torch._C.Value) -> torch._C.Node:
     """Write to an input of the graph, where nothing reads it any more: at the graph's end."""
     graph.setInsertPoint(graph.return_node())
-    is_asynchronous = cast("_EditableGraph", graph).insertConstant(False)
+    is_asynchronous = insert_constant(graph, False)
     made = graph.create("aten::copy_", [target, source, is_asynchronous], 1)
     made.output().setType(torch._C.TensorType.get())
     made.i_(_WRITES_BACK, 1)

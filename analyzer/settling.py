@@ -9,19 +9,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Protocol, cast
 
 import torch
 
 from analyzer.aliases import Aliases, become_overwritten
 from analyzer.drafts import BlockDraft, Draft, NodeDraft, drafts_in
 from analyzer.graph import GraphInput, Literal, Parameter, TensorType
+from analyzer.torchscript import insert_constant
 
 _COPY = "aten::clone"
-
-
-class _EditableGraph(Protocol):
-    def insertConstant(self, value: object) -> torch._C.Value: ...  # noqa: N802 - PyTorch's own name
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +73,7 @@ def _is_computed(draft: Draft, number: int, aliases: Aliases, known: Mapping[int
 def _copy(graph: torch._C.Graph, value: torch._C.Value) -> None:
     node = value.node()
     graph.setInsertPoint(node)
-    nothing = cast("_EditableGraph", graph).insertConstant(None)
+    nothing = insert_constant(graph, None)
     made = graph.create(_COPY, [value, nothing], 1)
     made.insertAfter(node)
     made.copyMetadata(node)

@@ -44,6 +44,10 @@ class _Graph(Protocol):
     def findAllNodes(self, kind: str) -> list[torch._C.Node]: ...  # noqa: N802 - PyTorch's own name
 
 
+class _EditableGraph(Protocol):
+    def insertConstant(self, value: object) -> torch._C.Value: ...  # noqa: N802 - PyTorch's own name
+
+
 def attribute(module: torch._C.ScriptModule, name: str) -> object:
     """The attribute of a module called ``name``."""
     return cast("_Module", module).getattr(name)
@@ -106,6 +110,17 @@ def class_name(module: torch._C.ScriptModule) -> str:
 def nodes_of_kind(graph: torch._C.Graph, kind: str) -> list[torch._C.Node]:
     """All nodes of a kind, those inside control flow included."""
     return cast("_Graph", graph).findAllNodes(kind)
+
+
+def insert_constant(graph: torch._C.Graph, value: object) -> torch._C.Value:
+    """Insert a constant at the graph's insertion point. A list without items is one of whole numbers."""
+    if value == []:
+        # PyTorch makes no constant of a list whose items' type it cannot see.
+        node = graph.create("prim::ListConstruct", [], 1)
+        node.output().setType(torch._C.ListType.ofInts())
+        graph.insertNode(node)
+        return node.output()
+    return cast("_EditableGraph", graph).insertConstant(value)
 
 
 def attribute_at(module: torch._C.ScriptModule, path: str) -> object:

@@ -27,7 +27,8 @@ from analyzer.capture import capture
 from analyzer.errors import InputError
 from analyzer.graph import ElementType, TensorType
 from analyzer.input_spec import InputSpec
-from lowering.packaging.script_modules import define, insert_constant, new_module, wrapped
+from analyzer.torchscript import insert_constant
+from lowering.packaging.script_modules import define, new_module, wrapped
 
 _TEXT = "written_by_an_op"
 _CELLS: dict[str, object] = {

@@ -36,8 +36,6 @@ class _EditableModule(Protocol):
 class _EditableGraph(Protocol):
     """What PyTorch's stubs leave out of ``torch._C.Graph``."""
 
-    def insertConstant(self, value: object) -> torch._C.Value: ...  # noqa: N802  # PyTorch's name
-
     def createClone(  # noqa: N802  # PyTorch's name
         self, node: torch._C.Node, copy_of: Callable[[torch._C.Value], torch._C.Value]
     ) -> torch._C.Node: ...
@@ -102,17 +100,6 @@ def clone_node(
 ) -> torch._C.Node:
     """A copy of a node for another graph, not inserted yet, whose inputs are what ``copy_of`` gives for its own."""
     return cast("_EditableGraph", graph).createClone(node, copy_of)
-
-
-def insert_constant(graph: torch._C.Graph, value: object) -> torch._C.Value:
-    """Insert a constant at the graph's insertion point. A list without items is one of whole numbers."""
-    if value == []:
-        # PyTorch makes no constant of a list whose items' type it cannot see.
-        node = graph.create("prim::ListConstruct", [], 1)
-        node.output().setType(torch._C.ListType.ofInts())
-        graph.insertNode(node)
-        return node.output()
-    return cast("_EditableGraph", graph).insertConstant(value)
 
 
 def reset_insert_point(graph: torch._C.Graph) -> None:

@@ -12,8 +12,9 @@ import torch
 
 from analyzer.graph import NotQuantized, PerChannel, PerTensor, TensorType
 from analyzer.tensor_types import torch_dtype
+from analyzer.torchscript import insert_constant
 from lowering.packaging.graph_copy import PackageError, walk, written_values
-from lowering.packaging.script_modules import insert_constant, reset_insert_point
+from lowering.packaging.script_modules import reset_insert_point
 
 
 class StandIns:
