@@ -7,7 +7,7 @@ really returns by a test. Every other op is called on meta tensors.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import torch
 
@@ -293,7 +293,15 @@ def _attention(arguments: Arguments) -> torch.Tensor | None:
     return meta((*query.shape[:-1], value.shape[-1]), query.dtype)
 
 
-RULES: dict[str, Rule] = {
+def _batch_norm(arguments: Arguments) -> tuple[torch.Tensor, ...] | None:
+    """Without training the processor's kernels leave the statistics of the batch empty; others do not."""
+    x = arguments.get("input")
+    if not isinstance(x, torch.Tensor) or arguments.get("training", False) is not False:
+        return None
+    return (like(x, x.dtype), meta((0,), x.dtype), meta((0,), x.dtype))
+
+
+RULES: dict[str, Rule | Callable[[Arguments], tuple[torch.Tensor, ...] | None]] = {
     **{f"aten::{name}": _keep_type for name in _KEEP_TYPE.split()},
     **{f"aten::{name}": _to_float for name in _TO_FLOAT.split()},
     **{f"aten::{name}": _keep_unless_dtype for name in _KEEP_UNLESS_DTYPE.split()},
@@ -326,6 +334,9 @@ RULES: dict[str, Rule] = {
     "aten::cat": _cat,
     "aten::stack": _stack,
     "aten::scaled_dot_product_attention": _attention,
+    "aten::native_batch_norm": _batch_norm,
+    "aten::_native_batch_norm_legit": _batch_norm,
+    "aten::_native_batch_norm_legit_no_training": _batch_norm,
     **WINDOW_RULES,
 }
 """Rules by the op's name without overload. A rule answers None where it does not know."""
