@@ -16,7 +16,7 @@ Place = tuple[str | None, int | None]
 _NOWHERE: Place = (None, None)
 _TRACED = re.compile(r"^(?P<file>[^\n]+?)\((?P<line>\d+)\): (?P<function>\S+)", re.MULTILINE)
 _SCRIPTED = re.compile(r'^\s*File "(?P<file>[^"]+)", line (?P<line>\d+)', re.MULTILINE)
-_LEVEL = re.compile(r"(?P<name>[^.()]*)\((?P<type>[^()]*)\)")
+_LEVEL = re.compile(r"(?<![^.()])(?P<name>[^.()]*+)\((?P<type>[^()]*)\)")
 _INTERNAL = re.compile(
     r"(^|[/\\])torch[/\\](nn|jit|ao|quantization|functional\.py|_tensor\.py|_jit_internal\.py|_ops\.py|export|fx)"
     r"|<eval_with_key>|^<string>|^<frozen"

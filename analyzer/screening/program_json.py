@@ -43,7 +43,7 @@ _TREES = frozenset(
     {"builtins.tuple", "builtins.list", "builtins.dict", "collections.OrderedDict", "collections.deque", None}
 )
 _GUARD = re.compile(r"(?:(?!__)[\w.,'\"\[\]() <>=!+\-*/%&|~])*", re.ASCII)
-_CALL = re.compile(r"(\w+)\(")
+_CALL = re.compile(r"(?<!\w)(\w++)\(")
 _IN_GUARDS = words("size stride storage_offset Max Min Mod Eq Ne and or not if max min ceil floor")
 _LEFT_OUT: dict[str, Json] = {"guards_code": [], "metadata": {}}
 _NAMES = frozenset({"name", "as_name", "forward_arg_names"})

@@ -28,7 +28,8 @@ _PLAIN_WORDS = words(
 _CONSTANT = re.compile(r"\bCONSTANTS\.c\d+\b")
 _OPERATORS = re.compile(r"[*/%<>&|^~@!]|\+")
 _HIDDEN = re.compile(r'__annotations__\[""\] = (?P<type>.*)', re.DOTALL)
-_CALL = re.compile(r"(?P<callee>[\w.]*[\w)\]])\s*\(")
+# Words are taken whole, so that the time grows as the text does, however long a word of a damaged file is.
+_CALL = re.compile(r"(?P<callee>(?<![\w.])[\w.]++[)\]]?|[)\]])\s*+\(")
 _KEYWORDS = words("if elif while return and or not in is else")
 _LOOPS = ("for ", "while ", "with ")
 _SET_STATE = "__setstate__"

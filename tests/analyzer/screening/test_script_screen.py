@@ -13,6 +13,8 @@ from analyzer.errors import InputError
 from analyzer.input_spec import parse_input_spec
 from analyzer.screening.pickle_reading import PickleError
 from analyzer.screening.positions import check_positions
+from analyzer.screening.script_loading import check_code
+from analyzer.screening.suspect import SuspectError
 from tests.analyzer.screening.hostile_files import SET_STATE, WRITES, edited, script, with_code, with_method
 
 F = TypeVar("F", bound=Callable[..., object])
@@ -108,6 +110,16 @@ def test_code_that_does_more_than_describe_a_model_is_refused_before_pytorch_rea
     assert words in str(raised.value)
     assert "\n" not in str(raised.value)
     assert os.listdir() == []
+
+
+@pytest.mark.parametrize("word", ["7", "a", "a.", " ", "a) ", ")", "torch.", "(", '""'])
+def test_a_word_of_a_million_letters_is_answered(word: str) -> None:
+    """Searches whose time grows as the square of a word's length would take hours."""
+    long = word * (1_000_000 // len(word))
+    code = "class Plain(Module):\n" + SET_STATE.format(statement=f"_0 = {long}")
+
+    with pytest.raises(SuspectError):
+        check_code([code])
 
 
 def test_a_state_that_is_set_runs_for_a_trusted_file(tmp_path: Path) -> None:
