@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import math
 import tempfile
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from enum import Enum
 from pathlib import Path
@@ -13,13 +14,13 @@ import torch
 from analyzer.capture import Captured, capture
 from analyzer.errors import InputError
 from analyzer.graph import TensorType
-from analyzer.judge import NodeVerdict
 from analyzer.rewrites import rewrite
 from analyzer.survey import Plan, Survey, survey
 from analyzer.tensor_types import tensor_type
 from benchmarks.random_chains.steps import Chain, ChainModule, Form, script
 from benchmarks.random_chains.yardstick import Reading, Yardstick
 from coverage_db.queries import Registry, open_registry
+from lowering.approximation import MARGIN, Approximation, approximations
 from lowering.convert import convert
 from lowering.engine import LoweredPart
 from lowering.interpret import run_part
@@ -32,6 +33,7 @@ from lowering.packaging.saving import Form as PackageForm
 from lowering.packaging.saving import save_package
 from lowering.plan import FactsByName, lower_plan
 from lowering.reference import flat_tensors, graph_values
+from lowering.sensitivity import movement
 
 TARGET = "pytorch-mobile"
 LOADABLE_SINCE = 3
@@ -63,6 +65,18 @@ class Fault:
     kind: Kind
     level: int
     words: str
+
+
+@dataclass(frozen=True, slots=True)
+class Allowance:
+    """What approximate ops may do to a tensor: the relative change that the product measures, infinite behind a jump,
+    and the greatest of the stated bounds."""
+
+    moved: float = 0.0
+    stated: float = 0.0
+
+
+NOTHING = Allowance()
 
 
 @dataclass(slots=True)
@@ -150,7 +164,7 @@ class Judge:
         """Hold the captured graph in PyTorch against the chain that it was captured from."""
         yardstick = Yardstick(chain)
         for value, wanted in zip(captured.graph.body.outputs, outputs_of(chain), strict=True):
-            words = self._difference(values[value], wanted, yardstick, outcome, 0.0) if value in values else ""
+            words = self._difference(values[value], wanted, yardstick, outcome) if value in values else ""
             if words:
                 outcome.blame(_kind_of(values[value], wanted), 0, f"{words} in an output of the captured graph")
 
@@ -175,13 +189,14 @@ class Judge:
                 outcome.count("parts run")
                 outcome.count("nodes run", len(part.part.nodes))
                 try:
-                    self._run_part(captured, plan, part, values, yardstick, outcome)
+                    self._run_part(captured, found, plan, part, values, yardstick, outcome)
                 except Exception as error:  # noqa: BLE001 - any exception is a finding here
                     outcome.blame(Kind.RAISED, level, _told(error))
 
     def _run_part(
         self,
         captured: Captured,
+        found: Survey,
         plan: Plan,
         part: LoweredPart,
         values: Mapping[int, torch.Tensor],
@@ -193,9 +208,12 @@ class Judge:
             return
         inputs = {value: values[value] for value in part.part.inputs}
         made = run_part(part, captured.graph, inputs, captured.tensor).outputs
-        bound = _bound([plan.verdicts[node] for node in part.part.nodes])
+        makes = {value for node in captured.graph.nodes() if node.id in part.part.nodes for value in node.outputs}
+        items = [item for item in _bounded(found, plan) if makes.issuperset(item.made)]
+        moved = movement(captured, items, captured.example_inputs, list(made)).values if items else {}
         for value, tensor in made.items():
-            words = self._difference(tensor, values[value], yardstick, outcome, bound)
+            allowance = Allowance(moved.get(value, 0.0), _stated(items))
+            words = self._difference(tensor, values[value], yardstick, outcome, allowance)
             if words:
                 kind = _kind_of(tensor, values[value])
                 outcome.blame(kind, plan.level, f"{words} in what {_maker(captured, value)} makes")
@@ -206,14 +224,18 @@ class Judge:
         wanted: torch.Tensor,
         yardstick: Yardstick,
         outcome: Outcome,
-        bound: float,
+        allowance: Allowance = NOTHING,
     ) -> str:
         numbers = compare(found, wanted)
         if numbers.is_within_tolerance and (wanted.is_floating_point() or numbers.max_absolute == 0):
             return ""
         if found.shape != wanted.shape or found.dtype != wanted.dtype:
             return f"{found.dtype} {tuple(found.shape)}, wanted {wanted.dtype} {tuple(wanted.shape)},"
-        reading = yardstick.read(found, wanted, bound)
+        is_jump = math.isinf(allowance.moved)
+        if not is_jump and allowance.moved and numbers.allowing(MARGIN * allowance.moved).is_within_tolerance:
+            outcome.count(f"outputs {Reading.BOUND.value}")
+            return ""
+        reading = yardstick.read(found, wanted, allowance.stated if is_jump else 0.0)
         if reading is not Reading.FAULT:
             outcome.count(f"outputs {reading.value}")
             return ""
@@ -240,17 +262,22 @@ class Judge:
         ran, planned = runtime.executions - before, len(plan.partition.parts)
         if ran != planned and not any(node.blocks for node in found.graph.body.nodes):
             outcome.blame(Kind.PARTS, level, f"{ran} models ran, {planned} were promised")
-        bound = _bound(plan.verdicts.values())
+        items = _bounded(found, plan)
+        moved = movement(captured, items, captured.example_inputs).outputs if items else (0.0,) * len(made)
         yardstick = Yardstick(chain)
-        for tensor, wanted in zip(made, outputs_of(chain), strict=True):
-            words = self._difference(tensor, wanted, yardstick, outcome, bound)
+        for tensor, wanted, change in zip(made, outputs_of(chain), moved, strict=True):
+            words = self._difference(tensor, wanted, yardstick, outcome, Allowance(change, _stated(items)))
             if words:
                 outcome.blame(_kind_of(tensor, wanted), level, f"{words} in an output of the package")
 
 
-def _bound(verdicts: Iterable[NodeVerdict]) -> float:
-    """The greatest that a bound of the ways taken allows; 0 where all are exact."""
-    bounds = [verdict.way.bound for verdict in verdicts if verdict.way is not None and verdict.way.bound is not None]
+def _bounded(found: Survey, plan: Plan) -> list[Approximation]:
+    """The approximate nodes of a plan, whose bounds its numbers are held to."""
+    return [item for item in approximations(found, plan) if not item.is_rounding]
+
+
+def _stated(items: Sequence[Approximation]) -> float:
+    bounds = [item.bound for item in items]
     return max((bound.absolute + bound.relative + bound.of_input for bound in bounds), default=0.0)
 
 

@@ -41,8 +41,9 @@ class Yardstick:
         self._chain = chain
         self._values = [value for step in chain.steps for value in step.results]
 
-    def read(self, found: torch.Tensor, wanted: torch.Tensor, bound: float) -> Reading:
-        """What a difference is. ``bound`` is by how much approximate steps may be off, or by which share of a range."""
+    def read(self, found: torch.Tensor, wanted: torch.Tensor, bound: float = 0.0) -> Reading:
+        """What a difference is. ``bound`` is by how much approximate steps before a jump may be off, or by which share
+        of a range; an element that so much moves may be anything that it moves it to."""
         value = self._value_of(wanted)
         if value is None:
             return Reading.FAULT
@@ -56,7 +57,7 @@ class Yardstick:
         moved = self._moved(value, ROUNDING)
         if bool((error <= allowed + NOISE_FACTOR * moved).all()):
             return Reading.TIE
-        if bool((error <= bound * max(1.0, span) + NOISE_FACTOR * self._moved(value, bound, is_coarse=True)).all()):
+        if bound and bool((error <= allowed + NOISE_FACTOR * self._moved(value, bound, is_coarse=True)).all()):
             return Reading.BOUND
         return Reading.FAULT
 

@@ -12,6 +12,7 @@ from benchmarks.random_chains.judging import Judge, Kind
 from benchmarks.random_chains.shrinking import shrink
 from benchmarks.random_chains.steps import Chain, ChainModule, Data, Form, Input, Rounding, Step, reproduction, script
 from benchmarks.random_chains.yardstick import Reading, Yardstick
+from lowering.interpret import run_part
 
 pytestmark = [
     pytest.mark.filterwarnings("ignore::torch.jit.TracerWarning"),
@@ -74,11 +75,11 @@ def test_wrong_numbers_are_told_from_rounding_and_from_ties() -> None:
     on_tie, elsewhere = decided.flatten().clone(), decided.flatten().clone()
     on_tie[4], elsewhere[5] = ~on_tie[4], ~elsewhere[5]
 
-    assert Yardstick(smooth).read(wanted * (1 + 1e-6), wanted, 0.0) is Reading.LOSS
-    assert Yardstick(smooth).read(wanted * 1.01, wanted, 0.0) is Reading.FAULT
+    assert Yardstick(smooth).read(wanted * (1 + 1e-6), wanted) is Reading.LOSS
+    assert Yardstick(smooth).read(wanted * 1.01, wanted) is Reading.FAULT
     assert Yardstick(smooth).read(wanted * 1.01, wanted, 0.02) is Reading.BOUND
-    assert Yardstick(tied).read(on_tie.reshape(2, 3, 5), decided, 0.0) is Reading.TIE
-    assert Yardstick(tied).read(elsewhere.reshape(2, 3, 5), decided, 0.0) is Reading.FAULT
+    assert Yardstick(tied).read(on_tie.reshape(2, 3, 5), decided) is Reading.TIE
+    assert Yardstick(tied).read(elsewhere.reshape(2, 3, 5), decided) is Reading.FAULT
 
 
 def test_fault_is_shown_by_the_fewest_steps_and_simplest_arguments() -> None:
@@ -92,3 +93,32 @@ def test_fault_is_shown_by_the_fewest_steps_and_simplest_arguments() -> None:
     assert len(smallest.steps) == 1
     assert len(reproduction(smallest, 3).splitlines()) < 15
     run_eagerly(smallest, smallest.tensors(), smallest.outputs)
+
+
+QUOTIENT = Chain(
+    1,
+    Form.TRACED,
+    (X,),
+    (
+        Step("F.gelu({0})", (0,), results=(1,), rounding=Rounding.ELEMENT),
+        Step("torch.log({0}.abs() + 0.5)", (1,), results=(2,), rounding=Rounding.ELEMENT),
+    ),
+    (2,),
+)
+
+
+def test_what_comes_after_an_approximate_step_is_held_to_what_its_bound_moves_in_pytorch() -> None:
+    outcome = Judge((1,)).judge(QUOTIENT)
+
+    assert outcome.faults == []
+    assert outcome.counts[f"outputs {Reading.BOUND.value}"] > 0
+
+
+def test_error_beyond_what_the_bound_moves_is_blamed(monkeypatch: pytest.MonkeyPatch) -> None:
+    def off(*arguments: object) -> object:
+        run = run_part(*arguments)  # type: ignore[arg-type]
+        return replace(run, outputs={value: 1.005 * tensor for value, tensor in run.outputs.items()})
+
+    monkeypatch.setattr("benchmarks.random_chains.judging.run_part", off)
+
+    assert {fault.kind for fault in Judge((1,)).judge(QUOTIENT).faults} == {Kind.NUMBERS}
