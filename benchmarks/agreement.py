@@ -27,6 +27,7 @@ class Disagreement(Enum):
     UNDEFINED = "nan on one side only"
     INFINITE = "infinity on one side only"
     ZERO_SIGN = "sign of zero"
+    ILL_CONDITIONED = "held to PyTorch's own movement under rounding"
 
 
 @dataclass(frozen=True, slots=True)

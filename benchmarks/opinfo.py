@@ -45,8 +45,8 @@ SECONDS_PER_CALL = 60
 MEMORY_BYTES = 12 << 30
 LEVELS = (1, 3, 8)
 
-UNCOUNTED = {Disagreement.ZERO_SIGN}
-"""Told, but no fault of an op that does not tell the zeros apart."""
+UNCOUNTED = {Disagreement.ZERO_SIGN, Disagreement.ILL_CONDITIONED}
+"""Told, but no fault: of an op that does not tell the zeros apart, and of numbers that rounding alone moves further."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -148,10 +149,15 @@ def _draws(
     for draw in draws:
         for draw_from in (drawn, drawn_with_places):
             made = draw_from(draw, tensors, generator)
-            if run(module, made) is not None:
+            started = time.monotonic()
+            if run(module, made) is not None and time.monotonic() - started < _MOST_SECONDS:
                 found[draw] = made
                 break
     return found
+
+
+_MOST_SECONDS = 5
+"""What PyTorch itself takes longer for is no draw: a polynomial of the degree of a large whole number."""
 
 
 def _word(leaf: object) -> str:
