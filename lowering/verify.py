@@ -27,7 +27,7 @@ from lowering.reference import flat_tensors, graph_values, reference_outputs
 from lowering.row_sets import RowSet, row_sets
 from lowering.sensitivity import NO_MOVEMENT, Movement, movement
 
-SPLIT = 0.1
+SPLIT = 0.01
 """An output of which PyTorch's own changes by this share of its range is compared as a set of rows."""
 
 
@@ -64,8 +64,10 @@ class Verification:
     @property
     def is_within_tolerance(self) -> bool:
         """Whether every output differs by rounding, and by the bounds of approximate ops, only."""
-        as_rows = {place for rows in self.rows if rows.is_within_tolerance for place in rows.outputs}
-        return all(numbers.is_within_tolerance or place in as_rows for place, numbers in enumerate(self.outputs))
+        as_rows = {place for rows in self.rows for place in rows.jumping}
+        return all(rows.is_within_tolerance for rows in self.rows) and all(
+            numbers.is_within_tolerance or place in as_rows for place, numbers in enumerate(self.outputs)
+        )
 
 
 def verify_artifact(
@@ -157,19 +159,27 @@ def _held_outputs(
         )
     steps = _output_steps(artifact, len(theirs))
     plain = [compare(left, right, step=step) for left, right, step in zip(ours, theirs, steps, strict=True)]
-    held = _allowing(plain, reach.of_bounds())
-    if all(numbers.is_within_tolerance for numbers in held):
+    by_bounds = reach.of_bounds()
+    held = _allowing(plain, by_bounds)
+    settled = [
+        a.is_within_tolerance or (b.is_within_tolerance and not _jumps(by_bounds, place))
+        for place, (a, b) in enumerate(zip(plain, held, strict=True))
+    ]
+    if all(settled):
         return held, ()
     moved = reach.of_rounding()
     rounded = _allowing(plain, moved)
-    numbers = tuple(a if a.is_within_tolerance else b for a, b in zip(held, rounded, strict=True))
-    places = [
+    numbers = tuple(a if known else b for a, b, known in zip(held, rounded, settled, strict=True))
+    jumping = [
         place
         for place, found in enumerate(numbers)
-        if not found.is_within_tolerance or not math.isfinite(found.tolerance)
+        if not settled[place] and (found.is_another_form or _jumps(moved, place))
     ]
-    jumping = [place for place in places if place >= len(moved.outputs) or moved.outputs[place] >= SPLIT]
     return numbers, row_sets(ours, theirs, jumping, moved.draws)
+
+
+def _jumps(moved: Movement, place: int) -> bool:
+    return place < len(moved.outputs) and moved.outputs[place] >= SPLIT
 
 
 def _allowing(found: Sequence[Numbers], moved: Movement) -> tuple[Numbers, ...]:

@@ -2,7 +2,7 @@
 
 import torch
 
-from lowering.row_sets import ROW_TOLERANCE, compare_rows, row_sets
+from lowering.row_sets import ROW_TOLERANCE, Unit, compare_rows, row_sets
 
 BOXES = torch.tensor([[0.0, 0.0, 30.0, 40.0], [5.0, 6.0, 90.0, 100.0], [1.0, 2.0, 60.0, 50.0]])
 SCORES = torch.tensor([0.9, 0.8, 0.7])
@@ -93,3 +93,63 @@ def test_long_rows_such_as_masks_are_compared_where_the_others_are_the_same() ->
 
     assert compare_rows((SCORES.flip(0), masks.flip(0)), (SCORES, masks), (0, 1)).matched == 3
     assert compare_rows((SCORES, masks.flip(0)), (SCORES, masks), (0, 1)).matched == 1
+
+
+def test_columns_of_one_table_are_compared_together_though_one_alone_jumps() -> None:
+    swapped = (BOXES, torch.tensor([1, 3, 3]), SCORES)
+
+    (rows,) = row_sets(swapped, (BOXES, torch.tensor([3, 1, 3]), SCORES), [1], [])
+
+    assert rows.outputs == (0, 1, 2)
+    assert rows.jumping == (1,)
+    assert rows.matched == 1
+    assert not rows.is_within_tolerance
+
+
+def test_row_that_pytorch_never_loses_is_not_excused_by_others_that_it_does() -> None:
+    own = [reordered(0, 1), reordered(1, 2), TABLE]
+    stable = [reordered(0, 1), reordered(0, 1), TABLE]
+
+    (loses_what_moves,) = row_sets(reordered(1, 2), TABLE, [0], own)
+    (loses_another,) = row_sets(reordered(1, 2), TABLE, [0], stable)
+
+    assert loses_what_moves.is_within_tolerance
+    assert loses_another.unmatched <= 2 * loses_another.own_unmatched
+    assert loses_another.unexplained.lost == 1
+    assert not loses_another.is_within_tolerance
+
+
+def test_masks_do_not_excuse_the_columns_beside_them() -> None:
+    masks = torch.rand(3, 1, 20, 20)
+    wanted = (*TABLE, masks)
+    own = [(*TABLE, masks.flip(0)), (*TABLE, masks.flip(2))]
+
+    tables = row_sets((BOXES * 1.01, *TABLE[1:], masks.flip(0)), wanted, [3], own)
+
+    assert [rows.outputs for rows in tables] == [(0, 1, 2), (0, 1, 2, 3)]
+    assert [rows.is_within_tolerance for rows in tables] == [False, True]
+
+
+def test_elements_are_compared_where_pytorch_keeps_no_row() -> None:
+    wanted = torch.arange(40).reshape(2, 20)
+    own = wanted.clone()
+    own[:, 3] += 1
+    elsewhere = wanted.clone()
+    elsewhere[1, 4] += 1
+
+    (moved,), (fault,) = (row_sets((found,), (wanted,), [0], [(own,), (own,)]) for found in (own, elsewhere))
+
+    assert (moved.unit, moved.wanted, moved.unmatched, moved.own_unmatched) == (Unit.ELEMENTS, 40, 4, 4)
+    assert moved.is_within_tolerance
+    assert "element by element" in moved.words
+    assert fault.unexplained.lost == 1
+    assert not fault.is_within_tolerance
+
+
+def test_numbers_of_which_pytorch_keeps_none_are_said_to_be_unknown() -> None:
+    wanted = torch.arange(20).reshape(1, 20)
+
+    (rows,) = row_sets((wanted + 2,), (wanted,), [0], [(wanted + 1,)])
+
+    assert rows.is_blind
+    assert "nothing is known of these numbers" in rows.words
