@@ -242,9 +242,7 @@ def _row_set(
     own = [_Columns.of(draw, wanted, outputs) for draw in draws]
     match, matches = _match(ours, theirs), [_match(columns, theirs) for columns in own]
 
-    own_new = (
-        _added(columns, matches[index].new, own[:index] + own[index + 1 :]) for index, columns in enumerate(own)
-    )
+    own_new = (_added(columns, matches[index].new, own[:index] + own[index + 1 :]) for index, columns in enumerate(own))
     return _told(
         RowSet(outputs, ours.height, theirs.height, theirs.height - int(match.lost.sum())),
         match,
@@ -277,10 +275,16 @@ def _element_set(
     return _told(rows, match, matches, 0, 0)
 
 
+def _strays(unit: Unit, match: _Match) -> int:
+    """How many are on one side only: an element that is off is on each."""
+    lost = int(match.lost.sum())
+    return 2 * lost if unit is Unit.ELEMENTS else lost + int(match.new.sum())
+
+
 def _told(rows: RowSet, match: _Match, own: Sequence[_Match], new: int, own_new: int) -> RowSet:
     """The same, with what PyTorch's own lose, in all and each of them alone."""
     times = torch.stack([other.lost for other in own]).sum(0) if own else torch.zeros(len(match.lost))
-    strays = [int(other.lost.sum() + (other.new.sum() if rows.unit is Unit.ROWS else other.lost.sum())) for other in own]
+    strays = [_strays(rows.unit, other) for other in own]
     alone = [int((other.lost & (times == 1)).sum()) for other in own]
     return replace(
         rows,

@@ -144,7 +144,7 @@ def test_any_of_the_rows_that_tie_may_be_lost(
     own: Outputs = list(model(candidates))
     rows = list(range(len(own[0])))
 
-    found = verified(lambda _: [tensor.detach() for tensor in rows_of(own, rows[: -TIED] + rows[-TIED:][lost:])])
+    found = verified(lambda _: [tensor.detach() for tensor in rows_of(own, rows[:-TIED] + rows[-TIED:][lost:])])
 
     assert found.is_within_tolerance, found.rows
 
