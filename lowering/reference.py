@@ -85,11 +85,18 @@ def twins_of(captured: Captured, copy: torch._C.Graph) -> dict[int, torch._C.Val
 
     In the copy, conditions that are decided make way for the branch that is taken.
     """
+    return {value: twin for value, twin in all_twins_of(captured, copy).items() if is_at_top(twin)}
+
+
+def all_twins_of(captured: Captured, copy: torch._C.Graph) -> dict[int, torch._C.Value]:
+    """The same of each tensor, those inside branches and loops as well. The turns of a loop have one twin."""
     taken = {id(branch.node): branch.taken for branch in decided_branches(captured)}
     pairs = {value.unique(): twin for value, twin in zip(captured.torch_graph.inputs(), copy.inputs(), strict=True)}
     conditions: list[tuple[torch._C.Node, torch._C.Node]] = []
     for node, other in zip(walk(captured.torch_graph), walk(copy), strict=True):
         pairs.update((a.unique(), b) for a, b in zip(node.outputs(), other.outputs(), strict=True))
+        for block, twin in zip(node.blocks(), other.blocks(), strict=True):
+            pairs.update((a.unique(), b) for a, b in zip(block.inputs(), twin.inputs(), strict=True))
         if id(node) in taken:
             conditions.append((node, other))
     for node, other in reversed(conditions):
@@ -98,13 +105,12 @@ def twins_of(captured: Captured, copy: torch._C.Graph) -> dict[int, torch._C.Val
     return {
         value: pairs[torch_value.unique()]
         for value, torch_value in enumerate(captured.torch_values)
-        if torch_value.unique() in pairs
-        and isinstance(torch_value.type(), torch.TensorType)
-        and _is_at_top(pairs[torch_value.unique()])
+        if torch_value.unique() in pairs and isinstance(torch_value.type(), torch.TensorType)
     }
 
 
-def _is_at_top(value: torch._C.Value) -> bool:
+def is_at_top(value: torch._C.Value) -> bool:
+    """Whether a value lies in no branch and no loop."""
     # PyTorch's stubs do not say that the outermost block has no owner.
     owner: torch._C.Node | None = value.node().owningBlock().owningNode()
     return owner is None

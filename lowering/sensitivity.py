@@ -20,7 +20,7 @@ from lowering.approximation import Approximation
 from lowering.numbers import compare
 from lowering.packaging.graph_copy import walk, written_values
 from lowering.packaging.script_modules import type_of
-from lowering.reference import flat_tensors, twins_of
+from lowering.reference import all_twins_of, flat_tensors, is_at_top
 
 _SHARES_UP = (1.0, 0.5, 0.5, 0.5)
 """Which share of the elements is moved up in each draw, the others down; each draw is turned around as well."""
@@ -81,13 +81,15 @@ def movement(
 ) -> Movement:
     """Move what the approximate nodes of a captured graph make by their bounds: all up, all down, and at random.
 
-    ``rounded`` are values that are moved by a rounding as well.
+    ``rounded`` are values that are moved by a rounding as well. Only ``values`` at the top of the graph are watched.
     """
     graph = captured.torch_graph.copy()
-    twins = twins_of(captured, graph)
-    tapped = [value for value in sorted(set(values)) if value in twins]
-    movers = [_scripted(_mover(item.bound)) for item in items]
-    for item, mover in zip(items, movers, strict=True):
+    twins = all_twins_of(captured, graph)
+    tapped = [value for value in sorted(set(values)) if value in twins and is_at_top(twins[value])]
+    # The turns of a loop are one node.
+    once = {tuple(twins[value].unique() for value in item.made if value in twins): item for item in items}
+    movers = [_scripted(_mover(item.bound)) for item in once.values()]
+    for item, mover in zip(once.values(), movers, strict=True):
         _insert(graph, twins, item, mover)
     if rounded:
         movers.append(_scripted(_Mover(0.0, 0.0, ROUNDING, math.inf)))
@@ -181,8 +183,10 @@ def _insert_roundings(
         while base is not None and base.unique() not in written:
             written.add(base.unique())
             base = next(iter(base.node().inputs()), None)
+    moved: set[int] = set()
     for value in sorted(set(values) & twins.keys()):
-        if twins[value].unique() not in written:
+        if twins[value].unique() not in written | moved:
+            moved.add(twins[value].unique())
             _move(graph, receiver, twins, value, twins[value])
 
 
@@ -196,7 +200,7 @@ def _move(
     made = twins[value]
     moved = _called(graph, receiver, made, read)
     if made.node().kind() == "prim::Param":
-        moved.node().insertBefore(next(iter(graph.nodes())))
+        moved.node().insertBefore(next(iter(made.node().owningBlock().nodes())))
     else:
         moved.node().insertAfter(made.node())
     made.replaceAllUsesAfterNodeWith(moved.node(), moved)

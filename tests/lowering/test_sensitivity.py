@@ -187,3 +187,28 @@ def test_words_count_the_approximate_ops_and_name_their_bounds() -> None:
     assert f"{MARGIN} times what PyTorch's own output changes by" in tolerance_words(ITEMS)
     assert "2 aten.gelu.default: at most 0.0005 from the true value" in tolerance_words(ITEMS)
     assert "elu.default: at most 2e-07" not in tolerance_words(ITEMS)
+
+
+class Branches(nn.Module):
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        if bool(x.sum() < 1000):
+            return torch.tan(x)
+        return x
+
+
+class Turns(nn.Module):
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        while bool(x.max() < 20):
+            x = torch.tan(x * 0.1) * 100
+        return x
+
+
+@pytest.mark.parametrize(("module", "least"), [(Branches(), 0.0099 / float(X.tan().abs().max())), (Turns(), 0.01)])
+def test_approximate_op_in_a_branch_or_a_loop_moves_what_comes_of_it(module: nn.Module, least: float) -> None:
+    scripted = torch.jit.script(module.eval())
+    captured = capture(scripted, [X], weights=True)
+    items = [approximation(captured, "aten.tan.default", Bound(absolute=0.01))]
+    values = [value for node in captured.graph.nodes() for value in node.outputs]
+
+    assert movement(captured, items, [X]).outputs[0] >= least
+    assert 0 < movement(captured, [], [X], values, rounded=values).outputs[0] < 1e-5
