@@ -248,6 +248,9 @@ class Judge:
         found = survey(rewrite(captured.graph), self.registry, self.target, gain=0)
         plan = found.at(level)
         parts = lower_plan(found, plan, self.facts)
+        items = _bounded(found, plan)
+        # A conversion takes the captured graph apart.
+        moved = movement(captured, items, captured.example_inputs).outputs if items else (0.0,) * len(chain.outputs)
         package = convert(captured, found, parts, self.facts, PackageOptions())
         runtime = load_host_runtime(level, self.facts)
         with tempfile.TemporaryDirectory() as folder:
@@ -262,8 +265,6 @@ class Judge:
         ran, planned = runtime.executions - before, len(plan.partition.parts)
         if ran != planned and not any(node.blocks for node in found.graph.body.nodes):
             outcome.blame(Kind.PARTS, level, f"{ran} models ran, {planned} were promised")
-        items = _bounded(found, plan)
-        moved = movement(captured, items, captured.example_inputs).outputs if items else (0.0,) * len(made)
         yardstick = Yardstick(chain)
         for tensor, wanted, change in zip(made, outputs_of(chain), moved, strict=True):
             words = self._difference(tensor, wanted, yardstick, outcome, Allowance(change, _stated(items)))

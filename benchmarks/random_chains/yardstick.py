@@ -64,7 +64,7 @@ class Yardstick:
     def _value_of(self, wanted: torch.Tensor) -> int | None:
         """The value of the chain that a tensor is, told by its elements."""
         for value, tensor in self._plain.items():
-            if tensor.shape == wanted.shape and torch.equal(tensor, wanted):
+            if tensor.shape == wanted.shape and tensor.dtype == wanted.dtype and torch.equal(tensor, wanted):
                 return value
         return None
 

@@ -122,3 +122,8 @@ def test_error_beyond_what_the_bound_moves_is_blamed(monkeypatch: pytest.MonkeyP
     monkeypatch.setattr("benchmarks.random_chains.judging.run_part", off)
 
     assert {fault.kind for fault in Judge((1,)).judge(QUOTIENT).faults} == {Kind.NUMBERS}
+
+
+@pytest.mark.parametrize("seed", [702_128, 703_168])
+def test_approximate_op_before_a_package_and_tie_with_a_zero_for_a_place_are_judged_rightly(seed: int) -> None:
+    assert Judge((3,)).judge(chain_of(seed), packages=True).faults == []
