@@ -70,8 +70,10 @@ def _mask(
             mask |= _reach(~(tensor.abs() <= within), mask, is_elementwise=way.layout is Layout.ANY)
         for difference in (known[id_] for id_ in met_differences(way, node, captured.graph)):
             for kind in difference.inputs:
+                source = _of_class(kind, tensor, output)
+                along = _along(node, source, mask) if difference.spreads else None
                 is_elementwise = way.layout is Layout.ANY and not difference.spreads
-                mask |= _reach(_of_class(kind, tensor, output), mask, is_elementwise=is_elementwise)
+                mask |= _reach(source, mask, is_elementwise=is_elementwise) if along is None else along
                 if kind is InputClass.WIDE:
                     mask |= _of_class(kind, output, output)
     return mask
@@ -85,6 +87,16 @@ def _reach(source: torch.Tensor, output: torch.Tensor, *, is_elementwise: bool) 
         return source.expand(output.shape) if is_elementwise else torch.ones_like(output)
     except RuntimeError:
         return torch.ones_like(output)
+
+
+def _along(node: Node, source: torch.Tensor, output: torch.Tensor) -> torch.Tensor | None:
+    """The elements that lie on a line with those of an input, of an op that adds up along one axis; None of others."""
+    dim = node.arguments.get("dim")
+    if type(dim) is not int or source.dim() != output.dim() or source.dim() == 0:
+        return None
+    line = source.any(dim, keepdim=True)
+    is_beside = all(left in (1, right) for left, right in zip(line.shape, output.shape, strict=True))
+    return line.expand(output.shape) if is_beside else None
 
 
 def _of_class(kind: InputClass, tensor: torch.Tensor, output: torch.Tensor) -> torch.Tensor:

@@ -35,6 +35,20 @@ def test_a_running_sum_beside_an_infinity_may_be_undefined() -> None:
     assert kinds(lambda x: x.cumsum(0), torch.tensor([1.0, 2.0, math.inf, 3.0])) == set()
 
 
+def test_an_infinity_excuses_no_other_line_than_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    x = torch.tensor([[1.0, 2.0, math.inf, 3.0], [1.0, 2.0, 3.0, 4.0]])
+
+    assert kinds(lambda x: x.cumsum(1), x) == set()
+    for row, found in ((0, set()), (1, {Disagreement.FINITE.name})):
+        wrong = x.cumsum(1)
+        wrong[row, 1] += 1
+        monkeypatch.setattr(
+            "benchmarks.promises.run_part",
+            lambda lowered, *_, wrong=wrong: _Run({lowered.part.outputs[0]: wrong}),
+        )
+        assert kinds(lambda x: x.cumsum(1), x) == found
+
+
 @pytest.mark.parametrize("wide", [2**31, -(2**40)])
 def test_whole_numbers_of_more_than_32_bits_may_differ(wide: int) -> None:
     assert kinds(lambda x: x.unsqueeze(0) + 1, torch.tensor([1, wide, 3])) == set()
