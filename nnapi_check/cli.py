@@ -210,7 +210,7 @@ def verify(output: Path, against: Path, form: str, **options: object) -> None:
 
         return model_commands.verify(output, against, form, options)
 
-    sys.exit(supervised(run, against))
+    sys.exit(supervised(run, against, output))
 
 
 @main.command()

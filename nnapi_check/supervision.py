@@ -27,7 +27,8 @@ _TICK_SECONDS = 0.5
 _FORWARDED = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT)
 _BY_A_USER = 0
 _PR_SET_PDEATHSIG = 1
-_READING, _DONE = b"r", b"d"
+# In place of the number of the file that is read: one that the command was not given, and none.
+_UNKNOWN, _NONE = 254, 255
 
 
 class StoppedError(UserError):
@@ -39,13 +40,14 @@ class _Watch:
     """Where this process, if it is watched, tells what it is doing."""
 
     pipe: int | None = None
+    files: tuple[Path, ...] = ()
 
 
 _watch = _Watch()
 
 
-def supervised(command: Callable[[], int], file: Path) -> int:
-    """Run a command that reads ``file`` in a process of its own, and give its exit code.
+def supervised(command: Callable[[], int], *files: Path) -> int:
+    """Run a command that reads ``files`` in a process of its own, and give its exit code.
 
     Raises ``StoppedError`` where that process does not live to tell one. Where processes cannot be forked, or PyTorch
     is imported already, the command runs in this one.
@@ -65,12 +67,13 @@ def supervised(command: Callable[[], int], file: Path) -> int:
     if child == 0:
         os.close(ours)
         _die_with(parent)
-        _watch.pipe = theirs
+        _watch.pipe, _watch.files = theirs, files
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
         return command()
     os.close(theirs)
     os.set_blocking(ours, False)
-    return _exit_code(_Child(child, ours, file).watch(), file)
+    watched = _Child(child, ours, files)
+    return _exit_code(watched.watch(), watched.named())
 
 
 @contextmanager
@@ -84,7 +87,7 @@ def reading(file: Path | None) -> Iterator[None]:
 
     # PyTorch asks for it while it is imported bit by bit, and Python finds it by writing a file.
     tempfile.gettempdir()
-    os.write(_watch.pipe, _READING)
+    os.write(_watch.pipe, bytes([_watch.files.index(file) if file in _watch.files else _UNKNOWN]))
     before = {kind: resource.getrlimit(kind) for kind in (resource.RLIMIT_DATA, resource.RLIMIT_FSIZE)}
     limits = {resource.RLIMIT_DATA: _data_bytes() + READ_BYTES + 16 * _size_of(file), resource.RLIMIT_FSIZE: 0}
     for kind, limit in limits.items():
@@ -95,7 +98,7 @@ def reading(file: Path | None) -> Iterator[None]:
     finally:
         for kind, both in before.items():
             resource.setrlimit(kind, both)
-        os.write(_watch.pipe, _DONE)
+        os.write(_watch.pipe, bytes([_NONE]))
 
 
 def _size_of(file: Path) -> int:
@@ -128,8 +131,9 @@ class _Child:
 
     process: int
     pipe: int
-    file: Path
+    files: tuple[Path, ...]
     started: float | None = None
+    read: Path | None = None
 
     def watch(self) -> int:
         """Wait for the process to end, and give its status. Raises ``StoppedError`` where it has to be stopped."""
@@ -140,24 +144,37 @@ class _Child:
                 os.kill(self.process, found.si_signo)
             ended, status = os.waitpid(self.process, os.WNOHANG)
             if ended:
+                self._hear(0.0)
                 return status
             self._check_time()
 
-    def _check_time(self) -> None:
-        used = _processor_seconds(self.process)
+    def named(self) -> str:
+        """The file that is being read or, where that is not known, all that it may be."""
+        return " or ".join(str(file) for file in self._suspects())
+
+    def _suspects(self) -> tuple[Path, ...]:
+        return self.files if self.read is None else (self.read,)
+
+    def _hear(self, used: float) -> None:
         try:
             words = os.read(self.pipe, 4096)
         except BlockingIOError:
-            words = b""
+            return
         if words:
-            self.started = used if words.endswith(_READING) else None
-        limit = _read_seconds() + _size_of(self.file) / 1e6
+            last = words[-1]
+            self.started = None if last == _NONE else used
+            self.read = self.files[last] if last < len(self.files) else None
+
+    def _check_time(self) -> None:
+        used = _processor_seconds(self.process)
+        self._hear(used)
+        limit = _read_seconds() + sum(_size_of(file) for file in self._suspects()) / 1e6
         if self.started is not None and used - self.started > limit:
             os.kill(self.process, signal.SIGKILL)
             os.waitpid(self.process, 0)
             raise StoppedError(
-                f"{self.file} was not read within {limit:.0f} seconds of processor time, which no honest model of its "
-                f"size needs; if it does, set {TIME_VARIABLE} to more."
+                f"{self.named()} was not read within {limit:.0f} seconds of processor time, which no honest model of "
+                f"its size needs; if it does, set {TIME_VARIABLE} to more."
             )
 
 
@@ -177,7 +194,7 @@ def _processor_seconds(process: int) -> float:
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
-def _exit_code(status: int, file: Path) -> int:
+def _exit_code(status: int, file: str) -> int:
     if os.WIFEXITED(status):
         return os.WEXITSTATUS(status)
     number = os.WTERMSIG(status)

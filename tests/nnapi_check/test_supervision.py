@@ -20,7 +20,7 @@ import click
 from nnapi_check.errors import FrontDoor
 from nnapi_check.supervision import reading, supervised
 
-FILE = Path("model.pt")
+FILE, OTHER = Path("model.pt"), Path("other.pt")
 for number in (signal.SIGTERM, signal.SIGHUP):  # Whoever runs the tests may ignore them.
     signal.signal(number, signal.SIG_DFL)
 signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -32,22 +32,22 @@ def command():
 def main(): pass
 
 @main.command()
-def run(): sys.exit(supervised(command, FILE))
+def run(): sys.exit(supervised(command, FILE, *[OTHER][: {others}]))
 
 main(prog_name="nnapi-check")
 """
 
 
-def started(folder: Path, *lines: str, seconds: str = "60") -> subprocess.Popen[str]:
+def started(folder: Path, *lines: str, seconds: str = "60", others: int = 0) -> subprocess.Popen[str]:
     body = "\n".join(f"    {line}" for line in lines)
     environment = {**os.environ, "NNAPI_CHECK_READ_SECONDS": seconds, "PYTHONPATH": str(Path(__file__).parents[2])}
     pipe = subprocess.PIPE
-    program = [sys.executable, "-c", PROGRAM.format(body=body), "run"]
+    program = [sys.executable, "-c", PROGRAM.format(body=body, others=others), "run"]
     return subprocess.Popen(program, cwd=folder, env=environment, stdout=pipe, stderr=pipe, text=True)
 
 
-def ended(folder: Path, *lines: str, seconds: str = "60") -> tuple[int, str, str]:
-    process = started(folder, *lines, seconds=seconds)
+def ended(folder: Path, *lines: str, seconds: str = "60", others: int = 0) -> tuple[int, str, str]:
+    process = started(folder, *lines, seconds=seconds, others=others)
     out, errors = process.communicate(timeout=30)
     return process.returncode, out, errors
 
@@ -74,6 +74,21 @@ def test_a_crash_is_one_sentence(name: str, tmp_path: Path) -> None:
     assert (code, out, errors.count("\n")) == (2, "", 1)
     assert errors.startswith("nnapi-check: model.pt could not be read: ")
     assert f"({name})" in errors
+
+
+@pytest.mark.parametrize(
+    ("read", "named"),
+    [
+        ("with reading(FILE):", "model.pt could"),
+        ("with reading(OTHER):", "other.pt could"),
+        ("with reading(FILE): pass\n    if True:", "model.pt or other.pt could"),
+    ],
+)
+def test_a_crash_names_the_file_that_was_read(read: str, named: str, tmp_path: Path) -> None:
+    code, _, errors = ended(tmp_path, read, "    os.kill(os.getpid(), signal.SIGSEGV)", others=1)
+
+    assert code == 2
+    assert errors.startswith(f"nnapi-check: {named}")
 
 
 def test_a_reading_that_does_not_end_is_one_sentence(tmp_path: Path) -> None:
