@@ -55,6 +55,8 @@ Answers = Mapping[str, Answer | str]
 class Explained:
     """Why some forms of modules whose name starts with one of ``starts`` are answered differently.
 
+    Where there are ``words``, one of them stands in the name as well.
+
     ``forms`` are compared with the others at levels from ``since`` on only, and not at all where it is 1.
     """
 
@@ -62,6 +64,11 @@ class Explained:
     why: str
     forms: frozenset[str] = frozenset()
     since: int = 1
+    words: tuple[str, ...] = ("",)
+
+    def covers(self, name: str) -> bool:
+        """Whether a module of this name is meant."""
+        return name.startswith(self.starts) and any(word in name for word in self.words)
 
 
 DECOMPOSED = frozenset({"decomposed"})
@@ -79,14 +86,21 @@ EXPLAINED = (
         frozenset({"scripted", "decomposed"}),
     ),
     Explained(
-        ("Conv", "CircularPad", "ReflectionPad", "ReplicationPad"),
+        ("CircularPad", "ReflectionPad", "ReplicationPad"),
         "Decomposed, circular padding writes slices into a tensor that is not set; the others take places by index.",
         DECOMPOSED,
+    ),
+    Explained(
+        ("Conv",),
+        "Decomposed, a padding mode is written out as the pad of that name is.",
+        DECOMPOSED,
+        words=("padding_mode=circular", "padding_mode=reflect", "padding_mode=replicate"),
     ),
     Explained(
         ("Upsample",),
         "Decomposed, resizing takes places of two dimensions at once, one for each neighbor.",
         DECOMPOSED,
+        words=("mode=nearest,", "mode=nearest-exact,", "mode=linear,", "mode=trilinear,", "mode=bicubic,"),
     ),
     Explained(
         ("Transformer", "MultiheadAttention"),
@@ -148,7 +162,7 @@ def answer(form: Form, inputs: Tensors | None) -> Answer:
 
 def explanations(case: Case) -> tuple[Explained, ...]:
     """What explains differences between the forms of a module."""
-    found = tuple(entry for entry in EXPLAINED if case.name.startswith(entry.starts))
+    found = tuple(entry for entry in EXPLAINED if entry.covers(case.name))
     return (*found, LOSSES) if "Loss" in case.name else found
 
 
