@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from coverage_db.errors import UserError
+from nnapi_check.coverage_db.errors import UserError
 
 
 class InputError(UserError):

@@ -1,6 +1,6 @@
 """The captured graph: values with types, nodes with arguments by schema name, blocks of control flow.
 
-Nothing here knows PyTorch. A graph is made by ``analyzer/capture.py`` and is never changed: a rewrite
+Nothing here knows PyTorch. A graph is made by ``analyzer/capture/capture.py`` and is never changed: a rewrite
 makes a new one. Values and nodes are numbered from 0 over the whole graph, blocks included, in execution order.
 """
 

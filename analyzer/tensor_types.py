@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import torch
 
-from analyzer.graph import (
+from nnapi_check.analyzer.graph import (
     NOT_QUANTIZED,
     ElementType,
     NotQuantized,

@@ -12,8 +12,8 @@ import nnapi_check
 from benchmarks.agreement import Disagreement, mismatches, span_of
 from benchmarks.draws import Draw
 from benchmarks.promises import BLURRED, Broken, Fault, Tensors, run, words_of
-from lowering.packaging.artifact import open_artifact
-from lowering.reference import flat_tensors
+from nnapi_check.lowering.packaging.artifact import open_artifact
+from nnapi_check.lowering.verification.reference import flat_tensors
 
 
 def hold_converted(module: torch.jit.ScriptModule, draws: Mapping[Draw, Tensors], level: int) -> Iterator[Fault]:

@@ -19,7 +19,7 @@ import torch
 from torch import nn
 
 import nnapi_check
-from analyzer.torchscript import trace
+from nnapi_check.analyzer.torchscript import trace
 
 SHAPE = (1, 3, 16, 16)
 SPEC = "f32[1,3,16,16]"

@@ -7,14 +7,14 @@ from functools import cache
 
 import torch
 
-from analyzer.capture import Captured
-from analyzer.graph import Node
-from analyzer.judge import met_differences
-from analyzer.survey import Plan
-from coverage_db.cards import Difference, Layout, Way
-from coverage_db.input_classes import InputClass
-from coverage_db.queries import open_registry
-from lowering.engine import LoweredPart
+from nnapi_check.analyzer.capture.capture import Captured
+from nnapi_check.analyzer.graph import Node
+from nnapi_check.analyzer.judging.judge import met_differences
+from nnapi_check.analyzer.planning.survey import Plan
+from nnapi_check.coverage_db.cards import Difference, Layout, Way
+from nnapi_check.coverage_db.input_classes import InputClass
+from nnapi_check.coverage_db.queries import open_registry
+from nnapi_check.lowering.part_lowering import LoweredPart
 
 SQUARE_OVERFLOWS = 1.8e19
 LEAST_NORMAL = 1.1754944e-38

@@ -28,9 +28,9 @@ from torch import nn
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from analyzer.torchscript import trace
 from benchmarks.form_modules import SEED, Case, Tensors, cases
 from nnapi_check import check
+from nnapi_check.analyzer.torchscript import trace
 
 Form = Path | nn.Module
 Level = tuple[str, float, int, float]

@@ -154,7 +154,7 @@ def _batch(
 
 
 def _work(all_samples: list[Sample], seed: int, batch: list[int], folder: Path, model: Path, pipe: int) -> None:
-    from coverage_db.errors import UserError
+    from nnapi_check.coverage_db.errors import UserError
 
     quiet = os.open(os.devnull, os.O_WRONLY)
     os.dup2(quiet, 1)

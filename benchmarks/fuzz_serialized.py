@@ -14,10 +14,10 @@ import sys
 import time
 import tracemalloc
 
-from coverage_db.facts import load_operations
-from coverage_db.spec import OperandType
-from lowering.nnapi.model import Buffer, Computed, Immediate, Model, ModelInput, Operand, Operation
-from lowering.nnapi.serialize import Malformed, deserialize, serialize
+from nnapi_check.coverage_db.facts import load_operations
+from nnapi_check.coverage_db.spec import OperandType
+from nnapi_check.lowering.nnapi.model import Buffer, Computed, Immediate, Model, ModelInput, Operand, Operation
+from nnapi_check.lowering.nnapi.serialize import Malformed, deserialize, serialize
 
 TRIES = 100_000
 SLOWEST_SECONDS = 1.0

@@ -23,11 +23,11 @@ from torch.backends._nnapi.prepare import convert_model_to_nnapi
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from coverage_db.facts import load_operations
-from lowering.nnapi.interpreter.execute import prepare
-from lowering.nnapi.model import Model
-from lowering.nnapi.serialize import deserialize
-from lowering.nnapi.validate import validate
+from nnapi_check.coverage_db.facts import load_operations
+from nnapi_check.lowering.nnapi.interpreter.execute import prepare
+from nnapi_check.lowering.nnapi.model import Model
+from nnapi_check.lowering.nnapi.serialize import deserialize
+from nnapi_check.lowering.nnapi.validation.validate import validate
 
 ROUNDS = 5
 SLOWEST = 5.0

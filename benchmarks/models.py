@@ -29,7 +29,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from benchmarks.built_models import DECOMPOSED, EXPORTED, MODELS, save_model
-from coverage_db.levels import feature_levels
+from nnapi_check.coverage_db.levels import feature_levels
 
 if TYPE_CHECKING:
     import torch
@@ -72,12 +72,12 @@ class Row:
 
 def measure(name: str, path: Path, level: int) -> Row:
     """Check, convert and verify a model at a level, each stage timed."""
-    from coverage_db.queries import open_registry
-    from lowering.engine import promised_level
-    from lowering.nnapi.validate import validate
-    from lowering.plan import FactsByName
-    from lowering.verify import verify_artifact
     from nnapi_check.conversion import convert_model
+    from nnapi_check.coverage_db.queries import open_registry
+    from nnapi_check.lowering.nnapi.validation.validate import validate
+    from nnapi_check.lowering.part_lowering import promised_level
+    from nnapi_check.lowering.plan_lowering import FactsByName
+    from nnapi_check.lowering.verification.verify import verify_artifact
     from nnapi_check.pipeline import Request, check_model
     from nnapi_check.progress import Progress
 
@@ -134,7 +134,7 @@ def measure(name: str, path: Path, level: int) -> Row:
 
 
 def _stored_inputs(path: Path) -> tuple[torch.Tensor, ...]:
-    from analyzer.capture import capture
+    from nnapi_check.analyzer.capture.capture import capture
 
     return capture(path, None, weights=True).example_inputs
 

@@ -43,28 +43,28 @@ sys.path.insert(0, str(ROOT))
 
 # No more of the library than this may be loaded here, for what is loaded is not mutated.
 from benchmarks.mutants import Mutant, find_mutants, source_of  # noqa: E402
-from coverage_db.output import write_text  # noqa: E402
-from lowering.nnapi.vector_rows import VectorRow, read_rows  # noqa: E402
+from nnapi_check.coverage_db.output import write_text  # noqa: E402
+from nnapi_check.lowering.nnapi.conformance.vector_rows import VectorRow, read_rows  # noqa: E402
 
-LIBRARY = ROOT / "lowering" / "nnapi"
-PATTERNS = ("validate*.py", "shapes*.py", "level.py", "contracts.py", "readings.py", "interpreter/*.py")
+LIBRARY = ROOT / "nnapi_check" / "lowering" / "nnapi"
+PATTERNS = ("validation/*.py", "shapes/*.py", "interpreter/*.py")
 TESTS = ROOT / "tests" / "lowering" / "nnapi"
 LEFT_OUT = (
     # These run all rows, which is done here, or speak of other modules, or of time.
     "--ignore=tests/lowering/nnapi/host_runtime",
     "--ignore=tests/lowering/nnapi/test_serialize.py",
     "--ignore=tests/lowering/nnapi/test_text.py",
-    "--ignore=tests/lowering/nnapi/test_vector_rows.py",
-    "--deselect=tests/lowering/nnapi/test_coverage_table.py::"
+    "--ignore=tests/lowering/nnapi/conformance/test_vector_rows.py",
+    "--deselect=tests/lowering/nnapi/conformance/test_coverage_table.py::"
     "test_every_documented_operation_is_validated_and_run_in_every_type",
-    "--deselect=tests/lowering/nnapi/test_coverage_table.py::"
+    "--deselect=tests/lowering/nnapi/conformance/test_coverage_table.py::"
     "test_the_lowest_level_of_every_operation_and_type_is_the_documented_one",
-    "--deselect=tests/lowering/nnapi/test_coverage_table.py::test_only_these_have_no_conformance_example",
-    "--deselect=tests/lowering/nnapi/test_conformance.py::test_every_vector_fails_when_its_expected_values_are_wrong",
-    "--deselect=tests/lowering/nnapi/test_conformance.py::"
+    "--deselect=tests/lowering/nnapi/conformance/test_coverage_table.py::test_only_these_have_no_conformance_example",
+    "--deselect=tests/lowering/nnapi/conformance/test_runner.py::test_every_vector_fails_when_its_expected_values_are_wrong",
+    "--deselect=tests/lowering/nnapi/conformance/test_runner.py::"
     "test_every_vector_is_accepted_at_its_level_and_computed_within_its_tolerance",
-    "--deselect=tests/lowering/nnapi/test_validate_properties.py::test_time_grows_as_the_number_of_operations_does",
-    "--deselect=tests/lowering/nnapi/test_validate_properties.py::"
+    "--deselect=tests/lowering/nnapi/validation/test_validate_properties.py::test_time_grows_as_the_number_of_operations_does",
+    "--deselect=tests/lowering/nnapi/validation/test_validate_properties.py::"
     "test_a_thousand_operations_take_less_than_a_tenth_of_a_second",
 )
 ROW_SECONDS = 20
@@ -220,7 +220,7 @@ def in_child(work: Callable[[], object], limit: float) -> tuple[object, str]:
 
 def find_reach(rows: Sequence[VectorRow]) -> Reach:
     """Run everything once, unchanged, and note what executes what. Raises where something fails unchanged."""
-    from lowering.nnapi.conformance import run_row
+    from nnapi_check.lowering.nnapi.conformance.runner import run_row
 
     recorder = Recorder()
     for number, row in enumerate(rows):
@@ -259,7 +259,7 @@ def judge(mutant: Mutant, rows: Sequence[VectorRow], reach: Reach) -> str:
     code = compile(source_of(mutant), str(mutant.path), "exec")
     sys.meta_path.insert(0, _Source(name, mutant.path, code))
     signal.alarm(ROW_SECONDS)
-    from lowering.nnapi.conformance import run_row
+    from nnapi_check.lowering.nnapi.conformance.runner import run_row
 
     lines = [(str(mutant.path), line) for line in range(mutant.first, mutant.last + 1)]
     if mutant.is_top_level:

@@ -23,12 +23,12 @@ from types import FrameType
 
 import torch
 
-from analyzer.capture import capture
-from analyzer.errors import InputError
-from analyzer.graph import ElementType, TensorType
-from analyzer.input_spec import InputSpec
-from analyzer.torchscript import insert_constant
-from lowering.packaging.script_modules import define, new_module, wrapped
+from nnapi_check.analyzer.capture.capture import capture
+from nnapi_check.analyzer.errors import InputError
+from nnapi_check.analyzer.graph import ElementType, TensorType
+from nnapi_check.analyzer.inputs.specification import InputSpec
+from nnapi_check.analyzer.torchscript import insert_constant
+from nnapi_check.lowering.packaging.script_modules import define, new_module, wrapped
 
 _TEXT = "written_by_an_op"
 _CELLS: dict[str, object] = {

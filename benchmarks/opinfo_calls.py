@@ -11,10 +11,10 @@ from typing import Protocol, cast
 import torch
 from torch.utils import _pytree as pytree
 
-from analyzer.torchscript import quiet
 from benchmarks.draws import DRAWN, Draw, drawn, drawn_with_places
 from benchmarks.promises import Tensors, run
-from lowering.reference import flat_tensors
+from nnapi_check.analyzer.torchscript import quiet
+from nnapi_check.lowering.verification.reference import flat_tensors
 
 DTYPES = (torch.float32, torch.int32, torch.int64, torch.bool, torch.complex64)
 """Element types to take samples of; int64 only of ops that take no int32. No complex number runs on NNAPI, but what

@@ -13,21 +13,21 @@ from functools import cache, partial
 
 import torch
 
-from analyzer.capture import Captured, capture
-from analyzer.errors import InputError
-from analyzer.graph import TensorType
-from analyzer.quantities import Uses
-from analyzer.survey import Plan, survey
-from analyzer.tensor_types import element_type
 from benchmarks.agreement import Disagreement, Mismatch, mismatches, span_of
 from benchmarks.draws import Draw
 from benchmarks.excuses import excused
-from coverage_db.cards import Way
-from coverage_db.queries import Registry, open_registry
-from lowering.engine import LoweredPart
-from lowering.interpret import run_part
-from lowering.plan import FactsByName, lower_plan
-from lowering.reference import flat_tensors, graph_values
+from nnapi_check.analyzer.capture.capture import Captured, capture
+from nnapi_check.analyzer.errors import InputError
+from nnapi_check.analyzer.graph import TensorType
+from nnapi_check.analyzer.judging.quantities import Uses
+from nnapi_check.analyzer.planning.survey import Plan, survey
+from nnapi_check.analyzer.tensor_types import element_type
+from nnapi_check.coverage_db.cards import Way
+from nnapi_check.coverage_db.queries import Registry, open_registry
+from nnapi_check.lowering.part_lowering import LoweredPart
+from nnapi_check.lowering.plan_lowering import FactsByName, lower_plan
+from nnapi_check.lowering.verification.part_run import run_part
+from nnapi_check.lowering.verification.reference import flat_tensors, graph_values
 from nnapi_check.pipeline import TARGET, rewritten
 
 

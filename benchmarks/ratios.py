@@ -174,9 +174,9 @@ def registry_commands(_folder: Path, rounds: int) -> list[Line]:
 
 def growth(_folder: Path, rounds: int) -> list[Line]:
     """Judging a graph of ten times the nodes takes at most ten times as long, with some room for caches."""
-    from analyzer.survey import survey
     from benchmarks.synthetic import chain
-    from coverage_db.queries import open_registry
+    from nnapi_check.analyzer.planning.survey import survey
+    from nnapi_check.coverage_db.queries import open_registry
 
     registry = open_registry()
     target = registry.target("pytorch-mobile")

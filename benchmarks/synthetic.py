@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from analyzer.graph import (
+from nnapi_check.analyzer.graph import (
     Block,
     ElementType,
     Graph,

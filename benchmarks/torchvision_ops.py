@@ -19,10 +19,10 @@ from torchvision import models
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from analyzer.canonical import op_name
-from analyzer.operations import operation_of
-from analyzer.torchscript import quantized_as_on_phones
 from nnapi_check import registry
+from nnapi_check.analyzer.capture.spellings import op_name
+from nnapi_check.analyzer.ops.calls import operation_of
+from nnapi_check.analyzer.torchscript import quantized_as_on_phones
 
 _VIDEO = ("r3d", "mc3", "r2plus1d", "s3d", "mvit", "swin3d")
 _DETECTORS = ("rcnn", "retinanet", "ssd", "fcos")

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from coverage_db.card_text import CardTable
-from coverage_db.checks import CardError
+from nnapi_check.coverage_db.card_text import CardTable
+from nnapi_check.coverage_db.checks import CardError
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ import tomllib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from coverage_db.checks import CardError
+from nnapi_check.coverage_db.checks import CardError
 
 
 def read_toml(path: Path) -> dict[str, object]:

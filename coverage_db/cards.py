@@ -11,11 +11,11 @@ from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
 
-from coverage_db.bounds import Bound, parse_bound
-from coverage_db.card_text import CardTable, mapping, read_toml
-from coverage_db.checks import CardError, Check, ConstantOrTuple, parse_check, wording
-from coverage_db.input_classes import InputClass, range_words
-from coverage_db.spec import OperandType
+from nnapi_check.coverage_db.bounds import Bound, parse_bound
+from nnapi_check.coverage_db.card_text import CardTable, mapping, read_toml
+from nnapi_check.coverage_db.checks import CardError, Check, ConstantOrTuple, parse_check, wording
+from nnapi_check.coverage_db.input_classes import InputClass, range_words
+from nnapi_check.coverage_db.spec import OperandType
 
 HOME = Path(__file__).parent
 SHARED = "requirements"

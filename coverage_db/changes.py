@@ -6,9 +6,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from coverage_db.cards import Card, Status, Way
-from coverage_db.spec import FOREVER, OperandFacts, OperandType, OperationFacts
-from coverage_db.way_levels import Operations, way_types
+from nnapi_check.coverage_db.cards import Card, Status, Way
+from nnapi_check.coverage_db.spec import FOREVER, OperandFacts, OperandType, OperationFacts
+from nnapi_check.coverage_db.way_levels import Operations, way_types
 
 _BEST_FIRST = (Status.NATIVE, Status.LOWERED, Status.APPROXIMATE, Status.CPU)
 

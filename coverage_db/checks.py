@@ -11,7 +11,7 @@ A check speaks of *quantities* of a node, written as paths:
 - ``len(x)``, ``prod(x)``, ``min(x)``, ``max(x)``, ``sum(x)`` of a tuple, and ``+ - *``, element by element:
   ``dilation * (weight.shape[2:] - 1)``, ``self.scale * weight.scale``.
 
-Compared with a single number, a tuple holds if every element does. The evaluator is ``analyzer/judge.py``.
+Compared with a single number, a tuple holds if every element does. The evaluator is ``analyzer/judging/judge.py``.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import Enum
 
-from coverage_db.errors import UserError
+from nnapi_check.coverage_db.errors import UserError
 
 Constant = bool | int | float | str
 ConstantOrTuple = Constant | tuple[Constant, ...]

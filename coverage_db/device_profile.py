@@ -24,8 +24,8 @@ from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
 
-from coverage_db.errors import UserError
-from coverage_db.spec import OperandType
+from nnapi_check.coverage_db.errors import UserError
+from nnapi_check.coverage_db.spec import OperandType
 
 SCHEMA_VERSION = 1
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from coverage_db.spec import (
+from nnapi_check.coverage_db.spec import (
     FOREVER,
     BiasScale,
     Configuration,
@@ -22,7 +22,7 @@ from coverage_db.spec import (
     Trim,
     ZeroFacts,
 )
-from coverage_db.text import Table, TextError, read_tables
+from nnapi_check.coverage_db.text import Table, TextError, read_tables
 
 NNAPI_DIRECTORY = Path(__file__).parent / "nnapi"
 OPERATIONS_DIRECTORY = NNAPI_DIRECTORY / "operations"

@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from coverage_db.cards import Card, Difference, Reason, load_cards, load_differences, load_reasons
-from coverage_db.facts import load_operations
-from coverage_db.levels import load_levels
-from coverage_db.platform_facts import load_enumerations, load_imports, load_targets, load_types
-from coverage_db.spec import Enumeration, ImportRecord, Level, OperationFacts, Target, TypeFacts
+from nnapi_check.coverage_db.cards import Card, Difference, Reason, load_cards, load_differences, load_reasons
+from nnapi_check.coverage_db.facts import load_operations
+from nnapi_check.coverage_db.levels import load_levels
+from nnapi_check.coverage_db.platform_facts import load_enumerations, load_imports, load_targets, load_types
+from nnapi_check.coverage_db.spec import Enumeration, ImportRecord, Level, OperationFacts, Target, TypeFacts
 
 TEXT_DIRECTORY = Path(__file__).parent
 

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from coverage_db.errors import UserError
-from coverage_db.spec import ApiLevel, Level
-from coverage_db.text import Table, read_tables
+from nnapi_check.coverage_db.errors import UserError
+from nnapi_check.coverage_db.spec import ApiLevel, Level
+from nnapi_check.coverage_db.text import Table, read_tables
 
 LEVELS_FILE = Path(__file__).parent / "nnapi" / "levels.toml"
 

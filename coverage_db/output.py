@@ -15,8 +15,8 @@ from contextlib import ExitStack, contextmanager, suppress
 from enum import Enum
 from pathlib import Path
 
-from coverage_db.errors import UserError
-from coverage_db.unfinished import unfinished
+from nnapi_check.coverage_db.errors import UserError
+from nnapi_check.coverage_db.unfinished import unfinished
 
 _SYNCED_BYTES = 32 << 20
 """Up to this size a file is put on the disk before its name is; for a larger one that would take seconds."""

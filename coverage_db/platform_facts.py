@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from coverage_db.spec import (
+from nnapi_check.coverage_db.spec import (
     Enumeration,
     EnumerationMember,
     ImportRecord,
@@ -15,7 +15,7 @@ from coverage_db.spec import (
     TypeFacts,
     ValueSource,
 )
-from coverage_db.text import Table, read_tables
+from nnapi_check.coverage_db.text import Table, read_tables
 
 _DIRECTORY = Path(__file__).parent / "nnapi"
 TYPES_FILE = _DIRECTORY / "types.toml"

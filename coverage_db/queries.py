@@ -7,8 +7,9 @@ from contextlib import closing
 from pathlib import Path
 from typing import TypeVar
 
-from coverage_db import bounds, cards, checks, input_classes, spec
-from coverage_db.cache import (
+from nnapi_check.coverage_db import bounds, cards, checks, input_classes, spec
+from nnapi_check.coverage_db.cards import Card, Difference, Reason
+from nnapi_check.coverage_db.database.cache import (
     cache_directory,
     cached_path,
     connect,
@@ -17,13 +18,12 @@ from coverage_db.cache import (
     read_cached,
     remove_stale,
 )
-from coverage_db.cards import Card, Difference, Reason
-from coverage_db.documents import DocumentFormat
-from coverage_db.errors import UserError
-from coverage_db.output import OutputError, write_whole
-from coverage_db.registry_key import RegistryKey, key_of, layout_key
-from coverage_db.spec import Level, OperationFacts, Target, TypeFacts
-from coverage_db.status import RegistryStatus, read_status
+from nnapi_check.coverage_db.database.documents import DocumentFormat
+from nnapi_check.coverage_db.database.registry_key import RegistryKey, key_of, layout_key
+from nnapi_check.coverage_db.errors import UserError
+from nnapi_check.coverage_db.output import OutputError, write_whole
+from nnapi_check.coverage_db.spec import Level, OperationFacts, Target, TypeFacts
+from nnapi_check.coverage_db.status import RegistryStatus, read_status
 
 T = TypeVar("T")
 
@@ -206,8 +206,8 @@ def _fill_cache(cached: Path, data: bytes) -> Registry:
 
 def _built(directory: Path, key: RegistryKey) -> bytes:
     # Only a build needs sqlite-utils, whose import takes longer than all of a query.
-    from coverage_db.build import database_bytes
-    from coverage_db.knowledge import load_knowledge
+    from nnapi_check.coverage_db.database.build import database_bytes
+    from nnapi_check.coverage_db.knowledge import load_knowledge
 
     return database_bytes(load_knowledge(directory), key)
 

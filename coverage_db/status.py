@@ -6,7 +6,7 @@ import sqlite3
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from coverage_db.spec import ImportRecord
+from nnapi_check.coverage_db.spec import ImportRecord
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ from enum import Enum, IntEnum
 from pathlib import Path
 from typing import TypeVar
 
-from coverage_db.errors import UserError
+from nnapi_check.coverage_db.errors import UserError
 
 E = TypeVar("E", bound=Enum)
 

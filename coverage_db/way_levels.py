@@ -10,9 +10,9 @@ from collections.abc import Sequence
 from functools import lru_cache
 from typing import Protocol
 
-from coverage_db.cards import Card, Emission, Status, Way
-from coverage_db.checks import AllOf, AnyOf, CardError, Check, Compare, Constant, Not, Relation
-from coverage_db.spec import OperandType, OperationFacts
+from nnapi_check.coverage_db.cards import Card, Emission, Status, Way
+from nnapi_check.coverage_db.checks import AllOf, AnyOf, CardError, Check, Compare, Constant, Not, Relation
+from nnapi_check.coverage_db.spec import OperandType, OperationFacts
 
 MAIN_TYPES: dict[OperandType, tuple[str, ...]] = {
     OperandType.TENSOR_FLOAT32: ("f32",),

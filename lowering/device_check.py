@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from coverage_db.device_profile import DeviceProfile
-from coverage_db.spec import OperandType, OperationFacts
-from lowering.engine import LoweredPart
-from lowering.nnapi.model import Model, Operation
+from nnapi_check.coverage_db.device_profile import DeviceProfile
+from nnapi_check.coverage_db.spec import OperandType, OperationFacts
+from nnapi_check.lowering.nnapi.model import Model, Operation
+from nnapi_check.lowering.part_lowering import LoweredPart
 
 
 def refused_nodes(

@@ -18,16 +18,16 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from analyzer.errors import InputError
-from coverage_db.errors import UserError
-from coverage_db.levels import LevelError
+from nnapi_check.analyzer.errors import InputError
+from nnapi_check.coverage_db.errors import UserError
+from nnapi_check.coverage_db.levels import LevelError
 from nnapi_check.faults import InternalError, faults_told
 
 if TYPE_CHECKING:
     import torch
 
-    from coverage_db.queries import Registry
-    from reports.views import ModelReport, VerificationView
+    from nnapi_check.coverage_db.queries import Registry
+    from nnapi_check.reports.views import ModelReport, VerificationView
 
     Model = str | Path | torch.nn.Module
     Inputs = Sequence[object] | Mapping[str, object]
@@ -59,7 +59,8 @@ def check(
     lay over the registry, ``device`` the profile of a device, as ``--registry`` and ``--device`` of the command line
     take them.
     Raises ``InputError`` or ``LevelError``, and for what is wrong in these files ``OverlayError``
-    (``coverage_db.overlay``) or ``DeviceProfileError`` (``coverage_db.device_profile``), all of them ``UserError``.
+    (``nnapi_check.coverage_db.overlay``) or ``DeviceProfileError`` (``nnapi_check.coverage_db.device_profile``), all of
+    them ``UserError``.
     """
     from nnapi_check.pipeline import Request, check_model
     from nnapi_check.progress import Progress
@@ -93,8 +94,8 @@ def convert(
     stores an example input in it, and ``layers`` compares layer by layer. The report's ``verification`` has the
     numbers; its ``artifact`` is None, and nothing was written, where the gate was not passed.
     """
-    from lowering.packaging.saving import Form
     from nnapi_check.conversion import convert_model
+    from nnapi_check.lowering.packaging.saving import Form
     from nnapi_check.pipeline import Request
     from nnapi_check.progress import Progress
 
@@ -137,7 +138,7 @@ def verify(
 
 def registry() -> Registry:
     """What is known of PyTorch's ops and NNAPI's operations. Imports no PyTorch."""
-    from coverage_db.queries import open_registry
+    from nnapi_check.coverage_db.queries import open_registry
 
     return open_registry()
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from coverage_db.levels import level_spans
+from nnapi_check.coverage_db.levels import level_spans
 from nnapi_check.errors import FrontDoor, with_debug
 from nnapi_check.registry_commands import db, explain, ops
 from nnapi_check.site_command import site

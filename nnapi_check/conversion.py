@@ -5,24 +5,24 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from analyzer.capture import capture
-from analyzer.errors import InputError
-from analyzer.survey import survey
-from analyzer.torchscript import quantized_as_on_phones
-from coverage_db.output import Format, check_output, replaced, writing
-from coverage_db.queries import open_registry
-from lowering.approximation import approximations, approximations_document
-from lowering.convert import convert, output_steps
-from lowering.packaging.artifact import open_artifact
-from lowering.packaging.package import PackageOptions
-from lowering.packaging.saving import Form, write_package
-from lowering.plan import FactsByName
-from lowering.verify import Verification, VerifyError, verify_artifact
+from nnapi_check.analyzer.capture.capture import capture
+from nnapi_check.analyzer.errors import InputError
+from nnapi_check.analyzer.planning.survey import survey
+from nnapi_check.analyzer.torchscript import quantized_as_on_phones
+from nnapi_check.coverage_db.output import Format, check_output, replaced, writing
+from nnapi_check.coverage_db.queries import open_registry
+from nnapi_check.lowering.packaging.artifact import open_artifact
+from nnapi_check.lowering.packaging.convert import convert, output_steps
+from nnapi_check.lowering.packaging.package import PackageOptions
+from nnapi_check.lowering.packaging.saving import Form, write_package
+from nnapi_check.lowering.plan_lowering import FactsByName
+from nnapi_check.lowering.verification.approximation import approximations, approximations_document
+from nnapi_check.lowering.verification.verify import Verification, VerifyError, verify_artifact
 from nnapi_check.pipeline import TARGET, Inputs, Model, Request, check_model, rewritten, unpickled_once
 from nnapi_check.progress import Progress
+from nnapi_check.reports.numbers import verification_view
+from nnapi_check.reports.views import ModelReport, VerificationView
 from nnapi_check.supervision import reading
-from reports.numbers import verification_view
-from reports.views import ModelReport, VerificationView
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from dataclasses import asdict
 
-from coverage_db.changes import LevelChanges, level_changes
-from coverage_db.levels import LevelError, api_to_feature_level, check_feature_level
-from coverage_db.queries import Registry
+from nnapi_check.coverage_db.changes import LevelChanges, level_changes
+from nnapi_check.coverage_db.levels import LevelError, api_to_feature_level, check_feature_level
+from nnapi_check.coverage_db.queries import Registry
 from nnapi_check.json_text import json_text
-from reports.changes_text import changes_text
+from nnapi_check.reports.changes_text import changes_text
 
 
 def compared(

@@ -9,9 +9,9 @@ import warnings
 import click
 from click_default_group import DefaultGroup
 
-from coverage_db.errors import UserError
+from nnapi_check.coverage_db.errors import UserError
 from nnapi_check.faults import InternalError, faults_told
-from reports.paint import printable
+from nnapi_check.reports.paint import printable
 
 EXIT_FAILED = 1
 EXIT_WRONG = 2

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from coverage_db.errors import UserError
+from nnapi_check.coverage_db.errors import UserError
 
 _SHOWN_CHARACTERS = 300
 

@@ -9,19 +9,25 @@ from pathlib import Path
 
 import click
 
-from analyzer.errors import InputError
-from analyzer.input_spec import format_type
-from coverage_db.queries import open_registry
-from coverage_db.spec import OperationFacts
-from lowering.interpret import stored
-from lowering.nnapi.disassembly import BufferEntry, Disassembly, OperandEntry, disassemble, write_disassembly
-from lowering.nnapi.model import Model, Operand, UnknownRank
-from lowering.nnapi.serialize import Malformed, deserialize
-from lowering.packaging.artifact import Artifact, ArtifactPart, open_artifact
-from lowering.packaging.border import Border
-from lowering.packaging.manifest import PartRecord
+from nnapi_check.analyzer.errors import InputError
+from nnapi_check.analyzer.inputs.specification import format_type
+from nnapi_check.coverage_db.queries import open_registry
+from nnapi_check.coverage_db.spec import OperationFacts
+from nnapi_check.lowering.nnapi.disassembly import (
+    BufferEntry,
+    Disassembly,
+    OperandEntry,
+    disassemble,
+    write_disassembly,
+)
+from nnapi_check.lowering.nnapi.model import Model, Operand, UnknownRank
+from nnapi_check.lowering.nnapi.serialize import Malformed, deserialize
+from nnapi_check.lowering.packaging.artifact import Artifact, ArtifactPart, open_artifact
+from nnapi_check.lowering.packaging.border import Border
+from nnapi_check.lowering.packaging.manifest import PartRecord
+from nnapi_check.lowering.verification.part_run import stored
+from nnapi_check.reports.paint import printable
 from nnapi_check.supervision import reading
-from reports.paint import printable
 
 SCHEMA_VERSION = 1
 

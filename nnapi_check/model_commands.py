@@ -12,16 +12,16 @@ from pathlib import Path
 
 import click
 
-from analyzer.input_spec import InputSpec, PlainSpec, demand_input
+from nnapi_check.analyzer.inputs.specification import InputSpec, PlainSpec, demand_input
 from nnapi_check.errors import say
 from nnapi_check.pipeline import Request, check_model
 from nnapi_check.progress import Progress
 from nnapi_check.project_file import find_project
-from reports.console import to_text, verification_lines
-from reports.json_format import to_json, verification_json
-from reports.pages import check_page, write_page
-from reports.paint import Paint, printable
-from reports.views import ModelReport
+from nnapi_check.reports.console import to_text, verification_lines
+from nnapi_check.reports.json_format import to_json, verification_json
+from nnapi_check.reports.pages import check_page, write_page
+from nnapi_check.reports.paint import Paint, printable
+from nnapi_check.reports.views import ModelReport
 
 
 def check(model: Path, html: Path | None, form: str, options: Mapping[str, object]) -> int:
@@ -38,8 +38,8 @@ def check(model: Path, html: Path | None, form: str, options: Mapping[str, objec
 
 def convert(model: Path, html: Path | None, form: str, options: Mapping[str, object]) -> int:
     """Convert a model, and print its report with the measured numbers."""
-    from lowering.packaging.saving import Form
     from nnapi_check.conversion import convert_model
+    from nnapi_check.lowering.packaging.saving import Form
 
     request, output = _request(options), Path(str(options["output"]))
     sources = request.files_read(model)

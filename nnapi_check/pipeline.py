@@ -9,28 +9,28 @@ from pathlib import Path
 
 import torch
 
-from analyzer.capture import Captured, capture
-from analyzer.collection import collection_paused
-from analyzer.device import Device
-from analyzer.errors import InputError
-from analyzer.file_kind import FileKind, kind_of
-from analyzer.graph import Graph
-from analyzer.model_file import unpickled
-from analyzer.rewrites import rewrite
-from analyzer.survey import Plan, Survey, survey
-from analyzer.torchscript import quantized_as_on_phones
-from coverage_db.device_profile import read_device_profile
-from coverage_db.levels import api_to_feature_level, check_feature_level, level_spans
-from coverage_db.overlay import with_overlay
-from coverage_db.queries import Registry, open_registry
-from coverage_db.spec import OperandType
-from lowering.device_check import refused_nodes
-from lowering.engine import LoweredPart
-from lowering.plan import FactsByName, lower_plan
+from nnapi_check.analyzer.capture.capture import Captured, capture
+from nnapi_check.analyzer.collection import collection_paused
+from nnapi_check.analyzer.errors import InputError
+from nnapi_check.analyzer.files.file_kind import FileKind, kind_of
+from nnapi_check.analyzer.files.model_file import unpickled
+from nnapi_check.analyzer.graph import Graph
+from nnapi_check.analyzer.judging.device_limits import Device
+from nnapi_check.analyzer.planning.survey import Plan, Survey, survey
+from nnapi_check.analyzer.rewrites.driver import rewrite
+from nnapi_check.analyzer.torchscript import quantized_as_on_phones
+from nnapi_check.coverage_db.device_profile import read_device_profile
+from nnapi_check.coverage_db.levels import api_to_feature_level, check_feature_level, level_spans
+from nnapi_check.coverage_db.overlay import with_overlay
+from nnapi_check.coverage_db.queries import Registry, open_registry
+from nnapi_check.coverage_db.spec import OperandType
+from nnapi_check.lowering.device_check import refused_nodes
+from nnapi_check.lowering.part_lowering import LoweredPart
+from nnapi_check.lowering.plan_lowering import FactsByName, lower_plan
 from nnapi_check.progress import Progress
+from nnapi_check.reports.compose import Circumstances, compose
+from nnapi_check.reports.views import ModelReport
 from nnapi_check.supervision import reading
-from reports.compose import Circumstances, compose
-from reports.views import ModelReport
 
 TARGET = "pytorch-mobile"
 

@@ -20,9 +20,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from analyzer.errors import InputError
-from coverage_db.card_text import read_toml
-from coverage_db.checks import CardError
+from nnapi_check.analyzer.errors import InputError
+from nnapi_check.coverage_db.card_text import read_toml
+from nnapi_check.coverage_db.checks import CardError
 
 NAME = "nnapi-check.toml"
 

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import click
 
-from coverage_db.levels import check_feature_level
-from coverage_db.queries import open_registry
+from nnapi_check.coverage_db.levels import check_feature_level
+from nnapi_check.coverage_db.queries import open_registry
 from nnapi_check.errors import say
 from nnapi_check.json_text import json_text
 
@@ -49,7 +49,7 @@ def list_ops(status: str | None, nnapi: bool, feature_level: int | None, form: s
     Each row has the status of the op's best way, the lowest feature level of
     any way, and the NNAPI operations that it becomes.
     """
-    from reports.registry_text import op_rows, operation_rows, rows_text
+    from nnapi_check.reports.registry_text import op_rows, operation_rows, rows_text
 
     registry = open_registry()
     rows = (operation_rows if nnapi else op_rows)(registry)
@@ -68,7 +68,7 @@ def search_ops(words: Sequence[str], form: str) -> None:
 
     Exit code 1 where nothing is found.
     """
-    from reports.registry_text import op_rows, operation_rows, rows_text
+    from nnapi_check.reports.registry_text import op_rows, operation_rows, rows_text
 
     wanted = [word.lower() for word in words]
     registry = open_registry()
@@ -124,7 +124,7 @@ def explain(id_: str, form: str) -> None:
 
 
 def _explain(name: str, form: str) -> None:
-    from reports.registry_text import explained
+    from nnapi_check.reports.registry_text import explained
 
     found = explained(name, open_registry())
     click.echo(json_text(found.document) if form == "json" else found.text)
@@ -145,7 +145,7 @@ def build(file: Path) -> None:
 
     A FILE that is there is replaced. The README has examples of queries.
     """
-    from coverage_db.build import build_database
+    from nnapi_check.coverage_db.database.build import build_database
 
     build_database(file)
     say(f"wrote {file} ({file.stat().st_size:,} bytes).")

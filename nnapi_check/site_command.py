@@ -6,15 +6,15 @@ from pathlib import Path
 
 import click
 
-from coverage_db.output import Format, OutputError, check_output, place_of
-from coverage_db.queries import Registry, open_registry
-from lowering.measured_examples import (
+from nnapi_check.coverage_db.output import Format, OutputError, check_output, place_of
+from nnapi_check.coverage_db.queries import Registry, open_registry
+from nnapi_check.errors import say
+from nnapi_check.lowering.examples.measured_errors import (
     NOTHING_MEASURED,
     Measurements,
     read_measurements,
     write_measurements,
 )
-from nnapi_check.errors import say
 
 
 @click.command("site")
@@ -37,8 +37,8 @@ def site(folder: Path, measure: bool, file: Path | None) -> None:  # click passe
     A site that is there is replaced when the new one is complete. A DIR that
     holds anything else is refused.
     """
-    from reports.site.folder import check_folder, write_site
-    from reports.site.render import site_files
+    from nnapi_check.reports.site.folder import check_folder, write_site
+    from nnapi_check.reports.site.render import site_files
 
     place = check_folder(folder)
     if file is not None and measure:
@@ -54,7 +54,7 @@ def site(folder: Path, measure: bool, file: Path | None) -> None:  # click passe
 
 def _measurements(registry: Registry, file: Path | None, *, is_measuring: bool) -> Measurements:
     if is_measuring:
-        from lowering.measure_examples import measure
+        from nnapi_check.lowering.examples.measure import measure
 
         found = measure(registry, registry.cards())
         if file is not None:

@@ -5,14 +5,14 @@ from __future__ import annotations
 from dataclasses import asdict
 from pathlib import Path
 
-from analyzer.torch_ops import TorchComparison, compare_with_torch, installed_ops
-from analyzer.torch_schemas import SCHEMAS_FILE, SchemaList, read_schema_list, schema_list_text
-from coverage_db.output import write_whole
-from coverage_db.queries import Registry
-from coverage_db.status import RegistryStatus
+from nnapi_check.analyzer.ops.installed_ops import TorchComparison, compare_with_torch, installed_ops
+from nnapi_check.analyzer.ops.known_schemas import SCHEMAS_FILE, SchemaList, read_schema_list, schema_list_text
+from nnapi_check.coverage_db.output import write_whole
+from nnapi_check.coverage_db.queries import Registry
+from nnapi_check.coverage_db.status import RegistryStatus
 from nnapi_check.json_text import json_text
-from reports.registry_text import status_text
-from reports.status_text import torch_lines
+from nnapi_check.reports.registry_text import status_text
+from nnapi_check.reports.status_text import torch_lines
 
 
 def output(registry: Registry, form: str, *, with_torch: bool) -> str:

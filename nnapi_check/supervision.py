@@ -16,7 +16,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from coverage_db.errors import UserError
+from nnapi_check.coverage_db.errors import UserError
 
 TIME_VARIABLE = "NNAPI_CHECK_READ_SECONDS"
 READ_SECONDS = 60.0

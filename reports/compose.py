@@ -7,19 +7,19 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from analyzer.failures import Failure
-from analyzer.graph import Graph, TensorType
-from analyzer.input_spec import format_type
-from analyzer.judge import LEVELS, met_differences
-from analyzer.partition import DroppedPart
-from analyzer.score import LossKind, counts
-from analyzer.survey import Plan, Readiness, Survey
-from analyzer.work import multiply_adds
-from coverage_db.cards import Difference, Reason, Status
-from coverage_db.spec import Level
-from lowering.approximation import approximations, tolerance_words
-from lowering.engine import LoweredPart
-from reports.views import (
+from nnapi_check.analyzer.graph import Graph, TensorType
+from nnapi_check.analyzer.inputs.specification import format_type
+from nnapi_check.analyzer.judging.failures import Failure
+from nnapi_check.analyzer.judging.judge import LEVELS, met_differences
+from nnapi_check.analyzer.planning.partition import DroppedPart
+from nnapi_check.analyzer.planning.score import LossKind, counts
+from nnapi_check.analyzer.planning.survey import Plan, Readiness, Survey
+from nnapi_check.analyzer.planning.work import multiply_adds
+from nnapi_check.coverage_db.cards import Difference, Reason, Status
+from nnapi_check.coverage_db.spec import Level
+from nnapi_check.lowering.part_lowering import LoweredPart
+from nnapi_check.lowering.verification.approximation import approximations, tolerance_words
+from nnapi_check.reports.views import (
     BlockerView,
     DifferenceView,
     FailureView,

@@ -6,7 +6,7 @@ import json
 import math
 from dataclasses import asdict
 
-from reports.views import ModelReport, VerificationView
+from nnapi_check.reports.views import ModelReport, VerificationView
 
 SCHEMA_VERSION = 1
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 
-from analyzer.graph import NodeOutput
-from analyzer.survey import Survey
-from lowering.approximation import tolerance_words
-from lowering.numbers import Numbers
-from lowering.verify import LayerNumbers, Verification
-from reports.views import LayerView, NumbersView, VerificationView
+from nnapi_check.analyzer.graph import NodeOutput
+from nnapi_check.analyzer.planning.survey import Survey
+from nnapi_check.lowering.verification.approximation import tolerance_words
+from nnapi_check.lowering.verification.comparison import Numbers
+from nnapi_check.lowering.verification.verify import LayerNumbers, Verification
+from nnapi_check.reports.views import LayerView, NumbersView, VerificationView
 
 
 def verification_view(verification: Verification, survey: Survey) -> VerificationView:

@@ -5,14 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable
 from pathlib import Path
 
-from coverage_db.output import Format, check_output, write_text
-from reports.compose import shown_score, shown_share
-from reports.console import place_words
-from reports.partition_map import draw
-from reports.views import ModelReport
+from nnapi_check.coverage_db.output import Format, check_output, write_text
+from nnapi_check.reports.compose import shown_score, shown_share
+from nnapi_check.reports.console import place_words
+from nnapi_check.reports.partition_map import draw
+from nnapi_check.reports.views import ModelReport
 
-_INSTALLED = Path(__file__).parent / "templates"
-_IN_SOURCE = Path(__file__).parent.parent / "templates"
+_TEMPLATES = Path(__file__).parent / "templates"
 
 
 def to_html(report: ModelReport) -> str:
@@ -20,7 +19,7 @@ def to_html(report: ModelReport) -> str:
     # Only a page needs it, and a check without one should not wait for its import.
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-    directory = _INSTALLED if _INSTALLED.is_dir() else _IN_SOURCE
+    directory = _TEMPLATES
     environment = Environment(
         loader=FileSystemLoader(directory),
         autoescape=True,

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from itertools import groupby
 from math import sqrt
 
-from reports.views import ModelReport, NodeView
+from nnapi_check.reports.views import ModelReport, NodeView
 
 WIDTH = 960
 ROW_HEIGHT = 54

@@ -8,14 +8,14 @@ from contextlib import closing
 from dataclasses import asdict, dataclass
 from typing import Protocol
 
-from coverage_db.cards import Card, Difference, Reason, Way
-from coverage_db.queries import UnknownNameError
-from coverage_db.spec import OperationFacts
-from coverage_db.status import RegistryStatus
-from coverage_db.way_levels import way_level
-from reports.status_text import origin_lines
-from reports.table import Fit, number, table, text
-from reports.wrap import wrapped
+from nnapi_check.coverage_db.cards import Card, Difference, Reason, Way
+from nnapi_check.coverage_db.queries import UnknownNameError
+from nnapi_check.coverage_db.spec import OperationFacts
+from nnapi_check.coverage_db.status import RegistryStatus
+from nnapi_check.coverage_db.way_levels import way_level
+from nnapi_check.reports.status_text import origin_lines
+from nnapi_check.reports.table import Fit, number, table, text
+from nnapi_check.reports.wrap import wrapped
 
 Row = dict[str, str | int | None]
 

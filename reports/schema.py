@@ -1,8 +1,8 @@
 """The JSON schema of reports, made from the dataclasses that hold them.
 
-python -m reports.schema            print it
-python -m reports.schema --write    write it to reports/schema/report-1.json
-python -m reports.schema --check    exit with 1 where that file is stale
+python -m nnapi_check.reports.schema            print it
+python -m nnapi_check.reports.schema --write    write it to reports/schema/report-1.json
+python -m nnapi_check.reports.schema --check    exit with 1 where that file is stale
 """
 
 from __future__ import annotations
@@ -15,9 +15,9 @@ from dataclasses import fields, is_dataclass
 from pathlib import Path
 from typing import Union, get_args, get_origin, get_type_hints
 
-from coverage_db.output import write_text
-from reports.json_format import SCHEMA_VERSION
-from reports.views import ModelReport
+from nnapi_check.coverage_db.output import write_text
+from nnapi_check.reports.json_format import SCHEMA_VERSION
+from nnapi_check.reports.views import ModelReport
 
 SCHEMA_FILE = Path(__file__).parent / "schema" / f"report-{SCHEMA_VERSION}.json"
 
@@ -98,10 +98,10 @@ def main(arguments: Sequence[str]) -> int:
             write_text(SCHEMA_FILE, schema_text())
         case ["--check"]:
             if not SCHEMA_FILE.exists() or SCHEMA_FILE.read_text(encoding="utf-8") != schema_text():
-                sys.stderr.write(f"{SCHEMA_FILE} is stale; run `python -m reports.schema --write`.\n")
+                sys.stderr.write(f"{SCHEMA_FILE} is stale; run `python -m nnapi_check.reports.schema --write`.\n")
                 return 1
         case _:
-            sys.stderr.write("usage: python -m reports.schema [--write | --check]\n")
+            sys.stderr.write("usage: python -m nnapi_check.reports.schema [--write | --check]\n")
             return 2
     return 0
 

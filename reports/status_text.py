@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from analyzer.torch_ops import TorchComparison
-from coverage_db.spec import ImportRecord
-from coverage_db.status import ExampleCount, Provenance, RegistryStatus
-from reports.wrap import wrapped
+from nnapi_check.analyzer.ops.installed_ops import TorchComparison
+from nnapi_check.coverage_db.spec import ImportRecord
+from nnapi_check.coverage_db.status import ExampleCount, Provenance, RegistryStatus
+from nnapi_check.reports.wrap import wrapped
 
 _FEW = 10
 

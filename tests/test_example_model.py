@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 import nnapi_check
-from analyzer.capture import capture
+from nnapi_check.analyzer.capture.capture import capture
 
 EXAMPLES = Path(__file__).parent.parent / "examples"
 MODEL = EXAMPLES / "small_segmenter.pt"

@@ -56,38 +56,57 @@ def names_in(wheel: Path) -> list[str]:
         return archive.namelist()
 
 
-def test_top_level_names_are_the_packages(wheel: Path) -> None:
+def test_only_one_name_is_taken_of_those_that_others_may_have(wheel: Path) -> None:
     top = {name.partition("/")[0] for name in names_in(wheel)}
 
-    assert {name for name in top if not name.endswith(".dist-info")} == PACKAGES
+    assert {name for name in top if not name.endswith(".dist-info")} == {"nnapi_check"}
 
 
-def test_every_source_file_is_in_the_wheel_and_nothing_else(wheel: Path) -> None:
+def test_every_source_file_is_in_the_wheel_once_and_nothing_else(wheel: Path) -> None:
     listed = subprocess.run(
-        ["git", "ls-files", *sorted(PACKAGES)], cwd=ROOT, capture_output=True, text=True, check=False
+        ["git", "ls-files", *sorted(PACKAGES), "templates"], cwd=ROOT, capture_output=True, text=True, check=False
     )
     if listed.returncode != 0:
         pytest.skip("this is no clone of the repository")
-    shipped = {name for name in names_in(wheel) if ".dist-info/" not in name}
+    shipped = [name for name in names_in(wheel) if ".dist-info/" not in name]
+    wanted = {where_shipped(name) for name in listed.stdout.split() if not (ROOT / name).is_symlink()}
 
-    missing = set(listed.stdout.split()) - shipped
-    extra = {name for name in shipped if not (ROOT / name).is_file()}
+    assert len(shipped) == len(set(shipped))
+    assert set(shipped) == wanted
 
-    assert missing == set()
-    templates = ROOT / "templates"
-    files = [path for path in templates.rglob("*") if path.is_file()]
-    assert extra == {f"reports/templates/{path.relative_to(templates).as_posix()}" for path in files}
+
+def where_shipped(name: str) -> str:
+    """Where a file of the repository stands in the wheel."""
+    if name.startswith("templates/"):
+        return f"nnapi_check/reports/{name}"
+    return name if name.startswith("nnapi_check/") else f"nnapi_check/{name}"
+
+
+def test_a_project_with_folders_of_the_same_names_keeps_them(installed: Path, tmp_path: Path) -> None:
+    for name in sorted(PACKAGES - {"nnapi_check"}):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "__init__.py").write_text("MINE = True\n", encoding="utf-8")
+    code = (
+        "sys.path.insert(0, '.')\n"
+        "import analyzer, coverage_db, lowering, reports, nnapi_check, nnapi_check.pipeline\n"
+        "assert analyzer.MINE and coverage_db.MINE and lowering.MINE and reports.MINE\n"
+        "print(len(nnapi_check.registry().operations()))\n"
+    )
+
+    done = run_installed(installed, code, cwd=tmp_path)
+
+    assert done.stdout == f"{OPERATION_COUNT}\n", done.stderr
 
 
 @pytest.mark.parametrize(
     "name",
     [
-        "reports/templates/report.html.j2",
-        "reports/templates/site/base.html.j2",
-        "reports/templates/site/site.js",
-        "reports/schema/report-1.json",
-        "coverage_db/nnapi/levels.toml",
-        "coverage_db/differences.toml",
+        "nnapi_check/reports/templates/report.html.j2",
+        "nnapi_check/reports/templates/site/base.html.j2",
+        "nnapi_check/reports/templates/site/site.js",
+        "nnapi_check/reports/schema/report-1.json",
+        "nnapi_check/coverage_db/nnapi/levels.toml",
+        "nnapi_check/coverage_db/differences.toml",
         "nnapi_check/py.typed",
     ],
 )
@@ -105,10 +124,10 @@ def test_packages_hold_a_docstring_only_but_for_the_api() -> None:
 
 def test_installed_wheel_renders_a_page(installed: Path, tmp_path: Path) -> None:
     code = (
-        "import reports.pages, tests_sample as sample\n"
-        "assert reports.pages.__file__.startswith(sys.path[0]), reports.pages.__file__\n"
+        "import nnapi_check.reports.pages, tests_sample as sample\n"
+        "assert nnapi_check.reports.pages.__file__.startswith(sys.path[0]), nnapi_check.reports.pages.__file__\n"
         "from pathlib import Path\n"
-        "reports.pages.write_page(sample.mixed_report(), Path('page.html'))\n"
+        "nnapi_check.reports.pages.write_page(sample.mixed_report(), Path('page.html'))\n"
     )
     sample = (ROOT / "tests" / "reports" / "sample_reports.py").read_text(encoding="utf-8")
     (tmp_path / "tests_sample.py").write_text(sample, encoding="utf-8")
@@ -121,7 +140,7 @@ def test_installed_wheel_renders_a_page(installed: Path, tmp_path: Path) -> None
 
 def test_installed_wheel_answers_from_its_own_registry(installed: Path, tmp_path: Path) -> None:
     code = (
-        "import coverage_db.queries as queries\n"
+        "import nnapi_check.coverage_db.queries as queries\n"
         "assert queries.__file__.startswith(sys.path[0]), queries.__file__\n"
         "print(len(queries.open_registry().operations()))\n"
     )

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from coverage_db.levels import load_levels
 from nnapi_check.cli import main
+from nnapi_check.coverage_db.levels import load_levels
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -70,10 +70,10 @@ def test_table_of_levels_is_that_of_the_registry() -> None:
 
 def test_every_file_that_is_named_exists() -> None:
     architecture = README[README.index("## Architecture") :]
-    named = set(re.findall(r"`(?:(\w+)/)?(\w+\.py)`", architecture))
+    named = set(re.findall(r"`(?:\w+/)*(\w+\.py)`", architecture))
 
     assert named
-    for _, name in named:
+    for name in named:
         assert list(ROOT.glob(f"*/{name}")), name
     for path in re.findall(r"\]\(((?!http)[^)]+)\)", README):
         if path.startswith("#"):
@@ -90,5 +90,5 @@ def test_picture_is_small() -> None:
 def test_import_of_every_layer_is_named_in_the_line() -> None:
     contract = (ROOT / "pyproject.toml").read_text(encoding="utf-8")
 
-    assert 'layers = ["nnapi_check", "reports", "lowering", "analyzer", "coverage_db"]' in contract
+    assert re.search(r'"reports",\s+"lowering",\s+"analyzer",\s+"coverage_db",', contract)
     assert "nnapi_check ──▸ reports ──▸ lowering ──▸ analyzer ──▸ coverage_db" in README

@@ -2,7 +2,7 @@
 
 import torch
 
-from coverage_db.bounds import Bound
+from nnapi_check.coverage_db.bounds import Bound
 
 RELATIVE = {torch.float32: 2e-5, torch.float16: 4e-3}
 """Greatest error, as a share of the output's range."""

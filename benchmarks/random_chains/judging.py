@@ -11,29 +11,29 @@ from pathlib import Path
 
 import torch
 
-from analyzer.capture import Captured, capture
-from analyzer.errors import InputError
-from analyzer.graph import TensorType
-from analyzer.rewrites import rewrite
-from analyzer.survey import Plan, Survey, survey
-from analyzer.tensor_types import tensor_type
 from benchmarks.random_chains.steps import Chain, ChainModule, Form, script
 from benchmarks.random_chains.yardstick import Reading, Yardstick
-from coverage_db.queries import Registry, open_registry
-from lowering.approximation import MARGIN, Approximation, approximations
-from lowering.convert import convert
-from lowering.engine import LoweredPart
-from lowering.interpret import run_part
-from lowering.nnapi.host_runtime.runtime import load_host_runtime
-from lowering.nnapi.validate import validate
-from lowering.numbers import compare
-from lowering.packaging.artifact import open_artifact
-from lowering.packaging.package import PackageOptions
-from lowering.packaging.saving import Form as PackageForm
-from lowering.packaging.saving import save_package
-from lowering.plan import FactsByName, lower_plan
-from lowering.reference import flat_tensors, graph_values
-from lowering.sensitivity import movement
+from nnapi_check.analyzer.capture.capture import Captured, capture
+from nnapi_check.analyzer.errors import InputError
+from nnapi_check.analyzer.graph import TensorType
+from nnapi_check.analyzer.planning.survey import Plan, Survey, survey
+from nnapi_check.analyzer.rewrites.driver import rewrite
+from nnapi_check.analyzer.tensor_types import tensor_type
+from nnapi_check.coverage_db.queries import Registry, open_registry
+from nnapi_check.lowering.nnapi.host_runtime.runtime import load_host_runtime
+from nnapi_check.lowering.nnapi.validation.validate import validate
+from nnapi_check.lowering.packaging.artifact import open_artifact
+from nnapi_check.lowering.packaging.convert import convert
+from nnapi_check.lowering.packaging.package import PackageOptions
+from nnapi_check.lowering.packaging.saving import Form as PackageForm
+from nnapi_check.lowering.packaging.saving import save_package
+from nnapi_check.lowering.part_lowering import LoweredPart
+from nnapi_check.lowering.plan_lowering import FactsByName, lower_plan
+from nnapi_check.lowering.verification.approximation import MARGIN, Approximation, approximations
+from nnapi_check.lowering.verification.comparison import compare
+from nnapi_check.lowering.verification.part_run import run_part
+from nnapi_check.lowering.verification.reference import flat_tensors, graph_values
+from nnapi_check.lowering.verification.sensitivity import movement
 
 TARGET = "pytorch-mobile"
 LOADABLE_SINCE = 3

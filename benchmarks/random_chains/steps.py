@@ -10,7 +10,7 @@ import torch
 import torch.nn.functional as F  # noqa: N812 - as PyTorch's own documentation calls it
 from torch.jit._recursive import create_script_module
 
-from analyzer.torchscript import quiet
+from nnapi_check.analyzer.torchscript import quiet
 
 Written = int | float | bool | str | None | tuple["Written", ...]
 

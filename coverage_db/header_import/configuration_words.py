@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import re
 
-from coverage_db.header_import.comment_sections import Section
-from coverage_db.header_import.level_words import LEVEL, LevelWords
-from coverage_db.spec import BiasScale, Configuration, OperandType
+from nnapi_check.coverage_db.header_import.comment_sections import Section
+from nnapi_check.coverage_db.header_import.level_words import LEVEL, LevelWords
+from nnapi_check.coverage_db.spec import BiasScale, Configuration, OperandType
 
 _PART = re.compile(r"(\w+) for (.*)$")
 _ROLES = ("input", "filter", "bias", "output")

@@ -6,14 +6,14 @@ import tomllib
 from collections.abc import Iterable
 from pathlib import Path
 
-from coverage_db.facts import read_operation
-from coverage_db.header_import.operation_toml import (
+from nnapi_check.coverage_db.facts import read_operation
+from nnapi_check.coverage_db.header_import.operation_toml import (
     operation_text,
     operation_values,
     signature_text,
     signature_values,
 )
-from coverage_db.header_import.toml_text import (
+from nnapi_check.coverage_db.header_import.toml_text import (
     Block,
     EditError,
     add_lines,
@@ -23,8 +23,8 @@ from coverage_db.header_import.toml_text import (
     set_value,
     without_key,
 )
-from coverage_db.spec import EnumerationMember, Level, OperationFacts, Signature
-from coverage_db.text import Table, TextError
+from nnapi_check.coverage_db.spec import EnumerationMember, Level, OperationFacts, Signature
+from nnapi_check.coverage_db.text import Table, TextError
 
 IMPORTED = """\
 # Operations that an import added. Move each to the file of its family when you describe it further.

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from coverage_db.header_import.source_lines import Document, HeaderError
+from nnapi_check.coverage_db.header_import.source_lines import Document, HeaderError
 
 _TOKEN = re.compile(
     r"""(?P<comment>/\*.*?\*/|//[^\n]*)|(?P<directive>^[ \t]*\#(?:\\\n|[^\n])*)|(?P<text>"(?:[^"\\\n]|\\.)*")"""

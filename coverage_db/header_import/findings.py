@@ -9,12 +9,12 @@ from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
 
-from coverage_db.header_import.enumerations import CEnumeration, CMember, read_enumerations
-from coverage_db.header_import.level_words import LEVEL, LevelWords, UnknownLevelError
-from coverage_db.header_import.operation_words import PREFIX, OperationReading, Unread
-from coverage_db.header_import.source_lines import Document, HeaderError, read_bytes, read_document
-from coverage_db.header_import.specification import expand, is_specification
-from coverage_db.spec import Enumeration, EnumerationMember, Level, OperandType, OperationFacts
+from nnapi_check.coverage_db.header_import.enumerations import CEnumeration, CMember, read_enumerations
+from nnapi_check.coverage_db.header_import.level_words import LEVEL, LevelWords, UnknownLevelError
+from nnapi_check.coverage_db.header_import.operation_words import PREFIX, OperationReading, Unread
+from nnapi_check.coverage_db.header_import.source_lines import Document, HeaderError, read_bytes, read_document
+from nnapi_check.coverage_db.header_import.specification import expand, is_specification
+from nnapi_check.coverage_db.spec import Enumeration, EnumerationMember, Level, OperandType, OperationFacts
 
 CONSTANTS = "constants"
 """The enumeration that holds the members of C enumerations without a name."""

@@ -7,21 +7,21 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from coverage_db.cards import load_cards
-from coverage_db.facts import load_operations
-from coverage_db.header_import.changes import Change, ChangeKind
-from coverage_db.header_import.edits import with_levels, with_members, with_new_operations, with_operation
-from coverage_db.header_import.findings import DocumentKind, Findings, levels_of, read_findings
-from coverage_db.header_import.imports_log import with_record
-from coverage_db.header_import.merge import Merge, Reach
-from coverage_db.header_import.operation_words import Unread
-from coverage_db.header_import.staging import only_import, replace_files
-from coverage_db.header_import.suggestions import suggested_ops
-from coverage_db.knowledge import TEXT_DIRECTORY
-from coverage_db.levels import load_levels
-from coverage_db.platform_facts import load_enumerations, load_imports, load_types
-from coverage_db.spec import Enumeration, EnumerationMember, ImportRecord, Level, OperationFacts, TypeFacts
-from coverage_db.text import read_tables
+from nnapi_check.coverage_db.cards import load_cards
+from nnapi_check.coverage_db.facts import load_operations
+from nnapi_check.coverage_db.header_import.changes import Change, ChangeKind
+from nnapi_check.coverage_db.header_import.edits import with_levels, with_members, with_new_operations, with_operation
+from nnapi_check.coverage_db.header_import.findings import DocumentKind, Findings, levels_of, read_findings
+from nnapi_check.coverage_db.header_import.imports_log import with_record
+from nnapi_check.coverage_db.header_import.merge import Merge, Reach
+from nnapi_check.coverage_db.header_import.operation_words import Unread
+from nnapi_check.coverage_db.header_import.staging import only_import, replace_files
+from nnapi_check.coverage_db.header_import.suggestions import suggested_ops
+from nnapi_check.coverage_db.knowledge import TEXT_DIRECTORY
+from nnapi_check.coverage_db.levels import load_levels
+from nnapi_check.coverage_db.platform_facts import load_enumerations, load_imports, load_types
+from nnapi_check.coverage_db.spec import Enumeration, EnumerationMember, ImportRecord, Level, OperationFacts, TypeFacts
+from nnapi_check.coverage_db.text import read_tables
 
 NEW_FILE = "operations/imported.toml"
 

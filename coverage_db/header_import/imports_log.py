@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import json
 
-from coverage_db.header_import.toml_text import append_block
-from coverage_db.spec import ImportRecord
+from nnapi_check.coverage_db.header_import.toml_text import append_block
+from nnapi_check.coverage_db.spec import ImportRecord
 
 HEADING = "# What was imported, in order. `nnapi-check db import` adds an entry for each import that changes something."
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from coverage_db.spec import Level
+from nnapi_check.coverage_db.spec import Level
 
 LEVEL = r"(?:(?:Android )?NNAPI feature level|(?:Android )?API level) \d+"
 """The words that name a level, as a part of a regular expression."""

@@ -11,8 +11,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, fields, replace
 from typing import TypeVar
 
-from coverage_db.header_import.changes import Change, ChangeKind
-from coverage_db.spec import OperandFacts, OperandType, OperationFacts, QuantRule, Signature
+from nnapi_check.coverage_db.header_import.changes import Change, ChangeKind
+from nnapi_check.coverage_db.spec import OperandFacts, OperandType, OperationFacts, QuantRule, Signature
 
 T = TypeVar("T")
 Types = tuple[tuple[OperandType, int], ...]

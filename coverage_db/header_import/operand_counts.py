@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from coverage_db.header_import.operand_words import ReadOperand
+from nnapi_check.coverage_db.header_import.operand_words import ReadOperand
 
 Counts = tuple[tuple[int, int], ...]
 

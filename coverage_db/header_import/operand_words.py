@@ -5,11 +5,11 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from coverage_db.header_import.comment_sections import Item
-from coverage_db.header_import.level_words import LevelWords
-from coverage_db.header_import.operand_roles import role_of, shaping_role_of
-from coverage_db.header_import.quant_words import quant_rules
-from coverage_db.spec import OperandFacts, OperandType
+from nnapi_check.coverage_db.header_import.comment_sections import Item
+from nnapi_check.coverage_db.header_import.level_words import LevelWords
+from nnapi_check.coverage_db.header_import.operand_roles import role_of, shaping_role_of
+from nnapi_check.coverage_db.header_import.quant_words import quant_rules
+from nnapi_check.coverage_db.spec import OperandFacts, OperandType
 
 _NAMES = "|".join(sorted(OperandType.__members__, key=len, reverse=True))
 _TYPE = re.compile(rf"\b({_NAMES})\b")

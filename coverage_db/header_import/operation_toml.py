@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Iterator
 
-from coverage_db.spec import (
+from nnapi_check.coverage_db.spec import (
     FOREVER,
     Configuration,
     OperandFacts,

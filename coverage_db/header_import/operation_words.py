@@ -6,13 +6,13 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
-from coverage_db.header_import.comment_sections import Item, Section, SectionKind, sections
-from coverage_db.header_import.configuration_words import configurations
-from coverage_db.header_import.enumerations import CMember
-from coverage_db.header_import.level_words import LEVEL, LevelWords, UnknownLevelError
-from coverage_db.header_import.operand_counts import input_counts, output_counts
-from coverage_db.header_import.operand_words import ReadOperand, read_operand
-from coverage_db.spec import (
+from nnapi_check.coverage_db.header_import.comment_sections import Item, Section, SectionKind, sections
+from nnapi_check.coverage_db.header_import.configuration_words import configurations
+from nnapi_check.coverage_db.header_import.enumerations import CMember
+from nnapi_check.coverage_db.header_import.level_words import LEVEL, LevelWords, UnknownLevelError
+from nnapi_check.coverage_db.header_import.operand_counts import input_counts, output_counts
+from nnapi_check.coverage_db.header_import.operand_words import ReadOperand, read_operand
+from nnapi_check.coverage_db.spec import (
     Configuration,
     OperandFacts,
     OperandType,

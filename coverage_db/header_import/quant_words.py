@@ -6,8 +6,8 @@ import re
 from collections.abc import Callable
 from fractions import Fraction
 
-from coverage_db.header_import.level_words import LEVEL, LevelWords
-from coverage_db.spec import OperandType, QuantRule, QuantRuleKind
+from nnapi_check.coverage_db.header_import.level_words import LEVEL, LevelWords
+from nnapi_check.coverage_db.spec import OperandType, QuantRule, QuantRuleKind
 
 _QUANTIZED = "|".join(sorted((name for name in OperandType.__members__ if "QUANT" in name), key=len, reverse=True))
 _TYPE = re.compile(rf"\b(?:{_QUANTIZED})\b")

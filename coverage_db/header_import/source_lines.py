@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from coverage_db.errors import UserError
+from nnapi_check.coverage_db.errors import UserError
 
 
 class HeaderError(UserError):

@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, field
 
-from coverage_db.header_import.source_lines import Document, HeaderError, Line
+from nnapi_check.coverage_db.header_import.source_lines import Document, HeaderError, Line
 
 KIND = "ndk"
 

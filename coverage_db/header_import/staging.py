@@ -16,8 +16,8 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
-from coverage_db.errors import UserError
-from coverage_db.output import OutputError, write_whole
+from nnapi_check.coverage_db.errors import UserError
+from nnapi_check.coverage_db.output import OutputError, write_whole
 
 STAGE = ".import"
 _PLAN = "plan.json"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 
-from coverage_db.cards import Card
+from nnapi_check.coverage_db.cards import Card
 
 _SHORTEST_NAME = 3
 

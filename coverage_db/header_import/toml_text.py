@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 
-from coverage_db.errors import UserError
+from nnapi_check.coverage_db.errors import UserError
 
 _HEADER = re.compile(r"^\[\[?([^\]\n]+)\]\]?[ \t]*(?:#[^\n]*)?$", re.MULTILINE)
 _SKIPPED = re.compile(r'"""(?:\\.|[^\\])*?"""|"(?:\\.|[^"\\\n])*"|\'[^\'\n]*\'|#[^\n]*', re.DOTALL)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from math import pi
 
-from lowering.compositions.elementwise import Elementwise
-from lowering.draft import OperandId
+from nnapi_check.lowering.compositions.elementwise import Elementwise
+from nnapi_check.lowering.emission.model_draft import OperandId
 
 HALF_PI = pi / 2
 

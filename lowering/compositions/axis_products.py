@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from math import prod
 
-from lowering.compositions.moves import reshaped, transposed
-from lowering.compositions.sampling import Matrix, matrix_recipe
-from lowering.draft import OperandId, TensorSpec
-from lowering.emitter import Emitter
-from lowering.weights import full
+from nnapi_check.lowering.compositions.element_moves import reshaped, transposed
+from nnapi_check.lowering.compositions.sampling import Matrix, matrix_recipe
+from nnapi_check.lowering.emission.emitter import Emitter
+from nnapi_check.lowering.emission.model_draft import OperandId, TensorSpec
+from nnapi_check.lowering.emission.recipes import full
 
 _TURN = (0, 3, 1, 2)
 """The order that brings the last axis of an image to its second place."""

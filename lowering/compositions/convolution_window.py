@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from lowering.compositions.convolution_filter import bias_operand, filter_operand, fused, product_spec
-from lowering.draft import OperandId, TensorSpec
-from lowering.emitter import Emitter
-from lowering.weights import Recipe
+from nnapi_check.lowering.compositions.filter_operands import bias_operand, filter_operand, fused, product_spec
+from nnapi_check.lowering.emission.emitter import Emitter
+from nnapi_check.lowering.emission.model_draft import OperandId, TensorSpec
+from nnapi_check.lowering.emission.recipes import Recipe
 
 Pair = tuple[int, int]
 ONE: Pair = (1, 1)

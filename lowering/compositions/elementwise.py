@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from coverage_db.spec import OperandType
-from lowering.draft import OperandId, TensorSpec
-from lowering.emitter import Emitter
-from lowering.weights import full
+from nnapi_check.coverage_db.spec import OperandType
+from nnapi_check.lowering.emission.emitter import Emitter
+from nnapi_check.lowering.emission.model_draft import OperandId, TensorSpec
+from nnapi_check.lowering.emission.recipes import full
 
 
 class Elementwise:

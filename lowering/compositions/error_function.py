@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from lowering.compositions.elementwise import Elementwise
-from lowering.draft import OperandId
+from nnapi_check.lowering.compositions.elementwise import Elementwise
+from nnapi_check.lowering.emission.model_draft import OperandId
 
 # Abramowitz and Stegun, Handbook of Mathematical Functions, 7.1.26: at most 1.5e-7 from the true value.
 _P = 0.3275911

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from coverage_db.spec import OperandType
-from lowering.draft import OperandId, TensorSpec
-from lowering.emitter import Emitter
-from lowering.nnapi.model import NOT_QUANTIZED
+from nnapi_check.coverage_db.spec import OperandType
+from nnapi_check.lowering.emission.emitter import Emitter
+from nnapi_check.lowering.emission.model_draft import OperandId, TensorSpec
+from nnapi_check.lowering.nnapi.model import NOT_QUANTIZED
 
 
 def as_floats(spec: TensorSpec) -> TensorSpec:

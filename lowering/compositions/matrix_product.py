@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from dataclasses import replace
 from math import prod
 
-from lowering.compositions.convolution_filter import fused
-from lowering.draft import OperandId, TensorSpec
-from lowering.emitter import Emitter
-from lowering.weights import Recipe, full
+from nnapi_check.lowering.compositions.filter_operands import fused
+from nnapi_check.lowering.emission.emitter import Emitter
+from nnapi_check.lowering.emission.model_draft import OperandId, TensorSpec
+from nnapi_check.lowering.emission.recipes import Recipe, full
 
 
 def reshaped(emit: Emitter, operand: OperandId, shape: tuple[int, ...]) -> OperandId:

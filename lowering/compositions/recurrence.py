@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
-from analyzer.graph import Ref, RefList, TensorType
-from lowering.compositions.matrix_product import reshaped
-from lowering.draft import OperandId
-from lowering.emitter import Emitter, RuleError
-from lowering.weights import Recipe, full, weight
+from nnapi_check.analyzer.graph import Ref, RefList, TensorType
+from nnapi_check.lowering.compositions.matrix_product import reshaped
+from nnapi_check.lowering.emission.emitter import Emitter, RuleError
+from nnapi_check.lowering.emission.model_draft import OperandId
+from nnapi_check.lowering.emission.recipes import Recipe, full, weight
 
 
 @dataclass(frozen=True, slots=True)

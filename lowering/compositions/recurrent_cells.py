@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from coverage_db.spec import FuseCode
-from lowering.compositions.matrix_product import row_product
-from lowering.compositions.recurrence import CellWeights, State, joined
-from lowering.draft import OperandId, TensorSpec
-from lowering.emitter import Emitter
-from lowering.weights import Recipe, concatenate, full
+from nnapi_check.coverage_db.spec import FuseCode
+from nnapi_check.lowering.compositions.matrix_product import row_product
+from nnapi_check.lowering.compositions.recurrence import CellWeights, State, joined
+from nnapi_check.lowering.emission.emitter import Emitter
+from nnapi_check.lowering.emission.model_draft import OperandId, TensorSpec
+from nnapi_check.lowering.emission.recipes import Recipe, concatenate, full
 
 _TANH = 4
 """The activation of NNAPI's recurrent operations that FuseCode has no name for."""

@@ -8,8 +8,8 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from analyzer.graph import ElementType
-from lowering.weights import Inline, Recipe
+from nnapi_check.analyzer.graph import ElementType
+from nnapi_check.lowering.emission.recipes import Inline, Recipe
 
 Matrix = npt.NDArray[np.float32]
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from lowering.draft import OperandId, TensorSpec
-from lowering.emitter import Emitter
+from nnapi_check.lowering.emission.emitter import Emitter
+from nnapi_check.lowering.emission.model_draft import OperandId, TensorSpec
 
 
 def reduced_axes(emit: Emitter) -> tuple[int, ...]:

@@ -4,11 +4,20 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from lowering.compositions.convolution_filter import filter_operand, product_spec
-from lowering.compositions.convolution_window import ONE, Pair, Window, convolve, image_filter, image_size, pair, sliced
-from lowering.draft import OperandId
-from lowering.emitter import Emitter
-from lowering.weights import Recipe, concatenate, full
+from nnapi_check.lowering.compositions.convolution_window import (
+    ONE,
+    Pair,
+    Window,
+    convolve,
+    image_filter,
+    image_size,
+    pair,
+    sliced,
+)
+from nnapi_check.lowering.compositions.filter_operands import filter_operand, product_spec
+from nnapi_check.lowering.emission.emitter import Emitter
+from nnapi_check.lowering.emission.model_draft import OperandId
+from nnapi_check.lowering.emission.recipes import Recipe, concatenate, full
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from itertools import pairwise
 from math import prod
 
-from analyzer.operand_types import MAX_RANK
+from nnapi_check.analyzer.nnapi_types import MAX_RANK
 
 
 def transpositions(sizes: Sequence[int], order: Sequence[int]) -> Iterator[tuple[tuple[int, ...], tuple[int, ...]]]:

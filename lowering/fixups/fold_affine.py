@@ -9,11 +9,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 
-from coverage_db.spec import OperandType, OperationFacts
-from lowering.draft import Constant, Draft, DraftOperation, OperandId
-from lowering.emitter import Emitter
-from lowering.fixups.fuse_activation import fuse_index, is_unfused
-from lowering.weights import Recipe
+from nnapi_check.coverage_db.spec import OperandType, OperationFacts
+from nnapi_check.lowering.emission.emitter import Emitter
+from nnapi_check.lowering.emission.model_draft import Constant, Draft, DraftOperation, OperandId
+from nnapi_check.lowering.emission.recipes import Recipe
+from nnapi_check.lowering.fixups.fuse_activation import fuse_index, is_unfused
 
 _CHANNEL_AXIS = {
     "CONV_2D": 0,

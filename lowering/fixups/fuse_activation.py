@@ -9,10 +9,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 
-from coverage_db.spec import FuseCode, OperandType, OperationFacts
-from lowering.draft import Draft, DraftOperation
-from lowering.emitter import Emitter
-from lowering.nnapi.model import Immediate
+from nnapi_check.coverage_db.spec import FuseCode, OperandType, OperationFacts
+from nnapi_check.lowering.emission.emitter import Emitter
+from nnapi_check.lowering.emission.model_draft import Draft, DraftOperation
+from nnapi_check.lowering.nnapi.model import Immediate
 
 _CODES = {"RELU": FuseCode.RELU, "RELU1": FuseCode.RELU1, "RELU6": FuseCode.RELU6}
 

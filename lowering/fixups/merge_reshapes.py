@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from lowering.emitter import Emitter
+from nnapi_check.lowering.emission.emitter import Emitter
 
 
 def merge_reshapes(emitter: Emitter) -> None:

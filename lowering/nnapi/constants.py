@@ -5,8 +5,8 @@ from __future__ import annotations
 import struct
 from collections.abc import Mapping, Sequence
 
-from coverage_db.spec import OperandType
-from lowering.nnapi.model import Buffer, Immediate, Operand, Shape, UnknownRank
+from nnapi_check.coverage_db.spec import OperandType
+from nnapi_check.lowering.nnapi.model import Buffer, Immediate, Operand, Shape, UnknownRank
 
 Number = int | float | bool
 

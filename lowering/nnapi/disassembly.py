@@ -8,10 +8,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import Enum
 
-from coverage_db.spec import OperandType, OperationFacts
-from lowering.nnapi.constants import ELEMENT_STRUCTS, Bytes
-from lowering.nnapi.faults import Demand, Validation
-from lowering.nnapi.model import (
+from nnapi_check.coverage_db.spec import OperandType, OperationFacts
+from nnapi_check.lowering.nnapi.constants import ELEMENT_STRUCTS, Bytes
+from nnapi_check.lowering.nnapi.model import (
     Buffer,
     Computed,
     Immediate,
@@ -22,8 +21,9 @@ from lowering.nnapi.model import (
     Reference,
     UnknownRank,
 )
-from lowering.nnapi.text import name_inputs, write_operand_type, write_values
-from lowering.nnapi.validate import validate
+from nnapi_check.lowering.nnapi.text import name_inputs, write_operand_type, write_values
+from nnapi_check.lowering.nnapi.validation.faults import Demand, Validation
+from nnapi_check.lowering.nnapi.validation.validate import validate
 
 
 class Place(Enum):

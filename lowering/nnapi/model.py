@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from coverage_db.spec import OperandType
+from nnapi_check.coverage_db.spec import OperandType
 
 
 @dataclass(frozen=True, slots=True)

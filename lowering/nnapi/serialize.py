@@ -16,8 +16,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
 
-from coverage_db.spec import OperandType
-from lowering.nnapi.model import (
+from nnapi_check.coverage_db.spec import OperandType
+from nnapi_check.lowering.nnapi.model import (
     UNKNOWN_RANK,
     UNSPECIFIED,
     Buffer,

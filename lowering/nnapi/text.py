@@ -21,10 +21,9 @@ import hashlib
 import struct
 from collections.abc import Iterator, Mapping, Sequence
 
-from coverage_db.spec import OperandType, OperationFacts
-from lowering.nnapi.constants import ELEMENT_STRUCTS
-from lowering.nnapi.contracts import conclude
-from lowering.nnapi.model import (
+from nnapi_check.coverage_db.spec import OperandType, OperationFacts
+from nnapi_check.lowering.nnapi.constants import ELEMENT_STRUCTS
+from nnapi_check.lowering.nnapi.model import (
     NOT_QUANTIZED,
     Buffer,
     ChannelQuantParams,
@@ -40,6 +39,7 @@ from lowering.nnapi.model import (
     UnknownRank,
     Unspecified,
 )
+from nnapi_check.lowering.nnapi.validation.contracts import conclude
 
 SHOWN_ELEMENTS = 8
 """Constants of more elements are shown by digest."""

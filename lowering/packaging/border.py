@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from math import prod
 
-from analyzer.graph import NOT_QUANTIZED, ElementType, PerTensor, TensorType
+from nnapi_check.analyzer.graph import NOT_QUANTIZED, ElementType, PerTensor, TensorType
 
 NNAPI_BORDER_TYPES = frozenset({ElementType.FLOAT32, ElementType.QUINT8, ElementType.INT32, ElementType.INT16})
 """What PyTorch Mobile's loader can hand to NNAPI, and take from it."""

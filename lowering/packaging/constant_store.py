@@ -6,10 +6,10 @@ from itertools import count
 
 import torch
 
-from analyzer.torchscript import constant
-from lowering.packaging.graph_copy import walk
-from lowering.packaging.package_source import OwnNames
-from lowering.packaging.script_modules import add_attribute, has_attribute
+from nnapi_check.analyzer.torchscript import constant
+from nnapi_check.lowering.packaging.graph_copy import walk
+from nnapi_check.lowering.packaging.package_source import OwnNames
+from nnapi_check.lowering.packaging.script_modules import add_attribute, has_attribute
 
 INLINE_LIMIT = 256
 """Tensor constants of more bytes than this become attributes."""

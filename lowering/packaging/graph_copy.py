@@ -12,8 +12,8 @@ from types import MappingProxyType
 
 import torch
 
-from analyzer.capture import Captured
-from analyzer.control_flow import DecidedBranch
+from nnapi_check.analyzer.capture.capture import Captured
+from nnapi_check.analyzer.capture.control_flow import DecidedBranch
 
 
 class PackageError(Exception):

@@ -8,7 +8,7 @@ from types import MappingProxyType
 
 import torch
 
-from lowering.packaging.graph_copy import GraphCopy, PackageError, key_of, written_values
+from nnapi_check.lowering.packaging.graph_copy import GraphCopy, PackageError, key_of, written_values
 
 # An attribute of the calls that this module makes. It is not saved.
 _IS_PART = "nnapi_part"

@@ -7,8 +7,8 @@ from math import isnan
 
 import torch
 
-from analyzer.errors import InputError
-from lowering.packaging.annotations import default_text
+from nnapi_check.analyzer.errors import InputError
+from nnapi_check.lowering.packaging.annotations import default_text
 
 
 def guard_source(method: str, annotations: Sequence[str], examples: Sequence[object]) -> str:

@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
-from analyzer.graph import NOT_QUANTIZED, ElementType, PerTensor, Quantization, TensorType
-from lowering.packaging.border import Border, BorderError
+from nnapi_check.analyzer.graph import NOT_QUANTIZED, ElementType, PerTensor, Quantization, TensorType
+from nnapi_check.lowering.packaging.border import Border, BorderError
 
 FILE_NAME = "nnapi_check.json"
 FORMAT = 1

@@ -12,15 +12,16 @@ from enum import IntEnum
 
 import torch
 
-from analyzer.argument_names import source_names
-from analyzer.capture import Captured
-from analyzer.graph import TensorType
-from analyzer.tensor_types import empty_like_type
-from analyzer.torchscript import method_names
-from lowering.packaging.annotations import Annotations, default_text
-from lowering.packaging.border import Border
-from lowering.packaging.constant_store import ConstantStore
-from lowering.packaging.graph_copy import (
+from nnapi_check.analyzer.capture.capture import Captured
+from nnapi_check.analyzer.graph import TensorType
+from nnapi_check.analyzer.inputs.argument_names import source_names
+from nnapi_check.analyzer.tensor_types import empty_like_type
+from nnapi_check.analyzer.torchscript import method_names
+from nnapi_check.lowering.emission.recipes import Inline, Recipe
+from nnapi_check.lowering.packaging.annotations import Annotations, default_text
+from nnapi_check.lowering.packaging.border import Border
+from nnapi_check.lowering.packaging.constant_store import ConstantStore
+from nnapi_check.lowering.packaging.graph_copy import (
     GraphCopy,
     PackageError,
     decided_branches,
@@ -29,10 +30,10 @@ from lowering.packaging.graph_copy import (
     refill_method,
     walk,
 )
-from lowering.packaging.graph_surgery import Run, replace_run
-from lowering.packaging.guards import guard_source
-from lowering.packaging.manifest import HeldValue, Json, Manifest, PartRecord
-from lowering.packaging.package_source import (
+from nnapi_check.lowering.packaging.graph_surgery import Run, replace_run
+from nnapi_check.lowering.packaging.guards import guard_source
+from nnapi_check.lowering.packaging.manifest import HeldValue, Json, Manifest, PartRecord
+from nnapi_check.lowering.packaging.package_source import (
     NO_TENSORS,
     PREPARE_PART,
     SWITCHES,
@@ -46,8 +47,8 @@ from lowering.packaging.package_source import (
     serialized_source,
     wrapper_forward_source,
 )
-from lowering.packaging.recipe_torch import SourceWriter, check_declared, tensor_from_bytes
-from lowering.packaging.script_modules import (
+from nnapi_check.lowering.packaging.recipe_torch import SourceWriter, check_declared, tensor_from_bytes
+from nnapi_check.lowering.packaging.script_modules import (
     add_attribute,
     define,
     fold_plain_constants,
@@ -57,9 +58,8 @@ from lowering.packaging.script_modules import (
     type_of,
     wrapped,
 )
-from lowering.packaging.stand_ins import StandIns
-from lowering.packaging.weight_access import WeightAccess, value_ids
-from lowering.weights import Inline, Recipe
+from nnapi_check.lowering.packaging.stand_ins import StandIns
+from nnapi_check.lowering.packaging.weight_access import WeightAccess, value_ids
 
 
 class Preference(IntEnum):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from lowering.packaging.border import Border
+from nnapi_check.lowering.packaging.border import Border
 
 PREPARE_PART = """
 def prepare(self, buffers: List[Tensor]) -> None:

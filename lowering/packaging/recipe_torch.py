@@ -7,10 +7,10 @@ from typing import TypeAlias
 
 import torch
 
-from analyzer.graph import ElementType, Graph, TensorType
-from analyzer.tensor_types import element_type, empty_like_type, torch_dtype
-from lowering.packaging.recipe_types import FLOAT_TYPES, RecipeError
-from lowering.weights import (
+from nnapi_check.analyzer.graph import ElementType, Graph, TensorType
+from nnapi_check.analyzer.tensor_types import element_type, empty_like_type, torch_dtype
+from nnapi_check.lowering.emission.recipe_types import FLOAT_TYPES, RecipeError
+from nnapi_check.lowering.emission.recipes import (
     Call,
     Inline,
     PackedValue,

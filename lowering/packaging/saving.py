@@ -11,11 +11,11 @@ from pathlib import Path
 
 import torch
 
-from analyzer.errors import InputError
-from coverage_db.output import replaced, writing
-from lowering.packaging.manifest import FILE_NAME, write_manifest
-from lowering.packaging.package import Package
-from lowering.packaging.script_modules import without_deprecation_warnings
+from nnapi_check.analyzer.errors import InputError
+from nnapi_check.coverage_db.output import replaced, writing
+from nnapi_check.lowering.packaging.manifest import FILE_NAME, write_manifest
+from nnapi_check.lowering.packaging.package import Package
+from nnapi_check.lowering.packaging.script_modules import without_deprecation_warnings
 
 _IN_MEMORY_BYTES = 64 << 20
 """Packages whose tensors are smaller are made in memory, so that they are written by Python alone."""

@@ -10,11 +10,11 @@ from collections.abc import Mapping
 
 import torch
 
-from analyzer.graph import NotQuantized, PerChannel, PerTensor, TensorType
-from analyzer.tensor_types import torch_dtype
-from analyzer.torchscript import insert_constant
-from lowering.packaging.graph_copy import PackageError, walk, written_values
-from lowering.packaging.script_modules import reset_insert_point
+from nnapi_check.analyzer.graph import NotQuantized, PerChannel, PerTensor, TensorType
+from nnapi_check.analyzer.tensor_types import torch_dtype
+from nnapi_check.analyzer.torchscript import insert_constant
+from nnapi_check.lowering.packaging.graph_copy import PackageError, walk, written_values
+from nnapi_check.lowering.packaging.script_modules import reset_insert_point
 
 
 class StandIns:

@@ -6,14 +6,14 @@ import keyword
 
 import torch
 
-from analyzer.capture import Captured
-from analyzer.graph import TensorType
-from lowering.packaging.constant_store import ConstantStore, constant_tensor
-from lowering.packaging.graph_copy import GraphCopy, PackageError, written_values
-from lowering.packaging.graph_surgery import has_ordered_effect
-from lowering.packaging.script_modules import clone_node
-from lowering.packaging.stand_ins import insert_empty
-from lowering.weights import PackedValue, Weight
+from nnapi_check.analyzer.capture.capture import Captured
+from nnapi_check.analyzer.graph import TensorType
+from nnapi_check.lowering.emission.recipes import PackedValue, Weight
+from nnapi_check.lowering.packaging.constant_store import ConstantStore, constant_tensor
+from nnapi_check.lowering.packaging.graph_copy import GraphCopy, PackageError, written_values
+from nnapi_check.lowering.packaging.graph_surgery import has_ordered_effect
+from nnapi_check.lowering.packaging.script_modules import clone_node
+from nnapi_check.lowering.packaging.stand_ins import insert_empty
 
 _PASSING = frozenset({"prim::unchecked_cast", "prim::unchecked_unwrap_optional", "aten::_unwrap_optional"})
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 import math
 from dataclasses import replace
 
-from analyzer.graph import Node
-from coverage_db.spec import OperandType
-from lowering.compositions.elementwise import Elementwise
-from lowering.draft import OperandId
-from lowering.emitter import Emitter
-from lowering.registry import Rule, lowers
-from lowering.weights import full
+from nnapi_check.analyzer.graph import Node
+from nnapi_check.coverage_db.spec import OperandType
+from nnapi_check.lowering.compositions.elementwise import Elementwise
+from nnapi_check.lowering.emission.emitter import Emitter
+from nnapi_check.lowering.emission.model_draft import OperandId
+from nnapi_check.lowering.emission.recipes import full
+from nnapi_check.lowering.emission.rule_table import Rule, lowers
 
 _OPERATIONS = {
     "aten.add.Tensor": "ADD",

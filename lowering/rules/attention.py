@@ -6,13 +6,19 @@ from collections.abc import Callable
 from dataclasses import replace
 from math import sqrt
 
-from analyzer.graph import Node
-from lowering.compositions.attention import Heads, attend, attend_one_by_one, node_mask, without_blind_rows
-from lowering.compositions.matrix_product import permuted, reshaped, row_product
-from lowering.compositions.statistics import standardized
-from lowering.draft import OperandId
-from lowering.emitter import Emitter
-from lowering.registry import lowers
+from nnapi_check.analyzer.graph import Node
+from nnapi_check.lowering.compositions.attention_heads import (
+    Heads,
+    attend,
+    attend_one_by_one,
+    node_mask,
+    without_blind_rows,
+)
+from nnapi_check.lowering.compositions.matrix_product import permuted, reshaped, row_product
+from nnapi_check.lowering.compositions.statistics import standardized
+from nnapi_check.lowering.emission.emitter import Emitter
+from nnapi_check.lowering.emission.model_draft import OperandId
+from nnapi_check.lowering.emission.rule_table import lowers
 
 Attend = Callable[[Emitter, Heads], OperandId]
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from analyzer.graph import Node
-from lowering.compositions.elementwise import Elementwise
-from lowering.draft import OperandId
-from lowering.emitter import Emitter
-from lowering.registry import Rule, lowers
+from nnapi_check.analyzer.graph import Node
+from nnapi_check.lowering.compositions.elementwise import Elementwise
+from nnapi_check.lowering.emission.emitter import Emitter
+from nnapi_check.lowering.emission.model_draft import OperandId
+from nnapi_check.lowering.emission.rule_table import Rule, lowers
 
 
 def _one_operation(kind: str) -> Rule:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from analyzer.graph import ElementType, Node
-from lowering.compositions.elementwise import Elementwise, truncated, truth_spec
-from lowering.draft import OperandId
-from lowering.emitter import Emitter
-from lowering.packaging.recipe_types import broadcast
-from lowering.registry import lowers
-from lowering.weights import full
+from nnapi_check.analyzer.graph import ElementType, Node
+from nnapi_check.lowering.compositions.elementwise import Elementwise, truncated, truth_spec
+from nnapi_check.lowering.emission.emitter import Emitter
+from nnapi_check.lowering.emission.model_draft import OperandId
+from nnapi_check.lowering.emission.recipe_types import broadcast
+from nnapi_check.lowering.emission.recipes import full
+from nnapi_check.lowering.emission.rule_table import lowers
 
 _HALFWAY = 0.5
 """From here on, PyTorch interpolates from the far end."""

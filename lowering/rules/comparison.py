@@ -5,13 +5,13 @@ from __future__ import annotations
 import math
 from dataclasses import replace
 
-from analyzer.graph import ElementType, Node
-from lowering.compositions.elementwise import Elementwise, full_like, truth_spec
-from lowering.draft import OperandId
-from lowering.emitter import Emitter
-from lowering.packaging.recipe_types import broadcast
-from lowering.registry import Rule, lowers
-from lowering.weights import full
+from nnapi_check.analyzer.graph import ElementType, Node
+from nnapi_check.lowering.compositions.elementwise import Elementwise, full_like, truth_spec
+from nnapi_check.lowering.emission.emitter import Emitter
+from nnapi_check.lowering.emission.model_draft import OperandId
+from nnapi_check.lowering.emission.recipe_types import broadcast
+from nnapi_check.lowering.emission.recipes import full
+from nnapi_check.lowering.emission.rule_table import Rule, lowers
 
 _COMPARISONS = {
     "eq": "EQUAL",

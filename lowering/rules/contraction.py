@@ -4,11 +4,18 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from analyzer.graph import Node
-from lowering.compositions.matrix_product import matrix_at, pair_products, permuted, reshaped, row_product, zero_bias
-from lowering.draft import OperandId, TensorSpec
-from lowering.emitter import Emitter
-from lowering.registry import lowers
+from nnapi_check.analyzer.graph import Node
+from nnapi_check.lowering.compositions.matrix_product import (
+    matrix_at,
+    pair_products,
+    permuted,
+    reshaped,
+    row_product,
+    zero_bias,
+)
+from nnapi_check.lowering.emission.emitter import Emitter
+from nnapi_check.lowering.emission.model_draft import OperandId, TensorSpec
+from nnapi_check.lowering.emission.rule_table import lowers
 
 
 def _arranged(emit: Emitter, name: str, side: str) -> OperandId:

@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 
-from analyzer.graph import Node
-from lowering.compositions.convolution_filter import bias_operand
-from lowering.compositions.convolution_window import (
+from nnapi_check.analyzer.graph import Node
+from nnapi_check.lowering.compositions.convolution_window import (
     NONE,
     Blocks,
     Window,
@@ -18,11 +17,12 @@ from lowering.compositions.convolution_window import (
     image_filter,
     padded,
 )
-from lowering.compositions.matrix_product import permuted, reshaped
-from lowering.draft import OperandId
-from lowering.emitter import Emitter
-from lowering.registry import lowers
-from lowering.weights import Recipe
+from nnapi_check.lowering.compositions.filter_operands import bias_operand
+from nnapi_check.lowering.compositions.matrix_product import permuted, reshaped
+from nnapi_check.lowering.emission.emitter import Emitter
+from nnapi_check.lowering.emission.model_draft import OperandId
+from nnapi_check.lowering.emission.recipes import Recipe
+from nnapi_check.lowering.emission.rule_table import lowers
 
 QUANTIZED = (
     "quantized.conv2d.new",

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from analyzer.graph import ElementType, Node
-from coverage_db.spec import OperandType
-from lowering.compositions.elementwise import Elementwise, truth_spec
-from lowering.compositions.statistics import reduced_axes
-from lowering.draft import OperandId, TensorSpec
-from lowering.emitter import Emitter
-from lowering.registry import lowers
-from lowering.weights import full
+from nnapi_check.analyzer.graph import ElementType, Node
+from nnapi_check.coverage_db.spec import OperandType
+from nnapi_check.lowering.compositions.elementwise import Elementwise, truth_spec
+from nnapi_check.lowering.compositions.statistics import reduced_axes
+from nnapi_check.lowering.emission.emitter import Emitter
+from nnapi_check.lowering.emission.model_draft import OperandId, TensorSpec
+from nnapi_check.lowering.emission.recipes import full
+from nnapi_check.lowering.emission.rule_table import lowers
 
 _COUNTS = ("aten.count_nonzero.default", "aten.count_nonzero.dim_IntList")
 

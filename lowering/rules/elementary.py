@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from math import inf, log, pi
 
-from analyzer.graph import Node
-from lowering.compositions.elementwise import Elementwise, full_like, truncated, truth_spec
-from lowering.compositions.error_function import complementary
-from lowering.draft import OperandId
-from lowering.emitter import Emitter
-from lowering.registry import Rule, lowers
+from nnapi_check.analyzer.graph import Node
+from nnapi_check.lowering.compositions.elementwise import Elementwise, full_like, truncated, truth_spec
+from nnapi_check.lowering.compositions.error_function import complementary
+from nnapi_check.lowering.emission.emitter import Emitter
+from nnapi_check.lowering.emission.model_draft import OperandId
+from nnapi_check.lowering.emission.rule_table import Rule, lowers
 
 _OPERATIONS = {
     "aten.neg.default": "NEG",

@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import replace
 from math import sqrt
 
-from analyzer.graph import Node
-from lowering.compositions.elementwise import Elementwise
-from lowering.compositions.error_function import complementary
-from lowering.draft import OperandId
-from lowering.emitter import Emitter
-from lowering.registry import lowers
+from nnapi_check.analyzer.graph import Node
+from nnapi_check.lowering.compositions.elementwise import Elementwise
+from nnapi_check.lowering.compositions.error_function import complementary
+from nnapi_check.lowering.emission.emitter import Emitter
+from nnapi_check.lowering.emission.model_draft import OperandId
+from nnapi_check.lowering.emission.rule_table import lowers
 
 _SELU_ALPHA = 1.6732632423543772
 _SELU_SCALE = 1.0507009873554805

@@ -6,15 +6,15 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from analyzer.graph import ElementType, Node
-from analyzer.layout import NCHW_FROM_NHWC, NHWC_FROM_NCHW
-from coverage_db.spec import OperandType
-from lowering.compositions.elementwise import Elementwise
-from lowering.compositions.moves import Cut, cut, padded, reshaped, transposed
-from lowering.draft import OperandId, TensorSpec
-from lowering.emitter import Emitter
-from lowering.registry import lowers
-from lowering.weights import Inline
+from nnapi_check.analyzer.graph import ElementType, Node
+from nnapi_check.analyzer.planning.layout import NCHW_FROM_NHWC, NHWC_FROM_NCHW
+from nnapi_check.coverage_db.spec import OperandType
+from nnapi_check.lowering.compositions.element_moves import Cut, cut, padded, reshaped, transposed
+from nnapi_check.lowering.compositions.elementwise import Elementwise
+from nnapi_check.lowering.emission.emitter import Emitter
+from nnapi_check.lowering.emission.model_draft import OperandId, TensorSpec
+from nnapi_check.lowering.emission.recipes import Inline
+from nnapi_check.lowering.emission.rule_table import lowers
 
 _ZEROS_OUTSIDE = 0
 """The padding mode that gives zeros outside the image."""

@@ -7,13 +7,13 @@ from math import prod
 
 import numpy as np
 
-from analyzer.graph import ElementType, Node, RefList, TensorType
-from coverage_db.spec import OperandType
-from lowering.compositions.moves import reshaped
-from lowering.draft import OperandId, TensorSpec
-from lowering.emitter import Emitter, RuleError
-from lowering.registry import lowers
-from lowering.weights import Inline, Recipe, from_call, weight
+from nnapi_check.analyzer.graph import ElementType, Node, RefList, TensorType
+from nnapi_check.coverage_db.spec import OperandType
+from nnapi_check.lowering.compositions.element_moves import reshaped
+from nnapi_check.lowering.emission.emitter import Emitter, RuleError
+from nnapi_check.lowering.emission.model_draft import OperandId, TensorSpec
+from nnapi_check.lowering.emission.recipes import Inline, Recipe, from_call, weight
+from nnapi_check.lowering.emission.rule_table import lowers
 
 
 @lowers("aten.embedding.default", way="operation")

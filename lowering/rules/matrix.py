@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 from math import prod
 
-from analyzer.graph import Node
-from lowering.compositions.matrix_product import (
+from nnapi_check.analyzer.graph import Node
+from nnapi_check.lowering.compositions.matrix_product import (
     permuted,
     product_one_by_one,
     reshaped,
@@ -14,10 +14,10 @@ from lowering.compositions.matrix_product import (
     transposed_matrix,
     zero_bias,
 )
-from lowering.draft import OperandId
-from lowering.emitter import Emitter
-from lowering.registry import lowers
-from lowering.weights import Recipe, full
+from nnapi_check.lowering.emission.emitter import Emitter
+from nnapi_check.lowering.emission.model_draft import OperandId
+from nnapi_check.lowering.emission.recipes import Recipe, full
+from nnapi_check.lowering.emission.rule_table import lowers
 
 _FACTORS = {
     "aten.matmul.default": ("self", "other"),

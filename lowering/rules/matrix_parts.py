@@ -6,13 +6,13 @@ from math import prod
 
 import numpy as np
 
-from analyzer.graph import ElementType, Node
-from lowering.compositions.elementwise import Elementwise
-from lowering.compositions.moves import Cut, cut, reshaped
-from lowering.draft import OperandId
-from lowering.emitter import Emitter
-from lowering.registry import lowers
-from lowering.weights import Recipe, from_call, full
+from nnapi_check.analyzer.graph import ElementType, Node
+from nnapi_check.lowering.compositions.element_moves import Cut, cut, reshaped
+from nnapi_check.lowering.compositions.elementwise import Elementwise
+from nnapi_check.lowering.emission.emitter import Emitter
+from nnapi_check.lowering.emission.model_draft import OperandId
+from nnapi_check.lowering.emission.recipes import Recipe, from_call, full
+from nnapi_check.lowering.emission.rule_table import lowers
 
 _TRIANGLES = ("aten.tril.default", "aten.triu.default")
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 from dataclasses import replace
 from math import prod, sqrt
 
-from analyzer.graph import ElementType, Node
-from lowering.compositions.elementwise import Elementwise
-from lowering.compositions.statistics import mean_over, standardized
-from lowering.draft import OperandId
-from lowering.emitter import Emitter
-from lowering.registry import lowers
-from lowering.weights import Recipe, concatenate, from_call, full
+from nnapi_check.analyzer.graph import ElementType, Node
+from nnapi_check.lowering.compositions.elementwise import Elementwise
+from nnapi_check.lowering.compositions.statistics import mean_over, standardized
+from nnapi_check.lowering.emission.emitter import Emitter
+from nnapi_check.lowering.emission.model_draft import OperandId
+from nnapi_check.lowering.emission.recipes import Recipe, concatenate, from_call, full
+from nnapi_check.lowering.emission.rule_table import lowers
 
 _FLOAT32_EPSILON = 2.0**-23
 """PyTorch's default for ``eps`` in ``rms_norm``."""

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from analyzer.graph import Node
-from lowering.compositions.moves import Cut, cut, joined, padded, paddings, repeated
-from lowering.draft import OperandId
-from lowering.emitter import Emitter
-from lowering.registry import lowers
-from lowering.weights import full
+from nnapi_check.analyzer.graph import Node
+from nnapi_check.lowering.compositions.element_moves import Cut, cut, joined, padded, paddings, repeated
+from nnapi_check.lowering.emission.emitter import Emitter
+from nnapi_check.lowering.emission.model_draft import OperandId
+from nnapi_check.lowering.emission.recipes import full
+from nnapi_check.lowering.emission.rule_table import lowers
 
 _CONSTANT = ("aten.constant_pad_nd.default", "aten.pad.default")
 _REFLECT = ("aten.reflection_pad1d.default", "aten.reflection_pad2d.default")

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from analyzer.graph import ElementType, Node
-from lowering.compositions.axis_products import resample_image, resample_last
-from lowering.compositions.moves import padded, reshaped
-from lowering.compositions.sampling import adaptive_mean
-from lowering.compositions.windows import PoolAxis, Pooling
-from lowering.draft import OperandId, TensorSpec
-from lowering.emitter import Emitter
-from lowering.registry import lowers
-from lowering.weights import Inline
+from nnapi_check.analyzer.graph import ElementType, Node
+from nnapi_check.lowering.compositions.axis_products import resample_image, resample_last
+from nnapi_check.lowering.compositions.element_moves import padded, reshaped
+from nnapi_check.lowering.compositions.sampling import adaptive_mean
+from nnapi_check.lowering.compositions.windows import PoolAxis, Pooling
+from nnapi_check.lowering.emission.emitter import Emitter
+from nnapi_check.lowering.emission.model_draft import OperandId, TensorSpec
+from nnapi_check.lowering.emission.recipes import Inline
+from nnapi_check.lowering.emission.rule_table import lowers
 
 
 def _axes(emit: Emitter) -> list[PoolAxis]:

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from analyzer.graph import Node
-from coverage_db.spec import FuseCode, OperandType
-from lowering.compositions.in_floats import as_floats, dequantized, quantized
-from lowering.draft import OperandId, TensorSpec
-from lowering.emitter import Emitter
-from lowering.nnapi.model import Immediate, QuantParams
-from lowering.registry import lowers
-from lowering.weights import Recipe, full
+from nnapi_check.analyzer.graph import Node
+from nnapi_check.coverage_db.spec import FuseCode, OperandType
+from nnapi_check.lowering.compositions.in_floats import as_floats, dequantized, quantized
+from nnapi_check.lowering.emission.emitter import Emitter
+from nnapi_check.lowering.emission.model_draft import OperandId, TensorSpec
+from nnapi_check.lowering.emission.recipes import Recipe, full
+from nnapi_check.lowering.emission.rule_table import lowers
+from nnapi_check.lowering.nnapi.model import Immediate, QuantParams
 
 _LARGEST = 255
 """The largest stored integer of QUANT8_ASYMM."""

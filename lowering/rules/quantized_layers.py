@@ -5,22 +5,22 @@ Convolutions that multiply stored integers share the rules of ``lowering/rules/c
 
 from __future__ import annotations
 
-from analyzer.graph import Node
-from lowering.compositions.convolution_filter import bias_operand, filter_operand
-from lowering.compositions.convolution_window import (
+from nnapi_check.analyzer.graph import Node
+from nnapi_check.lowering.compositions.convolution_window import (
     Window,
     convolve,
     convolve_depthwise,
     convolve_grouped,
     image_filter,
 )
-from lowering.compositions.in_floats import as_floats, dequantized, quantized
-from lowering.compositions.matrix_product import row_product
-from lowering.draft import OperandId
-from lowering.emitter import Emitter
-from lowering.registry import lowers
-from lowering.rules.convolution import QUANTIZED, QUANTIZED_1D, Convolve, row_of_signal, signal_of_row
-from lowering.rules.transposed_convolution import conv_transpose2d
+from nnapi_check.lowering.compositions.filter_operands import bias_operand, filter_operand
+from nnapi_check.lowering.compositions.in_floats import as_floats, dequantized, quantized
+from nnapi_check.lowering.compositions.matrix_product import row_product
+from nnapi_check.lowering.emission.emitter import Emitter
+from nnapi_check.lowering.emission.model_draft import OperandId
+from nnapi_check.lowering.emission.rule_table import lowers
+from nnapi_check.lowering.rules.convolution import QUANTIZED, QUANTIZED_1D, Convolve, row_of_signal, signal_of_row
+from nnapi_check.lowering.rules.transposed_convolution import conv_transpose2d
 
 lowers("quantized.conv_transpose2d.default", way="operation")(conv_transpose2d)
 

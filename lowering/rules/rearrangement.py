@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from analyzer.graph import Node
-from lowering.compositions.moves import Cut, cut, reshaped, transposed
-from lowering.compositions.transpositions import transpositions
-from lowering.draft import OperandId
-from lowering.emitter import Emitter
-from lowering.registry import lowers
+from nnapi_check.analyzer.graph import Node
+from nnapi_check.lowering.compositions.element_moves import Cut, cut, reshaped, transposed
+from nnapi_check.lowering.compositions.transpositions import transpositions
+from nnapi_check.lowering.emission.emitter import Emitter
+from nnapi_check.lowering.emission.model_draft import OperandId
+from nnapi_check.lowering.emission.rule_table import lowers
 
 
 def _rearranged(emit: Emitter, x: OperandId) -> OperandId:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from analyzer.graph import Node
-from coverage_db.spec import FuseCode
-from lowering.compositions.recurrence import cell_arguments, first_states, layer_weights, run_layers
-from lowering.compositions.recurrent_cells import gru_step, lstm_step, relu_step, tanh_step
-from lowering.draft import OperandId
-from lowering.emitter import Emitter
-from lowering.registry import lowers
+from nnapi_check.analyzer.graph import Node
+from nnapi_check.coverage_db.spec import FuseCode
+from nnapi_check.lowering.compositions.recurrence import cell_arguments, first_states, layer_weights, run_layers
+from nnapi_check.lowering.compositions.recurrent_cells import gru_step, lstm_step, relu_step, tanh_step
+from nnapi_check.lowering.emission.emitter import Emitter
+from nnapi_check.lowering.emission.model_draft import OperandId
+from nnapi_check.lowering.emission.rule_table import lowers
 
 
 @lowers("aten.lstm.input", way="step-by-step")

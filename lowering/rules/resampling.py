@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from analyzer.graph import Node
-from lowering.compositions.axis_products import resample_image, resample_last
-from lowering.compositions.moves import interleaved
-from lowering.compositions.sampling import Matrix, cubic, linear, nearest
-from lowering.draft import OperandId
-from lowering.emitter import Emitter, RuleError
-from lowering.registry import lowers
+from nnapi_check.analyzer.graph import Node
+from nnapi_check.lowering.compositions.axis_products import resample_image, resample_last
+from nnapi_check.lowering.compositions.element_moves import interleaved
+from nnapi_check.lowering.compositions.sampling import Matrix, cubic, linear, nearest
+from nnapi_check.lowering.emission.emitter import Emitter, RuleError
+from nnapi_check.lowering.emission.model_draft import OperandId
+from nnapi_check.lowering.emission.rule_table import lowers
 
 _BILINEAR = ("aten.upsample_bilinear2d.vec", "aten.upsample_bilinear2d.default")
 _BICUBIC = ("aten.upsample_bicubic2d.vec", "aten.upsample_bicubic2d.default")

@@ -6,13 +6,13 @@ from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 
-from analyzer.graph import ElementType, Node
-from lowering.compositions.elementwise import Elementwise, truth_spec
-from lowering.compositions.moves import Cut, cut, joined
-from lowering.draft import OperandId
-from lowering.emitter import Emitter
-from lowering.registry import Rule, lowers
-from lowering.weights import Inline, Recipe
+from nnapi_check.analyzer.graph import ElementType, Node
+from nnapi_check.lowering.compositions.element_moves import Cut, cut, joined
+from nnapi_check.lowering.compositions.elementwise import Elementwise, truth_spec
+from nnapi_check.lowering.emission.emitter import Emitter
+from nnapi_check.lowering.emission.model_draft import OperandId
+from nnapi_check.lowering.emission.recipes import Inline, Recipe
+from nnapi_check.lowering.emission.rule_table import Rule, lowers
 
 _Tracks = Sequence[OperandId]
 _Combine = Callable[[_Tracks, _Tracks], list[OperandId]]

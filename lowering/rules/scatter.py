@@ -5,15 +5,15 @@ from __future__ import annotations
 from dataclasses import replace
 from math import prod
 
-from analyzer.graph import Absent, ElementType, Node, RefList, TensorType
-from coverage_db.spec import OperandType
-from lowering.compositions.elementwise import Elementwise
-from lowering.compositions.matrix_product import row_product, zero_bias
-from lowering.compositions.moves import joined, reshaped, transposed
-from lowering.draft import OperandId, TensorSpec
-from lowering.emitter import Emitter, RuleError
-from lowering.registry import lowers
-from lowering.weights import Recipe, RecipeArgument, from_call, full, weight
+from nnapi_check.analyzer.graph import Absent, ElementType, Node, RefList, TensorType
+from nnapi_check.coverage_db.spec import OperandType
+from nnapi_check.lowering.compositions.element_moves import joined, reshaped, transposed
+from nnapi_check.lowering.compositions.elementwise import Elementwise
+from nnapi_check.lowering.compositions.matrix_product import row_product, zero_bias
+from nnapi_check.lowering.emission.emitter import Emitter, RuleError
+from nnapi_check.lowering.emission.model_draft import OperandId, TensorSpec
+from nnapi_check.lowering.emission.recipes import Recipe, RecipeArgument, from_call, full, weight
+from nnapi_check.lowering.emission.rule_table import lowers
 
 
 def _numbered(shape: tuple[int, ...]) -> Recipe:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from analyzer.graph import Node
-from lowering.compositions.moves import interleaved, joined, repeated, reshaped, transposed
-from lowering.draft import OperandId
-from lowering.emitter import Emitter
-from lowering.registry import lowers
-from lowering.weights import full
+from nnapi_check.analyzer.graph import Node
+from nnapi_check.lowering.compositions.element_moves import interleaved, joined, repeated, reshaped, transposed
+from nnapi_check.lowering.emission.emitter import Emitter
+from nnapi_check.lowering.emission.model_draft import OperandId
+from nnapi_check.lowering.emission.recipes import full
+from nnapi_check.lowering.emission.rule_table import lowers
 
 _RESHAPING = (
     "aten.reshape.default",

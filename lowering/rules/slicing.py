@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from analyzer.graph import Absent, Argument, Node
-from lowering.compositions.moves import Cut, boxed, cut, gathered, joined, reshaped, transposed
-from lowering.draft import OperandId
-from lowering.emitter import Emitter
-from lowering.registry import lowers
+from nnapi_check.analyzer.graph import Absent, Argument, Node
+from nnapi_check.lowering.compositions.element_moves import Cut, boxed, cut, gathered, joined, reshaped, transposed
+from nnapi_check.lowering.emission.emitter import Emitter
+from nnapi_check.lowering.emission.model_draft import OperandId
+from nnapi_check.lowering.emission.rule_table import lowers
 
 _SPLITTING = (
     "aten.chunk.default",

@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import replace
 from math import prod
 
-from analyzer.graph import Node
-from lowering.draft import OperandId, TensorSpec
-from lowering.emitter import Emitter
-from lowering.registry import lowers
+from nnapi_check.analyzer.graph import Node
+from nnapi_check.lowering.emission.emitter import Emitter
+from nnapi_check.lowering.emission.model_draft import OperandId, TensorSpec
+from nnapi_check.lowering.emission.rule_table import lowers
 
 _SOFTMAX = ("aten.softmax.int", "aten._softmax.default")
 

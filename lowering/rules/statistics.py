@@ -5,13 +5,13 @@ from __future__ import annotations
 from dataclasses import replace
 from math import inf, prod
 
-from analyzer.graph import Node
-from lowering.compositions.elementwise import Elementwise
-from lowering.compositions.statistics import centered, mean_over, reduced_axes
-from lowering.draft import OperandId
-from lowering.emitter import Emitter
-from lowering.registry import Rule, lowers
-from lowering.weights import from_call, full
+from nnapi_check.analyzer.graph import Node
+from nnapi_check.lowering.compositions.elementwise import Elementwise
+from nnapi_check.lowering.compositions.statistics import centered, mean_over, reduced_axes
+from nnapi_check.lowering.emission.emitter import Emitter
+from nnapi_check.lowering.emission.model_draft import OperandId
+from nnapi_check.lowering.emission.recipes import from_call, full
+from nnapi_check.lowering.emission.rule_table import Rule, lowers
 
 
 def _variance(emit: Emitter) -> OperandId:

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
-from analyzer.graph import Node
-from lowering.compositions.convolution_filter import bias_operand
-from lowering.compositions.convolution_window import channels_of, image_filter, joined_channels
-from lowering.compositions.transposed_convolution import TransposedWindow, cut_to_output, spread, spread_by_channels
-from lowering.draft import OperandId
-from lowering.emitter import Emitter
-from lowering.registry import lowers
-from lowering.rules.convolution import row_of_signal, signal_of_row
+from nnapi_check.analyzer.graph import Node
+from nnapi_check.lowering.compositions.convolution_window import channels_of, image_filter, joined_channels
+from nnapi_check.lowering.compositions.filter_operands import bias_operand
+from nnapi_check.lowering.compositions.transposed_convolution import (
+    TransposedWindow,
+    cut_to_output,
+    spread,
+    spread_by_channels,
+)
+from nnapi_check.lowering.emission.emitter import Emitter
+from nnapi_check.lowering.emission.model_draft import OperandId
+from nnapi_check.lowering.emission.rule_table import lowers
+from nnapi_check.lowering.rules.convolution import row_of_signal, signal_of_row
 
 
 def _spread(emit: Emitter, x: OperandId) -> OperandId:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from math import pi
 
-from analyzer.graph import Node
-from lowering.compositions.arc_tangent import HALF_PI, small_angle
-from lowering.compositions.elementwise import Elementwise, truth_spec
-from lowering.draft import OperandId
-from lowering.emitter import Emitter
-from lowering.registry import lowers
+from nnapi_check.analyzer.graph import Node
+from nnapi_check.lowering.compositions.arc_tangent import HALF_PI, small_angle
+from nnapi_check.lowering.compositions.elementwise import Elementwise, truth_spec
+from nnapi_check.lowering.emission.emitter import Emitter
+from nnapi_check.lowering.emission.model_draft import OperandId
+from nnapi_check.lowering.emission.rule_table import lowers
 
 _LEAST, _GREATEST = 2.0**-126, (2.0 - 2.0**-23) * 2.0**127
 """The least positive number of full precision, and the greatest one, of float32."""

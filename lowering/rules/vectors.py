@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from analyzer.graph import Node
-from lowering.compositions.elementwise import Elementwise
-from lowering.compositions.moves import Cut, cut, joined
-from lowering.draft import OperandId
-from lowering.emitter import Emitter
-from lowering.registry import lowers
+from nnapi_check.analyzer.graph import Node
+from nnapi_check.lowering.compositions.element_moves import Cut, cut, joined
+from nnapi_check.lowering.compositions.elementwise import Elementwise
+from nnapi_check.lowering.emission.emitter import Emitter
+from nnapi_check.lowering.emission.model_draft import OperandId
+from nnapi_check.lowering.emission.rule_table import lowers
 
 
 @lowers("aten.linalg_vecdot.default", way="composed")

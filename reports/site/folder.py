@@ -8,9 +8,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from coverage_db.errors import UserError
-from coverage_db.output import check_parent, place_of, writing
-from coverage_db.unfinished import exchange, unfinished
+from nnapi_check.coverage_db.errors import UserError
+from nnapi_check.coverage_db.output import check_parent, place_of, writing
+from nnapi_check.coverage_db.unfinished import exchange, unfinished
 
 MARKER = "nnapi-check-site.json"
 """The file that tells a site of ours, with the list of its files."""

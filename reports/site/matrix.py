@@ -6,9 +6,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from enum import Enum
 
-from coverage_db.cards import Card, Way
-from coverage_db.spec import OperandType
-from coverage_db.way_levels import MAIN_TYPES, Operations, best_status, way_level, way_types
+from nnapi_check.coverage_db.cards import Card, Way
+from nnapi_check.coverage_db.spec import OperandType
+from nnapi_check.coverage_db.way_levels import MAIN_TYPES, Operations, best_status, way_level, way_types
 
 
 class Cell(Enum):

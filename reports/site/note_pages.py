@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from analyzer.reasons import reason_of
-from coverage_db.cards import Card, Difference, Reason
+from nnapi_check.analyzer.judging.reasons import reason_of
+from nnapi_check.coverage_db.cards import Card, Difference, Reason
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from analyzer.reasons import reason_of
-from coverage_db.cards import Card, Example, Requirement, Way
-from coverage_db.checks import written
-from coverage_db.spec import OperandType
-from coverage_db.way_levels import Operations, main_argument, status_word, way_level, way_types
-from lowering.measured_examples import MeasuredExample, Measurements
-from reports.site.matrix import TYPE_WORDS
+from nnapi_check.analyzer.judging.reasons import reason_of
+from nnapi_check.coverage_db.cards import Card, Example, Requirement, Way
+from nnapi_check.coverage_db.checks import written
+from nnapi_check.coverage_db.spec import OperandType
+from nnapi_check.coverage_db.way_levels import Operations, main_argument, status_word, way_level, way_types
+from nnapi_check.lowering.examples.measured_errors import MeasuredExample, Measurements
+from nnapi_check.reports.site.matrix import TYPE_WORDS
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,8 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from coverage_db.cards import Card
-from coverage_db.spec import FOREVER, OperandFacts, OperandType, OperationFacts, QuantRule, QuantRuleKind, RankFacts
+from nnapi_check.coverage_db.cards import Card
+from nnapi_check.coverage_db.spec import (
+    FOREVER,
+    OperandFacts,
+    OperandType,
+    OperationFacts,
+    QuantRule,
+    QuantRuleKind,
+    RankFacts,
+)
 
 
 @dataclass(frozen=True, slots=True)

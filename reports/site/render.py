@@ -8,17 +8,16 @@ from pathlib import Path
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
 
-from coverage_db.queries import Registry
-from lowering.measured_examples import NOTHING_MEASURED, MeasuredExample, Measurements
-from reports.site.addresses import DIFFERENCES, OPERATIONS, OPS, REASONS, Addresses, addresses
-from reports.site.folder import SiteFile
-from reports.site.matrix import Cell, matrix, totals, type_keys
-from reports.site.note_pages import difference_views, reason_views
-from reports.site.op_page import op_view
-from reports.site.operation_page import operation_view, users_by_operation
+from nnapi_check.coverage_db.queries import Registry
+from nnapi_check.lowering.examples.measured_errors import NOTHING_MEASURED, MeasuredExample, Measurements
+from nnapi_check.reports.site.addresses import DIFFERENCES, OPERATIONS, OPS, REASONS, Addresses, addresses
+from nnapi_check.reports.site.folder import SiteFile
+from nnapi_check.reports.site.matrix import Cell, matrix, totals, type_keys
+from nnapi_check.reports.site.note_pages import difference_views, reason_views
+from nnapi_check.reports.site.op_page import op_view
+from nnapi_check.reports.site.operation_page import operation_view, users_by_operation
 
-_INSTALLED = Path(__file__).parent.parent / "templates" / "site"
-_IN_SOURCE = Path(__file__).parent.parent.parent / "templates" / "site"
+_TEMPLATES = Path(__file__).parent.parent / "templates" / "site"
 _AS_THEY_ARE = ("site.css", "site.js")
 
 
@@ -33,7 +32,7 @@ class _Site:
     def __init__(self, registry: Registry, found: Measurements) -> None:
         self._registry = registry
         self._measurements = found
-        self._directory = _INSTALLED if _INSTALLED.is_dir() else _IN_SOURCE
+        self._directory = _TEMPLATES
         self._addresses = _addresses(registry)
         self._environment = Environment(
             loader=FileSystemLoader(self._directory),

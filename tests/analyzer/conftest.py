@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 from torch import nn
 
-from analyzer.capture import Captured, capture
-from analyzer.input_spec import parse_input_spec
+from nnapi_check.analyzer.capture.capture import Captured, capture
+from nnapi_check.analyzer.inputs.specification import parse_input_spec
 from tests.analyzer.torch_models import scripted_file
 
 

@@ -6,7 +6,7 @@ from functools import cache
 
 from hypothesis import strategies as st
 
-from analyzer.graph import (
+from nnapi_check.analyzer.graph import (
     NOT_QUANTIZED,
     Argument,
     Block,
@@ -24,13 +24,13 @@ from analyzer.graph import (
     Value,
     ValueType,
 )
-from analyzer.survey import Survey, survey
-from coverage_db.bounds import Bound
-from coverage_db.cards import Card, Emission, Layout, Requirement, Way
-from coverage_db.checks import Compare, Relation
-from coverage_db.facts import load_operations
-from coverage_db.platform_facts import load_targets
-from coverage_db.spec import OperationFacts, Target
+from nnapi_check.analyzer.planning.survey import Survey, survey
+from nnapi_check.coverage_db.bounds import Bound
+from nnapi_check.coverage_db.cards import Card, Emission, Layout, Requirement, Way
+from nnapi_check.coverage_db.checks import Compare, Relation
+from nnapi_check.coverage_db.facts import load_operations
+from nnapi_check.coverage_db.platform_facts import load_targets
+from nnapi_check.coverage_db.spec import OperationFacts, Target
 
 IMAGE = (1, 6, 20, 28)
 

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterator
 
-from analyzer.judge import NodeVerdict
+from nnapi_check.analyzer.judging.judge import NodeVerdict
 
 LONGEST = 125
 _MOVES = frozenset(

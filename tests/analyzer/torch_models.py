@@ -8,10 +8,10 @@ from pathlib import Path
 import torch
 from torch import nn
 
-from analyzer.capture import Captured
-from analyzer.graph import Node, TensorType
-from analyzer.tensor_types import tensor_type
-from analyzer.torchscript import trace
+from nnapi_check.analyzer.capture.capture import Captured
+from nnapi_check.analyzer.graph import Node, TensorType
+from nnapi_check.analyzer.tensor_types import tensor_type
+from nnapi_check.analyzer.torchscript import trace
 
 Function = Callable[[torch.Tensor], torch.Tensor]
 

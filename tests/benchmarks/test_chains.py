@@ -12,7 +12,7 @@ from benchmarks.random_chains.judging import Judge, Kind
 from benchmarks.random_chains.shrinking import shrink
 from benchmarks.random_chains.steps import Chain, ChainModule, Data, Form, Input, Rounding, Step, reproduction, script
 from benchmarks.random_chains.yardstick import Reading, Yardstick
-from lowering.interpret import run_part
+from nnapi_check.lowering.verification.part_run import run_part
 
 pytestmark = [
     pytest.mark.filterwarnings("ignore::torch.jit.TracerWarning"),

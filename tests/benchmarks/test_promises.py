@@ -1,13 +1,13 @@
 import pytest
 import torch
 
-from analyzer.graph import Node
 from benchmarks.agreement import Disagreement
 from benchmarks.draws import Draw
 from benchmarks.promises import Answer, Broken, hold
-from lowering.draft import OperandId
-from lowering.emitter import Emitter
-from lowering.registry import Rule, rules
+from nnapi_check.analyzer.graph import Node
+from nnapi_check.lowering.emission.emitter import Emitter
+from nnapi_check.lowering.emission.model_draft import OperandId
+from nnapi_check.lowering.emission.rule_table import Rule, rules
 
 X = torch.tensor([[1.0, -2.0, 3.0]])
 

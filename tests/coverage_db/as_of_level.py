@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import Protocol, TypeVar
 
-from coverage_db.spec import OperandFacts, OperationFacts, RankFacts, Signature
+from nnapi_check.coverage_db.spec import OperandFacts, OperationFacts, RankFacts, Signature
 
 
 class _Leveled(Protocol):

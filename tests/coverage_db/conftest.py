@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-import coverage_db
+import nnapi_check.coverage_db
 
 CARDS = """
 ["aten.relu.default"]
@@ -61,7 +61,7 @@ fix = "Leave empty tensors out."
 def text(tmp_path: Path) -> Path:
     """A copy of the facts, with cards of the test's own."""
     folder = tmp_path / "text"
-    shutil.copytree(Path(coverage_db.__file__).parent / "nnapi", folder / "nnapi")
+    shutil.copytree(Path(nnapi_check.coverage_db.__file__).parent / "nnapi", folder / "nnapi")
     (folder / "ops").mkdir()
     (folder / "ops" / "small.toml").write_text(CARDS, encoding="utf-8")
     (folder / "differences.toml").write_text(DIFFERENCES, encoding="utf-8")

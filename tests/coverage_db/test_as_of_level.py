@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from coverage_db.facts import load_operations
-from coverage_db.spec import OperandFacts, OperandType, RankFacts
+from nnapi_check.coverage_db.facts import load_operations
+from nnapi_check.coverage_db.spec import OperandFacts, OperandType, RankFacts
 from tests.coverage_db.as_of_level import as_of, operations_as_of
 from tests.registry_numbers import HIGHEST_LEVEL, NEXT_LEVEL
 

@@ -7,12 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from coverage_db.bounds import Bound
-from coverage_db.cards import Card, Emission, Layout, Requirement, Status, Way
-from coverage_db.changes import LevelChanges, OpChange, OperationChange, level_changes
-from coverage_db.checks import Compare, Relation
-from coverage_db.queries import Registry, open_registry
-from coverage_db.spec import OperandType, OperationFacts
+from nnapi_check.coverage_db.bounds import Bound
+from nnapi_check.coverage_db.cards import Card, Emission, Layout, Requirement, Status, Way
+from nnapi_check.coverage_db.changes import LevelChanges, OpChange, OperationChange, level_changes
+from nnapi_check.coverage_db.checks import Compare, Relation
+from nnapi_check.coverage_db.queries import Registry, open_registry
+from nnapi_check.coverage_db.spec import OperandType, OperationFacts
 from tests.registry_numbers import LEVELS
 
 F32, INT32 = OperandType.TENSOR_FLOAT32, OperandType.TENSOR_INT32

@@ -8,12 +8,12 @@ from pathlib import Path
 import jsonschema
 import pytest
 
-import coverage_db
-from coverage_db.device_profile import Answer, DeviceProfile, DeviceProfileError, read_device_profile
-from coverage_db.spec import OperandType
+import nnapi_check.coverage_db
+from nnapi_check.coverage_db.device_profile import Answer, DeviceProfile, DeviceProfileError, read_device_profile
+from nnapi_check.coverage_db.spec import OperandType
 
 SCHEMA = json.loads(
-    (Path(coverage_db.__file__).parent / "schema" / "device-profile-1.json").read_text(encoding="utf-8")
+    (Path(nnapi_check.coverage_db.__file__).parent / "schema" / "device-profile-1.json").read_text(encoding="utf-8")
 )
 OPERATIONS = ("ADD", "CONV_2D", "TRANSPOSE")
 WHOLE = {

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from coverage_db.facts import load_operations
-from coverage_db.spec import OperandType
-from coverage_db.text import TextError
+from nnapi_check.coverage_db.facts import load_operations
+from nnapi_check.coverage_db.spec import OperandType
+from nnapi_check.coverage_db.text import TextError
 
 WELL_FORMED = """
 [NEGATE]

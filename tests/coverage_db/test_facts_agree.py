@@ -15,10 +15,10 @@ from typing import cast
 
 import pytest
 
-from coverage_db.facts import load_operations
-from coverage_db.levels import load_levels
-from coverage_db.platform_facts import load_enumerations, load_types
-from coverage_db.spec import OperandFacts, OperandType, OperationFacts, QuantRule, QuantRuleKind, Signature
+from nnapi_check.coverage_db.facts import load_operations
+from nnapi_check.coverage_db.levels import load_levels
+from nnapi_check.coverage_db.platform_facts import load_enumerations, load_types
+from nnapi_check.coverage_db.spec import OperandFacts, OperandType, OperationFacts, QuantRule, QuantRuleKind, Signature
 from tests.coverage_db.as_of_level import operations_as_of
 
 FOLDER = os.environ.get("NNAPI_FACTS", "")

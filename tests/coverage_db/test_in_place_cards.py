@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from coverage_db.cards import load_cards
-from coverage_db.checks import CardError
+from nnapi_check.coverage_db.cards import load_cards
+from nnapi_check.coverage_db.checks import CardError
 
 RETURNING = '["aten.relu.default"]\nsummary = "Max of x and 0."\ngap = "For a test."\n'
 

@@ -2,11 +2,11 @@ from pathlib import Path
 
 import pytest
 
-from coverage_db.cards import load_differences
-from coverage_db.checks import CardError
-from coverage_db.input_classes import InputClass, range_words
-from coverage_db.queries import open_registry
-from reports.registry_text import explained
+from nnapi_check.coverage_db.cards import load_differences
+from nnapi_check.coverage_db.checks import CardError
+from nnapi_check.coverage_db.input_classes import InputClass, range_words
+from nnapi_check.coverage_db.queries import open_registry
+from nnapi_check.reports.registry_text import explained
 
 TEXT = """
 [made-up]

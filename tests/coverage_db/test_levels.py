@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from coverage_db.levels import (
+from nnapi_check.coverage_db.levels import (
     LEVELS_FILE,
     LevelError,
     api_to_feature_level,

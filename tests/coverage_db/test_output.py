@@ -8,7 +8,15 @@ from pathlib import Path
 
 import pytest
 
-from coverage_db.output import Format, OutputError, check_output, place_of, replaced, write_text, write_whole
+from nnapi_check.coverage_db.output import (
+    Format,
+    OutputError,
+    check_output,
+    place_of,
+    replaced,
+    write_text,
+    write_whole,
+)
 from tests.file_sizes import file_sizes_up_to
 
 
@@ -142,7 +150,7 @@ def test_two_outputs_of_one_name_are_refused(tmp_path: Path) -> None:
 def test_what_the_commands_output_goes_to_is_not_replaced(tmp_path: Path) -> None:
     path = tmp_path / "both"
     code = (
-        "import sys; from pathlib import Path; from coverage_db.output import *\n"
+        "import sys; from pathlib import Path; from nnapi_check.coverage_db.output import *\n"
         "path = Path(sys.argv[1])\n"
         "print('before'); write_text(path, 'page\\n'); print('after')\n"
         "try: write_whole(path, b'')\n"
@@ -177,7 +185,7 @@ def test_process_killed_at_any_step_leaves_the_old_file_or_the_new_and_nothing_t
     path = tmp_path / "file"
     path.write_bytes(b"old")
     code = (
-        "import os, signal, sys; from pathlib import Path; from coverage_db.output import write_whole\n"
+        "import os, signal, sys; from pathlib import Path; from nnapi_check.coverage_db.output import write_whole\n"
         f"Path.{step} = lambda *_: os.kill(os.getpid(), signal.SIGKILL)\n"
         "write_whole(Path(sys.argv[1]), b'new')\n"
     )

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from coverage_db.overlay import OverlayError, with_overlay
-from coverage_db.queries import Registry, open_registry
+from nnapi_check.coverage_db.overlay import OverlayError, with_overlay
+from nnapi_check.coverage_db.queries import Registry, open_registry
 
 REQUIREMENT = """
 [["aten.relu.default".requires]]

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from coverage_db.platform_facts import TARGETS_FILE, TYPES_FILE, load_targets, load_types
-from coverage_db.spec import OperandType, Quantization, ValueSource
-from coverage_db.text import TextError
+from nnapi_check.coverage_db.platform_facts import TARGETS_FILE, TYPES_FILE, load_targets, load_types
+from nnapi_check.coverage_db.spec import OperandType, Quantization, ValueSource
+from nnapi_check.coverage_db.text import TextError
 
 
 def test_quantized_types_are_those_that_say_so_in_their_name() -> None:

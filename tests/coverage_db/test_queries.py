@@ -9,16 +9,16 @@ from pathlib import Path
 
 import pytest
 
-from coverage_db.build import build_database
-from coverage_db.queries import RegistryError, UnknownNameError, open_registry
-from coverage_db.registry_key import facts_key
+from nnapi_check.coverage_db.database.build import build_database
+from nnapi_check.coverage_db.database.registry_key import facts_key
+from nnapi_check.coverage_db.queries import RegistryError, UnknownNameError, open_registry
 from tests.registry_numbers import NEXT_CODE, OPERATION_COUNT
 
 ANSWER = """
 import sys
 from pathlib import Path
-from coverage_db.levels import api_to_feature_level
-from coverage_db.queries import open_registry
+from nnapi_check.coverage_db.levels import api_to_feature_level
+from nnapi_check.coverage_db.queries import open_registry
 registry = open_registry(directory=Path(sys.argv[1]))
 registry.operations(), registry.cards(), registry.status(), registry.levels()
 print(*({"torch", "numpy", "sqlite_utils"} & set(sys.modules)))

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from coverage_db.cards import load_cards, load_differences, load_reasons
-from coverage_db.levels import load_levels
+from nnapi_check.coverage_db.cards import load_cards, load_differences, load_reasons
+from nnapi_check.coverage_db.levels import load_levels
 
 ROOT = Path(__file__).parents[2]
 PACKAGES = ("analyzer", "lowering", "reports", "nnapi_check")

@@ -6,8 +6,8 @@ from enum import IntEnum
 
 import pytest
 
-from coverage_db.platform_facts import load_enumerations
-from coverage_db.spec import FuseCode, PaddingCode, ResultCode
+from nnapi_check.coverage_db.platform_facts import load_enumerations
+from nnapi_check.coverage_db.spec import FuseCode, PaddingCode, ResultCode
 
 
 @pytest.mark.parametrize("kind", [FuseCode, PaddingCode, ResultCode])

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from coverage_db.cards import Status, Way
-from coverage_db.queries import Registry, open_registry
-from coverage_db.spec import OperandType
-from coverage_db.way_levels import MAIN_TYPES, best_status, main_argument, role_since, way_level, way_types
+from nnapi_check.coverage_db.cards import Status, Way
+from nnapi_check.coverage_db.queries import Registry, open_registry
+from nnapi_check.coverage_db.spec import OperandType
+from nnapi_check.coverage_db.way_levels import MAIN_TYPES, best_status, main_argument, role_since, way_level, way_types
 
 
 @pytest.fixture

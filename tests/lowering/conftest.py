@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from lowering.nnapi.host_runtime.errors import HostRuntimeError
-from lowering.nnapi.host_runtime.runtime import HostRuntime, load_host_runtime
+from nnapi_check.lowering.nnapi.host_runtime.errors import HostRuntimeError
+from nnapi_check.lowering.nnapi.host_runtime.runtime import HostRuntime, load_host_runtime
 from tests.lowering.running_packages import Reopen, reopener
 
 

@@ -5,11 +5,12 @@ from collections.abc import Callable, Collection, Iterable
 import numpy as np
 import torch
 
-from analyzer.capture import Captured
-from analyzer.graph import ElementType, Node, PerTensor, Ref, TensorType
-from coverage_db.facts import load_operations
-from coverage_db.spec import OperandType
-from lowering.nnapi.model import (
+from nnapi_check.analyzer.capture.capture import Captured
+from nnapi_check.analyzer.graph import ElementType, Node, PerTensor, Ref, TensorType
+from nnapi_check.coverage_db.facts import load_operations
+from nnapi_check.coverage_db.spec import OperandType
+from nnapi_check.lowering.emission.recipes import Recipe, weight
+from nnapi_check.lowering.nnapi.model import (
     Buffer,
     Computed,
     Immediate,
@@ -20,10 +21,9 @@ from lowering.nnapi.model import (
     QuantParams,
     Source,
 )
-from lowering.nnapi.serialize import serialize
-from lowering.packaging.border import Border
-from lowering.packaging.package import Package, PackagedPart, PackageOptions, build_package
-from lowering.weights import Recipe, weight
+from nnapi_check.lowering.nnapi.serialize import serialize
+from nnapi_check.lowering.packaging.border import Border
+from nnapi_check.lowering.packaging.package import Package, PackagedPart, PackageOptions, build_package
 
 CODES = {name: facts.code for name, facts in load_operations().items()}
 OPERATIONS = {

@@ -8,11 +8,11 @@ import pytest
 import torch
 from torch import nn
 
-from analyzer.capture import Captured, capture
-from lowering.nnapi.host_runtime.runtime import HostRuntime
-from lowering.packaging.artifact import Artifact, open_artifact
-from lowering.packaging.package import Package
-from lowering.packaging.saving import Form, save_package
+from nnapi_check.analyzer.capture.capture import Captured, capture
+from nnapi_check.lowering.nnapi.host_runtime.runtime import HostRuntime
+from nnapi_check.lowering.packaging.artifact import Artifact, open_artifact
+from nnapi_check.lowering.packaging.package import Package
+from nnapi_check.lowering.packaging.saving import Form, save_package
 
 FORMS = pytest.mark.parametrize("form", list(Form), ids=[form.value for form in Form])
 

@@ -5,15 +5,15 @@ from dataclasses import dataclass
 
 import torch
 
-from analyzer.capture import Captured, capture
-from analyzer.judge import LEVELS, Judgement, NodeVerdict, judge
-from analyzer.layout import LayoutChanges, LayoutPlan, plan_layout
-from analyzer.partition import Part
-from coverage_db.bounds import Bound
-from coverage_db.queries import Registry
-from lowering.engine import LoweredPart, lower_part
-from lowering.interpret import run_part
-from lowering.registry import rules
+from nnapi_check.analyzer.capture.capture import Captured, capture
+from nnapi_check.analyzer.judging.judge import LEVELS, Judgement, NodeVerdict, judge
+from nnapi_check.analyzer.planning.layout import LayoutChanges, LayoutPlan, plan_layout
+from nnapi_check.analyzer.planning.partition import Part
+from nnapi_check.coverage_db.bounds import Bound
+from nnapi_check.coverage_db.queries import Registry
+from nnapi_check.lowering.emission.rule_table import rules
+from nnapi_check.lowering.part_lowering import LoweredPart, lower_part
+from nnapi_check.lowering.verification.part_run import run_part
 from tests.tolerances import allowed_by, difference
 
 Function = Callable[..., object]

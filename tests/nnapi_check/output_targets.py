@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from reports.site.folder import SiteFile, write_site
+from nnapi_check.reports.site.folder import SiteFile, write_site
 from tests.file_sizes import file_sizes_up_to
 
 

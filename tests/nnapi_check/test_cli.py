@@ -15,7 +15,7 @@ import torch
 
 from nnapi_check import model_commands
 from nnapi_check.cli import main
-from reports.schema import SCHEMA_FILE
+from nnapi_check.reports.schema import SCHEMA_FILE
 from tests.nnapi_check.conftest import Run, in_process
 from tests.nnapi_check.models import SHAPE, Tiny, tiny
 from tests.registry_numbers import API_LEVELS, HIGHEST_LEVEL

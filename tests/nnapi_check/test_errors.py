@@ -11,9 +11,9 @@ import pytest
 import torch
 
 import nnapi_check
-from coverage_db.errors import UserError
 from nnapi_check import InternalError, model_commands, pipeline
 from nnapi_check.cli import main
+from nnapi_check.coverage_db.errors import UserError
 from nnapi_check.faults import faults_told
 from tests.nnapi_check.conftest import Run, in_process
 from tests.nnapi_check.models import SHAPE, tiny

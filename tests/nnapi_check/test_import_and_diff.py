@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
-from coverage_db.knowledge import TEXT_DIRECTORY
 from nnapi_check.cli import main
+from nnapi_check.coverage_db.knowledge import TEXT_DIRECTORY
 from tests.coverage_db.header_import.made_up import FLOOR, NEXT_HEADER, WHIRL, header, written
 from tests.registry_numbers import NEXT_CODE, NEXT_LEVEL, OPERATION_COUNT
 

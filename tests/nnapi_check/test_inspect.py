@@ -13,8 +13,8 @@ from torch import nn
 from torch.backends._nnapi.prepare import convert_model_to_nnapi
 
 import nnapi_check
-from coverage_db.spec import OperandType
 from nnapi_check.cli import main
+from nnapi_check.coverage_db.spec import OperandType
 
 trace = cast("Callable[..., torch.jit.ScriptModule]", torch.jit.trace)
 

@@ -9,8 +9,8 @@ import torch
 from torch import nn
 
 import nnapi_check
-from analyzer.torchscript import load
-from lowering.packaging.artifact import open_artifact
+from nnapi_check.analyzer.torchscript import load
+from nnapi_check.lowering.packaging.artifact import open_artifact
 
 
 class Photo(NamedTuple):

@@ -10,15 +10,15 @@ from pathlib import Path
 import pytest
 import torch
 
-from coverage_db import build
-from coverage_db.output import OutputError
-from lowering.measured_examples import NOTHING_MEASURED, write_measurements
-from lowering.packaging.package import Package
-from lowering.packaging.saving import Form, save_package
-from lowering.verify import VerifyError
 from nnapi_check import conversion
-from reports.pages import write_page
-from reports.site.folder import MARKER, SiteError, SiteFile, write_site
+from nnapi_check.coverage_db.database import build
+from nnapi_check.coverage_db.output import OutputError
+from nnapi_check.lowering.examples.measured_errors import NOTHING_MEASURED, write_measurements
+from nnapi_check.lowering.packaging.package import Package
+from nnapi_check.lowering.packaging.saving import Form, save_package
+from nnapi_check.lowering.verification.verify import VerifyError
+from nnapi_check.reports.pages import write_page
+from nnapi_check.reports.site.folder import MARKER, SiteError, SiteFile, write_site
 from tests.lowering.hand_made_parts import elementwise_part, nodes_of, packaged, random_tensor
 from tests.lowering.running_packages import captured_module
 from tests.nnapi_check.conftest import Run

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from analyzer.errors import InputError
+from nnapi_check.analyzer.errors import InputError
 from nnapi_check.project_file import NAME, Project, find_project, read_project
 
 WHOLE = """\

@@ -15,8 +15,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import nnapi_check
-from analyzer.torchscript import load
-from lowering.packaging.script_modules import add_attribute, named_type, new_module, type_of, wrapped
+from nnapi_check.analyzer.torchscript import load
+from nnapi_check.lowering.packaging.script_modules import add_attribute, named_type, new_module, type_of, wrapped
 
 SIZE = 96
 

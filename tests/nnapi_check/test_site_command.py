@@ -6,7 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from lowering.measured_examples import MeasuredExample, measurements, write_measurements
+from nnapi_check.lowering.examples.measured_errors import MeasuredExample, measurements, write_measurements
 from tests.nnapi_check.conftest import Run
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.analyzer.screening.hostile_files import edited, program
+from tests.analyzer.files.screening.hostile_files import edited, program
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="processes are watched on Linux only")
 
@@ -62,7 +62,9 @@ def test_exit_code_and_output_are_those_of_the_command(code: int, tmp_path: Path
 
 
 def test_an_error_is_told_once(tmp_path: Path) -> None:
-    code, out, errors = ended(tmp_path, "from coverage_db.errors import UserError", "raise UserError('It is so.')")
+    code, out, errors = ended(
+        tmp_path, "from nnapi_check.coverage_db.errors import UserError", "raise UserError('It is so.')"
+    )
 
     assert (code, out, errors) == (2, "", "nnapi-check: It is so.\n")
 

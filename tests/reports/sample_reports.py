@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from reports.views import (
+from nnapi_check.reports.views import (
     BlockerView,
     DifferenceView,
     FailureView,

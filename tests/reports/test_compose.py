@@ -4,8 +4,8 @@ import pytest
 import torch
 
 from nnapi_check import check
-from reports.compose import shown_score, shown_share
-from reports.views import ModelReport
+from nnapi_check.reports.compose import shown_score, shown_share
+from nnapi_check.reports.views import ModelReport
 from tests.nnapi_check.models import Tiny
 from tests.registry_numbers import LEVELS
 

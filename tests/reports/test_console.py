@@ -4,9 +4,9 @@ from dataclasses import replace
 
 import pytest
 
-from reports.console import place_words, to_text
-from reports.paint import Paint, printable
-from reports.views import ModelReport
+from nnapi_check.reports.console import place_words, to_text
+from nnapi_check.reports.paint import Paint, printable
+from nnapi_check.reports.views import ModelReport
 from tests.conftest import Golden
 from tests.reports.sample_reports import HOSTILE, hostile_report, mixed_report, ready_report
 

@@ -7,9 +7,9 @@ from dataclasses import replace
 import jsonschema
 import pytest
 
-from reports.json_format import SCHEMA_VERSION, to_json, verification_json
-from reports.schema import SCHEMA_FILE
-from reports.views import ModelReport
+from nnapi_check.reports.json_format import SCHEMA_VERSION, to_json, verification_json
+from nnapi_check.reports.schema import SCHEMA_FILE
+from nnapi_check.reports.views import ModelReport
 from tests.reports.sample_reports import HOSTILE, hostile_report, mixed_report, ready_report
 
 

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from coverage_db.output import OutputError
-from reports.pages import check_page, to_html, write_page
-from reports.views import ModelReport
+from nnapi_check.coverage_db.output import OutputError
+from nnapi_check.reports.pages import check_page, to_html, write_page
+from nnapi_check.reports.views import ModelReport
 from tests.reports.sample_reports import HOSTILE, hostile_report, mixed_report, ready_report
 
 VOID = {"meta", "link", "br", "img", "input", "hr", "circle", "rect"}

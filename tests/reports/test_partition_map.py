@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reports.partition_map import ROW_HEIGHT, WIDTH, draw
+from nnapi_check.reports.partition_map import ROW_HEIGHT, WIDTH, draw
 from tests.reports.sample_reports import mixed_report, ready_report
 
 

@@ -7,11 +7,13 @@ from pathlib import Path
 import jsonschema
 import pytest
 
-from reports import schema
+from nnapi_check.reports import schema
 
 
 def test_committed_schema_is_not_stale() -> None:
-    done = subprocess.run([sys.executable, "-m", "reports.schema", "--check"], capture_output=True, check=False)
+    done = subprocess.run(
+        [sys.executable, "-m", "nnapi_check.reports.schema", "--check"], capture_output=True, check=False
+    )
 
     assert done.returncode == 0, done.stderr.decode()
 
@@ -25,7 +27,7 @@ def test_check_finds_a_stale_file(
 ) -> None:
     monkeypatch.setattr(schema, "SCHEMA_FILE", tmp_path / "schema" / "report-1.json")
     assert schema.main(["--check"]) == 1
-    assert "python -m reports.schema --write" in capsys.readouterr().err
+    assert "python -m nnapi_check.reports.schema --write" in capsys.readouterr().err
 
     assert schema.main(["--write"]) == 0
 

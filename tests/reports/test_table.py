@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reports.table import Fit, number, shortened, table, text
+from nnapi_check.reports.table import Fit, number, shortened, table, text
 
 WORDS = st.text(alphabet="abc ", min_size=0, max_size=60).map(lambda words: " ".join(words.split()))
 

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from enum import IntEnum
 from pathlib import Path
 
-from lowering.nnapi.host_runtime.build import LIBRARY
-from lowering.nnapi.host_runtime.errors import BuildError, PlatformError
+from nnapi_check.lowering.nnapi.host_runtime.build import LIBRARY
+from nnapi_check.lowering.nnapi.host_runtime.errors import BuildError, PlatformError
 
 
 class OperandSource(IntEnum):

@@ -11,9 +11,9 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-from coverage_db.cache import cache_directory
-from coverage_db.output import OutputError, replaced
-from lowering.nnapi.host_runtime.errors import BuildError, NoCompilerError, PlatformError
+from nnapi_check.coverage_db.database.cache import cache_directory
+from nnapi_check.coverage_db.output import OutputError, replaced
+from nnapi_check.lowering.nnapi.host_runtime.errors import BuildError, NoCompilerError, PlatformError
 
 LIBRARY = "libneuralnetworks.so"
 

@@ -16,16 +16,16 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from coverage_db.facts import load_operations
-from coverage_db.levels import LevelError, check_feature_level, feature_levels
-from coverage_db.spec import OperationFacts
-from lowering.nnapi.host_runtime.bindings import Library, load_library
-from lowering.nnapi.host_runtime.build import build_library
-from lowering.nnapi.host_runtime.engine import Engine, HostFault
-from lowering.nnapi.host_runtime.errors import BuildError
-from lowering.nnapi.interpreter.kernels import Array
-from lowering.nnapi.model import Model
-from lowering.nnapi.validate import validate
+from nnapi_check.coverage_db.facts import load_operations
+from nnapi_check.coverage_db.levels import LevelError, check_feature_level, feature_levels
+from nnapi_check.coverage_db.spec import OperationFacts
+from nnapi_check.lowering.nnapi.host_runtime.bindings import Library, load_library
+from nnapi_check.lowering.nnapi.host_runtime.build import build_library
+from nnapi_check.lowering.nnapi.host_runtime.errors import BuildError
+from nnapi_check.lowering.nnapi.host_runtime.service import Engine, HostFault
+from nnapi_check.lowering.nnapi.interpreter.kernels import Array
+from nnapi_check.lowering.nnapi.model import Model
+from nnapi_check.lowering.nnapi.validation.validate import validate
 
 HIGHEST_LEVEL = feature_levels()[-1]
 

@@ -10,8 +10,8 @@ from typing import TypeVar
 
 import numpy as np
 
-from coverage_db.spec import OperandType
-from lowering.nnapi.host_runtime.bindings import (
+from nnapi_check.coverage_db.spec import OperandType
+from nnapi_check.lowering.nnapi.host_runtime.bindings import (
     ArgumentState,
     ArgumentStruct,
     ModelStruct,
@@ -19,8 +19,8 @@ from lowering.nnapi.host_runtime.bindings import (
     OperandStruct,
     OperationStruct,
 )
-from lowering.nnapi.interpreter.kernels import NUMPY_TYPES, Array
-from lowering.nnapi.model import (
+from nnapi_check.lowering.nnapi.interpreter.kernels import NUMPY_TYPES, Array
+from nnapi_check.lowering.nnapi.model import (
     UNKNOWN_RANK,
     UNSPECIFIED,
     Buffer,

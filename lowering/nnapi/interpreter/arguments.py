@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from lowering.nnapi.interpreter.kernels import Call, ExecutionError, Tensor
+from nnapi_check.lowering.nnapi.interpreter.kernels import Call, ExecutionError, Tensor
 
 
 def optional(call: Call, index: int) -> Tensor | None:

@@ -6,10 +6,10 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from coverage_db.spec import FuseCode, OperandType
-from lowering.nnapi.interpreter.arguments import int_at, required
-from lowering.nnapi.interpreter.kernels import Array, Call, ExecutionError, Tensor, kernel
-from lowering.nnapi.interpreter.quantization import (
+from nnapi_check.coverage_db.spec import FuseCode, OperandType
+from nnapi_check.lowering.nnapi.interpreter.arguments import int_at, required
+from nnapi_check.lowering.nnapi.interpreter.kernels import Array, Call, ExecutionError, Tensor, kernel
+from nnapi_check.lowering.nnapi.interpreter.quantization import (
     QUANTIZED_TENSORS,
     Floats,
     activate,
@@ -21,7 +21,7 @@ from lowering.nnapi.interpreter.quantization import (
     rescaled,
     store,
 )
-from lowering.nnapi.model import Operand
+from nnapi_check.lowering.nnapi.model import Operand
 
 
 @kernel("ADD")

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from lowering.nnapi.interpreter.arguments import bool_at, int_at, required
-from lowering.nnapi.interpreter.kernels import Array, Call, ExecutionError, kernel
-from lowering.nnapi.interpreter.shape_arguments import (
+from nnapi_check.lowering.nnapi.interpreter.arguments import bool_at, int_at, required
+from nnapi_check.lowering.nnapi.interpreter.kernels import Array, Call, ExecutionError, kernel
+from nnapi_check.lowering.nnapi.interpreter.shape_arguments import (
     array_at,
     channels_back,
     channels_last,

@@ -7,8 +7,8 @@ from collections.abc import Callable, Sequence
 import numpy as np
 import numpy.typing as npt
 
-from lowering.nnapi.interpreter.kernels import ExecutionError
-from lowering.nnapi.interpreter.quantization import Floats
+from nnapi_check.lowering.nnapi.interpreter.kernels import ExecutionError
+from nnapi_check.lowering.nnapi.interpreter.quantization import Floats
 
 Indices = npt.NDArray[np.int64]
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import time
 
-from lowering.nnapi.interpreter.arguments import required
-from lowering.nnapi.interpreter.kernels import Array, Call, ExecutionError, Tensor, kernel
+from nnapi_check.lowering.nnapi.interpreter.arguments import required
+from nnapi_check.lowering.nnapi.interpreter.kernels import Array, Call, ExecutionError, Tensor, kernel
 
 LOOP_SECONDS = 15.0
 """The longest time a loop may take: the largest timeout that NNAPI grants (its default is 2 seconds)."""

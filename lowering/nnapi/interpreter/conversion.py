@@ -6,10 +6,10 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from coverage_db.spec import OperandType
-from lowering.nnapi.interpreter.arguments import required
-from lowering.nnapi.interpreter.kernels import NUMPY_TYPES, Array, Call, ExecutionError, kernel
-from lowering.nnapi.interpreter.quantization import FLOAT_TENSORS, dequantize, real_values, saturate, store
+from nnapi_check.coverage_db.spec import OperandType
+from nnapi_check.lowering.nnapi.interpreter.arguments import required
+from nnapi_check.lowering.nnapi.interpreter.kernels import NUMPY_TYPES, Array, Call, ExecutionError, kernel
+from nnapi_check.lowering.nnapi.interpreter.quantization import FLOAT_TENSORS, dequantize, real_values, saturate, store
 
 CASTS = FLOAT_TENSORS | {OperandType.TENSOR_INT32, OperandType.TENSOR_QUANT8_ASYMM}
 """The types that CAST turns into each other. Others can only be cast to themselves."""

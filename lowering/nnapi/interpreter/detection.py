@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from lowering.nnapi.interpreter.arguments import bool_at, float_at, int_at, required
-from lowering.nnapi.interpreter.box_geometry import (
+from nnapi_check.lowering.nnapi.interpreter.arguments import bool_at, float_at, int_at, required
+from nnapi_check.lowering.nnapi.interpreter.box_geometry import (
     Decay,
     Flags,
     by_score,
@@ -14,9 +14,9 @@ from lowering.nnapi.interpreter.box_geometry import (
     require_valid,
     select_boxes,
 )
-from lowering.nnapi.interpreter.kernels import Array, Call, ExecutionError, kernel
-from lowering.nnapi.interpreter.quantization import Floats, real_values, store
-from lowering.nnapi.interpreter.shape_arguments import array_at, integers_at
+from nnapi_check.lowering.nnapi.interpreter.kernels import Array, Call, ExecutionError, kernel
+from nnapi_check.lowering.nnapi.interpreter.quantization import Floats, real_values, store
+from nnapi_check.lowering.nnapi.interpreter.shape_arguments import array_at, integers_at
 
 HARD = 0
 LINEAR = 1

@@ -6,10 +6,10 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from coverage_db.spec import FuseCode, OperandType
-from lowering.nnapi.interpreter.arguments import float_at, required
-from lowering.nnapi.interpreter.kernels import Array, Call, kernel
-from lowering.nnapi.interpreter.quantization import (
+from nnapi_check.coverage_db.spec import FuseCode, OperandType
+from nnapi_check.lowering.nnapi.interpreter.arguments import float_at, required
+from nnapi_check.lowering.nnapi.interpreter.kernels import Array, Call, kernel
+from nnapi_check.lowering.nnapi.interpreter.quantization import (
     QUANTIZED_TENSORS,
     Floats,
     activate,

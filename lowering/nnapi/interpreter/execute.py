@@ -10,9 +10,9 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from lowering.nnapi import interpreter
-from lowering.nnapi.interpreter.kernels import KERNELS, NUMPY_TYPES, Array, Call, ExecutionError, Tensor
-from lowering.nnapi.model import (
+from nnapi_check.lowering.nnapi import interpreter
+from nnapi_check.lowering.nnapi.interpreter.kernels import KERNELS, NUMPY_TYPES, Array, Call, ExecutionError, Tensor
+from nnapi_check.lowering.nnapi.model import (
     Buffer,
     Immediate,
     Model,

@@ -12,7 +12,7 @@ import math
 import numpy as np
 import numpy.typing as npt
 
-from lowering.nnapi.interpreter.quantization import round_half_away
+from nnapi_check.lowering.nnapi.interpreter.quantization import round_half_away
 
 Fixed = npt.NDArray[np.int64]
 """Stored integers, in a type with room for products."""

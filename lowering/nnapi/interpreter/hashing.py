@@ -7,10 +7,10 @@ import math
 import numpy as np
 import numpy.typing as npt
 
-from lowering.nnapi.interpreter.arguments import int_at, optional, required
-from lowering.nnapi.interpreter.farmhash import fingerprint64
-from lowering.nnapi.interpreter.kernels import Array, Call, ExecutionError, kernel
-from lowering.nnapi.interpreter.shape_arguments import array_at
+from nnapi_check.lowering.nnapi.interpreter.arguments import int_at, optional, required
+from nnapi_check.lowering.nnapi.interpreter.farmhash import fingerprint64
+from nnapi_check.lowering.nnapi.interpreter.kernels import Array, Call, ExecutionError, kernel
+from nnapi_check.lowering.nnapi.interpreter.shape_arguments import array_at
 
 SPARSE_WITHOUT_OFFSET = 1
 DENSE = 2

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from coverage_db.spec import OperandType
-from lowering.nnapi.model import NOT_QUANTIZED, ChannelQuantParams, Operand, QuantParams
+from nnapi_check.coverage_db.spec import OperandType
+from nnapi_check.lowering.nnapi.model import NOT_QUANTIZED, ChannelQuantParams, Operand, QuantParams
 
 Array = npt.NDArray[np.generic]
 

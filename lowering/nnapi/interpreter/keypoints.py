@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 
-from coverage_db.spec import OperandType
-from lowering.nnapi.interpreter.arguments import bool_at, required
-from lowering.nnapi.interpreter.box_geometry import require_valid
-from lowering.nnapi.interpreter.kernels import Array, Call, ExecutionError, kernel
-from lowering.nnapi.interpreter.quantization import Floats, real_values, store
-from lowering.nnapi.interpreter.shape_arguments import array_at
+from nnapi_check.coverage_db.spec import OperandType
+from nnapi_check.lowering.nnapi.interpreter.arguments import bool_at, required
+from nnapi_check.lowering.nnapi.interpreter.box_geometry import require_valid
+from nnapi_check.lowering.nnapi.interpreter.kernels import Array, Call, ExecutionError, kernel
+from nnapi_check.lowering.nnapi.interpreter.quantization import Floats, real_values, store
+from nnapi_check.lowering.nnapi.interpreter.shape_arguments import array_at
 
 LARGEST_CORRECTION = 1.5
 

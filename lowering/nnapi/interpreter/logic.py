@@ -6,9 +6,9 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from lowering.nnapi.interpreter.arguments import required
-from lowering.nnapi.interpreter.kernels import Array, Call, ExecutionError, kernel
-from lowering.nnapi.interpreter.quantization import QUANTIZED_TENSORS, dequantize, rescaled
+from nnapi_check.lowering.nnapi.interpreter.arguments import required
+from nnapi_check.lowering.nnapi.interpreter.kernels import Array, Call, ExecutionError, kernel
+from nnapi_check.lowering.nnapi.interpreter.quantization import QUANTIZED_TENSORS, dequantize, rescaled
 
 COMPARISONS: dict[str, np.ufunc] = {
     "EQUAL": np.equal,

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from lowering.nnapi.interpreter.arguments import required
-from lowering.nnapi.interpreter.kernels import Array, Call, ExecutionError, kernel
-from lowering.nnapi.interpreter.shape_arguments import array_at
+from nnapi_check.lowering.nnapi.interpreter.arguments import required
+from nnapi_check.lowering.nnapi.interpreter.kernels import Array, Call, ExecutionError, kernel
+from nnapi_check.lowering.nnapi.interpreter.shape_arguments import array_at
 
 
 @kernel("EMBEDDING_LOOKUP")

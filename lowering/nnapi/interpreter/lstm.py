@@ -6,10 +6,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from lowering.nnapi.interpreter.arguments import bool_at, float_at, int_at, optional, required
-from lowering.nnapi.interpreter.kernels import Array, Call, ExecutionError, kernel
-from lowering.nnapi.interpreter.quantization import Floats, store
-from lowering.nnapi.interpreter.recurrent_cells import (
+from nnapi_check.lowering.nnapi.interpreter.arguments import bool_at, float_at, int_at, optional, required
+from nnapi_check.lowering.nnapi.interpreter.kernels import Array, Call, ExecutionError, kernel
+from nnapi_check.lowering.nnapi.interpreter.quantization import Floats, store
+from nnapi_check.lowering.nnapi.interpreter.recurrent_cells import (
     Gate,
     LstmCell,
     LstmState,
@@ -19,7 +19,7 @@ from lowering.nnapi.interpreter.recurrent_cells import (
     run_lstm,
     time_major,
 )
-from lowering.nnapi.interpreter.shape_arguments import array_at
+from nnapi_check.lowering.nnapi.interpreter.shape_arguments import array_at
 
 
 @dataclass(frozen=True, slots=True)

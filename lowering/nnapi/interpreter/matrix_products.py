@@ -6,11 +6,17 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from coverage_db.spec import OperandType
-from lowering.nnapi.interpreter.arguments import bool_at, int_at, required
-from lowering.nnapi.interpreter.kernels import Array, Call, ExecutionError, kernel
-from lowering.nnapi.interpreter.products import exact_factors, finish, product_scale
-from lowering.nnapi.interpreter.quantization import FLOAT_TENSORS, fuse_code, inverse_scale, requantize, store
+from nnapi_check.coverage_db.spec import OperandType
+from nnapi_check.lowering.nnapi.interpreter.arguments import bool_at, int_at, required
+from nnapi_check.lowering.nnapi.interpreter.kernels import Array, Call, ExecutionError, kernel
+from nnapi_check.lowering.nnapi.interpreter.products import exact_factors, finish, product_scale
+from nnapi_check.lowering.nnapi.interpreter.quantization import (
+    FLOAT_TENSORS,
+    fuse_code,
+    inverse_scale,
+    requantize,
+    store,
+)
 
 
 @kernel("FULLY_CONNECTED")

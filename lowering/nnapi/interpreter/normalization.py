@@ -6,9 +6,9 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from lowering.nnapi.interpreter.arguments import bool_at, float_at, int_at, required
-from lowering.nnapi.interpreter.kernels import Array, Call, ExecutionError, kernel
-from lowering.nnapi.interpreter.quantization import Floats, real_values, store
+from nnapi_check.lowering.nnapi.interpreter.arguments import bool_at, float_at, int_at, required
+from nnapi_check.lowering.nnapi.interpreter.kernels import Array, Call, ExecutionError, kernel
+from nnapi_check.lowering.nnapi.interpreter.quantization import Floats, real_values, store
 
 L2_EPSILON = 1e-6
 """The smallest norm that L2_NORMALIZATION divides by."""

@@ -7,9 +7,9 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
-from lowering.nnapi.interpreter.arguments import bool_at, int_at, required
-from lowering.nnapi.interpreter.kernels import Array, Call, kernel
-from lowering.nnapi.interpreter.quantization import (
+from nnapi_check.lowering.nnapi.interpreter.arguments import bool_at, int_at, required
+from nnapi_check.lowering.nnapi.interpreter.kernels import Array, Call, kernel
+from nnapi_check.lowering.nnapi.interpreter.quantization import (
     QUANTIZED_TENSORS,
     activate,
     activation_range,
@@ -18,7 +18,7 @@ from lowering.nnapi.interpreter.quantization import (
     store,
     stored_range,
 )
-from lowering.nnapi.interpreter.windows import (
+from nnapi_check.lowering.nnapi.interpreter.windows import (
     Span,
     Window,
     from_nhwc,

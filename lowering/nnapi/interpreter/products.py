@@ -7,9 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from coverage_db.spec import FuseCode
-from lowering.nnapi.interpreter.kernels import Array, ExecutionError, Tensor
-from lowering.nnapi.interpreter.quantization import (
+from nnapi_check.coverage_db.spec import FuseCode
+from nnapi_check.lowering.nnapi.interpreter.kernels import Array, ExecutionError, Tensor
+from nnapi_check.lowering.nnapi.interpreter.quantization import (
     QUANTIZED_TENSORS,
     activate,
     centered,
@@ -18,7 +18,7 @@ from lowering.nnapi.interpreter.quantization import (
     requantize,
     store,
 )
-from lowering.nnapi.model import Operand
+from nnapi_check.lowering.nnapi.model import Operand
 
 Numbers = npt.NDArray[np.floating]
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from coverage_db.spec import FuseCode, OperandType
-from lowering.nnapi.interpreter.kernels import NUMPY_TYPES, Array, ExecutionError, Tensor
-from lowering.nnapi.model import Operand, QuantParams
+from nnapi_check.coverage_db.spec import FuseCode, OperandType
+from nnapi_check.lowering.nnapi.interpreter.kernels import NUMPY_TYPES, Array, ExecutionError, Tensor
+from nnapi_check.lowering.nnapi.model import Operand, QuantParams
 
 Floats = npt.NDArray[np.float32]
 """Real numbers as the reference computes them, whatever type they are stored in."""

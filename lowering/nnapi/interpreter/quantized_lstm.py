@@ -9,8 +9,8 @@ import math
 
 import numpy as np
 
-from lowering.nnapi.interpreter.arguments import float_at, int_at, optional, required
-from lowering.nnapi.interpreter.fixed_point import (
+from nnapi_check.lowering.nnapi.interpreter.arguments import float_at, int_at, optional, required
+from nnapi_check.lowering.nnapi.interpreter.fixed_point import (
     GATE_BITS,
     ONE,
     UNIT_BITS,
@@ -24,9 +24,9 @@ from lowering.nnapi.interpreter.fixed_point import (
     shift_right,
     tanh,
 )
-from lowering.nnapi.interpreter.kernels import Array, Call, ExecutionError, Tensor, kernel
-from lowering.nnapi.interpreter.quantization import saturate
-from lowering.nnapi.interpreter.shape_arguments import array_at
+from nnapi_check.lowering.nnapi.interpreter.kernels import Array, Call, ExecutionError, Tensor, kernel
+from nnapi_check.lowering.nnapi.interpreter.quantization import saturate
+from nnapi_check.lowering.nnapi.interpreter.shape_arguments import array_at
 
 GATE_INTEGER_BITS = UNIT_BITS - GATE_BITS
 

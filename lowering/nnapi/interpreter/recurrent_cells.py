@@ -8,9 +8,9 @@ from typing import TypeVar
 
 import numpy as np
 
-from lowering.nnapi.interpreter.arguments import optional, required
-from lowering.nnapi.interpreter.kernels import Call, ExecutionError
-from lowering.nnapi.interpreter.quantization import Floats, activate, fuse_code
+from nnapi_check.lowering.nnapi.interpreter.arguments import optional, required
+from nnapi_check.lowering.nnapi.interpreter.kernels import Call, ExecutionError
+from nnapi_check.lowering.nnapi.interpreter.quantization import Floats, activate, fuse_code
 
 State = TypeVar("State")
 

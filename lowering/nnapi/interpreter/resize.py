@@ -8,11 +8,17 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from coverage_db.spec import OperandType
-from lowering.nnapi.interpreter.arguments import bool_at, float_at, int_at, required
-from lowering.nnapi.interpreter.kernels import Array, Call, ExecutionError, kernel
-from lowering.nnapi.interpreter.quantization import QUANTIZED_TENSORS, Floats, round_half_away, saturate, store
-from lowering.nnapi.interpreter.windows import from_nhwc, spatial_sizes, to_nhwc
+from nnapi_check.coverage_db.spec import OperandType
+from nnapi_check.lowering.nnapi.interpreter.arguments import bool_at, float_at, int_at, required
+from nnapi_check.lowering.nnapi.interpreter.kernels import Array, Call, ExecutionError, kernel
+from nnapi_check.lowering.nnapi.interpreter.quantization import (
+    QUANTIZED_TENSORS,
+    Floats,
+    round_half_away,
+    saturate,
+    store,
+)
+from nnapi_check.lowering.nnapi.interpreter.windows import from_nhwc, spatial_sizes, to_nhwc
 
 
 @dataclass(frozen=True, slots=True)

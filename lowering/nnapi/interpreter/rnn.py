@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from lowering.nnapi.interpreter.arguments import bool_at, int_at, optional
-from lowering.nnapi.interpreter.kernels import Array, Call, ExecutionError, kernel
-from lowering.nnapi.interpreter.quantization import Floats, store
-from lowering.nnapi.interpreter.recurrent_cells import (
+from nnapi_check.lowering.nnapi.interpreter.arguments import bool_at, int_at, optional
+from nnapi_check.lowering.nnapi.interpreter.kernels import Array, Call, ExecutionError, kernel
+from nnapi_check.lowering.nnapi.interpreter.quantization import Floats, store
+from nnapi_check.lowering.nnapi.interpreter.recurrent_cells import (
     RnnCell,
     apply_activation,
     floats_at,
@@ -16,7 +16,7 @@ from lowering.nnapi.interpreter.recurrent_cells import (
     run_rnn,
     time_major,
 )
-from lowering.nnapi.interpreter.shape_arguments import array_at
+from nnapi_check.lowering.nnapi.interpreter.shape_arguments import array_at
 
 
 @kernel("RNN")

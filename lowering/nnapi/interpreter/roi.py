@@ -6,11 +6,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from lowering.nnapi.interpreter.arguments import bool_at, float_at, int_at, required
-from lowering.nnapi.interpreter.box_geometry import require_valid
-from lowering.nnapi.interpreter.kernels import Array, Call, ExecutionError, kernel
-from lowering.nnapi.interpreter.quantization import Floats, real_values, round_half_away, store
-from lowering.nnapi.interpreter.shape_arguments import array_at, channels_back, channels_last, integers_at
+from nnapi_check.lowering.nnapi.interpreter.arguments import bool_at, float_at, int_at, required
+from nnapi_check.lowering.nnapi.interpreter.box_geometry import require_valid
+from nnapi_check.lowering.nnapi.interpreter.kernels import Array, Call, ExecutionError, kernel
+from nnapi_check.lowering.nnapi.interpreter.quantization import Floats, real_values, round_half_away, store
+from nnapi_check.lowering.nnapi.interpreter.shape_arguments import array_at, channels_back, channels_last, integers_at
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from lowering.nnapi.interpreter.arguments import required
-from lowering.nnapi.interpreter.kernels import Array, Call, ExecutionError
+from nnapi_check.lowering.nnapi.interpreter.arguments import required
+from nnapi_check.lowering.nnapi.interpreter.kernels import Array, Call, ExecutionError
 
 
 def integers_at(call: Call, index: int) -> tuple[int, ...]:

@@ -6,11 +6,11 @@ from math import prod
 
 import numpy as np
 
-from coverage_db.spec import OperandType
-from lowering.nnapi.interpreter.arguments import int_at, optional, required
-from lowering.nnapi.interpreter.kernels import NUMPY_TYPES, Array, Call, ExecutionError, kernel
-from lowering.nnapi.interpreter.quantization import rescaled
-from lowering.nnapi.interpreter.shape_arguments import integers_at, wrapped_axis
+from nnapi_check.coverage_db.spec import OperandType
+from nnapi_check.lowering.nnapi.interpreter.arguments import int_at, optional, required
+from nnapi_check.lowering.nnapi.interpreter.kernels import NUMPY_TYPES, Array, Call, ExecutionError, kernel
+from nnapi_check.lowering.nnapi.interpreter.quantization import rescaled
+from nnapi_check.lowering.nnapi.interpreter.shape_arguments import integers_at, wrapped_axis
 
 
 @kernel("RESHAPE")

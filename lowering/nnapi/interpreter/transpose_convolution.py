@@ -6,11 +6,18 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from lowering.nnapi.interpreter.arguments import bool_at, int_at, required
-from lowering.nnapi.interpreter.kernels import Array, Call, ExecutionError, Tensor, kernel
-from lowering.nnapi.interpreter.products import Numbers, exact_factors, finish
-from lowering.nnapi.interpreter.quantization import fuse_code
-from lowering.nnapi.interpreter.windows import Span, Window, from_nhwc, implicit_padding, spatial_sizes, to_nhwc
+from nnapi_check.lowering.nnapi.interpreter.arguments import bool_at, int_at, required
+from nnapi_check.lowering.nnapi.interpreter.kernels import Array, Call, ExecutionError, Tensor, kernel
+from nnapi_check.lowering.nnapi.interpreter.products import Numbers, exact_factors, finish
+from nnapi_check.lowering.nnapi.interpreter.quantization import fuse_code
+from nnapi_check.lowering.nnapi.interpreter.windows import (
+    Span,
+    Window,
+    from_nhwc,
+    implicit_padding,
+    spatial_sizes,
+    to_nhwc,
+)
 
 
 @kernel("TRANSPOSE_CONV_2D")

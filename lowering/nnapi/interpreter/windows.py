@@ -9,9 +9,9 @@ from typing import TypeVar
 import numpy as np
 import numpy.typing as npt
 
-from coverage_db.spec import OperandType, PaddingCode
-from lowering.nnapi.interpreter.arguments import int_at, optional
-from lowering.nnapi.interpreter.kernels import Array, Call, ExecutionError
+from nnapi_check.coverage_db.spec import OperandType, PaddingCode
+from nnapi_check.lowering.nnapi.interpreter.arguments import int_at, optional
+from nnapi_check.lowering.nnapi.interpreter.kernels import Array, Call, ExecutionError
 
 Element = TypeVar("Element", bound=np.generic)
 

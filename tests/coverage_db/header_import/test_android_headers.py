@@ -12,9 +12,9 @@ from pathlib import Path
 
 import pytest
 
-from coverage_db.facts import load_operations
-from coverage_db.header_import.importer import import_document
-from coverage_db.spec import OperandFacts, OperationFacts, Signature
+from nnapi_check.coverage_db.facts import load_operations
+from nnapi_check.coverage_db.header_import.importer import import_document
+from nnapi_check.coverage_db.spec import OperandFacts, OperationFacts, Signature
 from tests.coverage_db.as_of_level import operations_as_of
 
 FOLDER = Path(os.environ.get("NNAPI_HEADERS", ""))

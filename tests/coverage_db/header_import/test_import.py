@@ -6,13 +6,13 @@ from pathlib import Path
 
 import pytest
 
-from coverage_db.facts import load_operations
-from coverage_db.header_import.changes import Change, ChangeKind
-from coverage_db.header_import.importer import ImportReport, import_document
-from coverage_db.levels import load_levels
-from coverage_db.platform_facts import load_enumerations, load_imports
-from coverage_db.queries import open_registry
-from coverage_db.spec import OperandType, OperationFacts, RankFacts
+from nnapi_check.coverage_db.facts import load_operations
+from nnapi_check.coverage_db.header_import.changes import Change, ChangeKind
+from nnapi_check.coverage_db.header_import.importer import ImportReport, import_document
+from nnapi_check.coverage_db.levels import load_levels
+from nnapi_check.coverage_db.platform_facts import load_enumerations, load_imports
+from nnapi_check.coverage_db.queries import open_registry
+from nnapi_check.coverage_db.spec import OperandType, OperationFacts, RankFacts
 from tests.coverage_db.header_import.made_up import CHANNEL_SHUFFLE, FLOOR, NEXT_HEADER, WHIRL, header, written
 from tests.registry_numbers import HIGHEST_LEVEL, LAST_OPERATION, NEXT_CODE, NEXT_LEVEL, OPERATION_COUNT
 

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from coverage_db.header_import.findings import read_findings
-from coverage_db.header_import.importer import import_document
-from coverage_db.header_import.source_lines import HeaderError
-from coverage_db.levels import load_levels
+from nnapi_check.coverage_db.header_import.findings import read_findings
+from nnapi_check.coverage_db.header_import.importer import import_document
+from nnapi_check.coverage_db.header_import.source_lines import HeaderError
+from nnapi_check.coverage_db.levels import load_levels
 from tests.coverage_db.header_import.made_up import ERFINV, FLOOR, NEXT_HEADER, SPECIFICATION, WHIRL, header, written
 from tests.registry_numbers import NEXT_CODE
 

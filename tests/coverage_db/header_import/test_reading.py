@@ -6,9 +6,17 @@ from pathlib import Path
 
 import pytest
 
-from coverage_db.header_import.findings import DocumentKind, Findings, read_findings
-from coverage_db.levels import load_levels
-from coverage_db.spec import Configuration, OperandType, OperationFacts, QuantRule, QuantRuleKind, RankFacts, ZeroFacts
+from nnapi_check.coverage_db.header_import.findings import DocumentKind, Findings, read_findings
+from nnapi_check.coverage_db.levels import load_levels
+from nnapi_check.coverage_db.spec import (
+    Configuration,
+    OperandType,
+    OperationFacts,
+    QuantRule,
+    QuantRuleKind,
+    RankFacts,
+    ZeroFacts,
+)
 from tests.coverage_db.header_import.made_up import FLOOR, SPECIFICATION, WHIRL, header, written
 from tests.registry_numbers import NEXT_LEVEL
 

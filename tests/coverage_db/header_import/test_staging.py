@@ -13,10 +13,10 @@ from pathlib import Path
 
 import pytest
 
-from coverage_db.facts import load_operations
-from coverage_db.header_import import staging
-from coverage_db.header_import.importer import import_document
-from coverage_db.header_import.staging import STAGE, StagingError, only_import, replace_files
+from nnapi_check.coverage_db.facts import load_operations
+from nnapi_check.coverage_db.header_import import staging
+from nnapi_check.coverage_db.header_import.importer import import_document
+from nnapi_check.coverage_db.header_import.staging import STAGE, StagingError, only_import, replace_files
 from tests.coverage_db.header_import.made_up import NEXT_HEADER, written
 from tests.registry_numbers import OPERATION_COUNT
 
@@ -123,7 +123,7 @@ def test_a_file_changed_by_hand_after_a_kill_is_not_overwritten(folder: Path, mo
 
 def test_a_second_import_at_the_same_time_is_refused(folder: Path) -> None:
     with only_import(folder):
-        program = "from pathlib import Path\nfrom coverage_db.header_import.staging import only_import\n"
+        program = "from pathlib import Path\nfrom nnapi_check.coverage_db.header_import.staging import only_import\n"
         program += f"with only_import(Path({str(folder)!r})): pass\n"
         second = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
 
@@ -140,7 +140,7 @@ def test_a_process_killed_in_the_middle_leaves_an_import_that_the_next_finishes(
     program = textwrap.dedent(f"""
         import os, signal
         from pathlib import Path
-        from coverage_db.header_import.importer import import_document
+        from nnapi_check.coverage_db.header_import.importer import import_document
         renamed, done = Path.replace, []
         def replace(path, target):
             if Path(target).parent.name != {STAGE!r}:

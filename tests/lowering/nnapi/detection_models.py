@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from coverage_db.spec import OperandType
-from lowering.nnapi.model import UNSPECIFIED, Model, Operand, Shape
+from nnapi_check.coverage_db.spec import OperandType
+from nnapi_check.lowering.nnapi.model import UNSPECIFIED, Model, Operand, Shape
 from tests.lowering.nnapi.small_models import (
     F16,
     F32,

@@ -8,9 +8,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-from coverage_db.spec import OperandType
-from lowering.nnapi.faults import Rule
-from lowering.nnapi.model import UNKNOWN_RANK, Model, Operand
+from nnapi_check.coverage_db.spec import OperandType
+from nnapi_check.lowering.nnapi.model import UNKNOWN_RANK, Model, Operand
+from nnapi_check.lowering.nnapi.validation.faults import Rule
 from tests.lowering.nnapi.detection_models import (
     align,
     bbox_transform,

@@ -7,10 +7,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from coverage_db.cards import Card, Way
-from coverage_db.queries import Registry, open_registry
-from lowering.nnapi.model import Model
-from tests.lowering.test_examples import captured_example, judged, lowered_alone, verdict_by
+from nnapi_check.coverage_db.cards import Card, Way
+from nnapi_check.coverage_db.queries import Registry, open_registry
+from nnapi_check.lowering.nnapi.model import Model
+from tests.lowering.examples.test_modules import captured_example, judged, lowered_alone, verdict_by
 
 LAST_WITH_EXAMPLES = 8
 """The feature level with which Android's conformance examples end."""

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 
-from coverage_db.spec import OperandType
-from lowering.nnapi.model import UNSPECIFIED, Model, ModelInput, NoValue, Operand, Source
+from nnapi_check.coverage_db.spec import OperandType
+from nnapi_check.lowering.nnapi.model import UNSPECIFIED, Model, ModelInput, NoValue, Operand, Source
 from tests.lowering.nnapi.small_models import F16, F32, I32, Q8S, Q16S, computed, given, half, scalar, single, weights
 
 GATES = ("input", "forget", "cell", "output")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from lowering.nnapi.model import Model, Operand
+from nnapi_check.lowering.nnapi.model import Model, Operand
 from tests.lowering.nnapi.small_models import (
     F32,
     I32,

@@ -6,9 +6,9 @@ import struct
 from collections.abc import Sequence
 from dataclasses import replace
 
-from coverage_db.spec import OperandType
-from lowering.nnapi.constants import ELEMENT_STRUCTS
-from lowering.nnapi.model import (
+from nnapi_check.coverage_db.spec import OperandType
+from nnapi_check.lowering.nnapi.constants import ELEMENT_STRUCTS
+from nnapi_check.lowering.nnapi.model import (
     NOT_QUANTIZED,
     ChannelQuantParams,
     Computed,

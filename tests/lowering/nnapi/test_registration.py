@@ -6,10 +6,10 @@ from collections.abc import Sequence
 
 import pytest
 
-from lowering.nnapi import shapes
-from lowering.nnapi.interpreter import kernels
-from lowering.nnapi.interpreter.kernels import Array, Call
-from lowering.nnapi.shapes import NOTHING, Inferred, ShapeCall
+from nnapi_check.lowering.nnapi.interpreter import kernels
+from nnapi_check.lowering.nnapi.interpreter.kernels import Array, Call
+from nnapi_check.lowering.nnapi.shapes import shapes
+from nnapi_check.lowering.nnapi.shapes.shapes import NOTHING, Inferred, ShapeCall
 
 
 def compute_nothing(call: Call) -> Sequence[Array]:

@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from coverage_db.spec import OperandType
-from lowering.nnapi.model import (
+from nnapi_check.coverage_db.spec import OperandType
+from nnapi_check.lowering.nnapi.model import (
     UNKNOWN_RANK,
     UNSPECIFIED,
     Buffer,
@@ -27,7 +27,7 @@ from lowering.nnapi.model import (
     Reference,
     Source,
 )
-from lowering.nnapi.serialize import FAULT_LIMIT, Malformed, NotSerializableError, deserialize, serialize
+from nnapi_check.lowering.nnapi.serialize import FAULT_LIMIT, Malformed, NotSerializableError, deserialize, serialize
 
 CODES = {"ADD": 0, "CONV_2D": 3, "RELU": 19, "LSTM": 16}
 NAMES = {code: name for name, code in CODES.items()}

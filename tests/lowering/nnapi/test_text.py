@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from coverage_db.facts import load_operations
-from coverage_db.spec import OperandType
-from lowering.nnapi.disassembly import BufferEntry, Place, disassemble, write_disassembly
-from lowering.nnapi.model import (
+from nnapi_check.coverage_db.facts import load_operations
+from nnapi_check.coverage_db.spec import OperandType
+from nnapi_check.lowering.nnapi.disassembly import BufferEntry, Place, disassemble, write_disassembly
+from nnapi_check.lowering.nnapi.model import (
     UNKNOWN_RANK,
     UNSPECIFIED,
     Buffer,
@@ -27,7 +27,7 @@ from lowering.nnapi.model import (
     QuantParams,
     Reference,
 )
-from lowering.nnapi.text import to_text, write_operand_type, write_values
+from nnapi_check.lowering.nnapi.text import to_text, write_operand_type, write_values
 from tests.lowering.nnapi.test_serialize import models
 
 FACTS = load_operations()

@@ -5,7 +5,7 @@ import re
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reports.site.addresses import addresses
+from nnapi_check.reports.site.addresses import addresses
 
 
 def test_a_page_is_named_after_what_it_tells() -> None:

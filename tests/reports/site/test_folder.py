@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from coverage_db.output import OutputError
-from reports.site.folder import MARKER, SiteError, SiteFile, check_folder, write_site
+from nnapi_check.coverage_db.output import OutputError
+from nnapi_check.reports.site.folder import MARKER, SiteError, SiteFile, check_folder, write_site
 
 FIRST = (SiteFile("index.html", "one"), SiteFile("ops/a.html", "ä"))
 

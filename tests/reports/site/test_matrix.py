@@ -2,8 +2,8 @@
 
 import pytest
 
-from coverage_db.queries import Registry, open_registry
-from reports.site.matrix import Cell, MatrixRow, matrix, totals, type_keys
+from nnapi_check.coverage_db.queries import Registry, open_registry
+from nnapi_check.reports.site.matrix import Cell, MatrixRow, matrix, totals, type_keys
 
 LEVELS = tuple(range(1, 9))
 

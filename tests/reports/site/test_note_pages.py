@@ -2,9 +2,9 @@
 
 import pytest
 
-from analyzer.reasons import reason_of
-from coverage_db.queries import Registry, open_registry
-from reports.site.note_pages import difference_views, reason_views
+from nnapi_check.analyzer.judging.reasons import reason_of
+from nnapi_check.coverage_db.queries import Registry, open_registry
+from nnapi_check.reports.site.note_pages import difference_views, reason_views
 
 
 @pytest.fixture(scope="module")

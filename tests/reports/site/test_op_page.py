@@ -2,10 +2,10 @@
 
 import pytest
 
-from coverage_db.cards import Example
-from coverage_db.queries import Registry, open_registry
-from lowering.measured_examples import NOTHING_MEASURED, MeasuredExample, measurements
-from reports.site.op_page import call_text, op_view
+from nnapi_check.coverage_db.cards import Example
+from nnapi_check.coverage_db.queries import Registry, open_registry
+from nnapi_check.lowering.examples.measured_errors import NOTHING_MEASURED, MeasuredExample, measurements
+from nnapi_check.reports.site.op_page import call_text, op_view
 
 
 @pytest.fixture(scope="module")

@@ -2,8 +2,8 @@
 
 import pytest
 
-from coverage_db.queries import Registry, open_registry
-from reports.site.operation_page import OperationView, operation_view, users_by_operation
+from nnapi_check.coverage_db.queries import Registry, open_registry
+from nnapi_check.reports.site.operation_page import OperationView, operation_view, users_by_operation
 
 
 @pytest.fixture(scope="module")

@@ -8,11 +8,11 @@ from urllib.parse import unquote
 
 import pytest
 
-from coverage_db.bounds import Bound
-from coverage_db.cards import Card, Reason
-from coverage_db.queries import Registry, open_registry
-from lowering.measured_examples import MeasuredExample
-from reports.site.render import error_words, site_files
+from nnapi_check.coverage_db.bounds import Bound
+from nnapi_check.coverage_db.cards import Card, Reason
+from nnapi_check.coverage_db.queries import Registry, open_registry
+from nnapi_check.lowering.examples.measured_errors import MeasuredExample
+from nnapi_check.reports.site.render import error_words, site_files
 
 VOID = {"meta", "link", "input", "br"}
 

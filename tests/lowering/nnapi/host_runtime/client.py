@@ -8,9 +8,9 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from coverage_db.spec import ResultCode
-from lowering.nnapi.interpreter.kernels import NUMPY_TYPES, Array
-from lowering.nnapi.model import (
+from nnapi_check.coverage_db.spec import ResultCode
+from nnapi_check.lowering.nnapi.interpreter.kernels import NUMPY_TYPES, Array
+from nnapi_check.lowering.nnapi.model import (
     Buffer,
     Computed,
     Immediate,

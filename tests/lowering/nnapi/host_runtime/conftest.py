@@ -8,8 +8,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from lowering.nnapi.host_runtime.errors import NoCompilerError
-from lowering.nnapi.host_runtime.runtime import HostRuntime, load_host_runtime
+from nnapi_check.lowering.nnapi.host_runtime.errors import NoCompilerError
+from nnapi_check.lowering.nnapi.host_runtime.runtime import HostRuntime, load_host_runtime
 from tests.lowering.nnapi.host_runtime.client import Client
 
 

@@ -6,10 +6,10 @@ import struct
 
 import numpy as np
 
-from coverage_db.facts import load_operations
-from coverage_db.spec import OperandType
-from lowering.nnapi.interpreter.kernels import Array
-from lowering.nnapi.model import Computed, Immediate, Model, ModelInput, Operand, Operation
+from nnapi_check.coverage_db.facts import load_operations
+from nnapi_check.coverage_db.spec import OperandType
+from nnapi_check.lowering.nnapi.interpreter.kernels import Array
+from nnapi_check.lowering.nnapi.model import Computed, Immediate, Model, ModelInput, Operand, Operation
 from tests.lowering.nnapi.host_runtime.client import Client
 
 CODES = {name: facts.code for name, facts in load_operations().items()}

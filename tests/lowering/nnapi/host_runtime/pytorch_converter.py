@@ -8,11 +8,11 @@ from typing import cast
 import torch
 from torch.backends._nnapi.prepare import convert_model_to_nnapi
 
-from coverage_db.facts import load_operations
-from lowering.nnapi.faults import Rule
-from lowering.nnapi.model import Model
-from lowering.nnapi.serialize import deserialize
-from lowering.nnapi.validate import validate
+from nnapi_check.coverage_db.facts import load_operations
+from nnapi_check.lowering.nnapi.model import Model
+from nnapi_check.lowering.nnapi.serialize import deserialize
+from nnapi_check.lowering.nnapi.validation.faults import Rule
+from nnapi_check.lowering.nnapi.validation.validate import validate
 
 # PyTorch's own functions have no annotations.
 _trace = cast("Callable[..., torch.jit.ScriptModule]", torch.jit.trace)

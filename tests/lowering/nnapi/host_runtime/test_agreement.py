@@ -7,12 +7,12 @@ import struct
 
 import torch
 
-from coverage_db.facts import load_operations
-from coverage_db.spec import OperandType
-from lowering.nnapi.host_runtime.runtime import HostRuntime
-from lowering.nnapi.model import Buffer, Computed, Immediate, Model, ModelInput, Operand, Operation
-from lowering.nnapi.serialize import deserialize, serialize
-from lowering.nnapi.validate import validate
+from nnapi_check.coverage_db.facts import load_operations
+from nnapi_check.coverage_db.spec import OperandType
+from nnapi_check.lowering.nnapi.host_runtime.runtime import HostRuntime
+from nnapi_check.lowering.nnapi.model import Buffer, Computed, Immediate, Model, ModelInput, Operand, Operation
+from nnapi_check.lowering.nnapi.serialize import deserialize, serialize
+from nnapi_check.lowering.nnapi.validation.validate import validate
 
 TRIES = 600
 

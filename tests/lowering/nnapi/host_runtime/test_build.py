@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from lowering.nnapi.host_runtime import build
-from lowering.nnapi.host_runtime.build import build_library, find_compiler, library_path
-from lowering.nnapi.host_runtime.errors import BuildError, HostRuntimeError, NoCompilerError, PlatformError
+from nnapi_check.lowering.nnapi.host_runtime import build
+from nnapi_check.lowering.nnapi.host_runtime.build import build_library, find_compiler, library_path
+from nnapi_check.lowering.nnapi.host_runtime.errors import BuildError, HostRuntimeError, NoCompilerError, PlatformError
 
 
 def write_compiler(directory: Path, script: str) -> Path:
@@ -104,7 +104,7 @@ def test_a_broken_library_in_the_cache_is_built_again(tmp_path: Path) -> None:
     path = library_path(find_compiler(), tmp_path)
     path.parent.mkdir(parents=True)
     path.write_bytes(b"\x7fELF broken")
-    code = "from lowering.nnapi.host_runtime.runtime import load_host_runtime; print(load_host_runtime().library)"
+    code = "from nnapi_check.lowering.nnapi.host_runtime import runtime; print(runtime.load_host_runtime().library)"
     environment = {**os.environ, "NNAPI_CHECK_CACHE": str(tmp_path)}
 
     ran = subprocess.run(

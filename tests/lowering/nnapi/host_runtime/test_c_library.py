@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from lowering.nnapi.host_runtime.build import OPTIONS, build_library, find_compiler, sources
-from lowering.nnapi.host_runtime.errors import NoCompilerError
+from nnapi_check.lowering.nnapi.host_runtime.build import OPTIONS, build_library, find_compiler, sources
+from nnapi_check.lowering.nnapi.host_runtime.errors import NoCompilerError
 
 HERE = Path(__file__).parent
 

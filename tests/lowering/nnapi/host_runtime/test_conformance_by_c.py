@@ -8,10 +8,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from lowering.nnapi.interpreter.execute import prepare
-from lowering.nnapi.interpreter.kernels import NUMPY_TYPES, Array, ExecutionError
-from lowering.nnapi.model import UNSPECIFIED, Immediate, Model, NoValue
-from lowering.nnapi.vector_rows import VectorExample, read_rows
+from nnapi_check.lowering.nnapi.conformance.vector_rows import VectorExample, read_rows
+from nnapi_check.lowering.nnapi.interpreter.execute import prepare
+from nnapi_check.lowering.nnapi.interpreter.kernels import NUMPY_TYPES, Array, ExecutionError
+from nnapi_check.lowering.nnapi.model import UNSPECIFIED, Immediate, Model, NoValue
 from tests.lowering.nnapi.host_runtime.client import Client
 from tests.lowering.nnapi.host_runtime.model_runs import run_once
 

@@ -7,13 +7,13 @@ import pytest
 
 CODE = """
 import ctypes
-import coverage_db.facts
-from coverage_db.queries import open_registry
-from lowering.plan import FactsByName
-from lowering.nnapi.host_runtime import runtime
-from lowering.nnapi.host_runtime.errors import NoCompilerError
-from lowering.nnapi.model import Computed, Model, ModelInput, Operand, Operation
-from coverage_db.spec import OperandType
+import nnapi_check.coverage_db.facts
+from nnapi_check.coverage_db.queries import open_registry
+from nnapi_check.lowering.plan_lowering import FactsByName
+from nnapi_check.lowering.nnapi.host_runtime import runtime
+from nnapi_check.lowering.nnapi.host_runtime.errors import NoCompilerError
+from nnapi_check.lowering.nnapi.model import Computed, Model, ModelInput, Operand, Operation
+from nnapi_check.coverage_db.spec import OperandType
 from tests.lowering.nnapi.host_runtime.client import CallError, Client
 
 def read_text(*_):

@@ -12,11 +12,11 @@ import torchvision
 from torch import nn
 from torch.backends._nnapi.serializer import NNAPI_OperandCode, _NnapiSerializer
 
-from coverage_db.spec import OperandType
-from lowering.nnapi.faults import Rule
-from lowering.nnapi.host_runtime.runtime import HostRuntime
-from lowering.nnapi.model import Computed, Immediate, Model, ModelInput, Operand, Operation
-from lowering.nnapi.validate import validate
+from nnapi_check.coverage_db.spec import OperandType
+from nnapi_check.lowering.nnapi.host_runtime.runtime import HostRuntime
+from nnapi_check.lowering.nnapi.model import Computed, Immediate, Model, ModelInput, Operand, Operation
+from nnapi_check.lowering.nnapi.validation.faults import Rule
+from nnapi_check.lowering.nnapi.validation.validate import validate
 from tests.lowering.nnapi.host_runtime.pytorch_converter import (
     FACTS,
     as_nhwc,

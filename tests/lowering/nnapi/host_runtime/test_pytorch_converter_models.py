@@ -13,7 +13,7 @@ from torch import nn
 from torch.ao import quantization
 
 from benchmarks.interpreter import Bottleneck
-from lowering.nnapi.host_runtime.runtime import HostRuntime
+from nnapi_check.lowering.nnapi.host_runtime.runtime import HostRuntime
 from tests.lowering.nnapi.host_runtime.pytorch_converter import (
     as_nhwc,
     broken_rules,

@@ -11,9 +11,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from coverage_db.spec import ResultCode
-from lowering.nnapi.host_runtime.runtime import HostRuntime
-from lowering.nnapi.model import UNSPECIFIED, Buffer, Computed, Model, ModelInput, Operand, Operation
+from nnapi_check.coverage_db.spec import ResultCode
+from nnapi_check.lowering.nnapi.host_runtime.runtime import HostRuntime
+from nnapi_check.lowering.nnapi.model import UNSPECIFIED, Buffer, Computed, Model, ModelInput, Operand, Operation
 from tests.lowering.nnapi.host_runtime.client import CallError, Client
 from tests.lowering.nnapi.host_runtime.model_runs import CODES, FLOATS, ROW, finish_and_free, run_once, sum_model
 
@@ -175,7 +175,7 @@ def test_a_defect_in_a_callback_fails_the_call_and_not_the_process(
         raise LookupError("a defect")
 
     with monkeypatch.context() as patch:
-        patch.setattr("lowering.nnapi.host_runtime.engine.read_model", fail)
+        patch.setattr("nnapi_check.lowering.nnapi.host_runtime.service.read_model", fail)
         with pytest.raises(CallError) as caught:
             client.call("Model_finish", handle)
 
@@ -192,7 +192,7 @@ try:
     ctypes.CDLL("libneuralnetworks.so")
 except OSError:
     print("absent")
-from lowering.nnapi.host_runtime.runtime import load_host_runtime
+from nnapi_check.lowering.nnapi.host_runtime.runtime import load_host_runtime
 library = load_host_runtime(5)
 found = ctypes.CDLL("libneuralnetworks.so")
 print(found.ANeuralNetworks_getRuntimeFeatureLevel())

@@ -7,8 +7,8 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from coverage_db.spec import ResultCode
-from lowering.nnapi.host_runtime.runtime import HostRuntime, load_host_runtime
+from nnapi_check.coverage_db.spec import ResultCode
+from nnapi_check.lowering.nnapi.host_runtime.runtime import HostRuntime, load_host_runtime
 from tests.lowering.nnapi.host_runtime.client import CallError, Client
 from tests.lowering.nnapi.host_runtime.model_runs import CODES, finish_and_free, hard_swish_model
 from tests.registry_numbers import NEXT_LEVEL

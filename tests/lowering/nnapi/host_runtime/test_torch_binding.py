@@ -17,13 +17,13 @@ import torch
 import torchvision
 from torch.backends._nnapi.prepare import convert_model_to_nnapi
 
-from coverage_db.facts import load_operations
-from lowering.nnapi.host_runtime.errors import NoCompilerError
-from lowering.nnapi.host_runtime.runtime import HostRuntime, load_host_runtime
-from lowering.nnapi.interpreter.execute import prepare
-from lowering.nnapi.model import Model
-from lowering.nnapi.serialize import deserialize, serialize
-from lowering.nnapi.validate import validate
+from nnapi_check.coverage_db.facts import load_operations
+from nnapi_check.lowering.nnapi.host_runtime.errors import NoCompilerError
+from nnapi_check.lowering.nnapi.host_runtime.runtime import HostRuntime, load_host_runtime
+from nnapi_check.lowering.nnapi.interpreter.execute import prepare
+from nnapi_check.lowering.nnapi.model import Model
+from nnapi_check.lowering.nnapi.serialize import deserialize, serialize
+from nnapi_check.lowering.nnapi.validation.validate import validate
 
 TOLERANCE = 1e-4
 
@@ -277,8 +277,8 @@ def test_torchscript_s_own_threads_run_a_module(runtime: HostRuntime) -> None:
 def test_pytorch_finds_the_library_after_it_failed_to() -> None:
     code = """
 import torch
-from lowering.nnapi.host_runtime.errors import NoCompilerError
-from lowering.nnapi.host_runtime.runtime import load_host_runtime
+from nnapi_check.lowering.nnapi.host_runtime.errors import NoCompilerError
+from nnapi_check.lowering.nnapi.host_runtime.runtime import load_host_runtime
 words = torch.zeros(6, dtype=torch.int32)
 try:
     torch.classes._nnapi.Compilation().init(words, [])
@@ -306,7 +306,7 @@ def test_a_process_that_ends_with_models_alive_ends_well() -> None:
     code = """
 import torch, atexit
 from torch.backends._nnapi.prepare import convert_model_to_nnapi
-from lowering.nnapi.host_runtime.runtime import load_host_runtime
+from nnapi_check.lowering.nnapi.host_runtime.runtime import load_host_runtime
 load_host_runtime()
 net = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.ReLU()).eval()
 image = torch.rand(1, 3, 5)

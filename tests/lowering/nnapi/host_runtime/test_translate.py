@@ -10,10 +10,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from coverage_db.spec import OperandType
-from lowering.nnapi.host_runtime.bindings import ModelStruct, OperandSource, OperandStruct, OperationStruct
-from lowering.nnapi.host_runtime.translate import FinishedModel, read_model, run_order, view_bytes
-from lowering.nnapi.model import (
+from nnapi_check.coverage_db.spec import OperandType
+from nnapi_check.lowering.nnapi.host_runtime.bindings import ModelStruct, OperandSource, OperandStruct, OperationStruct
+from nnapi_check.lowering.nnapi.host_runtime.translate import FinishedModel, read_model, run_order, view_bytes
+from nnapi_check.lowering.nnapi.model import (
     UNKNOWN_RANK,
     UNSPECIFIED,
     Buffer,

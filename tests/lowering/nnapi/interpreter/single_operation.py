@@ -8,10 +8,10 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from coverage_db.spec import OperandType
-from lowering.nnapi.interpreter.execute import execute
-from lowering.nnapi.interpreter.kernels import NUMPY_TYPES, Array, Tensor
-from lowering.nnapi.model import (
+from nnapi_check.coverage_db.spec import OperandType
+from nnapi_check.lowering.nnapi.interpreter.execute import execute
+from nnapi_check.lowering.nnapi.interpreter.kernels import NUMPY_TYPES, Array, Tensor
+from nnapi_check.lowering.nnapi.model import (
     NOT_QUANTIZED,
     UNKNOWN_RANK,
     ChannelQuantParams,

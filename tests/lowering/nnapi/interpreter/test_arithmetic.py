@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from lowering.nnapi.interpreter.kernels import ExecutionError
-from lowering.nnapi.model import QuantParams
+from nnapi_check.lowering.nnapi.interpreter.kernels import ExecutionError
+from nnapi_check.lowering.nnapi.model import QuantParams
 from tests.lowering.nnapi.interpreter.single_operation import assert_close, compute, random, random_integers, tensor
 
 LEFT = np.array([[7, -7, 6], [1, 0, -1]], np.int32)

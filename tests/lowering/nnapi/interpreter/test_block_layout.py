@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch.nn import functional
 
-from lowering.nnapi.interpreter.kernels import Array, ExecutionError
+from nnapi_check.lowering.nnapi.interpreter.kernels import Array, ExecutionError
 from tests.lowering.nnapi.interpreter.single_operation import compute, nchw, nhwc, random, random_integers, tensor
 
 BLOCK = np.asarray([2, 3], np.int32)

@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from coverage_db.spec import OperandType
-from lowering.nnapi.interpreter import control_flow
-from lowering.nnapi.interpreter.kernels import ExecutionError
-from lowering.nnapi.model import Computed, Immediate, Model, ModelInput, Operand, Operation, Reference
+from nnapi_check.coverage_db.spec import OperandType
+from nnapi_check.lowering.nnapi.interpreter import control_flow
+from nnapi_check.lowering.nnapi.interpreter.kernels import ExecutionError
+from nnapi_check.lowering.nnapi.model import Computed, Immediate, Model, ModelInput, Operand, Operation, Reference
 from tests.lowering.nnapi.interpreter.operation_outputs import F4, I4, compute_all
 from tests.lowering.nnapi.interpreter.single_operation import tensor
 

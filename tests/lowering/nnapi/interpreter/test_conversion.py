@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from coverage_db.spec import OperandType
-from lowering.nnapi.interpreter.kernels import ExecutionError
-from lowering.nnapi.model import NOT_QUANTIZED, QuantParams
+from nnapi_check.coverage_db.spec import OperandType
+from nnapi_check.lowering.nnapi.interpreter.kernels import ExecutionError
+from nnapi_check.lowering.nnapi.model import NOT_QUANTIZED, QuantParams
 from tests.lowering.nnapi.interpreter.single_operation import compute, per_channel, tensor
 
 REALS = np.array([-1.7, -0.5, 0.5, 1.7, 300.9], np.float32)

@@ -8,10 +8,10 @@ import pytest
 import torch
 import torch.nn.functional as F  # noqa: N812, the name that everyone knows it by
 
-from coverage_db.spec import OperandType
-from lowering.nnapi.interpreter import convolution
-from lowering.nnapi.interpreter.kernels import Array, ExecutionError
-from lowering.nnapi.model import QuantParams
+from nnapi_check.coverage_db.spec import OperandType
+from nnapi_check.lowering.nnapi.interpreter import convolution
+from nnapi_check.lowering.nnapi.interpreter.kernels import Array, ExecutionError
+from nnapi_check.lowering.nnapi.model import QuantParams
 from tests.lowering.nnapi.interpreter.single_operation import (
     assert_close,
     compute,

@@ -10,9 +10,9 @@ import numpy.typing as npt
 import pytest
 import torch
 
-from coverage_db.spec import OperandType
-from lowering.nnapi.interpreter.box_geometry import by_score
-from lowering.nnapi.interpreter.kernels import Array, ExecutionError
+from nnapi_check.coverage_db.spec import OperandType
+from nnapi_check.lowering.nnapi.interpreter.box_geometry import by_score
+from nnapi_check.lowering.nnapi.interpreter.kernels import Array, ExecutionError
 from tests.lowering.nnapi.interpreter.operation_outputs import F4, I4, U1, compute_all, typed
 from tests.lowering.nnapi.interpreter.single_operation import assert_close, compute, random, tensor
 

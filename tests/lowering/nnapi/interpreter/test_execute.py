@@ -8,11 +8,11 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from coverage_db.facts import load_operations
-from coverage_db.spec import OperandType
-from lowering.nnapi.interpreter.execute import execute, prepare
-from lowering.nnapi.interpreter.kernels import KERNELS, ExecutionError
-from lowering.nnapi.model import (
+from nnapi_check.coverage_db.facts import load_operations
+from nnapi_check.coverage_db.spec import OperandType
+from nnapi_check.lowering.nnapi.interpreter.execute import execute, prepare
+from nnapi_check.lowering.nnapi.interpreter.kernels import KERNELS, ExecutionError
+from nnapi_check.lowering.nnapi.model import (
     UNKNOWN_RANK,
     UNSPECIFIED,
     Buffer,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from lowering.nnapi.interpreter.fixed_point import (
+from nnapi_check.lowering.nnapi.interpreter.fixed_point import (
     inverse_root_bits,
     product_of_units,
     rescale,

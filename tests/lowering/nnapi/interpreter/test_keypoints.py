@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from coverage_db.spec import OperandType
+from nnapi_check.coverage_db.spec import OperandType
 from tests.lowering.nnapi.interpreter.operation_outputs import F4, U1, compute_all, typed
 from tests.lowering.nnapi.interpreter.single_operation import assert_close, tensor
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from coverage_db.spec import OperandType
-from lowering.nnapi.interpreter.kernels import ExecutionError
-from lowering.nnapi.model import QuantParams
+from nnapi_check.coverage_db.spec import OperandType
+from nnapi_check.lowering.nnapi.interpreter.kernels import ExecutionError
+from nnapi_check.lowering.nnapi.model import QuantParams
 from tests.lowering.nnapi.interpreter.single_operation import compute, tensor
 
 BOOLEANS = OperandType.TENSOR_BOOL8

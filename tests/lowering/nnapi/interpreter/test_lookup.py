@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 import torch
 
-from lowering.nnapi.interpreter.farmhash import fingerprint64
-from lowering.nnapi.interpreter.kernels import Array, ExecutionError
+from nnapi_check.lowering.nnapi.interpreter.farmhash import fingerprint64
+from nnapi_check.lowering.nnapi.interpreter.kernels import Array, ExecutionError
 from tests.lowering.nnapi.interpreter.operation_outputs import F4, I4, U1, compute_all, typed
 from tests.lowering.nnapi.interpreter.single_operation import random, random_integers, tensor
 

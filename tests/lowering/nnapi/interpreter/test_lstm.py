@@ -9,8 +9,8 @@ import numpy.typing as npt
 import pytest
 import torch
 
-from coverage_db.spec import OperandType
-from lowering.nnapi.interpreter.kernels import Array, ExecutionError, Tensor
+from nnapi_check.coverage_db.spec import OperandType
+from nnapi_check.lowering.nnapi.interpreter.kernels import Array, ExecutionError, Tensor
 from tests.lowering.nnapi.interpreter.operation_outputs import F2, F4, Input, compute_all, typed
 from tests.lowering.nnapi.interpreter.single_operation import assert_close, random, tensor
 

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 import torch
 
-from lowering.nnapi.interpreter.kernels import ExecutionError
-from lowering.nnapi.model import QuantParams
+from nnapi_check.lowering.nnapi.interpreter.kernels import ExecutionError
+from nnapi_check.lowering.nnapi.model import QuantParams
 from tests.lowering.nnapi.interpreter.single_operation import assert_close, compute, random, random_integers, tensor
 
 

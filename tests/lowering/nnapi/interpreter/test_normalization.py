@@ -7,8 +7,8 @@ import pytest
 import torch
 import torch.nn.functional as F  # noqa: N812, the name that everyone knows it by
 
-from lowering.nnapi.interpreter.kernels import ExecutionError
-from lowering.nnapi.model import QuantParams
+from nnapi_check.lowering.nnapi.interpreter.kernels import ExecutionError
+from nnapi_check.lowering.nnapi.model import QuantParams
 from tests.lowering.nnapi.interpreter.single_operation import assert_close, compute, nchw, nhwc, random, tensor
 
 

@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch.nn import functional
 
-from lowering.nnapi.interpreter.kernels import Array, ExecutionError
+from nnapi_check.lowering.nnapi.interpreter.kernels import Array, ExecutionError
 from tests.lowering.nnapi.interpreter.single_operation import compute, random, random_integers, tensor
 
 BORDERS = np.asarray([[0, 1], [2, 0], [1, 3]], np.int32)

@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from coverage_db.spec import FuseCode, OperandType
-from lowering.nnapi.interpreter.kernels import Tensor
-from lowering.nnapi.interpreter.quantization import (
+from nnapi_check.coverage_db.spec import FuseCode, OperandType
+from nnapi_check.lowering.nnapi.interpreter.kernels import Tensor
+from nnapi_check.lowering.nnapi.interpreter.quantization import (
     activation_range,
     dequantize,
     quantize,
@@ -18,7 +18,7 @@ from lowering.nnapi.interpreter.quantization import (
     round_half_away,
     stored_range,
 )
-from lowering.nnapi.model import NOT_QUANTIZED, ChannelQuantParams, Computed, Operand, QuantParams
+from nnapi_check.lowering.nnapi.model import NOT_QUANTIZED, ChannelQuantParams, Computed, Operand, QuantParams
 
 UNSIGNED = OperandType.TENSOR_QUANT8_ASYMM
 SIGNED = OperandType.TENSOR_QUANT8_ASYMM_SIGNED

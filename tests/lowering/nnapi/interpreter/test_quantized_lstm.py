@@ -6,9 +6,9 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from coverage_db.spec import OperandType
-from lowering.nnapi.interpreter.fixed_point import logistic, tanh
-from lowering.nnapi.interpreter.kernels import Array, ExecutionError
+from nnapi_check.coverage_db.spec import OperandType
+from nnapi_check.lowering.nnapi.interpreter.fixed_point import logistic, tanh
+from nnapi_check.lowering.nnapi.interpreter.kernels import Array, ExecutionError
 from tests.lowering.nnapi.interpreter.operation_outputs import I1, I4, U1, Input, compute_all, typed
 from tests.lowering.nnapi.interpreter.single_operation import random_integers
 

@@ -11,15 +11,15 @@ from pathlib import Path
 
 import pytest
 
-from coverage_db.facts import load_operations
-from coverage_db.queries import open_registry
-from coverage_db.spec import OperationFacts
-from lowering.measure_examples import measure_example
-from lowering.nnapi import interpreter
-from lowering.nnapi.conformance import run_row
-from lowering.nnapi.interpreter import arguments
-from lowering.nnapi.interpreter.kernels import Call, Tensor
-from lowering.nnapi.vector_rows import VectorRow, read_rows
+from nnapi_check.coverage_db.facts import load_operations
+from nnapi_check.coverage_db.queries import open_registry
+from nnapi_check.coverage_db.spec import OperationFacts
+from nnapi_check.lowering.examples.measure import measure_example
+from nnapi_check.lowering.nnapi import interpreter
+from nnapi_check.lowering.nnapi.conformance.runner import run_row
+from nnapi_check.lowering.nnapi.conformance.vector_rows import VectorRow, read_rows
+from nnapi_check.lowering.nnapi.interpreter import arguments
+from nnapi_check.lowering.nnapi.interpreter.kernels import Call, Tensor
 from tests.lowering.nnapi.example_models import LAST_WITH_EXAMPLES
 
 FACTS = load_operations()

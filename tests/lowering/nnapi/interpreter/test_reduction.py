@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from lowering.nnapi.interpreter.kernels import Array, ExecutionError
+from nnapi_check.lowering.nnapi.interpreter.kernels import Array, ExecutionError
 from tests.lowering.nnapi.interpreter.operation_outputs import F4, I4, compute_all
 from tests.lowering.nnapi.interpreter.single_operation import assert_close, compute, random, random_integers, tensor
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch.nn.functional as F  # noqa: N812, the name that everyone knows it by
 
-from lowering.nnapi.interpreter.kernels import ExecutionError
+from nnapi_check.lowering.nnapi.interpreter.kernels import ExecutionError
 from tests.lowering.nnapi.interpreter.single_operation import assert_close, compute, nchw, nhwc, random, tensor
 
 SIZES = [(8, 15), (3, 4), (5, 7), (13, 2)]

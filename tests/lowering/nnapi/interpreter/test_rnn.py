@@ -7,7 +7,7 @@ import numpy.typing as npt
 import pytest
 import torch
 
-from lowering.nnapi.interpreter.kernels import Array, ExecutionError
+from nnapi_check.lowering.nnapi.interpreter.kernels import Array, ExecutionError
 from tests.lowering.nnapi.interpreter.operation_outputs import F4, Input, compute_all
 from tests.lowering.nnapi.interpreter.single_operation import assert_close, random, tensor
 

@@ -7,8 +7,8 @@ import numpy.typing as npt
 import pytest
 import torch
 
-from coverage_db.spec import OperandType
-from lowering.nnapi.interpreter.kernels import Array, ExecutionError
+from nnapi_check.coverage_db.spec import OperandType
+from nnapi_check.lowering.nnapi.interpreter.kernels import Array, ExecutionError
 from tests.lowering.nnapi.interpreter.operation_outputs import F4, U1, Input, compute_all, typed
 from tests.lowering.nnapi.interpreter.single_operation import assert_close, nchw, nhwc, random, random_integers, tensor
 

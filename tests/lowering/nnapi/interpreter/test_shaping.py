@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 import torch
 
-from coverage_db.spec import OperandType
-from lowering.nnapi.interpreter.kernels import Array, ExecutionError
-from lowering.nnapi.model import QuantParams
+from nnapi_check.coverage_db.spec import OperandType
+from nnapi_check.lowering.nnapi.interpreter.kernels import Array, ExecutionError
+from nnapi_check.lowering.nnapi.model import QuantParams
 from tests.lowering.nnapi.interpreter.operation_outputs import F4, I4, compute_all, typed
 from tests.lowering.nnapi.interpreter.single_operation import compute, random, random_integers, tensor
 

@@ -1,0 +1,1 @@
+"""From a TorchScript module to the graph that everything else works on."""

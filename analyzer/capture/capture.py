@@ -1,0 +1,170 @@
+"""Capture: from a model file or a live module to the graph that everything else works on."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import torch
+
+from nnapi_check.analyzer.capture.control_flow import DecidedBranch
+from nnapi_check.analyzer.capture.normal_form import normalize, refuse_file_ops
+from nnapi_check.analyzer.capture.numbering import number_graph
+from nnapi_check.analyzer.capture.settling import State, copy_overwritten, settle, shared_sets, state_found
+from nnapi_check.analyzer.capture.source_position import SourceFinder
+from nnapi_check.analyzer.capture.typing_walk import TypingWalk
+from nnapi_check.analyzer.collection import collection_paused
+from nnapi_check.analyzer.files.model_file import OpenedModel, open_model
+from nnapi_check.analyzer.graph import Graph, TensorType
+from nnapi_check.analyzer.growing_graph import Draft, NodeDraft, drafts_in
+from nnapi_check.analyzer.inputs.arguments import Call, as_call
+from nnapi_check.analyzer.inputs.binding import BoundInputs, InputLayout, bind_inputs
+from nnapi_check.analyzer.inputs.containers import InputValues, open_inputs
+from nnapi_check.analyzer.inputs.specification import InputSpec
+from nnapi_check.analyzer.ops.constant_values import ConstantValues
+from nnapi_check.analyzer.tensor_types import random_tensor
+from nnapi_check.analyzer.torchscript import in_evaluation_mode, quiet
+
+Model = Path | torch.nn.Module
+Inputs = Sequence[object] | Mapping[str, object] | Call
+
+
+@dataclass(frozen=True, slots=True)
+class Captured:
+    """A captured graph, with the TorchScript it was read from.
+
+    ``module`` is in our normal form: its ``forward`` graph is what ``torch_nodes`` (by `Node.id`) and
+    ``torch_values`` (by `Value.id`) belong to. ``decided`` are the conditions in it that shapes decide: the nodes
+    of the branch that is taken are in ``graph`` as if there were no condition around them. ``original`` is the
+    TorchScript graph as the user's module has it, for inputs of any shape. ``shared`` are the sets of values that may
+    share a storage and are overwritten in a run, by the numbers of the TorchScript values that belong to them.
+    """
+
+    graph: Graph
+    module: torch._C.ScriptModule
+    torch_nodes: tuple[torch._C.Node, ...]
+    torch_values: tuple[torch._C.Value, ...]
+    input_types: tuple[TensorType, ...]
+    input_layout: InputLayout
+    has_weights: bool
+    decided: tuple[DecidedBranch, ...]
+    original: torch._C.Graph
+    shared: Mapping[int, frozenset[int]]
+    _drafts: tuple[Draft, ...]
+    _constants: ConstantValues
+    _inputs: BoundInputs
+    _reference: Call | None
+    _example: list[torch.Tensor] = field(default_factory=list)
+
+    @property
+    def example_inputs(self) -> tuple[torch.Tensor, ...]:
+        """Tensors to run the model on: those given or stored with it, else random ones of its types."""
+        if not self._example:
+            generator = torch.Generator().manual_seed(0)
+            given = zip(self._inputs.examples, self.input_types, strict=True)
+            self._example.extend(random_tensor(kind, generator) if x is None else x for x, kind in given)
+        return tuple(self._example)
+
+    @property
+    def example_arguments(self) -> tuple[object, ...]:
+        """The arguments of ``module`` that hold the example inputs."""
+        return self.input_layout.arguments(self.example_inputs)
+
+    @property
+    def reference_call(self) -> Call:
+        """The same arguments, as the model takes them that was captured."""
+        return Call(self.example_arguments) if self._reference is None else self._reference
+
+    @property
+    def torch_graph(self) -> torch._C.Graph:
+        """The TorchScript graph of ``forward`` that ``torch_nodes`` and ``torch_values`` belong to."""
+        return self.module._get_method("forward").graph
+
+    def part_of(self, value: int) -> str:
+        """Which piece of its TorchScript value a value is: ``weight`` or ``bias`` of packed parameters, else empty."""
+        return self._drafts[value].part
+
+    def tensor(self, value: int) -> torch.Tensor:
+        """The elements of a constant: stored, or computed by constant nodes. Needs a capture with weights."""
+        if not self.has_weights:
+            raise ValueError("the graph was captured without weights")
+        return self._constants.tensor(self._drafts[value])
+
+
+def capture(model: Model, inputs: Inputs | None = None, *, weights: bool, trust: bool = False) -> Captured:
+    """Capture a model file or a live module.
+
+    ``inputs`` are the arguments of ``forward``, or a mapping of names to them: example tensors or specifications, plain
+    values, and lists, tuples and tables of them; None takes those stored with the model. With ``weights`` the elements
+    of parameters are read; without, only their types, and the graph is the same. ``trust`` permits files that can
+    run code of their maker when they are opened.
+    """
+    call = as_call(inputs)
+    with quiet(), torch.no_grad(), collection_paused():
+        opened = open_model(model, call, weights=weights, trust=trust)
+        if isinstance(model, Path) and not trust:
+            refuse_file_ops(opened.module._c, model)
+        with in_evaluation_mode(opened.module):
+            module = normalize(opened.module._c)
+        graph = module._get_method("forward").graph
+        bound = bind_inputs(module, None if opened.is_traced else call, opened.stored, opened.name)
+        original = graph.copy()
+        values = open_inputs(graph, bound.layout, bound.types)
+        walk, drafts, nodes = _walked(opened, module, bound, values)
+        outputs = [draft for value in graph.outputs() for draft in drafts_in(walk.item(value))]
+        numbered = number_graph(opened.name, drafts, nodes, outputs)
+    return Captured(
+        numbered.graph,
+        walk.root,
+        tuple(node.torch_node for node in numbered.nodes),
+        tuple(draft.torch_value for draft in numbered.values),
+        bound.types,
+        bound.layout,
+        weights,
+        tuple(walk.decided),
+        original,
+        shared_sets(walk.aliases, walk.known),
+        numbered.values,
+        ConstantValues(walk.root, numbered.nodes, walk.known),
+        bound,
+        opened.reference,
+    )
+
+
+def _walked(
+    opened: OpenedModel, module: torch._C.ScriptModule, bound: BoundInputs, values: InputValues
+) -> tuple[TypingWalk, list[Draft], list[NodeDraft]]:
+    """A walk to the end, with its inputs and nodes. What it finds to be overwritten it is begun anew with."""
+    graph = module._get_method("forward").graph
+    state = State()
+    while True:
+        finder = SourceFinder(opened.module._c)
+        walk = TypingWalk(module, graph, finder.locate, _text_of(bound.layout, bound.types), state)
+        # A walk writes to the lists that it knows.
+        items = [(value, _own(item)) for value, item in values.items]
+        drafts = walk.bind(graph, values.drafts, items)
+        nodes = [*walk.walk_block(graph), *walk.finish()]
+        found = state | state_found(walk.aliases)
+        if not copy_overwritten(graph, walk.aliases, walk.known) and found == state:
+            settle(walk.aliases, nodes)
+            return walk, drafts, nodes
+        state = found
+
+
+def _own(item: object) -> object:
+    """The item in lists and dictionaries of its own."""
+    match item:
+        case list():
+            return [_own(part) for part in item]
+        case tuple():
+            return tuple(_own(part) for part in item)
+        case dict():
+            return {key: _own(part) for key, part in item.items()}
+        case _:
+            return item
+
+
+def _text_of(layout: InputLayout, types: Sequence[TensorType]) -> str:
+    specs = (InputSpec(kind, name) for kind, name in zip(types, layout.names, strict=True))
+    return f"input {', '.join(map(str, specs))}" if types else "no inputs"

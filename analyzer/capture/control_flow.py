@@ -1,0 +1,312 @@
+"""Conditions and loops in the typing walk.
+
+A condition that shapes decide disappears: the branch that is taken becomes part of the block around it. A loop that
+only computes numbers and lists, as often as shapes say, is carried out. Every other one becomes a node with blocks.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Protocol
+
+import torch
+
+from nnapi_check.analyzer.capture.aliases import Aliases
+from nnapi_check.analyzer.errors import InputError
+from nnapi_check.analyzer.graph import BlockInput, DynamicType, OtherType, SourcePosition
+from nnapi_check.analyzer.growing_graph import BlockDraft, Draft, NodeDraft, cause_in, drafts_in
+
+MAX_NESTED = 64
+"""Blocks of conditions and loops that may lie in one another."""
+
+_MAX_TRIPS = 4096
+# Steps of the program that are followed in loops, all together.
+_MAX_STEPS = 1 << 16
+# Nodes that are typed again because a turn of a loop changes a type.
+_MAX_RETYPED = 1 << 18
+# A run with more turns of a loop than this does not come to an end in a time that anybody waits.
+_MAX_TURNS = 10**8
+
+
+@dataclass(slots=True)
+class Repetition:
+    """How much of a program is still followed or typed more than once, and how often a run comes to this place."""
+
+    steps_left: int = field(default_factory=lambda: _MAX_STEPS)
+    retyped_left: int = _MAX_RETYPED
+    turns: int = 1
+    _is_carrying: bool = False
+
+    @contextmanager
+    def carrying(self) -> Iterator[None]:
+        """While it is entered, what is spent counts as steps of a loop that is carried out."""
+        before, self._is_carrying = self._is_carrying, True
+        try:
+            yield
+        finally:
+            self._is_carrying = before
+
+    def spend(self, steps: int) -> None:
+        """Count steps of the program."""
+        if self._is_carrying:
+            self.steps_left -= steps
+
+    def type_again(self, body: torch._C.Block) -> None:
+        """Count the nodes of a block that is typed once more."""
+        self.retyped_left -= _count(body)
+        if self.retyped_left < 0:
+            raise InputError("The model's loops change too many types in one another; write them flatter.")
+
+
+@dataclass(frozen=True, slots=True)
+class DecidedBranch:
+    """A ``prim::If`` of PyTorch's graph whose condition follows from the inputs' shapes: block ``taken`` is run."""
+
+    node: torch._C.Node
+    taken: int
+
+
+class Walk(Protocol):
+    """What control flow needs of the walk it is part of."""
+
+    aliases: Aliases
+    known: dict[int, object]
+    decided: list[DecidedBranch]
+    depth: int
+    repetition: Repetition
+
+    def walk_block(self, block: torch._C.Block | torch._C.Graph) -> list[NodeDraft]:
+        """Type every node of a block."""
+        ...
+
+    def item(self, value: torch._C.Value) -> object:
+        """What is known of a value."""
+        ...
+
+    def know(self, value: torch._C.Value, item: object) -> None:
+        """Say what is known of a value."""
+        ...
+
+    def position(self, node: torch._C.Node, arguments: dict[str, object]) -> SourcePosition:
+        """Where a node comes from."""
+        ...
+
+    def run_time_value(self, value: torch._C.Value, kind: DynamicType) -> Draft:
+        """A draft for a value that only the run will tell."""
+        ...
+
+
+def walk_if(walk: Walk, node: torch._C.Node, items: Sequence[object]) -> Iterable[NodeDraft]:
+    """Type a condition: the taken branch alone where it is known, else both."""
+    condition = items[0]
+    blocks = list(node.blocks())
+    if isinstance(condition, bool):
+        taken = blocks[0] if condition else blocks[1]
+        walk.decided.append(DecidedBranch(node, 0 if condition else 1))
+        drafts = walk.walk_block(taken)
+        for value, inner in zip(node.outputs(), taken.outputs(), strict=True):
+            walk.know(value, walk.item(inner))
+        return drafts
+    walk.depth += 1
+    bodies = []
+    for block in blocks:
+        nodes = walk.walk_block(block)
+        bodies.append(([walk.item(value) for value in block.outputs()], nodes))
+    walk.depth -= 1
+    outputs = []
+    for index, value in enumerate(node.outputs()):
+        draft = _merged(walk, value, [results[index] for results, _ in bodies], "prim.If")
+        walk.know(value, draft)
+        outputs.append(draft)
+    branches = [BlockDraft([], nodes, list(drafts_in(results))) for results, nodes in bodies]
+    return (_control_flow(walk, node, {"condition": condition}, outputs, branches),)
+
+
+def walk_loop(walk: Walk, node: torch._C.Node, items: Sequence[object]) -> Iterable[NodeDraft]:
+    """Type a loop: carried out where it computes numbers only, else typed once with the types it begins with."""
+    (body,) = node.blocks()
+    trips, condition = items[:2]
+    is_counted = isinstance(trips, int) and trips <= _MAX_TRIPS and condition is True and not walk.depth
+    _refuse_endless(walk, node, _known_trips(node, items) * _known_turns(body))
+    if isinstance(trips, int) and is_counted and not _touches_tensors(body) and _always_continues(body):
+        held = [(item, _copy(item)) for item in _outer_lists(walk, body)]
+        if _carry_out(walk, node, body, trips, items[2:]):
+            return ()
+        for item, before in held:
+            _restore(item, before)
+    return (_loop_node(walk, node, body, items),)
+
+
+def _outer_lists(walk: Walk, block: torch._C.Block) -> Iterator[list[object] | dict[object, object]]:
+    for node in block.nodes():
+        for value in node.inputs():
+            item = walk.known.get(value.unique())
+            if isinstance(item, (list, dict)):
+                yield item
+        for inner in node.blocks():
+            yield from _outer_lists(walk, inner)
+
+
+def _copy(item: list[object] | dict[object, object]) -> list[object] | dict[object, object]:
+    return list(item) if isinstance(item, list) else dict(item)
+
+
+def _restore(item: list[object] | dict[object, object], before: list[object] | dict[object, object]) -> None:
+    if isinstance(item, list):
+        item[:] = before
+    elif isinstance(before, dict):
+        item.clear()
+        item.update(before)
+
+
+def _carry_out(walk: Walk, node: torch._C.Node, body: torch._C.Block, trips: int, carried: Sequence[object]) -> bool:
+    """Whether every turn of the loop came to be known."""
+    counter, *inputs = body.inputs()
+    _, *outputs = body.outputs()
+    cost = _count(body)
+    with walk.repetition.carrying():
+        for trip in range(trips):
+            walk.repetition.spend(cost)
+            if walk.repetition.steps_left < 0:
+                return False
+            walk.know(counter, trip)
+            for value, item in zip(inputs, carried, strict=True):
+                walk.know(value, item)
+            if walk.walk_block(body):
+                return False
+            carried = [walk.item(value) for value in outputs]
+    for value, item in zip(node.outputs(), carried, strict=True):
+        walk.know(value, item)
+    return True
+
+
+def _count(block: torch._C.Block) -> int:
+    """The nodes of a block, those in conditions and loops included."""
+    return sum(1 + sum(_count(inner) for inner in node.blocks()) for node in block.nodes())
+
+
+def _always_continues(body: torch._C.Block) -> bool:
+    condition: object = next(iter(body.outputs())).toIValue()
+    return condition is True
+
+
+def _touches_tensors(body: torch._C.Block) -> bool:
+    """Whether anything in a loop's body makes a tensor, writes to one or calls what is not an op."""
+    for node in body.nodes():
+        if any(_touches_tensors(block) for block in node.blocks()):
+            return True
+        if node.kind() in ("prim::CallMethod", "prim::CallFunction", "prim::SetAttr", "prim::RaiseException"):
+            return True
+        makes = any("Tensor" in value.type().annotation_str for value in node.outputs())
+        if makes and node.kind() not in _MOVES:
+            return True
+    return False
+
+
+_MOVES = frozenset({"aten::append", "aten::__getitem__", "prim::ListConstruct", "prim::TupleConstruct"})
+
+
+def _loop_node(walk: Walk, node: torch._C.Node, body: torch._C.Block, items: Sequence[object]) -> NodeDraft:
+    counter, *carried = body.inputs()
+    inputs = [Draft(counter, OtherType("int"), None, BlockInput(0), is_constant=False)]
+    walk.know(counter, inputs[0])
+    for index, (value, initial) in enumerate(zip(carried, items[2:], strict=True), start=1):
+        draft = _merged(walk, value, [initial], "prim.Loop")
+        draft.origin = BlockInput(index)
+        walk.know(value, draft)
+        inputs.append(draft)
+    outer_turns = walk.repetition.turns
+    walk.repetition.turns *= _known_trips(node, items)
+    walk.depth += 1
+    nodes = walk.walk_block(body)
+    results = [walk.item(value) for value in body.outputs()]
+    # What one turn leaves with another type than it found it in, is not known to any turn.
+    while _forget_changed(inputs[1:], results[1:]):
+        walk.repetition.type_again(body)
+        nodes = walk.walk_block(body)
+        results = [walk.item(value) for value in body.outputs()]
+    walk.depth -= 1
+    walk.repetition.turns = outer_turns
+    outputs = []
+    for value, before, after in zip(node.outputs(), inputs[1:], results[1:], strict=True):
+        draft = _merged(walk, value, [before, after], "prim.Loop")
+        walk.know(value, draft)
+        outputs.append(draft)
+    arguments = {"max_trip_count": items[0], "condition": items[1], "carried": list(items[2:])}
+    block = BlockDraft(inputs, nodes, list(drafts_in(results)))
+    return _control_flow(walk, node, arguments, outputs, [block])
+
+
+def _refuse_endless(walk: Walk, node: torch._C.Node, turns: int) -> None:
+    turns *= walk.repetition.turns
+    if turns > _MAX_TURNS:
+        raise InputError(
+            f"The model's loop at {walk.position(node, {})} takes {turns:,} turns, "
+            "which no device ends in time; pass inputs of other shapes, or change the model."
+        )
+
+
+def _known_turns(block: torch._C.Block) -> int:
+    """How many turns the loops in a block take together, as far as the graph itself tells."""
+    found = 1
+    for node in block.nodes():
+        trips = _known_trips(node, [node.inputsAt(0).toIValue()]) if node.kind() == "prim::Loop" else 1
+        for inner in node.blocks():
+            found = max(found, _known_turns(inner) * trips)
+    return found
+
+
+def _known_trips(node: torch._C.Node, items: Sequence[object]) -> int:
+    """How many turns a loop takes, where that is known; 1 where a condition may end it."""
+    (body,) = node.blocks()
+    trips = items[0]
+    return max(trips, 1) if isinstance(trips, int) and _always_continues(body) else 1
+
+
+def _forget_changed(before: Sequence[Draft], after: Sequence[object]) -> bool:
+    """Forget the types of carried values that a turn changes; whether there were any."""
+    changed = [
+        draft
+        for draft, result in zip(before, after, strict=True)
+        if draft.tensor is not None and not (isinstance(result, Draft) and result.type == draft.type)
+    ]
+    for draft in changed:
+        draft.type, draft.tensor = DynamicType("it changes its shape or type", "prim.Loop"), None
+    return bool(changed)
+
+
+def _merged(walk: Walk, value: torch._C.Value, items: Sequence[object], op: str) -> Draft:
+    """What is known of a value that is one of the items, and shares its storage with each."""
+    draft = _common(walk, value, items, op)
+    walk.aliases.join((draft, *drafts_in(list(items))))
+    return draft
+
+
+def _common(walk: Walk, value: torch._C.Value, items: Sequence[object], op: str) -> Draft:
+    drafts = [item for item in items if isinstance(item, Draft)]
+    first = drafts[0] if drafts else None
+    if first is None or first.tensor is None or len(drafts) != len(items):
+        return walk.run_time_value(value, cause_in(items) or DynamicType("it is not known before the run", op))
+    if any(draft.type != first.type or draft.tensor is None for draft in drafts):
+        return walk.run_time_value(value, cause_in(items) or DynamicType("the type depends on the way taken", op))
+    tensor = first.tensor if first.tensor.is_quantized else first.tensor.to("meta")
+    return Draft(value, first.type, tensor, None, is_constant=False)
+
+
+def _control_flow(
+    walk: Walk, node: torch._C.Node, arguments: dict[str, object], outputs: list[Draft], blocks: list[BlockDraft]
+) -> NodeDraft:
+    op = node.kind().replace("::", ".")
+    made = NodeDraft(node, op, arguments, outputs, walk.position(node, arguments), blocks, has_effect=True)
+    inner = {id(draft) for block in blocks for draft in _all_nodes(block.nodes)}
+    walk.aliases.move_writers(inner, made)
+    return made
+
+
+def _all_nodes(nodes: Iterable[NodeDraft]) -> Iterator[NodeDraft]:
+    for node in nodes:
+        yield node
+        for block in node.blocks:
+            yield from _all_nodes(block.nodes)

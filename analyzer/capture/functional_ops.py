@@ -1,0 +1,65 @@
+"""The functional op that stands for an in-place one."""
+
+from __future__ import annotations
+
+import torch
+
+from nnapi_check.analyzer.ops.calls import Operation, operation_of
+from nnapi_check.analyzer.torchscript import insert_constant
+
+
+def functional_form(operation: Operation, node: torch._C.Node) -> Operation | None:
+    """The op that computes what an in-place op writes, or None where PyTorch has none."""
+    return functional_of(operation) if node.outputsSize() == 1 else None
+
+
+def functional_of(operation: Operation) -> Operation | None:
+    """The op that returns what an in-place op writes, or None where PyTorch has none.
+
+    It takes the same kinds of arguments, which it may call otherwise (`dropout_` has `self`, `dropout` has `input`),
+    and its overload may have another name (`pow_.Scalar` writes what `pow.Tensor_Scalar` returns).
+    """
+    if not operation.name.endswith("_") or operation.name.endswith("__"):
+        return None
+    kinds = [argument.kind for argument in operation.arguments]
+    for schema in torch._C._jit_get_schemas_for_operator(operation.name[:-1]):
+        functional = operation_of(str(schema))
+        if functional.function is None or functional.is_mutable:
+            continue
+        if [argument.kind for argument in functional.arguments] == kinds:
+            return functional
+    return None
+
+
+def make_functional(graph: torch._C.Graph, node: torch._C.Node, kind: str) -> torch._C.Node:
+    """Put the functional op in the place of an in-place one; later readers of the overwritten value read its result."""
+    target = node.inputsAt(0)
+    made = graph.create(kind, list(node.inputs()), 1)
+    made.insertBefore(node)
+    made.copyMetadata(node)
+    made.output().setType(node.output().type())
+    node.output().replaceAllUsesWith(made.output())
+    target.replaceAllUsesAfterNodeWith(node, made.output())
+    node.destroy()
+    return made
+
+
+# An attribute of the nodes that write to an input at the end of a run. It is not saved.
+_WRITES_BACK = "nnapi_written_back"
+
+
+def write_back(graph: torch._C.Graph, target: torch._C.Value, source: torch._C.Value) -> torch._C.Node:
+    """Write to an input of the graph, where nothing reads it any more: at the graph's end."""
+    graph.setInsertPoint(graph.return_node())
+    is_asynchronous = insert_constant(graph, False)
+    made = graph.create("aten::copy_", [target, source, is_asynchronous], 1)
+    made.output().setType(torch._C.TensorType.get())
+    made.i_(_WRITES_BACK, 1)
+    graph.appendNode(made)
+    made.copyMetadata(source.node())
+    return made
+
+
+def writes_back(node: torch._C.Node) -> bool:
+    """Whether a node was made by `write_back`."""
+    return node.kind() == "aten::copy_" and node.hasAttribute(_WRITES_BACK)

@@ -1,0 +1,204 @@
+"""Where a node comes from: the user's file and line, and the module's path."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+
+import torch
+
+from nnapi_check.analyzer.graph import SourcePosition
+from nnapi_check.analyzer.torchscript import children, class_name, has_attribute, method_names, submodule
+
+Place = tuple[str | None, int | None]
+
+_NOWHERE: Place = (None, None)
+_TRACED = re.compile(r"^(?P<file>[^\n]+?)\((?P<line>\d+)\): (?P<function>\S+)", re.MULTILINE)
+_SCRIPTED = re.compile(r'^\s*File "(?P<file>[^"]+)", line (?P<line>\d+)', re.MULTILINE)
+_LEVEL = re.compile(r"(?<![^.()])(?P<name>[^.()]*+)\((?P<type>[^()]*)\)")
+_INTERNAL = re.compile(
+    r"(^|[/\\])torch[/\\](nn|jit|ao|quantization|functional\.py|_tensor\.py|_jit_internal\.py|_ops\.py|export|fx)"
+    r"|<eval_with_key>|^<string>|^<frozen"
+)
+_NAMELESS = frozenset({"", "SELF", "UNKNOWN_INSTANCE", "UNKNOWN"})
+# Modules that are never called themselves, so that texts of calls leave them out.
+_LISTS = ("ModuleList", "ModuleDict")
+_PACKED = "._packed_params"
+
+
+@dataclass(slots=True)
+class SourceFinder:
+    """Finds the position of each node. ``original`` is the module before its calls were inlined.
+
+    A traced node carries the stack of Python calls. A scripted one carries only the line it stands on, which for a
+    layer is inside PyTorch; the user's line is then that of the call of the layer, in the module that calls it.
+    """
+
+    original: torch._C.ScriptModule
+    _places: dict[str, Place] = field(default_factory=dict)
+    _paths: dict[str, str] = field(default_factory=dict)
+    _sites: dict[str, Place] = field(default_factory=dict)
+    _functions: dict[str, list[tuple[str, Place]]] = field(default_factory=dict)
+    _calls_seen: dict[tuple[str, str], int] = field(default_factory=dict)
+
+    def locate(self, node: torch._C.Node, parameter: str | None) -> SourcePosition:
+        """The position of a node; ``parameter`` is the path of a parameter it reads, if there is one."""
+        path = self._path(node.getModuleHierarchy(), parameter)
+        text = _source_text(node)
+        place = self._places.get(text)
+        if place is None:
+            place = find_place(text)
+            self._places[text] = place
+        # A node that PyTorch made itself has no text, and a traced one has every frame there is.
+        if text.strip() and not _TRACED.match(text) and not _is_users(place):
+            site = self._call_site(path, node.kind().partition("::")[2].rstrip("_"))
+            place = site if site != _NOWHERE else place
+        return SourcePosition(place[0], place[1], path)
+
+    def _path(self, hierarchy: str, parameter: str | None) -> str:
+        if parameter is not None:
+            owner = parameter.rpartition(".")[0]
+            while owner.endswith(_PACKED):
+                owner = owner.removesuffix(_PACKED)
+            return owner
+        path = self._paths.get(hierarchy)
+        if path is None:
+            path = self._completed([m["name"] for m in _LEVEL.finditer(hierarchy) if m["name"] not in _NAMELESS])
+            self._paths[hierarchy] = path
+        return path
+
+    def _completed(self, names: Sequence[str]) -> str:
+        """The path with the lists of modules that PyTorch leaves out of its texts."""
+        module: object = self.original
+        path: list[str] = []
+        for name in names:
+            if isinstance(module, torch._C.ScriptModule) and not has_attribute(module, name):
+                holders = [
+                    (key, child)
+                    for key, child in children(module)
+                    if class_name(child).endswith(_LISTS) and has_attribute(child, name)
+                ]
+                if len(holders) == 1:
+                    path.append(holders[0][0])
+                    module = holders[0][1]
+            path.append(name)
+            module = submodule(module, name) if isinstance(module, torch._C.ScriptModule) else None
+        return ".".join(path)
+
+    def _call_site(self, path: str, op: str) -> Place:
+        own = self._function_site(path, op)
+        if own != _NOWHERE:
+            return own
+        if path not in self._sites:
+            self._sites[path] = next(self._module_sites(path), _NOWHERE)
+        return self._sites[path]
+
+    def _module_sites(self, path: str) -> Iterator[Place]:
+        """Where the module at ``path`` is called, from the nearest caller that is not PyTorch's own."""
+        names = path.split(".") if path else []
+        owners = _modules_along(self.original, names)
+        for depth in range(len(owners) - 1, -1, -1):
+            rest = names[depth:]
+            if not rest or _is_internal(owners[depth]):
+                continue
+            for node in _nodes_in(owners[depth]):
+                if node.kind() != "prim::CallMethod":
+                    continue
+                chain = _chain(node)
+                if chain and chain == rest[: len(chain)]:
+                    place = find_place(_source_text(node))
+                    if _is_users(place):
+                        yield place
+
+    def _function_site(self, path: str, op: str) -> Place:
+        """Where the module itself calls the function that ends in the op, told apart by their order."""
+        if path not in self._functions:
+            owners = _modules_along(self.original, path.split(".") if path else [])
+            found = owners[-1] if len(owners) == (len(path.split(".")) if path else 0) + 1 else None
+            calls = [] if found is None or _is_internal(found) else list(_function_calls(found))
+            self._functions[path] = calls
+        calls = self._functions[path]
+        matching = [place for name, place in calls if name == op] or [
+            place for _, place in calls[:1] if len(calls) == 1
+        ]
+        if not matching:
+            return _NOWHERE
+        seen = self._calls_seen.get((path, op), 0)
+        self._calls_seen[path, op] = seen + 1
+        return matching[seen % len(matching)]
+
+
+def _is_users(place: Place) -> bool:
+    return place[0] is not None and not _INTERNAL.search(place[0])
+
+
+def _modules_along(root: torch._C.ScriptModule, names: Sequence[str]) -> list[torch._C.ScriptModule]:
+    """The root and the modules that the names lead to, as far as they lead."""
+    modules = [root]
+    for name in names:
+        found = submodule(modules[-1], name)
+        if found is None:
+            break
+        modules.append(found)
+    return modules
+
+
+def _is_internal(module: torch._C.ScriptModule) -> bool:
+    return class_name(module).startswith("__torch__.torch.")
+
+
+def _nodes_in(module: torch._C.ScriptModule) -> Iterator[torch._C.Node]:
+    for method in method_names(module):
+        stack = [iter(list(module._get_method(method).graph.nodes()))]
+        while stack:
+            node = next(stack[-1], None)
+            if node is None:
+                stack.pop()
+                continue
+            yield node
+            stack.extend(iter(list(block.nodes())) for block in node.blocks())
+
+
+def _function_calls(module: torch._C.ScriptModule) -> Iterator[tuple[str, Place]]:
+    nearest = _NOWHERE
+    for node in _nodes_in(module):
+        place = find_place(_source_text(node))
+        nearest = place if _is_users(place) else nearest
+        # TorchScript often loses the position of such a call; what was computed just before stands by it.
+        if node.kind() == "prim::CallFunction" and nearest != _NOWHERE:
+            yield node.inputsAt(0).node().s("name").lstrip("_"), nearest
+
+
+def _chain(call: torch._C.Node) -> list[str]:
+    """The attributes from the module to what is called."""
+    names: list[str] = []
+    value = call.inputsAt(0)
+    while value.node().kind() == "prim::GetAttr":
+        names.insert(0, value.node().s("name"))
+        value = value.node().input()
+    return names
+
+
+def find_place(text: str) -> Place:
+    """The innermost frame outside PyTorch's own modules, else the innermost; the text is a source range's."""
+    original, _, _ = text.partition("Serialized ")
+    for pattern in (_TRACED, _SCRIPTED):
+        first = _NOWHERE
+        for match in pattern.finditer(original):
+            file = match["file"]
+            if not _INTERNAL.search(file):
+                return file, int(match["line"])
+            if first == _NOWHERE:
+                first = file, int(match["line"])
+        if first != _NOWHERE:
+            return first
+    return _NOWHERE
+
+
+def _source_text(node: torch._C.Node) -> str:
+    """Where a node says that it comes from; nothing where a file's record of that is damaged."""
+    try:
+        return str(node.sourceRange())
+    except RuntimeError:
+        return ""

@@ -1,0 +1,167 @@
+"""Op names and arguments in one spelling, whichever way a model was captured."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from math import prod
+
+import torch
+
+from nnapi_check.analyzer.graph import Literal, TensorType
+from nnapi_check.analyzer.growing_graph import Draft, ObjectAttribute, drafts_in
+from nnapi_check.analyzer.ops.calls import Operation
+from nnapi_check.analyzer.ops.window_rules import is_ints
+from nnapi_check.analyzer.tensor_types import dtype_of_number, element_type
+
+_LAYOUTS = {0: "strided", 1: "sparse", 5: "mkldnn"}
+_MEMORY_FORMATS = {0: "contiguous", 1: "preserve", 2: "channels_last", 3: "channels_last_3d"}
+_CONVOLUTIONS = frozenset({"aten._convolution.default", "aten._convolution.deprecated", "aten.convolution.default"})
+_CONVOLUTION_ARGUMENTS = ("input", "weight", "bias", "stride", "padding", "dilation", "groups")
+_TRANSPOSED_ARGUMENTS = ("input", "weight", "bias", "stride", "padding", "output_padding", "groups", "dilation")
+_POOLING = frozenset({f"aten.{kind}_pool{rank}d.default" for kind in ("max", "avg") for rank in (1, 2, 3)}) | frozenset(
+    f"aten.max_pool{rank}d_with_indices.default" for rank in (2, 3)
+)
+_RESPELLED: Mapping[str, tuple[str, Mapping[str, int]]] = {
+    **dict.fromkeys(
+        ("aten.mT.default", "aten.mH.default", "aten.adjoint.default"), ("aten.transpose.int", {"dim0": -2, "dim1": -1})
+    ),
+    "aten.ravel.default": ("aten.flatten.using_ints", {"start_dim": 0, "end_dim": -1}),
+    # Overloads that TorchScript has beside another one for lists of tensors of which none is left out.
+    "aten.index.Tensor_hacked_twin": ("aten.index.Tensor", {}),
+    "aten.index_put.hacked_twin": ("aten.index_put.default", {}),
+}
+"""Ops that are calls of another, with certain arguments besides."""
+
+_NEW_TENSORS = frozenset({"aten::mean", "aten::sum", "aten::amax", "aten::amin"})
+"""Ops whose result is no view, and dense."""
+
+_NUMBERS = frozenset({"other", "exponent", "value", "min", "max"})
+"""Arguments that are tensors by their schema, for which a number serves as well."""
+
+
+def op_name(operation: Operation) -> str:
+    """The op's name as cards spell it: ``aten.add.Tensor``, ``aten.relu.default``."""
+    return f"{operation.name.replace('::', '.')}.{operation.overload or 'default'}"
+
+
+def plain_arguments(operation: Operation, items: Sequence[object]) -> dict[str, object]:
+    """The arguments by name, with numbers that stand for a whole list repeated and enumerations spelled out."""
+    return {
+        argument.name: _plain(argument.kind, argument.length, item)
+        for argument, item in zip(operation.arguments, items, strict=False)
+    }
+
+
+def canonical(op: str, arguments: Mapping[str, object]) -> tuple[str, dict[str, object]]:
+    """The name and arguments that cards know for this call."""
+    arguments = {name: _number(item) if name in _NUMBERS else item for name, item in arguments.items()}
+    if op in _RESPELLED:
+        op, given = _RESPELLED[op]
+        arguments = {**arguments, **given}
+    if op in _CONVOLUTIONS:
+        op, arguments = _convolution(op, arguments)
+    if op == "aten._convolution_mode.default":
+        op, arguments = _convolution_mode(op, arguments)
+    if op.startswith("aten.conv") and op.endswith(".padding"):
+        op, arguments = _padding_by_name(op, arguments)
+    if op == "aten.as_strided.default" and _is_reshape(arguments):
+        op, arguments = "aten.view.default", {name: arguments[name] for name in ("self", "size")}
+    if op in _POOLING and arguments.get("stride") == []:
+        arguments["stride"] = arguments["kernel_size"]
+    return op, arguments
+
+
+def _plain(kind: str, length: int | None, item: object) -> object:
+    if isinstance(item, int) and not isinstance(item, bool):
+        if "ScalarType" in kind:
+            dtype = dtype_of_number(item)
+            return element_type(dtype).value if dtype is not None else f"dtype {item}"
+        if "MemoryFormat" in kind:
+            return _MEMORY_FORMATS.get(item, f"memory format {item}")
+        if "Layout" in kind:
+            return _LAYOUTS.get(item, f"layout {item}")
+        if length:
+            return [item] * length
+    if isinstance(item, torch.device):
+        return str(item)
+    if length and isinstance(item, list) and len(item) == 1 and not isinstance(item[0], Draft):
+        return item * length
+    # TorchScript may append to a list after this op has read it.
+    return list(item) if isinstance(item, list) else item
+
+
+def _number(item: object) -> object:
+    """A number that a trace wrote as a tensor of rank 0, of the element type that PyTorch gives to numbers."""
+    if not isinstance(item, Draft) or not isinstance(item.origin, Literal) or item.tensor is None:
+        return item
+    is_number = item.tensor.dim() == 0 and item.tensor.dtype in (torch.float64, torch.int64)
+    return item.tensor.item() if is_number and item.is_real else item
+
+
+def _convolution(op: str, arguments: dict[str, object]) -> tuple[str, dict[str, object]]:
+    stride = arguments.get("stride")
+    weight = arguments.get("weight")
+    rank = None
+    if isinstance(weight, Draft) and isinstance(weight.type, TensorType):
+        rank = weight.type.rank - 2
+    elif isinstance(stride, list):
+        rank = len(stride)
+    transposed = arguments.get("transposed")
+    if rank not in (1, 2, 3) or not isinstance(transposed, bool):
+        return op, arguments
+    for name in ("stride", "padding", "dilation", "output_padding"):
+        item = arguments[name]
+        if isinstance(item, list) and len(item) == 1:
+            arguments[name] = item * rank
+    if not transposed:
+        return f"aten.conv{rank}d.default", {name: arguments[name] for name in _CONVOLUTION_ARGUMENTS}
+    overload = "default" if rank == 1 else "input"
+    return f"aten.conv_transpose{rank}d.{overload}", {name: arguments[name] for name in _TRANSPOSED_ARGUMENTS}
+
+
+def _convolution_mode(op: str, arguments: dict[str, object]) -> tuple[str, dict[str, object]]:
+    """What traces and exported programs write for a convolution whose padding has a name."""
+    weight = arguments["weight"]
+    rank = weight.type.rank - 2 if isinstance(weight, Draft) and isinstance(weight.type, TensorType) else None
+    if rank not in (1, 2, 3):
+        return op, arguments
+    for name in ("stride", "dilation"):
+        item = arguments[name]
+        if isinstance(item, list) and len(item) == 1:
+            arguments[name] = item * rank
+    return f"aten.conv{rank}d.padding", arguments
+
+
+def _is_reshape(arguments: Mapping[str, object]) -> bool:
+    """Whether strides say no more than a size: they step through all of a new tensor along one dimension.
+
+    Decompositions write them for a mean over an image, to keep the strides that an adaptive pooling gave it.
+    """
+    source, size, stride = (arguments[name] for name in ("self", "size", "stride"))
+    if not isinstance(source, Draft) or not isinstance(source.type, TensorType) or source.origin is not None:
+        return False
+    if not is_ints(size) or not is_ints(stride) or arguments["storage_offset"] not in (None, 0):
+        return False
+    steps = [step for length, step in zip(size, stride, strict=True) if length != 1]
+    is_new = source.torch_value.node().kind() in _NEW_TENSORS
+    return is_new and prod(size) == source.type.numel and steps in ([], [1])
+
+
+def _padding_by_name(op: str, arguments: dict[str, object]) -> tuple[str, dict[str, object]]:
+    """Padding by name as numbers; "same" around an even window pads one side more, which numbers cannot say."""
+    weight, dilation, padding = arguments["weight"], arguments["dilation"], arguments["padding"]
+    if not isinstance(weight, Draft) or not isinstance(weight.type, TensorType) or not isinstance(dilation, list):
+        return op, arguments
+    kernel = weight.type.shape[2:]
+    dilation = dilation * len(kernel) if len(dilation) == 1 else dilation
+    if list(drafts_in(dilation)):
+        return op, arguments
+    totals = [0 if padding == "valid" else d * (k - 1) for d, k in zip(dilation, kernel, strict=True)]
+    if padding not in ("valid", "same") or any(total % 2 for total in totals):
+        return op, arguments
+    return op.replace(".padding", ".default"), {**arguments, "padding": [total // 2 for total in totals]}
+
+
+def describe_object(item: ObjectAttribute) -> str:
+    """What an attribute that is no tensor is called in an argument."""
+    return f"object {item.path}"

@@ -1,0 +1,531 @@
+"""The walk that types a frozen TorchScript graph.
+
+Each op is called by its schema on meta tensors, or answered by a rule. What does not depend on tensors (sizes,
+lists, arithmetic on shapes) is computed and becomes arguments; what no input's values reach is a constant.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import NoReturn
+
+import torch
+
+from nnapi_check.analyzer.capture.aliases import Aliases, become_overwritten
+from nnapi_check.analyzer.capture.control_flow import MAX_NESTED, DecidedBranch, Repetition, walk_if, walk_loop
+from nnapi_check.analyzer.capture.functional_ops import functional_form, make_functional, write_back, writes_back
+from nnapi_check.analyzer.capture.settling import State
+from nnapi_check.analyzer.capture.spellings import canonical, op_name, plain_arguments
+from nnapi_check.analyzer.capture.structure_ops import (
+    LIST_OPS,
+    LIST_WRITES,
+    STRUCTURE_OPS,
+    UNANSWERED,
+    ListWrite,
+    weight,
+)
+from nnapi_check.analyzer.errors import InputError, OpError
+from nnapi_check.analyzer.graph import (
+    DynamicType,
+    GraphInput,
+    Literal,
+    OtherType,
+    Parameter,
+    SourcePosition,
+    TensorType,
+)
+from nnapi_check.analyzer.growing_graph import (
+    Draft,
+    ModulePath,
+    NodeDraft,
+    ObjectAttribute,
+    cause_in,
+    drafts_in,
+    run_time_object,
+)
+from nnapi_check.analyzer.ops.bounded_calls import BoundedCalls
+from nnapi_check.analyzer.ops.calls import (
+    FORM_ARGUMENT,
+    MAX_COMPUTED,
+    WHEN_TYPED,
+    Operation,
+    call,
+    evaluate,
+    failure,
+    operation_of,
+)
+from nnapi_check.analyzer.ops.constant_values import MAX_CONSTANT
+from nnapi_check.analyzer.ops.packed_ops import PackedParameters, Unpacked, packed_result
+from nnapi_check.analyzer.tensor_types import tensor_type
+from nnapi_check.analyzer.torchscript import attribute, is_readable, nodes_of_kind, submodule
+
+# Elements of constants are read up to these numbers: enough for indices, sizes and scales.
+MAX_READ_INTEGERS = 4096
+MAX_READ_FLOATS = 16
+MAX_LITERAL = 256
+
+# The result is read from elements, which quantized tensors have here although they are not known.
+_ELEMENT_READS = frozenset(f"aten::{name}" for name in ("item", "Int", "Float", "Bool", "equal", "is_nonzero"))
+# Of numbers and texts alone, ops make numbers and texts.
+_PLAIN = frozenset({int, float, bool, str})
+# They tell a person something and compute nothing.
+_IGNORED = frozenset({"prim::Print", "aten::warn"})
+# They change nothing that an evaluation sees.
+_FOR_EACH = "aten::_foreach_"
+_WRITING_NOTHING = frozenset({"aten::detach_"})
+# What they are given may be reached later by a way that the walk does not see.
+_KEEPING = frozenset({"prim::SetAttr", "prim::CallMethod", "prim::CallFunction", "prim::fork"})
+
+
+def is_read(tensor: torch.Tensor) -> bool:
+    """Whether the elements of a constant are read when the graph is captured."""
+    limit = MAX_READ_FLOATS if tensor.dtype.is_floating_point or tensor.dtype.is_complex else MAX_READ_INTEGERS
+    return tensor.numel() <= limit
+
+
+@dataclass(slots=True)
+class TypingWalk:
+    """The state of one walk: what is known of each value of the TorchScript graph."""
+
+    root: torch._C.ScriptModule
+    graph: torch._C.Graph
+    locate: Callable[[torch._C.Node, str | None], SourcePosition]
+    inputs_text: str = "these inputs"
+    state: State = field(default_factory=State)
+    known: dict[int, object] = field(default_factory=dict)
+    aliases: Aliases = field(default_factory=Aliases)
+    decided: list[DecidedBranch] = field(default_factory=list)
+    depth: int = 0
+    repetition: Repetition = field(default_factory=Repetition)
+    _blocks: int = 0
+    _attributes: dict[str, object] = field(default_factory=dict)
+    _set_attributes: set[str] = field(default_factory=set)
+    _set_now: dict[str | None, object] = field(default_factory=dict)
+    _held: dict[str, list[Draft]] = field(default_factory=dict)
+    _written_back: list[torch._C.Node] = field(default_factory=list)
+    _packed: PackedParameters = field(default_factory=PackedParameters)
+    _calls: BoundedCalls = field(default_factory=lambda: BoundedCalls(WHEN_TYPED))
+
+    def bind(
+        self, graph: torch._C.Graph, drafts: list[Draft], items: Sequence[tuple[torch._C.Value, object]]
+    ) -> list[Draft]:
+        """Say what is known of the graph's inputs, the first of which is the module itself."""
+        self.know(next(iter(graph.inputs())), ModulePath("", self.root))
+        self._set_attributes.update(setter.s("name") for setter in nodes_of_kind(self.graph, "prim::SetAttr"))
+        for value, item in items:
+            self.know(value, item)
+        return drafts
+
+    def walk_block(self, block: torch._C.Block | torch._C.Graph) -> list[NodeDraft]:
+        """Type every node of a block, in order, and return those that compute something at run time."""
+        drafts: list[NodeDraft] = []
+        self._blocks += 1
+        if self._blocks > MAX_NESTED:
+            raise InputError(
+                f"The model's conditions and loops lie in one another more than {MAX_NESTED} deep; write them flatter."
+            )
+        for node in list(block.nodes()):
+            drafts.extend(self._visit(node))
+        self._blocks -= 1
+        return drafts
+
+    def item(self, value: torch._C.Value) -> object:
+        """What is known of a value: a draft, a number, a list of them, or the like."""
+        return self.aliases.read(self.known[value.unique()])
+
+    def know(self, value: torch._C.Value, item: object) -> None:
+        """Say what is known of a value."""
+        if isinstance(item, (list, tuple, dict)):
+            self.repetition.spend(weight(item))
+        self.known[value.unique()] = item
+        self.aliases.add(value, item)
+
+    def _visit(self, node: torch._C.Node) -> Iterable[NodeDraft]:
+        kind = node.kind()
+        if kind == "prim::Constant":
+            self.know(node.output(), self._constant(node))
+            return ()
+        if kind == "prim::GetAttr":
+            return self._read(node)
+        if kind in _IGNORED:
+            return ()
+        if writes_back(node):
+            return (self._write_back(node),)
+        items = [self.item(value) for value in node.inputs()]
+        is_list = bool(items) and isinstance(items[0], list)
+        structure = LIST_OPS.get(kind) if is_list and kind in LIST_OPS else STRUCTURE_OPS.get(kind)
+        if structure is not None:
+            answers = structure(node, items)
+            if answers is not UNANSWERED:
+                for output, answer in zip(node.outputs(), answers, strict=True):
+                    self.know(output, answer)
+                return ()
+        if kind == "prim::RaiseException" and not self.depth:
+            raise InputError(
+                f"The model refuses {self.inputs_text} at {self.position(node, {})}: {items[0]}; "
+                "pass inputs of shapes that it accepts."
+            )
+        if kind == "prim::SetAttr":
+            return self._set(node, items)
+        if kind in LIST_WRITES and isinstance(items[0], (list, dict)):
+            return self._list_write(node, LIST_WRITES[kind], items)
+        if kind == "prim::If":
+            return walk_if(self, node, items)
+        if kind == "prim::Loop":
+            return walk_loop(self, node, items)
+        schema = node.schema()
+        if not schema or schema == "(no schema)" or not node.outputsSize():
+            return (self._opaque(node, items, "PyTorch states no schema of it"),)
+        return self._op(node, operation_of(schema), items)
+
+    def _list_write(self, node: torch._C.Node, write: ListWrite, items: Sequence[object]) -> Iterable[NodeDraft]:
+        held = self.known[node.inputsAt(0).unique()]
+        answers = write(held, items[1:]) if not self.depth else UNANSWERED
+        if answers is not UNANSWERED:
+            for output, answer in zip(node.outputs(), answers, strict=False):
+                if list(output.uses()):
+                    self.know(output, answer)
+            self.aliases.add(node.inputsAt(0), list(items[1:]))
+            return ()
+        # From here on only the run knows what the list holds, whichever value it is reached by.
+        unknown = run_time_object(node.inputsAt(0), "built at run time")
+        for number, item in self.known.items():
+            if item is held:
+                self.known[number] = unknown
+        self.aliases.join((unknown, *drafts_in(held)))
+        return (self._opaque(node, [unknown, *items[1:]], "the list is built at run time"),)
+
+    def _constant(self, node: torch._C.Node) -> object:
+        output = node.output()
+        if not is_readable(output.type()):
+            return run_time_object(output)
+        value = output.toIValue()
+        if isinstance(value, torch._C.ScriptObject):
+            return ObjectAttribute(output.debugName(), output, value, is_attribute=False)
+        if not isinstance(value, torch.Tensor):
+            return value
+        return self._literal(output, value)
+
+    def _literal(self, value: torch._C.Value, tensor: torch.Tensor) -> Draft:
+        origin = Literal(value.debugName(), literal_data(tensor))
+        if value.unique() in self.state.literals:
+            return _as_state(value, tensor, origin)
+        return Draft(value, tensor_type(tensor), _as_known(tensor), origin, is_constant=True)
+
+    def _read(self, node: torch._C.Node) -> Iterable[NodeDraft]:
+        """What is known of an attribute; one that the model itself sets is read in the run."""
+        owner = self.known[node.input().unique()]
+        path = _path_of(owner, node.s("name"))
+        if path in self._set_now:
+            self.know(node.output(), self._set_now[path])
+            return ()
+        if node.s("name") in self._set_attributes:
+            return self._run_time_read(node, "the model sets this attribute")
+        if not isinstance(owner, ModulePath):
+            return self._run_time_read(node, "it belongs to an object of the model's own")
+        if not is_readable(node.output().type()) and submodule(owner.module, node.s("name")) is None:
+            return self._run_time_read(node, "it is an object of the model's own")
+        self.know(node.output(), self._attribute(node, owner))
+        return ()
+
+    def _run_time_read(self, node: torch._C.Node, reason: str) -> Iterable[NodeDraft]:
+        made = self._opaque(node, [self.item(node.input()), node.s("name")], reason)
+        made.has_effect = False
+        self._hold(node.s("name"), made.outputs)
+        return (made,)
+
+    def _hold(self, name: str, drafts: Iterable[Draft]) -> None:
+        """Say that attributes of a name may hold the drafts, whichever object they belong to."""
+        held = self._held.setdefault(name, [])
+        held.extend(drafts)
+        self.aliases.join(held)
+
+    def _set(self, node: torch._C.Node, items: Sequence[object]) -> Iterable[NodeDraft]:
+        """An attribute that the model sets: known from here on where a run surely comes here."""
+        path = _path_of(items[0], node.s("name"))
+        if path is not None:
+            self._set_now.pop(path, None)
+            if not self.depth:
+                self._set_now[path] = self.known[node.inputsAt(1).unique()]
+        self._hold(node.s("name"), drafts_in(items[1]))
+        return (self._opaque(node, items, "it changes the module"),)
+
+    def _attribute(self, node: torch._C.Node, owner: ModulePath) -> object:
+        name = node.s("name")
+        path = f"{owner.path}.{name}" if owner.path else name
+        if path in self._attributes:
+            return self._attributes[path]
+        found = self._read_attribute(node.output(), path, attribute(owner.module, name))
+        self._attributes[path] = found
+        return found
+
+    def _read_attribute(self, value: torch._C.Value, path: str, found: object) -> object:
+        if isinstance(found, torch._C.ScriptModule):
+            return ModulePath(path, found)
+        if isinstance(found, torch.Tensor):
+            if path in self.state.paths:
+                return _as_state(value, found, Parameter(path))
+            return Draft(value, tensor_type(found), _as_known(found.detach()), Parameter(path), is_constant=True)
+        if found is None or isinstance(found, (bool, int, float, str)):
+            return found
+        if isinstance(found, (list, tuple)) and all(isinstance(part, (bool, int, float, str)) for part in found):
+            return list(found) if isinstance(found, list) else found
+        return ObjectAttribute(path, value, found)
+
+    def _op(self, node: torch._C.Node, operation: Operation, items: Sequence[object]) -> Iterable[NodeDraft]:
+        if operation.is_mutable:
+            node, operation = self._functional(node, operation, items)
+        if operation.is_mutable and self.depth:
+            # A run may or may not come here, so what is written is not known.
+            for draft in drafts_in(list(items)):
+                self.aliases.forget_elements(draft)
+        packed = self._packed.arguments(operation, items)
+        if packed is not None:
+            return (self._packed_op(node, operation, items, packed),)
+        outputs = list(node.outputs())
+        if _PLAIN.issuperset(map(type, items)) and self._number(outputs, operation, items):
+            return ()
+        try:
+            result = evaluate(operation, items, self._calls)
+        except OpError as error:
+            self._refuse_shapes(node, operation, items)
+            return (self._opaque(node, items, str(error)),)
+        results = result if len(outputs) > 1 and isinstance(result, (list, tuple)) else (result,)
+        if len(results) != len(outputs):
+            return (self._opaque(node, items, "it returns another number of values than its schema says"),)
+        is_constant = self._is_constant(node, operation, items) and _elements(results) <= MAX_CONSTANT
+        answers = [self._bind(value, answer, is_constant) for value, answer in zip(outputs, results, strict=True)]
+        for value, answer in zip(outputs, answers, strict=True):
+            self.know(value, answer)
+        drafts = [draft for answer in answers for draft in drafts_in(answer)]
+        self._share_storage(results, drafts, items)
+        if operation.is_mutable:
+            self._share(node, operation, items, drafts)
+        if operation.name in _ELEMENT_READS and not is_constant:
+            return (self._opaque(node, items, "the input's elements decide it"),)
+        if not drafts and not operation.is_mutable:
+            return ()
+        op, arguments = canonical(op_name(operation), plain_arguments(operation, items))
+        made = NodeDraft(node, op, arguments, drafts, self.position(node, arguments), is_constant=is_constant)
+        if operation.is_mutable:
+            self._record_writes(made, operation, items)
+        return (made,)
+
+    def _number(self, outputs: Sequence[torch._C.Value], operation: Operation, items: Sequence[object]) -> bool:
+        """Whether an op on numbers alone came to a number, which is known then."""
+        try:
+            result = call(operation, items)
+        except OpError:
+            return False
+        if len(outputs) != 1 or type(result) not in _PLAIN:
+            return False
+        self.know(outputs[0], result)
+        return True
+
+    def _refuse_shapes(self, node: torch._C.Node, operation: Operation, items: Sequence[object]) -> None:
+        """Raise where the op surely comes to be run, and a run fails with tensors of these types."""
+        reason = failure(operation, items) if not self.depth else None
+        if reason is not None:
+            self._refuse(node, operation, items, reason)
+
+    def _refuse(self, node: torch._C.Node, operation: Operation, items: Sequence[object], reason: str) -> NoReturn:
+        place = self.position(node, plain_arguments(operation, items))
+        raise InputError(
+            f"The model fails with {self.inputs_text} in {op_name(operation)} at {place}: {reason.rstrip('.')}; "
+            "pass inputs of shapes that it accepts."
+        )
+
+    def _packed_op(
+        self,
+        node: torch._C.Node,
+        operation: Operation,
+        items: Sequence[object],
+        packed: tuple[dict[str, object], Unpacked],
+    ) -> NodeDraft:
+        arguments, unpacked = packed
+        try:
+            result = packed_result(operation, arguments, unpacked)
+        except OpError as error:
+            if not self.depth:
+                self._refuse(node, operation, items, str(error))
+            result = None
+        if result is None:
+            return self._opaque(node, items, "its output cannot be typed")
+        output = Draft(node.output(), tensor_type(result), result, None, is_constant=False)
+        self.know(node.output(), output)
+        return NodeDraft(node, op_name(operation), arguments, [output], self.position(node, arguments))
+
+    def _functional(
+        self, node: torch._C.Node, operation: Operation, items: Sequence[object]
+    ) -> tuple[torch._C.Node, Operation]:
+        """The functional op in place of an in-place one, where nobody can see the difference."""
+        target = items[0]
+        functional = functional_form(operation, node)
+        if functional is not None and operation.name in _WRITING_NOTHING:
+            return make_functional(self.graph, node, functional.name), functional
+        if functional is None or not isinstance(target, Draft) or not isinstance(target.type, TensorType):
+            return node, operation
+        # What the caller or the module itself holds keeps what was written.
+        held = [draft for draft in self.aliases.drafts_with(target) if draft.origin is not None]
+        is_input = isinstance(target.origin, GraphInput) and all(draft is target for draft in held)
+        is_outermost = not self.depth and node.owningBlock() is target.torch_value.node().owningBlock()
+        if held and not (is_input and is_outermost):
+            return node, operation
+        if target.is_real or self.aliases.is_read_elsewhere(target, node):
+            return node, operation
+        if self.depth and target.torch_value.node().owningBlock() is not node.owningBlock():
+            # The next turn of a loop would read what this one wrote.
+            return node, operation
+        try:
+            result = evaluate(functional, items, self._calls)
+        except OpError:
+            return node, operation
+        if not isinstance(result, torch.Tensor) or tensor_type(result) != target.type:
+            return node, operation
+        made = make_functional(self.graph, node, functional.name)
+        if is_input:
+            self._written_back.append(write_back(self.graph, target.torch_value, made.output()))
+        return made, functional
+
+    def finish(self) -> list[NodeDraft]:
+        """The nodes at the end of a run that write to inputs what the model overwrites them with."""
+        return [self._write_back(node) for node in self._written_back]
+
+    def _write_back(self, node: torch._C.Node) -> NodeDraft:
+        target, source = (self.item(value) for value in list(node.inputs())[:2])
+        kind = DynamicType("writes to it in place", "aten.copy_.default")
+        output = Draft(node.output(), kind, None, None, is_constant=False)
+        arguments = {"self": target, "src": source, "non_blocking": False}
+        made = NodeDraft(node, "aten.copy_.default", arguments, [output], self.position(node, arguments))
+        made.has_effect = True
+        return made
+
+    def _record_writes(self, made: NodeDraft, operation: Operation, items: Sequence[object]) -> None:
+        made.has_effect = True
+        for argument, item in zip(operation.arguments, items, strict=False):
+            if not argument.is_written:
+                continue
+            for target in drafts_in(item):
+                # What is written to a list replaces tensors in it, and overwrites none.
+                if isinstance(target.type, OtherType) and not operation.name.startswith(_FOR_EACH):
+                    continue
+                if not made.is_constant:
+                    self.aliases.forget_elements(target)
+                self.aliases.written(made, target)
+        if not made.is_constant:
+            for output in made.outputs:
+                become_overwritten(output, made.op)
+
+    def _is_constant(self, node: torch._C.Node, operation: Operation, items: Sequence[object]) -> bool:
+        if node.isNondeterministic() or operation.is_foreign or (operation.is_mutable and self.depth):
+            return False
+        form = FORM_ARGUMENT.get(operation.name)
+        return all(draft.is_constant for place, item in enumerate(items) if place != form for draft in drafts_in(item))
+
+    def position(self, node: torch._C.Node, arguments: Mapping[str, object]) -> SourcePosition:
+        """Where a node comes from, found by the parameters among its arguments where it has any."""
+        drafts = (draft for item in arguments.values() for draft in drafts_in(item))
+        paths = (draft.origin.path for draft in drafts if isinstance(draft.origin, Parameter))
+        return self.locate(node, next(paths, None))
+
+    def _bind(self, value: torch._C.Value, answer: object, is_constant: bool) -> object:
+        if isinstance(answer, torch.Tensor):
+            # Quantized tensors have no meta form: those that are not constant hold elements that mean nothing.
+            keeps = answer.is_meta or answer.is_quantized or (is_constant and answer.numel() <= MAX_COMPUTED)
+            tensor = answer if keeps else answer.to("meta")
+            return Draft(value, tensor_type(answer), tensor, None, is_constant)
+        if isinstance(answer, list):
+            return [self._bind(value, part, is_constant) for part in answer]
+        if isinstance(answer, tuple):
+            return tuple(self._bind(value, part, is_constant) for part in answer)
+        return answer
+
+    def _opaque(self, node: torch._C.Node, items: Sequence[object], reason: str) -> NodeDraft:
+        """A node whose results are not known: tensors of unknown shape, or objects."""
+        schema = node.schema()
+        operation = operation_of(schema) if schema and schema != "(no schema)" else None
+        name, arguments = node.kind().replace("::", "."), {f"input{i}": item for i, item in enumerate(items)}
+        if operation is not None:
+            name, arguments = canonical(op_name(operation), plain_arguments(operation, items))
+        cause = cause_in(list(items))
+        outputs = []
+        for value in node.outputs():
+            outputs.append(self.run_time_value(value, cause or DynamicType(reason, name)))
+        self._share(node, operation, items, outputs)
+        for value, draft in zip(node.outputs(), outputs, strict=True):
+            self.know(value, draft)
+        made = NodeDraft(node, name, arguments, outputs, self.position(node, arguments))
+        made.has_effect = operation is None or operation.is_mutable or not outputs
+        if operation is not None and operation.is_mutable:
+            self._record_writes(made, operation, items)
+        return made
+
+    def _share_storage(self, results: Sequence[object], drafts: Sequence[Draft], items: Sequence[object]) -> None:
+        """Say that results share the storage of arguments where they do, but are known by another tensor now."""
+        found = [result for result in results if isinstance(result, torch.Tensor)]
+        if len(found) != len(drafts):
+            return
+        for result, draft in zip(found, drafts, strict=True):
+            if draft.tensor is not result:
+                storage = result.untyped_storage()._cdata
+                sources = (item for item in drafts_in(list(items)) if self.aliases.storage_of(item) == storage)
+                self.aliases.join((draft, *sources))
+
+    def _share(
+        self, node: torch._C.Node, operation: Operation | None, items: Sequence[object], outputs: Sequence[Draft]
+    ) -> None:
+        """Say what may share a storage with what, as far as the schema tells."""
+        if operation is None:
+            self.aliases.join((*drafts_in(list(items)), *outputs))
+            if node.kind() in _KEEPING:
+                self.aliases.escape(list(items))
+            return
+        shared = [item for argument, item in zip(operation.arguments, items, strict=False) if argument.is_shared]
+        if operation.returns_shared or len(shared) > 1:
+            self.aliases.join((*drafts_in(shared), *(outputs if operation.returns_shared else ())))
+
+    def run_time_value(self, value: torch._C.Value, kind: DynamicType) -> Draft:
+        """A draft for a value that only the run will tell."""
+        if value.type().kind() == "TensorType":
+            return Draft(value, kind, None, None, is_constant=False)
+        return run_time_object(value, cause=kind)
+
+
+def _elements(results: Sequence[object]) -> int:
+    """The number of elements of the largest tensor among results and in lists of them."""
+    sizes = (_elements(item) if isinstance(item, (list, tuple)) else _numel(item) for item in results)
+    return max(sizes, default=0)
+
+
+def _numel(item: object) -> int:
+    return item.numel() if isinstance(item, torch.Tensor) else 0
+
+
+def _path_of(owner: object, name: str) -> str | None:
+    if not isinstance(owner, ModulePath):
+        return None
+    return f"{owner.path}.{name}" if owner.path else name
+
+
+def literal_data(tensor: torch.Tensor) -> tuple[int | float | bool, ...] | None:
+    """The elements of a constant of integers or booleans, flat, where they are few.
+
+    Floats are left out: PyTorch may have computed them from weights, which are not read when a model is checked.
+    """
+    if tensor.is_meta or tensor.is_quantized or tensor.is_complex() or tensor.is_floating_point():
+        return None
+    return tuple(tensor.flatten().tolist()) if tensor.numel() <= MAX_LITERAL else None
+
+
+def _as_state(value: torch._C.Value, tensor: torch.Tensor, origin: Literal | Parameter) -> Draft:
+    """A constant of the model that a run overwrites: of its elements nothing is known."""
+    known = tensor.detach() if tensor.is_quantized else torch.empty_like(tensor, device="meta")
+    return Draft(value, tensor_type(tensor), known, origin, is_constant=False)
+
+
+def _as_known(tensor: torch.Tensor) -> torch.Tensor:
+    """The tensor itself where its elements may matter to shapes, else its type on ``meta``."""
+    if tensor.is_meta or tensor.is_quantized:
+        return tensor
+    return tensor.detach().clone() if is_read(tensor) else tensor.detach().to("meta")

@@ -1,0 +1,113 @@
+"""How a model file, or a live module, is opened as a TorchScript module."""
+
+from __future__ import annotations
+
+import pickle
+import warnings
+import zipfile
+from collections.abc import Collection
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+
+from nnapi_check.analyzer.errors import InputError
+from nnapi_check.analyzer.files.bundled_inputs import read_bundled_inputs
+from nnapi_check.analyzer.files.exported_calls import write_truth_values_as_numbers
+from nnapi_check.analyzer.files.file_kind import FileKind, kind_of, refuse_pickle
+from nnapi_check.analyzer.files.program_file import module_of, read_program
+from nnapi_check.analyzer.files.script_file import LOAD_FAILURES, first_line, read_script
+from nnapi_check.analyzer.files.tracing import prepare
+from nnapi_check.analyzer.inputs.arguments import Call
+from nnapi_check.analyzer.torchscript import in_evaluation_mode, trace
+
+
+@dataclass(frozen=True, slots=True)
+class OpenedModel:
+    """A TorchScript module, with the example inputs that were stored with it or that it was traced with, if any.
+
+    ``reference`` is how the model itself is called, where that is otherwise than the module.
+    """
+
+    name: str
+    module: torch.jit.ScriptModule
+    stored: Call | None
+    is_traced: bool = False
+    reference: Call | None = None
+
+
+def open_model(model: Path | torch.nn.Module, call: Call | None, *, weights: bool, trust: bool) -> OpenedModel:
+    """Open a file or a live module; ``call`` is needed to trace a module that is not TorchScript yet."""
+    if isinstance(model, torch.nn.Module):
+        return _open_module(model, call, _name_of(model))
+    match kind_of(model):
+        case FileKind.TORCHSCRIPT:
+            return _open_script(model, weights=weights, trust=trust)
+        case FileKind.EXPORTED_PROGRAM:
+            return _open_exported(model, call, trust=trust)
+        case FileKind.PICKLED_MODULE:
+            return _open_pickle(model, call, trust=trust)
+
+
+def _name_of(model: torch.nn.Module) -> str:
+    name = getattr(model, "original_name", None)
+    return name if isinstance(name, str) else type(model).__name__
+
+
+def _open_module(model: torch.nn.Module, call: Call | None, name: str, keywords: Collection[str] = ()) -> OpenedModel:
+    if isinstance(model, torch.jit.ScriptModule):
+        return _with_inputs(name, model, None)
+    if call is None:
+        raise InputError(f"{name} is not TorchScript yet; pass example inputs to trace it with.")
+    traced = prepare(model, call, name, keywords)
+    try:
+        with in_evaluation_mode(model):
+            module = trace(traced.module, traced.arguments)
+    except LOAD_FAILURES as error:
+        raise InputError(
+            f"{name} cannot be traced with inputs of these shapes: {first_line(error)}; "
+            "pass inputs that the model accepts, or a scripted module (torch.jit.script)."
+        ) from error
+    return OpenedModel(name, module, Call(traced.arguments), is_traced=True, reference=traced.reference)
+
+
+def _open_script(path: Path, *, weights: bool, trust: bool) -> OpenedModel:
+    found = read_script(path, weights=weights, trust=trust)
+    return _with_inputs(path.stem, found.module, found.traced)
+
+
+def _with_inputs(name: str, module: torch.jit.ScriptModule, stored: Call | None) -> OpenedModel:
+    first = read_bundled_inputs(module._c) if stored is None else None
+    return OpenedModel(name, module, stored if first is None else Call(first))
+
+
+def _open_exported(path: Path, call: Call | None, *, trust: bool) -> OpenedModel:
+    program = read_program(path, trust=trust)
+    module = module_of(program, path)
+    write_truth_values_as_numbers(module)
+    arguments, keywords = program.example_inputs if program.example_inputs is not None else ((), {})
+    if call is None and program.example_inputs is None:
+        raise InputError(f"{path} holds no example inputs; give them with --input.")
+    with warnings.catch_warnings():
+        # The guards of an exported program look at shapes; there is nothing in that for a user to mend.
+        warnings.simplefilter("ignore")
+        return _open_module(module, call or Call(tuple(arguments), dict(keywords)), path.stem, tuple(keywords))
+
+
+def _open_pickle(path: Path, call: Call | None, *, trust: bool) -> OpenedModel:
+    if not trust:
+        raise refuse_pickle(path)
+    return _open_module(unpickled(path), call, path.stem)
+
+
+def unpickled(path: Path) -> torch.nn.Module:
+    """The module in a pickle. This runs code of the file's maker."""
+    try:
+        found = torch.load(path, map_location="cpu", weights_only=False)
+    except (pickle.UnpicklingError, zipfile.BadZipFile, *LOAD_FAILURES) as error:
+        raise InputError(
+            f"{path} cannot be unpickled: {first_line(error)}; import the model's classes, or save it as TorchScript."
+        ) from error
+    if not isinstance(found, torch.nn.Module):
+        raise refuse_pickle(path)
+    return found

@@ -1,0 +1,130 @@
+"""An exported program (``.pt2``) as PyTorch may read it: an archive of what was looked through, and of nothing else."""
+
+from __future__ import annotations
+
+import json
+import zipfile
+from collections.abc import Sequence
+
+from nnapi_check.analyzer.files.archive import Archive, ArchiveCopy
+from nnapi_check.analyzer.files.screening.pickle_reading import Name, PickleError, read_pickle
+from nnapi_check.analyzer.files.screening.program_json import Json, read_json, screened_payload, screened_program
+from nnapi_check.analyzer.files.screening.script_pickles import ELEMENT_SIZES, check_tensors
+from nnapi_check.analyzer.files.screening.suspect import SuspectError
+from nnapi_check.analyzer.files.screening.zip_directory import check_members
+
+_MODEL = "models/model.json"
+_FORMATS = ("archive_format", "archive_version", "byteorder", ".data/version", ".format_version", ".storage_alignment")
+_INPUTS = "data/sample_inputs/model.pt"
+_FOLDERS = ("data/weights/", "data/constants/")
+_LEGACY = ("data/weights/model.pt", "data/constants/model.pt")
+_FIRST_MODEL = "serialized_exported_program.json"
+_FIRST_PICKLES = ("serialized_state_dict.pt", "serialized_constants.pt", "serialized_example_inputs.pt")
+_NAMES = frozenset(
+    {
+        Name("collections", "OrderedDict"),
+        Name("torch", "Size"),
+        Name("torch._utils", "_rebuild_tensor_v2"),
+        Name("torch._utils", "_rebuild_parameter"),
+        *(Name("torch", kind) for kind in ELEMENT_SIZES),
+    }
+)
+_MAX_BYTES = 0xFFFF0000
+
+
+def screened_parts(archive: Archive) -> Sequence[bytes | memoryview]:
+    """What PyTorch may read of an archive, as an archive in parts, which hold on to the first one's memory.
+
+    Raises `SuspectError` where something in it could be executed.
+    """
+    check_members(archive.members.values(), archive.size)
+    if archive.size > _MAX_BYTES:
+        raise SuspectError(f"{archive.size:,} bytes", f"at most {_MAX_BYTES:,}")
+    copy = ArchiveCopy()
+    if _FIRST_MODEL in archive.members:
+        _copy_first_format(archive, copy)
+    else:
+        _copy_present_format(archive, copy)
+    return copy.finish()
+
+
+def _copy_first_format(archive: Archive, copy: ArchiveCopy) -> None:
+    """The format of before PyTorch 2.8: a few files, without a folder."""
+    copy.add_text(_FIRST_MODEL, _program(archive, _FIRST_MODEL))
+    for name in _FIRST_PICKLES:
+        if name in archive.members:
+            _check_saved(name, archive.read(archive.members[name]))
+            _copy_member(archive, copy, name)
+    if "version" in archive.members:
+        _copy_member(archive, copy, "version")
+
+
+def _copy_present_format(archive: Archive, copy: ArchiveCopy) -> None:
+    prefix = archive.prefix
+    for name in _FORMATS:
+        if prefix + name in archive.members:
+            _copy_member(archive, copy, prefix + name)
+    if prefix + _MODEL not in archive.members:
+        raise SuspectError("no program named model", "one saved by torch.export.save")
+    copy.add_text(prefix + _MODEL, _program(archive, prefix + _MODEL))
+    for name in (_INPUTS, *_LEGACY):
+        if prefix + name in archive.members:
+            _check_saved(name, archive.read(archive.members[prefix + name]))
+            _copy_member(archive, copy, prefix + name)
+    for folder in _FOLDERS:
+        for name in archive.members:
+            if not name.startswith(prefix + folder) or name.removeprefix(prefix) in _LEGACY:
+                continue
+            if name.endswith("_config.json"):
+                copy.add_text(name, _payload(archive, name, prefix + folder))
+            else:
+                _copy_member(archive, copy, name)
+
+
+def _copy_member(archive: Archive, copy: ArchiveCopy, name: str) -> None:
+    member = archive.members[name]
+    copy.add(name, archive.view(member), size=member.size, checksum=member.checksum, method=member.method)
+
+
+def _program(archive: Archive, name: str) -> bytes:
+    return _written(screened_program(_json(archive, name)))
+
+
+def _payload(archive: Archive, name: str, folder: str) -> bytes:
+    def size_of(path: str) -> int:
+        member = archive.members.get(folder + path)
+        return member.size if member is not None else 0
+
+    return _written(screened_payload(_json(archive, name), size_of))
+
+
+def _json(archive: Archive, name: str) -> Json:
+    try:
+        return read_json(archive.read(archive.members[name]))
+    except ValueError as error:
+        raise zipfile.BadZipFile(f"{name} is damaged") from error
+
+
+def _written(document: Json) -> bytes:
+    return json.dumps(document).encode()
+
+
+def _check_saved(name: str, data: bytes) -> None:
+    """Raise `SuspectError` unless ``data`` is what `torch.save` writes of plain tensors in tuples and dictionaries."""
+    if not data:
+        return
+    try:
+        with Archive(data) as inner:
+            check_members(inner.members.values(), inner.size)
+            members = inner.members
+            found = read_pickle(inner.read(members[f"{inner.prefix}data.pkl"]))
+            unknown = next((str(used)[:200] for used in found.names if used not in _NAMES), None)
+            if unknown is not None:
+                raise PickleError(f"it names {unknown}")
+            folder = f"{inner.prefix}data/"
+            check_tensors(
+                found,
+                {key.removeprefix(folder): member.size for key, member in members.items() if key.startswith(folder)},
+            )
+    except (zipfile.BadZipFile, KeyError, PickleError) as error:
+        raise SuspectError(f"tensors ({name}) that torch.save would not write ({error})", "plain tensors") from error

@@ -1,0 +1,137 @@
+"""How a module is called to be traced: a trace takes tensors, and what holds nothing but tensors."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from types import FunctionType
+from typing import cast
+
+import torch
+
+from nnapi_check.analyzer.errors import InputError
+from nnapi_check.analyzer.inputs.arguments import Call, cloned, example_of, leaves, mapped
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """A module to trace with ``arguments``. ``reference`` is how the model itself is called to the same end."""
+
+    module: torch.nn.Module
+    arguments: tuple[object, ...]
+    reference: Call
+
+
+class _WithFixedValues(torch.nn.Module):
+    """A module that is called with those arguments alone that hold tensors; every other one is what it was."""
+
+    def __init__(self, module: torch.nn.Module, call: Call, names: Sequence[str]) -> None:
+        super().__init__()
+        self.module = module
+        self._call = call
+        parameters = [inspect.Parameter(name, inspect.Parameter.POSITIONAL_OR_KEYWORD) for name in ("self", *names)]
+        # The trace names its inputs by the signature.
+        function = self._forward_of(inspect.Signature(parameters))
+        self.forward = function.__get__(self)
+
+    def _forward_of(self, signature: inspect.Signature) -> FunctionType:
+        def forward(self: _WithFixedValues, *given: object) -> object:
+            rest = iter(given)
+            call = self._call
+            positional = [_put(item, rest) for item in call.positional]
+            named = {name: _put(item, rest) for name, item in call.named.items()}
+            return self.module(*positional, **named)
+
+        forward.__signature__ = signature  # type: ignore[attr-defined]  # functions may have one
+        return cast(FunctionType, forward)
+
+
+def _put(item: object, rest: Iterator[object]) -> object:
+    """An argument with the tensors that are passed for it."""
+    if not _has_tensors(item):
+        return item
+    given = next(rest)
+    if _is_of_tensors(item):
+        return given
+    tensors = iter(leaves(given))
+    return mapped(item, lambda leaf: next(tensors) if isinstance(leaf, torch.Tensor) else leaf)
+
+
+def _has_tensors(item: object) -> bool:
+    return any(isinstance(leaf, torch.Tensor) for leaf in leaves(item))
+
+
+def _is_of_tensors(item: object) -> bool:
+    return all(isinstance(leaf, torch.Tensor) for leaf in leaves(item))
+
+
+def prepare(model: torch.nn.Module, call: Call, name: str, keywords: Collection[str] = ()) -> Prepared:
+    """Make ready what `torch.jit.trace` is to be called with; ``keywords`` are passed by name only."""
+    bound = _bound(model, _with_lists(example_of(call)), name, keywords)
+    arguments = (*bound.positional, *bound.named.values())
+    if not any(_has_tensors(item) for item in arguments):
+        raise InputError(f"{name} is not TorchScript yet; pass example inputs to trace it with.")
+    if not bound.named and all(map(_is_of_tensors, arguments)):
+        return Prepared(model, bound.positional, bound)
+    names = [*_names(model)[: len(bound.positional)], *bound.named]
+    names += [f"input{place}" for place in range(len(names), len(arguments))]
+    kept = [(label, item) for label, item in zip(names, arguments, strict=True) if _has_tensors(item)]
+    module = _WithFixedValues(model, cloned(bound), [label for label, _ in kept])
+    return Prepared(module, tuple(_tensors_of(item) for _, item in kept), bound)
+
+
+def _tensors_of(item: object) -> object:
+    if _is_of_tensors(item):
+        return item
+    return tuple(leaf for leaf in leaves(item) if isinstance(leaf, torch.Tensor))
+
+
+def _names(model: torch.nn.Module, keywords: Collection[str] = ()) -> list[str]:
+    """The arguments of ``forward`` that are passed by position."""
+    return [
+        name
+        for name, parameter in inspect.signature(model.forward).parameters.items()
+        if parameter.kind in (parameter.POSITIONAL_ONLY, parameter.POSITIONAL_OR_KEYWORD) and name not in keywords
+    ]
+
+
+def _bound(model: torch.nn.Module, call: Call, name: str, keywords: Collection[str]) -> Call:
+    """The call with its arguments by position, as far as the signature of ``forward`` allows."""
+    parameters = inspect.signature(model.forward).parameters
+    takes_any = any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters.values())
+    for given in call.named:
+        if given not in parameters and not takes_any:
+            raise InputError(f"The model has no input '{given}'; its inputs are {', '.join(parameters) or 'none'}.")
+    # Specifications with names leave the others to those without, in order.
+    places = _names(model, keywords)
+    free = [label for label in places if label not in call.named]
+    named = {**dict(zip(free, call.positional, strict=False)), **call.named} if call.named else {}
+    if len(call.positional) > len(free) and call.named:
+        raise InputError(f"{name} takes {len(parameters)} inputs, more are given.")
+    if not call.named:
+        return call
+    positional: list[object] = []
+    for label in places:
+        if label not in named:
+            break
+        positional.append(named.pop(label))
+    return Call(tuple(positional), named)
+
+
+def _with_lists(call: Call) -> Call:
+    """The call with lists for tables whose keys are places, as specifications by name make them."""
+
+    def changed(item: object) -> object:
+        match item:
+            case dict():
+                parts = {key: changed(part) for key, part in item.items()}
+                if parts and set(parts) == {str(place) for place in range(len(parts))}:
+                    return [parts[str(place)] for place in range(len(parts))]
+                return parts
+            case _:
+                return item
+
+    positional = tuple(changed(item) for item in call.positional)
+    named: Mapping[str, object] = {label: changed(item) for label, item in call.named.items()}
+    return Call(positional, named)

@@ -1,0 +1,1 @@
+"""Whether each node can run on NNAPI, and if not, why not."""

@@ -1,0 +1,222 @@
+"""Why nodes cannot run on NNAPI: what was found, what is wanted, and the cheapest fix, apart from cards' ways."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+from nnapi_check.analyzer.graph import DynamicType, Node, OtherType, PerChannel, Ref, RefList, TensorType, Unknown
+from nnapi_check.analyzer.judging.quantities import Uses
+from nnapi_check.analyzer.nnapi_types import MAX_RANK, operand_type
+from nnapi_check.coverage_db.cards import Card
+from nnapi_check.coverage_db.spec import OperandType, Target
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """One reason why a way does not fit a node: what was found, what is wanted, and the cheapest fix.
+
+    ``cause`` is the op that is in the way where it is another than the node's own.
+    """
+
+    reason: str
+    requirement: str
+    way: str
+    found: str
+    wanted: str
+    because: str
+    fix: str
+    cause: str = ""
+
+    @property
+    def is_without_type(self) -> bool:
+        """Whether a tensor's type is not known, so that there is nothing more to ask of it."""
+        return self.requirement in ("static-shape", "tensor")
+
+
+def control_flow(node: Node) -> Failure:
+    """Of a branch or loop that is decided at run time."""
+    return Failure(
+        reason="NNC702",
+        requirement="control-flow",
+        way="",
+        found=f"{node.op} whose condition is known only at run time",
+        wanted="a graph without branches and loops",
+        because="PyTorch Mobile's loader carries no model operands, so neither IF nor WHILE.",
+        fix="Trace the model where the condition never changes; else leave it: what stands inside is judged by itself.",
+    )
+
+
+def of_the_program(node: Node) -> Failure:
+    """Of a node that has to do with no tensor."""
+    return Failure(
+        reason="NNC702",
+        requirement="program",
+        way="",
+        found=node.op,
+        wanted="an op of tensors",
+        because="It works on numbers, lists or texts of the program, and NNAPI computes with tensors only.",
+        fix="Leave it to PyTorch, or compute it before the model is exported.",
+    )
+
+
+def unknown_op(node: Node) -> Failure:
+    """Of an op without a card."""
+    return Failure(
+        reason="NNC103",
+        requirement="card",
+        way="",
+        found=node.op,
+        wanted="an op that the registry has a card for",
+        because="Nothing is known of this op and nothing is guessed, so PyTorch computes it.",
+        fix=f"Write a card for {node.op}, or express it with ops that have one (`nnapi-check ops search`).",
+    )
+
+
+def no_way(card: Card) -> Failure:
+    """Of an op whose card has no way."""
+    if card.gap is not None:
+        return Failure(
+            reason="NNC101",
+            requirement="gap",
+            way="",
+            found=card.op,
+            wanted="an op that NNAPI operations can compute",
+            because=card.gap,
+            fix=card.fix or "Leave it to the CPU, or replace it by ops that have a way.",
+        )
+    if card.becomes:
+        wanted, because = f"a call where {card.when}", f"Only there it means {' or '.join(card.becomes)}."
+        fix = card.fix or "Change the call, or leave it to the CPU."
+        return Failure("NNC104", "becomes", "", card.op, wanted, because, fix)
+    return Failure(
+        reason="NNC102",
+        requirement="unwritten",
+        way="",
+        found=card.op,
+        wanted="an op that a lowering rule is written for",
+        because=f"{', '.join(card.unwritten)} could compute it, but no rule is written yet.",
+        fix=card.fix or "Leave it to the CPU, replace it by ops that have a way, or contribute the rule.",
+    )
+
+
+def tensor_failures(node: Node, uses: Uses, target: Target) -> Iterator[Failure]:
+    """What every way demands of every tensor: a known shape, a rank of at most 4, elements, a type NNAPI has."""
+    causes = set()
+    for name, value in _tensors(node, uses):
+        kind = uses.graph.values[value].type
+        match kind:
+            case DynamicType() as unknown if unknown in causes:
+                pass
+            case DynamicType() as unknown:
+                causes.add(unknown)
+                found = f"{node.op}, whose {name} has no known shape"
+                failure = _tensor_failure("NNC701", "static-shape", found, "a shape known before execution")
+                yield replace(failure, because=f"{failure.because} {_sentence(str(unknown))}", cause=unknown.op)
+            case OtherType(type_name):
+                yield _tensor_failure("NNC702", "tensor", f"{name} is a {type_name}", "a tensor")
+            case TensorType():
+                is_constant = uses.graph.values[value].is_constant
+                # The rules of ops that a rewrite makes give their constants another shape.
+                if kind.rank > MAX_RANK and not (is_constant and node.covers):
+                    failure = _tensor_failure(
+                        "NNC302", "rank", f"{name} has rank {kind.rank}", f"at most rank {MAX_RANK}"
+                    )
+                    yield replace(failure, fix=_FOR_MOVES) if _name(node) in _MOVES else failure
+                is_per_channel = isinstance(kind.quant, PerChannel)
+                for failure in _type_failures(name, kind, target, is_made_by_rule=is_constant and is_per_channel):
+                    yield (
+                        replace(failure, fix=_type_fix(node, name))
+                        if failure.requirement == "element-type"
+                        else failure
+                    )
+    for name, argument in node.arguments.items():
+        # What NNAPI reads beside tensors is part of the model.
+        if isinstance(argument, Unknown) and argument.values:
+            found = f"{name} is {argument.reason}"
+            yield _tensor_failure("NNC402", "known-argument", found, "a number known before execution")
+
+
+def _name(node: Node) -> str:
+    return node.op.split(".")[1]
+
+
+def _type_fix(node: Node, tensor: str) -> str:
+    """What to do about an element type that NNAPI has not, which conversions and other ops may be the first to give."""
+    if _name(node) in _CONVERSIONS:
+        return "Convert to float32 or int32 instead, or leave this op out."
+    if tensor.startswith("output") and tensor not in node.arguments:
+        return "Let the op give float32 or int32, where it takes a dtype, or leave it to PyTorch."
+    return "Convert the tensor to float32 or int32 before this op."
+
+
+def _sentence(words: str) -> str:
+    return words if words.endswith(".") else f"{words}."
+
+
+def _tensors(node: Node, uses: Uses) -> Iterator[tuple[str, int]]:
+    """Every tensor with what it is called; of several outputs, only those that something reads."""
+    for name, argument in node.arguments.items():
+        match argument:
+            case Ref(value):
+                yield name, value
+            case RefList(values):
+                yield from ((f"{name}[{index}]", value) for index, value in enumerate(values) if value is not None)
+            case _:
+                pass
+    for index, value in enumerate(node.outputs):
+        if index == 0 or uses.readers.get(value, 0) > 0:
+            yield ("output" if index == 0 else f"output{index}"), value
+
+
+def _type_failures(name: str, kind: TensorType, target: Target, *, is_made_by_rule: bool) -> Iterator[Failure]:
+    """``is_made_by_rule``: the tensor is weights with a scale for each channel, which a way may hold as floats."""
+    if kind.numel == 0:
+        yield _tensor_failure("NNC303", "elements", f"{name} has shape {kind.shape}", "no dimension of 0")
+    if is_made_by_rule:
+        return
+    found = operand_type(kind)
+    if found is None:
+        yield _tensor_failure("NNC301", "element-type", f"{name} is {kind.dtype.value}", "a type that NNAPI has")
+    elif found is OperandType.TENSOR_QUANT8_SYMM_PER_CHANNEL and not target.carries_channel_params:
+        yield _tensor_failure(
+            "NNC801", "per-tensor", f"{name} is quantized per channel", "weights quantized per tensor"
+        )
+
+
+_MOVES = frozenset(
+    {"_unsafe_view", "expand", "expand_as", "flatten", "movedim", "permute", "repeat", "reshape", "reshape_as"}
+    | {"squeeze", "stack", "swapaxes", "transpose", "unflatten", "unsqueeze", "view", "view_as"}
+)
+_FOR_MOVES = "Split fewer dimensions, or merge some here and let the ops that read the result work on those."
+_CONVERSIONS = frozenset({"_to_copy", "to", "type_as"})
+
+_TENSOR_TEXTS = {
+    "static-shape": (
+        "NNAPI plans a model before it runs, for one shape.",
+        "Export the model with fixed shapes, and keep what depends on values out of shapes.",
+    ),
+    "tensor": ("NNAPI computes with tensors only.", "Pass a tensor, or leave the op to PyTorch."),
+    "known-argument": (
+        "NNAPI plans a model before it runs, with the numbers that its operations take.",
+        "Compute the number from shapes alone, or hand it over as a tensor.",
+    ),
+    "rank": (
+        f"NNAPI's operations take tensors of rank {MAX_RANK} at most.",
+        "Merge dimensions with reshape before this op, and split them after it.",
+    ),
+    "elements": ("NNAPI reads a dimension of 0 as unknown.", "Leave the empty tensor out of the model."),
+    "element-type": (
+        "NNAPI has float32, float16, int32, bool and 8-bit quantized tensors.",
+        "Convert the tensor to float32 or int32 before this op.",
+    ),
+    "per-tensor": (
+        "PyTorch Mobile's loader cannot carry one scale per channel.",
+        "Quantize weights per tensor: torch.ao.quantization.default_weight_observer in the qconfig.",
+    ),
+}
+
+
+def _tensor_failure(reason: str, requirement: str, found: str, wanted: str) -> Failure:
+    because, fix = _TENSOR_TEXTS[requirement]
+    return Failure(reason, requirement, "", found, wanted, because, fix)

@@ -1,0 +1,282 @@
+"""The judgement of every node: each way of its card, the level it needs and every requirement it fails.
+
+A node is judged once for all feature levels; ``Judgement.at`` then picks, for one level, the first way that fits.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Protocol
+
+from nnapi_check.analyzer.capture.program_ops import is_of_the_program
+from nnapi_check.analyzer.graph import ElementType, Graph, Node, OtherType, Ref, RefList, TensorType
+from nnapi_check.analyzer.judging.failures import (
+    Failure,
+    control_flow,
+    no_way,
+    of_the_program,
+    tensor_failures,
+    unknown_op,
+)
+from nnapi_check.analyzer.judging.nearest_ways import WayVerdict, worth_telling
+from nnapi_check.analyzer.judging.quantities import Uses, found_words, holds, what_fails
+from nnapi_check.analyzer.judging.reasons import reason_of
+from nnapi_check.analyzer.nnapi_types import copying_operation, operand_type
+from nnapi_check.coverage_db.cards import Card, Emission, Requirement, Status, Way
+from nnapi_check.coverage_db.checks import CardError, wording
+from nnapi_check.coverage_db.levels import feature_levels
+from nnapi_check.coverage_db.spec import OperandType, OperationFacts, Target
+from nnapi_check.coverage_db.way_levels import role_since
+
+LEVELS = feature_levels()
+
+
+class Knowledge(Protocol):
+    """What the judgement reads of the registry."""
+
+    def has_card(self, op: str) -> bool:
+        """Whether the registry has a card for an op."""
+
+    def card(self, op: str) -> Card:
+        """The card of an op that has one."""
+
+    def operation(self, name: str) -> OperationFacts:
+        """The facts of an NNAPI operation."""
+
+
+@dataclass(frozen=True, slots=True)
+class NodeVerdict:
+    """What is said of a node at one feature level.
+
+    ``way`` is set, and ``level`` the lowest level that the way needs, when the node can run on NNAPI.
+    Otherwise ``failures`` holds all that is in the way. ``family`` is that of the op's card, if it has one.
+    """
+
+    node: int
+    op: str
+    status: Status
+    way: Way | None
+    level: int | None
+    failures: tuple[Failure, ...]
+    family: str = ""
+
+    @property
+    def is_supported(self) -> bool:
+        """Whether the node can run on NNAPI."""
+        return self.way is not None
+
+
+@dataclass(frozen=True, slots=True)
+class NodeJudgement:
+    """A node's ways in the card's order; ``failures`` where there is none at all."""
+
+    node: int
+    op: str
+    ways: tuple[WayVerdict, ...]
+    failures: tuple[Failure, ...]
+    status_without_way: Status
+    family: str = ""
+
+    def at(self, level: int) -> NodeVerdict:
+        """The verdict at a feature level: the first way that fits, or what is in the way of the nearest ones."""
+        for found in self.ways:
+            if found.fits(level):
+                return NodeVerdict(self.node, self.op, found.way.status, found.way, found.level, (), self.family)
+        failures = self.failures or worth_telling(self.ways, level)
+        return NodeVerdict(self.node, self.op, self.status_without_way, None, None, failures)
+
+
+@dataclass(frozen=True, slots=True)
+class Judgement:
+    """The judgement of a whole graph: an entry for every node that depends on an input, by node id."""
+
+    graph: Graph
+    uses: Uses
+    nodes: dict[int, NodeJudgement]
+
+    def at(self, level: int) -> dict[int, NodeVerdict]:
+        """The verdicts at a feature level, by node id."""
+        return {node: judged.at(level) for node, judged in self.nodes.items()}
+
+
+def judge(graph: Graph, knowledge: Knowledge, target: Target) -> Judgement:
+    """Judge every node of a graph that depends on an input's values. Linear in the number of nodes."""
+    uses = Uses(graph)
+    judged = {node.id: judge_node(node, uses, knowledge, target) for node in graph.nodes() if not node.is_constant}
+    return Judgement(graph, uses, judged)
+
+
+def judge_node(node: Node, uses: Uses, knowledge: Knowledge, target: Target) -> NodeJudgement:
+    """Judge one node: each way with the level it needs, or with every failure."""
+    if node.blocks:
+        return _without_way(node, Status.CPU, control_flow(node))
+    if not knowledge.has_card(node.op):
+        if _has_no_tensor(node, uses):
+            return _without_way(node, Status.CPU, of_the_program(node))
+        return _without_way(node, Status.UNKNOWN, unknown_op(node))
+    card = knowledge.card(node.op)
+    if not card.ways:
+        return _without_way(node, Status.CPU, no_way(card))
+    general = tuple(tensor_failures(node, uses, target))
+    if any(failure.is_without_type for failure in general):
+        # Of a tensor without a type, a way could only say that it does not know it.
+        return NodeJudgement(node.id, node.op, (), general, Status.CPU)
+    ways = tuple(_judge_way(way, node, uses, knowledge, general) for way in card.ways)
+    return NodeJudgement(node.id, node.op, ways, (), Status.CPU, card.family)
+
+
+def met_differences(way: Way, node: Node, graph: Graph) -> tuple[str, ...]:
+    """The differences that a way bridges at a node: its own, and that of whole numbers where a tensor holds int64."""
+    kinds = (graph.values[value].type for value in (*node.inputs(), *node.outputs))
+    is_wide = any(isinstance(kind, TensorType) and kind.dtype is ElementType.INT64 for kind in kinds)
+    return tuple(dict.fromkeys((*way.differences, *(("int64",) if is_wide else ()))))
+
+
+def _without_way(node: Node, status: Status, failure: Failure) -> NodeJudgement:
+    return NodeJudgement(node.id, node.op, (), (failure,), status)
+
+
+def _has_no_tensor(node: Node, uses: Uses) -> bool:
+    """Whether a node only passes values on, as ops of lists do, or has to do with no tensor."""
+    kinds = [uses.graph.values[value].type for value in (*node.inputs(), *node.outputs)]
+    return is_of_the_program(node.op) or all(isinstance(kind, OtherType) for kind in kinds)
+
+
+def _judge_way(way: Way, node: Node, uses: Uses, knowledge: Knowledge, general: tuple[Failure, ...]) -> WayVerdict:
+    failures = list(general)
+    level = 1 if way.emits else _copy_level(node, uses, knowledge)
+    is_for_others = False
+    raised: Requirement | None = None
+    for emission in way.emits:
+        found = _emission_level(emission, node, uses, knowledge)
+        if isinstance(found, str):
+            facts = knowledge.operation(emission.operation)
+            failures.append(_type_refused(way, facts, found))
+        else:
+            level = max(level, found)
+    for requirement in way.requires:
+        if holds(requirement.check, node, uses):
+            continue
+        if requirement.until is None:
+            failures.append(_failed(requirement, way, node, uses))
+            is_for_others = is_for_others or requirement.selects
+        elif level <= requirement.until:
+            level, raised = requirement.until + 1, requirement
+    failures = failures or list(_result_refused(way, node, uses, knowledge))
+    return WayVerdict(way, level, tuple(dict.fromkeys(failures)), is_for_others, raised)
+
+
+def _copy_level(node: Node, uses: Uses, knowledge: Knowledge) -> int:
+    """The level of a copy of the output, which a way that emits nothing needs where the output leaves its part."""
+    kind = uses.graph.values[node.outputs[0]].type
+    found = operand_type(kind) if isinstance(kind, TensorType) else None
+    if found is None:
+        return 1
+    facts = knowledge.operation(copying_operation(found))
+    return max(facts.since, facts.type_since(found) or 1)
+
+
+def _emission_level(emission: Emission, node: Node, uses: Uses, knowledge: Knowledge) -> int | str:
+    """The lowest level that has the operation for this node's types; the refused type's name where none has."""
+    facts = knowledge.operation(emission.operation)
+    tensor = _main_tensor(emission, node, uses)
+    main = emitted_type(emission, node, uses)
+    level = facts.since
+    if main is not None and facts.types:
+        since = facts.type_since(main)
+        if since is None:
+            return main.name
+        level = max(level, since)
+    if emission.roles:
+        level = max(level, *(role_since(facts, role) for role in emission.roles))
+    if emission.filter is not None:
+        matching = [
+            found.since for found in facts.configurations if found.input is main and found.filter is emission.filter
+        ]
+        if not matching:
+            return f"{main.name if main else 'no type'} with a filter of {emission.filter.name}"
+        level = max(level, min(matching))
+    rank = facts.rank
+    if rank is None or rank.other_since is None or tensor is None or tensor.rank in rank.from_start:
+        return level
+    return max(level, rank.other_since)
+
+
+def emitted_type(emission: Emission, node: Node, uses: Uses) -> OperandType | None:
+    """The type of the main operand of an emitted operation, or None where NNAPI has no such type."""
+    if emission.type is not None:
+        return emission.type
+    tensor = _main_tensor(emission, node, uses)
+    return None if tensor is None else operand_type(tensor)
+
+
+def _main_tensor(emission: Emission, node: Node, uses: Uses) -> TensorType | None:
+    if emission.type is not None and not emission.of:
+        # The rule makes the operand itself, in a rank that the operation always had.
+        return None
+    value = _main_value(emission.of, node)
+    kind = None if value is None else uses.graph.values[value].type
+    return kind if isinstance(kind, TensorType) else None
+
+
+def _main_value(of: str, node: Node) -> int | None:
+    if of == "output":
+        return node.outputs[0]
+    if not of:
+        return next(node.inputs(), None)
+    match node.arguments.get(of):
+        case Ref(value):
+            return value
+        case RefList(values):
+            return next((value for value in values if value is not None), None)
+        case _:
+            raise CardError(f"{node.op}: `of` names {of!r}, which is not one of its tensors")
+
+
+def _type_refused(way: Way, facts: OperationFacts, found: str) -> Failure:
+    return Failure(
+        reason="NNC301",
+        requirement="element-type",
+        way=way.name,
+        found=f"{facts.name} would get {found}",
+        wanted=", ".join(kind.name for kind, _ in facts.types),
+        because=f"{facts.name} does not take this element type at any level.",
+        fix="Convert the tensor to one of these types before the op.",
+    )
+
+
+def _result_refused(way: Way, node: Node, uses: Uses, knowledge: Knowledge) -> Iterator[Failure]:
+    """Operations that give the type that they take cannot compute an op that gives another, as PyTorch's roots do."""
+    emitted = [knowledge.operation(emission.operation) for emission in way.emits]
+    plain = all(not emission.of and emission.type is None for emission in way.emits)
+    if not (emitted and plain and all(facts.keeps_type for facts in emitted)):
+        return
+    kept = emitted_type(way.emits[0], node, uses)
+    kind = uses.graph.values[node.outputs[0]].type
+    wanted = operand_type(kind) if isinstance(kind, TensorType) else None
+    if kept is None or wanted is None or kept is wanted:
+        return
+    names = ", ".join(facts.name for facts in dict.fromkeys(emitted))
+    yield Failure(
+        reason="NNC301",
+        requirement="element-type",
+        way=way.name,
+        found=f"{names} would give {kept.name}",
+        wanted=f"{wanted.name}, which {node.op} gives",
+        because="What it emits gives the element type that it takes.",
+        fix="Convert the tensor to the element type of the result before the op.",
+    )
+
+
+def _failed(requirement: Requirement, way: Way, node: Node, uses: Uses) -> Failure:
+    failing = what_fails(requirement.check, node, uses)
+    return Failure(
+        reason=requirement.reason or reason_of(requirement.check),
+        requirement=requirement.id,
+        way=way.name,
+        found=found_words(failing, node, uses),
+        wanted=requirement.wanted or wording(failing),
+        because=requirement.because,
+        fix=requirement.fix,
+    )

@@ -1,0 +1,277 @@
+"""Calls of PyTorch's ops by their schema."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+
+import torch
+
+from nnapi_check.analyzer.errors import OpError, TooLargeError
+from nnapi_check.analyzer.graph import OtherType
+from nnapi_check.analyzer.growing_graph import Draft
+from nnapi_check.analyzer.ops.allowed_ops import may_be_called, may_be_typed
+from nnapi_check.analyzer.ops.bounded_calls import KERNEL_FAILURES, BoundedCalls, Bounds
+from nnapi_check.analyzer.ops.quantized_rules import QUANTIZED_RULES
+from nnapi_check.analyzer.ops.shape_rules import NUMBER_OPS, RULES
+
+MAX_COMPUTED = 1 << 20
+"""A constant with more elements than this is typed, not computed, while a graph is typed."""
+
+WHEN_TYPED = Bounds(MAX_COMPUTED, 1 << 26)
+"""What may be computed while a graph is typed."""
+
+_WHEN_QUANTIZED = Bounds(1 << 26, 1 << 28)
+
+# An op is tried on real tensors of at most this many elements together.
+_MAX_TRIED = 1 << 24
+_WHEN_TRIED = Bounds(_MAX_TRIED, 4 * _MAX_TRIED, is_size_needed=False)
+# Texts that are worked on have at most this many characters together.
+_MAX_TEXT = 1 << 16
+
+
+FORM_ARGUMENT: Mapping[str, int] = {
+    **{
+        f"aten::{prefix}{name}{suffix}": 0
+        for prefix, suffix in (("new_", ""), ("", "_like"))
+        for name in ("zeros", "ones", "full", "empty")
+    },
+    "aten::_shape_as_tensor": 0,
+    **{f"aten::{name}_as": 1 for name in ("expand", "view", "reshape", "type")},
+}
+"""Ops that read no more than shape and element type of one argument, and that argument's place."""
+
+# Results of these are made with elements up to this many.
+_MAX_MADE = 1 << 16
+
+
+@dataclass(frozen=True, slots=True)
+class SchemaArgument:
+    """One argument of an op's schema. ``length`` is set for a list that a single number may stand for.
+
+    ``is_shared``: what the op returns, or what it writes to, may hold this argument itself or a view of it.
+    """
+
+    name: str
+    kind: str
+    length: int | None
+    is_keyword_only: bool
+    is_written: bool
+    is_shared: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Operation:
+    """An op overload: its name (``aten::add``), overload (``Tensor``), schema and the function that calls it.
+
+    ``function`` is None where PyTorch has none, or the op may not be called. ``is_random`` says that it draws numbers,
+    ``is_foreign`` that it is of somebody's own library.
+    """
+
+    name: str
+    overload: str
+    arguments: tuple[SchemaArgument, ...]
+    is_mutable: bool
+    returns_shared: bool
+    function: Callable[..., object] | None
+    is_random: bool = False
+    is_foreign: bool = False
+
+
+@lru_cache(maxsize=4096)
+def operation_of(schema_text: str) -> Operation:
+    """The op with this schema, as a node of TorchScript states it."""
+    schema = torch._C.parse_schema(schema_text)
+    arguments = tuple(
+        SchemaArgument(
+            argument.name,
+            str(getattr(argument, "real_type", argument.type)),
+            getattr(argument, "N", None),
+            argument.kwarg_only,
+            argument.alias_info is not None and argument.alias_info.is_write,
+            argument.alias_info is not None,
+        )
+        for argument in schema.arguments
+    )
+    is_mutable = any(argument.is_written for argument in arguments)
+    returns_shared = any(found.alias_info is not None for found in schema.returns)
+    is_foreign = not may_be_called(schema.name, schema.overload_name)
+    if is_foreign and not may_be_typed(schema.name, schema.overload_name):
+        return Operation(schema.name, schema.overload_name, arguments, is_mutable, returns_shared, None)
+    found = torch._C._get_operation_overload(schema.name, schema.overload_name)
+    function, _, tags = found if found is not None else (None, None, ())
+    is_random = torch.Tag.nondeterministic_seeded in tags
+    return Operation(
+        schema.name, schema.overload_name, arguments, is_mutable, returns_shared, function, is_random, is_foreign
+    )
+
+
+def evaluate(operation: Operation, items: Sequence[object], calls: BoundedCalls | None = None) -> object:
+    """What the op returns, on ``meta`` where not all elements are known; `OpError` where it cannot be called.
+
+    ``calls`` bound what is computed; without, only this call is bounded.
+    """
+    # Between two numbers the result is a number, whose value would be made up.
+    if operation.name in NUMBER_OPS and any(isinstance(item, Draft) and item.tensor is not None for item in items):
+        items = [_placeholder(item) for item in items]
+    if any(isinstance(draft, Draft) and draft.tensor is None for item in items for draft in _flat(item)):
+        raise OpError("an argument is known only at run time")
+    values = [_plain(item) for item in items]
+    form = FORM_ARGUMENT.get(operation.name)
+    if form is not None:
+        values[form] = _small_stand_in(values[form])
+    on_meta = any(isinstance(x, torch.Tensor) and x.is_meta for value in values for x in _flat(value))
+    on_meta = on_meta or operation.is_random or operation.is_foreign
+    if on_meta or operation.name in QUANTIZED_RULES:
+        rule = QUANTIZED_RULES.get(operation.name) or RULES.get(operation.name)
+        if rule is not None:
+            answer = rule(dict(zip((a.name for a in operation.arguments), values, strict=False)))
+            if answer is not None:
+                return answer
+        if operation.is_mutable and _is_overwritten(operation, values[0]):
+            return values[0]
+    if not on_meta:
+        try:
+            return call(operation, values, _bounds_of(values, calls))
+        except TooLargeError:
+            pass
+    values = [
+        torch.device("meta") if "Device" in argument.kind and _names_device(operation, value) else value
+        for argument, value in zip(operation.arguments, values, strict=False)
+    ]
+    if on_meta and not operation.is_random and not operation.is_foreign:
+        try:
+            return call(operation, values)
+        except OpError:
+            pass
+    # Some meta kernels refuse constants whose elements are known, for they live on another device.
+    return call(operation, [_to_meta(value) for value in values])
+
+
+def _bounds_of(values: Sequence[object], calls: BoundedCalls | None) -> BoundedCalls:
+    """Quantized tensors have no meta form, so that those of a run are made to be typed."""
+    if any(isinstance(leaf, torch.Tensor) and leaf.is_quantized for value in values for leaf in _flat(value)):
+        return BoundedCalls(_WHEN_QUANTIZED)
+    return calls or BoundedCalls(WHEN_TYPED)
+
+
+def _names_device(operation: Operation, value: object) -> bool:
+    """Whether an argument says, or leaves open, where a new tensor lives."""
+    takes_tensors = any("Tensor" in argument.kind for argument in operation.arguments)
+    return isinstance(value, torch.device) or (value is None and not takes_tensors)
+
+
+def _is_overwritten(operation: Operation, target: object) -> bool:
+    """Whether an in-place op writes over a tensor without elements, of which nothing changes then."""
+    name = operation.name.removesuffix("_")
+    return isinstance(target, torch.Tensor) and target.is_meta and (name in RULES or name in _OVERWRITES)
+
+
+_OVERWRITES = frozenset({"aten::fill", "aten::copy", "aten::zero"})
+
+
+def _small_stand_in(value: object) -> object:
+    """A tensor with elements in place of one without, where only its type matters and it is small."""
+    if isinstance(value, torch.Tensor) and value.is_meta and value.numel() <= _MAX_MADE:
+        return torch.zeros((), dtype=value.dtype).expand(value.shape)
+    return value
+
+
+def failure(operation: Operation, items: Sequence[object]) -> str | None:
+    """Why a run of the op on tensors of these types fails; None where it does not, or is not known to.
+
+    Asked only where the op could not be typed: to tell shapes that the model cannot take from ops that PyTorch
+    cannot type.
+    """
+    drafts = [draft for item in items for draft in _flat(item) if isinstance(draft, Draft)]
+    if not drafts or any(draft.tensor is None for draft in drafts):
+        return None
+    if sum(draft.tensor.numel() for draft in drafts if draft.tensor is not None) > _MAX_TRIED:
+        return None
+    values = [_filled(_plain(item)) for item in items]
+    if operation.is_random or operation.is_foreign:
+        return None
+    try:
+        call(operation, values, BoundedCalls(_WHEN_TRIED))
+    except TooLargeError:
+        return None
+    except OpError as error:
+        is_fault = isinstance(error.__cause__, (RuntimeError, IndexError, ValueError))
+        is_ours = isinstance(error.__cause__, NotImplementedError) or "Expected a value of type" in str(error)
+        return str(error) if is_fault and not is_ours else None
+    return None
+
+
+def _filled(value: object) -> object:
+    if isinstance(value, torch.Tensor) and value.is_meta:
+        made = torch.ones if value.dtype.is_floating_point else torch.zeros
+        return made(value.shape, dtype=value.dtype)
+    if isinstance(value, (list, tuple)):
+        return [_filled(part) for part in value]
+    return value
+
+
+def _placeholder(item: object) -> object:
+    """A number of the same kind for one that is known only at run time: the op's type depends on its kind only."""
+    if isinstance(item, Draft) and isinstance(item.type, OtherType):
+        return {"int": 1, "float": 1.0, "bool": True}.get(item.type.name, item)
+    return item
+
+
+def call(operation: Operation, values: Sequence[object], calls: BoundedCalls | None = None) -> object:
+    """Call the op on plain values; where they have elements, ``calls`` bound what is computed."""
+    if operation.function is None or (operation.is_foreign and calls is not None):
+        raise OpError(f"{operation.name} is not called before a run")
+    if sum(len(leaf) for value in values for leaf in _flat(value) if isinstance(leaf, str)) > _MAX_TEXT:
+        raise TooLargeError("its texts are too long")
+    positional = [v for a, v in zip(operation.arguments, values, strict=False) if not a.is_keyword_only]
+    keywords = {a.name: v for a, v in zip(operation.arguments, values, strict=False) if a.is_keyword_only}
+    try:
+        if calls is None or not _has_tensors(operation):
+            return operation.function(*positional, **keywords)
+        with calls:
+            return operation.function(*positional, **keywords)
+    except NotImplementedError as error:
+        raise OpError("PyTorch cannot tell its shape without the elements") from error
+    except KERNEL_FAILURES as error:
+        raise OpError(_first_line(error)) from error
+
+
+def _has_tensors(operation: Operation) -> bool:
+    """Whether the op may make or take tensors, rather than numbers and texts alone."""
+    return not _NUMBER_KINDS.issuperset(argument.kind for argument in operation.arguments)
+
+
+_NUMBER_KINDS = frozenset({"int", "float", "bool", "str", "number", "complex"})
+
+
+def _first_line(error: BaseException) -> str:
+    text = str(error).strip()
+    return text.splitlines()[0] if text else type(error).__name__
+
+
+def _flat(item: object) -> Sequence[object]:
+    if isinstance(item, (list, tuple)):
+        return [leaf for part in item for leaf in _flat(part)]
+    return (item,)
+
+
+def _plain(item: object) -> object:
+    if isinstance(item, Draft):
+        return item.tensor
+    if isinstance(item, list):
+        return [_plain(part) for part in item]
+    if isinstance(item, tuple):
+        return tuple(_plain(part) for part in item)
+    if isinstance(item, dict):
+        return {key: _plain(part) for key, part in item.items()}
+    return item
+
+
+def _to_meta(value: object) -> object:
+    if isinstance(value, torch.Tensor):
+        return value if value.is_quantized else value.to("meta")
+    if isinstance(value, (list, tuple)):
+        return [_to_meta(part) for part in value]
+    return value

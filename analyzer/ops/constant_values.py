@@ -1,0 +1,125 @@
+"""The elements of constants: parameters, literals, and what nodes compute from those and from shapes alone."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+import torch
+
+from nnapi_check.analyzer.errors import OpError
+from nnapi_check.analyzer.graph import GraphInput, NotQuantized, Parameter, TensorType
+from nnapi_check.analyzer.growing_graph import Draft, NodeDraft
+from nnapi_check.analyzer.ops.bounded_calls import BoundedCalls, Bounds
+from nnapi_check.analyzer.ops.calls import call, operation_of
+from nnapi_check.analyzer.ops.packed_ops import unpacked_tensor
+from nnapi_check.analyzer.tensor_types import empty_like_type
+from nnapi_check.analyzer.torchscript import attribute_at, quiet
+
+MAX_CONSTANT = 1 << 28
+"""What has more elements than this is left to the run, though it depends on constants alone."""
+
+_WHEN_READ = Bounds(MAX_CONSTANT, 16 * MAX_CONSTANT)
+
+
+@dataclass(slots=True)
+class ConstantValues:
+    """Reads and computes the constants of a captured graph; ``known`` is what the walk knew of TorchScript's values."""
+
+    module: torch._C.ScriptModule
+    nodes: tuple[NodeDraft, ...]
+    known: Mapping[int, object]
+    _live: dict[Draft, torch.Tensor] = field(default_factory=dict)
+    _results: dict[Draft, torch.Tensor] = field(default_factory=dict)
+    _calls: BoundedCalls = field(default_factory=lambda: BoundedCalls(_WHEN_READ))
+    _is_computed: bool = False
+
+    def tensor(self, draft: Draft) -> torch.Tensor:
+        """The elements of a constant; `ValueError` for a value that is none."""
+        if not draft.is_constant:
+            raise ValueError(f"{draft.torch_value.debugName()} is not a constant")
+        if draft.origin is not None:
+            return self._stored(draft)
+        if not self._is_computed:
+            self._compute()
+        if draft not in self._results:
+            raise ValueError(f"{draft.torch_value.debugName()} cannot be computed before a run")
+        return self._results[draft]
+
+    def _stored(self, draft: Draft) -> torch.Tensor:
+        if isinstance(draft.origin, Parameter):
+            path = draft.origin.path.removesuffix(f".{draft.part}") if draft.part else draft.origin.path
+            found = attribute_at(self.module, path)
+        else:
+            found = draft.torch_value.toIValue()
+        if draft.part:
+            return unpacked_tensor(found, draft.part)
+        if not isinstance(found, torch.Tensor):
+            raise ValueError(f"{draft.torch_value.debugName()} is not a tensor")
+        return found.detach()
+
+    def _compute(self) -> None:
+        """Run every constant node once, in order, so that in-place ops write as they do in a run."""
+        self._is_computed = True
+        with quiet(), torch.no_grad():
+            for node in self.nodes:
+                if node.is_constant:
+                    self._run(node)
+
+    def _run(self, node: NodeDraft) -> None:
+        operation = operation_of(node.torch_node.schema())
+        try:
+            items = [self._real(self.known.get(value.unique())) for value in node.torch_node.inputs()]
+            found = call(operation, items, self._calls)
+        except (OpError, ValueError):
+            # What cannot be computed here is left to the run; `tensor` says so when it is asked for.
+            return
+        tensors = _flat(found)
+        for draft, tensor in zip(node.outputs, tensors, strict=False):
+            self._live[draft] = tensor
+            self._results[draft] = tensor.clone()
+        for version in node.outputs[len(tensors) :]:
+            base = self._live.get(version.base) if version.base is not None else None
+            if base is not None:
+                self._live[version] = base
+                self._results[version] = base.clone()
+
+    def _real(self, item: object) -> object:
+        if isinstance(item, Draft):
+            return self._real_tensor(item)
+        if isinstance(item, list):
+            return [self._real(part) for part in item]
+        if isinstance(item, tuple):
+            return tuple(self._real(part) for part in item)
+        return item
+
+    def _real_tensor(self, draft: Draft) -> torch.Tensor:
+        found = self._live.get(draft)
+        if found is not None:
+            return found
+        if isinstance(draft.origin, GraphInput) or not draft.is_constant:
+            # Only its shape and element type can matter, or the node would be no constant.
+            found = _shaped(draft)
+        elif draft.origin is not None:
+            found = self._stored(draft).clone()
+        else:
+            raise ValueError(f"{draft.torch_value.debugName()} is not known before a run")
+        self._live[draft] = found
+        return found
+
+
+def _shaped(draft: Draft) -> torch.Tensor:
+    if draft.tensor is None:
+        raise ValueError(f"the shape of {draft.torch_value.debugName()} is not known before a run")
+    kind = draft.type
+    if isinstance(kind, TensorType) and not isinstance(kind.quant, NotQuantized):
+        return empty_like_type(kind, device="cpu")
+    return torch.zeros((), dtype=draft.tensor.dtype).expand(draft.tensor.shape)
+
+
+def _flat(found: object) -> Sequence[torch.Tensor]:
+    if isinstance(found, torch.Tensor):
+        return (found,)
+    if isinstance(found, (list, tuple)):
+        return [tensor for part in found for tensor in _flat(part)]
+    return ()

@@ -1,0 +1,277 @@
+"""The layout of every rank-4 activation: PyTorch's NCHW order, or NNAPI's NHWC.
+
+A value has one layout where a supported node makes it. A node that reads it in the other order has a *conflict*,
+which costs a TRANSPOSE, or a RESHAPE where that is enough, or must lie on a boundary where NNAPI has none for it. What
+crosses a boundary can have either order: the CPU permutes it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence, Set
+from dataclasses import dataclass
+
+from nnapi_check.analyzer.graph import Graph, Node, TensorType
+from nnapi_check.analyzer.judging.judge import NodeVerdict
+from nnapi_check.analyzer.nnapi_types import operand_type
+from nnapi_check.coverage_db.cards import Layout
+from nnapi_check.coverage_db.spec import OperationFacts
+
+NHWC_FROM_NCHW = (0, 2, 3, 1)
+NCHW_FROM_NHWC = (0, 3, 1, 2)
+LAYOUT_RANK = 4
+
+CUT_COST = 1 << 40
+"""What a cut costs, in elements: more than any tensor has."""
+
+
+@dataclass(frozen=True, slots=True)
+class LayoutChange:
+    """What changes the order of a tensor's dimensions: an operation, and the level since which it takes the tensor."""
+
+    operation: str
+    since: int | None
+
+    def is_possible(self, level: int) -> bool:
+        """Whether a feature level has it."""
+        return self.since is not None and self.since <= level
+
+
+@dataclass(frozen=True, slots=True)
+class LayoutChanges:
+    """The facts of the two operations that change the order of dimensions."""
+
+    reshape: OperationFacts
+    transpose: OperationFacts
+
+    def of(self, tensor: TensorType) -> LayoutChange:
+        """The operation that makes NHWC from NCHW and back."""
+        facts = self.reshape if is_trivial(tensor.shape) else self.transpose
+        kind = operand_type(tensor)
+        since = None if kind is None else facts.type_since(kind)
+        return LayoutChange(facts.name, None if since is None else max(since, facts.since))
+
+
+@dataclass(frozen=True, slots=True)
+class LayoutPlan:
+    """Which values are NHWC where they are made, which (node, value) reads are NHWC, and which reads conflict.
+
+    ``conflicts`` need the operation that they are given with; those in ``cuts`` cannot have it, so the value must cross
+    a boundary there. Reads and values that are not named have PyTorch's order. ``features`` are rank-2 values that were
+    flattened from NHWC: the (channels, height, width) that each row of them holds in the order height, width, channels.
+    """
+
+    nhwc_values: frozenset[int]
+    nhwc_reads: frozenset[tuple[int, int]]
+    conflicts: Mapping[tuple[int, int], LayoutChange]
+    cuts: frozenset[tuple[int, int]]
+    features: Mapping[int, tuple[int, int, int]]
+
+    def reads_nhwc(self, node: int, value: int) -> bool:
+        """Whether a node reads a value in NHWC order."""
+        return (node, value) in self.nhwc_reads
+
+
+def is_trivial(shape: tuple[int, ...]) -> bool:
+    """Whether NCHW and NHWC hold the same numbers in the same order, so that a RESHAPE converts them."""
+    return len(shape) != 4 or shape[1] == 1 or (shape[2] == 1 and shape[3] == 1)
+
+
+def plan_layout(
+    graph: Graph, nodes: Mapping[int, Node], verdicts: Mapping[int, NodeVerdict], changes: LayoutChanges, level: int
+) -> LayoutPlan:
+    """Choose the layout of every value that a supported node reads or makes. Linear in the number of nodes."""
+    return _Planner(graph, nodes, verdicts, changes, level).plan()
+
+
+class _Planner:
+    def __init__(
+        self,
+        graph: Graph,
+        nodes: Mapping[int, Node],
+        verdicts: Mapping[int, NodeVerdict],
+        changes: LayoutChanges,
+        level: int,
+    ) -> None:
+        self._graph = graph
+        self._nodes = nodes
+        self._verdicts = verdicts
+        self._changes = changes
+        self._level = level
+        self._made: dict[int, bool] = {}
+        self._reads: set[tuple[int, int]] = set()
+        self._features: dict[int, tuple[int, int, int]] = {}
+        self._readers = _readers(nodes)
+        self._block_outputs = {
+            value for block in (graph.body, *(b for n in nodes.values() for b in n.blocks)) for value in block.outputs
+        }
+
+    def plan(self) -> LayoutPlan:
+        order = sorted(self._verdicts)
+        wanted = self._wanted_downstream(order)
+        for node_id in order:
+            verdict = self._verdicts[node_id]
+            if verdict.way is not None:
+                self._place(self._nodes[node_id], verdict.way.layout, wanted)
+        conflicts = self._conflicts()
+        return LayoutPlan(
+            nhwc_values=frozenset(value for value, is_nhwc in self._made.items() if is_nhwc),
+            nhwc_reads=frozenset(self._reads),
+            conflicts=conflicts,
+            cuts=frozenset(read for read, change in conflicts.items() if not change.is_possible(self._level)),
+            features=self._features,
+        )
+
+    def _conflicts(self) -> dict[tuple[int, int], LayoutChange]:
+        return {
+            (node_id, value): self._changes.of(kind)
+            for node_id, verdict in self._verdicts.items()
+            if verdict.way is not None
+            for value in self._activations(self._nodes[node_id])
+            if value in self._made and self._made[value] != ((node_id, value) in self._reads)
+            if isinstance(kind := self._graph.values[value].type, TensorType)
+        }
+
+    def _shape(self, value: int) -> tuple[int, ...]:
+        kind = self._graph.values[value].type
+        return kind.shape if isinstance(kind, TensorType) else ()
+
+    def _activations(self, node: Node) -> list[int]:
+        """The tensors that a node reads and that depend on an input, of any rank."""
+        return [value for value in node.inputs() if not self._graph.values[value].is_constant]
+
+    def _wanted_downstream(self, order: list[int]) -> Set[int]:
+        """Values that are read as NHWC first, seen through nodes that take any layout."""
+        wanted: dict[int, bool] = {}
+        for node_id in reversed(order):
+            verdict = self._verdicts[node_id]
+            if verdict.way is None:
+                continue
+            node = self._nodes[node_id]
+            wants = self._wants(node, verdict.way.layout, wanted)
+            for value in self._activations(node):
+                wanted[value] = wants
+        return {value for value, is_wanted in wanted.items() if is_wanted}
+
+    def _wants(self, node: Node, layout: Layout, wanted: Mapping[int, bool]) -> bool:
+        match layout:
+            case Layout.NHWC:
+                return True
+            case Layout.TORCH | Layout.FLATTEN | Layout.FEATURES | Layout.PERMUTATION:
+                return False
+            case Layout.ANY | Layout.AXES | Layout.REDUCTION:
+                return any(wanted.get(value, False) for value in node.outputs)
+
+    def _place(self, node: Node, layout: Layout, wanted: Set[int]) -> None:
+        activations = self._activations(node)
+        if layout is Layout.PERMUTATION:
+            self._permute(node, activations, wanted)
+            return
+        is_nhwc = self._runs_nhwc(node, layout, activations, wanted)
+        if is_nhwc:
+            self._reads.update((node.id, value) for value in activations if len(self._shape(value)) == 4)
+        for value in node.outputs:
+            self._made[value] = is_nhwc and len(self._shape(value)) == 4
+        if layout is Layout.FLATTEN and is_nhwc:
+            _, channels, height, width = self._shape(activations[0])
+            self._features[node.outputs[0]] = (channels, height, width)
+        elif layout is Layout.ANY and activations and activations[0] in self._features:
+            self._features.update(dict.fromkeys(node.outputs, self._features[activations[0]]))
+
+    def _permute(self, node: Node, activations: Sequence[int], wanted: Set[int]) -> None:
+        """A permutation takes its input as it was made, and makes the order that is wanted next."""
+        self._reads.update((node.id, value) for value in activations if self._made.get(value, False))
+        for value in node.outputs:
+            self._made[value] = value in wanted and len(self._shape(value)) == 4
+
+    def _runs_nhwc(self, node: Node, layout: Layout, activations: list[int], wanted: Set[int]) -> bool:
+        match layout:
+            case Layout.NHWC:
+                return True
+            case Layout.TORCH | Layout.FEATURES | Layout.PERMUTATION:
+                return False
+            case Layout.FLATTEN:
+                return self._flattens_nhwc(node)
+            case Layout.ANY | Layout.AXES:
+                values = [*activations, *node.outputs]
+                if any(len(self._shape(value)) != 4 for value in values):
+                    return False
+                return self._prefers_nhwc(activations, wanted)
+            case Layout.REDUCTION:
+                if any(len(self._shape(value)) != 4 for value in activations) or not self._keeps_order(node):
+                    return False
+                return self._prefers_nhwc(activations, wanted)
+
+    def _flattens_nhwc(self, node: Node) -> bool:
+        """Whether a node merges all axes but the first of an NHWC value, and only takes-any-order readers follow."""
+        (value,) = self._activations(node)
+        shape = self._shape(value)
+        is_flat = len(shape) == 4 and self._shape(node.outputs[0]) == (shape[0], shape[1] * shape[2] * shape[3])
+        if not is_flat or is_trivial(shape) or not self._made.get(value, False):
+            return False
+        return self._takes_any_order(node.outputs[0])
+
+    def _takes_any_order(self, features: int) -> bool:
+        """Whether everything that reads a value, seen through elementwise nodes, can order its weights to suit it."""
+        waiting = [features]
+        while waiting:
+            value = waiting.pop()
+            if value in self._block_outputs:
+                return False
+            for node in self._readers.get(value, ()):
+                verdict = self._verdicts.get(node.id)
+                way = None if verdict is None else verdict.way
+                if way is None or self._activations(node) != [value]:
+                    return False
+                if way.layout is Layout.ANY and all(
+                    self._numel(other) == 1 for other in node.inputs() if other != value
+                ):
+                    waiting.extend(node.outputs)
+                elif way.layout is not Layout.FEATURES:
+                    return False
+        return True
+
+    def _prefers_nhwc(self, activations: list[int], wanted: Set[int]) -> bool:
+        """Follow the larger share of what the inputs already have; where all are free, what is wanted next."""
+        made = [value for value in activations if value in self._made]
+        balance = sum(self._cost_of_change(value) * (1 if self._made[value] else -1) for value in made)
+        if balance:
+            return balance > 0
+        return any(self._made[value] for value in made) or any(value in wanted for value in activations)
+
+    def _cost_of_change(self, value: int) -> int:
+        """What it costs to read a value in the other order: nothing, its elements, or a boundary that cuts the part."""
+        kind = self._graph.values[value].type
+        if not isinstance(kind, TensorType):
+            return 0
+        change = self._changes.of(kind)
+        if not change.is_possible(self._level):
+            return max(1, kind.numel) + CUT_COST
+        return 0 if is_trivial(kind.shape) else max(1, kind.numel)
+
+    def _numel(self, value: int) -> int:
+        kind = self._graph.values[value].type
+        return kind.numel if isinstance(kind, TensorType) else 0
+
+    def _keeps_order(self, node: Node) -> bool:
+        """Whether what is left after a reduction stands in PyTorch's order, also when reduced as NHWC."""
+        output = self._shape(node.outputs[0])
+        if len(output) == 4:
+            return True
+        reduced = node.arguments.get("dim")
+        axes = {axis % 4 for axis in (reduced if isinstance(reduced, tuple) else (reduced,)) if isinstance(axis, int)}
+        left = [axis for axis in NHWC_FROM_NCHW if axis not in axes]
+        return bool(axes) and left == sorted(left)
+
+
+def _readers(nodes: Mapping[int, Node]) -> dict[int, list[Node]]:
+    """The nodes that read each value, those inside control flow as well."""
+    found: dict[int, list[Node]] = {}
+    for node in nodes.values():
+        for value in node.inputs():
+            found.setdefault(value, []).append(node)
+    return found
+
+
+def axis_in_nhwc(axis: int) -> int:
+    """Where an axis of PyTorch's NCHW order stands in NHWC."""
+    return NHWC_FROM_NCHW.index(axis % 4)

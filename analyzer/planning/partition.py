@@ -1,0 +1,209 @@
+"""Which supported nodes become one NNAPI model each: connected parts without cycles, in every block.
+
+Nodes get a *stage*: the number of times a path from the inputs must change sides, or cross a cut, to reach them.
+Nodes of one stage cannot depend on each other through a node of the other side, so every connected group of a
+stage is a part that can run as one piece. One pass, linear in the number of nodes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from nnapi_check.analyzer.graph import Block, Graph, Node, NodeOutput, TensorType
+from nnapi_check.analyzer.judging.judge import NodeVerdict
+from nnapi_check.analyzer.nnapi_types import operand_type
+from nnapi_check.analyzer.planning.layout import LayoutPlan
+from nnapi_check.analyzer.planning.work import WORTHWHILE, boundary_cost, node_work
+from nnapi_check.coverage_db.spec import OperandType, Target
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """Nodes that become one NNAPI model, with what crosses its boundary, in order of value id.
+
+    ``work`` is in operations of arithmetic, ``boundary`` in the same unit: what its transfers cost.
+    """
+
+    index: int
+    nodes: tuple[int, ...]
+    inputs: tuple[int, ...]
+    outputs: tuple[int, ...]
+    work: int
+    boundary: int
+
+    def is_worthwhile(self, gain: float = WORTHWHILE) -> bool:
+        """Whether the part's work is at least ``gain`` times what its transfers cost."""
+        return self.work >= gain * self.boundary
+
+
+@dataclass(frozen=True, slots=True)
+class DroppedPart:
+    """A part that stays on the CPU although every node of it could run on NNAPI, and the code of the reason.
+
+    ``value`` is the one that cannot cross the boundary, where that is the reason.
+    """
+
+    part: Part
+    reason: str
+    value: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Partition:
+    """The parts of a graph that become NNAPI models, and those that are left to the CPU."""
+
+    parts: tuple[Part, ...]
+    dropped: tuple[DroppedPart, ...]
+
+    @property
+    def dropped_parts(self) -> tuple[Part, ...]:
+        """The parts that are left to the CPU, whatever for."""
+        return tuple(found.part for found in self.dropped)
+
+    def part_of(self) -> dict[int, int]:
+        """The index of the part that holds a node, by node id."""
+        return {node: part.index for part in self.parts for node in part.nodes}
+
+
+def partition(
+    graph: Graph,
+    verdicts: Mapping[int, NodeVerdict],
+    layout: LayoutPlan,
+    target: Target,
+    *,
+    gain: float = WORTHWHILE,
+) -> Partition:
+    """Group the supported nodes of every block into parts, and drop the parts whose work is not ``gain`` times what
+    their transfers cost.
+
+    A part that holds every node of the graph is kept however small it is: there is nothing to go back to.
+    """
+    outside = _read_outside(graph)
+    groups: list[tuple[Node, ...]] = []
+    for block in _blocks(graph.body):
+        groups.extend(_groups(block, graph, verdicts, layout))
+    judged = sum(1 for verdict in verdicts.values() if not _moves_nothing(verdict))
+    kept: list[Part] = []
+    dropped: list[DroppedPart] = []
+    for group in groups:
+        part = _part(len(kept), group, graph, outside)
+        computing = sum(1 for node in part.nodes if not _moves_nothing(verdicts[node]))
+        if computing == 0 or not part.inputs or not part.outputs:
+            continue
+        barred = next((value for value in (*part.inputs, *part.outputs) if not crosses(graph, value, target)), None)
+        if barred is not None:
+            dropped.append(DroppedPart(part, "NNC902", barred))
+        elif part.is_worthwhile(gain) or computing == judged:
+            kept.append(part)
+        else:
+            dropped.append(DroppedPart(part, "NNC901"))
+    return Partition(tuple(kept), tuple(dropped))
+
+
+def _moves_nothing(verdict: NodeVerdict) -> bool:
+    return verdict.way is not None and not verdict.way.emits
+
+
+def _blocks(block: Block) -> list[Block]:
+    found = [block]
+    for current in found:
+        found.extend(inner for node in current.nodes for inner in node.blocks)
+    return found
+
+
+def _read_outside(graph: Graph) -> dict[int, set[int]]:
+    """For every value, the ids of the nodes that read it; -1 stands for a block's outputs."""
+    readers: dict[int, set[int]] = {}
+    for node in graph.nodes():
+        for value in node.inputs():
+            readers.setdefault(value, set()).add(node.id)
+    for block in _blocks(graph.body):
+        for value in block.outputs:
+            readers.setdefault(value, set()).add(-1)
+    return readers
+
+
+def _groups(
+    block: Block, graph: Graph, verdicts: Mapping[int, NodeVerdict], layout: LayoutPlan
+) -> list[tuple[Node, ...]]:
+    stages = _stages(block, graph, verdicts, layout)
+    leader: dict[int, int] = {node.id: node.id for node in block.nodes if node.id in stages}
+    supported = [node for node in block.nodes if _is_supported(node, verdicts)]
+    for node in supported:
+        for value in node.inputs():
+            origin = graph.values[value].origin
+            if isinstance(origin, NodeOutput) and (node.id, value) not in layout.cuts:
+                other = origin.node
+                if other in leader and stages[other] == stages[node.id] and verdicts[other].is_supported:
+                    leader[_find(leader, node.id)] = _find(leader, other)
+    groups: dict[int, list[Node]] = {}
+    for node in supported:
+        groups.setdefault(_find(leader, node.id), []).append(node)
+    return [tuple(group) for group in groups.values()]
+
+
+def _is_supported(node: Node, verdicts: Mapping[int, NodeVerdict]) -> bool:
+    return node.id in verdicts and verdicts[node.id].is_supported
+
+
+def _find(leader: dict[int, int], node: int) -> int:
+    while leader[node] != node:
+        leader[node] = leader[leader[node]]
+        node = leader[node]
+    return node
+
+
+def _stages(block: Block, graph: Graph, verdicts: Mapping[int, NodeVerdict], layout: LayoutPlan) -> dict[int, int]:
+    """Even stages run on the CPU, odd ones on NNAPI. A stage never decreases along an edge."""
+    stages: dict[int, int] = {}
+    for node in block.nodes:
+        if node.is_constant:
+            continue
+        on_nnapi = _is_supported(node, verdicts)
+        stage = 1 if on_nnapi else 0
+        for value in _all_inputs(node):
+            origin = graph.values[value].origin
+            if isinstance(origin, NodeOutput) and origin.node in stages:
+                before = stages[origin.node]
+                crosses = before % 2 != on_nnapi
+                is_cut = (node.id, value) in layout.cuts
+                stage = max(stage, before + (1 if crosses else 2 if is_cut else 0))
+        for other in node.follows:
+            if other in stages:
+                stage = max(stage, stages[other] + (1 if stages[other] % 2 != on_nnapi else 0))
+        stages[node.id] = stage
+    return stages
+
+
+def _all_inputs(node: Node) -> list[int]:
+    """What a node reads, with all that its blocks read from outside them."""
+    found = list(node.inputs())
+    for block in node.blocks:
+        found.extend(block.outputs)
+        for inner in block.nodes:
+            found.extend(_all_inputs(inner))
+    return found
+
+
+def _part(index: int, group: Sequence[Node], graph: Graph, readers: Mapping[int, set[int]]) -> Part:
+    ids = {node.id for node in group}
+    made = {value for node in group for value in node.outputs}
+    read = {value for node in group for value in node.inputs() if not graph.values[value].is_constant}
+    inputs = tuple(sorted(read - made))
+    outputs = tuple(sorted(value for value in made if readers.get(value, set()) - ids))
+    return Part(
+        index=index,
+        nodes=tuple(node.id for node in group),
+        inputs=inputs,
+        outputs=outputs,
+        work=sum(node_work(node, graph) for node in group),
+        boundary=sum(boundary_cost(graph.values[value]) for value in (*inputs, *outputs)),
+    )
+
+
+def crosses(graph: Graph, value: int, target: Target) -> bool:
+    """Whether the target's loader carries such a value into a model and out of it."""
+    kind = graph.values[value].type
+    found: OperandType | None = operand_type(kind) if isinstance(kind, TensorType) else None
+    return found is not None and found in target.input_types

@@ -1,0 +1,108 @@
+"""The score of a plan: 100 when one NNAPI model holds everything exactly, with every lost point attributed.
+
+Of 100 points, 90 are lost to nodes that stay on the CPU (seven tenths by their share of the work, three tenths
+by their number), at most 9 to values that cross boundaries between parts and the CPU, and at most 1 to approximations.
+A plan without a part scores 0.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from enum import Enum
+
+from nnapi_check.analyzer.graph import Graph
+from nnapi_check.analyzer.judging.judge import NodeVerdict
+from nnapi_check.analyzer.planning.partition import Partition
+from nnapi_check.analyzer.planning.work import node_work
+from nnapi_check.coverage_db.cards import Status
+
+NODE_POINTS = 90.0
+BOUNDARY_POINTS = 9.0
+APPROXIMATION_POINTS = 1.0
+WORK_SHARE = 0.7
+
+
+class LossKind(Enum):
+    """What a lost point is attributed to."""
+
+    NODE = "node"
+    BOUNDARY = "boundary"
+    APPROXIMATION = "approximation"
+
+
+@dataclass(frozen=True, slots=True)
+class Loss:
+    """Points lost to one node (its id) or to one value that crosses a boundary (its id)."""
+
+    kind: LossKind
+    id: int
+    points: float
+
+
+@dataclass(frozen=True, slots=True)
+class Score:
+    """A number from 0 to 100 and the losses, largest first, that sum to 100 minus it."""
+
+    points: float
+    losses: tuple[Loss, ...]
+
+
+def score(graph: Graph, verdicts: Mapping[int, NodeVerdict], partition: Partition) -> Score:
+    """Score a partition of a judged graph. Linear in the number of nodes."""
+    weights = _weights(graph, verdicts)
+    lost = list(_lost(graph, verdicts, partition, weights) if partition.parts else _all_lost(graph, weights))
+    losses = tuple(sorted(lost, key=lambda loss: (-loss.points, loss.kind.value, loss.id)))
+    return Score(max(0.0, 100.0 - sum(loss.points for loss in losses)), losses)
+
+
+def _lost(
+    graph: Graph, verdicts: Mapping[int, NodeVerdict], partition: Partition, weights: Mapping[int, float]
+) -> Iterator[Loss]:
+    on_nnapi = partition.part_of()
+    for node, weight in weights.items():
+        if node not in on_nnapi:
+            yield Loss(LossKind.NODE, node, NODE_POINTS * weight)
+    yield from _shared(LossKind.BOUNDARY, sorted(_crossings(graph, partition)), BOUNDARY_POINTS)
+    approximate = sorted(node for node in on_nnapi if verdicts[node].status is Status.APPROXIMATE)
+    yield from _shared(LossKind.APPROXIMATION, approximate, APPROXIMATION_POINTS)
+
+
+def _all_lost(graph: Graph, weights: Mapping[int, float]) -> Iterator[Loss]:
+    """Every point, by the nodes' weights; of a graph that computes nothing, by what it hands on."""
+    if weights:
+        rest = (100.0 - NODE_POINTS) / len(weights)
+        yield from (Loss(LossKind.NODE, node, NODE_POINTS * weight + rest) for node, weight in weights.items())
+        return
+    ends = sorted(set(graph.body.outputs or graph.body.inputs))
+    yield from (Loss(LossKind.BOUNDARY, value, 100.0 / len(ends)) for value in ends)
+
+
+def _weights(graph: Graph, verdicts: Mapping[int, NodeVerdict]) -> dict[int, float]:
+    """Each node's share of the whole, nodes that compute nothing left out. The shares sum to 1."""
+    work = {
+        node.id: node_work(node, graph) for node in graph.nodes() if node.id in verdicts and counts(verdicts[node.id])
+    }
+    total = sum(work.values())
+    if not total:
+        return {node: 1 / len(work) for node in work}
+    return {node: WORK_SHARE * found / total + (1 - WORK_SHARE) / len(work) for node, found in work.items()}
+
+
+def counts(verdict: NodeVerdict) -> bool:
+    """Whether a node weighs anything: one whose way emits nothing (dropout in evaluation) does not."""
+    return verdict.way is None or bool(verdict.way.emits)
+
+
+def _crossings(graph: Graph, partition: Partition) -> set[int]:
+    """Values that go from a part to the CPU or another part, graph inputs and outputs left out, and one of each further
+    part at least: a second model costs a second execution, even where nothing passes between the two."""
+    made = {value for part in partition.parts for value in part.outputs}
+    read = {value for part in partition.parts for value in part.inputs}
+    ends = set(graph.body.inputs) | set(graph.body.outputs)
+    return ((made | read) - ends) | {part.outputs[0] for part in partition.parts[1:]}
+
+
+def _shared(kind: LossKind, ids: list[int], points: float) -> list[Loss]:
+    """The first causes cost most: n of them cost ``points * n / (n + 4)`` together, each the same."""
+    return [Loss(kind, id_, points / (len(ids) + 4)) for id_ in ids]

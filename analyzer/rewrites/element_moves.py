@@ -1,0 +1,92 @@
+"""Nodes that only move the elements of one tensor: as a reshape, or as a permutation of dimensions."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from nnapi_check.analyzer.graph import Graph, Node, Ref, TensorType
+
+_RESHAPING = frozenset(
+    {
+        "aten.reshape.default",
+        "aten.view.default",
+        "aten._unsafe_view.default",
+        "aten.flatten.using_ints",
+        "aten.unflatten.int",
+        "aten.unsqueeze.default",
+        "aten.squeeze.default",
+        "aten.squeeze.dim",
+        "aten.squeeze.dims",
+        "aten.contiguous.default",
+        "aten.clone.default",
+    }
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Move:
+    """A node that moves the elements of value ``source``: to ``shape``, by ``order`` where it permutes dimensions."""
+
+    node: Node
+    source: int
+    shape: tuple[int, ...]
+    order: tuple[int, ...] | None
+
+    @property
+    def result(self) -> int:
+        """The value that the node makes."""
+        return self.node.outputs[0]
+
+
+def move_of(node: Node, graph: Graph) -> Move | None:
+    """What a node moves, where that is all it does and every shape is known."""
+    source = node.arguments.get("self")
+    if node.is_constant or len(node.outputs) != 1 or not isinstance(source, Ref):
+        return None
+    before, after = graph.type_of(source.value), graph.type_of(node.outputs[0])
+    if not isinstance(before, TensorType) or not isinstance(after, TensorType) or not before.numel:
+        return None
+    if list(node.inputs()) != [source.value]:
+        return None
+    if node.op in _RESHAPING:
+        return Move(node, source.value, after.shape, None)
+    order = _order(node, before.rank)
+    return None if order is None else Move(node, source.value, after.shape, order)
+
+
+def _order(node: Node, rank: int) -> tuple[int, ...] | None:
+    order = list(range(rank))
+    match node.op:
+        case "aten.permute.default":
+            dims = _ints(node, "dims")
+            return None if dims is None else tuple(dim % rank for dim in dims)
+        case "aten.transpose.int":
+            pair = _ints(node, "dim0", "dim1")
+            if pair is None:
+                return None
+            if rank:
+                first, second = pair
+                order[first], order[second] = order[second], order[first]
+        case "aten.t.default" | "aten.numpy_T.default":
+            order.reverse()
+        case "aten.movedim.int":
+            pair = _ints(node, "source", "destination")
+            if pair is None:
+                return None
+            if rank:
+                order.insert(pair[1] % rank, order.pop(pair[0] % rank))
+        case _:
+            return None
+    return tuple(order)
+
+
+def _ints(node: Node, *names: str) -> tuple[int, ...] | None:
+    """Arguments that are whole numbers, or one that is a list of them."""
+    found: list[int] = []
+    for name in names:
+        argument = node.arguments[name]
+        items = argument if isinstance(argument, tuple) else (argument,)
+        if not all(isinstance(item, int) for item in items):
+            return None
+        found.extend(item for item in items if isinstance(item, int))
+    return tuple(found)

@@ -1,0 +1,159 @@
+"""An NNAPI model while it is being built: operands and operations that fixups may still rewrite."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TypeVar
+
+from nnapi_check.coverage_db.spec import OperandType
+from nnapi_check.lowering.emission.recipes import Recipe
+from nnapi_check.lowering.nnapi.model import (
+    NOT_QUANTIZED,
+    Buffer,
+    ChannelQuantParams,
+    Computed,
+    Immediate,
+    Model,
+    ModelInput,
+    NoValue,
+    Operand,
+    Operation,
+    QuantParams,
+)
+
+OperandId = int
+K = TypeVar("K")
+
+
+@dataclass(frozen=True, slots=True)
+class TensorSpec:
+    """What an operand's tensor is: element type, dimensions in NNAPI's order, quantization."""
+
+    type: OperandType
+    shape: tuple[int, ...]
+    quant: QuantParams = NOT_QUANTIZED
+    channels: ChannelQuantParams | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Constant:
+    """The operand's value is what a recipe makes of the module's weights."""
+
+    recipe: Recipe
+
+
+DraftSource = ModelInput | Computed | Immediate | NoValue | Constant
+
+
+@dataclass(frozen=True, slots=True)
+class DraftOperand:
+    """A tensor, or a scalar where ``spec.type`` is a scalar type."""
+
+    spec: TensorSpec
+    source: DraftSource
+
+
+@dataclass(frozen=True, slots=True)
+class DraftOperation:
+    """One operation, and the graph's node that it was emitted for."""
+
+    kind: str
+    inputs: tuple[OperandId, ...]
+    outputs: tuple[OperandId, ...]
+    node: int
+
+
+@dataclass(frozen=True, slots=True)
+class FinishedModel:
+    """A model, the recipes of its numbered buffers, and where each of the draft's operands went."""
+
+    model: Model
+    buffers: tuple[Recipe, ...]
+    operand_of: dict[OperandId, int]
+    node_of: tuple[int, ...]
+
+
+class Draft:
+    """A model under construction. Operation slots are stable: a removed operation leaves None behind."""
+
+    def __init__(self) -> None:
+        self.operands: list[DraftOperand] = []
+        self.operations: list[DraftOperation | None] = []
+        self.inputs: list[OperandId] = []
+        self.outputs: list[OperandId] = []
+        self._immediates: dict[tuple[TensorSpec, bytes], OperandId] = {}
+        self._constants: dict[tuple[TensorSpec, Recipe], OperandId] = {}
+
+    def add(self, spec: TensorSpec, source: DraftSource) -> OperandId:
+        """Add an operand. Equal constants are one operand."""
+        match source:
+            case Immediate(data):
+                return self._shared(self._immediates, (spec, data), spec, source)
+            case Constant(recipe):
+                return self._shared(self._constants, (spec, recipe), spec, source)
+            case ModelInput() | Computed() | NoValue():
+                return self._append(spec, source)
+
+    def _append(self, spec: TensorSpec, source: DraftSource) -> OperandId:
+        self.operands.append(DraftOperand(spec, source))
+        return len(self.operands) - 1
+
+    def _shared(self, known: dict[K, OperandId], key: K, spec: TensorSpec, source: DraftSource) -> OperandId:
+        if key not in known:
+            known[key] = self._append(spec, source)
+        return known[key]
+
+    def readers(self) -> dict[OperandId, list[int]]:
+        """The slots of the operations that read each operand; -1 stands for the model's outputs."""
+        found: dict[OperandId, list[int]] = {}
+        for slot, operation in self.live():
+            for operand in operation.inputs:
+                found.setdefault(operand, []).append(slot)
+        for operand in self.outputs:
+            found.setdefault(operand, []).append(-1)
+        return found
+
+    def live(self) -> Iterator[tuple[int, DraftOperation]]:
+        """Every operation that has not been removed, with its slot."""
+        for slot, operation in enumerate(self.operations):
+            if operation is not None:
+                yield slot, operation
+
+    def finish(self, *, relaxed: bool) -> FinishedModel:
+        """Number what is in use, and make the model."""
+        used = set(self.inputs) | set(self.outputs)
+        for _, operation in self.live():
+            used.update(operation.inputs)
+            used.update(operation.outputs)
+        operand_of = {old: new for new, old in enumerate(sorted(used))}
+        buffers: list[Recipe] = []
+        operands = tuple(self._operand(self.operands[old], buffers) for old in operand_of)
+        live = [operation for _, operation in self.live()]
+        model = Model(
+            operands=operands,
+            operations=tuple(
+                Operation(
+                    operation.kind,
+                    tuple(operand_of[operand] for operand in operation.inputs),
+                    tuple(operand_of[operand] for operand in operation.outputs),
+                )
+                for operation in live
+            ),
+            inputs=tuple(operand_of[operand] for operand in self.inputs),
+            outputs=tuple(operand_of[operand] for operand in self.outputs),
+            relaxed=relaxed,
+        )
+        return FinishedModel(model, tuple(buffers), operand_of, tuple(operation.node for operation in live))
+
+    def _operand(self, draft: DraftOperand, buffers: list[Recipe]) -> Operand:
+        spec = draft.spec
+        match draft.source:
+            case Constant(recipe):
+                buffers.append(recipe)
+                source: Buffer | Immediate | ModelInput | Computed | NoValue = Buffer(
+                    len(buffers) - 1, 0, recipe.byte_length
+                )
+            case ModelInput() | Computed() | NoValue() | Immediate():
+                source = draft.source
+        return Operand(spec.type, spec.shape, source, spec.quant, spec.channels)

@@ -1,0 +1,45 @@
+"""The table of rules, filled when ``lowering/rules`` is imported: one function for each way of each card."""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+from collections.abc import Callable, Iterable, Sequence
+
+from nnapi_check.analyzer.graph import Node
+from nnapi_check.lowering.emission.emitter import Emitter, RuleError
+from nnapi_check.lowering.emission.model_draft import OperandId
+
+Rule = Callable[[Node, Emitter], OperandId | Sequence[OperandId]]
+
+_RULES: dict[tuple[str, str], Rule] = {}
+
+
+def lowers(*ops: str, way: str) -> Callable[[Rule], Rule]:
+    """Register a function as the rule of one way of the cards of ``ops``.
+
+    A rule reads the node's arguments through the emitter, emits the operations that the way lists, and returns
+    the operand of each of the node's outputs. It holds no condition: the card has decided that the way fits.
+    """
+
+    def register(rule: Rule) -> Rule:
+        for op in ops:
+            if (op, way) in _RULES:
+                raise RuleError(f"{op}: two rules are registered for the way {way!r}")
+            _RULES[op, way] = rule
+        return rule
+
+    return register
+
+
+def rules(families: Iterable[str] | None = None) -> dict[tuple[str, str], Rule]:
+    """The rules by op and way: those of some families of cards at least, or of all.
+
+    Those of a family stand in the module of its name, which is imported when it is first asked for.
+    """
+    if families is None:
+        package = importlib.import_module("nnapi_check.lowering.rules")
+        families = [module.name for module in pkgutil.iter_modules(package.__path__)]
+    for family in families:
+        importlib.import_module(f"nnapi_check.lowering.rules.{family}")
+    return _RULES

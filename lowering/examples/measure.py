@@ -1,0 +1,95 @@
+"""Runs cards' examples and measures how far their numbers are from PyTorch's."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+
+import torch
+
+from nnapi_check.analyzer.capture.capture import capture
+from nnapi_check.analyzer.graph import Graph, Node
+from nnapi_check.analyzer.judging.judge import NodeVerdict, judge
+from nnapi_check.analyzer.planning.layout import LayoutChanges, plan_layout
+from nnapi_check.analyzer.planning.partition import Part
+from nnapi_check.analyzer.rewrites.driver import rewrite
+from nnapi_check.analyzer.torchscript import quiet
+from nnapi_check.coverage_db.cards import Card, Example, Way
+from nnapi_check.coverage_db.queries import Registry
+from nnapi_check.lowering.emission.rule_table import rules
+from nnapi_check.lowering.examples.measured_errors import MeasuredExample, Measurements, measurements
+from nnapi_check.lowering.examples.modules import example_module
+from nnapi_check.lowering.part_lowering import lower_part
+from nnapi_check.lowering.verification.comparison import Numbers, compare
+from nnapi_check.lowering.verification.part_run import run_part
+from nnapi_check.lowering.verification.reference import flat_tensors
+
+
+class ExampleError(Exception):
+    """An example that should pass is not accepted by its way."""
+
+
+def measure(registry: Registry, cards: Sequence[Card]) -> Measurements:
+    """Measure every example of these cards that passes. Raises ``ExampleError`` where a way refuses one."""
+    with warnings.catch_warnings():
+        # The examples try what PyTorch warns of as well; the reader of a measurement cannot act on it.
+        warnings.simplefilter("ignore", UserWarning)
+        return measurements(f"PyTorch {torch.__version__}", _measured(registry, cards))
+
+
+def _measured(registry: Registry, cards: Sequence[Card]) -> Iterator[MeasuredExample]:
+    for card in cards:
+        for way in card.ways:
+            for example in way.examples:
+                if example.expect is None:
+                    yield measure_example(card, way, example, registry)
+
+
+def measure_example(card: Card, way: Way, example: Example, registry: Registry) -> MeasuredExample:
+    """Lower an example by one way, run it in the interpreter, and compare its outputs with PyTorch's."""
+    made = example_module(card, example)
+    captured = capture(made.module, made.inputs, weights=True)
+    captured = replace(captured, graph=rewrite(captured.graph))
+    graph = captured.graph
+    nodes = {node.id: node for node in graph.nodes()}
+    node = _node_of(card, example, nodes)
+    judged = judge(graph, registry, registry.target("pytorch-mobile")).nodes[node.id]
+    level = next((found.level for found in judged.ways if found.way.name == way.name), None)
+    if level is None:
+        raise ExampleError(f"{card.op}, way {way.name}: example {example.name} should pass and does not")
+    verdicts = {node.id: NodeVerdict(node.id, node.op, way.status, way, level, ())}
+    facts = {found.name: found for found in registry.operations()}
+    layout = plan_layout(graph, nodes, verdicts, LayoutChanges(facts["RESHAPE"], facts["TRANSPOSE"]), level)
+    lowered = lower_part(_part(node, graph), graph, nodes, verdicts, layout, facts, rules())
+    inputs = dict(zip(lowered.part.inputs, captured.example_inputs, strict=True))
+    computed = run_part(lowered, graph, inputs, captured.tensor).outputs
+    with quiet(), torch.no_grad():
+        wanted = flat_tensors(captured.module._get_method("forward")(*captured.example_inputs))
+    numbers = [compare(computed[value], tensor) for value, tensor in zip(graph.body.outputs, wanted, strict=True)]
+    return _worst(card, way, example, level, numbers)
+
+
+def _node_of(card: Card, example: Example, nodes: dict[int, Node]) -> Node:
+    found = [node for node in nodes.values() if node.op == card.op]
+    if len(found) != 1:
+        raise ExampleError(f"{card.op}: example {example.name} has {len(found)} nodes of the op, one was wanted")
+    return found[0]
+
+
+def _part(node: Node, graph: Graph) -> Part:
+    inputs = {value for value in node.inputs() if not graph.values[value].is_constant}
+    return Part(0, (node.id,), tuple(sorted(inputs)), graph.body.outputs, 1, 1)
+
+
+def _worst(card: Card, way: Way, example: Example, level: int, numbers: Sequence[Numbers]) -> MeasuredExample:
+    steps = [found.steps for found in numbers if found.steps is not None]
+    return MeasuredExample(
+        op=card.op,
+        way=way.name,
+        example=example.name,
+        level=level,
+        max_absolute=max(found.max_absolute for found in numbers),
+        max_relative=max(found.max_relative for found in numbers),
+        steps=max(steps) if steps else None,
+    )

@@ -1,0 +1,1 @@
+"""Conformance vectors: read, run, and what of NNAPI they show to work."""

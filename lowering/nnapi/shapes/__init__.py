@@ -1,0 +1,1 @@
+"""Output shapes of operations, as far as they follow before execution."""

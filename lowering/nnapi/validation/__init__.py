@@ -1,0 +1,1 @@
+"""Whether NNAPI accepts a model, and from which feature level on."""

@@ -1,0 +1,56 @@
+"""From a captured graph and its lowered parts to a package: every part serialized and placed in the user's module."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from nnapi_check.analyzer.capture.capture import Captured
+from nnapi_check.analyzer.graph import Graph, Node, NodeOutput, PerTensor, TensorType
+from nnapi_check.analyzer.planning.survey import Survey
+from nnapi_check.coverage_db.spec import OperationFacts
+from nnapi_check.lowering.nnapi.serialize import serialize
+from nnapi_check.lowering.packaging.crossing import border_of, permutation_of
+from nnapi_check.lowering.packaging.manifest import HeldValue
+from nnapi_check.lowering.packaging.package import Package, PackagedPart, PackageOptions, build_package
+from nnapi_check.lowering.part_lowering import LoweredPart
+
+
+def convert(
+    captured: Captured,
+    survey: Survey,
+    parts: Sequence[LoweredPart],
+    facts: Mapping[str, OperationFacts],
+    options: PackageOptions,
+) -> Package:
+    """The package of lowered parts. The captured module becomes part of it, so it can be converted only once."""
+    codes = {name: facts[name].code for part in parts for name in {item.kind for item in part.model.operations}}
+    return build_package(captured, [_packaged(part, survey, codes) for part in parts], options)
+
+
+def output_steps(graph: Graph) -> tuple[float | None, ...]:
+    """For each output of a graph, the scale of the quantized tensor that it is the real numbers of; None for others."""
+    nodes = {node.id: node for node in graph.nodes()}
+    return tuple(_step(value, graph, nodes) for value in graph.body.outputs)
+
+
+def _step(value: int, graph: Graph, nodes: Mapping[int, Node]) -> float | None:
+    origin = graph.values[value].origin
+    if not isinstance(origin, NodeOutput) or nodes[origin.node].op != "aten.dequantize.self":
+        return None
+    source = graph.type_of(next(nodes[origin.node].inputs()))
+    if isinstance(source, TensorType) and isinstance(source.quant, PerTensor):
+        return source.quant.scale
+    return None
+
+
+def _packaged(part: LoweredPart, survey: Survey, codes: Mapping[str, int]) -> PackagedPart:
+    inputs = {crossing.operand: crossing for crossing in part.inputs}
+    covered = {id_ for node in part.part.nodes for id_ in (node, *survey.nodes[node].covers)}
+    return PackagedPart(
+        nodes=tuple(sorted(covered)),
+        inputs=tuple(border_of(inputs[operand], part, survey.graph) for operand in part.model.inputs),
+        outputs=tuple(border_of(crossing, part, survey.graph) for crossing in part.outputs),
+        serialized=serialize(part.model, codes),
+        buffers=part.buffers,
+        held=tuple(HeldValue(held.operand, held.value, permutation_of(held)) for held in part.held),
+    )

@@ -1,0 +1,50 @@
+"""The borders of a lowered part: how each value that crosses it looks on PyTorch's side and on NNAPI's."""
+
+from __future__ import annotations
+
+from nnapi_check.analyzer.graph import NOT_QUANTIZED, ElementType, Graph, PerTensor, TensorType
+from nnapi_check.analyzer.planning.layout import NHWC_FROM_NCHW
+from nnapi_check.coverage_db.spec import OperandType
+from nnapi_check.lowering.emission.emitter import RuleError
+from nnapi_check.lowering.nnapi.model import Operand, UnknownRank
+from nnapi_check.lowering.packaging.border import Border
+from nnapi_check.lowering.part_lowering import Crossing, LoweredPart
+
+_ELEMENT_TYPES = {
+    OperandType.TENSOR_FLOAT32: ElementType.FLOAT32,
+    OperandType.TENSOR_INT32: ElementType.INT32,
+    OperandType.TENSOR_QUANT8_ASYMM: ElementType.QUINT8,
+    OperandType.TENSOR_FLOAT16: ElementType.FLOAT16,
+    OperandType.TENSOR_BOOL8: ElementType.BOOL,
+}
+
+
+def border_of(crossing: Crossing, lowered: LoweredPart, graph: Graph) -> Border:
+    """How the value of a crossing is converted from PyTorch's tensor to NNAPI's operand, or back."""
+    nnapi_type = _tensor_type(lowered.model.operands[crossing.operand])
+    return Border(crossing.value, torch_type(crossing, graph), nnapi_type, permutation_of(crossing))
+
+
+def torch_type(crossing: Crossing, graph: Graph) -> TensorType:
+    """PyTorch's type of a value that crosses."""
+    kind = graph.type_of(crossing.value)
+    if not isinstance(kind, TensorType):
+        raise RuleError(f"value {crossing.value} crosses a boundary, but it is {kind}")
+    return kind
+
+
+def permutation_of(crossing: Crossing) -> tuple[int, ...]:
+    """Which of PyTorch's dimensions stands at each place of the operand; empty where the order is the same."""
+    return NHWC_FROM_NCHW if crossing.is_nhwc else ()
+
+
+def _tensor_type(operand: Operand) -> TensorType:
+    dtype = _ELEMENT_TYPES.get(operand.type)
+    if dtype is None or isinstance(operand.shape, UnknownRank):
+        raise RuleError(f"an operand of type {operand.type.name} cannot cross a boundary")
+    shape = tuple(size for size in operand.shape if isinstance(size, int))
+    if len(shape) != len(operand.shape):
+        raise RuleError(f"an operand of shape {operand.shape} cannot cross a boundary: every dimension must be known")
+    is_quantized = operand.type is OperandType.TENSOR_QUANT8_ASYMM
+    quant = PerTensor(operand.quant.scale, operand.quant.zero_point) if is_quantized else NOT_QUANTIZED
+    return TensorType(dtype, shape, quant)

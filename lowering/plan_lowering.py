@@ -1,0 +1,58 @@
+"""A plan's parts as validated NNAPI models: as far as a check goes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from functools import cached_property
+from typing import Protocol
+
+from nnapi_check.analyzer.planning.survey import Plan, Survey
+from nnapi_check.coverage_db.queries import UnknownNameError
+from nnapi_check.coverage_db.spec import OperationFacts
+from nnapi_check.lowering.emission.rule_table import rules
+from nnapi_check.lowering.part_lowering import LoweredPart, lower_part
+
+
+class Facts(Protocol):
+    """What lowering reads of the registry."""
+
+    def operation(self, name: str) -> OperationFacts:
+        """The facts of an NNAPI operation."""
+
+    def operations(self) -> tuple[OperationFacts, ...]:
+        """The facts of every NNAPI operation."""
+
+
+class FactsByName(Mapping[str, OperationFacts]):
+    """The registry's operations as a mapping that reads only what is asked for."""
+
+    def __init__(self, registry: Facts) -> None:
+        self._registry = registry
+
+    @cached_property
+    def _names(self) -> tuple[str, ...]:
+        return tuple(facts.name for facts in self._registry.operations())
+
+    def __getitem__(self, name: str) -> OperationFacts:
+        try:
+            return self._registry.operation(name)
+        except UnknownNameError as error:
+            raise KeyError(name) from error
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._names)
+
+    def __len__(self) -> int:
+        return len(self._names)
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._names
+
+
+def lower_plan(survey: Survey, plan: Plan, facts: Mapping[str, OperationFacts]) -> tuple[LoweredPart, ...]:
+    """Lower and validate every part of a plan. No weight is read."""
+    parts = plan.partition.parts
+    known = rules({plan.verdicts[node].family for part in parts for node in part.nodes})
+    return tuple(
+        lower_part(part, survey.graph, survey.nodes, plan.verdicts, plan.layout, facts, known) for part in parts
+    )

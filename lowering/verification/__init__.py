@@ -1,0 +1,1 @@
+"""Whether a converted model computes what PyTorch computes."""

@@ -1,0 +1,110 @@
+"""Which ops of a converted model are approximate, by how much, and what its outputs are held to because of that."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from nnapi_check.analyzer.planning.survey import Plan, Survey
+from nnapi_check.coverage_db.bounds import Bound
+from nnapi_check.lowering.packaging.manifest import Json, ManifestError
+from nnapi_check.lowering.verification.comparison import FLOAT_TOLERANCE, STEPS_SHARE_TOLERANCE, STEPS_TOLERANCE
+
+MARGIN = 2
+"""How many times what PyTorch's own outputs move by is allowed, where ops are approximate."""
+
+_KEY = "approximations"
+
+
+@dataclass(frozen=True, slots=True)
+class Approximation:
+    """One approximate node: the graph's values that it makes, the first that it reads, and its way's bound.
+
+    ``is_rounding`` marks a way that is exact but for rounding, whose bound is what greater numbers inside it round.
+    """
+
+    op: str
+    made: tuple[int, ...]
+    read: int
+    bound: Bound
+    is_rounding: bool = False
+
+
+def approximations(survey: Survey, plan: Plan) -> tuple[Approximation, ...]:
+    """The nodes that a plan gives to NNAPI in ways that are approximate, or round more than their result, in order."""
+    return tuple(_approximations(survey, plan))
+
+
+def _approximations(survey: Survey, plan: Plan) -> Iterator[Approximation]:
+    for id_ in sorted(node for part in plan.partition.parts for node in part.nodes):
+        way, node = plan.verdicts[id_].way, survey.nodes[id_]
+        if way is not None and way.bound is not None:
+            yield Approximation(node.op, node.outputs, next(iter(node.inputs())), way.bound)
+        elif way is not None and way.rounding is not None:
+            bound = Bound(absolute=way.rounding)
+            yield Approximation(node.op, node.outputs, next(iter(node.inputs())), bound, is_rounding=True)
+
+
+def tolerance_words(found: Sequence[Approximation]) -> str:
+    """What the outputs of a model are held to, whose approximate nodes are these."""
+    floats = f"float32: {FLOAT_TOLERANCE:g} of the output's range"
+    counted = Counter((item.op, item.bound.words) for item in found if not item.is_rounding)
+    if counted:
+        ops = "; ".join(f"{count} {op}: {words[0].lower()}{words[1:-1]}" for (op, words), count in counted.items())
+        floats += (
+            f", and {MARGIN} times what PyTorch's own output changes by when its approximate ops are off by their "
+            f"bounds ({ops})"
+        )
+    floats += (
+        f"; beyond that, {MARGIN} times what PyTorch's own output changes by when every value on NNAPI is off by one "
+        "rounding of its range"
+    )
+    return f"{floats}; quantized: {STEPS_TOLERANCE} step, on at most {STEPS_SHARE_TOLERANCE:.0%} of the elements"
+
+
+def approximations_document(found: Sequence[Approximation]) -> dict[str, Json]:
+    """What a package's manifest says of its approximate nodes."""
+    rows: list[Json] = [
+        {
+            "op": item.op,
+            "made": list(item.made),
+            "read": item.read,
+            "absolute": item.bound.absolute,
+            "relative": item.bound.relative,
+            "of_input": item.bound.of_input,
+            "within": item.bound.within,
+            "note": item.bound.note,
+            "is_rounding": item.is_rounding,
+        }
+        for item in found
+    ]
+    return {_KEY: rows}
+
+
+def read_approximations(extra: Mapping[str, Json]) -> tuple[Approximation, ...]:
+    """Read what ``approximations_document`` wrote; nothing where a package says nothing. Raises ``ManifestError``."""
+    rows = extra.get(_KEY, [])
+    if not isinstance(rows, list):
+        raise ManifestError(f"the manifest's {_KEY!r} are no list")
+    return tuple(_read(row) for row in rows)
+
+
+def _read(row: Json) -> Approximation:
+    match row:
+        case {
+            "op": str() as op,
+            "made": list() as made,
+            "read": int() as read,
+            "absolute": float() | int() as absolute,
+            "relative": float() | int() as relative,
+            "of_input": float() | int() as of_input,
+            "within": float() | int() | None as within,
+            "note": str() as note,
+            "is_rounding": bool() as is_rounding,
+        } if all(isinstance(value, int) for value in made):
+            bound = Bound(absolute, relative, of_input, within, note)
+            values = tuple(value for value in made if isinstance(value, int))
+            return Approximation(op, values, read, bound, is_rounding)
+        case _:
+            raise ManifestError(f"the manifest has {row!r} where an approximate op was wanted")

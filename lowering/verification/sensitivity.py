@@ -1,0 +1,229 @@
+"""How far PyTorch's own outputs move when approximate ops are off by their bounds, and when every op rounds otherwise.
+
+Nothing of NNAPI runs here: both sides are PyTorch, so what it finds says what bounds and rounding mean for a model, and
+not what the converted model computes.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import cast
+
+import torch
+
+from nnapi_check.analyzer.capture.capture import Captured
+from nnapi_check.analyzer.torchscript import quiet
+from nnapi_check.coverage_db.bounds import Bound
+from nnapi_check.lowering.packaging.graph_copy import walk, written_values
+from nnapi_check.lowering.packaging.script_modules import type_of
+from nnapi_check.lowering.verification.approximation import Approximation
+from nnapi_check.lowering.verification.comparison import compare
+from nnapi_check.lowering.verification.reference import all_twins_of, flat_tensors, is_at_top
+
+_SHARES_UP = (1.0, 0.5, 0.5, 0.5)
+"""Which share of the elements is moved up in each draw, the others down; each draw is turned around as well."""
+
+ROUNDING = 2.0**-24
+"""What one rounding of a float32 moves, as a share of the range: sums round by the size of what they add."""
+
+
+@dataclass(frozen=True, slots=True)
+class Movement:
+    """The greatest relative change of each output, and of values inside the graph by id. Infinite where an output that
+    is not float32 changes at all, or where an op reads what its bound does not hold for. ``draws`` are the outputs that
+    moved."""
+
+    outputs: tuple[float, ...]
+    values: Mapping[int, float]
+    draws: tuple[tuple[torch.Tensor, ...], ...] = ()
+
+
+NO_MOVEMENT = Movement((), {})
+"""That of a model without approximate ops."""
+
+_Tensors = tuple[tuple[torch.Tensor, ...], tuple[torch.Tensor, ...]]
+"""The outputs of one run, and the values inside."""
+
+
+class _Mover(torch.nn.Module):
+    """Moves every element of a tensor by a bound, up or down; ``of_range`` is a share of the tensor's own range."""
+
+    def __init__(self, absolute: float, relative: float, of_range: float, within: float) -> None:
+        super().__init__()
+        self.absolute, self.relative, self.of_range, self.within = absolute, relative, of_range, within
+        self.share_up = 0.5
+        self.sign = 0.0
+
+    def forward(self, value: torch.Tensor, read: torch.Tensor) -> torch.Tensor:
+        if self.sign == 0.0 or not value.is_floating_point() or value.numel() == 0:
+            return value
+        amount = value.abs() * self.relative + self.absolute
+        if self.of_range > 0:
+            # An element that is not finite has no range.
+            known = torch.nan_to_num(value, 0.0, 0.0, 0.0)
+            amount = amount + self.of_range * (known.max().clamp(min=0) - known.min().clamp(max=0))
+        signed = self.sign * amount
+        moved = torch.where(torch.rand_like(value) < self.share_up, value + signed, value - signed)
+        if math.isfinite(self.within) and bool((read.abs() > self.within).any()):
+            return torch.full_like(value, math.nan)
+        return moved
+
+
+def movement(
+    captured: Captured,
+    items: Sequence[Approximation],
+    inputs: Sequence[torch.Tensor],
+    values: Sequence[int] = (),
+    *,
+    rounded: Sequence[int] = (),
+) -> Movement:
+    """Move what the approximate nodes of a captured graph make by their bounds: all up, all down, and at random.
+
+    ``rounded`` are values that are moved by a rounding as well. Only ``values`` at the top of the graph are watched.
+    """
+    graph = captured.torch_graph.copy()
+    twins = all_twins_of(captured, graph)
+    tapped = [value for value in sorted(set(values)) if value in twins and is_at_top(twins[value])]
+    # The turns of a loop are one node.
+    once = {tuple(twins[value].unique() for value in item.made if value in twins): item for item in items}
+    movers = [_scripted(_mover(item.bound)) for item in once.values()]
+    for item, mover in zip(once.values(), movers, strict=True):
+        _insert(graph, twins, item, mover)
+    if rounded:
+        movers.append(_scripted(_Mover(0.0, 0.0, ROUNDING, math.inf)))
+        _insert_roundings(graph, twins, rounded, movers[-1])
+    _give(graph, [twins[value] for value in tapped])
+    function = torch._C._create_function_from_graph("forward", graph)
+
+    def run() -> _Tensors:
+        given = captured.input_layout.arguments([tensor.clone() for tensor in inputs])
+        with quiet(), torch.no_grad():
+            *outputs, inside = function(captured.module, *given, *(mover._c for mover in movers))
+        return flat_tensors(outputs), flat_tensors(inside)
+
+    base_outputs, base_values = run()
+    outputs, inside = [0.0] * len(base_outputs), [0.0] * len(base_values)
+    draws = []
+    for moved_outputs, moved_values in _draws(movers, run):
+        outputs = _greater(outputs, moved_outputs, base_outputs)
+        inside = _greater(inside, moved_values, base_values)
+        draws.append(moved_outputs)
+    return Movement(tuple(outputs), dict(zip(tapped, inside, strict=True)), tuple(draws))
+
+
+def _draws(movers: Sequence[torch.jit.ScriptModule], run: Callable[[], _Tensors]) -> Iterator[_Tensors]:
+    for seed, share in enumerate(_SHARES_UP):
+        for sign in (1.0, -1.0):
+            for mover in movers:
+                mover.share_up, mover.sign = share, sign
+            with torch.random.fork_rng(devices=[]):
+                torch.manual_seed(seed)
+                yield run()
+
+
+def _greater(known: Sequence[float], moved: Sequence[torch.Tensor], base: Sequence[torch.Tensor]) -> list[float]:
+    """The greater of what is known and how far each tensor moved. Lists of another length moved infinitely."""
+    if len(moved) != len(base):
+        return [math.inf] * len(known)
+    changes = [_change(left, right) for left, right in zip(moved, base, strict=True)]
+    return [max(pair) for pair in zip(known, changes, strict=True)]
+
+
+def _change(moved: torch.Tensor, base: torch.Tensor) -> float:
+    found = compare(moved, base)
+    is_exact = found.tolerance == 0.0
+    return math.inf if is_exact and found.max_relative > 0 else found.max_relative
+
+
+def _mover(bound: Bound) -> _Mover:
+    within = math.inf if bound.within is None else bound.within
+    return _Mover(bound.absolute, bound.relative, bound.of_input, within)
+
+
+def _scripted(mover: _Mover) -> torch.jit.ScriptModule:
+    with quiet():
+        return cast("torch.jit.ScriptModule", torch.jit.script(mover))
+
+
+def _receiver(graph: torch._C.Graph, mover: torch.jit.ScriptModule) -> torch._C.Value:
+    """A new last input of the graph, that takes a mover."""
+    receiver = graph.addInput()
+    receiver.setType(type_of(mover._c))
+    return receiver
+
+
+def _insert(
+    graph: torch._C.Graph, twins: dict[int, torch._C.Value], item: Approximation, mover: torch.jit.ScriptModule
+) -> None:
+    """Let a mover move what an approximate node makes, or what it reads. What is not in the graph is left out."""
+    receiver = _receiver(graph, mover)
+    made, read = [value for value in item.made if value in twins], twins.get(item.read)
+    if not made or read is None:
+        return
+    if item.bound.of_input:
+        maker = twins[made[0]].node()
+        moved = _called(graph, receiver, read, read)
+        moved.node().insertBefore(maker)
+        maker.replaceInputWith(read, moved)
+        return
+    for value in made:
+        _move(graph, receiver, twins, value, read)
+
+
+def _insert_roundings(
+    graph: torch._C.Graph, twins: dict[int, torch._C.Value], values: Sequence[int], mover: torch.jit.ScriptModule
+) -> None:
+    """Let a mover move these values, but those that something writes to, or to a view of."""
+    receiver = _receiver(graph, mover)
+    written: set[int] = set()
+    for changed in (found for node in walk(graph) for found in written_values(node)):
+        base: torch._C.Value | None = changed
+        while base is not None and base.unique() not in written:
+            written.add(base.unique())
+            base = next(iter(base.node().inputs()), None)
+    moved: set[int] = set()
+    for value in sorted(set(values) & twins.keys()):
+        if twins[value].unique() not in written | moved:
+            moved.add(twins[value].unique())
+            _move(graph, receiver, twins, value, twins[value])
+
+
+def _move(
+    graph: torch._C.Graph,
+    receiver: torch._C.Value,
+    twins: dict[int, torch._C.Value],
+    value: int,
+    read: torch._C.Value,
+) -> None:
+    made = twins[value]
+    moved = _called(graph, receiver, made, read)
+    if made.node().kind() == "prim::Param":
+        moved.node().insertBefore(next(iter(made.node().owningBlock().nodes())))
+    else:
+        moved.node().insertAfter(made.node())
+    made.replaceAllUsesAfterNodeWith(moved.node(), moved)
+    twins[value] = moved
+
+
+def _called(
+    graph: torch._C.Graph, receiver: torch._C.Value, value: torch._C.Value, read: torch._C.Value
+) -> torch._C.Value:
+    call = graph.create("prim::CallMethod", [receiver, value, read], 1)
+    call.s_("name", "forward")
+    call.output().setType(torch._C.TensorType.get())
+    return call.output()
+
+
+def _give(graph: torch._C.Graph, values: Sequence[torch._C.Value]) -> None:
+    outputs = list(graph.outputs())
+    inside = graph.create("prim::TupleConstruct", list(values), 1)
+    inside.output().setType(torch._C.TupleType([value.type() for value in values]))
+    graph.appendNode(inside)
+    whole = graph.create("prim::TupleConstruct", [*outputs, inside.output()], 1)
+    whole.output().setType(torch._C.TupleType([value.type() for value in (*outputs, inside.output())]))
+    graph.appendNode(whole)
+    for _ in outputs:
+        graph.eraseOutput(0)
+    graph.registerOutput(whole.output())

@@ -1,0 +1,272 @@
+"""Whether a package computes what PyTorch computes: the whole file in PyTorch's own NNAPI binding, and node by node."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import torch
+
+from nnapi_check.analyzer.capture.capture import capture
+from nnapi_check.analyzer.errors import InputError
+from nnapi_check.analyzer.inputs.arguments import Call, cloned
+from nnapi_check.analyzer.tensor_types import tensor_type
+from nnapi_check.coverage_db.spec import OperationFacts
+from nnapi_check.lowering.nnapi.host_runtime.errors import HostRuntimeError
+from nnapi_check.lowering.nnapi.host_runtime.runtime import HostRuntime, load_host_runtime
+from nnapi_check.lowering.nnapi.interpreter.execute import prepare
+from nnapi_check.lowering.nnapi.serialize import Malformed, deserialize
+from nnapi_check.lowering.packaging.artifact import Artifact, ArtifactPart, open_artifact
+from nnapi_check.lowering.packaging.manifest import ManifestError, PartRecord
+from nnapi_check.lowering.verification.approximation import MARGIN, Approximation, read_approximations
+from nnapi_check.lowering.verification.comparison import Numbers, compare
+from nnapi_check.lowering.verification.part_run import inward, outward, stored
+from nnapi_check.lowering.verification.reference import flat_tensors, graph_values, reference_outputs
+from nnapi_check.lowering.verification.row_sets import RowSet, row_sets
+from nnapi_check.lowering.verification.sensitivity import NO_MOVEMENT, Movement, movement
+
+SPLIT = 0.01
+"""An output of which PyTorch's own changes by this share of its range is compared as a set of rows."""
+
+
+class VerifyError(Exception):
+    """A package does not run: a fault of this project, whose message says what refused it."""
+
+
+@dataclass(frozen=True, slots=True)
+class LayerNumbers:
+    """The numbers of one value of the graph that an operand of a part holds."""
+
+    part: int
+    value: int
+    numbers: Numbers
+
+
+@dataclass(frozen=True, slots=True)
+class Verification:
+    """The measured difference of a package to PyTorch. ``ran_in`` says what executed its NNAPI models.
+
+    ``outputs`` are the file's, or each part's where only the interpreter could run; ``layers`` are worst first.
+    ``executions`` counts the NNAPI models that ran, ``approximations`` are the ops that tolerances allow for, and
+    ``rows`` the outputs that were compared as sets of rows, for PyTorch's own change where its ops round otherwise.
+    """
+
+    ran_in: str
+    level: int
+    executions: int
+    outputs: tuple[Numbers, ...]
+    layers: tuple[LayerNumbers, ...] = ()
+    approximations: tuple[Approximation, ...] = ()
+    rows: tuple[RowSet, ...] = ()
+
+    @property
+    def is_within_tolerance(self) -> bool:
+        """Whether every output differs by rounding, and by the bounds of approximate ops, only."""
+        as_rows = {place for rows in self.rows for place in rows.jumping}
+        return all(rows.is_within_tolerance for rows in self.rows) and all(
+            numbers.is_within_tolerance or place in as_rows for place, numbers in enumerate(self.outputs)
+        )
+
+
+def verify_artifact(
+    path: Path,
+    model: Path | torch.nn.Module,
+    inputs: Sequence[object],
+    *,
+    level: int,
+    facts: Mapping[str, OperationFacts],
+    with_layers: bool = False,
+    trust: bool = False,
+    reference: Call | None = None,
+) -> Verification:
+    """Run a package and the model that it was made from on the same arguments, and compare every output.
+
+    ``reference`` is how the model is called, where that is otherwise than the package.
+
+    ``facts`` are those of NNAPI's operations, by name. The package runs in PyTorch's own NNAPI binding, on the host
+    runtime that plays an Android of feature level ``level``. Without a C compiler each part runs alone in the
+    interpreter, on what PyTorch computes for its inputs.
+    """
+    artifact = open_artifact(path, trust=trust)
+    call = Call(tuple(inputs)) if reference is None else reference
+    names = {operation.code: operation.name for operation in facts.values()}
+    approximate = _approximations(artifact)
+    reach = _Reach(artifact, model, call, approximate, trust=trust)
+    rows: tuple[RowSet, ...] = ()
+    try:
+        runtime = load_host_runtime(level, facts)
+    except HostRuntimeError as error:
+        alone = tuple(_layers(artifact, model, call, names, trust=trust, only_outputs=True))
+        outputs = tuple(layer.numbers for layer in _held_layers(alone, reach))
+        ran_in, executions = f"the interpreter, part by part ({error})", len(artifact.parts)
+    else:
+        found, executions = _run_on_host(artifact, inputs, runtime)
+        ran_in = "PyTorch's NNAPI binding on the host runtime"
+        wanted = reference_outputs(model, call, trust=trust)
+        outputs, rows = _held_outputs(flat_tensors(found), wanted, artifact, reach)
+    layers = _held_layers(tuple(_layers(artifact, model, call, names, trust=trust)), reach) if with_layers else ()
+    layers = tuple(sorted(layers, key=lambda layer: -layer.numbers.max_relative))
+    return Verification(ran_in, level, executions, outputs, layers, approximate, rows)
+
+
+class _Reach:
+    """How far PyTorch's own outputs and inner values move: by bounds alone, and where asked for by rounding too."""
+
+    def __init__(
+        self,
+        artifact: Artifact,
+        model: Path | torch.nn.Module,
+        call: Call,
+        approximate: Sequence[Approximation],
+        *,
+        trust: bool,
+    ) -> None:
+        self._model, self._call, self._approximate, self._trust = model, call, approximate, trust
+        records = [part.record for part in artifact.parts if part.record is not None]
+        self._values = [border.value for record in records for border in record.outputs]
+        self._values += [held.value for record in records for held in record.held]
+        self._read = [border.value for record in records for border in record.inputs]
+        self._of_bounds: Movement | None = None
+        self._of_rounding: Movement | None = None
+
+    def of_bounds(self) -> Movement:
+        """By the bounds of approximate ops."""
+        if self._of_bounds is None:
+            approximate = [item for item in self._approximate if not item.is_rounding]
+            self._of_bounds = self._measured(approximate, []) if approximate else NO_MOVEMENT
+        return self._of_bounds
+
+    def of_rounding(self) -> Movement:
+        """By these, and by one rounding of every value that NNAPI computes, and of every one that it is given."""
+        if self._of_rounding is None:
+            self._of_rounding = self._measured(self._approximate, [*self._values, *self._read])
+        return self._of_rounding
+
+    def _measured(self, approximate: Sequence[Approximation], rounded: Sequence[int]) -> Movement:
+        captured = capture(self._model, self._call, weights=True, trust=self._trust)
+        return movement(captured, approximate, captured.example_inputs, self._values, rounded=rounded)
+
+
+def _held_outputs(
+    ours: Sequence[torch.Tensor], theirs: Sequence[torch.Tensor], artifact: Artifact, reach: _Reach
+) -> tuple[tuple[Numbers, ...], tuple[RowSet, ...]]:
+    """Hold outputs to the tolerance, and those beyond to what other rounding does to PyTorch's own."""
+    if len(ours) != len(theirs):
+        raise InputError(
+            f"The package gives {len(ours)} outputs, the model gives {len(theirs)}: it was made from another."
+        )
+    steps = _output_steps(artifact, len(theirs))
+    plain = [compare(left, right, step=step) for left, right, step in zip(ours, theirs, steps, strict=True)]
+    by_bounds = reach.of_bounds()
+    held = _allowing(plain, by_bounds)
+    settled = [
+        a.is_within_tolerance or (b.is_within_tolerance and not _jumps(by_bounds, place))
+        for place, (a, b) in enumerate(zip(plain, held, strict=True))
+    ]
+    if all(settled):
+        return held, ()
+    moved = reach.of_rounding()
+    rounded = _allowing(plain, moved)
+    numbers = tuple(a if known else b for a, b, known in zip(held, rounded, settled, strict=True))
+    jumping = [
+        place
+        for place, found in enumerate(numbers)
+        if not settled[place] and (found.is_another_form or _jumps(moved, place))
+    ]
+    return numbers, row_sets(ours, theirs, jumping, moved.draws)
+
+
+def _jumps(moved: Movement, place: int) -> bool:
+    return place < len(moved.outputs) and moved.outputs[place] >= SPLIT
+
+
+def _allowing(found: Sequence[Numbers], moved: Movement) -> tuple[Numbers, ...]:
+    changes = moved.outputs if len(moved.outputs) == len(found) else (0.0,) * len(found)
+    return tuple(numbers.allowing(MARGIN * change) for numbers, change in zip(found, changes, strict=True))
+
+
+def _held_layers(layers: Sequence[LayerNumbers], reach: _Reach) -> tuple[LayerNumbers, ...]:
+    """Hold each layer to the tolerance, and those beyond to what other rounding does to PyTorch's own."""
+    held = [_allowed_layer(layer, reach.of_bounds()) for layer in layers]
+    return tuple(
+        layer if layer.numbers.is_within_tolerance else _allowed_layer(layer, reach.of_rounding()) for layer in held
+    )
+
+
+def _allowed_layer(layer: LayerNumbers, moved: Movement) -> LayerNumbers:
+    return replace(layer, numbers=layer.numbers.allowing(MARGIN * moved.values.get(layer.value, 0.0)))
+
+
+def _approximations(artifact: Artifact) -> tuple[Approximation, ...]:
+    try:
+        return () if artifact.manifest is None else read_approximations(artifact.manifest.extra)
+    except ManifestError as error:
+        raise InputError(f"The package is damaged: {error}") from error
+
+
+def _output_steps(artifact: Artifact, count: int) -> list[float | None]:
+    """The steps of the outputs that are the real numbers of quantized tensors, as the package tells them."""
+    told = artifact.manifest.extra.get("output_steps") if artifact.manifest is not None else None
+    steps = [step if isinstance(step, float) else None for step in told] if isinstance(told, list) else []
+    return steps if len(steps) == count else [None] * count
+
+
+def _run_on_host(artifact: Artifact, inputs: Sequence[object], runtime: HostRuntime) -> tuple[object, int]:
+    runtime.forget_faults()
+    before = runtime.executions
+    artifact.use_nnapi()
+    try:
+        with torch.no_grad():
+            found = artifact.run(*cloned(Call(tuple(inputs))).positional)
+    except RuntimeError as error:
+        faults = "; ".join(fault.words for fault in runtime.recent_faults[:3])
+        raise VerifyError(f"The package does not run in PyTorch's NNAPI binding: {faults or error}") from error
+    return found, runtime.executions - before
+
+
+def _layers(
+    artifact: Artifact,
+    model: Path | torch.nn.Module,
+    call: Call,
+    names: Mapping[int, str],
+    *,
+    trust: bool,
+    only_outputs: bool = False,
+) -> Iterator[LayerNumbers]:
+    """Each part alone in the interpreter, on PyTorch's own values, so that errors do not add up."""
+    records = [part.record for part in artifact.parts if part.record is not None]
+    captured = capture(model, call, weights=True, trust=trust)
+    wanted = {border.value for record in records for border in (*record.inputs, *record.outputs)}
+    wanted |= {held.value for record in records for held in record.held}
+    values = graph_values(captured, wanted, captured.example_inputs)
+    for index, part in enumerate(artifact.parts):
+        if part.record is not None and all(border.value in values for border in part.record.inputs):
+            yield from _part_layers(index, part, part.record, values, names, only_outputs=only_outputs)
+
+
+def _part_layers(
+    index: int,
+    part: ArtifactPart,
+    record: PartRecord,
+    values: Mapping[int, torch.Tensor],
+    names: Mapping[int, str],
+    *,
+    only_outputs: bool,
+) -> Iterator[LayerNumbers]:
+    model = deserialize(part.serialized, names)
+    if isinstance(model, Malformed):
+        raise VerifyError(f"part {index} is malformed: {model}")
+    held = [] if only_outputs else [item for item in record.held if item.value in values]
+    arrays = [inward(values[border.value], border) for border in record.inputs]
+    prepared = prepare(model, [stored(buffer) for buffer in part.buffers])
+    execution = prepared.run(arrays, keep={item.operand for item in held})
+    outputs = {border.value for border in record.outputs}
+    for border, tensor in zip(record.outputs, execution.outputs, strict=True):
+        found = outward(tensor.array, border.torch, border.permutation)
+        yield LayerNumbers(index, border.value, compare(found, values[border.value]))
+    for item in held:
+        if item.value not in outputs:
+            wanted = values[item.value]
+            found = outward(execution.kept[item.operand].array, tensor_type(wanted), item.permutation)
+            yield LayerNumbers(index, item.value, compare(found, wanted))

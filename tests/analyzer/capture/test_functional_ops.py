@@ -1,0 +1,125 @@
+"""In-place ops and the ops that stand for them."""
+
+from collections.abc import Callable
+
+import pytest
+import torch
+from torch import nn
+from torch.nn import functional
+
+from nnapi_check import registry
+from nnapi_check.analyzer.capture.capture import Captured, capture
+from nnapi_check.analyzer.capture.functional_ops import functional_of
+from nnapi_check.analyzer.capture.spellings import op_name
+from nnapi_check.analyzer.graph import DynamicType, ElementType, TensorType
+from nnapi_check.analyzer.ops.calls import operation_of
+from nnapi_check.coverage_db.cards import Card
+from tests.analyzer.torch_models import computed_types, node_of, ops, output_types
+
+IN_PLACE = [card for card in registry().cards() if card.family == "in_place"]
+
+
+@pytest.mark.parametrize("card", IN_PLACE, ids=lambda card: card.op)
+def test_card_of_an_in_place_op_names_the_op_that_reading_puts_in_its_place(card: Card) -> None:
+    space, name, overload = card.op.split(".")
+    schemas = torch._C._jit_get_schemas_for_operator(f"{space}::{name}")
+    (schema,) = [str(schema) for schema in schemas if (schema.overload_name or "default") == overload]
+
+    functional = functional_of(operation_of(schema))
+
+    assert functional is not None
+    assert card.becomes == (op_name(functional),)
+
+
+class Overwriting(torch.nn.Module):
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return (x * 2).pow_(3).relu_()
+
+
+def test_in_place_op_whose_overload_has_another_name_is_replaced() -> None:
+    graph = capture(Overwriting(), [torch.rand(2, 3)], weights=False).graph
+
+    assert [node.op for node in graph.nodes()] == ["aten.mul.Tensor", "aten.pow.Tensor_Scalar", "aten.relu.default"]
+
+
+class InPlace(nn.Module):
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        y = x * 2
+        y.add_(1.0)
+        z = functional.relu(y, inplace=True)
+        first, second = z.chunk(2, 1)
+        return torch.cat([second, first], 1)
+
+
+def test_in_place_ops_become_functional(captured_of: Callable[..., Captured]) -> None:
+    captured = captured_of(InPlace(), "f32[2,4,5]", weights=True)
+
+    assert ops(captured)[:3] == ["aten.mul.Scalar", "aten.add.Scalar", "aten.relu.default"]
+    assert computed_types(captured)
+    x = torch.randn(2, 4, 5)
+    run = torch._C._create_function_from_graph("forward", captured.torch_graph)
+    assert torch.equal(run(captured.module, x.clone()), InPlace()(x))
+
+
+class SeenLater(nn.Module):
+    def forward(self, x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        y = x * 2
+        view = y.view(-1)
+        y.add_(1.0)
+        return y, view * 3
+
+
+def test_an_in_place_op_stays_where_a_view_is_read_later(captured_of: Callable[..., Captured]) -> None:
+    captured = captured_of(SeenLater(), "f32[2,3]")
+
+    write = node_of(captured, "aten.add_.Scalar")
+    last = list(captured.graph.nodes())[-1]
+
+    assert set(last.inputs()) <= set(write.outputs)
+    assert isinstance(captured.graph.type_of(write.outputs[0]), DynamicType)
+    x = torch.randn(2, 3)
+    run = torch._C._create_function_from_graph("forward", captured.torch_graph)
+    assert [torch.equal(a, b) for a, b in zip(run(captured.module, x), SeenLater()(x), strict=True)] == [True, True]
+
+
+class WritesAView(nn.Module):
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        y = torch.zeros(2, 3)
+        y[0] = 4.0
+        z = torch.ones(2, 3)
+        z[:, 0] = x.sum(1)
+        return y + z
+
+
+def test_readers_of_a_written_tensor_depend_on_the_write(captured_of: Callable[..., Captured]) -> None:
+    captured = captured_of(WritesAView(), "f32[2,5]", weights=True)
+
+    constant, run_time = [node for node in captured.graph.nodes() if node.op == "aten.copy_.default"]
+    add = node_of(captured, "aten.add.Tensor")
+
+    assert constant.is_constant
+    assert not run_time.is_constant
+    y, z = add.inputs()
+    assert y in constant.outputs
+    assert z in run_time.outputs
+    assert torch.equal(captured.tensor(y), torch.tensor([[4.0, 4.0, 4.0], [0.0, 0.0, 0.0]]))
+    assert output_types(captured) == [TensorType(ElementType.FLOAT32, (2, 3))]
+
+
+class Accumulates(nn.Module):
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        total = x * 1
+        result = x * 1
+        for _ in range(int(x.max())):
+            total.add_(1.0)
+            result = result + total
+        return result
+
+
+def test_a_write_that_the_next_turn_reads_stays_in_place(captured_of: Callable[..., Captured]) -> None:
+    captured = captured_of(Accumulates(), "f32[2,3]", weights=True)
+
+    assert "aten.add_.Scalar" in ops(captured)
+    x = torch.full((2, 3), 3.0)
+    run = torch._C._create_function_from_graph("forward", captured.torch_graph)
+    assert torch.equal(run(captured.module, x.clone()), Accumulates()(x))

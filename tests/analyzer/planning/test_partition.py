@@ -1,0 +1,236 @@
+"""Parts: connected, without cycles, worthwhile."""
+
+from graphlib import TopologicalSorter
+
+import pytest
+from hypothesis import given, settings
+
+from nnapi_check.analyzer.graph import Block, ElementType, Graph, Node, NodeOutput
+from nnapi_check.analyzer.planning.partition import Partition
+from nnapi_check.analyzer.planning.survey import Survey
+from tests.analyzer.hand_made_graphs import Sketch, graphs, surveyed, tensor
+
+
+def parted(graph: Graph, level: int = 8) -> Partition:
+    return surveyed(graph).at(level).partition
+
+
+def test_graph_that_is_all_supported_is_one_part() -> None:
+    sketch = Sketch()
+    x = sketch.input()
+    made = sketch.node("t.relu", sketch.node("t.add", sketch.node("t.relu", x), x))
+
+    (part,) = parted(sketch.graph(made)).parts
+
+    assert part.nodes == (0, 1, 2)
+    assert part.inputs == (x,)
+    assert part.outputs == (made,)
+
+
+def test_one_node_alone_is_kept_when_it_is_all_there_is() -> None:
+    sketch = Sketch()
+    made = sketch.node("t.relu", sketch.input(tensor((2, 3))), kind=tensor((2, 3)))
+
+    assert len(parted(sketch.graph(made)).parts) == 1
+
+
+def test_small_part_beside_others_is_left_to_the_cpu_with_its_reason() -> None:
+    sketch = Sketch()
+    made = sketch.node("t.gap", sketch.node("t.relu", sketch.input()))
+
+    found = parted(sketch.graph(made))
+
+    assert found.parts == ()
+    assert [dropped.reason for dropped in found.dropped] == ["NNC901"]
+    assert found.dropped[0].part.nodes == (0,)
+
+
+def many(sketch: Sketch, x: int, count: int = 40) -> int:
+    """So many elementwise nodes that they are worth a part."""
+    for _ in range(count):
+        x = sketch.node("t.relu", x)
+    return x
+
+
+def test_unsupported_node_in_the_middle_makes_two_parts() -> None:
+    sketch = Sketch()
+    first = many(sketch, sketch.input())
+    second = sketch.node("t.gap", first)
+    made = many(sketch, second)
+
+    found = parted(sketch.graph(made))
+
+    assert [len(part.nodes) for part in found.parts] == [40, 40]
+    assert found.parts[0].outputs == (first,)
+    assert found.parts[1].inputs == (second,)
+
+
+def test_detour_over_the_cpu_does_not_close_a_cycle() -> None:
+    sketch = Sketch()
+    first = many(sketch, sketch.input())
+    detour = sketch.node("t.gap", first)
+    made = many(sketch, sketch.node("t.add", first, detour))
+
+    found = parted(sketch.graph(made))
+
+    assert [len(part.nodes) for part in found.parts] == [40, 41]
+    assert first in found.parts[0].outputs
+    assert first in found.parts[1].inputs
+
+
+def test_branches_that_meet_again_are_one_part() -> None:
+    sketch = Sketch()
+    x = sketch.input()
+    made = sketch.node("t.add", many(sketch, x), many(sketch, x))
+
+    assert len(parted(sketch.graph(made)).parts) == 1
+
+
+def test_parts_that_nothing_connects_stay_apart() -> None:
+    sketch = Sketch()
+    left, right = many(sketch, sketch.input()), many(sketch, sketch.input())
+
+    assert len(parted(sketch.graph(left, right)).parts) == 2
+
+
+def test_value_that_is_read_outside_is_an_output() -> None:
+    sketch = Sketch()
+    inner = many(sketch, sketch.input())
+    made = sketch.node("t.relu", inner)
+
+    (part,) = parted(sketch.graph(made, inner)).parts
+
+    assert part.outputs == (inner, made)
+
+
+def test_value_that_cannot_cross_keeps_its_part_on_the_cpu() -> None:
+    sketch = Sketch()
+    flags = tensor(dtype=ElementType.BOOL)
+    x = sketch.input(flags)
+    made = sketch.node("t.relu", x, kind=flags)
+
+    found = parted(sketch.graph(made))
+
+    assert found.parts == ()
+
+
+def test_node_that_moves_nothing_alone_is_no_part() -> None:
+    sketch = Sketch()
+    made = sketch.node("t.gap", sketch.node("t.nothing", sketch.input()))
+
+    found = parted(sketch.graph(made))
+
+    assert found.parts == ()
+    assert found.dropped == ()
+
+
+def test_branch_of_control_flow_has_parts_of_its_own() -> None:
+    sketch = Sketch()
+    x = sketch.input()
+    nodes: list[Node] = []
+    value = x
+    for _ in range(40):
+        node, value = sketch.made("t.relu", value)
+        nodes.append(node)
+    result = sketch.node("prim.If", blocks=(Block((), tuple(nodes), (value,)), Block((), (), (x,))))
+
+    (part,) = parted(sketch.graph(result)).parts
+
+    assert part.nodes == tuple(node.id for node in nodes)
+    assert part.inputs == (x,)
+    assert part.outputs == (value,)
+
+
+def test_indices_count_the_parts_that_are_kept() -> None:
+    sketch = Sketch()
+    x = sketch.node("t.gap", sketch.node("t.relu", sketch.input()))
+    made = many(sketch, sketch.node("t.gap", many(sketch, x)))
+
+    found = parted(sketch.graph(made))
+
+    assert [part.index for part in found.parts] == [0, 1]
+    assert set(found.part_of().values()) == {0, 1}
+
+
+def supported(survey: Survey, level: int) -> set[int]:
+    return {node for node, verdict in survey.at(level).verdicts.items() if verdict.is_supported}
+
+
+@given(graphs())
+@settings(max_examples=150)
+def test_no_supported_node_is_lost_silently(graph: Graph) -> None:
+    survey = surveyed(graph)
+    plan = survey.at(4)
+    silent = {node for node, verdict in plan.verdicts.items() if verdict.way is not None and not verdict.way.emits}
+
+    held = set(plan.partition.part_of())
+    told = {node for dropped in plan.partition.dropped for node in dropped.part.nodes}
+
+    assert supported(survey, 4) - held - told <= silent
+    assert held | told <= supported(survey, 4)
+    assert not held & told
+
+
+@given(graphs())
+@settings(max_examples=150)
+def test_parts_are_disjoint_and_tell_all_that_crosses(graph: Graph) -> None:
+    parts = surveyed(graph).at(4).partition.parts
+
+    nodes = [node for part in parts for node in part.nodes]
+    assert len(nodes) == len(set(nodes))
+    made_by = {value: node.id for node in graph.nodes() for value in node.outputs}
+    readers = {value: {node.id for node in graph.nodes() if value in set(node.inputs())} for value in made_by}
+    for part in parts:
+        members = set(part.nodes)
+        inner = {value for node in graph.nodes() if node.id in members for value in node.outputs}
+        read = {value for node in graph.nodes() if node.id in members for value in node.inputs()}
+        assert set(part.inputs) == read - inner
+        assert set(part.outputs) == {
+            value for value in inner if readers[value] - members or value in graph.body.outputs
+        }
+
+
+@given(graphs())
+@settings(max_examples=150)
+def test_parts_can_run_as_one_piece_each(graph: Graph) -> None:
+    part_of = surveyed(graph).at(4).partition.part_of()
+    group = {node.id: ("part", part_of[node.id]) if node.id in part_of else ("node", node.id) for node in graph.nodes()}
+    before: dict[tuple[str, int], set[tuple[str, int]]] = {found: set() for found in group.values()}
+    for node in graph.nodes():
+        for value in node.inputs():
+            origin = graph.values[value].origin
+            if isinstance(origin, NodeOutput) and group[origin.node] != group[node.id]:
+                before[group[node.id]].add(group[origin.node])
+
+    TopologicalSorter(before).prepare()  # A cycle is an error.
+
+
+@given(graphs())
+@settings(max_examples=60)
+def test_every_part_is_connected(graph: Graph) -> None:
+    for part in surveyed(graph).at(4).partition.parts:
+        nodes = {node.id: node for node in graph.nodes() if node.id in part.nodes}
+        reached, waiting = set(), [part.nodes[0]]
+        while waiting:
+            current = waiting.pop()
+            if current in reached:
+                continue
+            reached.add(current)
+            touched = {*nodes[current].outputs, *nodes[current].inputs()}
+            waiting += [
+                other
+                for other, node in nodes.items()
+                if {*node.outputs} & touched or set(node.inputs()) & set(nodes[current].outputs)
+            ]
+        assert reached == set(part.nodes)
+
+
+@pytest.mark.parametrize("level", [1, 2])
+def test_conflict_of_layouts_is_cut_where_nothing_transposes(level: int) -> None:
+    sketch = Sketch()
+    first = many(sketch, sketch.node("t.conv", sketch.input()))
+    made = many(sketch, sketch.node("t.tanh", first))
+
+    found = parted(sketch.graph(made), level)
+
+    assert len(found.parts) == (2 if level == 1 else 1)

@@ -1,0 +1,159 @@
+"""Ops that are read as others: what the cards say of them is what capture and rewrites do."""
+
+from collections.abc import Callable
+from functools import partial
+
+import pytest
+import torch
+
+from nnapi_check.analyzer.capture.capture import capture
+from nnapi_check.analyzer.graph import Graph, Node
+from nnapi_check.analyzer.judging.judge import judge
+from nnapi_check.analyzer.rewrites.driver import rewrite
+from nnapi_check.coverage_db.cards import load_cards
+from nnapi_check.coverage_db.queries import open_registry
+
+aten = torch.ops.aten
+Function = Callable[..., object]
+IMAGE = (1, 6, 5, 7)
+
+
+class Called(torch.nn.Module):
+    def __init__(self, function: Function, *constants: tuple[int, ...]) -> None:
+        super().__init__()
+        self.function = function
+        for number, shape in enumerate(constants):
+            self.register_buffer(f"constant{number}", torch.rand(shape) + 0.5)
+
+    def forward(self, x: torch.Tensor) -> object:
+        return self.function(x, *self.buffers())
+
+
+def graph_of(function: Function, shape: tuple[int, ...], *constants: tuple[int, ...]) -> Graph:
+    return rewrite(capture(Called(function, *constants), [torch.rand(shape)], weights=False).graph)
+
+
+def the_node(graph: Graph) -> Node:
+    """The one node that depends on the input, or the last of two."""
+    return [node for node in graph.nodes() if not node.is_constant][-1]
+
+
+def convolve(x: torch.Tensor, weight: torch.Tensor, *, transposed: bool) -> torch.Tensor:
+    rank = x.dim() - 2
+    found: torch.Tensor = aten.convolution(
+        x, weight, None, [2] * rank, [1] * rank, [1] * rank, transposed, [0] * rank, 1
+    )
+    return found
+
+
+def first(op: Function, *arguments: object) -> Function:
+    return lambda x, *constants: op(x, *constants, *arguments)[0]  # type: ignore[index]  # these ops return tuples
+
+
+def attend(x: torch.Tensor) -> torch.Tensor:
+    found: torch.Tensor = aten._scaled_dot_product_flash_attention_for_cpu(x, x, x, scale=0.3)[0]
+    return found
+
+
+C = (6,)
+CALLS: dict[tuple[str, str], Callable[[], Graph]] = {
+    **{
+        ("aten.convolution.default", f"aten.conv{rank}d.default"): partial(
+            graph_of, partial(convolve, transposed=False), (2, 3, *(7,) * rank), (4, 3, *(3,) * rank)
+        )
+        for rank in (1, 2, 3)
+    },
+    **{
+        ("aten.convolution.default", f"aten.conv_transpose{rank}d.{'default' if rank == 1 else 'input'}"): partial(
+            graph_of, partial(convolve, transposed=True), (2, 3, *(7,) * rank), (3, 4, *(3,) * rank)
+        )
+        for rank in (1, 2, 3)
+    },
+    ("aten._native_batch_norm_legit_no_training.default", "aten.batch_norm.default"): partial(
+        graph_of, first(aten._native_batch_norm_legit_no_training, 0.1, 0.001), IMAGE, C, C, C, C
+    ),
+    ("aten._native_batch_norm_legit.no_stats", "aten.instance_norm.default"): partial(
+        graph_of, first(aten._native_batch_norm_legit.no_stats, True, 0.1, 0.001), IMAGE, C, C
+    ),
+    ("aten.native_group_norm.default", "aten.group_norm.default"): partial(
+        graph_of, first(aten.native_group_norm, 1, 6, 35, 3, 0.001), IMAGE, C, C
+    ),
+    ("aten.native_layer_norm.default", "aten.layer_norm.default"): partial(
+        graph_of, lambda x, weight, bias: aten.native_layer_norm(x, [7], weight, bias, 0.001)[0], IMAGE, (7,), (7,)
+    ),
+    ("aten.native_dropout.default", "aten.dropout.default"): partial(
+        graph_of, first(aten.native_dropout, 0.4, False), IMAGE
+    ),
+    ("aten.max_pool2d_with_indices.default", "aten.max_pool2d.default"): partial(
+        graph_of, first(aten.max_pool2d_with_indices, [3, 2]), IMAGE
+    ),
+    ("aten.max_pool3d_with_indices.default", "aten.max_pool3d.default"): partial(
+        graph_of, first(aten.max_pool3d_with_indices, [2, 3, 2]), IMAGE
+    ),
+    ("aten._scaled_dot_product_flash_attention_for_cpu.default", "aten.scaled_dot_product_attention.default"): partial(
+        graph_of, attend, IMAGE
+    ),
+    ("aten.as_strided.default", "aten.view.default"): partial(
+        graph_of, lambda x: x.mean([2, 3], keepdim=True).as_strided([1, 6, 1, 1], [6, 1, 6, 6]), IMAGE
+    ),
+    ("aten.einsum.default", "nnapi_check.contract.default"): partial(
+        graph_of, lambda x, weight: torch.einsum("bchw,dc->bdhw", x, weight), IMAGE, (4, 6)
+    ),
+}
+
+
+@pytest.mark.parametrize(("op", "meaning"), CALLS)
+def test_a_call_is_read_as_what_its_card_says(op: str, meaning: str) -> None:
+    node = the_node(CALLS[op, meaning]())
+
+    assert node.op == meaning
+    assert len(node.outputs) == 1
+
+
+def test_every_card_that_names_what_its_op_is_read_as_is_kept_to_here() -> None:
+    elsewhere = {"in_place", "spellings"}
+    cards = [card for card in load_cards().values() if card.family not in elsewhere]
+    promised = {(card.op, meaning) for card in cards for meaning in card.becomes}
+
+    assert promised == set(CALLS)
+
+
+@pytest.mark.parametrize(("op", "meaning"), CALLS)
+def test_the_arguments_are_those_of_the_op_that_is_meant(op: str, meaning: str) -> None:
+    node = the_node(CALLS[op, meaning]())
+    _, name, overload = meaning.split(".")
+    if meaning.startswith("nnapi_check"):
+        return
+
+    schema = getattr(getattr(aten, name), overload)._schema
+
+    assert set(node.arguments) == {argument.name for argument in schema.arguments}
+
+
+@pytest.mark.parametrize(
+    ("function", "shape"),
+    [
+        pytest.param(lambda x: aten.native_layer_norm(x, [7], None, None, 0.001), IMAGE, id="the mean is read"),
+        pytest.param(lambda x: aten.max_pool2d_with_indices(x, [3, 2]), IMAGE, id="the indices are read"),
+        pytest.param(lambda x: x.as_strided([6], [1]), IMAGE, id="strides through an input"),
+        pytest.param(
+            lambda x: x.mean([2, 3]).as_strided([6, 2], [1, 6]), (2, 6, 5, 7), id="strides along two dimensions"
+        ),
+        pytest.param(lambda x: x.mean([2, 3]).as_strided([3], [2]), IMAGE, id="strides over every other element"),
+        pytest.param(
+            first(aten._native_batch_norm_legit.no_stats, None, None, True, 0.1, 0.001), (2, 6, 5, 7), id="two images"
+        ),
+    ],
+)
+def test_a_call_that_means_more_keeps_its_op_and_says_why(function: Function, shape: tuple[int, ...]) -> None:
+    registry = open_registry()
+    graph = graph_of(function, shape)
+
+    node = the_node(graph)
+    (failure,) = judge(graph, registry, registry.target("pytorch-mobile")).at(8)[node.id].failures
+
+    card = registry.card(node.op)
+    assert failure.reason == "NNC104"
+    assert failure.found == card.op
+    assert card.when in failure.wanted
+    assert all(meaning in failure.because for meaning in card.becomes)

@@ -1,0 +1,115 @@
+"""Every example of every card, three ways: its verdict, its model's validity and level, its numbers against PyTorch."""
+
+from dataclasses import replace
+
+import pytest
+import torch
+
+from nnapi_check.analyzer.capture.capture import Captured, capture
+from nnapi_check.analyzer.graph import Node
+from nnapi_check.analyzer.judging.judge import Judgement, NodeVerdict, judge
+from nnapi_check.analyzer.planning.layout import LayoutChanges, plan_layout
+from nnapi_check.analyzer.planning.partition import Part
+from nnapi_check.analyzer.rewrites.driver import rewrite
+from nnapi_check.coverage_db.cards import Card, Example, Way, load_cards
+from nnapi_check.coverage_db.queries import Registry, open_registry
+from nnapi_check.lowering.emission.rule_table import rules
+from nnapi_check.lowering.examples.modules import example_module
+from nnapi_check.lowering.part_lowering import LoweredPart, lower_part
+from nnapi_check.lowering.verification.part_run import run_part
+from tests.analyzer.told_reasons import faults
+from tests.tolerances import allowed_by, difference
+
+CASES = [(card, way, example) for card in load_cards().values() for way in card.ways for example in way.examples]
+
+
+def parameters(*, breaking: bool) -> list[object]:
+    return [
+        pytest.param(card, way, example, id=f"{card.op}-{way.name}-{example.name}")
+        for card, way, example in CASES
+        if (example.expect is not None) == breaking
+    ]
+
+
+@pytest.fixture(scope="module")
+def registry() -> Registry:
+    return open_registry()
+
+
+def captured_example(card: Card, example: Example) -> Captured:
+    made = example_module(card, example)
+    captured = capture(made.module, made.inputs, weights=True)
+    return replace(captured, graph=rewrite(captured.graph))
+
+
+def judged(captured: Captured, card: Card, registry: Registry) -> tuple[Judgement, Node]:
+    judgement = judge(captured.graph, registry, registry.target("pytorch-mobile"))
+    (node,) = [node for node in captured.graph.nodes() if node.op == card.op]
+    return judgement, node
+
+
+@pytest.mark.parametrize(("card", "way", "example"), parameters(breaking=True))
+def test_example_breaks_the_requirement_it_names_and_no_other(
+    card: Card, way: Way, example: Example, registry: Registry
+) -> None:
+    judgement, node = judged(captured_example(card, example), card, registry)
+
+    (found,) = [found for found in judgement.nodes[node.id].ways if found.way.name == way.name]
+
+    requirement = next(item for item in way.requires if item.id == example.expect)
+    if requirement.until is None:
+        assert [failure.requirement for failure in found.failures] == [example.expect]
+    else:
+        assert found.level == requirement.until + 1
+    told = [fault for level in (1, 3, 8) for fault in faults(judgement.nodes[node.id].at(level), level)]
+    assert told == []
+
+
+@pytest.mark.parametrize(("card", "way", "example"), parameters(breaking=False))
+def test_example_is_lowered_to_a_legal_model_that_computes_the_same(
+    card: Card, way: Way, example: Example, registry: Registry
+) -> None:
+    captured = captured_example(card, example)
+    judgement, node = judged(captured, card, registry)
+
+    lowered = lowered_alone(captured, node, verdict_by(way, node, judgement), registry)
+
+    inputs = dict(zip(lowered.part.inputs, captured.example_inputs, strict=True))
+    computed = run_part(lowered, captured.graph, inputs, captured.tensor).outputs
+    wanted = captured.module._get_method("forward")(*captured.example_inputs)
+    wanted_list = [wanted] if isinstance(wanted, torch.Tensor) else list(wanted)
+    for value, expected in zip(captured.graph.body.outputs, wanted_list, strict=True):
+        assert difference(computed[value], expected, allowed(way, captured, expected)) == ""
+
+
+def allowed(way: Way, captured: Captured, expected: torch.Tensor) -> torch.Tensor | None:
+    """What the bound of a way allows, where it has one. If that is of the input, PyTorch's own answers tell."""
+    if way.bound is None:
+        return None
+    if not way.bound.of_input:
+        return allowed_by(way.bound, expected)
+    (x,) = captured.example_inputs
+    half_step = way.bound.of_input * (x.max().clamp_min(0) - x.min().clamp_max(0))
+    signs = [torch.randn(x.shape, generator=torch.Generator().manual_seed(seed)).sign() for seed in range(16)]
+    forward = captured.module._get_method("forward")
+    moved = torch.stack([forward(x + sign * half_step) - expected for sign in signs])
+    return moved.abs().amax(0).clamp_min(float(moved.abs().mean()))
+
+
+def verdict_by(way: Way, node: Node, judgement: Judgement) -> NodeVerdict:
+    """The verdict that one way gives, which is to accept the node."""
+    (found,) = [found for found in judgement.nodes[node.id].ways if found.way.name == way.name]
+    assert found.failures == ()
+    assert found.level is not None
+    return NodeVerdict(node.id, node.op, way.status, way, found.level, ())
+
+
+def lowered_alone(captured: Captured, node: Node, verdict: NodeVerdict, registry: Registry) -> LoweredPart:
+    graph = captured.graph
+    nodes = {item.id: item for item in graph.nodes()}
+    facts = {facts.name: facts for facts in registry.operations()}
+    changes = LayoutChanges(facts["RESHAPE"], facts["TRANSPOSE"])
+    layout = plan_layout(graph, nodes, {node.id: verdict}, changes, verdict.level or 1)
+    inputs = tuple(value for value in dict.fromkeys(node.inputs()) if not graph.values[value].is_constant)
+    part = Part(0, (node.id,), tuple(sorted(inputs)), graph.body.outputs, 1, 1)
+    return lower_part(part, graph, nodes, {node.id: verdict}, replace(layout), facts, rules())

@@ -1,0 +1,233 @@
+"""Whether a package computes what PyTorch computes."""
+
+from pathlib import Path
+
+import pytest
+import torch
+from torch import nn
+
+import nnapi_check
+from nnapi_check import convert
+from nnapi_check.analyzer.errors import InputError
+from nnapi_check.coverage_db.queries import open_registry
+from nnapi_check.lowering.nnapi.host_runtime.errors import NoCompilerError
+from nnapi_check.lowering.plan_lowering import FactsByName
+from nnapi_check.lowering.verification import verify
+from nnapi_check.lowering.verification.comparison import FLOAT_TOLERANCE
+from nnapi_check.lowering.verification.verify import Verification, VerifyError, verify_artifact
+
+
+class TwoParts(nn.Module):
+    """Two parts with an op between them that has no rule, and two outputs."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.first = nn.Conv2d(3, 8, (3, 2))
+        self.second = nn.Conv2d(8, 6, (2, 3))
+
+    def forward(self, x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        middle = torch.sinc(self.first(x))
+        return torch.relu(self.second(middle)), middle
+
+
+SHAPE = (1, 3, 37, 41)
+
+
+@pytest.fixture(scope="module")
+def model() -> nn.Module:
+    torch.manual_seed(5)
+    return TwoParts().eval()
+
+
+@pytest.fixture(scope="module")
+def photo() -> torch.Tensor:
+    return torch.rand(SHAPE, generator=torch.Generator().manual_seed(9))
+
+
+@pytest.fixture(scope="module")
+def package(model: nn.Module, photo: torch.Tensor, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("package") / "out.pt"
+    report = convert(model, path, [photo], feature_level=3, verify=False)
+    assert len(report.parts) == 2
+    return path
+
+
+def verified(
+    package: Path, model: nn.Module, photo: torch.Tensor, *, layers: bool = False, level: int = 3
+) -> Verification:
+    facts = FactsByName(open_registry())
+    return verify_artifact(package, model, [photo], level=level, facts=facts, with_layers=layers)
+
+
+def test_package_runs_every_part_and_is_close(package: Path, model: nn.Module, photo: torch.Tensor) -> None:
+    found = verified(package, model, photo)
+
+    assert "PyTorch's NNAPI binding" in found.ran_in
+    assert found.executions == 2
+    assert [numbers.shape for numbers in found.outputs] == [(1, 6, 34, 38), (1, 8, 35, 40)]
+    assert found.is_within_tolerance
+    assert found.layers == ()
+
+
+def test_layers_are_told_worst_first(package: Path, model: nn.Module, photo: torch.Tensor) -> None:
+    layers = verified(package, model, photo, layers=True).layers
+
+    assert {layer.part for layer in layers} == {0, 1}
+    errors = [layer.numbers.max_relative for layer in layers]
+    assert errors == sorted(errors, reverse=True)
+    assert all(layer.numbers.is_within_tolerance for layer in layers)
+
+
+def test_model_with_other_weights_is_far(package: Path, photo: torch.Tensor) -> None:
+    torch.manual_seed(99)
+
+    assert not verified(package, TwoParts().eval(), photo).is_within_tolerance
+
+
+def test_model_with_other_outputs_is_refused(package: Path, photo: torch.Tensor) -> None:
+    with pytest.raises(InputError, match="gives 2 outputs, the model gives 1"):
+        verified(package, nn.Conv2d(3, 8, (3, 2)).eval(), photo)
+
+
+def test_level_that_is_too_low_does_not_run(photo: torch.Tensor, tmp_path: Path) -> None:
+    module = nn.Sequential(nn.Conv2d(3, 8, (3, 2)), nn.Hardswish()).eval()
+    convert(module, tmp_path / "out.pt", [photo], feature_level=4, verify=False)
+
+    assert verified(tmp_path / "out.pt", module, photo, level=4).is_within_tolerance
+    with pytest.raises(VerifyError, match="HARD_SWISH"):
+        verified(tmp_path / "out.pt", module, photo, level=3)
+
+
+def test_without_a_compiler_the_interpreter_runs_part_by_part(
+    package: Path, model: nn.Module, photo: torch.Tensor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def missing(*_arguments: object) -> None:
+        raise NoCompilerError("there is no C compiler")
+
+    monkeypatch.setattr(verify, "load_host_runtime", missing)
+
+    found = verified(package, model, photo)
+
+    assert found.ran_in == "the interpreter, part by part (there is no C compiler)"
+    assert found.executions == 2
+    assert len(found.outputs) == 2
+    assert found.is_within_tolerance
+
+
+def test_wrong_weights_are_found_without_a_compiler_too(
+    package: Path, photo: torch.Tensor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def missing(*_arguments: object) -> None:
+        raise NoCompilerError("there is no C compiler")
+
+    monkeypatch.setattr(verify, "load_host_runtime", missing)
+    torch.manual_seed(99)
+
+    assert not verified(package, TwoParts().eval(), photo).is_within_tolerance
+
+
+def test_inputs_are_left_as_they_were(package: Path, model: nn.Module, photo: torch.Tensor) -> None:
+    before = photo.clone()
+
+    verified(package, model, photo, layers=True)
+
+    assert torch.equal(photo, before)
+
+
+def test_model_that_fails_by_itself_is_told(package: Path, photo: torch.Tensor) -> None:
+    with pytest.raises(InputError, match="The model itself fails on its inputs in PyTorch"):
+        verified(package, nn.Conv2d(4, 8, 3).eval(), photo)
+
+
+class Approximate(nn.Module):
+    """The GELU of level 1 is off by some 5e-4, which the layers around it make more or less of."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.first, self.second = nn.Linear(5, 64), nn.Linear(64, 3)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        found: torch.Tensor = self.second(nn.functional.gelu(self.first(x)))
+        return found
+
+
+@pytest.mark.parametrize("scale", [1e-3, 1.0, 30.0])
+def test_approximate_ops_are_held_to_what_their_bounds_do_to_the_model(tmp_path: Path, scale: float) -> None:
+    torch.manual_seed(6)
+    module, x = Approximate().eval(), scale * torch.randn(7, 5)
+
+    report = convert(module, tmp_path / "out.pt", [x], feature_level=1)
+
+    assert report.readiness == "ready"
+    assert report.verification is not None
+    assert report.verification.is_within_tolerance
+    assert report.verification.tolerance == report.tolerance
+    assert "1 aten.gelu.default: at most 0.0005 from the true value" in report.tolerance
+    again = nnapi_check.verify(tmp_path / "out.pt", module, [x])
+    assert again.is_within_tolerance
+    assert [numbers.tolerance for numbers in again.outputs] == [
+        numbers.tolerance for numbers in report.verification.outputs
+    ]
+
+
+def test_approximate_ops_excuse_no_other_fault(tmp_path: Path) -> None:
+    torch.manual_seed(6)
+    module, x = Approximate().eval(), torch.randn(7, 5)
+    convert(module, tmp_path / "out.pt", [x], feature_level=1, verify=False)
+    with torch.no_grad():
+        module.second.weight[0] *= 1.2
+
+    assert not nnapi_check.verify(tmp_path / "out.pt", module, [x]).is_within_tolerance
+
+
+def test_exact_model_is_held_to_rounding(package: Path, model: nn.Module, photo: torch.Tensor) -> None:
+    assert [numbers.tolerance for numbers in verified(package, model, photo).outputs] == [FLOAT_TOLERANCE] * 2
+
+
+class Cancelling(nn.Module):
+    """Great products that cancel: what is left hangs on the order in which they are added."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.linear = nn.Linear(2000, 4)
+        with torch.no_grad():
+            self.linear.weight[:, ::2] += 3e3
+            self.linear.weight[:, 1::2] -= 3e3
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        found: torch.Tensor = self.linear(x)
+        return found
+
+
+def test_output_that_hangs_on_the_order_of_sums_is_held_to_what_rounding_does_in_pytorch(tmp_path: Path) -> None:
+    torch.manual_seed(6)
+    module = Cancelling().eval()
+    x = torch.randn(3, 1000).repeat_interleave(2, 1)
+
+    report = convert(module, tmp_path / "out.pt", [x], feature_level=3)
+
+    assert report.verification is not None
+    assert report.verification.is_within_tolerance
+    (numbers,) = report.verification.outputs
+    assert numbers.max_relative > FLOAT_TOLERANCE
+    assert numbers.tolerance is not None
+    assert FLOAT_TOLERANCE < numbers.tolerance < 10
+    with torch.no_grad():
+        module.linear.bias.add_(1e4 * numbers.max_absolute)
+    assert not nnapi_check.verify(tmp_path / "out.pt", module, [x]).is_within_tolerance
+
+
+@pytest.mark.parametrize("module", [nn.ELU(), nn.SELU(), nn.Hardtanh(-50.0, 3.0)])
+@pytest.mark.parametrize("level", [1, 3, 8])
+def test_ways_with_greater_numbers_inside_are_held_to_what_these_round(
+    module: nn.Module, level: int, tmp_path: Path
+) -> None:
+    x = 1e-5 * torch.linspace(-1, 1, 1500).reshape(3, 500)
+
+    report = convert(module.eval(), tmp_path / "out.pt", [x], feature_level=level)
+
+    assert report.readiness == "ready" or level == 1
+    if report.readiness == "ready":
+        assert report.verification is not None
+        assert report.verification.is_within_tolerance
+        assert nnapi_check.verify(tmp_path / "out.pt", module, [x]).is_within_tolerance
