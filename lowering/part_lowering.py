@@ -10,10 +10,11 @@ from nnapi_check.analyzer.judging.judge import NodeVerdict
 from nnapi_check.analyzer.planning.layout import LayoutPlan
 from nnapi_check.analyzer.planning.partition import Part
 from nnapi_check.coverage_db.spec import OperationFacts
-from nnapi_check.lowering.emission.emitter import Emitter, RuleError
-from nnapi_check.lowering.emission.model_draft import OperandId
+from nnapi_check.lowering.emission.emitter import Emitter
+from nnapi_check.lowering.emission.model_draft import FinishedModel, OperandId
+from nnapi_check.lowering.emission.node_reader import RuleError
 from nnapi_check.lowering.emission.recipes import Recipe
-from nnapi_check.lowering.emission.rule_table import Rule
+from nnapi_check.lowering.emission.rule_table import Rulebook
 from nnapi_check.lowering.fixups.fold_affine import fold_affine
 from nnapi_check.lowering.fixups.fuse_activation import fuse_activation
 from nnapi_check.lowering.fixups.merge_reshapes import merge_reshapes
@@ -22,8 +23,18 @@ from nnapi_check.lowering.nnapi.validation.validate import validate
 
 
 @dataclass(frozen=True, slots=True)
-class Crossing:
-    """A value that crosses a part's boundary: the model's input or output that carries it, and in which order."""
+class PlannedGraph:
+    """A graph with its nodes by id, the verdicts on them at one level, and the layout that was planned for it."""
+
+    graph: Graph
+    nodes: Mapping[int, Node]
+    verdicts: Mapping[int, NodeVerdict]
+    layout: LayoutPlan
+
+
+@dataclass(frozen=True, slots=True)
+class Holder:
+    """The operand of a part's model that holds a value of the graph, and in which order of dimensions."""
 
     value: int
     operand: int
@@ -42,9 +53,9 @@ class LoweredPart:
     part: Part
     model: Model
     buffers: tuple[Recipe, ...]
-    inputs: tuple[Crossing, ...]
-    outputs: tuple[Crossing, ...]
-    held: tuple[Crossing, ...]
+    inputs: tuple[Holder, ...]
+    outputs: tuple[Holder, ...]
+    held: tuple[Holder, ...]
     node_of: tuple[int, ...]
     level: int
 
@@ -54,25 +65,36 @@ class LoweredPart:
         return sum(1 for operation in self.model.operations if operation.kind == "TRANSPOSE")
 
 
-def lower_part(
-    part: Part,
-    graph: Graph,
-    nodes: Mapping[int, Node],
-    verdicts: Mapping[int, NodeVerdict],
-    layout: LayoutPlan,
-    facts: Mapping[str, OperationFacts],
-    rules: Mapping[tuple[str, str], Rule],
-) -> LoweredPart:
+def lower_part(part: Part, planned: PlannedGraph, rulebook: Rulebook) -> LoweredPart:
     """Lower a part, node by node, apply the fixups and validate. A promise that does not hold is a ``RuleError``."""
-    emitter = Emitter(graph, layout)
+    emitter = Emitter(planned.graph, planned.layout)
     for node_id in part.nodes:
-        _lower_node(nodes[node_id], verdicts[node_id], emitter, rules)
+        _lower_node(planned.nodes[node_id], planned.verdicts[node_id], emitter, rulebook)
     outputs = _outputs(part, emitter)
-    emitter.draft.outputs.extend(operand for _, operand in outputs)
-    merge_reshapes(emitter)
-    fold_affine(emitter, facts)
-    fuse_activation(emitter, facts)
-    return _finished(part, emitter, outputs, layout, facts, promised_level(part, verdicts, layout))
+    draft = emitter.draft
+    draft.outputs.extend(outputs.values())
+    merge_reshapes(draft)
+    fold_affine(draft, rulebook.facts)
+    fuse_activation(draft, rulebook.facts)
+    finished = draft.finish(relaxed=False)
+    level = _kept_level(part, planned, finished.model, rulebook.facts, may_be_lower=emitter.has_spared)
+    computed = {made for _, operation in draft.live() for made in operation.outputs}
+    held = {
+        (value, is_nhwc): operand
+        for (value, is_nhwc), operand in emitter.operands.items()
+        if operand in computed and operand in finished.operand_of and value not in planned.layout.features
+    }
+    made = {(value, value in planned.layout.nhwc_values): operand for value, operand in outputs.items()}
+    return LoweredPart(
+        part=part,
+        model=finished.model,
+        buffers=finished.buffers,
+        inputs=_holders(emitter.inputs, finished),
+        outputs=_holders(made, finished),
+        held=_holders(held, finished),
+        node_of=finished.node_of,
+        level=level,
+    )
 
 
 def promised_level(part: Part, verdicts: Mapping[int, NodeVerdict], layout: LayoutPlan) -> int:
@@ -85,17 +107,17 @@ def promised_level(part: Part, verdicts: Mapping[int, NodeVerdict], layout: Layo
     return max([1, *(level for level in levels if level is not None)])
 
 
-def _lower_node(node: Node, verdict: NodeVerdict, emitter: Emitter, rules: Mapping[tuple[str, str], Rule]) -> None:
+def _lower_node(node: Node, verdict: NodeVerdict, emitter: Emitter, rulebook: Rulebook) -> None:
     if verdict.way is None:
         raise RuleError(f"{node.op} at {node.source}: it is in a part, but its verdict is {verdict.status.value}")
-    rule = rules.get((node.op, verdict.way.name))
+    rule = rulebook.rules.get((node.op, verdict.way.name))
     if rule is None:
         raise RuleError(f"{node.op}: no rule is registered for the way {verdict.way.name!r}")
-    emitter.bind(node, verdict.way)
+    reader = emitter.bind(node, verdict.way)
     if not verdict.way.emits and (verdict.level or 1) > 1:
         # The level is that of a copy, which only an output of the part needs.
         emitter.spare()
-    made = rule(node, emitter)
+    made = rule(reader, emitter)
     operands: Sequence[OperandId] = (made,) if isinstance(made, int) else made
     # Outputs that a rule leaves out stand last, and its card demands that nothing reads them.
     if not 0 < len(operands) <= len(node.outputs):
@@ -104,51 +126,32 @@ def _lower_node(node: Node, verdict: NodeVerdict, emitter: Emitter, rules: Mappi
         emitter.set_output(value, operand)
 
 
-def _outputs(part: Part, emitter: Emitter) -> list[tuple[int, OperandId]]:
+def _outputs(part: Part, emitter: Emitter) -> dict[int, OperandId]:
     """The operands of the part's outputs; one that is not computed, or also another output, is copied."""
     taken: set[OperandId] = set()
-    found: list[tuple[int, OperandId]] = []
+    found: dict[int, OperandId] = {}
     for value in part.outputs:
         operand = emitter.made(value)
         if operand in taken or not isinstance(emitter.draft.operands[operand].source, Computed):
             operand = emitter.copied(operand)
         taken.add(operand)
-        found.append((value, operand))
+        found[value] = operand
     return found
 
 
-def _finished(
-    part: Part,
-    emitter: Emitter,
-    outputs: Sequence[tuple[int, OperandId]],
-    layout: LayoutPlan,
-    facts: Mapping[str, OperationFacts],
-    promised: int,
-) -> LoweredPart:
-    finished = emitter.draft.finish(relaxed=False)
-    validation = validate(finished.model, facts)
+def _kept_level(
+    part: Part, planned: PlannedGraph, model: Model, facts: Mapping[str, OperationFacts], *, may_be_lower: bool
+) -> int:
+    """The level of a model that is legal, and runs at the level that was promised."""
+    promised = promised_level(part, planned.verdicts, planned.layout)
+    validation = validate(model, facts)
     if validation.faults:
         told = "; ".join(fault.message for fault in validation.faults[:3])
         raise RuleError(f"part {part.index} is not a legal model ({len(validation.faults)} faults): {told}")
-    if validation.level > promised or (validation.level < promised and not emitter.has_spared):
+    if validation.level > promised or (validation.level < promised and not may_be_lower):
         raise RuleError(f"part {part.index} needs feature level {validation.level}, its verdicts promised {promised}")
-    computed = {made for _, operation in emitter.draft.live() for made in operation.outputs}
-    return LoweredPart(
-        part=part,
-        model=finished.model,
-        buffers=finished.buffers,
-        inputs=tuple(
-            Crossing(value, finished.operand_of[operand], is_nhwc)
-            for (value, is_nhwc), operand in emitter.inputs.items()
-        ),
-        outputs=tuple(
-            Crossing(value, finished.operand_of[operand], value in layout.nhwc_values) for value, operand in outputs
-        ),
-        held=tuple(
-            Crossing(value, finished.operand_of[operand], is_nhwc)
-            for (value, is_nhwc), operand in emitter.operands.items()
-            if operand in computed and operand in finished.operand_of and value not in layout.features
-        ),
-        node_of=finished.node_of,
-        level=validation.level,
-    )
+    return validation.level
+
+
+def _holders(operands: Mapping[tuple[int, bool], OperandId], finished: FinishedModel) -> tuple[Holder, ...]:
+    return tuple(Holder(value, finished.operand_of[operand], is_nhwc) for (value, is_nhwc), operand in operands.items())

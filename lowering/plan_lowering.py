@@ -9,8 +9,8 @@ from typing import Protocol
 from nnapi_check.analyzer.planning.survey import Plan, Survey
 from nnapi_check.coverage_db.queries import UnknownNameError
 from nnapi_check.coverage_db.spec import OperationFacts
-from nnapi_check.lowering.emission.rule_table import rules
-from nnapi_check.lowering.part_lowering import LoweredPart, lower_part
+from nnapi_check.lowering.emission.rule_table import Rulebook, rules
+from nnapi_check.lowering.part_lowering import LoweredPart, PlannedGraph, lower_part
 
 
 class Facts(Protocol):
@@ -52,7 +52,6 @@ class FactsByName(Mapping[str, OperationFacts]):
 def lower_plan(survey: Survey, plan: Plan, facts: Mapping[str, OperationFacts]) -> tuple[LoweredPart, ...]:
     """Lower and validate every part of a plan. No weight is read."""
     parts = plan.partition.parts
-    known = rules({plan.verdicts[node].family for part in parts for node in part.nodes})
-    return tuple(
-        lower_part(part, survey.graph, survey.nodes, plan.verdicts, plan.layout, facts, known) for part in parts
-    )
+    planned = PlannedGraph(survey.graph, survey.nodes, plan.verdicts, plan.layout)
+    rulebook = Rulebook(rules({plan.verdicts[node].family for part in parts for node in part.nodes}), facts)
+    return tuple(lower_part(part, planned, rulebook) for part in parts)

@@ -35,23 +35,23 @@ class Heads:
 
 def node_mask(emit: Emitter, rows: int, columns: int) -> Recipe | OperandId | None:
     """The mask of scaled_dot_product_attention: a tensor, the lower triangle, or none."""
-    dtype = emit.type_of("query").dtype
-    if emit.flag("is_causal"):
+    dtype = emit.node.type_of("query").dtype
+    if emit.node.flag("is_causal"):
         ones = full((rows, columns), 1.0, dtype)
         return _added(from_call("aten.tril.default", (ones, 0), shape=(rows, columns), dtype=dtype))
-    if not emit.has("attn_mask"):
+    if not emit.node.has("attn_mask"):
         return None
-    if not emit.is_constant("attn_mask"):
+    if not emit.node.is_constant("attn_mask"):
         return emit.input("attn_mask")
-    mask = emit.constant("attn_mask")
+    mask = emit.node.constant("attn_mask")
     return _added(mask.cast(dtype)) if mask.dtype is ElementType.BOOL else mask.clamp(_LOWEST[dtype], -_LOWEST[dtype])
 
 
 def without_blind_rows(emit: Emitter, attended: OperandId) -> OperandId:
     """Zeros for rows of which a constant mask keeps no column, as in PyTorch; SOFTMAX would weigh all columns alike."""
-    if not emit.has("attn_mask") or not emit.is_constant("attn_mask"):
+    if not emit.node.has("attn_mask") or not emit.node.is_constant("attn_mask"):
         return attended
-    mask, dtype = emit.constant("attn_mask"), emit.type_of("query").dtype
+    mask, dtype = emit.node.constant("attn_mask"), emit.node.type_of("query").dtype
     scores = mask.cast(dtype) if mask.dtype is ElementType.BOOL else mask
     shape = (*mask.shape[:-1], 1)
     seen: Recipe = from_call("aten.amax.default", (scores, (-1,), True), shape=shape, dtype=scores.dtype)
@@ -99,7 +99,7 @@ def attend_one_by_one(emit: Emitter, heads: Heads) -> OperandId:
     keys = reshaped(emit, heads.key, (count, columns, features))
     values = permuted(emit, reshaped(emit, heads.value, (count, columns, width)), (0, 2, 1))
     masks = _masks(emit, heads.mask, (*batches, rows, columns))
-    dtype = emit.output_type().dtype
+    dtype = emit.node.output_type().dtype
     no_score, no_value = (emit.weight(full((size,), 0.0, dtype)) for size in (columns, width))
     scores, piece = replace(query, shape=(rows, columns)), replace(query, shape=(rows, width))
     pieces = []

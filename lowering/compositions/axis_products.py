@@ -7,8 +7,9 @@ from math import prod
 from nnapi_check.lowering.compositions.element_moves import reshaped, transposed
 from nnapi_check.lowering.compositions.sampling import Matrix, matrix_recipe
 from nnapi_check.lowering.emission.emitter import Emitter
-from nnapi_check.lowering.emission.model_draft import OperandId, TensorSpec
+from nnapi_check.lowering.emission.model_draft import OperandId
 from nnapi_check.lowering.emission.recipes import full
+from nnapi_check.lowering.emission.tensor_spec import TensorSpec
 
 _TURN = (0, 3, 1, 2)
 """The order that brings the last axis of an image to its second place."""
@@ -29,7 +30,7 @@ def resample_last(emit: Emitter, x: OperandId, matrix: Matrix) -> OperandId:
     """Multiply the last axis of an operand by a matrix [output, input]. Emits RESHAPE and FULLY_CONNECTED."""
     spec = emit.spec(x)
     wanted, size = matrix.shape
-    dtype = emit.output_type().dtype
+    dtype = emit.node.output_type().dtype
     count = prod(spec.shape) // size
     inputs = [
         reshaped(emit, x, (count, size)),

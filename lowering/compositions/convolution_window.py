@@ -6,8 +6,10 @@ from dataclasses import dataclass, replace
 
 from nnapi_check.lowering.compositions.filter_operands import bias_operand, filter_operand, fused, product_spec
 from nnapi_check.lowering.emission.emitter import Emitter
-from nnapi_check.lowering.emission.model_draft import OperandId, TensorSpec
+from nnapi_check.lowering.emission.model_draft import OperandId
+from nnapi_check.lowering.emission.node_reader import NodeReader
 from nnapi_check.lowering.emission.recipes import Recipe
+from nnapi_check.lowering.emission.tensor_spec import TensorSpec
 
 Pair = tuple[int, int]
 ONE: Pair = (1, 1)
@@ -25,21 +27,21 @@ class Window:
     """How much wider the padding is below and on the right."""
 
     @classmethod
-    def keeping_size(cls, emit: Emitter, weight: Recipe) -> Window:
+    def keeping_size(cls, node: NodeReader, weight: Recipe) -> Window:
         """The window of a node whose output is as large as its input: the odd cell of padding is on the far side."""
-        dilation = pair(emit.ints("dilation"), along_height=1)
+        dilation = pair(node.ints("dilation"), along_height=1)
         (near_h, far_h), (near_w, far_w) = (
             divmod(step * (size - 1), 2) for step, size in zip(dilation, kernel_size(weight), strict=True)
         )
         return cls(ONE, (near_h, near_w), dilation, (far_h, far_w))
 
     @classmethod
-    def of(cls, emit: Emitter) -> Window:
+    def of(cls, node: NodeReader) -> Window:
         """The window of the node; that of a one-dimensional convolution moves along the width."""
         return cls(
-            pair(emit.ints("stride"), along_height=1),
-            pair(emit.ints("padding"), along_height=0),
-            pair(emit.ints("dilation"), along_height=1),
+            pair(node.ints("stride"), along_height=1),
+            pair(node.ints("padding"), along_height=0),
+            pair(node.ints("dilation"), along_height=1),
         )
 
     def size(self, image: Pair, kernel: Pair) -> Pair:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from nnapi_check.coverage_db.spec import OperandType
 from nnapi_check.lowering.emission.emitter import Emitter
-from nnapi_check.lowering.emission.model_draft import OperandId, TensorSpec
+from nnapi_check.lowering.emission.model_draft import OperandId
 from nnapi_check.lowering.emission.recipes import full
+from nnapi_check.lowering.emission.tensor_spec import TensorSpec
 
 
 class Elementwise:
@@ -69,7 +70,7 @@ def truncated(write: Elementwise, x: OperandId) -> OperandId:
 
 def full_like(emit: Emitter, number: float) -> OperandId:
     """A constant with every element equal to ``number``, like the node's output, where nothing broadcasts."""
-    return emit.weight(full(emit.output_spec().shape, number, emit.output_type().dtype))
+    return emit.weight(full(emit.output_spec().shape, number, emit.node.output_type().dtype))
 
 
 def truth_spec(spec: TensorSpec) -> TensorSpec:

@@ -8,8 +8,9 @@ from nnapi_check.analyzer.graph import ElementType, PerTensor
 from nnapi_check.analyzer.nnapi_types import SIGNED_SHIFT
 from nnapi_check.coverage_db.spec import FuseCode, OperandType
 from nnapi_check.lowering.emission.emitter import Emitter
-from nnapi_check.lowering.emission.model_draft import OperandId, TensorSpec
+from nnapi_check.lowering.emission.model_draft import OperandId
 from nnapi_check.lowering.emission.recipes import Recipe, full
+from nnapi_check.lowering.emission.tensor_spec import TensorSpec
 from nnapi_check.lowering.nnapi.model import QuantParams
 
 _FUSED = {
@@ -49,7 +50,7 @@ def bias_operand(emit: Emitter, weight: Recipe, x: OperandId, count: int, first:
 
     Beside a quantized weight they are INT32, of the product of the input's and the weight's scale.
     """
-    bias = _cut(emit.constant("bias"), first, count) if emit.has("bias") else None
+    bias = _cut(emit.node.constant("bias"), first, count) if emit.node.has("bias") else None
     if not isinstance(weight.quant, PerTensor):
         return emit.weight(bias if bias is not None else full((count,), 0.0, weight.dtype))
     scale = emit.spec(x).quant.scale * weight.quant.scale

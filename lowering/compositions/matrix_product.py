@@ -8,8 +8,9 @@ from math import prod
 
 from nnapi_check.lowering.compositions.filter_operands import fused
 from nnapi_check.lowering.emission.emitter import Emitter
-from nnapi_check.lowering.emission.model_draft import OperandId, TensorSpec
+from nnapi_check.lowering.emission.model_draft import OperandId
 from nnapi_check.lowering.emission.recipes import Recipe, full
+from nnapi_check.lowering.emission.tensor_spec import TensorSpec
 
 
 def reshaped(emit: Emitter, operand: OperandId, shape: tuple[int, ...]) -> OperandId:
@@ -29,7 +30,7 @@ def permuted(emit: Emitter, operand: OperandId, order: tuple[int, ...]) -> Opera
 
 def zero_bias(emit: Emitter, units: int, like: str) -> OperandId:
     """A bias of zeros, of the element type of the tensor argument called ``like``."""
-    return emit.weight(full((units,), 0.0, emit.type_of(like).dtype))
+    return emit.weight(full((units,), 0.0, emit.node.type_of(like).dtype))
 
 
 def row_product(emit: Emitter, x: OperandId, matrix: OperandId, bias: OperandId, output: TensorSpec) -> OperandId:
@@ -47,15 +48,15 @@ def row_product(emit: Emitter, x: OperandId, matrix: OperandId, bias: OperandId,
 
 def transposed_matrix(emit: Emitter, name: str) -> OperandId:
     """A matrix argument, transposed: by its recipe where it is constant, else by a TRANSPOSE."""
-    if emit.is_constant(name):
-        return emit.weight(emit.constant(name).transpose(0, 1))
+    if emit.node.is_constant(name):
+        return emit.weight(emit.node.constant(name).transpose(0, 1))
     return permuted(emit, emit.input(name), (1, 0))
 
 
 def product_one_by_one(emit: Emitter, left: str, right: str, output: TensorSpec) -> OperandId:
     """The products of the matrices in two tensors with the same leading dimensions, each by a FULLY_CONNECTED."""
-    *batches, rows, inner = emit.type_of(left).shape
-    columns = emit.type_of(right).shape[-1]
+    *batches, rows, inner = emit.node.type_of(left).shape
+    columns = emit.node.type_of(right).shape[-1]
     count = prod(batches)
     lefts = _matrices(emit, left, (count, rows, inner), is_turned=False)
     rights = _matrices(emit, right, (count, inner, columns), is_turned=True)
@@ -77,8 +78,8 @@ def pair_products(
 def _matrices(emit: Emitter, name: str, shape: tuple[int, int, int], *, is_turned: bool) -> list[OperandId]:
     """The matrices of a tensor argument in this shape, one after another, each transposed where ``is_turned``."""
     count, _, _ = shape
-    if emit.is_constant(name):
-        recipe: Recipe = emit.constant(name).reshape(*shape)
+    if emit.node.is_constant(name):
+        recipe: Recipe = emit.node.constant(name).reshape(*shape)
         recipe = recipe.transpose(1, 2) if is_turned else recipe
         emit.spare()
         return [emit.weight(recipe.select(0, index)) for index in range(count)]

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
-from nnapi_check.analyzer.graph import Ref, RefList, TensorType
+from nnapi_check.analyzer.graph import Ref, RefList
 from nnapi_check.lowering.compositions.matrix_product import reshaped
-from nnapi_check.lowering.emission.emitter import Emitter, RuleError
+from nnapi_check.lowering.emission.emitter import Emitter
 from nnapi_check.lowering.emission.model_draft import OperandId
-from nnapi_check.lowering.emission.recipes import Recipe, full, weight
+from nnapi_check.lowering.emission.node_reader import NodeReader
+from nnapi_check.lowering.emission.recipes import Recipe, full
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,26 +43,16 @@ Step = Callable[[Emitter, OperandId, State, CellWeights], State]
 """One step of a cell: from the input of the step and the state before it to the state after it."""
 
 
-def constants_in(emit: Emitter, name: str) -> list[Recipe]:
+def constants_in(node: NodeReader, name: str) -> list[Recipe]:
     """The recipes of a list of constant tensors."""
-    found = emit.argument(name)
-    if not isinstance(found, RefList):
-        raise RuleError(f"{emit.node.op}: {name} is {found!r}, a list of tensors was wanted")
-    return [_recipe(emit, value) for value in found.values if value is not None]
+    return [found for found in node.constants(name) if found is not None]
 
 
-def _recipe(emit: Emitter, value: int) -> Recipe:
-    kind = emit.graph.values[value].type
-    if not isinstance(kind, TensorType):
-        raise RuleError(f"{emit.node.op}: value {value} is {kind}, a tensor was wanted")
-    return weight(value, kind)
-
-
-def layer_weights(emit: Emitter) -> list[CellWeights]:
+def layer_weights(node: NodeReader) -> list[CellWeights]:
     """The weights of every layer and direction, in PyTorch's order."""
-    params = constants_in(emit, "params")
-    has_biases = emit.flag("has_biases")
-    layers = emit.integer("num_layers") * (2 if emit.flag("bidirectional") else 1)
+    params = constants_in(node, "params")
+    has_biases = node.flag("has_biases")
+    layers = node.integer("num_layers") * (2 if node.flag("bidirectional") else 1)
     size = len(params) // layers
     return [_cell(params[index * size : (index + 1) * size], has_biases=has_biases) for index in range(layers)]
 
@@ -73,17 +64,17 @@ def _cell(params: Sequence[Recipe], *, has_biases: bool) -> CellWeights:
     return CellWeights(of_input, of_state, biases[0], biases[1], projection[0] if projection else None)
 
 
-def cell_arguments(emit: Emitter) -> CellWeights:
+def cell_arguments(node: NodeReader) -> CellWeights:
     """The weights of an op that is one step of one cell."""
-    of_input, of_state = emit.constant("w_ih"), emit.constant("w_hh")
+    of_input, of_state = node.constant("w_ih"), node.constant("w_hh")
     zeros = full((of_input.shape[0],), 0.0, of_input.dtype)
-    biases = [emit.constant(name) if emit.has(name) else zeros for name in ("b_ih", "b_hh")]
+    biases = [node.constant(name) if node.has(name) else zeros for name in ("b_ih", "b_hh")]
     return CellWeights(of_input, of_state, biases[0], biases[1])
 
 
 def first_states(emit: Emitter) -> list[list[OperandId]]:
     """For each part of the state, its first value in every layer and direction, as matrices [batch, cells]."""
-    found = emit.argument("hx")
+    found = emit.node.argument("hx")
     values = found.values if isinstance(found, RefList) else (found.value,) if isinstance(found, Ref) else ()
     operands = emit.inputs_of("hx") if isinstance(found, RefList) else (emit.input("hx"),)
     return [
@@ -95,8 +86,8 @@ def first_states(emit: Emitter) -> list[list[OperandId]]:
 def _matrices(emit: Emitter, value: int, operand: OperandId) -> list[OperandId]:
     spec = emit.spec(operand)
     count, *shape = spec.shape
-    if emit.graph.values[value].is_constant:
-        recipe = _recipe(emit, value)
+    if emit.node.is_constant_value(value):
+        recipe = emit.node.constant_value(value)
         return [emit.weight(recipe.select(0, index)) for index in range(count)]
     if count == 1:
         return [reshaped(emit, operand, tuple(shape))]
@@ -126,13 +117,13 @@ def joined(emit: Emitter, pieces: Sequence[OperandId], axis: int) -> OperandId:
 
 def run_layers(emit: Emitter, step: Step) -> tuple[OperandId, ...]:
     """Every layer, direction and step of the node: its outputs, and the last states."""
-    axis = 1 if emit.flag("batch_first") else 0
+    axis = 1 if emit.node.flag("batch_first") else 0
     x = emit.input("input")
     count = emit.spec(x).shape[axis]
     rows = [cut(emit, x, axis, index) for index in range(count)]
-    cells = layer_weights(emit)
+    cells = layer_weights(emit.node)
     parts = first_states(emit)
-    directions = 2 if emit.flag("bidirectional") else 1
+    directions = 2 if emit.node.flag("bidirectional") else 1
     last: list[State] = []
     for first in range(0, len(cells), directions):
         runs = []

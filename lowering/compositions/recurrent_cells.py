@@ -8,8 +8,9 @@ from nnapi_check.coverage_db.spec import FuseCode
 from nnapi_check.lowering.compositions.matrix_product import row_product
 from nnapi_check.lowering.compositions.recurrence import CellWeights, State, joined
 from nnapi_check.lowering.emission.emitter import Emitter
-from nnapi_check.lowering.emission.model_draft import OperandId, TensorSpec
+from nnapi_check.lowering.emission.model_draft import OperandId
 from nnapi_check.lowering.emission.recipes import Recipe, concatenate, full
+from nnapi_check.lowering.emission.tensor_spec import TensorSpec
 
 _TANH = 4
 """The activation of NNAPI's recurrent operations that FuseCode has no name for."""

@@ -6,14 +6,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from nnapi_check.lowering.emission.emitter import Emitter
-from nnapi_check.lowering.emission.model_draft import OperandId, TensorSpec
+from nnapi_check.lowering.emission.model_draft import OperandId
+from nnapi_check.lowering.emission.node_reader import NodeReader
+from nnapi_check.lowering.emission.tensor_spec import TensorSpec
 
 
-def reduced_axes(emit: Emitter) -> tuple[int, ...]:
+def reduced_axes(node: NodeReader) -> tuple[int, ...]:
     """The axes that ``dim`` names, where they stand in the layout; all of them where it names none."""
-    rank = max(emit.type_of("self").rank, 1)
-    dims = emit.ints("dim") if emit.has("dim") else ()
-    return tuple(sorted({emit.axis(dim, rank) for dim in dims or range(rank)}))
+    rank = max(node.type_of("self").rank, 1)
+    dims = node.ints("dim") if node.has("dim") else ()
+    return tuple(sorted({node.axis(dim, rank) for dim in dims or range(rank)}))
 
 
 def mean_over(emit: Emitter, x: OperandId, axes: Sequence[int], output: TensorSpec | None = None) -> OperandId:

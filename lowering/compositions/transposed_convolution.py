@@ -17,6 +17,7 @@ from nnapi_check.lowering.compositions.convolution_window import (
 from nnapi_check.lowering.compositions.filter_operands import filter_operand, product_spec
 from nnapi_check.lowering.emission.emitter import Emitter
 from nnapi_check.lowering.emission.model_draft import OperandId
+from nnapi_check.lowering.emission.node_reader import NodeReader
 from nnapi_check.lowering.emission.recipes import Recipe, concatenate, full
 
 
@@ -29,12 +30,12 @@ class TransposedWindow:
     output_padding: Pair
 
     @classmethod
-    def of(cls, emit: Emitter) -> TransposedWindow:
+    def of(cls, node: NodeReader) -> TransposedWindow:
         """The window of the node; that of a one-dimensional convolution moves along the width."""
         return cls(
-            pair(emit.ints("stride"), along_height=1),
-            pair(emit.ints("padding"), along_height=0),
-            pair(emit.ints("output_padding"), along_height=0),
+            pair(node.ints("stride"), along_height=1),
+            pair(node.ints("padding"), along_height=0),
+            pair(node.ints("output_padding"), along_height=0),
         )
 
     def size(self, image: Pair, kernel: Pair) -> Pair:
@@ -77,15 +78,15 @@ def spread_by_channels(emit: Emitter, x: OperandId) -> OperandId:
     Output cell ``stride * i + r`` is the sum over m of input cell ``i - m`` times filter cell ``stride * m + r``.
     The blocks hold the whole windows: no padding is cut off.
     """
-    block, _ = TransposedWindow.of(emit).stride
-    weight = image_filter(emit.constant("weight"))
+    block, _ = TransposedWindow.of(emit.node).stride
+    weight = image_filter(emit.node.constant("weight"))
     ins, outs, *kernel = weight.shape
     reach_h, reach_w = (-(-size // block) for size in kernel)
     whole = _padded(_padded(weight, 2, reach_h * block), 3, reach_w * block)
     # From [in, out, reach h, block h, reach w, block w] to [block h, block w, out, in, reach h, reach w].
     cells = whole.reshape(ins, outs, reach_h, block, reach_w, block).flip(2, 4).permute(3, 5, 1, 0, 2, 4)
     filters = cells.reshape(block * block * outs, ins, reach_h, reach_w)
-    bias = emit.constant("bias") if emit.has("bias") else full((outs,), 0.0, weight.dtype)
+    bias = emit.node.constant("bias") if emit.node.has("bias") else full((outs,), 0.0, weight.dtype)
     repeated = emit.weight(concatenate((bias,) * block**2, 0))
     made = convolve(emit, x, filters, repeated, Window(ONE, (reach_h - 1, reach_w - 1), ONE))
     spec = emit.spec(made)
@@ -96,7 +97,7 @@ def spread_by_channels(emit: Emitter, x: OperandId) -> OperandId:
 
 def cut_to_output(emit: Emitter, image: OperandId) -> OperandId:
     """Whole windows without the padding: what the node gives, by STRIDED_SLICE."""
-    (top, left), (batch, h, w, channels) = TransposedWindow.of(emit).padding, emit.output_spec().shape
+    (top, left), (batch, h, w, channels) = TransposedWindow.of(emit.node).padding, emit.output_spec().shape
     return sliced(emit, image, (0, top, left, 0), (batch, top + h, left + w, channels))
 
 

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
-from nnapi_check.coverage_db.spec import OperandType
 from nnapi_check.lowering.emission.recipes import Recipe
+from nnapi_check.lowering.emission.tensor_spec import TensorSpec, packed_numbers
 from nnapi_check.lowering.nnapi.model import (
-    NOT_QUANTIZED,
     Buffer,
-    ChannelQuantParams,
     Computed,
     Immediate,
     Model,
@@ -19,21 +17,10 @@ from nnapi_check.lowering.nnapi.model import (
     NoValue,
     Operand,
     Operation,
-    QuantParams,
 )
 
 OperandId = int
 K = TypeVar("K")
-
-
-@dataclass(frozen=True, slots=True)
-class TensorSpec:
-    """What an operand's tensor is: element type, dimensions in NNAPI's order, quantization."""
-
-    type: OperandType
-    shape: tuple[int, ...]
-    quant: QuantParams = NOT_QUANTIZED
-    channels: ChannelQuantParams | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +81,10 @@ class Draft:
                 return self._shared(self._constants, (spec, recipe), spec, source)
             case ModelInput() | Computed() | NoValue():
                 return self._append(spec, source)
+
+    def immediate(self, spec: TensorSpec, numbers: Sequence[float]) -> OperandId:
+        """Add an operand whose few numbers, as they are stored, stand in the model itself."""
+        return self.add(spec, Immediate(packed_numbers(numbers, spec.type)))
 
     def _append(self, spec: TensorSpec, source: DraftSource) -> OperandId:
         self.operands.append(DraftOperand(spec, source))

@@ -4,13 +4,24 @@ from __future__ import annotations
 
 import importlib
 import pkgutil
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 
-from nnapi_check.analyzer.graph import Node
-from nnapi_check.lowering.emission.emitter import Emitter, RuleError
+from nnapi_check.coverage_db.spec import OperationFacts
+from nnapi_check.lowering.emission.emitter import Emitter
 from nnapi_check.lowering.emission.model_draft import OperandId
+from nnapi_check.lowering.emission.node_reader import NodeReader, RuleError
 
-Rule = Callable[[Node, Emitter], OperandId | Sequence[OperandId]]
+Rule = Callable[[NodeReader, Emitter], OperandId | Sequence[OperandId]]
+
+
+@dataclass(frozen=True, slots=True)
+class Rulebook:
+    """What lowering goes by: the rules by op and way, and the facts that models are held against."""
+
+    rules: Mapping[tuple[str, str], Rule]
+    facts: Mapping[str, OperationFacts]
+
 
 _RULES: dict[tuple[str, str], Rule] = {}
 
@@ -18,7 +29,7 @@ _RULES: dict[tuple[str, str], Rule] = {}
 def lowers(*ops: str, way: str) -> Callable[[Rule], Rule]:
     """Register a function as the rule of one way of the cards of ``ops``.
 
-    A rule reads the node's arguments through the emitter, emits the operations that the way lists, and returns
+    A rule reads the node's arguments, emits the operations that the way lists, and returns
     the operand of each of the node's outputs. It holds no condition: the card has decided that the way fits.
     """
 

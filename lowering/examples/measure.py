@@ -17,10 +17,10 @@ from nnapi_check.analyzer.rewrites.driver import rewrite
 from nnapi_check.analyzer.torchscript import quiet
 from nnapi_check.coverage_db.cards import Card, Example, Way
 from nnapi_check.coverage_db.queries import Registry
-from nnapi_check.lowering.emission.rule_table import rules
+from nnapi_check.lowering.emission.rule_table import Rulebook, rules
 from nnapi_check.lowering.examples.measured_errors import MeasuredExample, Measurements, measurements
 from nnapi_check.lowering.examples.modules import example_module
-from nnapi_check.lowering.part_lowering import lower_part
+from nnapi_check.lowering.part_lowering import PlannedGraph, lower_part
 from nnapi_check.lowering.verification.comparison import Numbers, compare
 from nnapi_check.lowering.verification.part_run import run_part
 from nnapi_check.lowering.verification.reference import flat_tensors
@@ -61,7 +61,7 @@ def measure_example(card: Card, way: Way, example: Example, registry: Registry) 
     verdicts = {node.id: NodeVerdict(node.id, node.op, way.status, way, level, ())}
     facts = {found.name: found for found in registry.operations()}
     layout = plan_layout(graph, nodes, verdicts, LayoutChanges(facts["RESHAPE"], facts["TRANSPOSE"]), level)
-    lowered = lower_part(_part(node, graph), graph, nodes, verdicts, layout, facts, rules())
+    lowered = lower_part(_part(node, graph), PlannedGraph(graph, nodes, verdicts, layout), Rulebook(rules(), facts))
     inputs = dict(zip(lowered.part.inputs, captured.example_inputs, strict=True))
     computed = run_part(lowered, graph, inputs, captured.tensor).outputs
     with quiet(), torch.no_grad():

@@ -10,7 +10,6 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from nnapi_check.coverage_db.spec import OperandType, OperationFacts
-from nnapi_check.lowering.emission.emitter import Emitter
 from nnapi_check.lowering.emission.model_draft import Constant, Draft, DraftOperation, OperandId
 from nnapi_check.lowering.emission.recipes import Recipe
 from nnapi_check.lowering.fixups.fuse_activation import fuse_index, is_unfused
@@ -24,9 +23,8 @@ _CHANNEL_AXIS = {
 }
 
 
-def fold_affine(emitter: Emitter, facts: Mapping[str, OperationFacts]) -> None:
+def fold_affine(draft: Draft, facts: Mapping[str, OperationFacts]) -> None:
     """Fold every constant MUL and ADD whose other input is read by nothing else."""
-    draft = emitter.draft
     readers = draft.readers()
     producers = {made: slot for slot, operation in draft.live() for made in operation.outputs}
     for slot, affine in list(draft.live()):

@@ -10,16 +10,15 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from nnapi_check.coverage_db.spec import FuseCode, OperandType, OperationFacts
-from nnapi_check.lowering.emission.emitter import Emitter
 from nnapi_check.lowering.emission.model_draft import Draft, DraftOperation
+from nnapi_check.lowering.emission.tensor_spec import INT32_SCALAR
 from nnapi_check.lowering.nnapi.model import Immediate
 
 _CODES = {"RELU": FuseCode.RELU, "RELU1": FuseCode.RELU1, "RELU6": FuseCode.RELU6}
 
 
-def fuse_activation(emitter: Emitter, facts: Mapping[str, OperationFacts]) -> None:
+def fuse_activation(draft: Draft, facts: Mapping[str, OperationFacts]) -> None:
     """Fuse every activation whose input is read by nothing else."""
-    draft = emitter.draft
     readers = draft.readers()
     producers = {made: slot for slot, operation in draft.live() for made in operation.outputs}
     for slot, activation in list(draft.live()):
@@ -36,7 +35,7 @@ def fuse_activation(emitter: Emitter, facts: Mapping[str, OperationFacts]) -> No
         if draft.operands[activation.inputs[0]].spec.quant != draft.operands[activation.outputs[0]].spec.quant:
             continue
         inputs = list(operation.inputs)
-        inputs[index] = emitter.fuse(code)
+        inputs[index] = draft.immediate(INT32_SCALAR, [code])
         draft.operations[before] = replace(operation, inputs=tuple(inputs), outputs=activation.outputs)
         draft.operations[slot] = None
         producers[activation.outputs[0]] = before

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from nnapi_check.lowering.emission.emitter import Emitter
+from nnapi_check.lowering.emission.model_draft import Draft
 
 
-def merge_reshapes(emitter: Emitter) -> None:
+def merge_reshapes(draft: Draft) -> None:
     """Merge every chain of reshapes into its last one."""
-    draft = emitter.draft
     readers = draft.readers()
     producers = {made: slot for slot, operation in draft.live() for made in operation.outputs}
     for slot, reshape in list(draft.live()):

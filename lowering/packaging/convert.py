@@ -9,9 +9,9 @@ from nnapi_check.analyzer.graph import Graph, Node, NodeOutput, PerTensor, Tenso
 from nnapi_check.analyzer.planning.survey import Survey
 from nnapi_check.coverage_db.spec import OperationFacts
 from nnapi_check.lowering.nnapi.serialize import serialize
-from nnapi_check.lowering.packaging.crossing import border_of, permutation_of
 from nnapi_check.lowering.packaging.manifest import HeldValue
 from nnapi_check.lowering.packaging.package import Package, PackagedPart, PackageOptions, build_package
+from nnapi_check.lowering.packaging.part_borders import border_of, permutation_of
 from nnapi_check.lowering.part_lowering import LoweredPart
 
 
@@ -44,12 +44,12 @@ def _step(value: int, graph: Graph, nodes: Mapping[int, Node]) -> float | None:
 
 
 def _packaged(part: LoweredPart, survey: Survey, codes: Mapping[str, int]) -> PackagedPart:
-    inputs = {crossing.operand: crossing for crossing in part.inputs}
+    inputs = {holder.operand: holder for holder in part.inputs}
     covered = {id_ for node in part.part.nodes for id_ in (node, *survey.nodes[node].covers)}
     return PackagedPart(
         nodes=tuple(sorted(covered)),
         inputs=tuple(border_of(inputs[operand], part, survey.graph) for operand in part.model.inputs),
-        outputs=tuple(border_of(crossing, part, survey.graph) for crossing in part.outputs),
+        outputs=tuple(border_of(holder, part, survey.graph) for holder in part.outputs),
         serialized=serialize(part.model, codes),
         buffers=part.buffers,
         held=tuple(HeldValue(held.operand, held.value, permutation_of(held)) for held in part.held),

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from nnapi_check.analyzer.graph import Node
 from nnapi_check.lowering.compositions.elementwise import Elementwise
 from nnapi_check.lowering.compositions.in_floats import dequantized, quantized
 from nnapi_check.lowering.emission.emitter import Emitter
 from nnapi_check.lowering.emission.model_draft import OperandId
+from nnapi_check.lowering.emission.node_reader import NodeReader
 from nnapi_check.lowering.emission.rule_table import Rule, lowers
 
 _OPERATIONS = {
@@ -20,7 +20,7 @@ _OPERATIONS = {
 
 
 def _one_operation(kind: str) -> Rule:
-    def rule(node: Node, emit: Emitter) -> OperandId:
+    def rule(node: NodeReader, emit: Emitter) -> OperandId:
         return emit.operation(kind, [emit.input("self")])
 
     return rule
@@ -31,7 +31,7 @@ for _op, _kind in _OPERATIONS.items():
 
 
 @lowers("aten.hardsigmoid.default", way="composed")
-def hardsigmoid(node: Node, emit: Emitter) -> OperandId:
+def hardsigmoid(node: NodeReader, emit: Emitter) -> OperandId:
     """Lower to RELU6(x + 3) / 6."""
     x = emit.input("self")
     write = Elementwise(emit, x)
@@ -39,7 +39,7 @@ def hardsigmoid(node: Node, emit: Emitter) -> OperandId:
 
 
 @lowers("aten.hardsigmoid.default", way="in floats")
-def quantized_hardsigmoid(node: Node, emit: Emitter) -> OperandId:
+def quantized_hardsigmoid(node: NodeReader, emit: Emitter) -> OperandId:
     """Lower to RELU6(x + 3) / 6 between DEQUANTIZE and QUANTIZE."""
     x = dequantized(emit, emit.input("self"))
     write = Elementwise(emit, x, emit.spec(x))
@@ -47,7 +47,7 @@ def quantized_hardsigmoid(node: Node, emit: Emitter) -> OperandId:
 
 
 @lowers("aten.hardswish.default", way="composed")
-def hardswish(node: Node, emit: Emitter) -> OperandId:
+def hardswish(node: NodeReader, emit: Emitter) -> OperandId:
     """Lower to x * (RELU6(x + 3) / 6)."""
     x = emit.input("self")
     write = Elementwise(emit, x)
@@ -56,7 +56,7 @@ def hardswish(node: Node, emit: Emitter) -> OperandId:
 
 
 @lowers("aten.silu.default", way="composed")
-def silu(node: Node, emit: Emitter) -> OperandId:
+def silu(node: NodeReader, emit: Emitter) -> OperandId:
     """Lower to x * LOGISTIC(x)."""
     x = emit.input("self")
     write = Elementwise(emit, x)
@@ -64,36 +64,36 @@ def silu(node: Node, emit: Emitter) -> OperandId:
 
 
 @lowers("aten.leaky_relu.default", way="operation")
-def leaky_relu(node: Node, emit: Emitter) -> OperandId:
+def leaky_relu(node: NodeReader, emit: Emitter) -> OperandId:
     """Lower to PRELU with one slope."""
     x = emit.input("self")
-    return emit.operation("PRELU", [x, emit.number(emit.real("negative_slope"), x)])
+    return emit.operation("PRELU", [x, emit.number(node.real("negative_slope"), x)])
 
 
 @lowers("aten.leaky_relu.default", way="in floats")
-def quantized_leaky_relu(node: Node, emit: Emitter) -> OperandId:
+def quantized_leaky_relu(node: NodeReader, emit: Emitter) -> OperandId:
     """Lower to PRELU between DEQUANTIZE and QUANTIZE."""
     x = dequantized(emit, emit.input("self"))
-    slope = emit.number(emit.real("negative_slope"), x)
+    slope = emit.number(node.real("negative_slope"), x)
     return quantized(emit, emit.operation("PRELU", [x, slope], emit.spec(x)))
 
 
 @lowers("aten.leaky_relu.default", way="composed")
-def composed_leaky_relu(node: Node, emit: Emitter) -> OperandId:
+def composed_leaky_relu(node: NodeReader, emit: Emitter) -> OperandId:
     """Lower to RELU(x) - slope * RELU(-x)."""
     x = emit.input("self")
     write = Elementwise(emit, x)
-    return _sloped(write, x, write.number(emit.real("negative_slope")))
+    return _sloped(write, x, write.number(node.real("negative_slope")))
 
 
 @lowers("aten.prelu.default", way="operation")
-def prelu(node: Node, emit: Emitter) -> OperandId:
+def prelu(node: NodeReader, emit: Emitter) -> OperandId:
     """Lower to PRELU, its slopes along the channels."""
     return emit.operation("PRELU", [emit.input("self"), _slopes(emit)])
 
 
 @lowers("aten.prelu.default", way="composed")
-def composed_prelu(node: Node, emit: Emitter) -> OperandId:
+def composed_prelu(node: NodeReader, emit: Emitter) -> OperandId:
     """Lower to RELU(x) - slope * RELU(-x), with slopes along the channels."""
     x = emit.input("self")
     return _sloped(Elementwise(emit, x), x, _slopes(emit))
@@ -105,8 +105,8 @@ def _sloped(write: Elementwise, x: OperandId, slope: OperandId) -> OperandId:
 
 
 def _slopes(emit: Emitter) -> OperandId:
-    slopes = emit.constant("weight").flatten()
-    rank = emit.type_of("self").rank
+    slopes = emit.node.constant("weight").flatten()
+    rank = emit.node.type_of("self").rank
     # Channels are the second dimension; what has no second dimension has one slope.
     shape = tuple(slopes.shape[0] if axis == min(1, rank - 1) else 1 for axis in range(rank))
-    return emit.weight(slopes.reshape(*emit.arranged(shape)))
+    return emit.weight(slopes.reshape(*emit.node.arranged(shape)))

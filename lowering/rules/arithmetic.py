@@ -5,11 +5,11 @@ from __future__ import annotations
 import math
 from dataclasses import replace
 
-from nnapi_check.analyzer.graph import Node
 from nnapi_check.coverage_db.spec import OperandType
 from nnapi_check.lowering.compositions.elementwise import Elementwise
 from nnapi_check.lowering.emission.emitter import Emitter
 from nnapi_check.lowering.emission.model_draft import OperandId
+from nnapi_check.lowering.emission.node_reader import NodeReader
 from nnapi_check.lowering.emission.recipes import full
 from nnapi_check.lowering.emission.rule_table import Rule, lowers
 
@@ -37,14 +37,14 @@ def _operands(emit: Emitter) -> tuple[OperandId, OperandId]:
 
 
 def _arithmetic(kind: str) -> Rule:
-    def rule(node: Node, emit: Emitter) -> OperandId:
+    def rule(node: NodeReader, emit: Emitter) -> OperandId:
         return emit.operation(kind, [*_operands(emit), emit.fuse()])
 
     return rule
 
 
 def _promoted(kind: str) -> Rule:
-    def rule(node: Node, emit: Emitter) -> OperandId:
+    def rule(node: NodeReader, emit: Emitter) -> OperandId:
         x = _as_output(emit, emit.input("self"))
         y = _as_output(emit, emit.input_or_number("other", x))
         return emit.operation(kind, [x, y, emit.fuse()])
@@ -61,7 +61,7 @@ def _as_output(emit: Emitter, operand: OperandId) -> OperandId:
 
 
 def _with_truth_values(kind: str) -> Rule:
-    def rule(node: Node, emit: Emitter) -> OperandId:
+    def rule(node: NodeReader, emit: Emitter) -> OperandId:
         x = _as_number(emit, emit.input("self"))
         y = _as_number(emit, emit.input_or_number("other", x))
         return emit.operation(kind, [x, y, emit.fuse()])
@@ -74,12 +74,12 @@ def _as_number(emit: Emitter, operand: OperandId) -> OperandId:
     spec = emit.spec(operand)
     if spec.type is not OperandType.TENSOR_BOOL8:
         return operand
-    one, zero = (emit.weight(full(spec.shape, number, emit.output_type().dtype)) for number in (1.0, 0.0))
+    one, zero = (emit.weight(full(spec.shape, number, emit.node.output_type().dtype)) for number in (1.0, 0.0))
     return emit.operation("SELECT", [operand, one, zero], replace(emit.output_spec(), shape=spec.shape))
 
 
 def _extreme(kind: str) -> Rule:
-    def rule(node: Node, emit: Emitter) -> OperandId:
+    def rule(node: NodeReader, emit: Emitter) -> OperandId:
         return emit.operation(kind, _operands(emit))
 
     return rule
@@ -95,15 +95,15 @@ for _op, _kind in _EXTREMES.items():
 
 
 @lowers("aten.add.Tensor", way="scaled")
-def add_scaled(node: Node, emit: Emitter) -> OperandId:
+def add_scaled(node: NodeReader, emit: Emitter) -> OperandId:
     """Lower to x + alpha * y."""
-    return _sum(emit, emit.real("alpha"))
+    return _sum(emit, node.real("alpha"))
 
 
 @lowers("aten.sub.Tensor", way="sum")
-def sub_as_sum(node: Node, emit: Emitter) -> OperandId:
+def sub_as_sum(node: NodeReader, emit: Emitter) -> OperandId:
     """Lower to x + (-alpha) * y."""
-    return _sum(emit, -emit.real("alpha"))
+    return _sum(emit, -node.real("alpha"))
 
 
 def _sum(emit: Emitter, factor: float) -> OperandId:
@@ -113,37 +113,37 @@ def _sum(emit: Emitter, factor: float) -> OperandId:
 
 
 @lowers("aten.add.Scalar", way="scaled")
-def add_number(node: Node, emit: Emitter) -> OperandId:
+def add_number(node: NodeReader, emit: Emitter) -> OperandId:
     """Lower to ADD of a number, alpha multiplied into it."""
     x = emit.input("self")
-    return Elementwise(emit, x).shifted(x, emit.real("alpha") * emit.real("other"))
+    return Elementwise(emit, x).shifted(x, node.real("alpha") * node.real("other"))
 
 
 @lowers("aten.sub.Scalar", way="sum")
-def sub_number(node: Node, emit: Emitter) -> OperandId:
+def sub_number(node: NodeReader, emit: Emitter) -> OperandId:
     """Lower to ADD of the negative number, alpha multiplied into it."""
     x = emit.input("self")
-    return Elementwise(emit, x).shifted(x, -emit.real("alpha") * emit.real("other"))
+    return Elementwise(emit, x).shifted(x, -node.real("alpha") * node.real("other"))
 
 
 @lowers("aten.div.Scalar", way="reciprocal")
-def div_number(node: Node, emit: Emitter) -> OperandId:
+def div_number(node: NodeReader, emit: Emitter) -> OperandId:
     """Lower to MUL by one over the number."""
     x = emit.input("self")
-    return Elementwise(emit, x).scaled(x, _inverse(emit.real("other")))
+    return Elementwise(emit, x).scaled(x, _inverse(node.real("other")))
 
 
 @lowers("aten.div.Tensor", way="reciprocal")
-def div_constant(node: Node, emit: Emitter) -> OperandId:
+def div_constant(node: NodeReader, emit: Emitter) -> OperandId:
     """Lower to MUL by one over the constant."""
     x = emit.input("self")
     return emit.operation("MUL", [x, _reciprocal(emit, x), emit.fuse()])
 
 
 def _reciprocal(emit: Emitter, like: OperandId) -> OperandId:
-    if emit.is_constant("other"):
-        return emit.weight(emit.placed(emit.constant("other").reciprocal()))
-    return emit.number(_inverse(emit.real("other")), like)
+    if emit.node.is_constant("other"):
+        return emit.weight(emit.node.placed(emit.node.constant("other").reciprocal()))
+    return emit.number(_inverse(emit.node.real("other")), like)
 
 
 def _inverse(number: float) -> float:
@@ -152,21 +152,21 @@ def _inverse(number: float) -> float:
 
 
 @lowers("aten.rsub.Scalar", way="operation")
-def rsub(node: Node, emit: Emitter) -> OperandId:
+def rsub(node: NodeReader, emit: Emitter) -> OperandId:
     """Lower to SUB with its operands exchanged."""
     x, y = _operands(emit)
     return emit.operation("SUB", [y, x, emit.fuse()])
 
 
 @lowers("aten.rsub.Scalar", way="sum")
-def rsub_as_sum(node: Node, emit: Emitter) -> OperandId:
+def rsub_as_sum(node: NodeReader, emit: Emitter) -> OperandId:
     """Lower to y + (-alpha) * x."""
     x, y = _operands(emit)
-    scaled = emit.operation("MUL", [x, emit.number(-emit.real("alpha"), x), emit.fuse()], emit.spec(x))
+    scaled = emit.operation("MUL", [x, emit.number(-node.real("alpha"), x), emit.fuse()], emit.spec(x))
     return emit.operation("ADD", [scaled, y, emit.fuse()])
 
 
 @lowers("aten.floor_divide.default", way="operation")
-def floor_divide_integers(node: Node, emit: Emitter) -> OperandId:
+def floor_divide_integers(node: NodeReader, emit: Emitter) -> OperandId:
     """Lower to DIV, which rounds whole numbers down."""
     return emit.operation("DIV", [*_operands(emit), emit.fuse()])

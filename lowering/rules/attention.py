@@ -6,7 +6,6 @@ from collections.abc import Callable
 from dataclasses import replace
 from math import sqrt
 
-from nnapi_check.analyzer.graph import Node
 from nnapi_check.lowering.compositions.attention_heads import (
     Heads,
     attend,
@@ -18,46 +17,47 @@ from nnapi_check.lowering.compositions.matrix_product import permuted, reshaped,
 from nnapi_check.lowering.compositions.statistics import standardized
 from nnapi_check.lowering.emission.emitter import Emitter
 from nnapi_check.lowering.emission.model_draft import OperandId
+from nnapi_check.lowering.emission.node_reader import NodeReader
 from nnapi_check.lowering.emission.rule_table import lowers
 
 Attend = Callable[[Emitter, Heads], OperandId]
 
 
 def _attended(emit: Emitter, attend_heads: Attend) -> OperandId:
-    query, key = emit.type_of("query"), emit.type_of("key")
-    factor = emit.real("scale") if emit.has("scale") else 1 / sqrt(query.shape[-1])
+    query, key = emit.node.type_of("query"), emit.node.type_of("key")
+    factor = emit.node.real("scale") if emit.node.has("scale") else 1 / sqrt(query.shape[-1])
     mask = node_mask(emit, query.shape[-2], key.shape[-2])
     heads = Heads(emit.input("query"), emit.input("key"), emit.input("value"), factor, mask)
     return without_blind_rows(emit, attend_heads(emit, heads))
 
 
 @lowers("aten.scaled_dot_product_attention.default", way="batched")
-def attention(node: Node, emit: Emitter) -> OperandId:
+def attention(node: NodeReader, emit: Emitter) -> OperandId:
     """Lower to BATCH_MATMUL, MUL, ADD, SOFTMAX and BATCH_MATMUL."""
     return _attended(emit, attend)
 
 
 @lowers("aten.scaled_dot_product_attention.default", way="one-by-one")
-def attention_one_by_one(node: Node, emit: Emitter) -> OperandId:
+def attention_one_by_one(node: NodeReader, emit: Emitter) -> OperandId:
     """Lower to two FULLY_CONNECTED and a SOFTMAX for each head."""
     return _attended(emit, attend_one_by_one)
 
 
 @lowers("aten._native_multi_head_attention.default", way="batched")
-def multi_head_attention(node: Node, emit: Emitter) -> tuple[OperandId]:
+def multi_head_attention(node: NodeReader, emit: Emitter) -> tuple[OperandId]:
     """Lower to layers for queries, keys and values, attention of all heads, and a layer of what they give."""
     return (_multi_head(emit, attend),)
 
 
 @lowers("aten._native_multi_head_attention.default", way="one-by-one")
-def multi_head_attention_one_by_one(node: Node, emit: Emitter) -> tuple[OperandId]:
+def multi_head_attention_one_by_one(node: NodeReader, emit: Emitter) -> tuple[OperandId]:
     """Lower to layers for queries, keys and values, attention head by head, and a layer of what they give."""
     return (_multi_head(emit, attend_one_by_one),)
 
 
 def _multi_head(emit: Emitter, attend_heads: Attend) -> OperandId:
     query, key, value = (emit.input(name) for name in ("query", "key", "value"))
-    return _layer_of_heads(emit, (query, key, value), emit.integer("num_head"), attend_heads)
+    return _layer_of_heads(emit, (query, key, value), emit.node.integer("num_head"), attend_heads)
 
 
 def _layer_of_heads(
@@ -76,28 +76,28 @@ def _head_inputs(emit: Emitter, x: OperandId, place: int, heads: int) -> Operand
     """A layer's part of the packed weights, its output as [batch, head, row, feature]."""
     batch, rows, features = emit.spec(x).shape
     first, last = place * features, (place + 1) * features
-    matrix = emit.weight(emit.constant("qkv_weight").slice(0, first, last))
-    bias = emit.weight(emit.constant("qkv_bias").slice(0, first, last))
+    matrix = emit.weight(emit.node.constant("qkv_weight").slice(0, first, last))
+    bias = emit.weight(emit.node.constant("qkv_bias").slice(0, first, last))
     made = row_product(emit, x, matrix, bias, emit.spec(x))
     return permuted(emit, reshaped(emit, made, (batch, rows, heads, features // heads)), (0, 2, 1, 3))
 
 
 @lowers("aten._transformer_encoder_layer_fwd.default", way="batched")
-def encoder_layer(node: Node, emit: Emitter) -> OperandId:
+def encoder_layer(node: NodeReader, emit: Emitter) -> OperandId:
     """Lower to attention of all heads, two layers with relu, and two normalizations."""
     return _encoder_layer(emit, attend)
 
 
 @lowers("aten._transformer_encoder_layer_fwd.default", way="one-by-one")
-def encoder_layer_one_by_one(node: Node, emit: Emitter) -> OperandId:
+def encoder_layer_one_by_one(node: NodeReader, emit: Emitter) -> OperandId:
     """Lower to attention head by head, two layers with relu, and two normalizations."""
     return _encoder_layer(emit, attend_one_by_one)
 
 
 def _encoder_layer(emit: Emitter, attend_heads: Attend) -> OperandId:
     x = emit.input("src")
-    heads = emit.integer("num_heads")
-    if emit.flag("norm_first"):
+    heads = emit.node.integer("num_heads")
+    if emit.node.flag("norm_first"):
         first = _normalized(emit, x, 1)
         x = _sum(emit, x, _layer_of_heads(emit, (first, first, first), heads, attend_heads))
         return _sum(emit, x, _feed_forward(emit, _normalized(emit, x, 2)))
@@ -111,7 +111,7 @@ def _sum(emit: Emitter, left: OperandId, right: OperandId) -> OperandId:
 
 def _normalized(emit: Emitter, x: OperandId, number: int) -> OperandId:
     spec = emit.spec(x)
-    found = standardized(emit, x, (2,), emit.real("eps"), spec)
+    found = standardized(emit, x, (2,), emit.node.real("eps"), spec)
     scaled = emit.operation("MUL", [found, emit.input(f"norm_weight_{number}"), emit.fuse()], spec)
     return _sum(emit, scaled, emit.input(f"norm_bias_{number}"))
 

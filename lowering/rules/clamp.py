@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from nnapi_check.analyzer.graph import Node
 from nnapi_check.lowering.compositions.elementwise import Elementwise
 from nnapi_check.lowering.emission.emitter import Emitter
 from nnapi_check.lowering.emission.model_draft import OperandId
+from nnapi_check.lowering.emission.node_reader import NodeReader
 from nnapi_check.lowering.emission.rule_table import Rule, lowers
 
 
 def _one_operation(kind: str) -> Rule:
-    def rule(node: Node, emit: Emitter) -> OperandId:
+    def rule(node: NodeReader, emit: Emitter) -> OperandId:
         return emit.operation(kind, [emit.input("self")])
 
     return rule
@@ -22,15 +22,15 @@ lowers("aten.clamp.default", "aten.clamp_min.default", way="from zero")(_one_ope
 
 
 @lowers("aten.hardtanh.default", way="bounded")
-def hardtanh(node: Node, emit: Emitter) -> OperandId:
+def hardtanh(node: NodeReader, emit: Emitter) -> OperandId:
     """Lower to MAXIMUM and MINIMUM."""
-    return _bounded(emit, emit.real("min_val"), emit.real("max_val"))
+    return _bounded(emit, node.real("min_val"), node.real("max_val"))
 
 
 @lowers("aten.clamp.default", way="bounded")
-def clamp(node: Node, emit: Emitter) -> OperandId:
+def clamp(node: NodeReader, emit: Emitter) -> OperandId:
     """Lower to MAXIMUM and MINIMUM."""
-    return _bounded(emit, emit.real("min"), emit.real("max"))
+    return _bounded(emit, node.real("min"), node.real("max"))
 
 
 def _bounded(emit: Emitter, low: float, high: float) -> OperandId:
@@ -41,29 +41,29 @@ def _bounded(emit: Emitter, low: float, high: float) -> OperandId:
 
 
 @lowers("aten.clamp.default", "aten.clamp_min.default", way="bounded below")
-def clamp_min(node: Node, emit: Emitter) -> OperandId:
+def clamp_min(node: NodeReader, emit: Emitter) -> OperandId:
     """Lower to MAXIMUM."""
     x = emit.input("self")
-    return emit.operation("MAXIMUM", [x, emit.number(emit.real("min"), x)])
+    return emit.operation("MAXIMUM", [x, emit.number(node.real("min"), x)])
 
 
 @lowers("aten.clamp.default", "aten.clamp_max.default", way="bounded above")
-def clamp_max(node: Node, emit: Emitter) -> OperandId:
+def clamp_max(node: NodeReader, emit: Emitter) -> OperandId:
     """Lower to MINIMUM."""
     x = emit.input("self")
-    return emit.operation("MINIMUM", [x, emit.number(emit.real("max"), x)])
+    return emit.operation("MINIMUM", [x, emit.number(node.real("max"), x)])
 
 
 @lowers("aten.hardtanh.default", way="scaled")
-def scaled_hardtanh(node: Node, emit: Emitter) -> OperandId:
+def scaled_hardtanh(node: NodeReader, emit: Emitter) -> OperandId:
     """Lower to RELU1 of a range that is scaled and shifted to -1 and 1."""
-    return _scaled(emit, emit.real("min_val"), emit.real("max_val"))
+    return _scaled(emit, node.real("min_val"), node.real("max_val"))
 
 
 @lowers("aten.clamp.default", way="scaled")
-def scaled_clamp(node: Node, emit: Emitter) -> OperandId:
+def scaled_clamp(node: NodeReader, emit: Emitter) -> OperandId:
     """Lower to RELU1 of a range that is scaled and shifted to -1 and 1."""
-    return _scaled(emit, emit.real("min"), emit.real("max"))
+    return _scaled(emit, node.real("min"), node.real("max"))
 
 
 def _scaled(emit: Emitter, low: float, high: float) -> OperandId:
@@ -75,16 +75,16 @@ def _scaled(emit: Emitter, low: float, high: float) -> OperandId:
 
 
 @lowers("aten.clamp.default", "aten.clamp_min.default", way="shifted")
-def shifted_clamp(node: Node, emit: Emitter) -> OperandId:
+def shifted_clamp(node: NodeReader, emit: Emitter) -> OperandId:
     """Lower to RELU(x - min) + min."""
-    x, low = emit.input("self"), emit.real("min")
+    x, low = emit.input("self"), node.real("min")
     write = Elementwise(emit, x)
     return write.shifted(write.of("RELU", write.shifted(x, -low)), low)
 
 
 @lowers("aten.clamp.default", "aten.clamp_max.default", way="mirrored")
-def mirrored_clamp(node: Node, emit: Emitter) -> OperandId:
+def mirrored_clamp(node: NodeReader, emit: Emitter) -> OperandId:
     """Lower to max - RELU(max - x)."""
-    x, high = emit.input("self"), emit.real("max")
+    x, high = emit.input("self"), node.real("max")
     write = Elementwise(emit, x)
     return write.shifted(write.negated(write.of("RELU", write.shifted(write.negated(x), high))), high)

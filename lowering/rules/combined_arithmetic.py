@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from nnapi_check.analyzer.graph import ElementType, Node
+from nnapi_check.analyzer.graph import ElementType
 from nnapi_check.lowering.compositions.elementwise import Elementwise, truncated, truth_spec
 from nnapi_check.lowering.emission.emitter import Emitter
 from nnapi_check.lowering.emission.model_draft import OperandId
+from nnapi_check.lowering.emission.node_reader import NodeReader
 from nnapi_check.lowering.emission.recipe_types import broadcast
 from nnapi_check.lowering.emission.recipes import full
 from nnapi_check.lowering.emission.rule_table import lowers
@@ -23,27 +24,27 @@ def _joined(emit: Emitter, kind: str, left: OperandId, right: OperandId) -> Oper
 
 
 @lowers("aten.addcmul.default", way="composed")
-def addcmul(node: Node, emit: Emitter) -> OperandId:
+def addcmul(node: NodeReader, emit: Emitter) -> OperandId:
     """Lower to MUL, MUL by the factor, and ADD."""
     return _added(emit, "MUL")
 
 
 @lowers("aten.addcdiv.default", way="composed")
-def addcdiv(node: Node, emit: Emitter) -> OperandId:
+def addcdiv(node: NodeReader, emit: Emitter) -> OperandId:
     """Lower to DIV, MUL by the factor, and ADD."""
     return _added(emit, "DIV")
 
 
 def _added(emit: Emitter, kind: str) -> OperandId:
     found = _joined(emit, kind, emit.input("tensor1"), emit.input("tensor2"))
-    scaled = Elementwise(emit, found, emit.spec(found)).scaled(found, emit.real("value"))
+    scaled = Elementwise(emit, found, emit.spec(found)).scaled(found, emit.node.real("value"))
     return emit.operation("ADD", [emit.input("self"), scaled, emit.fuse()])
 
 
 @lowers("aten.lerp.Scalar", way="composed")
-def lerp(node: Node, emit: Emitter) -> OperandId:
+def lerp(node: NodeReader, emit: Emitter) -> OperandId:
     """Lower to the nearer end plus its share of the way to the other one."""
-    near, far, share = emit.input("self"), emit.input("end"), emit.real("weight")
+    near, far, share = emit.input("self"), emit.input("end"), node.real("weight")
     if abs(share) >= _HALFWAY:
         near, far, share = far, near, 1.0 - share
     away = Elementwise(emit, near, emit.spec(near)).negated(near)
@@ -52,7 +53,7 @@ def lerp(node: Node, emit: Emitter) -> OperandId:
 
 
 @lowers("aten.lerp.Tensor", way="composed")
-def lerp_by_tensor(node: Node, emit: Emitter) -> OperandId:
+def lerp_by_tensor(node: NodeReader, emit: Emitter) -> OperandId:
     """Lower to self + weight * (end - self), or from the other end where that is nearer, by SELECT."""
     start, end, weight = emit.input("self"), emit.input("end"), emit.input("weight")
     write, along = Elementwise(emit, start), Elementwise(emit, start, emit.spec(weight))
@@ -74,26 +75,26 @@ def _quotient(emit: Emitter) -> OperandId:
 
 
 @lowers(*_DIVISIONS, way="quotient")
-def quotient(node: Node, emit: Emitter) -> OperandId:
+def quotient(node: NodeReader, emit: Emitter) -> OperandId:
     """Lower to DIV."""
     return _quotient(emit)
 
 
 @lowers("aten.div.Scalar_mode", way="floor")
-def rounded_down(node: Node, emit: Emitter) -> OperandId:
+def rounded_down(node: NodeReader, emit: Emitter) -> OperandId:
     """Lower to FLOOR of DIV."""
     return emit.operation("FLOOR", [_quotient(emit)])
 
 
 @lowers(*_DIVISIONS, way="towards zero")
-def rounded_to_zero(node: Node, emit: Emitter) -> OperandId:
+def rounded_to_zero(node: NodeReader, emit: Emitter) -> OperandId:
     """Lower to DIV, truncated."""
     found = _quotient(emit)
     return truncated(Elementwise(emit, found), found)
 
 
 @lowers("aten.remainder.Tensor", "aten.remainder.Scalar", way="whole numbers")
-def remainder(node: Node, emit: Emitter) -> OperandId:
+def remainder(node: NodeReader, emit: Emitter) -> OperandId:
     """Lower to x - y * DIV(x, y)."""
     x = emit.input("self")
     y = emit.input_or_number("other", x)
@@ -102,7 +103,7 @@ def remainder(node: Node, emit: Emitter) -> OperandId:
 
 
 @lowers("aten.fmod.Tensor", "aten.fmod.Scalar", way="whole numbers")
-def fmod(node: Node, emit: Emitter) -> OperandId:
+def fmod(node: NodeReader, emit: Emitter) -> OperandId:
     """Lower to the remainder of the sizes, times the sign of x, which is x between -1 and 1."""
     x = emit.input("self")
     y = emit.input_or_number("other", x)
@@ -113,9 +114,9 @@ def fmod(node: Node, emit: Emitter) -> OperandId:
 
 
 @lowers("aten.fmod.Scalar", way="power of two")
-def fmod_by_power_of_two(node: Node, emit: Emitter) -> OperandId:
+def fmod_by_power_of_two(node: NodeReader, emit: Emitter) -> OperandId:
     """Lower to x less the truncated quotient times the number: every step but the last is exact, and so is that."""
     x = emit.input("self")
-    divisor = emit.real("other")
+    divisor = node.real("other")
     write = Elementwise(emit, x)
     return write.add(x, write.scaled(truncated(write, write.scaled(x, 1 / divisor)), -divisor))

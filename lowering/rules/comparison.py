@@ -5,10 +5,11 @@ from __future__ import annotations
 import math
 from dataclasses import replace
 
-from nnapi_check.analyzer.graph import ElementType, Node
+from nnapi_check.analyzer.graph import ElementType
 from nnapi_check.lowering.compositions.elementwise import Elementwise, full_like, truth_spec
 from nnapi_check.lowering.emission.emitter import Emitter
 from nnapi_check.lowering.emission.model_draft import OperandId
+from nnapi_check.lowering.emission.node_reader import NodeReader
 from nnapi_check.lowering.emission.recipe_types import broadcast
 from nnapi_check.lowering.emission.recipes import full
 from nnapi_check.lowering.emission.rule_table import Rule, lowers
@@ -35,7 +36,7 @@ _CONNECTIVES = {
 
 
 def _of_two(kind: str) -> Rule:
-    def rule(node: Node, emit: Emitter) -> OperandId:
+    def rule(node: NodeReader, emit: Emitter) -> OperandId:
         x = emit.input("self")
         return emit.operation(kind, [x, emit.input_or_number("other", x)])
 
@@ -49,47 +50,47 @@ for _op, _kind in _CONNECTIVES.items():
 
 
 @lowers("aten.logical_not.default", "aten.bitwise_not.default", way="operation")
-def logical_not(node: Node, emit: Emitter) -> OperandId:
+def logical_not(node: NodeReader, emit: Emitter) -> OperandId:
     """Lower to LOGICAL_NOT."""
     return emit.operation("LOGICAL_NOT", [emit.input("self")])
 
 
 @lowers("aten.where.self", way="operation")
-def where(node: Node, emit: Emitter) -> OperandId:
+def where(node: NodeReader, emit: Emitter) -> OperandId:
     """Lower to SELECT."""
     return emit.operation("SELECT", [emit.input("condition"), emit.input("self"), emit.input("other")])
 
 
 @lowers("aten.where.self", way="widened")
-def widened_where(node: Node, emit: Emitter) -> OperandId:
+def widened_where(node: NodeReader, emit: Emitter) -> OperandId:
     """Lower to SELECT of three tensors that are widened to the output's shape."""
     return emit.operation("SELECT", [_wide_truths(emit, "condition"), _wide(emit, "self"), _wide(emit, "other")])
 
 
 @lowers("aten.where.ScalarOther", way="widened")
-def where_else_number(node: Node, emit: Emitter) -> OperandId:
+def where_else_number(node: NodeReader, emit: Emitter) -> OperandId:
     """Lower to SELECT between the tensor and a number, the condition widened."""
-    other = full_like(emit, emit.real("other"))
+    other = full_like(emit, node.real("other"))
     return emit.operation("SELECT", [_wide_truths(emit, "condition"), emit.input("self"), other])
 
 
 @lowers("aten.where.ScalarSelf", way="widened")
-def where_number(node: Node, emit: Emitter) -> OperandId:
+def where_number(node: NodeReader, emit: Emitter) -> OperandId:
     """Lower to SELECT between a number and the tensor, the condition widened."""
-    number = full_like(emit, emit.real("self"))
+    number = full_like(emit, node.real("self"))
     return emit.operation("SELECT", [_wide_truths(emit, "condition"), number, emit.input("other")])
 
 
 @lowers("aten.masked_fill.Scalar", way="operation")
-def masked_fill(node: Node, emit: Emitter) -> OperandId:
+def masked_fill(node: NodeReader, emit: Emitter) -> OperandId:
     """Lower to SELECT between a number and the tensor."""
-    return emit.operation("SELECT", [emit.input("mask"), full_like(emit, emit.real("value")), emit.input("self")])
+    return emit.operation("SELECT", [emit.input("mask"), full_like(emit, node.real("value")), emit.input("self")])
 
 
 @lowers("aten.masked_fill.Scalar", way="widened")
-def widened_masked_fill(node: Node, emit: Emitter) -> OperandId:
+def widened_masked_fill(node: NodeReader, emit: Emitter) -> OperandId:
     """Lower to SELECT between a number and the tensor, the mask widened."""
-    number = full_like(emit, emit.real("value"))
+    number = full_like(emit, node.real("value"))
     return emit.operation("SELECT", [_wide_truths(emit, "mask"), number, emit.input("self")])
 
 
@@ -107,46 +108,46 @@ def _wide(emit: Emitter, name: str) -> OperandId:
 
 
 @lowers("aten.threshold.default", way="composed")
-def threshold(node: Node, emit: Emitter) -> OperandId:
+def threshold(node: NodeReader, emit: Emitter) -> OperandId:
     """Lower to SELECT by LESS_EQUAL, which NaN is not."""
     x = emit.input("self")
-    limit = emit.number(emit.real("threshold"), x)
+    limit = emit.number(node.real("threshold"), x)
     is_below = emit.operation("LESS_EQUAL", [x, limit], truth_spec(emit.output_spec()))
-    return emit.operation("SELECT", [is_below, full_like(emit, emit.real("value")), x])
+    return emit.operation("SELECT", [is_below, full_like(emit, node.real("value")), x])
 
 
 @lowers("aten.hardshrink.default", way="composed")
-def hardshrink(node: Node, emit: Emitter) -> OperandId:
+def hardshrink(node: NodeReader, emit: Emitter) -> OperandId:
     """Lower to SELECT by LESS_EQUAL of the absolute value, which NaN is not."""
     x = emit.input("self")
     size = Elementwise(emit, x).of("ABS", x)
-    limit = emit.number(emit.real("lambd"), x)
+    limit = emit.number(node.real("lambd"), x)
     is_small = emit.operation("LESS_EQUAL", [size, limit], truth_spec(emit.output_spec()))
     return emit.operation("SELECT", [is_small, full_like(emit, 0.0), x])
 
 
 @lowers("aten.where.Scalar", way="operation")
-def where_numbers(node: Node, emit: Emitter) -> OperandId:
+def where_numbers(node: NodeReader, emit: Emitter) -> OperandId:
     """Lower to SELECT between two numbers."""
-    numbers = [full_like(emit, emit.real(name)) for name in ("self", "other")]
+    numbers = [full_like(emit, node.real(name)) for name in ("self", "other")]
     return emit.operation("SELECT", [emit.input("condition"), *numbers])
 
 
 @lowers("aten.isnan.default", way="composed")
-def isnan(node: Node, emit: Emitter) -> OperandId:
+def isnan(node: NodeReader, emit: Emitter) -> OperandId:
     """Lower to NOT_EQUAL with itself."""
     x = emit.input("self")
     return emit.operation("NOT_EQUAL", [x, x])
 
 
 @lowers("aten.isinf.default", way="composed")
-def isinf(node: Node, emit: Emitter) -> OperandId:
+def isinf(node: NodeReader, emit: Emitter) -> OperandId:
     """Lower to EQUAL of the absolute value with infinity."""
     return _sized(emit, "EQUAL")
 
 
 @lowers("aten.isfinite.default", way="composed")
-def isfinite(node: Node, emit: Emitter) -> OperandId:
+def isfinite(node: NodeReader, emit: Emitter) -> OperandId:
     """Lower to LESS of the absolute value with infinity."""
     return _sized(emit, "LESS")
 
@@ -158,20 +159,20 @@ def _sized(emit: Emitter, kind: str) -> OperandId:
 
 @lowers("aten.clamp_min.Tensor", way="operation")
 @lowers("aten.clamp.Tensor", way="bounded below")
-def bounded_below(node: Node, emit: Emitter) -> OperandId:
+def bounded_below(node: NodeReader, emit: Emitter) -> OperandId:
     """Lower to MAXIMUM."""
     return emit.operation("MAXIMUM", [emit.input("self"), emit.input("min")])
 
 
 @lowers("aten.clamp_max.Tensor", way="operation")
 @lowers("aten.clamp.Tensor", way="bounded above")
-def bounded_above(node: Node, emit: Emitter) -> OperandId:
+def bounded_above(node: NodeReader, emit: Emitter) -> OperandId:
     """Lower to MINIMUM."""
     return emit.operation("MINIMUM", [emit.input("self"), emit.input("max")])
 
 
 @lowers("aten.clamp.Tensor", way="both bounds")
-def bounded(node: Node, emit: Emitter) -> OperandId:
+def bounded(node: NodeReader, emit: Emitter) -> OperandId:
     """Lower to MAXIMUM and MINIMUM."""
     x, low = emit.input("self"), emit.input("min")
     shape = broadcast(emit.spec(x).shape, emit.spec(low).shape)

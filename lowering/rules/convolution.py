@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 
-from nnapi_check.analyzer.graph import Node
 from nnapi_check.lowering.compositions.convolution_window import (
     NONE,
     Blocks,
@@ -21,6 +20,7 @@ from nnapi_check.lowering.compositions.filter_operands import bias_operand
 from nnapi_check.lowering.compositions.matrix_product import permuted, reshaped
 from nnapi_check.lowering.emission.emitter import Emitter
 from nnapi_check.lowering.emission.model_draft import OperandId
+from nnapi_check.lowering.emission.node_reader import NodeReader
 from nnapi_check.lowering.emission.recipes import Recipe
 from nnapi_check.lowering.emission.rule_table import lowers
 
@@ -40,70 +40,70 @@ Convolve = Callable[[Emitter, OperandId, Recipe, OperandId, Window], OperandId]
 
 def _convolved(emit: Emitter, x: OperandId, kind: Convolve) -> OperandId:
     """One convolution of an NHWC image by the node's weight, bias and window."""
-    weight = image_filter(emit.constant("weight"))
+    weight = image_filter(emit.node.constant("weight"))
     bias = bias_operand(emit, weight, x, weight.shape[0])
-    return kind(emit, x, weight, bias, _window(emit, weight))
+    return kind(emit, x, weight, bias, _window(emit.node, weight))
 
 
-def _window(emit: Emitter, weight: Recipe) -> Window:
-    return Window.keeping_size(emit, weight) if emit.argument("padding") == "same" else Window.of(emit)
+def _window(node: NodeReader, weight: Recipe) -> Window:
+    return Window.keeping_size(node, weight) if node.argument("padding") == "same" else Window.of(node)
 
 
 @lowers("aten.conv2d.default", "aten.conv2d.padding", *QUANTIZED, way="regular")
-def conv2d(node: Node, emit: Emitter) -> OperandId:
+def conv2d(node: NodeReader, emit: Emitter) -> OperandId:
     """Lower to CONV_2D."""
     return _convolved(emit, emit.input("input"), convolve)
 
 
 @lowers("aten.conv2d.default", "aten.conv2d.padding", *QUANTIZED, way="depthwise")
-def depthwise_conv2d(node: Node, emit: Emitter) -> OperandId:
+def depthwise_conv2d(node: NodeReader, emit: Emitter) -> OperandId:
     """Lower to DEPTHWISE_CONV_2D."""
     return _convolved(emit, emit.input("input"), convolve_depthwise)
 
 
 @lowers("aten.conv2d.default", "aten.conv2d.padding", *QUANTIZED, way="grouped")
-def grouped_conv2d(node: Node, emit: Emitter) -> OperandId:
+def grouped_conv2d(node: NodeReader, emit: Emitter) -> OperandId:
     """Lower to GROUPED_CONV_2D."""
     return _convolved(emit, emit.input("input"), convolve_grouped)
 
 
 @lowers("aten.conv2d.default", *QUANTIZED, way="padded")
-def padded_conv2d(node: Node, emit: Emitter) -> OperandId:
+def padded_conv2d(node: NodeReader, emit: Emitter) -> OperandId:
     """Lower to PAD and CONV_2D without padding."""
-    weight, window = emit.constant("weight"), Window.of(emit)
+    weight, window = node.constant("weight"), Window.of(node)
     x = padded(emit, emit.input("input"), window.padding)
     return convolve(emit, x, weight, bias_operand(emit, weight, x, weight.shape[0]), replace(window, padding=NONE))
 
 
 @lowers("aten.conv2d.default", "aten.conv2d.padding", *QUANTIZED, way="by-blocks")
-def dilated_conv2d(node: Node, emit: Emitter) -> OperandId:
+def dilated_conv2d(node: NodeReader, emit: Emitter) -> OperandId:
     """Lower to CONV_2D of interleaved images."""
     return _by_blocks(emit, emit.input("input"), convolve)
 
 
 @lowers("aten.conv2d.default", "aten.conv2d.padding", *QUANTIZED, way="depthwise-by-blocks")
-def dilated_depthwise_conv2d(node: Node, emit: Emitter) -> OperandId:
+def dilated_depthwise_conv2d(node: NodeReader, emit: Emitter) -> OperandId:
     """Lower to DEPTHWISE_CONV_2D of interleaved images."""
     return _by_blocks(emit, emit.input("input"), convolve_depthwise)
 
 
 def _by_blocks(emit: Emitter, x: OperandId, kind: Convolve) -> OperandId:
-    weight = image_filter(emit.constant("weight"))
-    window = _window(emit, weight)
+    weight = image_filter(emit.node.constant("weight"))
+    window = _window(emit.node, weight)
     bias = bias_operand(emit, weight, x, weight.shape[0])
     blocks = Blocks.of(emit, x, weight, window)
     return blocks.joined(emit, kind(emit, blocks.x, weight, bias, blocks.window), window.dilation)
 
 
 @lowers("aten.conv2d.default", "aten.conv2d.padding", *QUANTIZED, way="group-by-group")
-def conv2d_by_groups(node: Node, emit: Emitter) -> OperandId:
+def conv2d_by_groups(node: NodeReader, emit: Emitter) -> OperandId:
     """Lower to a CONV_2D for each group."""
-    weight = emit.constant("weight")
-    return convolve_by_groups(emit, emit.input("input"), weight, _window(emit, weight))
+    weight = node.constant("weight")
+    return convolve_by_groups(emit, emit.input("input"), weight, _window(node, weight))
 
 
 @lowers("aten.conv2d.default", "aten.conv2d.padding", way="without-batch")
-def unbatched_conv2d(node: Node, emit: Emitter) -> OperandId:
+def unbatched_conv2d(node: NodeReader, emit: Emitter) -> OperandId:
     """Lower to CONV_2D of a batch of one, made and unmade around it."""
     x = emit.input("input")
     image = permuted(emit, reshaped(emit, x, (1, *emit.spec(x).shape)), (0, 2, 3, 1))
@@ -124,13 +124,13 @@ def signal_of_row(emit: Emitter, image: OperandId) -> OperandId:
 
 
 @lowers("aten.conv1d.default", "aten.conv1d.padding", *QUANTIZED_1D, way="regular")
-def conv1d(node: Node, emit: Emitter) -> OperandId:
+def conv1d(node: NodeReader, emit: Emitter) -> OperandId:
     """Lower to CONV_2D of an image of height 1."""
     return signal_of_row(emit, _convolved(emit, row_of_signal(emit, emit.input("input")), convolve))
 
 
 @lowers("aten.conv1d.default", "aten.conv1d.padding", way="without-batch")
-def unbatched_conv1d(node: Node, emit: Emitter) -> OperandId:
+def unbatched_conv1d(node: NodeReader, emit: Emitter) -> OperandId:
     """Lower to CONV_2D of a batch of one image of height 1."""
     x = emit.input("input")
     signal = reshaped(emit, x, (1, *emit.spec(x).shape))
@@ -139,34 +139,34 @@ def unbatched_conv1d(node: Node, emit: Emitter) -> OperandId:
 
 
 @lowers("aten.conv1d.default", "aten.conv1d.padding", *QUANTIZED_1D, way="depthwise")
-def depthwise_conv1d(node: Node, emit: Emitter) -> OperandId:
+def depthwise_conv1d(node: NodeReader, emit: Emitter) -> OperandId:
     """Lower to DEPTHWISE_CONV_2D of an image of height 1."""
     return signal_of_row(emit, _convolved(emit, row_of_signal(emit, emit.input("input")), convolve_depthwise))
 
 
 @lowers("aten.conv1d.default", "aten.conv1d.padding", *QUANTIZED_1D, way="grouped")
-def grouped_conv1d(node: Node, emit: Emitter) -> OperandId:
+def grouped_conv1d(node: NodeReader, emit: Emitter) -> OperandId:
     """Lower to GROUPED_CONV_2D of an image of height 1."""
     return signal_of_row(emit, _convolved(emit, row_of_signal(emit, emit.input("input")), convolve_grouped))
 
 
 @lowers("aten.conv1d.default", way="padded")
-def padded_conv1d(node: Node, emit: Emitter) -> OperandId:
+def padded_conv1d(node: NodeReader, emit: Emitter) -> OperandId:
     """Lower to PAD and CONV_2D of an image of height 1."""
-    weight, window = image_filter(emit.constant("weight")), Window.of(emit)
+    weight, window = image_filter(node.constant("weight")), Window.of(node)
     x = padded(emit, row_of_signal(emit, emit.input("input")), window.padding)
     bias = bias_operand(emit, weight, x, weight.shape[0])
     return signal_of_row(emit, convolve(emit, x, weight, bias, replace(window, padding=NONE)))
 
 
 @lowers("aten.conv1d.default", "aten.conv1d.padding", way="by-blocks")
-def dilated_conv1d(node: Node, emit: Emitter) -> OperandId:
+def dilated_conv1d(node: NodeReader, emit: Emitter) -> OperandId:
     """Lower to CONV_2D of interleaved images of height 1."""
     return signal_of_row(emit, _by_blocks(emit, row_of_signal(emit, emit.input("input")), convolve))
 
 
 @lowers("aten.conv1d.default", "aten.conv1d.padding", way="group-by-group")
-def conv1d_by_groups(node: Node, emit: Emitter) -> OperandId:
+def conv1d_by_groups(node: NodeReader, emit: Emitter) -> OperandId:
     """Lower to a CONV_2D of an image of height 1 for each group."""
-    row, weight = row_of_signal(emit, emit.input("input")), image_filter(emit.constant("weight"))
-    return signal_of_row(emit, convolve_by_groups(emit, row, weight, _window(emit, weight)))
+    row, weight = row_of_signal(emit, emit.input("input")), image_filter(node.constant("weight"))
+    return signal_of_row(emit, convolve_by_groups(emit, row, weight, _window(node, weight)))

@@ -4,21 +4,23 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from nnapi_check.analyzer.graph import ElementType, Node
+from nnapi_check.analyzer.graph import ElementType
 from nnapi_check.coverage_db.spec import OperandType
 from nnapi_check.lowering.compositions.elementwise import Elementwise, truth_spec
 from nnapi_check.lowering.compositions.statistics import reduced_axes
 from nnapi_check.lowering.emission.emitter import Emitter
-from nnapi_check.lowering.emission.model_draft import OperandId, TensorSpec
+from nnapi_check.lowering.emission.model_draft import OperandId
+from nnapi_check.lowering.emission.node_reader import NodeReader
 from nnapi_check.lowering.emission.recipes import full
 from nnapi_check.lowering.emission.rule_table import lowers
+from nnapi_check.lowering.emission.tensor_spec import TensorSpec
 
 _COUNTS = ("aten.count_nonzero.default", "aten.count_nonzero.dim_IntList")
 
 
 def _sum(emit: Emitter, x: OperandId, output: TensorSpec) -> OperandId:
-    keeps = emit.has("keepdim") and emit.flag("keepdim")
-    return emit.operation("REDUCE_SUM", [x, emit.int32_tensor(reduced_axes(emit)), emit.boolean(keeps)], output)
+    keeps = emit.node.has("keepdim") and emit.node.flag("keepdim")
+    return emit.operation("REDUCE_SUM", [x, emit.int32_tensor(reduced_axes(emit.node)), emit.boolean(keeps)], output)
 
 
 def _chosen(emit: Emitter, truths: OperandId, dtype: ElementType, spec: TensorSpec) -> OperandId:
@@ -35,13 +37,13 @@ def _counted(emit: Emitter, truths: OperandId) -> OperandId:
 
 
 @lowers(*_COUNTS, way="of truth values")
-def count_truths(node: Node, emit: Emitter) -> OperandId:
+def count_truths(node: NodeReader, emit: Emitter) -> OperandId:
     """Lower to REDUCE_SUM of SELECT."""
     return _counted(emit, emit.input("self"))
 
 
 @lowers(*_COUNTS, way="compared")
-def count_nonzero(node: Node, emit: Emitter) -> OperandId:
+def count_nonzero(node: NodeReader, emit: Emitter) -> OperandId:
     """Lower to REDUCE_SUM of SELECT where the tensor is not zero."""
     x = emit.input("self")
     return _counted(emit, emit.operation("NOT_EQUAL", [x, emit.number(0.0, x)], truth_spec(emit.spec(x))))
@@ -54,21 +56,21 @@ def _numbers(emit: Emitter, x: OperandId) -> OperandId:
 
 def _sum_of_numbers(emit: Emitter, x: OperandId, truths: OperandId) -> OperandId:
     spec = emit.spec(x)
-    zeros = emit.weight(full(spec.shape, 0.0, emit.type_of("self").dtype))
+    zeros = emit.weight(full(spec.shape, 0.0, emit.node.type_of("self").dtype))
     return _sum(emit, emit.operation("SELECT", [truths, x, zeros], spec), emit.output_spec())
 
 
 @lowers("aten.nansum.default", way="composed")
-def nansum(node: Node, emit: Emitter) -> OperandId:
+def nansum(node: NodeReader, emit: Emitter) -> OperandId:
     """Lower to REDUCE_SUM with zeros in place of nan."""
     x = emit.input("self")
     return _sum_of_numbers(emit, x, _numbers(emit, x))
 
 
 @lowers("aten.nanmean.default", way="composed")
-def nanmean(node: Node, emit: Emitter) -> OperandId:
+def nanmean(node: NodeReader, emit: Emitter) -> OperandId:
     """Lower to REDUCE_SUM with zeros in place of nan, over the number of numbers."""
     x = emit.input("self")
     truths = _numbers(emit, x)
-    ones = _chosen(emit, truths, emit.type_of("self").dtype, emit.spec(x))
+    ones = _chosen(emit, truths, node.type_of("self").dtype, emit.spec(x))
     return Elementwise(emit, x).div(_sum_of_numbers(emit, x, truths), _sum(emit, ones, emit.output_spec()))

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from math import inf, log, pi
 
-from nnapi_check.analyzer.graph import Node
 from nnapi_check.lowering.compositions.elementwise import Elementwise, full_like, truncated, truth_spec
 from nnapi_check.lowering.compositions.error_function import complementary
 from nnapi_check.lowering.emission.emitter import Emitter
 from nnapi_check.lowering.emission.model_draft import OperandId
+from nnapi_check.lowering.emission.node_reader import NodeReader
 from nnapi_check.lowering.emission.rule_table import Rule, lowers
 
 _OPERATIONS = {
@@ -27,7 +27,7 @@ _SQUARE_IS_ALL = 1e9
 
 
 def _one_operation(kind: str) -> Rule:
-    def rule(node: Node, emit: Emitter) -> OperandId:
+    def rule(node: NodeReader, emit: Emitter) -> OperandId:
         return emit.operation(kind, [emit.input("self")])
 
     return rule
@@ -40,14 +40,14 @@ lowers("aten.pow.Tensor_Scalar", way="inverse root")(_one_operation("RSQRT"))
 
 
 @lowers("aten.neg.default", way="product")
-def neg(node: Node, emit: Emitter) -> OperandId:
+def neg(node: NodeReader, emit: Emitter) -> OperandId:
     """Lower to MUL by -1."""
     x = emit.input("self")
     return Elementwise(emit, x).negated(x)
 
 
 @lowers("aten.abs.default", way="composed")
-def absolute(node: Node, emit: Emitter) -> OperandId:
+def absolute(node: NodeReader, emit: Emitter) -> OperandId:
     """Lower to RELU(x) + RELU(-x)."""
     x = emit.input("self")
     write = Elementwise(emit, x)
@@ -55,7 +55,7 @@ def absolute(node: Node, emit: Emitter) -> OperandId:
 
 
 @lowers("aten.ceil.default", way="composed")
-def ceil(node: Node, emit: Emitter) -> OperandId:
+def ceil(node: NodeReader, emit: Emitter) -> OperandId:
     """Lower to -FLOOR(-x)."""
     x = emit.input("self")
     write = Elementwise(emit, x)
@@ -63,14 +63,14 @@ def ceil(node: Node, emit: Emitter) -> OperandId:
 
 
 @lowers("aten.trunc.default", way="composed")
-def trunc(node: Node, emit: Emitter) -> OperandId:
+def trunc(node: NodeReader, emit: Emitter) -> OperandId:
     """Lower to FLOOR(RELU(x)) - FLOOR(RELU(-x))."""
     x = emit.input("self")
     return truncated(Elementwise(emit, x), x)
 
 
 @lowers("aten.frac.default", way="composed")
-def frac(node: Node, emit: Emitter) -> OperandId:
+def frac(node: NodeReader, emit: Emitter) -> OperandId:
     """Lower to x less its truncated value."""
     x = emit.input("self")
     write = Elementwise(emit, x)
@@ -78,7 +78,7 @@ def frac(node: Node, emit: Emitter) -> OperandId:
 
 
 @lowers("aten.round.default", way="composed")
-def round_half_to_even(node: Node, emit: Emitter) -> OperandId:
+def round_half_to_even(node: NodeReader, emit: Emitter) -> OperandId:
     """Lower to FLOOR(x), plus 1 where the rest is above a half, or a half beside an odd number."""
     x = emit.input("self")
     write = Elementwise(emit, x)
@@ -94,7 +94,7 @@ def round_half_to_even(node: Node, emit: Emitter) -> OperandId:
 
 
 @lowers("aten.sign.default", "aten.sgn.default", way="composed")
-def sign(node: Node, emit: Emitter) -> OperandId:
+def sign(node: NodeReader, emit: Emitter) -> OperandId:
     """Lower to SELECT between 1, 0 and -1."""
     x = emit.input("self")
     write = Elementwise(emit, x)
@@ -107,14 +107,14 @@ def sign(node: Node, emit: Emitter) -> OperandId:
 
 @lowers("aten.square.default", way="operation")
 @lowers("aten.pow.Tensor_Scalar", way="square")
-def square(node: Node, emit: Emitter) -> OperandId:
+def square(node: NodeReader, emit: Emitter) -> OperandId:
     """Lower to MUL with itself."""
     x = emit.input("self")
     return Elementwise(emit, x).mul(x, x)
 
 
 @lowers("aten.pow.Tensor_Scalar", way="cube")
-def cube(node: Node, emit: Emitter) -> OperandId:
+def cube(node: NodeReader, emit: Emitter) -> OperandId:
     """Lower to MUL with its square."""
     x = emit.input("self")
     write = Elementwise(emit, x)
@@ -123,7 +123,7 @@ def cube(node: Node, emit: Emitter) -> OperandId:
 
 @lowers("aten.reciprocal.default", way="operation")
 @lowers("aten.pow.Tensor_Scalar", way="inverse")
-def reciprocal(node: Node, emit: Emitter) -> OperandId:
+def reciprocal(node: NodeReader, emit: Emitter) -> OperandId:
     """Lower to DIV of 1."""
     x = emit.input("self")
     write = Elementwise(emit, x)
@@ -131,28 +131,28 @@ def reciprocal(node: Node, emit: Emitter) -> OperandId:
 
 
 @lowers("aten.pow.Tensor_Scalar", way="operation")
-def power(node: Node, emit: Emitter) -> OperandId:
+def power(node: NodeReader, emit: Emitter) -> OperandId:
     """Lower to POW."""
     x = emit.input("self")
-    return emit.operation("POW", [x, emit.number(emit.real("exponent"), x)])
+    return emit.operation("POW", [x, emit.number(node.real("exponent"), x)])
 
 
 @lowers("aten.pow.Tensor_Tensor", way="operation")
-def power_of_tensors(node: Node, emit: Emitter) -> OperandId:
+def power_of_tensors(node: NodeReader, emit: Emitter) -> OperandId:
     """Lower to POW."""
     x = emit.input("self")
     return emit.operation("POW", [x, emit.input_or_number("exponent", x)])
 
 
 @lowers("aten.pow.Scalar", way="operation")
-def power_of_number(node: Node, emit: Emitter) -> OperandId:
+def power_of_number(node: NodeReader, emit: Emitter) -> OperandId:
     """Lower to POW of a constant."""
     exponent = emit.input("exponent")
-    return emit.operation("POW", [emit.number(emit.real("self"), exponent), exponent])
+    return emit.operation("POW", [emit.number(node.real("self"), exponent), exponent])
 
 
 @lowers("aten.cos.default", way="composed")
-def cos(node: Node, emit: Emitter) -> OperandId:
+def cos(node: NodeReader, emit: Emitter) -> OperandId:
     """Lower to 1 - 2 * SIN(x / 2)^2, which unlike a shifted sine rounds no argument."""
     x = emit.input("self")
     write = Elementwise(emit, x)
@@ -161,7 +161,7 @@ def cos(node: Node, emit: Emitter) -> OperandId:
 
 
 @lowers("aten.exp2.default", way="composed")
-def exp2(node: Node, emit: Emitter) -> OperandId:
+def exp2(node: NodeReader, emit: Emitter) -> OperandId:
     """Lower to EXP(x * log(2))."""
     x = emit.input("self")
     write = Elementwise(emit, x)
@@ -169,7 +169,7 @@ def exp2(node: Node, emit: Emitter) -> OperandId:
 
 
 @lowers("aten.expm1.default", way="composed")
-def expm1(node: Node, emit: Emitter) -> OperandId:
+def expm1(node: NodeReader, emit: Emitter) -> OperandId:
     """Lower to EXP(x) - 1."""
     x = emit.input("self")
     write = Elementwise(emit, x)
@@ -177,7 +177,7 @@ def expm1(node: Node, emit: Emitter) -> OperandId:
 
 
 def _logarithm(base: float) -> Rule:
-    def rule(node: Node, emit: Emitter) -> OperandId:
+    def rule(node: NodeReader, emit: Emitter) -> OperandId:
         x = emit.input("self")
         write = Elementwise(emit, x)
         return write.scaled(write.of("LOG", x), 1 / log(base))
@@ -190,7 +190,7 @@ lowers("aten.log10.default", way="composed")(_logarithm(10.0))
 
 
 @lowers("aten.log1p.default", way="composed")
-def log1p(node: Node, emit: Emitter) -> OperandId:
+def log1p(node: NodeReader, emit: Emitter) -> OperandId:
     """Lower to LOG(x + 1)."""
     x = emit.input("self")
     write = Elementwise(emit, x)
@@ -198,7 +198,7 @@ def log1p(node: Node, emit: Emitter) -> OperandId:
 
 
 def _hyperbolic(sign_of_second: float) -> Rule:
-    def rule(node: Node, emit: Emitter) -> OperandId:
+    def rule(node: NodeReader, emit: Emitter) -> OperandId:
         x = emit.input("self")
         write = Elementwise(emit, x)
         rising, falling = write.of("EXP", x), write.of("EXP", write.negated(x))
@@ -212,14 +212,14 @@ lowers("aten.cosh.default", way="composed")(_hyperbolic(1.0))
 
 
 @lowers("aten.erf.default", way="rational")
-def erf(node: Node, emit: Emitter) -> OperandId:
+def erf(node: NodeReader, emit: Emitter) -> OperandId:
     """Lower to sign(x) * (1 - tail), with a rational form of the tail."""
     x = emit.input("self")
     return _erf(Elementwise(emit, x), x)
 
 
 @lowers("aten.erfc.default", way="rational")
-def erfc(node: Node, emit: Emitter) -> OperandId:
+def erfc(node: NodeReader, emit: Emitter) -> OperandId:
     """Lower to 1 - erf(x)."""
     x = emit.input("self")
     write = Elementwise(emit, x)
@@ -235,7 +235,7 @@ def _erf(write: Elementwise, x: OperandId) -> OperandId:
 
 
 @lowers("aten.asinh.default", way="composed")
-def asinh(node: Node, emit: Emitter) -> OperandId:
+def asinh(node: NodeReader, emit: Emitter) -> OperandId:
     """Lower to LOG(|x| + SQRT(x^2 + 1)), or LOG(|x|) + log(2) where x is large, with the sign of x."""
     x = emit.input("self")
     write = Elementwise(emit, x)
@@ -249,7 +249,7 @@ def asinh(node: Node, emit: Emitter) -> OperandId:
 
 
 @lowers("aten.acosh.default", way="composed")
-def acosh(node: Node, emit: Emitter) -> OperandId:
+def acosh(node: NodeReader, emit: Emitter) -> OperandId:
     """Lower to LOG(x + SQRT(x - 1) * SQRT(x + 1)): the first root is undefined below 1, and neither overflows."""
     x = emit.input("self")
     write = Elementwise(emit, x)
@@ -258,7 +258,7 @@ def acosh(node: Node, emit: Emitter) -> OperandId:
 
 
 @lowers("aten.atanh.default", way="composed")
-def atanh(node: Node, emit: Emitter) -> OperandId:
+def atanh(node: NodeReader, emit: Emitter) -> OperandId:
     """Lower to LOG((1 + x) / (1 - x)) / 2."""
     x = emit.input("self")
     write = Elementwise(emit, x)
@@ -267,7 +267,7 @@ def atanh(node: Node, emit: Emitter) -> OperandId:
 
 
 def _scaling(factor: float) -> Rule:
-    def rule(node: Node, emit: Emitter) -> OperandId:
+    def rule(node: NodeReader, emit: Emitter) -> OperandId:
         x = emit.input("self")
         return Elementwise(emit, x).scaled(x, factor)
 
@@ -279,7 +279,7 @@ lowers("aten.rad2deg.default", way="product")(_scaling(180 / pi))
 
 
 @lowers("aten.hypot.default", way="composed")
-def hypot(node: Node, emit: Emitter) -> OperandId:
+def hypot(node: NodeReader, emit: Emitter) -> OperandId:
     """Lower to the longer side times SQRT(1 + r^2), where r is the shorter side over it; an infinite side wins."""
     x, y = (emit.operation("ABS", [side], emit.spec(side)) for side in (emit.input("self"), emit.input("other")))
     write, truths = Elementwise(emit, x), Elementwise(emit, x, truth_spec(emit.output_spec()))
@@ -292,7 +292,7 @@ def hypot(node: Node, emit: Emitter) -> OperandId:
 
 
 @lowers("aten.logaddexp.default", way="composed")
-def logaddexp(node: Node, emit: Emitter) -> OperandId:
+def logaddexp(node: NodeReader, emit: Emitter) -> OperandId:
     """Lower to MAXIMUM(x, y) - LOG(LOGISTIC(|x - y|)), where equal sides, infinite ones too, are 0 apart."""
     x, y = emit.input("self"), emit.input("other")
     write = Elementwise(emit, x)
@@ -303,7 +303,7 @@ def logaddexp(node: Node, emit: Emitter) -> OperandId:
 
 
 @lowers("aten.logit.default", way="composed")
-def logit(node: Node, emit: Emitter) -> OperandId:
+def logit(node: NodeReader, emit: Emitter) -> OperandId:
     """Lower to LOG(x / (1 - x))."""
     x = emit.input("self")
     write = Elementwise(emit, x)

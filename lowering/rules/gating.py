@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import replace
 from math import sqrt
 
-from nnapi_check.analyzer.graph import Node
 from nnapi_check.lowering.compositions.elementwise import Elementwise
 from nnapi_check.lowering.compositions.error_function import complementary
 from nnapi_check.lowering.emission.emitter import Emitter
 from nnapi_check.lowering.emission.model_draft import OperandId
+from nnapi_check.lowering.emission.node_reader import NodeReader
 from nnapi_check.lowering.emission.rule_table import lowers
 
 _SELU_ALPHA = 1.6732632423543772
@@ -19,7 +19,7 @@ _GELU_CUBIC = 0.044715
 
 
 @lowers("aten.gelu.default", way="rational")
-def gelu(node: Node, emit: Emitter) -> OperandId:
+def gelu(node: NodeReader, emit: Emitter) -> OperandId:
     """Lower to RELU(x) - |x| / 2 * (1 - erf(|x| / sqrt(2))), with a rational form of the last factor."""
     x = emit.input("self")
     write = Elementwise(emit, x)
@@ -30,7 +30,7 @@ def gelu(node: Node, emit: Emitter) -> OperandId:
 
 @lowers("aten.gelu.default", way="tanh form")
 @lowers("aten.gelu.default", way="approximate")
-def tanh_gelu(node: Node, emit: Emitter) -> OperandId:
+def tanh_gelu(node: NodeReader, emit: Emitter) -> OperandId:
     """Lower to x / 2 * (1 + TANH(sqrt(2 / pi) * (x + 0.044715 x^3)))."""
     x = emit.input("self")
     write = Elementwise(emit, x)
@@ -40,28 +40,28 @@ def tanh_gelu(node: Node, emit: Emitter) -> OperandId:
 
 
 @lowers("aten.elu.default", way="operation")
-def elu(node: Node, emit: Emitter) -> OperandId:
+def elu(node: NodeReader, emit: Emitter) -> OperandId:
     """Lower to ELU."""
     x = emit.input("self")
-    return emit.operation("ELU", [x, emit.scalar(emit.real("alpha"), x)])
+    return emit.operation("ELU", [x, emit.scalar(node.real("alpha"), x)])
 
 
 @lowers("aten.elu.default", way="composed")
-def composed_elu(node: Node, emit: Emitter) -> OperandId:
+def composed_elu(node: NodeReader, emit: Emitter) -> OperandId:
     """Lower to scale * RELU(x) + scale * alpha * (EXP(-input_scale * RELU(-x)) - 1)."""
-    scale = emit.real("scale")
-    return _exponential_unit(emit, scale, scale * emit.real("alpha"), emit.real("input_scale"))
+    scale = node.real("scale")
+    return _exponential_unit(emit, scale, scale * node.real("alpha"), node.real("input_scale"))
 
 
 @lowers("aten.celu.default", way="composed")
-def celu(node: Node, emit: Emitter) -> OperandId:
+def celu(node: NodeReader, emit: Emitter) -> OperandId:
     """Lower to RELU(x) + alpha * (EXP(-RELU(-x) / alpha) - 1)."""
-    alpha = emit.real("alpha")
+    alpha = node.real("alpha")
     return _exponential_unit(emit, 1.0, alpha, 1 / alpha)
 
 
 @lowers("aten.selu.default", way="composed")
-def selu(node: Node, emit: Emitter) -> OperandId:
+def selu(node: NodeReader, emit: Emitter) -> OperandId:
     """Lower to its fixed factors around RELU and EXP."""
     return _exponential_unit(emit, _SELU_SCALE, _SELU_SCALE * _SELU_ALPHA, 1.0)
 
@@ -76,7 +76,7 @@ def _exponential_unit(emit: Emitter, above: float, below: float, steepness: floa
 
 
 @lowers("aten.mish.default", way="composed")
-def mish(node: Node, emit: Emitter) -> OperandId:
+def mish(node: NodeReader, emit: Emitter) -> OperandId:
     """Lower to x * s * (1 + t) / (1 + t^2), where s is LOGISTIC(x) and t is LOGISTIC(-x).
 
     This is tanh(log(1 + exp(x))) without logarithms, and without a difference that would cancel.
@@ -89,16 +89,16 @@ def mish(node: Node, emit: Emitter) -> OperandId:
 
 
 @lowers("aten.softplus.default", way="composed")
-def softplus(node: Node, emit: Emitter) -> OperandId:
+def softplus(node: NodeReader, emit: Emitter) -> OperandId:
     """Lower to RELU(x) - LOG(LOGISTIC(beta * |x|)) / beta."""
-    x, beta = emit.input("self"), emit.real("beta")
+    x, beta = emit.input("self"), node.real("beta")
     write = Elementwise(emit, x)
     size = write.scaled(write.of("ABS", x), beta)
     return write.add(write.of("RELU", x), write.scaled(write.of("LOG", write.of("LOGISTIC", size)), -1 / beta))
 
 
 @lowers("aten.log_sigmoid.default", way="composed")
-def log_sigmoid(node: Node, emit: Emitter) -> OperandId:
+def log_sigmoid(node: NodeReader, emit: Emitter) -> OperandId:
     """Lower to LOG(LOGISTIC(|x|)) - RELU(-x)."""
     x = emit.input("self")
     write = Elementwise(emit, x)
@@ -107,9 +107,9 @@ def log_sigmoid(node: Node, emit: Emitter) -> OperandId:
 
 
 @lowers("aten.softshrink.default", way="composed")
-def softshrink(node: Node, emit: Emitter) -> OperandId:
+def softshrink(node: NodeReader, emit: Emitter) -> OperandId:
     """Lower to RELU(x - lambd) - RELU(-x - lambd)."""
-    x, lambd = emit.input("self"), emit.real("lambd")
+    x, lambd = emit.input("self"), node.real("lambd")
     write = Elementwise(emit, x)
     above = write.of("RELU", write.shifted(x, -lambd))
     below = write.of("RELU", write.shifted(write.negated(x), -lambd))
@@ -117,17 +117,17 @@ def softshrink(node: Node, emit: Emitter) -> OperandId:
 
 
 @lowers("aten.rrelu.default", way="operation")
-def rrelu(node: Node, emit: Emitter) -> OperandId:
+def rrelu(node: NodeReader, emit: Emitter) -> OperandId:
     """Lower to PRELU with the mean of both slopes."""
     x = emit.input("self")
-    return emit.operation("PRELU", [x, emit.number((emit.real("lower") + emit.real("upper")) / 2, x)])
+    return emit.operation("PRELU", [x, emit.number((node.real("lower") + node.real("upper")) / 2, x)])
 
 
 @lowers("aten.glu.default", way="split")
-def glu(node: Node, emit: Emitter) -> OperandId:
+def glu(node: NodeReader, emit: Emitter) -> OperandId:
     """Lower to SPLIT in two, LOGISTIC and MUL."""
     x = emit.input("self")
-    axis = emit.axis(emit.integer("dim"), emit.type_of("self").rank)
+    axis = node.axis(node.integer("dim"), node.type_of("self").rank)
     half = emit.output_spec()
     first, second = emit.operations("SPLIT", [x, emit.int32(axis), emit.int32(2)], [half, half])
     write = Elementwise(emit, x)
@@ -135,11 +135,11 @@ def glu(node: Node, emit: Emitter) -> OperandId:
 
 
 @lowers("aten.glu.default", way="sliced")
-def sliced_glu(node: Node, emit: Emitter) -> OperandId:
+def sliced_glu(node: NodeReader, emit: Emitter) -> OperandId:
     """Lower to two of STRIDED_SLICE, LOGISTIC and MUL."""
     x = emit.input("self")
     shape = emit.spec(x).shape
-    axis = emit.axis(emit.integer("dim"), len(shape))
+    axis = node.axis(node.integer("dim"), len(shape))
     middle = shape[axis] // 2
     first = _slice(emit, x, axis, 0, middle)
     second = _slice(emit, x, axis, middle, shape[axis])

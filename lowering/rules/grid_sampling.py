@@ -6,15 +6,17 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from nnapi_check.analyzer.graph import ElementType, Node
+from nnapi_check.analyzer.graph import ElementType
 from nnapi_check.analyzer.planning.layout import NCHW_FROM_NHWC, NHWC_FROM_NCHW
 from nnapi_check.coverage_db.spec import OperandType
 from nnapi_check.lowering.compositions.element_moves import Cut, cut, padded, reshaped, transposed
 from nnapi_check.lowering.compositions.elementwise import Elementwise
 from nnapi_check.lowering.emission.emitter import Emitter
-from nnapi_check.lowering.emission.model_draft import OperandId, TensorSpec
+from nnapi_check.lowering.emission.model_draft import OperandId
+from nnapi_check.lowering.emission.node_reader import NodeReader
 from nnapi_check.lowering.emission.recipes import Inline
 from nnapi_check.lowering.emission.rule_table import lowers
+from nnapi_check.lowering.emission.tensor_spec import TensorSpec
 
 _ZEROS_OUTSIDE = 0
 """The padding mode that gives zeros outside the image."""
@@ -32,7 +34,7 @@ class _Position:
 
 
 @lowers("aten.grid_sampler.default", "aten.grid_sampler_2d.default", way="bilinear")
-def grid_sample(node: Node, emit: Emitter) -> OperandId:
+def grid_sample(node: NodeReader, emit: Emitter) -> OperandId:
     """Lower to GATHER of the four neighbors of each position, in an image with zeros around it, times their weights."""
     output = emit.output_spec()
     batch, channels, height, width = emit.spec(emit.input("input")).shape
@@ -66,11 +68,11 @@ def _position(emit: Emitter, points: TensorSpec, axis: int, size: int) -> _Posit
     """Where the grid points along an axis of the image: number 0 of each point is x, number 1 is y."""
     given = reshaped(emit, cut(emit, emit.input("grid"), {3: Cut(axis, 1)}), points.shape)
     write = Elementwise(emit, given, points)
-    if emit.flag("align_corners"):
+    if emit.node.flag("align_corners"):
         place = write.scaled(write.shifted(given, 1.0), (size - 1) / 2)
     else:
         place = write.shifted(write.scaled(write.shifted(given, 1.0), size / 2), -0.5)
-    low, high = (-1, size) if emit.integer("padding_mode") == _ZEROS_OUTSIDE else (0, size - 1)
+    low, high = (-1, size) if emit.node.integer("padding_mode") == _ZEROS_OUTSIDE else (0, size - 1)
     # Of a number and nan, Android's reference CPU takes the first, so that every place is one of the image.
     inside = write.of("MINIMUM", write.of("MAXIMUM", write.number(low), place), write.number(high))
     cell = write.of("FLOOR", inside)

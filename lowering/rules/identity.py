@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from nnapi_check.analyzer.graph import Node
 from nnapi_check.lowering.emission.emitter import Emitter
 from nnapi_check.lowering.emission.model_draft import OperandId
+from nnapi_check.lowering.emission.node_reader import NodeReader
 from nnapi_check.lowering.emission.rule_table import lowers
 
 
@@ -15,7 +15,7 @@ from nnapi_check.lowering.emission.rule_table import lowers
     "aten.feature_alpha_dropout.default",
     way="identity",
 )
-def dropout(node: Node, emit: Emitter) -> OperandId:
+def dropout(node: NodeReader, emit: Emitter) -> OperandId:
     """Emit nothing: in evaluation nothing is dropped."""
     return emit.input("input")
 
@@ -31,6 +31,6 @@ def dropout(node: Node, emit: Emitter) -> OperandId:
     "aten.resolve_neg.default",
     way="identity",
 )
-def same(node: Node, emit: Emitter) -> OperandId:
+def same(node: NodeReader, emit: Emitter) -> OperandId:
     """Emit nothing."""
     return emit.input("self")

@@ -7,29 +7,31 @@ from math import prod
 
 import numpy as np
 
-from nnapi_check.analyzer.graph import ElementType, Node, RefList, TensorType
+from nnapi_check.analyzer.graph import ElementType
 from nnapi_check.coverage_db.spec import OperandType
 from nnapi_check.lowering.compositions.element_moves import reshaped
-from nnapi_check.lowering.emission.emitter import Emitter, RuleError
-from nnapi_check.lowering.emission.model_draft import OperandId, TensorSpec
-from nnapi_check.lowering.emission.recipes import Inline, Recipe, from_call, weight
+from nnapi_check.lowering.emission.emitter import Emitter
+from nnapi_check.lowering.emission.model_draft import OperandId
+from nnapi_check.lowering.emission.node_reader import NodeReader, RuleError
+from nnapi_check.lowering.emission.recipes import Inline, Recipe, from_call
 from nnapi_check.lowering.emission.rule_table import lowers
+from nnapi_check.lowering.emission.tensor_spec import TensorSpec
 
 
 @lowers("aten.embedding.default", way="operation")
-def embedding(node: Node, emit: Emitter) -> OperandId:
+def embedding(node: NodeReader, emit: Emitter) -> OperandId:
     """Lower to EMBEDDING_LOOKUP."""
     return emit.operation("EMBEDDING_LOOKUP", [emit.input("indices"), emit.input("weight")])
 
 
 @lowers("aten.embedding.default", way="gathered")
-def embedding_gathered(node: Node, emit: Emitter) -> OperandId:
+def embedding_gathered(node: NodeReader, emit: Emitter) -> OperandId:
     """Lower to GATHER along the rows of the table."""
     return emit.operation("GATHER", [emit.input("weight"), emit.int32(0), emit.input("indices")])
 
 
 @lowers("aten.embedding.default", way="one row")
-def embedding_row(node: Node, emit: Emitter) -> OperandId:
+def embedding_row(node: NodeReader, emit: Emitter) -> OperandId:
     """Lower to GATHER of a row, and RESHAPE to a vector."""
     output = emit.output_spec()
     row = emit.operation(
@@ -41,48 +43,43 @@ def embedding_row(node: Node, emit: Emitter) -> OperandId:
 
 
 @lowers("aten.index_select.default", way="operation")
-def index_select(node: Node, emit: Emitter) -> OperandId:
+def index_select(node: NodeReader, emit: Emitter) -> OperandId:
     """Lower to GATHER, with the index as it is computed."""
-    axis = emit.axis(emit.integer("dim"), emit.output_type().rank)
+    axis = node.axis(node.integer("dim"), node.output_type().rank)
     return emit.operation("GATHER", [emit.input("self"), emit.int32(axis), emit.input("index")])
 
 
 @lowers("aten.index_select.default", way="constant")
-def index_select_constant(node: Node, emit: Emitter) -> OperandId:
+def index_select_constant(node: NodeReader, emit: Emitter) -> OperandId:
     """Lower to GATHER with a constant index, along the axis where the layout has it."""
-    axis = emit.axis(emit.integer("dim"), emit.output_type().rank)
-    return emit.operation("GATHER", [emit.input("self"), emit.int32(axis), emit.weight(emit.constant("index"))])
+    axis = node.axis(node.integer("dim"), node.output_type().rank)
+    return emit.operation("GATHER", [emit.input("self"), emit.int32(axis), emit.weight(node.constant("index"))])
 
 
 @lowers("aten.index.Tensor", way="operation")
-def index(node: Node, emit: Emitter) -> OperandId:
+def index(node: NodeReader, emit: Emitter) -> OperandId:
     """Lower to GATHER along the one dimension that is indexed; places counted from the end become positive."""
-    kind = emit.type_of("self")
-    dim, places = _only_index(emit)
+    kind = node.type_of("self")
+    dim, places = _only_index(node)
     positive = from_call("aten.remainder.Scalar", (places, kind.shape[dim]), shape=places.shape, dtype=places.dtype)
-    axis = emit.axis(dim, kind.rank)
+    axis = node.axis(dim, kind.rank)
     return emit.operation("GATHER", [emit.input("self"), emit.int32(axis), emit.weight(positive)])
 
 
-def _only_index(emit: Emitter) -> tuple[int, Recipe]:
+def _only_index(node: NodeReader) -> tuple[int, Recipe]:
     """The dimension that has an index, and the index."""
-    indices = emit.argument("indices")
-    if not isinstance(indices, RefList):
-        raise RuleError(f"{emit.node.op}: indices is {indices!r}, a list of tensors was wanted")
-    for dim, value in enumerate(indices.values):
-        if value is not None:
-            kind = emit.graph.type_of(value)
-            if isinstance(kind, TensorType):
-                return dim, weight(value, kind)
-    raise RuleError(f"{emit.node.op}: no dimension has an index")
+    for dim, index in enumerate(node.constants("indices")):
+        if index is not None:
+            return dim, index
+    raise RuleError(f"{node.op}: no dimension has an index")
 
 
 @lowers("aten.gather.default", way="operation")
-def gather(node: Node, emit: Emitter) -> OperandId:
+def gather(node: NodeReader, emit: Emitter) -> OperandId:
     """Lower to RESHAPE to a vector and GATHER of the constant places in it."""
-    shape = emit.shape_of("self")
-    dim = emit.integer("dim") % len(shape)
-    places = emit.constant("index").cast(ElementType.INT32).reshape(*emit.shape_of("index"))
+    shape = node.shape_of("self")
+    dim = node.integer("dim") % len(shape)
+    places = node.constant("index").cast(ElementType.INT32).reshape(*node.shape_of("index"))
     strides = [prod(shape[axis + 1 :]) for axis in range(len(shape))]
     elsewhere = np.zeros(places.shape, np.int32)
     for axis, cells in enumerate(np.indices(places.shape, np.int32, sparse=True)):
@@ -93,8 +90,8 @@ def gather(node: Node, emit: Emitter) -> OperandId:
 
 
 @lowers("aten.topk.default", way="operation")
-def topk(node: Node, emit: Emitter) -> tuple[OperandId, ...]:
+def topk(node: NodeReader, emit: Emitter) -> tuple[OperandId, ...]:
     """Lower to TOPK_V2."""
     values = emit.output_spec(0)
     indices = TensorSpec(OperandType.TENSOR_INT32, values.shape)
-    return emit.operations("TOPK_V2", [emit.input("self"), emit.int32(emit.integer("k"))], [values, indices])
+    return emit.operations("TOPK_V2", [emit.input("self"), emit.int32(node.integer("k"))], [values, indices])

@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import replace
 from math import prod
 
-from nnapi_check.analyzer.graph import Node
 from nnapi_check.lowering.compositions.matrix_product import (
     permuted,
     product_one_by_one,
@@ -16,6 +15,7 @@ from nnapi_check.lowering.compositions.matrix_product import (
 )
 from nnapi_check.lowering.emission.emitter import Emitter
 from nnapi_check.lowering.emission.model_draft import OperandId
+from nnapi_check.lowering.emission.node_reader import NodeReader
 from nnapi_check.lowering.emission.recipes import Recipe, full
 from nnapi_check.lowering.emission.rule_table import lowers
 
@@ -34,17 +34,17 @@ _FACTORS = {
 
 @lowers("aten.linear.default", way="constant-weight")
 @lowers("aten.linear.default", way="fully-connected")
-def linear(node: Node, emit: Emitter) -> OperandId:
+def linear(node: NodeReader, emit: Emitter) -> OperandId:
     """Lower to FULLY_CONNECTED, its input as rows, constant weights in the order of the input's features."""
-    units = emit.type_of("weight").shape[0]
-    bias = emit.input("bias") if emit.has("bias") else zero_bias(emit, units, "weight")
+    units = node.type_of("weight").shape[0]
+    bias = emit.input("bias") if node.has("bias") else zero_bias(emit, units, "weight")
     return row_product(emit, emit.input("input"), _linear_weight(emit), bias, emit.output_spec())
 
 
 def _linear_weight(emit: Emitter) -> OperandId:
-    if not emit.is_constant("weight"):
+    if not emit.node.is_constant("weight"):
         return emit.input("weight")
-    return emit.weight(emit.in_feature_order(emit.constant("weight"), "input", axis=1))
+    return emit.weight(emit.node.in_feature_order(emit.node.constant("weight"), "input", axis=1))
 
 
 def _weighted(recipe: Recipe, factor: float) -> Recipe:
@@ -52,19 +52,19 @@ def _weighted(recipe: Recipe, factor: float) -> Recipe:
 
 
 @lowers("aten.addmm.default", way="fully-connected")
-def addmm(node: Node, emit: Emitter) -> OperandId:
+def addmm(node: NodeReader, emit: Emitter) -> OperandId:
     """Lower to FULLY_CONNECTED, alpha in its weights and beta in its bias."""
-    ordered = emit.in_feature_order(emit.constant("mat2"), "mat1", axis=0)
-    matrix = _weighted(ordered.transpose(0, 1), emit.real("alpha"))
-    bias = _weighted(emit.constant("self").flatten(), emit.real("beta"))
+    ordered = node.in_feature_order(node.constant("mat2"), "mat1", axis=0)
+    matrix = _weighted(ordered.transpose(0, 1), node.real("alpha"))
+    bias = _weighted(node.constant("self").flatten(), node.real("beta"))
     return row_product(emit, emit.input("mat1"), emit.weight(matrix), emit.weight(bias), emit.output_spec())
 
 
 @lowers("aten.addmm.default", way="product-and-sum")
 @lowers("aten.addmm.default", way="computed-matrix")
-def addmm_in_steps(node: Node, emit: Emitter) -> OperandId:
+def addmm_in_steps(node: NodeReader, emit: Emitter) -> OperandId:
     """Lower to FULLY_CONNECTED, and MUL and ADD for the rest."""
-    bias = zero_bias(emit, emit.output_type().shape[1], "mat1")
+    bias = zero_bias(emit, node.output_type().shape[1], "mat1")
     output = emit.output_spec()
     product = row_product(emit, emit.input("mat1"), transposed_matrix(emit, "mat2"), bias, output)
     return _weighted_sum(emit, product, drops_product=True)
@@ -75,12 +75,12 @@ def _weighted_sum(emit: Emitter, product: OperandId, *, drops_product: bool = Fa
 
     So does an alpha of 0 with the product where the op ``drops_product``.
     """
-    if drops_product and emit.real("alpha") == 0.0:
-        product = emit.weight(full(emit.output_spec().shape, 0.0, emit.output_type().dtype))
-    weighted = _times(emit, product, emit.real("alpha"))
-    if emit.real("beta") == 0.0:
+    if drops_product and emit.node.real("alpha") == 0.0:
+        product = emit.weight(full(emit.output_spec().shape, 0.0, emit.node.output_type().dtype))
+    weighted = _times(emit, product, emit.node.real("alpha"))
+    if emit.node.real("beta") == 0.0:
         return weighted
-    added = _times(emit, emit.input("self"), emit.real("beta"))
+    added = _times(emit, emit.input("self"), emit.node.real("beta"))
     return emit.operation("ADD", [weighted, added, emit.fuse()])
 
 
@@ -92,7 +92,7 @@ def _times(emit: Emitter, operand: OperandId, factor: float) -> OperandId:
 
 @lowers("aten.matmul.default", "aten.mm.default", way="constant-matrix")
 @lowers("aten.matmul.default", "aten.mm.default", way="computed-matrix")
-def product_by_matrix(node: Node, emit: Emitter) -> OperandId:
+def product_by_matrix(node: NodeReader, emit: Emitter) -> OperandId:
     """Lower to FULLY_CONNECTED with the second matrix transposed."""
     left, right = _FACTORS[node.op]
     matrix = transposed_matrix(emit, right)
@@ -102,35 +102,35 @@ def product_by_matrix(node: Node, emit: Emitter) -> OperandId:
 
 @lowers("aten.matmul.default", "aten.mv.default", "aten.dot.default", "aten.vdot.default", way="vector")
 @lowers("aten.inner.default", way="rows")
-def product_by_rows(node: Node, emit: Emitter) -> OperandId:
+def product_by_rows(node: NodeReader, emit: Emitter) -> OperandId:
     """Lower to FULLY_CONNECTED with the rows of the second tensor, or the vector that it is, as its weights."""
     return _product_by_rows(emit, *_FACTORS[node.op])
 
 
 def _product_by_rows(emit: Emitter, left: str, right: str) -> OperandId:
-    *rows, width = emit.type_of(right).shape
+    *rows, width = emit.node.type_of(right).shape
     matrix = _shaped_argument(emit, right, (prod(rows), width))
     return row_product(emit, emit.input(left), matrix, zero_bias(emit, prod(rows), left), emit.output_spec())
 
 
 @lowers("aten.addmv.default", way="vector")
-def addmv(node: Node, emit: Emitter) -> OperandId:
+def addmv(node: NodeReader, emit: Emitter) -> OperandId:
     """Lower to FULLY_CONNECTED with the vector as its weights, MUL and ADD."""
     return _weighted_sum(emit, _product_by_rows(emit, *_FACTORS[node.op]), drops_product=True)
 
 
 def _shaped_argument(emit: Emitter, name: str, shape: tuple[int, ...]) -> OperandId:
     """A tensor argument in another shape: by its recipe where it is constant, else by a RESHAPE."""
-    if emit.is_constant(name):
-        return emit.weight(emit.constant(name).reshape(*shape))
+    if emit.node.is_constant(name):
+        return emit.weight(emit.node.constant(name).reshape(*shape))
     return reshaped(emit, emit.input(name), shape)
 
 
 @lowers("aten.matmul.default", "aten.mm.default", way="constant-left")
-def product_by_left_matrix(node: Node, emit: Emitter) -> OperandId:
+def product_by_left_matrix(node: NodeReader, emit: Emitter) -> OperandId:
     """Lower to FULLY_CONNECTED by the left matrix, between two changes of the last two dimensions."""
     left, right = _FACTORS[node.op]
-    swapped = (*range(emit.type_of(right).rank - 2), emit.type_of(right).rank - 1, emit.type_of(right).rank - 2)
+    swapped = (*range(node.type_of(right).rank - 2), node.type_of(right).rank - 1, node.type_of(right).rank - 2)
     matrix = emit.input(left)
     columns = permuted(emit, emit.input(right), swapped)
     output = emit.output_spec()
@@ -140,7 +140,7 @@ def product_by_left_matrix(node: Node, emit: Emitter) -> OperandId:
 
 
 @lowers("aten.matmul.default", "aten.mm.default", "aten.bmm.default", way="batched")
-def batched_product(node: Node, emit: Emitter) -> OperandId:
+def batched_product(node: NodeReader, emit: Emitter) -> OperandId:
     """Lower to BATCH_MATMUL."""
     left, right = _FACTORS[node.op]
     return _batch_matmul(emit, emit.input(left), emit.input(right))
@@ -152,50 +152,50 @@ def _batch_matmul(emit: Emitter, left: OperandId, right: OperandId) -> OperandId
 
 
 @lowers("aten.matmul.default", "aten.bmm.default", way="one-by-one")
-def products_one_by_one(node: Node, emit: Emitter) -> OperandId:
+def products_one_by_one(node: NodeReader, emit: Emitter) -> OperandId:
     """Lower to a FULLY_CONNECTED for each pair of matrices."""
     left, right = _FACTORS[node.op]
     return product_one_by_one(emit, left, right, emit.output_spec())
 
 
 @lowers("aten.baddbmm.default", way="batched")
-def baddbmm(node: Node, emit: Emitter) -> OperandId:
+def baddbmm(node: NodeReader, emit: Emitter) -> OperandId:
     """Lower to BATCH_MATMUL, MUL and ADD."""
     return _weighted_sum(emit, _batch_matmul(emit, emit.input("batch1"), emit.input("batch2")))
 
 
 @lowers("aten.baddbmm.default", way="one-by-one")
-def baddbmm_one_by_one(node: Node, emit: Emitter) -> OperandId:
+def baddbmm_one_by_one(node: NodeReader, emit: Emitter) -> OperandId:
     """Lower to a FULLY_CONNECTED for each pair of matrices, MUL and ADD."""
     return _weighted_sum(emit, product_one_by_one(emit, "batch1", "batch2", emit.output_spec()))
 
 
 @lowers("aten.outer.default", way="operation")
-def outer(node: Node, emit: Emitter) -> OperandId:
+def outer(node: NodeReader, emit: Emitter) -> OperandId:
     """Lower to MUL of a column by a row."""
     return _outer(emit, "self", "vec2")
 
 
 def _outer(emit: Emitter, left: str, right: str) -> OperandId:
-    column = reshaped(emit, emit.input(left), (emit.output_type().shape[0], 1))
+    column = reshaped(emit, emit.input(left), (emit.node.output_type().shape[0], 1))
     return emit.operation("MUL", [column, emit.input(right), emit.fuse()])
 
 
 @lowers("aten.addr.default", way="composed")
-def addr(node: Node, emit: Emitter) -> OperandId:
+def addr(node: NodeReader, emit: Emitter) -> OperandId:
     """Lower to MUL of a column by a row, MUL by the factors, and ADD."""
     return _weighted_sum(emit, _outer(emit, "vec1", "vec2"))
 
 
 @lowers("aten.bilinear.default", way="composed")
-def bilinear(node: Node, emit: Emitter) -> OperandId:
+def bilinear(node: NodeReader, emit: Emitter) -> OperandId:
     """Lower to the outer product of each pair of rows, flattened, by FULLY_CONNECTED."""
-    units, first, second = emit.type_of("weight").shape
+    units, first, second = node.type_of("weight").shape
     output = emit.output_spec()
-    rows = emit.output_type().numel // units
+    rows = node.output_type().numel // units
     column = reshaped(emit, emit.input("input1"), (rows, first, 1))
     row = reshaped(emit, emit.input("input2"), (rows, 1, second))
     pairs = emit.operation("MUL", [column, row, emit.fuse()], replace(output, shape=(rows, first, second)))
     matrix = _shaped_argument(emit, "weight", (units, first * second))
-    bias = emit.input("bias") if emit.has("bias") else zero_bias(emit, units, "weight")
+    bias = emit.input("bias") if node.has("bias") else zero_bias(emit, units, "weight")
     return row_product(emit, pairs, matrix, bias, output)

@@ -5,11 +5,12 @@ from __future__ import annotations
 from dataclasses import replace
 from math import prod, sqrt
 
-from nnapi_check.analyzer.graph import ElementType, Node
+from nnapi_check.analyzer.graph import ElementType
 from nnapi_check.lowering.compositions.elementwise import Elementwise
 from nnapi_check.lowering.compositions.statistics import mean_over, standardized
 from nnapi_check.lowering.emission.emitter import Emitter
 from nnapi_check.lowering.emission.model_draft import OperandId
+from nnapi_check.lowering.emission.node_reader import NodeReader
 from nnapi_check.lowering.emission.recipes import Recipe, concatenate, from_call, full
 from nnapi_check.lowering.emission.rule_table import lowers
 
@@ -18,67 +19,67 @@ _FLOAT32_EPSILON = 2.0**-23
 
 
 @lowers("aten.batch_norm.default", "aten.instance_norm.default", way="affine")
-def batch_norm(node: Node, emit: Emitter) -> OperandId:
+def batch_norm(node: NodeReader, emit: Emitter) -> OperandId:
     """Lower to MUL and ADD of one number a channel."""
-    mean, variance = (emit.constant(name).cast(ElementType.FLOAT32) for name in ("running_mean", "running_var"))
-    factor = (variance + emit.real("eps")).rsqrt()
-    if emit.has("weight"):
-        factor = factor * emit.constant("weight").cast(ElementType.FLOAT32)
+    mean, variance = (node.constant(name).cast(ElementType.FLOAT32) for name in ("running_mean", "running_var"))
+    factor = (variance + node.real("eps")).rsqrt()
+    if node.has("weight"):
+        factor = factor * node.constant("weight").cast(ElementType.FLOAT32)
     term = -(mean * factor)
-    if emit.has("bias"):
-        term = term + emit.constant("bias").cast(ElementType.FLOAT32)
+    if node.has("bias"):
+        term = term + node.constant("bias").cast(ElementType.FLOAT32)
     scaled = emit.operation("MUL", [emit.input("input"), _by_channel(emit, factor), emit.fuse()])
     return emit.operation("ADD", [scaled, _by_channel(emit, term), emit.fuse()])
 
 
 def _by_channel(emit: Emitter, numbers: Recipe) -> OperandId:
     """One number a channel, the second of PyTorch's dimensions, in the input's element type and layout."""
-    kind = emit.type_of("input")
+    kind = emit.node.type_of("input")
     shape = tuple(numbers.shape[0] if axis == 1 else 1 for axis in range(kind.rank))
-    return emit.weight(numbers.reshape(*emit.arranged(shape)).cast(kind.dtype))
+    return emit.weight(numbers.reshape(*emit.node.arranged(shape)).cast(kind.dtype))
 
 
 def _affine_by_channel(emit: Emitter, x: OperandId) -> OperandId:
     """Times weight and plus bias, where the node has them."""
-    if emit.has("weight"):
-        x = emit.operation("MUL", [x, _by_channel(emit, emit.constant("weight")), emit.fuse()])
-    if emit.has("bias"):
-        x = emit.operation("ADD", [x, _by_channel(emit, emit.constant("bias")), emit.fuse()])
+    if emit.node.has("weight"):
+        x = emit.operation("MUL", [x, _by_channel(emit, emit.node.constant("weight")), emit.fuse()])
+    if emit.node.has("bias"):
+        x = emit.operation("ADD", [x, _by_channel(emit, emit.node.constant("bias")), emit.fuse()])
     return x
 
 
 @lowers("aten.layer_norm.default", way="composed")
-def layer_norm(node: Node, emit: Emitter) -> OperandId:
+def layer_norm(node: NodeReader, emit: Emitter) -> OperandId:
     """Lower to the deviation from MEAN times RSQRT of the variance, then weight and bias."""
     x = emit.input("input")
-    found = standardized(emit, x, _last_axes(emit), emit.real("eps"), emit.output_spec())
-    if emit.has("weight"):
+    found = standardized(emit, x, _last_axes(node), node.real("eps"), emit.output_spec())
+    if node.has("weight"):
         found = emit.operation("MUL", [found, emit.input("weight"), emit.fuse()])
-    if emit.has("bias"):
+    if node.has("bias"):
         found = emit.operation("ADD", [found, emit.input("bias"), emit.fuse()])
     return found
 
 
 @lowers("aten.rms_norm.default", way="composed")
-def rms_norm(node: Node, emit: Emitter) -> OperandId:
+def rms_norm(node: NodeReader, emit: Emitter) -> OperandId:
     """Lower to x times RSQRT of the MEAN of its squares, then weight."""
     x = emit.input("input")
     squares = emit.operation("MUL", [x, x, emit.fuse()], emit.spec(x))
-    mean = mean_over(emit, squares, _last_axes(emit))
-    epsilon = emit.real("eps") if emit.has("eps") else _FLOAT32_EPSILON
+    mean = mean_over(emit, squares, _last_axes(node))
+    epsilon = node.real("eps") if node.has("eps") else _FLOAT32_EPSILON
     spec = emit.spec(mean)
     root = emit.operation("RSQRT", [emit.operation("ADD", [mean, emit.number(epsilon, x), emit.fuse()], spec)], spec)
     found = emit.operation("MUL", [x, root, emit.fuse()])
-    return emit.operation("MUL", [found, emit.input("weight"), emit.fuse()]) if emit.has("weight") else found
+    return emit.operation("MUL", [found, emit.input("weight"), emit.fuse()]) if node.has("weight") else found
 
 
-def _last_axes(emit: Emitter) -> tuple[int, ...]:
-    rank = emit.type_of("input").rank
-    return tuple(range(rank - len(emit.ints("normalized_shape")), rank))
+def _last_axes(node: NodeReader) -> tuple[int, ...]:
+    rank = node.type_of("input").rank
+    return tuple(range(rank - len(node.ints("normalized_shape")), rank))
 
 
 @lowers("aten.layer_norm.default", way="products")
-def layer_norm_by_products(node: Node, emit: Emitter) -> OperandId:
+def layer_norm_by_products(node: NodeReader, emit: Emitter) -> OperandId:
     """Lower to L2_NORMALIZATION between two of FULLY_CONNECTED, which exists from feature level 1.
 
     The first takes the mean away and appends sqrt(n * eps), so that the length of a row is sqrt(n * (variance + eps)).
@@ -102,16 +103,16 @@ def layer_norm_by_products(node: Node, emit: Emitter) -> OperandId:
 def _centering(emit: Emitter, n: int) -> tuple[OperandId, OperandId]:
     kind = ElementType.FLOAT32
     square = _identity(n) + full((n, n), -1 / n, kind)
-    bias = concatenate((full((n,), 0.0, kind), full((1,), sqrt(n * emit.real("eps")), kind)), 0)
+    bias = concatenate((full((n,), 0.0, kind), full((1,), sqrt(n * emit.node.real("eps")), kind)), 0)
     return emit.weight(concatenate((square, full((1, n), 0.0, kind)), 0)), emit.weight(bias)
 
 
 def _scaling(emit: Emitter, n: int) -> tuple[OperandId, OperandId]:
     kind = ElementType.FLOAT32
     square = _identity(n) * sqrt(n)
-    if emit.has("weight"):
-        square = square * emit.constant("weight").reshape(n, 1)
-    bias = emit.constant("bias") if emit.has("bias") else full((n,), 0.0, kind)
+    if emit.node.has("weight"):
+        square = square * emit.node.constant("weight").reshape(n, 1)
+    bias = emit.node.constant("bias") if emit.node.has("bias") else full((n,), 0.0, kind)
     return emit.weight(concatenate((square, full((n, 1), 0.0, kind)), 1)), emit.weight(bias)
 
 
@@ -120,73 +121,73 @@ def _identity(n: int) -> Recipe:
 
 
 @lowers("aten.group_norm.default", way="image")
-def group_norm_of_image(node: Node, emit: Emitter) -> OperandId:
+def group_norm_of_image(node: NodeReader, emit: Emitter) -> OperandId:
     """Lower to statistics over pixels and channels of a group, the groups made a dimension by RESHAPE."""
     x = emit.input("input")
     spec = emit.spec(x)
     batch, height, width, channels = spec.shape
-    groups = emit.integer("num_groups")
+    groups = node.integer("num_groups")
     return _grouped(emit, x, (batch, height * width, groups, channels // groups), (1, 3))
 
 
 @lowers("aten.group_norm.default", way="rows")
-def group_norm_of_rows(node: Node, emit: Emitter) -> OperandId:
+def group_norm_of_rows(node: NodeReader, emit: Emitter) -> OperandId:
     """Lower to statistics over rows, one for each group."""
     x = emit.input("input")
     shape = emit.spec(x).shape
-    groups = emit.integer("num_groups")
+    groups = node.integer("num_groups")
     return _grouped(emit, x, (shape[0], groups, prod(shape[1:]) // groups), (2,))
 
 
 def _grouped(emit: Emitter, x: OperandId, shape: tuple[int, ...], axes: tuple[int, ...]) -> OperandId:
     spec = replace(emit.spec(x), shape=shape)
     grouped = emit.operation("RESHAPE", [x, emit.int32_tensor(shape)], spec)
-    found = standardized(emit, grouped, axes, emit.real("eps"), spec)
+    found = standardized(emit, grouped, axes, emit.node.real("eps"), spec)
     back = emit.operation("RESHAPE", [found, emit.int32_tensor(emit.output_spec().shape)])
     return _affine_by_channel(emit, back)
 
 
 @lowers("aten.instance_norm.default", way="operation")
-def instance_norm(node: Node, emit: Emitter) -> OperandId:
+def instance_norm(node: NodeReader, emit: Emitter) -> OperandId:
     """Lower to INSTANCE_NORMALIZATION without factors, then weight and bias by channel."""
     x = emit.input("input")
-    numbers = (emit.scalar(number, x) for number in (1.0, 0.0, emit.real("eps")))
+    numbers = (emit.scalar(number, x) for number in (1.0, 0.0, node.real("eps")))
     return _affine_by_channel(emit, emit.operation("INSTANCE_NORMALIZATION", [x, *numbers, emit.boolean(False)]))
 
 
 @lowers("aten.instance_norm.default", way="rows")
-def instance_norm_of_rows(node: Node, emit: Emitter) -> OperandId:
+def instance_norm_of_rows(node: NodeReader, emit: Emitter) -> OperandId:
     """Lower to statistics over all but the first two dimensions."""
     x = emit.input("input")
     wanted = emit.output_spec()
     axes = tuple(range(2, len(wanted.shape)))
-    return _affine_by_channel(emit, standardized(emit, x, axes, emit.real("eps"), wanted))
+    return _affine_by_channel(emit, standardized(emit, x, axes, node.real("eps"), wanted))
 
 
 @lowers("nnapi_check.local_response_norm.default", way="operation")
-def local_response_norm(node: Node, emit: Emitter) -> OperandId:
+def local_response_norm(node: NodeReader, emit: Emitter) -> OperandId:
     """Lower to LOCAL_RESPONSE_NORMALIZATION, whose window has a radius and whose alpha is not divided."""
-    x, size = emit.input("self"), emit.integer("size")
-    numbers = (emit.real("k"), emit.real("alpha") / size, emit.real("beta"))
+    x, size = emit.input("self"), node.integer("size")
+    numbers = (node.real("k"), node.real("alpha") / size, node.real("beta"))
     scalars = [emit.scalar(number, x) for number in numbers]
     return emit.operation("LOCAL_RESPONSE_NORMALIZATION", [x, emit.int32(size // 2), *scalars])
 
 
 @lowers("nnapi_check.local_response_norm.default", way="products")
-def local_response_norm_by_products(node: Node, emit: Emitter) -> OperandId:
+def local_response_norm_by_products(node: NodeReader, emit: Emitter) -> OperandId:
     """Lower to x * POW(k + squares times a band of alpha / size, -beta)."""
-    x, size = emit.input("self"), emit.integer("size")
+    x, size = emit.input("self"), node.integer("size")
     spec = emit.spec(x)
     channels = spec.shape[-1]
     write = Elementwise(emit, x)
     rows = replace(spec, shape=(prod(spec.shape[:-1]), channels))
     squares = emit.operation("RESHAPE", [write.mul(x, x), emit.int32_tensor(rows.shape)], rows)
-    dtype = emit.output_type().dtype
-    band = emit.weight(_band(channels, size, emit.real("alpha") / size, dtype))
-    bias = emit.weight(full((channels,), emit.real("k"), dtype))
+    dtype = node.output_type().dtype
+    band = emit.weight(_band(channels, size, node.real("alpha") / size, dtype))
+    bias = emit.weight(full((channels,), node.real("k"), dtype))
     sums = emit.operation("FULLY_CONNECTED", [squares, band, bias, emit.fuse()], rows)
     factors = emit.operation("RESHAPE", [sums, emit.int32_tensor(spec.shape)], spec)
-    return write.mul(x, write.of("POW", factors, write.number(-emit.real("beta"))))
+    return write.mul(x, write.of("POW", factors, write.number(-node.real("beta"))))
 
 
 def _band(channels: int, size: int, weight: float, dtype: ElementType) -> Recipe:

@@ -4,28 +4,30 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from nnapi_check.analyzer.graph import ElementType, Node
+from nnapi_check.analyzer.graph import ElementType
 from nnapi_check.lowering.compositions.axis_products import resample_image, resample_last
 from nnapi_check.lowering.compositions.element_moves import padded, reshaped
 from nnapi_check.lowering.compositions.sampling import adaptive_mean
 from nnapi_check.lowering.compositions.windows import PoolAxis, Pooling
 from nnapi_check.lowering.emission.emitter import Emitter
-from nnapi_check.lowering.emission.model_draft import OperandId, TensorSpec
+from nnapi_check.lowering.emission.model_draft import OperandId
+from nnapi_check.lowering.emission.node_reader import NodeReader
 from nnapi_check.lowering.emission.recipes import Inline
 from nnapi_check.lowering.emission.rule_table import lowers
+from nnapi_check.lowering.emission.tensor_spec import TensorSpec
 
 
-def _axes(emit: Emitter) -> list[PoolAxis]:
+def _axes(node: NodeReader) -> list[PoolAxis]:
     """The node's windows along each axis that it pools."""
-    kernel, stride, padding = (emit.ints(name) for name in ("kernel_size", "stride", "padding"))
-    sizes, outputs = (kind.shape[-len(kernel) :] for kind in (emit.type_of("self"), emit.output_type()))
+    kernel, stride, padding = (node.ints(name) for name in ("kernel_size", "stride", "padding"))
+    sizes, outputs = (kind.shape[-len(kernel) :] for kind in (node.type_of("self"), node.output_type()))
     return [PoolAxis(*axis) for axis in zip(sizes, outputs, kernel, stride, padding, strict=True)]
 
 
-def _even_axes(emit: Emitter) -> list[PoolAxis]:
+def _even_axes(node: NodeReader) -> list[PoolAxis]:
     """Windows of one size, side by side, that give the node's output size."""
-    wanted = emit.ints("output_size")
-    sizes = emit.type_of("self").shape[-len(wanted) :]
+    wanted = node.ints("output_size")
+    sizes = node.type_of("self").shape[-len(wanted) :]
     axes = zip(sizes, wanted, strict=True)
     return [PoolAxis(size, output, size // output, size // output, 0) for size, output in axes]
 
@@ -41,7 +43,7 @@ def _pool_length(emit: Emitter, kind: str, axes: list[PoolAxis]) -> OperandId:
     (length,) = axes
     x = emit.input("self")
     spec = emit.spec(x)
-    rows = emit.type_of("self").numel // length.size
+    rows = emit.node.type_of("self").numel // length.size
     image = reshaped(emit, x, (1, rows, length.size, 1))
     pooled = replace(spec, shape=(1, rows, length.output, 1))
     made = _pool(emit, kind, image, [PoolAxis(rows, rows, 1, 1, 0), length], pooled)
@@ -58,91 +60,91 @@ def _pool_unbatched(emit: Emitter, kind: str, axes: list[PoolAxis]) -> OperandId
 
 
 @lowers("aten.max_pool2d.default", way="operation")
-def max_pool2d(node: Node, emit: Emitter) -> OperandId:
+def max_pool2d(node: NodeReader, emit: Emitter) -> OperandId:
     """Lower to MAX_POOL_2D with explicit padding."""
-    return _pool(emit, "MAX_POOL_2D", emit.input("self"), _axes(emit))
+    return _pool(emit, "MAX_POOL_2D", emit.input("self"), _axes(node))
 
 
 @lowers("aten.max_pool2d.default", way="unbatched")
-def max_pool2d_unbatched(node: Node, emit: Emitter) -> OperandId:
+def max_pool2d_unbatched(node: NodeReader, emit: Emitter) -> OperandId:
     """Lower to MAX_POOL_2D between two RESHAPE operations."""
-    return _pool_unbatched(emit, "MAX_POOL_2D", _axes(emit))
+    return _pool_unbatched(emit, "MAX_POOL_2D", _axes(node))
 
 
 @lowers("aten.max_pool1d.default", way="operation")
-def max_pool1d(node: Node, emit: Emitter) -> OperandId:
+def max_pool1d(node: NodeReader, emit: Emitter) -> OperandId:
     """Lower to MAX_POOL_2D between two RESHAPE operations."""
-    return _pool_length(emit, "MAX_POOL_2D", _axes(emit))
+    return _pool_length(emit, "MAX_POOL_2D", _axes(node))
 
 
 @lowers("aten.avg_pool2d.default", way="operation")
-def avg_pool2d(node: Node, emit: Emitter) -> OperandId:
+def avg_pool2d(node: NodeReader, emit: Emitter) -> OperandId:
     """Lower to AVERAGE_POOL_2D, which divides by the number of real cells."""
-    return _pool(emit, "AVERAGE_POOL_2D", emit.input("self"), _axes(emit))
+    return _pool(emit, "AVERAGE_POOL_2D", emit.input("self"), _axes(node))
 
 
 @lowers("aten.avg_pool2d.default", way="padded")
-def avg_pool2d_padded(node: Node, emit: Emitter) -> OperandId:
+def avg_pool2d_padded(node: NodeReader, emit: Emitter) -> OperandId:
     """Lower to PAD and AVERAGE_POOL_2D, so that padded zeros count as real cells."""
-    axes = _axes(emit)
+    axes = _axes(node)
     pad_h, pad_w = (axis.padding for axis in axes)
     x = padded(emit, emit.input("self"), [(0, 0), (pad_h, pad_h), (pad_w, pad_w), (0, 0)])
     return _pool(emit, "AVERAGE_POOL_2D", x, [axis.without_padding() for axis in axes])
 
 
 @lowers("aten.avg_pool2d.default", way="rescaled")
-def avg_pool2d_rescaled(node: Node, emit: Emitter) -> OperandId:
+def avg_pool2d_rescaled(node: NodeReader, emit: Emitter) -> OperandId:
     """Lower to AVERAGE_POOL_2D, and MUL with the ratio of its divisor to PyTorch's at each place."""
-    axes = _axes(emit)
-    divisor = emit.integer("divisor_override") if emit.has("divisor_override") else None
+    axes = _axes(node)
+    divisor = node.integer("divisor_override") if node.has("divisor_override") else None
     ratios = Pooling(*axes).rescaling(divisor)
     recipe = Inline(ratios.astype("<f4").tobytes(), ElementType.FLOAT32, ratios.shape)
     mean = _pool(emit, "AVERAGE_POOL_2D", emit.input("self"), axes)
-    return emit.operation("MUL", [mean, emit.weight(recipe.cast(emit.output_type().dtype)), emit.fuse()])
+    return emit.operation("MUL", [mean, emit.weight(recipe.cast(node.output_type().dtype)), emit.fuse()])
 
 
 @lowers("aten.avg_pool1d.default", way="operation")
-def avg_pool1d(node: Node, emit: Emitter) -> OperandId:
+def avg_pool1d(node: NodeReader, emit: Emitter) -> OperandId:
     """Lower to AVERAGE_POOL_2D between two RESHAPE operations."""
-    return _pool_length(emit, "AVERAGE_POOL_2D", _axes(emit))
+    return _pool_length(emit, "AVERAGE_POOL_2D", _axes(node))
 
 
 @lowers("aten.adaptive_avg_pool2d.default", "aten._adaptive_avg_pool2d.default", way="operation")
-def adaptive_avg_pool2d(node: Node, emit: Emitter) -> OperandId:
+def adaptive_avg_pool2d(node: NodeReader, emit: Emitter) -> OperandId:
     """Lower to AVERAGE_POOL_2D with windows side by side."""
-    return _pool(emit, "AVERAGE_POOL_2D", emit.input("self"), _even_axes(emit))
+    return _pool(emit, "AVERAGE_POOL_2D", emit.input("self"), _even_axes(node))
 
 
 @lowers("aten.adaptive_avg_pool2d.default", "aten._adaptive_avg_pool2d.default", way="products")
-def adaptive_avg_pool2d_products(node: Node, emit: Emitter) -> OperandId:
+def adaptive_avg_pool2d_products(node: NodeReader, emit: Emitter) -> OperandId:
     """Lower to a product of each axis with the matrix that takes the means of uneven windows."""
     height, width = (
         adaptive_mean(size, output)
-        for size, output in zip(emit.type_of("self").shape[2:], emit.ints("output_size"), strict=True)
+        for size, output in zip(node.type_of("self").shape[2:], node.ints("output_size"), strict=True)
     )
     return resample_image(emit, emit.input("self"), height, width)
 
 
 @lowers("aten.adaptive_avg_pool1d.default", way="operation")
-def adaptive_avg_pool1d(node: Node, emit: Emitter) -> OperandId:
+def adaptive_avg_pool1d(node: NodeReader, emit: Emitter) -> OperandId:
     """Lower to AVERAGE_POOL_2D with windows side by side, between two RESHAPE operations."""
-    return _pool_length(emit, "AVERAGE_POOL_2D", _even_axes(emit))
+    return _pool_length(emit, "AVERAGE_POOL_2D", _even_axes(node))
 
 
 @lowers("aten.adaptive_max_pool1d.default", way="operation")
-def adaptive_max_pool1d(node: Node, emit: Emitter) -> OperandId:
+def adaptive_max_pool1d(node: NodeReader, emit: Emitter) -> OperandId:
     """Lower to MAX_POOL_2D with windows side by side, between two RESHAPE operations."""
-    return _pool_length(emit, "MAX_POOL_2D", _even_axes(emit))
+    return _pool_length(emit, "MAX_POOL_2D", _even_axes(node))
 
 
 @lowers("aten.adaptive_avg_pool1d.default", way="products")
-def adaptive_avg_pool1d_products(node: Node, emit: Emitter) -> OperandId:
+def adaptive_avg_pool1d_products(node: NodeReader, emit: Emitter) -> OperandId:
     """Lower to a product with the matrix that takes the means of uneven windows."""
-    matrix = adaptive_mean(emit.type_of("self").shape[-1], emit.integer("output_size"))
+    matrix = adaptive_mean(node.type_of("self").shape[-1], node.integer("output_size"))
     return resample_last(emit, emit.input("self"), matrix)
 
 
 @lowers("aten.adaptive_max_pool2d.default", way="operation")
-def adaptive_max_pool2d(node: Node, emit: Emitter) -> OperandId:
+def adaptive_max_pool2d(node: NodeReader, emit: Emitter) -> OperandId:
     """Lower to MAX_POOL_2D with windows side by side."""
-    return _pool(emit, "MAX_POOL_2D", emit.input("self"), _even_axes(emit))
+    return _pool(emit, "MAX_POOL_2D", emit.input("self"), _even_axes(node))

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from nnapi_check.analyzer.graph import Node
 from nnapi_check.coverage_db.spec import FuseCode, OperandType
 from nnapi_check.lowering.compositions.in_floats import as_floats, dequantized, quantized
 from nnapi_check.lowering.emission.emitter import Emitter
-from nnapi_check.lowering.emission.model_draft import OperandId, TensorSpec
+from nnapi_check.lowering.emission.model_draft import OperandId
+from nnapi_check.lowering.emission.node_reader import NodeReader
 from nnapi_check.lowering.emission.recipes import Recipe, full
 from nnapi_check.lowering.emission.rule_table import lowers
+from nnapi_check.lowering.emission.tensor_spec import TensorSpec
 from nnapi_check.lowering.nnapi.model import Immediate, QuantParams
 
 _LARGEST = 255
@@ -24,44 +25,44 @@ _FUSED = {
 """Ops that clamp what they compute."""
 
 
-def _fused(node: Node, emit: Emitter) -> OperandId:
+def _fused(node: NodeReader, emit: Emitter) -> OperandId:
     return emit.fuse(_FUSED.get(node.op, FuseCode.NONE))
 
 
 @lowers("aten.quantize_per_tensor.default", "aten.quantize_per_tensor.tensor_qparams", way="operation")
-def quantize(node: Node, emit: Emitter) -> OperandId:
+def quantize(node: NodeReader, emit: Emitter) -> OperandId:
     """Lower to QUANTIZE."""
     return emit.operation("QUANTIZE", [emit.input("self")])
 
 
 @lowers("aten.dequantize.self", way="operation")
-def dequantize(node: Node, emit: Emitter) -> OperandId:
+def dequantize(node: NodeReader, emit: Emitter) -> OperandId:
     """Lower to DEQUANTIZE."""
     return emit.operation("DEQUANTIZE", [emit.input("self")])
 
 
 @lowers("aten.fake_quantize_per_tensor_affine.default", way="there-and-back")
-def fake_quantize(node: Node, emit: Emitter) -> OperandId:
+def fake_quantize(node: NodeReader, emit: Emitter) -> OperandId:
     """Lower to QUANTIZE and DEQUANTIZE."""
-    quant = QuantParams(emit.real("scale"), emit.integer("zero_point") - emit.integer("quant_min"))
+    quant = QuantParams(node.real("scale"), node.integer("zero_point") - node.integer("quant_min"))
     steps = replace(emit.output_spec(), type=OperandType.TENSOR_QUANT8_ASYMM, quant=quant)
     return emit.operation("DEQUANTIZE", [emit.operation("QUANTIZE", [emit.input("self")], steps)])
 
 
 @lowers("quantized.add.default", "quantized.add_relu.default", way="operation")
-def add(node: Node, emit: Emitter) -> OperandId:
+def add(node: NodeReader, emit: Emitter) -> OperandId:
     """Lower to ADD."""
     return emit.operation("ADD", [emit.input("qa"), emit.input("qb"), _fused(node, emit)])
 
 
 @lowers("quantized.mul.default", "quantized.mul_relu.default", way="operation")
-def mul(node: Node, emit: Emitter) -> OperandId:
+def mul(node: NodeReader, emit: Emitter) -> OperandId:
     """Lower to MUL."""
     return emit.operation("MUL", [emit.input("qa"), emit.input("qb"), _fused(node, emit)])
 
 
 @lowers("quantized.mul.default", "quantized.mul_relu.default", way="in-floats")
-def mul_in_floats(node: Node, emit: Emitter) -> OperandId:
+def mul_in_floats(node: NodeReader, emit: Emitter) -> OperandId:
     """Lower to MUL of floats."""
     factors = [dequantized(emit, emit.input(name)) for name in ("qa", "qb")]
     return quantized(emit, emit.operation("MUL", [*factors, _fused(node, emit)], as_floats(emit.output_spec())))
@@ -82,9 +83,9 @@ def _number(emit: Emitter, value: float) -> OperandId:
     "quantized.add_relu.Scalar",
     way="operation",
 )
-def add_number(node: Node, emit: Emitter) -> OperandId:
+def add_number(node: NodeReader, emit: Emitter) -> OperandId:
     """Lower to ADD of a constant."""
-    return emit.operation("ADD", [emit.input("qa"), _number(emit, emit.real("b")), _fused(node, emit)])
+    return emit.operation("ADD", [emit.input("qa"), _number(emit, node.real("b")), _fused(node, emit)])
 
 
 @lowers(
@@ -94,36 +95,36 @@ def add_number(node: Node, emit: Emitter) -> OperandId:
     "quantized.mul_relu.Scalar",
     way="operation",
 )
-def mul_by_number(node: Node, emit: Emitter) -> OperandId:
+def mul_by_number(node: NodeReader, emit: Emitter) -> OperandId:
     """Lower to MUL by a constant."""
-    return emit.operation("MUL", [emit.input("qa"), _number(emit, emit.real("b")), _fused(node, emit)])
+    return emit.operation("MUL", [emit.input("qa"), _number(emit, node.real("b")), _fused(node, emit)])
 
 
 @lowers("quantized.cat.default", way="operation")
-def cat(node: Node, emit: Emitter) -> OperandId:
+def cat(node: NodeReader, emit: Emitter) -> OperandId:
     """Lower to CONCATENATION."""
     return _joined(emit)
 
 
 def _joined(emit: Emitter) -> OperandId:
-    axis = emit.axis(emit.integer("dim"), emit.output_type().rank)
+    axis = emit.node.axis(emit.node.integer("dim"), emit.node.output_type().rank)
     return emit.operation("CONCATENATION", [*emit.inputs_of("qx"), emit.int32(axis)])
 
 
 @lowers("quantized.cat_relu.default", way="operation")
-def cat_relu(node: Node, emit: Emitter) -> OperandId:
+def cat_relu(node: NodeReader, emit: Emitter) -> OperandId:
     """Lower to CONCATENATION and RELU."""
     return emit.operation("RELU", [_joined(emit)])
 
 
 @lowers("quantized.relu6.default", way="operation")
-def relu6(node: Node, emit: Emitter) -> OperandId:
+def relu6(node: NodeReader, emit: Emitter) -> OperandId:
     """Lower to RELU6."""
     return emit.operation("RELU6", [emit.input("qx")])
 
 
 @lowers("quantized.hardswish.default", way="in-floats")
-def hardswish(node: Node, emit: Emitter) -> OperandId:
+def hardswish(node: NodeReader, emit: Emitter) -> OperandId:
     """Lower to ADD, RELU6 and MUL of floats: the quantized HARD_SWISH rounds its input to fewer bits."""
     x = dequantized(emit, emit.input("input"))
     spec = emit.spec(x)
@@ -134,41 +135,41 @@ def hardswish(node: Node, emit: Emitter) -> OperandId:
 
 
 @lowers("quantized.sigmoid.default", way="operation")
-def sigmoid(node: Node, emit: Emitter) -> OperandId:
+def sigmoid(node: NodeReader, emit: Emitter) -> OperandId:
     """Lower to LOGISTIC."""
     return emit.operation("LOGISTIC", [emit.input("qx")])
 
 
 @lowers("quantized.sigmoid.default", way="in-floats")
-def sigmoid_in_floats(node: Node, emit: Emitter) -> OperandId:
+def sigmoid_in_floats(node: NodeReader, emit: Emitter) -> OperandId:
     """Lower to LOGISTIC of floats."""
     x = dequantized(emit, emit.input("qx"))
     return quantized(emit, emit.operation("LOGISTIC", [x], emit.spec(x)))
 
 
 @lowers("quantized.leaky_relu.default", way="operation")
-def leaky_relu(node: Node, emit: Emitter) -> OperandId:
+def leaky_relu(node: NodeReader, emit: Emitter) -> OperandId:
     """Lower to PRELU with one slope."""
-    return emit.operation("PRELU", [emit.input("qx"), _number(emit, emit.real("negative_slope"))])
+    return emit.operation("PRELU", [emit.input("qx"), _number(emit, node.real("negative_slope"))])
 
 
 @lowers("quantized.elu.default", "quantized.celu.default", way="in-floats")
-def elu(node: Node, emit: Emitter) -> OperandId:
+def elu(node: NodeReader, emit: Emitter) -> OperandId:
     """Lower to ELU of floats."""
     x = dequantized(emit, emit.input("self"))
-    return quantized(emit, emit.operation("ELU", [x, emit.scalar(emit.real("alpha"), x)], emit.spec(x)))
+    return quantized(emit, emit.operation("ELU", [x, emit.scalar(node.real("alpha"), x)], emit.spec(x)))
 
 
 @lowers("quantized.softmax.default", way="in-floats")
-def softmax(node: Node, emit: Emitter) -> OperandId:
+def softmax(node: NodeReader, emit: Emitter) -> OperandId:
     """Lower to SOFTMAX of floats along an axis."""
     x = dequantized(emit, emit.input("qx"))
-    axis = emit.axis(emit.integer("dim"), emit.output_type().rank)
+    axis = node.axis(node.integer("dim"), node.output_type().rank)
     return quantized(emit, emit.operation("SOFTMAX", [x, emit.scalar(1.0, x), emit.int32(axis)], emit.spec(x)))
 
 
 @lowers("quantized.matmul.default", way="in-floats")
-def matmul(node: Node, emit: Emitter) -> OperandId:
+def matmul(node: NodeReader, emit: Emitter) -> OperandId:
     """Lower to BATCH_MATMUL of floats."""
     factors = [dequantized(emit, emit.input(name)) for name in ("qa", "qb")]
     flags = [emit.boolean(False), emit.boolean(False)]
@@ -180,24 +181,24 @@ _BATCH_NORMS_WITH_RELU = tuple(op.replace(".default", "_relu.default") for op in
 
 
 @lowers(*_BATCH_NORMS, way="in-floats")
-def batch_norm(node: Node, emit: Emitter) -> OperandId:
+def batch_norm(node: NodeReader, emit: Emitter) -> OperandId:
     """Lower to MUL and ADD of floats, one number a channel."""
     return quantized(emit, _affine(emit))
 
 
 @lowers(*_BATCH_NORMS_WITH_RELU, way="in-floats")
-def batch_norm_relu(node: Node, emit: Emitter) -> OperandId:
+def batch_norm_relu(node: NodeReader, emit: Emitter) -> OperandId:
     """Lower to MUL, ADD and RELU of floats, one number a channel."""
     x = _affine(emit)
     return quantized(emit, emit.operation("RELU", [x], emit.spec(x)))
 
 
 def _affine(emit: Emitter) -> OperandId:
-    mean = emit.constant("mean")
-    factor = (emit.constant("var") + emit.real("eps")).rsqrt()
-    if emit.has("weight"):
-        factor = factor * emit.constant("weight")
-    bias = emit.constant("bias") if emit.has("bias") else full(mean.shape, 0.0, mean.dtype)
+    mean = emit.node.constant("mean")
+    factor = (emit.node.constant("var") + emit.node.real("eps")).rsqrt()
+    if emit.node.has("weight"):
+        factor = factor * emit.node.constant("weight")
+    bias = emit.node.constant("bias") if emit.node.has("bias") else full(mean.shape, 0.0, mean.dtype)
     x = dequantized(emit, emit.input("qx"))
     spec = emit.spec(x)
     scaled = emit.operation("MUL", [x, _by_channel(emit, factor), emit.fuse()], spec)
@@ -205,6 +206,6 @@ def _affine(emit: Emitter) -> OperandId:
 
 
 def _by_channel(emit: Emitter, numbers: Recipe) -> OperandId:
-    rank = emit.output_type().rank
+    rank = emit.node.output_type().rank
     shape = tuple(numbers.shape[0] if axis == 1 else 1 for axis in range(rank))
-    return emit.weight(numbers.reshape(*emit.arranged(shape)))
+    return emit.weight(numbers.reshape(*emit.node.arranged(shape)))

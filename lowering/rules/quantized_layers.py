@@ -5,7 +5,6 @@ Convolutions that multiply stored integers share the rules of ``lowering/rules/c
 
 from __future__ import annotations
 
-from nnapi_check.analyzer.graph import Node
 from nnapi_check.lowering.compositions.convolution_window import (
     Window,
     convolve,
@@ -18,6 +17,7 @@ from nnapi_check.lowering.compositions.in_floats import as_floats, dequantized, 
 from nnapi_check.lowering.compositions.matrix_product import row_product
 from nnapi_check.lowering.emission.emitter import Emitter
 from nnapi_check.lowering.emission.model_draft import OperandId
+from nnapi_check.lowering.emission.node_reader import NodeReader
 from nnapi_check.lowering.emission.rule_table import lowers
 from nnapi_check.lowering.rules.convolution import QUANTIZED, QUANTIZED_1D, Convolve, row_of_signal, signal_of_row
 from nnapi_check.lowering.rules.transposed_convolution import conv_transpose2d
@@ -26,56 +26,56 @@ lowers("quantized.conv_transpose2d.default", way="operation")(conv_transpose2d)
 
 
 def _convolved_in_floats(emit: Emitter, image: OperandId, kind: Convolve) -> OperandId:
-    weight = image_filter(emit.constant("weight").dequantize())
-    return kind(emit, image, weight, bias_operand(emit, weight, image, weight.shape[0]), Window.of(emit))
+    weight = image_filter(emit.node.constant("weight").dequantize())
+    return kind(emit, image, weight, bias_operand(emit, weight, image, weight.shape[0]), Window.of(emit.node))
 
 
 @lowers(*QUANTIZED, way="in-floats")
-def conv2d_in_floats(node: Node, emit: Emitter) -> OperandId:
+def conv2d_in_floats(node: NodeReader, emit: Emitter) -> OperandId:
     """Lower to CONV_2D of floats."""
     return quantized(emit, _convolved_in_floats(emit, dequantized(emit, emit.input("input")), convolve))
 
 
 @lowers(*QUANTIZED, way="depthwise-in-floats")
-def depthwise_conv2d_in_floats(node: Node, emit: Emitter) -> OperandId:
+def depthwise_conv2d_in_floats(node: NodeReader, emit: Emitter) -> OperandId:
     """Lower to DEPTHWISE_CONV_2D of floats."""
     return quantized(emit, _convolved_in_floats(emit, dequantized(emit, emit.input("input")), convolve_depthwise))
 
 
 @lowers(*QUANTIZED, way="grouped-in-floats")
-def grouped_conv2d_in_floats(node: Node, emit: Emitter) -> OperandId:
+def grouped_conv2d_in_floats(node: NodeReader, emit: Emitter) -> OperandId:
     """Lower to GROUPED_CONV_2D of floats."""
     return quantized(emit, _convolved_in_floats(emit, dequantized(emit, emit.input("input")), convolve_grouped))
 
 
 @lowers(*QUANTIZED_1D, way="in-floats")
-def conv1d_in_floats(node: Node, emit: Emitter) -> OperandId:
+def conv1d_in_floats(node: NodeReader, emit: Emitter) -> OperandId:
     """Lower to CONV_2D of floats, in an image of height 1."""
     row = row_of_signal(emit, dequantized(emit, emit.input("input")))
     return quantized(emit, signal_of_row(emit, _convolved_in_floats(emit, row, convolve)))
 
 
 @lowers("quantized.linear.default", "quantized.linear_relu.default", way="fully-connected")
-def linear(node: Node, emit: Emitter) -> OperandId:
+def linear(node: NodeReader, emit: Emitter) -> OperandId:
     """Lower to FULLY_CONNECTED of stored integers."""
-    x, weight = emit.input("input"), emit.in_feature_order(emit.constant("weight"), "input", axis=1)
+    x, weight = emit.input("input"), node.in_feature_order(node.constant("weight"), "input", axis=1)
     bias = bias_operand(emit, weight, x, weight.shape[0])
     return row_product(emit, x, filter_operand(emit, weight), bias, emit.output_spec())
 
 
 @lowers("quantized.linear.default", "quantized.linear_relu.default", way="in-floats")
-def linear_in_floats(node: Node, emit: Emitter) -> OperandId:
+def linear_in_floats(node: NodeReader, emit: Emitter) -> OperandId:
     """Lower to FULLY_CONNECTED of floats."""
     return quantized(emit, _layer_in_floats(emit, dequantized(emit, emit.input("input"))))
 
 
 @lowers("quantized.linear_dynamic.default", "quantized.linear_relu_dynamic.default", way="in-floats")
-def dynamic_linear(node: Node, emit: Emitter) -> OperandId:
+def dynamic_linear(node: NodeReader, emit: Emitter) -> OperandId:
     """Lower to FULLY_CONNECTED of floats."""
     return _layer_in_floats(emit, emit.input("input"))
 
 
 def _layer_in_floats(emit: Emitter, x: OperandId) -> OperandId:
-    weight = emit.constant("weight").dequantize()
+    weight = emit.node.constant("weight").dequantize()
     bias = bias_operand(emit, weight, x, weight.shape[0])
     return row_product(emit, x, emit.weight(weight), bias, as_floats(emit.output_spec()))

@@ -2,45 +2,45 @@
 
 from __future__ import annotations
 
-from nnapi_check.analyzer.graph import Node
 from nnapi_check.coverage_db.spec import FuseCode
 from nnapi_check.lowering.compositions.recurrence import cell_arguments, first_states, layer_weights, run_layers
 from nnapi_check.lowering.compositions.recurrent_cells import gru_step, lstm_step, relu_step, tanh_step
 from nnapi_check.lowering.emission.emitter import Emitter
 from nnapi_check.lowering.emission.model_draft import OperandId
+from nnapi_check.lowering.emission.node_reader import NodeReader
 from nnapi_check.lowering.emission.rule_table import lowers
 
 
 @lowers("aten.lstm.input", way="step-by-step")
-def lstm(node: Node, emit: Emitter) -> tuple[OperandId, ...]:
+def lstm(node: NodeReader, emit: Emitter) -> tuple[OperandId, ...]:
     """Lower to an LSTM for each step."""
     return run_layers(emit, lstm_step)
 
 
 @lowers("aten.gru.input", way="step-by-step")
-def gru(node: Node, emit: Emitter) -> tuple[OperandId, ...]:
+def gru(node: NodeReader, emit: Emitter) -> tuple[OperandId, ...]:
     """Lower to products, LOGISTIC and TANH for each step."""
     return run_layers(emit, gru_step)
 
 
 @lowers("aten.rnn_tanh.input", way="step-by-step")
-def rnn_tanh(node: Node, emit: Emitter) -> tuple[OperandId, ...]:
+def rnn_tanh(node: NodeReader, emit: Emitter) -> tuple[OperandId, ...]:
     """Lower to an RNN and a TANH for each step."""
     return run_layers(emit, tanh_step)
 
 
 @lowers("aten.rnn_relu.input", way="step-by-step")
-def rnn_relu(node: Node, emit: Emitter) -> tuple[OperandId, ...]:
+def rnn_relu(node: NodeReader, emit: Emitter) -> tuple[OperandId, ...]:
     """Lower to an RNN for each step."""
     return run_layers(emit, relu_step)
 
 
 @lowers("aten.rnn_relu.input", way="sequence")
-def rnn_sequence(node: Node, emit: Emitter) -> tuple[OperandId, ...]:
+def rnn_sequence(node: NodeReader, emit: Emitter) -> tuple[OperandId, ...]:
     """Lower to a UNIDIRECTIONAL_SEQUENCE_RNN for each layer."""
     x = emit.input("input")
     (states,) = first_states(emit)
-    for cell, state in zip(layer_weights(emit), states, strict=True):
+    for cell, state in zip(layer_weights(node), states, strict=True):
         inputs = [
             x,
             emit.weight(cell.of_input),
@@ -48,31 +48,31 @@ def rnn_sequence(node: Node, emit: Emitter) -> tuple[OperandId, ...]:
             emit.weight(cell.input_bias + cell.state_bias),
             state,
             emit.fuse(FuseCode.RELU),
-            emit.int32(0 if emit.flag("batch_first") else 1),
+            emit.int32(0 if node.flag("batch_first") else 1),
         ]
         x = emit.operation("UNIDIRECTIONAL_SEQUENCE_RNN", inputs)
     return (x,)
 
 
 @lowers("aten.lstm_cell.default", way="operation")
-def lstm_cell(node: Node, emit: Emitter) -> tuple[OperandId, ...]:
+def lstm_cell(node: NodeReader, emit: Emitter) -> tuple[OperandId, ...]:
     """Lower to LSTM."""
-    return lstm_step(emit, emit.input("input"), emit.inputs_of("hx"), cell_arguments(emit))
+    return lstm_step(emit, emit.input("input"), emit.inputs_of("hx"), cell_arguments(node))
 
 
 @lowers("aten.gru_cell.default", way="composed")
-def gru_cell(node: Node, emit: Emitter) -> tuple[OperandId, ...]:
+def gru_cell(node: NodeReader, emit: Emitter) -> tuple[OperandId, ...]:
     """Lower to products, LOGISTIC and TANH."""
-    return gru_step(emit, emit.input("input"), (emit.input("hx"),), cell_arguments(emit))
+    return gru_step(emit, emit.input("input"), (emit.input("hx"),), cell_arguments(node))
 
 
 @lowers("aten.rnn_tanh_cell.default", way="operation")
-def rnn_tanh_cell(node: Node, emit: Emitter) -> tuple[OperandId, ...]:
+def rnn_tanh_cell(node: NodeReader, emit: Emitter) -> tuple[OperandId, ...]:
     """Lower to RNN and TANH."""
-    return tanh_step(emit, emit.input("input"), (emit.input("hx"),), cell_arguments(emit))
+    return tanh_step(emit, emit.input("input"), (emit.input("hx"),), cell_arguments(node))
 
 
 @lowers("aten.rnn_relu_cell.default", way="operation")
-def rnn_relu_cell(node: Node, emit: Emitter) -> tuple[OperandId, ...]:
+def rnn_relu_cell(node: NodeReader, emit: Emitter) -> tuple[OperandId, ...]:
     """Lower to RNN."""
-    return relu_step(emit, emit.input("input"), (emit.input("hx"),), cell_arguments(emit))
+    return relu_step(emit, emit.input("input"), (emit.input("hx"),), cell_arguments(node))

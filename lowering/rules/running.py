@@ -6,11 +6,12 @@ from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 
-from nnapi_check.analyzer.graph import ElementType, Node
+from nnapi_check.analyzer.graph import ElementType
 from nnapi_check.lowering.compositions.element_moves import Cut, cut, joined
 from nnapi_check.lowering.compositions.elementwise import Elementwise, truth_spec
 from nnapi_check.lowering.emission.emitter import Emitter
 from nnapi_check.lowering.emission.model_draft import OperandId
+from nnapi_check.lowering.emission.node_reader import NodeReader
 from nnapi_check.lowering.emission.recipes import Inline, Recipe
 from nnapi_check.lowering.emission.rule_table import Rule, lowers
 
@@ -19,8 +20,8 @@ _Combine = Callable[[_Tracks, _Tracks], list[OperandId]]
 """What becomes of some elements, given first, and of those before them."""
 
 
-def _axis(emit: Emitter) -> int:
-    return emit.axis(emit.integer("dim"), emit.output_type().rank)
+def _axis(node: NodeReader) -> int:
+    return node.axis(node.integer("dim"), node.output_type().rank)
 
 
 def _shifts(size: int) -> Iterator[int]:
@@ -32,7 +33,7 @@ def _shifts(size: int) -> Iterator[int]:
 
 def _running(emit: Emitter, tracks: _Tracks, combine: _Combine) -> _Tracks:
     """The tensors with every element combined with all that stand before it on the axis, in step with each other."""
-    axis = _axis(emit)
+    axis = _axis(emit.node)
     size = emit.spec(tracks[0]).shape[axis]
     if size == 1:
         emit.spare()
@@ -46,7 +47,7 @@ def _running(emit: Emitter, tracks: _Tracks, combine: _Combine) -> _Tracks:
 
 
 @lowers("aten.cumprod.default", way="doubling")
-def cumprod(node: Node, emit: Emitter) -> OperandId:
+def cumprod(node: NodeReader, emit: Emitter) -> OperandId:
     """Lower to MUL of the tensor with itself, moved by 1, 2, 4 and so on."""
 
     def combine(behind: _Tracks, before: _Tracks) -> list[OperandId]:
@@ -60,7 +61,7 @@ def cumprod(node: Node, emit: Emitter) -> OperandId:
 def _extreme(beaten: str) -> Rule:
     """The running extreme and where it stands; an element that is ``beaten`` by one before it gives way to that."""
 
-    def rule(node: Node, emit: Emitter) -> tuple[OperandId, OperandId]:
+    def rule(node: NodeReader, emit: Emitter) -> tuple[OperandId, OperandId]:
         def combine(behind: _Tracks, before: _Tracks) -> list[OperandId]:
             (new, _), (old, _) = behind, before
             write = Elementwise(emit, new, emit.spec(new))
@@ -80,7 +81,7 @@ def _extreme(beaten: str) -> Rule:
 def _places(emit: Emitter) -> Recipe:
     """Every element's place on the axis, as a float: operations that move elements take no INT32."""
     shape = emit.output_spec().shape
-    numbers = np.indices(shape, "<f4")[_axis(emit)]
+    numbers = np.indices(shape, "<f4")[_axis(emit.node)]
     return Inline(numbers.tobytes(), ElementType.FLOAT32, shape)
 
 

@@ -5,15 +5,17 @@ from __future__ import annotations
 from dataclasses import replace
 from math import prod
 
-from nnapi_check.analyzer.graph import Absent, ElementType, Node, RefList, TensorType
+from nnapi_check.analyzer.graph import Absent, ElementType
 from nnapi_check.coverage_db.spec import OperandType
 from nnapi_check.lowering.compositions.element_moves import joined, reshaped, transposed
 from nnapi_check.lowering.compositions.elementwise import Elementwise
 from nnapi_check.lowering.compositions.matrix_product import row_product, zero_bias
-from nnapi_check.lowering.emission.emitter import Emitter, RuleError
-from nnapi_check.lowering.emission.model_draft import OperandId, TensorSpec
-from nnapi_check.lowering.emission.recipes import Recipe, RecipeArgument, from_call, full, weight
+from nnapi_check.lowering.emission.emitter import Emitter
+from nnapi_check.lowering.emission.model_draft import OperandId
+from nnapi_check.lowering.emission.node_reader import NodeReader
+from nnapi_check.lowering.emission.recipes import Recipe, RecipeArgument, from_call, full
 from nnapi_check.lowering.emission.rule_table import lowers
+from nnapi_check.lowering.emission.tensor_spec import TensorSpec
 
 
 def _numbered(shape: tuple[int, ...]) -> Recipe:
@@ -33,109 +35,98 @@ def _written(emit: Emitter, data: OperandId, *arguments: RecipeArgument) -> Oper
     ``arguments`` are those after ``self``, with the places of ``data`` behind those of the tensor.
     """
     vector = joined(emit, [_flat(emit, emit.input("self")), _flat(emit, data)], 0)
-    numbered = _numbered(emit.type_of("self").shape)
-    shape = emit.output_type().shape
+    numbered = _numbered(emit.node.type_of("self").shape)
+    shape = emit.node.output_type().shape
     places = from_call(emit.node.op, (numbered, *arguments), shape=shape, dtype=ElementType.INT64)
     return emit.operation("GATHER", [vector, emit.int32(0), emit.weight(places)])
 
 
-def _behind(emit: Emitter, name: str) -> Recipe:
+def _behind(node: NodeReader, name: str) -> Recipe:
     """The places of a tensor argument's elements, behind those of the tensor that is written to."""
-    return _numbered(emit.type_of(name).shape) + emit.type_of("self").numel
+    return _numbered(node.type_of(name).shape) + node.type_of("self").numel
 
 
 @lowers("aten.scatter.src", way="gathered")
-def scatter(node: Node, emit: Emitter) -> OperandId:
+def scatter(node: NodeReader, emit: Emitter) -> OperandId:
     """Lower to GATHER of elements of self and src."""
-    return _written(emit, emit.input("src"), emit.integer("dim"), emit.constant("index"), _behind(emit, "src"))
+    return _written(emit, emit.input("src"), node.integer("dim"), node.constant("index"), _behind(node, "src"))
 
 
 @lowers("aten.scatter.value", way="gathered")
-def scatter_number(node: Node, emit: Emitter) -> OperandId:
+def scatter_number(node: NodeReader, emit: Emitter) -> OperandId:
     """Lower to GATHER of elements of self and the number."""
-    number = emit.number(emit.real("value"), emit.input("self"))
-    return _written(emit, number, emit.integer("dim"), emit.constant("index"), emit.type_of("self").numel)
+    number = emit.number(node.real("value"), emit.input("self"))
+    return _written(emit, number, node.integer("dim"), node.constant("index"), node.type_of("self").numel)
 
 
 @lowers("aten.index_copy.default", way="gathered")
-def index_copy(node: Node, emit: Emitter) -> OperandId:
+def index_copy(node: NodeReader, emit: Emitter) -> OperandId:
     """Lower to GATHER of elements of self and source."""
-    return _written(emit, emit.input("source"), emit.integer("dim"), emit.constant("index"), _behind(emit, "source"))
+    return _written(emit, emit.input("source"), node.integer("dim"), node.constant("index"), _behind(node, "source"))
 
 
 @lowers("aten.index_put.default", way="gathered")
-def index_put(node: Node, emit: Emitter) -> OperandId:
+def index_put(node: NodeReader, emit: Emitter) -> OperandId:
     """Lower to GATHER of elements of self and values."""
-    indices = emit.argument("indices")
-    if not isinstance(indices, RefList):
-        raise RuleError(f"{node.op}: indices is {indices!r}, a list of tensors was wanted")
-    recipes = tuple(None if value is None else _index(emit, value) for value in indices.values)
-    return _written(emit, emit.input("values"), recipes, _behind(emit, "values"))
-
-
-def _index(emit: Emitter, value: int) -> Recipe:
-    kind = emit.graph.type_of(value)
-    if not isinstance(kind, TensorType):
-        raise RuleError(f"{emit.node.op}: value {value} is {kind}, a tensor was wanted")
-    return weight(value, kind)
+    return _written(emit, emit.input("values"), node.constants("indices"), _behind(node, "values"))
 
 
 @lowers("aten.masked_scatter.default", way="gathered")
-def masked_scatter(node: Node, emit: Emitter) -> OperandId:
+def masked_scatter(node: NodeReader, emit: Emitter) -> OperandId:
     """Lower to GATHER of elements of self and source."""
-    return _written(emit, emit.input("source"), emit.constant("mask"), _behind(emit, "source"))
+    return _written(emit, emit.input("source"), node.constant("mask"), _behind(node, "source"))
 
 
 @lowers("aten.slice_scatter.default", way="gathered")
-def slice_scatter(node: Node, emit: Emitter) -> OperandId:
+def slice_scatter(node: NodeReader, emit: Emitter) -> OperandId:
     """Lower to GATHER of elements of self and src."""
-    bounds = [None if isinstance(emit.argument(name), Absent) else emit.integer(name) for name in ("start", "end")]
-    arguments = (_behind(emit, "src"), emit.integer("dim"), *bounds, emit.integer("step"))
+    bounds = [None if isinstance(node.argument(name), Absent) else node.integer(name) for name in ("start", "end")]
+    arguments = (_behind(node, "src"), node.integer("dim"), *bounds, node.integer("step"))
     return _written(emit, emit.input("src"), *arguments)
 
 
 @lowers("aten.select_scatter.default", way="gathered")
-def select_scatter(node: Node, emit: Emitter) -> OperandId:
+def select_scatter(node: NodeReader, emit: Emitter) -> OperandId:
     """Lower to GATHER of elements of self and src."""
-    arguments = (_behind(emit, "src"), emit.integer("dim"), emit.integer("index"))
+    arguments = (_behind(node, "src"), node.integer("dim"), node.integer("index"))
     return _written(emit, emit.input("src"), *arguments)
 
 
 @lowers("aten.index_add.default", way="constant")
-def index_add(node: Node, emit: Emitter) -> OperandId:
+def index_add(node: NodeReader, emit: Emitter) -> OperandId:
     """Lower to the product of source and a constant matrix with ones at the places, and ADD."""
-    slots, slices = _matrix_shape(emit)
-    dtype = emit.output_type().dtype
+    slots, slices = _matrix_shape(node)
+    dtype = node.output_type().dtype
     one_for_each = from_call("aten.eye.default", (slices,), shape=(slices, slices), dtype=ElementType.FLOAT32)
     empty = full((slots, slices), 0.0, dtype)
-    arguments = (empty, 0, emit.constant("index"), one_for_each.cast(dtype) * emit.real("alpha"))
+    arguments = (empty, 0, node.constant("index"), one_for_each.cast(dtype) * node.real("alpha"))
     matrix = from_call(node.op, arguments, shape=empty.shape, dtype=dtype)
     return _added(emit, emit.weight(matrix))
 
 
 @lowers("aten.index_add.default", way="computed")
-def index_add_computed(node: Node, emit: Emitter) -> OperandId:
+def index_add_computed(node: NodeReader, emit: Emitter) -> OperandId:
     """Lower to the product of source and a matrix with ones where EQUAL finds the places, and ADD."""
-    shape = _matrix_shape(emit)
+    shape = _matrix_shape(node)
     slots, _ = shape
-    dtype = emit.output_type().dtype
+    dtype = node.output_type().dtype
     column = emit.int32_tensor(range(slots), (slots, 1))
     hits = emit.operation("EQUAL", [column, emit.input("index")], TensorSpec(OperandType.TENSOR_BOOL8, shape))
-    branches = [emit.weight(full(shape, number, dtype)) for number in (emit.real("alpha"), 0.0)]
+    branches = [emit.weight(full(shape, number, dtype)) for number in (node.real("alpha"), 0.0)]
     return _added(emit, emit.operation("SELECT", [hits, *branches], replace(emit.output_spec(), shape=shape)))
 
 
-def _matrix_shape(emit: Emitter) -> tuple[int, int]:
+def _matrix_shape(node: NodeReader) -> tuple[int, int]:
     """A row for each place of the tensor along the dimension, a column for each slice that is added."""
-    dim = emit.integer("dim")
-    return emit.shape_of("self")[dim], emit.shape_of("source")[dim]
+    dim = node.integer("dim")
+    return node.shape_of("self")[dim], node.shape_of("source")[dim]
 
 
 def _added(emit: Emitter, matrix: OperandId) -> OperandId:
     """The tensor and the product of source with a matrix along the dimension, which is the last one meanwhile."""
     output = emit.output_spec()
     rank = len(output.shape)
-    axis = emit.integer("dim") % rank
+    axis = emit.node.integer("dim") % rank
     source = emit.input("source")
     bias = zero_bias(emit, output.shape[axis], "self")
     if axis == rank - 1:

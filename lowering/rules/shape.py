@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from nnapi_check.analyzer.graph import Node
 from nnapi_check.lowering.compositions.element_moves import interleaved, joined, repeated, reshaped, transposed
 from nnapi_check.lowering.emission.emitter import Emitter
 from nnapi_check.lowering.emission.model_draft import OperandId
+from nnapi_check.lowering.emission.node_reader import NodeReader
 from nnapi_check.lowering.emission.recipes import full
 from nnapi_check.lowering.emission.rule_table import lowers
 
@@ -28,28 +28,28 @@ _REPEATING = ("aten.repeat.default", "aten.tile.default")
 
 
 @lowers(*_RESHAPING, *_WIDENING, *_REPEATING, "aten.unsqueeze.default", way="unchanged")
-def unchanged(node: Node, emit: Emitter) -> OperandId:
+def unchanged(node: NodeReader, emit: Emitter) -> OperandId:
     """Emit nothing: the input's operand stands for the output."""
     return emit.input("self")
 
 
 @lowers(*_RESHAPING, "aten.unsqueeze.default", way="operation")
-def reshape(node: Node, emit: Emitter) -> OperandId:
+def reshape(node: NodeReader, emit: Emitter) -> OperandId:
     """Lower to RESHAPE."""
     return reshaped(emit, emit.input("self"), emit.output_spec().shape)
 
 
 @lowers("aten.unsqueeze.default", way="axis")
-def unsqueeze(node: Node, emit: Emitter) -> OperandId:
+def unsqueeze(node: NodeReader, emit: Emitter) -> OperandId:
     """Lower to EXPAND_DIMS."""
-    axis = emit.integer("dim") % emit.output_type().rank
+    axis = node.integer("dim") % node.output_type().rank
     return emit.operation("EXPAND_DIMS", [emit.input("self"), emit.int32(axis)])
 
 
 def _permuted(emit: Emitter, order: Sequence[int]) -> OperandId:
     """PyTorch's order of the input's dimensions; nothing is left to do where the planned layouts have it already."""
     x = emit.input("self")
-    total = emit.permuted("self", order)
+    total = emit.node.permuted("self", order)
     if total == tuple(range(len(total))):
         emit.spare()
         return x
@@ -57,34 +57,34 @@ def _permuted(emit: Emitter, order: Sequence[int]) -> OperandId:
 
 
 @lowers("aten.permute.default", way="operation")
-def permute(node: Node, emit: Emitter) -> OperandId:
+def permute(node: NodeReader, emit: Emitter) -> OperandId:
     """Lower to TRANSPOSE."""
-    rank = emit.type_of("self").rank
-    return _permuted(emit, [dim % rank for dim in emit.ints("dims")])
+    rank = node.type_of("self").rank
+    return _permuted(emit, [dim % rank for dim in node.ints("dims")])
 
 
 @lowers("aten.transpose.int", way="operation")
-def transpose(node: Node, emit: Emitter) -> OperandId:
+def transpose(node: NodeReader, emit: Emitter) -> OperandId:
     """Lower to TRANSPOSE."""
-    first, second = emit.integer("dim0"), emit.integer("dim1")
-    order = list(range(len(emit.shape_of("self"))))
+    first, second = node.integer("dim0"), node.integer("dim1")
+    order = list(range(len(node.shape_of("self"))))
     order[first], order[second] = order[second], order[first]
     return _permuted(emit, order)
 
 
 @lowers("aten.t.default", "aten.numpy_T.default", way="operation")
-def reverse_axes(node: Node, emit: Emitter) -> OperandId:
+def reverse_axes(node: NodeReader, emit: Emitter) -> OperandId:
     """Lower to TRANSPOSE with all axes in the opposite order."""
-    return _permuted(emit, range(emit.type_of("self").rank)[::-1])
+    return _permuted(emit, range(node.type_of("self").rank)[::-1])
 
 
 @lowers("aten.movedim.int", "aten.movedim.intlist", way="operation")
-def movedim(node: Node, emit: Emitter) -> OperandId:
+def movedim(node: NodeReader, emit: Emitter) -> OperandId:
     """Lower to TRANSPOSE."""
-    rank = len(emit.shape_of("self"))
-    moved = [dim % rank for dim in emit.ints("source")]
+    rank = len(node.shape_of("self"))
+    moved = [dim % rank for dim in node.ints("source")]
     order = [dim for dim in range(rank) if dim not in moved]
-    for place, dim in sorted(zip((dim % rank for dim in emit.ints("destination")), moved, strict=True)):
+    for place, dim in sorted(zip((dim % rank for dim in node.ints("destination")), moved, strict=True)):
         order.insert(place, dim)
     return _permuted(emit, order)
 
@@ -101,14 +101,14 @@ def _widened_shape(emit: Emitter, x: OperandId) -> tuple[int, ...]:
 
 
 @lowers(*_WIDENING, *_REPEATING, way="operation")
-def tile(node: Node, emit: Emitter) -> OperandId:
+def tile(node: NodeReader, emit: Emitter) -> OperandId:
     """Lower to TILE."""
     x = emit.input("self")
     return emit.operation("TILE", [x, emit.int32_tensor(_multiples(emit, emit.spec(x).shape))])
 
 
 @lowers(*_WIDENING, *_REPEATING, way="widened")
-def tile_widened(node: Node, emit: Emitter) -> OperandId:
+def tile_widened(node: NodeReader, emit: Emitter) -> OperandId:
     """Lower to RESHAPE and TILE."""
     x = emit.input("self")
     wider = _widened_shape(emit, x)
@@ -116,7 +116,7 @@ def tile_widened(node: Node, emit: Emitter) -> OperandId:
 
 
 @lowers(*_REPEATING, way="joined")
-def repeat_joined(node: Node, emit: Emitter) -> OperandId:
+def repeat_joined(node: NodeReader, emit: Emitter) -> OperandId:
     """Lower to CONCATENATION of the tensor with itself, along one axis after another."""
     x = emit.input("self")
     wider = _widened_shape(emit, x)
@@ -127,81 +127,81 @@ def repeat_joined(node: Node, emit: Emitter) -> OperandId:
 
 
 @lowers(*_WIDENING, way="multiplied")
-def expand_multiplied(node: Node, emit: Emitter) -> OperandId:
+def expand_multiplied(node: NodeReader, emit: Emitter) -> OperandId:
     """Lower to MUL with ones of the output's shape, which broadcasts."""
     x = emit.input("self")
-    ones = full(emit.output_spec().shape, 1.0, emit.output_type().dtype)
+    ones = full(emit.output_spec().shape, 1.0, node.output_type().dtype)
     return emit.operation("MUL", [x, emit.weight(ones), emit.fuse()])
 
 
 @lowers("aten.repeat_interleave.self_int", way="operation")
-def repeat_interleave(node: Node, emit: Emitter) -> OperandId:
+def repeat_interleave(node: NodeReader, emit: Emitter) -> OperandId:
     """Lower to CONCATENATION of each cell of the axis with itself."""
-    axis = emit.axis(emit.integer("dim"), emit.type_of("self").rank)
-    return interleaved(emit, emit.input("self"), emit.integer("repeats"), axis)
+    axis = node.axis(node.integer("dim"), node.type_of("self").rank)
+    return interleaved(emit, emit.input("self"), node.integer("repeats"), axis)
 
 
 @lowers("aten.cat.default", way="operation")
-def cat(node: Node, emit: Emitter) -> OperandId:
+def cat(node: NodeReader, emit: Emitter) -> OperandId:
     """Lower to CONCATENATION."""
-    axis = emit.axis(emit.integer("dim"), emit.output_type().rank)
+    axis = node.axis(node.integer("dim"), node.output_type().rank)
     return emit.operation("CONCATENATION", [*emit.inputs_of("tensors"), emit.int32(axis)])
 
 
 @lowers("aten.hstack.default", way="operation")
-def hstack(node: Node, emit: Emitter) -> OperandId:
+def hstack(node: NodeReader, emit: Emitter) -> OperandId:
     """Lower to CONCATENATION along the second dimension, of vectors along their only one."""
-    rank = emit.output_type().rank
-    return joined(emit, emit.inputs_of("tensors"), emit.axis(min(1, rank - 1), rank))
+    rank = node.output_type().rank
+    return joined(emit, emit.inputs_of("tensors"), node.axis(min(1, rank - 1), rank))
 
 
 @lowers("aten.vstack.default", way="operation")
-def vstack(node: Node, emit: Emitter) -> OperandId:
+def vstack(node: NodeReader, emit: Emitter) -> OperandId:
     """Lower to CONCATENATION along the first dimension."""
-    return joined(emit, emit.inputs_of("tensors"), emit.axis(0, emit.output_type().rank))
+    return joined(emit, emit.inputs_of("tensors"), node.axis(0, node.output_type().rank))
 
 
 @lowers("aten.vstack.default", way="of vectors")
-def vstack_of_vectors(node: Node, emit: Emitter) -> OperandId:
+def vstack_of_vectors(node: NodeReader, emit: Emitter) -> OperandId:
     """Lower to RESHAPE of each vector to a row, and CONCATENATION."""
     row = (1, emit.output_spec().shape[1])
     return joined(emit, [reshaped(emit, x, row) for x in emit.inputs_of("tensors")], 0)
 
 
 @lowers("aten.stack.default", way="of numbers")
-def stack_of_numbers(node: Node, emit: Emitter) -> OperandId:
+def stack_of_numbers(node: NodeReader, emit: Emitter) -> OperandId:
     """Lower to CONCATENATION of tensors that are vectors of one element already."""
     return joined(emit, emit.inputs_of("tensors"), 0)
 
 
 @lowers("aten.stack.default", way="operation")
-def stack(node: Node, emit: Emitter) -> OperandId:
+def stack(node: NodeReader, emit: Emitter) -> OperandId:
     """Lower to PACK."""
-    axis = emit.integer("dim") % emit.output_type().rank
+    axis = node.integer("dim") % node.output_type().rank
     return emit.operation("PACK", [emit.int32(axis), *emit.inputs_of("tensors")])
 
 
 @lowers("aten.stack.default", way="joined")
-def stack_joined(node: Node, emit: Emitter) -> OperandId:
+def stack_joined(node: NodeReader, emit: Emitter) -> OperandId:
     """Lower to RESHAPE of each tensor and CONCATENATION."""
     output = emit.output_spec()
-    axis = emit.integer("dim") % len(output.shape)
+    axis = node.integer("dim") % len(output.shape)
     single = (*output.shape[:axis], 1, *output.shape[axis + 1 :])
     return joined(emit, [reshaped(emit, x, single) for x in emit.inputs_of("tensors")], axis)
 
 
 @lowers("aten.channel_shuffle.default", way="operation")
-def channel_shuffle(node: Node, emit: Emitter) -> OperandId:
+def channel_shuffle(node: NodeReader, emit: Emitter) -> OperandId:
     """Lower to CHANNEL_SHUFFLE."""
-    axis = emit.axis(1, emit.output_type().rank)
-    return emit.operation("CHANNEL_SHUFFLE", [emit.input("self"), emit.int32(emit.integer("groups")), emit.int32(axis)])
+    axis = node.axis(1, node.output_type().rank)
+    return emit.operation("CHANNEL_SHUFFLE", [emit.input("self"), emit.int32(node.integer("groups")), emit.int32(axis)])
 
 
 @lowers("aten.channel_shuffle.default", way="transposed")
-def channel_shuffle_transposed(node: Node, emit: Emitter) -> OperandId:
+def channel_shuffle_transposed(node: NodeReader, emit: Emitter) -> OperandId:
     """Lower to TRANSPOSE of groups and channels in a group, between two RESHAPE operations."""
-    groups = emit.integer("groups")
-    return _swap_channel_order(emit, emit.input("self"), groups, emit.output_type().shape[1] // groups)
+    groups = node.integer("groups")
+    return _swap_channel_order(emit, emit.input("self"), groups, node.output_type().shape[1] // groups)
 
 
 def _swap_channel_order(emit: Emitter, x: OperandId, first: int, second: int) -> OperandId:
@@ -213,29 +213,29 @@ def _swap_channel_order(emit: Emitter, x: OperandId, first: int, second: int) ->
 
 
 @lowers("aten.pixel_shuffle.default", way="operation")
-def pixel_shuffle(node: Node, emit: Emitter) -> OperandId:
+def pixel_shuffle(node: NodeReader, emit: Emitter) -> OperandId:
     """Lower to DEPTH_TO_SPACE."""
-    return emit.operation("DEPTH_TO_SPACE", [emit.input("self"), emit.int32(emit.integer("upscale_factor"))])
+    return emit.operation("DEPTH_TO_SPACE", [emit.input("self"), emit.int32(node.integer("upscale_factor"))])
 
 
 @lowers("aten.pixel_shuffle.default", way="permuted")
-def pixel_shuffle_permuted(node: Node, emit: Emitter) -> OperandId:
+def pixel_shuffle_permuted(node: NodeReader, emit: Emitter) -> OperandId:
     """Lower to a permutation of the channels to block-major order, and DEPTH_TO_SPACE."""
-    block = emit.integer("upscale_factor")
-    x = _swap_channel_order(emit, emit.input("self"), emit.output_type().shape[1], block * block)
+    block = node.integer("upscale_factor")
+    x = _swap_channel_order(emit, emit.input("self"), node.output_type().shape[1], block * block)
     return emit.operation("DEPTH_TO_SPACE", [x, emit.int32(block)])
 
 
 @lowers("aten.pixel_unshuffle.default", way="operation")
-def pixel_unshuffle(node: Node, emit: Emitter) -> OperandId:
+def pixel_unshuffle(node: NodeReader, emit: Emitter) -> OperandId:
     """Lower to SPACE_TO_DEPTH."""
-    return emit.operation("SPACE_TO_DEPTH", [emit.input("self"), emit.int32(emit.integer("downscale_factor"))])
+    return emit.operation("SPACE_TO_DEPTH", [emit.input("self"), emit.int32(node.integer("downscale_factor"))])
 
 
 @lowers("aten.pixel_unshuffle.default", way="permuted")
-def pixel_unshuffle_permuted(node: Node, emit: Emitter) -> OperandId:
+def pixel_unshuffle_permuted(node: NodeReader, emit: Emitter) -> OperandId:
     """Lower to SPACE_TO_DEPTH, and a permutation of the channels to channel-major order."""
-    block = emit.integer("downscale_factor")
+    block = node.integer("downscale_factor")
     inputs = [emit.input("self"), emit.int32(block)]
     x = emit.operation("SPACE_TO_DEPTH", inputs, emit.output_spec())
-    return _swap_channel_order(emit, x, block * block, emit.type_of("self").shape[1])
+    return _swap_channel_order(emit, x, block * block, node.type_of("self").shape[1])

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from nnapi_check.analyzer.graph import Absent, Argument, Node
+from nnapi_check.analyzer.graph import Absent, Argument
 from nnapi_check.lowering.compositions.element_moves import Cut, boxed, cut, gathered, joined, reshaped, transposed
 from nnapi_check.lowering.emission.emitter import Emitter
 from nnapi_check.lowering.emission.model_draft import OperandId
+from nnapi_check.lowering.emission.node_reader import NodeReader
 from nnapi_check.lowering.emission.rule_table import lowers
 
 _SPLITTING = (
@@ -27,105 +28,105 @@ def _whole(argument: Argument) -> int | None:
     return None if isinstance(argument, Absent) or not isinstance(argument, int) else argument
 
 
-def _slice_range(emit: Emitter) -> range:
+def _slice_range(node: NodeReader) -> range:
     """The places that a slice takes, bounds clamped to the tensor as PyTorch does."""
-    size = emit.type_of("self").shape[emit.integer("dim")]
-    bounds = slice(_whole(emit.argument("start")), _whole(emit.argument("end")), emit.integer("step"))
+    size = node.type_of("self").shape[node.integer("dim")]
+    bounds = slice(_whole(node.argument("start")), _whole(node.argument("end")), node.integer("step"))
     return range(*bounds.indices(size))
 
 
-def _slice_cut(emit: Emitter) -> dict[int, Cut]:
-    places = _slice_range(emit)
-    axis = emit.axis(emit.integer("dim"), emit.type_of("self").rank)
+def _slice_cut(node: NodeReader) -> dict[int, Cut]:
+    places = _slice_range(node)
+    axis = node.axis(node.integer("dim"), node.type_of("self").rank)
     return {axis: Cut(places.start, len(places), places.step)}
 
 
 @lowers("aten.slice.Tensor", "aten.roll.default", way="unchanged")
-def unchanged(node: Node, emit: Emitter) -> OperandId:
+def unchanged(node: NodeReader, emit: Emitter) -> OperandId:
     """Emit nothing: the input's operand stands for the output."""
     return emit.input("self")
 
 
 @lowers("aten.slice.Tensor", way="operation")
-def slice_strided(node: Node, emit: Emitter) -> OperandId:
+def slice_strided(node: NodeReader, emit: Emitter) -> OperandId:
     """Lower to STRIDED_SLICE."""
-    return cut(emit, emit.input("self"), _slice_cut(emit))
+    return cut(emit, emit.input("self"), _slice_cut(node))
 
 
 @lowers("aten.slice.Tensor", way="box")
-def slice_box(node: Node, emit: Emitter) -> OperandId:
+def slice_box(node: NodeReader, emit: Emitter) -> OperandId:
     """Lower to SLICE."""
-    return boxed(emit, emit.input("self"), _slice_cut(emit))
+    return boxed(emit, emit.input("self"), _slice_cut(node))
 
 
 @lowers("aten.slice.Tensor", way="gathered")
-def slice_gathered(node: Node, emit: Emitter) -> OperandId:
+def slice_gathered(node: NodeReader, emit: Emitter) -> OperandId:
     """Lower to GATHER with the places of the slice."""
-    axis = emit.axis(emit.integer("dim"), emit.type_of("self").rank)
-    return gathered(emit, emit.input("self"), axis, list(_slice_range(emit)))
+    axis = node.axis(node.integer("dim"), node.type_of("self").rank)
+    return gathered(emit, emit.input("self"), axis, list(_slice_range(node)))
 
 
-def _narrow_cut(emit: Emitter) -> dict[int, Cut]:
-    kind = emit.type_of("self")
-    axis = emit.axis(emit.integer("dim"), kind.rank)
-    return {axis: Cut(emit.integer("start") % kind.shape[emit.integer("dim")], emit.integer("length"))}
+def _narrow_cut(node: NodeReader) -> dict[int, Cut]:
+    kind = node.type_of("self")
+    axis = node.axis(node.integer("dim"), kind.rank)
+    return {axis: Cut(node.integer("start") % kind.shape[node.integer("dim")], node.integer("length"))}
 
 
 @lowers("aten.narrow.default", way="operation")
-def narrow(node: Node, emit: Emitter) -> OperandId:
+def narrow(node: NodeReader, emit: Emitter) -> OperandId:
     """Lower to STRIDED_SLICE."""
-    return cut(emit, emit.input("self"), _narrow_cut(emit))
+    return cut(emit, emit.input("self"), _narrow_cut(node))
 
 
 @lowers("aten.narrow.default", way="box")
-def narrow_box(node: Node, emit: Emitter) -> OperandId:
+def narrow_box(node: NodeReader, emit: Emitter) -> OperandId:
     """Lower to SLICE."""
-    return boxed(emit, emit.input("self"), _narrow_cut(emit))
+    return boxed(emit, emit.input("self"), _narrow_cut(node))
 
 
 def _slices(emit: Emitter, dim: int, places: range, cutter: _Cutter) -> list[OperandId]:
     """One place of ``dim`` for each output, without that dimension."""
     x = emit.input("self")
-    axis = emit.axis(dim, emit.type_of("self").rank)
+    axis = emit.node.axis(dim, emit.node.type_of("self").rank)
     return [
         reshaped(emit, cutter(emit, x, {axis: Cut(place, 1)}), emit.output_spec(index).shape)
         for index, place in enumerate(places)
     ]
 
 
-def _selected_place(emit: Emitter) -> range:
-    place = emit.integer("index") % emit.type_of("self").shape[emit.integer("dim")]
+def _selected_place(node: NodeReader) -> range:
+    place = node.integer("index") % node.type_of("self").shape[node.integer("dim")]
     return range(place, place + 1)
 
 
 @lowers("aten.select.int", way="operation")
-def select(node: Node, emit: Emitter) -> list[OperandId]:
+def select(node: NodeReader, emit: Emitter) -> list[OperandId]:
     """Lower to STRIDED_SLICE and RESHAPE."""
-    return _slices(emit, emit.integer("dim"), _selected_place(emit), cut)
+    return _slices(emit, node.integer("dim"), _selected_place(node), cut)
 
 
 @lowers("aten.select.int", way="box")
-def select_box(node: Node, emit: Emitter) -> list[OperandId]:
+def select_box(node: NodeReader, emit: Emitter) -> list[OperandId]:
     """Lower to SLICE and RESHAPE."""
-    return _slices(emit, emit.integer("dim"), _selected_place(emit), boxed)
+    return _slices(emit, node.integer("dim"), _selected_place(node), boxed)
 
 
 @lowers("aten.unbind.int", way="operation")
-def unbind(node: Node, emit: Emitter) -> list[OperandId]:
+def unbind(node: NodeReader, emit: Emitter) -> list[OperandId]:
     """Lower to a STRIDED_SLICE and a RESHAPE for each output."""
-    return _slices(emit, emit.integer("dim"), range(len(node.outputs)), cut)
+    return _slices(emit, node.integer("dim"), range(len(node.outputs)), cut)
 
 
 @lowers("aten.unbind.int", way="box")
-def unbind_box(node: Node, emit: Emitter) -> list[OperandId]:
+def unbind_box(node: NodeReader, emit: Emitter) -> list[OperandId]:
     """Lower to a SLICE and a RESHAPE for each output."""
-    return _slices(emit, emit.integer("dim"), range(len(node.outputs)), boxed)
+    return _slices(emit, node.integer("dim"), range(len(node.outputs)), boxed)
 
 
 @lowers(*_SPLITTING, way="operation")
-def split(node: Node, emit: Emitter) -> tuple[OperandId, ...]:
+def split(node: NodeReader, emit: Emitter) -> tuple[OperandId, ...]:
     """Lower to SPLIT."""
-    axis = emit.axis(emit.integer("dim"), emit.type_of("self").rank)
+    axis = node.axis(node.integer("dim"), node.type_of("self").rank)
     count = len(node.outputs)
     inputs = [emit.input("self"), emit.int32(axis), emit.int32(count)]
     return emit.operations("SPLIT", inputs, [emit.output_spec(index) for index in range(count)])
@@ -134,24 +135,24 @@ def split(node: Node, emit: Emitter) -> tuple[OperandId, ...]:
 def _pieces(emit: Emitter, cutter: _Cutter) -> list[OperandId]:
     """The parts of the tensor, one cut for each output."""
     x = emit.input("self")
-    dim = emit.integer("dim")
-    axis = emit.axis(dim, emit.type_of("self").rank)
+    dim = emit.node.integer("dim")
+    axis = emit.node.axis(dim, emit.node.type_of("self").rank)
     made, start = [], 0
     for index in range(len(emit.node.outputs)):
-        count = emit.output_type(index).shape[dim]
+        count = emit.node.output_type(index).shape[dim]
         made.append(cutter(emit, x, {axis: Cut(start, count)}))
         start += count
     return made
 
 
 @lowers(*_SPLITTING, "aten.tensor_split.indices", way="slices")
-def split_slices(node: Node, emit: Emitter) -> list[OperandId]:
+def split_slices(node: NodeReader, emit: Emitter) -> list[OperandId]:
     """Lower to a STRIDED_SLICE for each output."""
     return _pieces(emit, cut)
 
 
 @lowers(*_SPLITTING, "aten.tensor_split.indices", way="boxes")
-def split_boxes(node: Node, emit: Emitter) -> list[OperandId]:
+def split_boxes(node: NodeReader, emit: Emitter) -> list[OperandId]:
     """Lower to a SLICE for each output."""
     return _pieces(emit, boxed)
 
@@ -160,49 +161,49 @@ _FLIPPED = {"aten.fliplr.default": (1,), "aten.flipud.default": (0,)}
 """Ops whose name says which dimensions they turn round."""
 
 
-def _flipped_dims(emit: Emitter) -> tuple[int, ...]:
-    return _FLIPPED[emit.node.op] if emit.node.op in _FLIPPED else emit.ints("dims")
+def _flipped_dims(node: NodeReader) -> tuple[int, ...]:
+    return _FLIPPED[node.op] if node.op in _FLIPPED else node.ints("dims")
 
 
 @lowers("aten.flip.default", *_FLIPPED, way="operation")
-def flip(node: Node, emit: Emitter) -> OperandId:
+def flip(node: NodeReader, emit: Emitter) -> OperandId:
     """Lower to REVERSE."""
-    (dim,) = _flipped_dims(emit)
-    return emit.operation("REVERSE", [emit.input("self"), emit.int32_tensor([emit.axis(dim, emit.output_type().rank)])])
+    (dim,) = _flipped_dims(node)
+    return emit.operation("REVERSE", [emit.input("self"), emit.int32_tensor([node.axis(dim, node.output_type().rank)])])
 
 
 @lowers("aten.flip.default", *_FLIPPED, way="walked")
 @lowers("aten.rot90.default", way="half turn")
-def flip_walked(node: Node, emit: Emitter) -> OperandId:
+def flip_walked(node: NodeReader, emit: Emitter) -> OperandId:
     """Lower to STRIDED_SLICE that walks from the end to the front."""
-    return _walked_back(emit, _flipped_dims(emit))
+    return _walked_back(emit, _flipped_dims(node))
 
 
 def _walked_back(emit: Emitter, dims: Sequence[int]) -> OperandId:
-    shape = emit.shape_of("self")
-    cuts = {emit.axis(dim, len(shape)): Cut(shape[dim] - 1, shape[dim], -1) for dim in dims}
+    shape = emit.node.shape_of("self")
+    cuts = {emit.node.axis(dim, len(shape)): Cut(shape[dim] - 1, shape[dim], -1) for dim in dims}
     return cut(emit, emit.input("self"), cuts)
 
 
 @lowers("aten.rot90.default", way="quarter turn")
-def quarter_turn(node: Node, emit: Emitter) -> OperandId:
+def quarter_turn(node: NodeReader, emit: Emitter) -> OperandId:
     """Lower to STRIDED_SLICE that walks back along one dimension, and TRANSPOSE with the other."""
-    rank = emit.output_type().rank
-    first, second = emit.ints("dims")
-    flipped = _walked_back(emit, [second if emit.integer("k") % 4 == 1 else first])
+    rank = node.output_type().rank
+    first, second = node.ints("dims")
+    flipped = _walked_back(emit, [second if node.integer("k") % 4 == 1 else first])
     order = list(range(rank))
-    a, b = emit.axis(first, rank), emit.axis(second, rank)
+    a, b = node.axis(first, rank), node.axis(second, rank)
     order[a], order[b] = b, a
     return transposed(emit, flipped, order)
 
 
 @lowers("aten.roll.default", way="operation")
-def roll(node: Node, emit: Emitter) -> OperandId:
+def roll(node: NodeReader, emit: Emitter) -> OperandId:
     """Lower to two STRIDED_SLICE and a CONCATENATION for each dimension."""
     x = emit.input("self")
-    shape = emit.output_type().shape
-    for shift, dim in zip(emit.ints("shifts"), emit.ints("dims"), strict=True):
-        size, axis = shape[dim], emit.axis(dim, len(shape))
+    shape = node.output_type().shape
+    for shift, dim in zip(node.ints("shifts"), node.ints("dims"), strict=True):
+        size, axis = shape[dim], node.axis(dim, len(shape))
         tail = shift % size
         parts = [Cut(size - tail, tail), Cut(0, size - tail)]
         x = joined(emit, [cut(emit, x, {axis: part}) for part in parts if part.count], axis)

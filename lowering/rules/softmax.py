@@ -5,52 +5,53 @@ from __future__ import annotations
 from dataclasses import replace
 from math import prod
 
-from nnapi_check.analyzer.graph import Node
 from nnapi_check.lowering.emission.emitter import Emitter
-from nnapi_check.lowering.emission.model_draft import OperandId, TensorSpec
+from nnapi_check.lowering.emission.model_draft import OperandId
+from nnapi_check.lowering.emission.node_reader import NodeReader
 from nnapi_check.lowering.emission.rule_table import lowers
+from nnapi_check.lowering.emission.tensor_spec import TensorSpec
 
 _SOFTMAX = ("aten.softmax.int", "aten._softmax.default")
 
 
 @lowers(*_SOFTMAX, way="last dimension")
 @lowers(*_SOFTMAX, way="channels last")
-def softmax_last(node: Node, emit: Emitter) -> OperandId:
+def softmax_last(node: NodeReader, emit: Emitter) -> OperandId:
     """Lower to SOFTMAX of the dimension that stands last."""
     x = emit.input("self")
     return emit.operation("SOFTMAX", [x, emit.scalar(1.0, x)])
 
 
 @lowers(*_SOFTMAX, way="axis")
-def softmax_axis(node: Node, emit: Emitter) -> OperandId:
+def softmax_axis(node: NodeReader, emit: Emitter) -> OperandId:
     """Lower to SOFTMAX with an axis."""
     x = emit.input("self")
-    axis = emit.axis(emit.integer("dim"), emit.type_of("self").rank)
+    axis = node.axis(node.integer("dim"), node.type_of("self").rank)
     return emit.operation("SOFTMAX", [x, emit.scalar(1.0, x), emit.int32(axis)])
 
 
 @lowers("aten.log_softmax.int", "aten._log_softmax.default", way="operation")
-def log_softmax(node: Node, emit: Emitter) -> OperandId:
+def log_softmax(node: NodeReader, emit: Emitter) -> OperandId:
     """Lower to LOG_SOFTMAX with an axis."""
     x = emit.input("self")
-    axis = emit.axis(emit.integer("dim"), emit.type_of("self").rank)
+    axis = node.axis(node.integer("dim"), node.type_of("self").rank)
     return emit.operation("LOG_SOFTMAX", [x, emit.scalar(1.0, x), emit.int32(axis)])
 
 
 @lowers(*_SOFTMAX, way="as a matrix")
-def softmax_as_matrix(node: Node, emit: Emitter) -> OperandId:
+def softmax_as_matrix(node: NodeReader, emit: Emitter) -> OperandId:
     """Lower to SOFTMAX of a matrix, whose rows are the last dimension."""
     x = emit.input("self")
     return _matrix_softmax(emit, x, emit.output_spec())
 
 
 @lowers(*_SOFTMAX, way="permuted")
-def softmax_permuted(node: Node, emit: Emitter) -> OperandId:
+def softmax_permuted(node: NodeReader, emit: Emitter) -> OperandId:
     """Lower to SOFTMAX of a matrix, the dimension moved to the end before and back after."""
     x = emit.input("self")
     spec = emit.spec(x)
     rank = len(spec.shape)
-    axis = emit.integer("dim") % rank
+    axis = node.integer("dim") % rank
     order = (*(other for other in range(rank) if other != axis), axis)
     moved = replace(spec, shape=tuple(spec.shape[place] for place in order))
     softened = _matrix_softmax(emit, emit.operation("TRANSPOSE", [x, emit.int32_tensor(order)], moved), moved)

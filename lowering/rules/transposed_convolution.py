@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from nnapi_check.analyzer.graph import Node
 from nnapi_check.lowering.compositions.convolution_window import channels_of, image_filter, joined_channels
 from nnapi_check.lowering.compositions.filter_operands import bias_operand
 from nnapi_check.lowering.compositions.transposed_convolution import (
@@ -13,26 +12,27 @@ from nnapi_check.lowering.compositions.transposed_convolution import (
 )
 from nnapi_check.lowering.emission.emitter import Emitter
 from nnapi_check.lowering.emission.model_draft import OperandId
+from nnapi_check.lowering.emission.node_reader import NodeReader
 from nnapi_check.lowering.emission.rule_table import lowers
 from nnapi_check.lowering.rules.convolution import row_of_signal, signal_of_row
 
 
 def _spread(emit: Emitter, x: OperandId) -> OperandId:
-    weight = image_filter(emit.constant("weight"))
-    return spread(emit, x, weight, bias_operand(emit, weight, x, weight.shape[1]), TransposedWindow.of(emit))
+    weight = image_filter(emit.node.constant("weight"))
+    return spread(emit, x, weight, bias_operand(emit, weight, x, weight.shape[1]), TransposedWindow.of(emit.node))
 
 
 @lowers("aten.conv_transpose2d.input", way="operation")
-def conv_transpose2d(node: Node, emit: Emitter) -> OperandId:
+def conv_transpose2d(node: NodeReader, emit: Emitter) -> OperandId:
     """Lower to TRANSPOSE_CONV_2D."""
     return _spread(emit, emit.input("input"))
 
 
 @lowers("aten.conv_transpose2d.input", way="group-by-group")
-def conv_transpose2d_by_groups(node: Node, emit: Emitter) -> OperandId:
+def conv_transpose2d_by_groups(node: NodeReader, emit: Emitter) -> OperandId:
     """Lower to a TRANSPOSE_CONV_2D for each group."""
-    x, weight, window = emit.input("input"), emit.constant("weight"), TransposedWindow.of(emit)
-    groups = emit.integer("groups")
+    x, weight, window = emit.input("input"), node.constant("weight"), TransposedWindow.of(node)
+    groups = node.integer("groups")
     ins, outs = weight.shape[0] // groups, weight.shape[1]
     pieces = []
     for group in range(groups):
@@ -43,18 +43,18 @@ def conv_transpose2d_by_groups(node: Node, emit: Emitter) -> OperandId:
 
 
 @lowers("aten.conv_transpose2d.input", way="blocks")
-def conv_transpose2d_by_channels(node: Node, emit: Emitter) -> OperandId:
+def conv_transpose2d_by_channels(node: NodeReader, emit: Emitter) -> OperandId:
     """Lower to CONV_2D and DEPTH_TO_SPACE."""
     return spread_by_channels(emit, emit.input("input"))
 
 
 @lowers("aten.conv_transpose2d.input", way="cut-blocks")
-def conv_transpose2d_by_cut_channels(node: Node, emit: Emitter) -> OperandId:
+def conv_transpose2d_by_cut_channels(node: NodeReader, emit: Emitter) -> OperandId:
     """Lower to CONV_2D, DEPTH_TO_SPACE and STRIDED_SLICE."""
     return cut_to_output(emit, spread_by_channels(emit, emit.input("input")))
 
 
 @lowers("aten.conv_transpose1d.default", way="operation")
-def conv_transpose1d(node: Node, emit: Emitter) -> OperandId:
+def conv_transpose1d(node: NodeReader, emit: Emitter) -> OperandId:
     """Lower to TRANSPOSE_CONV_2D of an image of height 1."""
     return signal_of_row(emit, _spread(emit, row_of_signal(emit, emit.input("input"))))

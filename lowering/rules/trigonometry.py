@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from math import pi
 
-from nnapi_check.analyzer.graph import Node
 from nnapi_check.lowering.compositions.arc_tangent import HALF_PI, small_angle
 from nnapi_check.lowering.compositions.elementwise import Elementwise, truth_spec
 from nnapi_check.lowering.emission.emitter import Emitter
 from nnapi_check.lowering.emission.model_draft import OperandId
+from nnapi_check.lowering.emission.node_reader import NodeReader
 from nnapi_check.lowering.emission.rule_table import lowers
 
 _LEAST, _GREATEST = 2.0**-126, (2.0 - 2.0**-23) * 2.0**127
@@ -19,7 +19,7 @@ _RIGHT_ANGLE_PARTS = (1.5703125, 4.837512969970703125e-4, 7.54978995489188216e-8
 
 
 @lowers("aten.atan.default", way="selected")
-def atan(node: Node, emit: Emitter) -> OperandId:
+def atan(node: NodeReader, emit: Emitter) -> OperandId:
     """Lower to a polynomial of x or 1 / x, whichever is smaller, taken from a right angle where it is 1 / x."""
     x = emit.input("self")
     write = Elementwise(emit, x)
@@ -30,7 +30,7 @@ def atan(node: Node, emit: Emitter) -> OperandId:
 
 
 @lowers("aten.atan.default", way="clamped")
-def atan_clamped(node: Node, emit: Emitter) -> OperandId:
+def atan_clamped(node: NodeReader, emit: Emitter) -> OperandId:
     """Lower to a polynomial of RELU1(x) / MAX(|x|, 1), and the rest of a right angle where that is below x."""
     x = emit.input("self")
     write = Elementwise(emit, x)
@@ -45,7 +45,7 @@ def atan_clamped(node: Node, emit: Emitter) -> OperandId:
 
 
 @lowers("aten.asin.default", way="composed")
-def asin(node: Node, emit: Emitter) -> OperandId:
+def asin(node: NodeReader, emit: Emitter) -> OperandId:
     """Lower to 2 * atan(x / (1 + SQRT((1 - x) * (1 + x)))), where the arc tangent is a polynomial."""
     x = emit.input("self")
     write = Elementwise(emit, x)
@@ -54,7 +54,7 @@ def asin(node: Node, emit: Emitter) -> OperandId:
 
 
 @lowers("aten.acos.default", way="composed")
-def acos(node: Node, emit: Emitter) -> OperandId:
+def acos(node: NodeReader, emit: Emitter) -> OperandId:
     """Lower to twice the arc tangent, a polynomial, of SQRT(1 - |x|) / SQRT(1 + |x|), taken from pi where x < 0."""
     x = emit.input("self")
     write = Elementwise(emit, x)
@@ -67,7 +67,7 @@ def acos(node: Node, emit: Emitter) -> OperandId:
 
 
 @lowers("aten.atan2.default", way="composed")
-def atan2(node: Node, emit: Emitter) -> OperandId:
+def atan2(node: NodeReader, emit: Emitter) -> OperandId:
     """Lower to the arc tangent, a polynomial, of the smaller side over the larger, turned into the point's octant."""
     y, x = emit.input("self"), emit.input("other")
     write = Elementwise(emit, x)
@@ -91,7 +91,7 @@ def atan2(node: Node, emit: Emitter) -> OperandId:
 
 
 @lowers("aten.tan.default", way="composed")
-def tan(node: Node, emit: Emitter) -> OperandId:
+def tan(node: NodeReader, emit: Emitter) -> OperandId:
     """Lower to sin(r) / cos(r), or -cos(r) / sin(r) after an odd number of right angles; r is x less those.
 
     So a pole is where r is 0, where float32 is finest.

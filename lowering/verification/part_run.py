@@ -13,7 +13,7 @@ from nnapi_check.analyzer.nnapi_types import SIGNED_SHIFT
 from nnapi_check.lowering.nnapi.interpreter.execute import prepare
 from nnapi_check.lowering.nnapi.interpreter.kernels import Array
 from nnapi_check.lowering.packaging.border import Border
-from nnapi_check.lowering.packaging.crossing import border_of, permutation_of, torch_type
+from nnapi_check.lowering.packaging.part_borders import border_of, permutation_of, torch_type
 from nnapi_check.lowering.packaging.recipe_torch import TensorOf, evaluate
 from nnapi_check.lowering.part_lowering import LoweredPart
 
@@ -36,19 +36,19 @@ def run_part(
 ) -> PartRun:
     """Run a part in the interpreter. ``inputs`` are PyTorch's tensors by value id, ``keep`` value ids to return."""
     buffers = [stored(evaluate(recipe, tensor_of)) for recipe in lowered.buffers]
-    arrays = [inward(inputs[crossing.value], border_of(crossing, lowered, graph)) for crossing in lowered.inputs]
-    held = [crossing for crossing in lowered.held if crossing.value in keep]
-    execution = prepare(lowered.model, buffers).run(arrays, keep={crossing.operand for crossing in held})
+    arrays = [inward(inputs[holder.value], border_of(holder, lowered, graph)) for holder in lowered.inputs]
+    held = [holder for holder in lowered.held if holder.value in keep]
+    execution = prepare(lowered.model, buffers).run(arrays, keep={holder.operand for holder in held})
     return PartRun(
         outputs={
-            crossing.value: outward(tensor.array, torch_type(crossing, graph), permutation_of(crossing))
-            for crossing, tensor in zip(lowered.outputs, execution.outputs, strict=True)
+            holder.value: outward(tensor.array, torch_type(holder, graph), permutation_of(holder))
+            for holder, tensor in zip(lowered.outputs, execution.outputs, strict=True)
         },
         held={
-            crossing.value: outward(
-                execution.kept[crossing.operand].array, torch_type(crossing, graph), permutation_of(crossing)
+            holder.value: outward(
+                execution.kept[holder.operand].array, torch_type(holder, graph), permutation_of(holder)
             )
-            for crossing in held
+            for holder in held
         },
     )
 

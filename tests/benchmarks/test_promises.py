@@ -4,9 +4,9 @@ import torch
 from benchmarks.agreement import Disagreement
 from benchmarks.draws import Draw
 from benchmarks.promises import Answer, Broken, hold
-from nnapi_check.analyzer.graph import Node
 from nnapi_check.lowering.emission.emitter import Emitter
 from nnapi_check.lowering.emission.model_draft import OperandId
+from nnapi_check.lowering.emission.node_reader import NodeReader
 from nnapi_check.lowering.emission.rule_table import Rule, rules
 
 X = torch.tensor([[1.0, -2.0, 3.0]])
@@ -31,7 +31,7 @@ def test_what_holds_has_no_fault_at_any_level() -> None:
 
 
 def test_a_rule_that_computes_something_else_is_told_with_its_draw(monkeypatch: pytest.MonkeyPatch) -> None:
-    def to_nothing(_node: Node, emit: Emitter) -> OperandId:
+    def to_nothing(_node: NodeReader, emit: Emitter) -> OperandId:
         return emit.copied(emit.input("self"))
 
     with_rule(monkeypatch, to_nothing)
@@ -40,7 +40,7 @@ def test_a_rule_that_computes_something_else_is_told_with_its_draw(monkeypatch: 
 
 
 def test_a_rule_that_raises_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
-    def fails(_node: Node, _emit: Emitter) -> OperandId:
+    def fails(_node: NodeReader, _emit: Emitter) -> OperandId:
         raise IndexError("list index out of range")
 
     with_rule(monkeypatch, fails)

@@ -8,15 +8,15 @@ import pytest
 import torch
 
 from nnapi_check.analyzer.capture.capture import Captured, capture
-from nnapi_check.analyzer.graph import Node
 from nnapi_check.analyzer.planning.survey import Plan, Survey, survey
 from nnapi_check.coverage_db.queries import Registry, open_registry
-from nnapi_check.lowering.emission.emitter import Emitter, RuleError
+from nnapi_check.lowering.emission.emitter import Emitter
 from nnapi_check.lowering.emission.model_draft import OperandId
-from nnapi_check.lowering.emission.rule_table import Rule, lowers, rules
+from nnapi_check.lowering.emission.node_reader import NodeReader, RuleError
+from nnapi_check.lowering.emission.rule_table import Rule, Rulebook, lowers, rules
 from nnapi_check.lowering.nnapi.model import ModelInput
 from nnapi_check.lowering.nnapi.validation.validate import validate
-from nnapi_check.lowering.part_lowering import LoweredPart, lower_part, promised_level
+from nnapi_check.lowering.part_lowering import LoweredPart, PlannedGraph, lower_part, promised_level
 from nnapi_check.lowering.plan_lowering import FactsByName, lower_plan
 
 SHAPE = (1, 3, 7, 9)
@@ -44,7 +44,8 @@ def with_rule(rule: Rule) -> Mapping[tuple[str, str], Rule]:
 def lower(function: Callable[..., object], registry: Registry, using: Mapping[tuple[str, str], Rule]) -> LoweredPart:
     _, found, plan = planned(function, registry)
     (part,) = plan.partition.parts
-    return lower_part(part, found.graph, found.nodes, plan.verdicts, plan.layout, FactsByName(registry), using)
+    planned_graph = PlannedGraph(found.graph, found.nodes, plan.verdicts, plan.layout)
+    return lower_part(part, planned_graph, Rulebook(using, FactsByName(registry)))
 
 
 def test_lowered_part_tells_what_its_operands_hold(registry: Registry) -> None:
@@ -52,8 +53,8 @@ def test_lowered_part_tells_what_its_operands_hold(registry: Registry) -> None:
 
     (part,) = lower_plan(found, plan, FactsByName(registry))
 
-    assert [crossing.value for crossing in part.inputs] == list(part.part.inputs)
-    assert [crossing.value for crossing in part.outputs] == list(part.part.outputs)
+    assert [holder.value for holder in part.inputs] == list(part.part.inputs)
+    assert [holder.value for holder in part.outputs] == list(part.part.outputs)
     assert {held.value for held in part.held} >= set(part.part.outputs)
     assert len(part.node_of) == len(part.model.operations)
     assert set(part.node_of) <= set(part.part.nodes)
@@ -93,7 +94,7 @@ def test_level_of_whole_numbers_that_change_their_layout_is_promised(level: int,
 
 
 def test_rule_that_emits_what_its_card_does_not_list_is_refused(registry: Registry) -> None:
-    def rule(_node: Node, emit: Emitter) -> OperandId:
+    def rule(_node: NodeReader, emit: Emitter) -> OperandId:
         return emit.operation("TANH", [emit.input("self")])
 
     with pytest.raises(RuleError, match=r"aten\.relu\.default: emitted TANH, which its card does not list"):
@@ -101,7 +102,7 @@ def test_rule_that_emits_what_its_card_does_not_list_is_refused(registry: Regist
 
 
 def test_rule_with_too_many_outputs_is_refused(registry: Registry) -> None:
-    def rule(_node: Node, emit: Emitter) -> Sequence[OperandId]:
+    def rule(_node: NodeReader, emit: Emitter) -> Sequence[OperandId]:
         made = emit.operation("RELU", [emit.input("self")])
         return (made, made)
 
@@ -110,7 +111,7 @@ def test_rule_with_too_many_outputs_is_refused(registry: Registry) -> None:
 
 
 def test_rule_whose_output_has_another_shape_is_refused(registry: Registry) -> None:
-    def rule(_node: Node, emit: Emitter) -> OperandId:
+    def rule(_node: NodeReader, emit: Emitter) -> OperandId:
         return emit.number(1.0, emit.input("self"))
 
     with pytest.raises(RuleError, match=r"its rule made .* its output is"):
@@ -118,7 +119,7 @@ def test_rule_whose_output_has_another_shape_is_refused(registry: Registry) -> N
 
 
 def test_rule_that_makes_an_illegal_model_is_refused(registry: Registry) -> None:
-    def rule(_node: Node, emit: Emitter) -> OperandId:
+    def rule(_node: NodeReader, emit: Emitter) -> OperandId:
         return emit.operation("RELU", [emit.input("self"), emit.int32(0)])
 
     with pytest.raises(RuleError, match="is not a legal model"):
@@ -126,7 +127,7 @@ def test_rule_that_makes_an_illegal_model_is_refused(registry: Registry) -> None
 
 
 def test_rule_that_needs_a_higher_level_than_promised_is_refused(registry: Registry) -> None:
-    def rule(_node: Node, emit: Emitter) -> OperandId:
+    def rule(_node: NodeReader, emit: Emitter) -> OperandId:
         x = emit.input("self")
         (made,) = emit._emit("HARD_SWISH", [x], [emit.output_spec()])
         return made
@@ -182,7 +183,7 @@ def test_output_that_is_an_input_is_copied(registry: Registry) -> None:
     _, found, plan = planned(lambda x: (torch.relu(x), torch.dropout(x, 0.5, train=False)), registry)
 
     for part in lower_plan(found, plan, FactsByName(registry)):
-        made = [part.model.operands[crossing.operand].source for crossing in part.outputs]
+        made = [part.model.operands[holder.operand].source for holder in part.outputs]
         assert not any(isinstance(source, ModelInput) for source in made)
 
 
@@ -190,7 +191,7 @@ def test_same_value_as_two_outputs_is_two_operands(registry: Registry) -> None:
     _, found, plan = planned(lambda x: (torch.relu(x), torch.relu(x).contiguous()), registry)
 
     for part in lower_plan(found, plan, FactsByName(registry)):
-        operands = [crossing.operand for crossing in part.outputs]
+        operands = [holder.operand for holder in part.outputs]
         assert len(operands) == len(set(operands))
 
 

@@ -11,8 +11,8 @@ from nnapi_check.analyzer.planning.layout import LayoutChanges, LayoutPlan, plan
 from nnapi_check.analyzer.planning.partition import Part
 from nnapi_check.coverage_db.bounds import Bound
 from nnapi_check.coverage_db.queries import Registry
-from nnapi_check.lowering.emission.rule_table import rules
-from nnapi_check.lowering.part_lowering import LoweredPart, lower_part
+from nnapi_check.lowering.emission.rule_table import Rulebook, rules
+from nnapi_check.lowering.part_lowering import LoweredPart, PlannedGraph, lower_part
 from nnapi_check.lowering.verification.part_run import run_part
 from tests.tolerances import allowed_by, difference
 
@@ -80,7 +80,7 @@ def _run(
     made = [value for node in verdicts for value in nodes[node].outputs]
     given = [value.id for value in graph.values if value.id not in made and not value.is_constant]
     part = Part(0, tuple(sorted(verdicts)), tuple(given), graph.body.outputs, 1, 1)
-    lowered = lower_part(part, graph, nodes, verdicts, layout, facts, rules())
+    lowered = lower_part(part, PlannedGraph(graph, nodes, verdicts, layout), Rulebook(rules(), facts))
     computed = run_part(lowered, graph, dict(zip(given, captured.example_inputs, strict=True)), captured.tensor).outputs
     wanted = captured.module._get_method("forward")(*captured.example_inputs)
     listed = [wanted] if isinstance(wanted, torch.Tensor) else list(wanted)

@@ -13,9 +13,9 @@ from nnapi_check.analyzer.planning.partition import Part
 from nnapi_check.analyzer.rewrites.driver import rewrite
 from nnapi_check.coverage_db.cards import Card, Example, Way, load_cards
 from nnapi_check.coverage_db.queries import Registry, open_registry
-from nnapi_check.lowering.emission.rule_table import rules
+from nnapi_check.lowering.emission.rule_table import Rulebook, rules
 from nnapi_check.lowering.examples.modules import example_module
-from nnapi_check.lowering.part_lowering import LoweredPart, lower_part
+from nnapi_check.lowering.part_lowering import LoweredPart, PlannedGraph, lower_part
 from nnapi_check.lowering.verification.part_run import run_part
 from tests.analyzer.told_reasons import faults
 from tests.tolerances import allowed_by, difference
@@ -112,4 +112,4 @@ def lowered_alone(captured: Captured, node: Node, verdict: NodeVerdict, registry
     layout = plan_layout(graph, nodes, {node.id: verdict}, changes, verdict.level or 1)
     inputs = tuple(value for value in dict.fromkeys(node.inputs()) if not graph.values[value].is_constant)
     part = Part(0, (node.id,), tuple(sorted(inputs)), graph.body.outputs, 1, 1)
-    return lower_part(part, graph, nodes, {node.id: verdict}, replace(layout), facts, rules())
+    return lower_part(part, PlannedGraph(graph, nodes, {node.id: verdict}, layout), Rulebook(rules(), facts))

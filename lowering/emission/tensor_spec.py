@@ -1,13 +1,17 @@
-"""Numbers as operands of each type store them."""
+"""What an operand's tensor is, which of them holds a PyTorch tensor, and how each stores numbers."""
 
 from __future__ import annotations
 
 import math
 import struct
 from collections.abc import Sequence
+from dataclasses import dataclass
 
+from nnapi_check.analyzer.graph import ElementType, NotQuantized, PerChannel, PerTensor, TensorType
+from nnapi_check.analyzer.nnapi_types import SIGNED_SHIFT, operand_type
+from nnapi_check.analyzer.planning.layout import NHWC_FROM_NCHW
 from nnapi_check.coverage_db.spec import OperandType
-from nnapi_check.lowering.emission.model_draft import TensorSpec
+from nnapi_check.lowering.nnapi.model import NOT_QUANTIZED, ChannelQuantParams, QuantParams
 
 # What is as large or larger rounds to infinity: half a step above the largest finite number.
 _HALF_LIMIT = 65520.0
@@ -25,6 +29,41 @@ _STRUCTS = {
     OperandType.TENSOR_QUANT8_ASYMM: "B",
     OperandType.TENSOR_QUANT8_ASYMM_SIGNED: "b",
 }
+
+
+@dataclass(frozen=True, slots=True)
+class TensorSpec:
+    """What an operand's tensor is: element type, dimensions in NNAPI's order, quantization."""
+
+    type: OperandType
+    shape: tuple[int, ...]
+    quant: QuantParams = NOT_QUANTIZED
+    channels: ChannelQuantParams | None = None
+
+
+INT32_SCALAR = TensorSpec(OperandType.INT32, ())
+"""A whole number that is no tensor."""
+
+
+def spec_of(kind: TensorType, *, nhwc: bool) -> TensorSpec | None:
+    """The operand that holds a PyTorch tensor, in NHWC order where asked for; None where NNAPI has none."""
+    found = operand_type(kind)
+    if found is None:
+        return None
+    shape = tuple(kind.shape[axis] for axis in NHWC_FROM_NCHW) if nhwc else kind.shape
+    quant, channels = _quant_params(kind)
+    return TensorSpec(found, shape or (1,), quant, channels)
+
+
+def _quant_params(kind: TensorType) -> tuple[QuantParams, ChannelQuantParams | None]:
+    """NNAPI's parameters for a PyTorch tensor, as ``nnapi_check.analyzer.nnapi_types`` says that it is held."""
+    match kind.quant:
+        case NotQuantized():
+            return NOT_QUANTIZED, None
+        case PerTensor(scale, zero_point):
+            return QuantParams(scale, zero_point + (SIGNED_SHIFT if kind.dtype is ElementType.QINT8 else 0)), None
+        case PerChannel(scales, _, axis):
+            return NOT_QUANTIZED, ChannelQuantParams(scales, axis)
 
 
 def packed_numbers(numbers: Sequence[float], kind: OperandType) -> bytes:

@@ -5,10 +5,10 @@ from __future__ import annotations
 from nnapi_check.analyzer.graph import NOT_QUANTIZED, ElementType, Graph, PerTensor, TensorType
 from nnapi_check.analyzer.planning.layout import NHWC_FROM_NCHW
 from nnapi_check.coverage_db.spec import OperandType
-from nnapi_check.lowering.emission.emitter import RuleError
+from nnapi_check.lowering.emission.node_reader import RuleError
 from nnapi_check.lowering.nnapi.model import Operand, UnknownRank
 from nnapi_check.lowering.packaging.border import Border
-from nnapi_check.lowering.part_lowering import Crossing, LoweredPart
+from nnapi_check.lowering.part_lowering import Holder, LoweredPart
 
 _ELEMENT_TYPES = {
     OperandType.TENSOR_FLOAT32: ElementType.FLOAT32,
@@ -19,23 +19,23 @@ _ELEMENT_TYPES = {
 }
 
 
-def border_of(crossing: Crossing, lowered: LoweredPart, graph: Graph) -> Border:
-    """How the value of a crossing is converted from PyTorch's tensor to NNAPI's operand, or back."""
-    nnapi_type = _tensor_type(lowered.model.operands[crossing.operand])
-    return Border(crossing.value, torch_type(crossing, graph), nnapi_type, permutation_of(crossing))
+def border_of(holder: Holder, lowered: LoweredPart, graph: Graph) -> Border:
+    """How the value that an operand holds is converted from PyTorch's tensor to NNAPI's operand, or back."""
+    nnapi_type = _tensor_type(lowered.model.operands[holder.operand])
+    return Border(holder.value, torch_type(holder, graph), nnapi_type, permutation_of(holder))
 
 
-def torch_type(crossing: Crossing, graph: Graph) -> TensorType:
+def torch_type(holder: Holder, graph: Graph) -> TensorType:
     """PyTorch's type of a value that crosses."""
-    kind = graph.type_of(crossing.value)
+    kind = graph.type_of(holder.value)
     if not isinstance(kind, TensorType):
-        raise RuleError(f"value {crossing.value} crosses a boundary, but it is {kind}")
+        raise RuleError(f"value {holder.value} crosses a boundary, but it is {kind}")
     return kind
 
 
-def permutation_of(crossing: Crossing) -> tuple[int, ...]:
+def permutation_of(holder: Holder) -> tuple[int, ...]:
     """Which of PyTorch's dimensions stands at each place of the operand; empty where the order is the same."""
-    return NHWC_FROM_NCHW if crossing.is_nhwc else ()
+    return NHWC_FROM_NCHW if holder.is_nhwc else ()
 
 
 def _tensor_type(operand: Operand) -> TensorType:
