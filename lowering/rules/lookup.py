@@ -12,7 +12,7 @@ from nnapi_check.coverage_db.spec import OperandType
 from nnapi_check.lowering.compositions.element_moves import reshaped
 from nnapi_check.lowering.emission.emitter import Emitter
 from nnapi_check.lowering.emission.model_draft import OperandId
-from nnapi_check.lowering.emission.node_reader import NodeReader, RuleError
+from nnapi_check.lowering.emission.node_reader import NodeReader
 from nnapi_check.lowering.emission.recipes import Inline, Recipe, from_call
 from nnapi_check.lowering.emission.rule_table import lowers
 from nnapi_check.lowering.emission.tensor_spec import TensorSpec
@@ -66,12 +66,35 @@ def index(node: NodeReader, emit: Emitter) -> OperandId:
     return emit.operation("GATHER", [emit.input("self"), emit.int32(axis), emit.weight(positive)])
 
 
+@lowers("aten.index.Tensor", way="merged dimensions")
+def index_merged(node: NodeReader, emit: Emitter) -> OperandId:
+    """Lower to RESHAPE, which makes one dimension of those that are indexed, and GATHER along it.
+
+    The op itself, called with places for elements, tells which places of that dimension the result is made of.
+    """
+    shape = node.shape_of("self")
+    found = _indices(node)
+    first, past = min(found), max(found) + 1
+    # Where dimensions that are indexed lie apart, PyTorch puts what is picked in front.
+    start = first if len(found) == past - first else 0
+    merged = shape[start:past]
+    before, size, after = shape[:start], prod(merged), shape[past:]
+    numbered = from_call("aten.arange.default", (size,), shape=(size,), dtype=ElementType.INT64).reshape(*merged)
+    output = node.output_type().shape
+    arguments = (numbered, tuple(found.get(dim) for dim in range(start, past)))
+    places = from_call(node.op, arguments, shape=output[start : len(output) - len(after)], dtype=ElementType.INT64)
+    line = reshaped(emit, emit.input("self"), (*before, size, *after))
+    return emit.operation("GATHER", [line, emit.int32(start), emit.weight(places)])
+
+
 def _only_index(node: NodeReader) -> tuple[int, Recipe]:
     """The dimension that has an index, and the index."""
-    for dim, index in enumerate(node.constants("indices")):
-        if index is not None:
-            return dim, index
-    raise RuleError(f"{node.op}: no dimension has an index")
+    return next(iter(_indices(node).items()))
+
+
+def _indices(node: NodeReader) -> dict[int, Recipe]:
+    """The indices by the dimensions that have one."""
+    return {dim: index for dim, index in enumerate(node.constants("indices")) if index is not None}
 
 
 @lowers("aten.gather.default", way="operation")
