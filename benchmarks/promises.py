@@ -28,7 +28,7 @@ from nnapi_check.lowering.part_lowering import LoweredPart
 from nnapi_check.lowering.plan_lowering import FactsByName, lower_plan
 from nnapi_check.lowering.verification.part_run import run_part
 from nnapi_check.lowering.verification.reference import flat_tensors, graph_values
-from nnapi_check.pipeline import TARGET, rewritten
+from nnapi_check.pipeline import TARGET
 
 
 class Broken(Enum):
@@ -83,7 +83,6 @@ def hold(module: torch.jit.ScriptModule, draws: Mapping[Draw, Tensors], levels: 
     """Check a module at these levels, and try every promise on every draw, of which the sample is what is captured."""
     try:
         captured = capture(module, draws[Draw.SAMPLE], weights=True)
-        captured = replace(captured, graph=rewritten(captured))
         found = survey(captured.graph, known(), known().target(TARGET), gain=0)
         plans = [found.at(level) for level in levels]
     except InputError as error:

@@ -18,7 +18,7 @@ from nnapi_check.lowering.packaging.saving import Form, write_package
 from nnapi_check.lowering.plan_lowering import FactsByName
 from nnapi_check.lowering.verification.approximation import approximations, approximations_document
 from nnapi_check.lowering.verification.verify import Verification, VerifyError, verify_artifact
-from nnapi_check.pipeline import TARGET, Inputs, Model, Request, check_model, rewritten, unpickled_once
+from nnapi_check.pipeline import TARGET, Inputs, Model, Request, check_model, unpickled_once
 from nnapi_check.progress import Progress
 from nnapi_check.reports.numbers import verification_view
 from nnapi_check.reports.views import ModelReport, VerificationView
@@ -105,7 +105,7 @@ def verify_file(
     with reading(against if isinstance(against, Path) and not trust else None):
         captured = capture(against, inputs, weights=True, trust=trust)
     registry = open_registry()
-    found = survey(rewritten(captured), registry, registry.target(TARGET))
+    found = survey(captured.graph, registry, registry.target(TARGET))
     level = manifest.extra.get("feature_level") if manifest is not None else None
     progress.stage("verifying")
     try:

@@ -17,7 +17,6 @@ from nnapi_check.analyzer.files.model_file import unpickled
 from nnapi_check.analyzer.graph import Graph
 from nnapi_check.analyzer.judging.device_limits import Device
 from nnapi_check.analyzer.planning.survey import Plan, Survey, survey
-from nnapi_check.analyzer.rewrites.driver import rewrite
 from nnapi_check.analyzer.torchscript import quantized_as_on_phones
 from nnapi_check.coverage_db.device_profile import read_device_profile
 from nnapi_check.coverage_db.levels import api_to_feature_level, check_feature_level, level_spans
@@ -104,7 +103,7 @@ def check_model(
     progress.stage("judging")
     registry = open_registry() if request.overlay is None else with_overlay(open_registry(), request.overlay)
     with reading(file):
-        found, plan, lowered, notes = _planned(rewritten(captured), registry, level, request, progress)
+        found, plan, lowered, notes = _planned(captured.graph, registry, level, request, progress)
     circumstances = Circumstances(
         tool_version=tool_version(),
         torch_version=str(torch.__version__),
@@ -155,11 +154,6 @@ def unpickled_once(model: Model, *, trust: bool) -> Model:
     if trust and isinstance(model, Path) and kind_of(model) is FileKind.PICKLED_MODULE:
         return unpickled(model)
     return model
-
-
-def rewritten(captured: Captured) -> Graph:
-    """The captured graph after the rewrites that make nodes acceptable without changing results."""
-    return rewrite(captured.graph)
 
 
 def tool_version() -> str:

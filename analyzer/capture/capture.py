@@ -16,13 +16,15 @@ from nnapi_check.analyzer.capture.source_position import SourceFinder
 from nnapi_check.analyzer.capture.typing_walk import TypingWalk
 from nnapi_check.analyzer.collection import collection_paused
 from nnapi_check.analyzer.files.model_file import OpenedModel, open_model
-from nnapi_check.analyzer.graph import Graph, TensorType
+from nnapi_check.analyzer.graph import Graph, Node, TensorType
 from nnapi_check.analyzer.growing_graph import Draft, NodeDraft, drafts_in
 from nnapi_check.analyzer.inputs.arguments import Call, as_call
 from nnapi_check.analyzer.inputs.binding import BoundInputs, InputLayout, bind_inputs
 from nnapi_check.analyzer.inputs.containers import InputValues, open_inputs
 from nnapi_check.analyzer.inputs.specification import InputSpec
 from nnapi_check.analyzer.ops.constant_values import ConstantValues
+from nnapi_check.analyzer.rewrites.driver import rewrite
+from nnapi_check.analyzer.rewrites.rewrite import NearMiss
 from nnapi_check.analyzer.tensor_types import random_tensor
 from nnapi_check.analyzer.torchscript import in_evaluation_mode, quiet
 
@@ -32,13 +34,15 @@ Inputs = Sequence[object] | Mapping[str, object] | Call
 
 @dataclass(frozen=True, slots=True)
 class Captured:
-    """A captured graph, with the TorchScript it was read from.
+    """A captured graph after its rewrites, with the TorchScript it was read from.
 
     ``module`` is in our normal form: its ``forward`` graph is what ``torch_nodes`` (by `Node.id`) and
-    ``torch_values`` (by `Value.id`) belong to. ``decided`` are the conditions in it that shapes decide: the nodes
-    of the branch that is taken are in ``graph`` as if there were no condition around them. ``original`` is the
-    TorchScript graph as the user's module has it, for inputs of any shape. ``shared`` are the sets of values that may
-    share a storage and are overwritten in a run, by the numbers of the TorchScript values that belong to them.
+    ``torch_values`` (by `Value.id`) belong to. ``calls`` are its nodes before the rewrites, by id: those that a node of
+    ``graph`` covers are among them. ``near_misses`` are what was almost rewritten. ``decided`` are the conditions in it
+    that shapes decide: the nodes of the branch that is taken are in ``graph`` as if there were no condition around
+    them. ``original`` is the TorchScript graph as the user's module has it, for inputs of any shape. ``shared`` are the
+    sets of values that may share a storage and are overwritten in a run, by the numbers of the TorchScript values that
+    belong to them.
     """
 
     graph: Graph
@@ -51,6 +55,8 @@ class Captured:
     decided: tuple[DecidedBranch, ...]
     original: torch._C.Graph
     shared: Mapping[int, frozenset[int]]
+    calls: tuple[Node, ...]
+    near_misses: tuple[NearMiss, ...]
     _drafts: tuple[Draft, ...]
     _constants: ConstantValues
     _inputs: BoundInputs
@@ -114,8 +120,9 @@ def capture(model: Model, inputs: Inputs | None = None, *, weights: bool, trust:
         walk, drafts, nodes = _walked(opened, module, bound, values)
         outputs = [draft for value in graph.outputs() for draft in drafts_in(walk.item(value))]
         numbered = number_graph(opened.name, drafts, nodes, outputs)
+        rewritten = rewrite(numbered.graph)
     return Captured(
-        numbered.graph,
+        rewritten.graph,
         walk.root,
         tuple(node.torch_node for node in numbered.nodes),
         tuple(draft.torch_value for draft in numbered.values),
@@ -125,6 +132,8 @@ def capture(model: Model, inputs: Inputs | None = None, *, weights: bool, trust:
         tuple(walk.decided),
         original,
         shared_sets(walk.aliases, walk.known),
+        tuple(numbered.graph.nodes()),
+        rewritten.near_misses,
         numbered.values,
         ConstantValues(walk.root, numbered.nodes, walk.known),
         bound,

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from math import prod
 
 from nnapi_check.analyzer.graph import Argument, Graph, Node, Ref, RefList, TensorType
+from nnapi_check.analyzer.rewrites.rewrite import Match, Rewrite, Surroundings, in_place_of_last
 
 CONTRACT = "nnapi_check.contract.default"
 """The products of ``self`` [batch, rows, sums] and the transposed ``other`` [batch, columns, sums], after both are
@@ -56,10 +57,24 @@ class _Labels:
         return "".join(label for label in self.left if label in self.right and label not in self.output)
 
 
-def contraction_of(node: Node, graph: Graph) -> Mapping[str, Argument] | None:
+def _match(first: Node, around: Surroundings) -> Match | None:
+    arguments = _contraction(first, around.graph)
+    return None if arguments is None else in_place_of_last(CONTRACT, arguments, (first,))
+
+
+CONTRACTION = Rewrite(
+    name="contraction",
+    title="an einsum that is a product of matrices",
+    begins=frozenset({"aten.einsum.default"}),
+    makes=frozenset({CONTRACT}),
+    match=_match,
+)
+
+
+def _contraction(node: Node, graph: Graph) -> Mapping[str, Argument] | None:
     """The arguments of the contraction that an einsum is, or None where it is none."""
-    equation, tensors = node.arguments.get("equation"), node.arguments.get("tensors")
-    if node.op != "aten.einsum.default" or not isinstance(equation, str) or not isinstance(tensors, RefList):
+    equation, tensors = node.arguments["equation"], node.arguments["tensors"]
+    if not isinstance(equation, str) or not isinstance(tensors, RefList):
         return None
     values = [value for value in tensors.values if value is not None]
     shapes = [kind.shape for value in values if isinstance(kind := graph.type_of(value), TensorType)]

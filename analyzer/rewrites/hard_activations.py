@@ -2,56 +2,55 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from math import inf
 
-from nnapi_check.analyzer.graph import ABSENT, Argument, ElementType, Graph, Node, Ref, TensorType
+from nnapi_check.analyzer.graph import ABSENT, ElementType, Node, Ref, TensorType
+from nnapi_check.analyzer.rewrites.rewrite import Match, Miss, Rewrite, Surroundings, in_place_of_last
 
 _LOW, _HIGH, _SHIFT = 0, 6, 3
 _LONGEST = 5
 
 
-@dataclass(frozen=True, slots=True)
-class HardActivation:
-    """The op that the nodes are, and its one argument; the last of them makes the result."""
-
-    op: str
-    nodes: tuple[Node, ...]
-    arguments: Mapping[str, Argument]
-
-
-def hard_activation_of(first: Node, graph: Graph, only_reader: Callable[[int], Node | None]) -> HardActivation | None:
-    """The activation of ``x`` that begins with ``x + 3`` in ``first``, if there is one.
-
-    ``only_reader`` gives the node that alone reads a value, or None.
-    """
-    source = first.arguments.get("self")
-    if first.op != "aten.add.Tensor" or not isinstance(source, Ref) or first.is_constant:
+def _match(first: Node, around: Surroundings) -> Match | Miss | None:
+    """The activation of ``x`` that begins with ``x + 3`` in ``first``."""
+    source = first.arguments["self"]
+    if not isinstance(source, Ref) or first.arguments["other"] != _SHIFT or first.arguments["alpha"] != 1:
         return None
-    kind = graph.type_of(source.value)
-    is_float = isinstance(kind, TensorType) and kind.dtype in (ElementType.FLOAT32, ElementType.FLOAT16)
-    if not is_float or first.arguments["other"] != _SHIFT or first.arguments["alpha"] != 1:
+    kind = around.graph.type_of(source.value)
+    if not isinstance(kind, TensorType) or kind.dtype not in (ElementType.FLOAT32, ElementType.FLOAT16):
         return None
     nodes = [first]
     low, high = -inf, inf
     while len(nodes) < _LONGEST:
-        node = only_reader(nodes[-1].outputs[0])
+        is_bounded = (low, high) == (_LOW, _HIGH)
+        node = around.only_reader(nodes[-1].outputs[0])
         if node is None:
-            return None
+            is_told = is_bounded and len(around.readers[nodes[-1].outputs[0]]) > 1
+            return Miss(len(nodes) - 1, nodes[-1], "more than one node reads what it makes") if is_told else None
         is_multiplied = _is_product(nodes[-1], source)
         nodes.append(node)
         bounds = None if is_multiplied else _bounds(node)
         if bounds is not None:
             low, high = max(low, bounds[0]), min(high, bounds[1])
-        elif (low, high) != (_LOW, _HIGH):
+        elif not is_bounded:
             return None
         elif _is_divided(node):
-            op = "aten.hardswish.default" if is_multiplied else "aten.hardsigmoid.default"
-            return HardActivation(op, tuple(nodes), {"self": source})
+            op = HARD_SWISH if is_multiplied else HARD_SIGMOID
+            return in_place_of_last(op, {"self": source}, nodes)
         elif is_multiplied or not _is_product(node, source):
-            return None
+            return Miss(len(nodes) - 1, node, f"a division by {_HIGH} was wanted")
     return None
+
+
+HARD_SWISH, HARD_SIGMOID = "aten.hardswish.default", "aten.hardsigmoid.default"
+
+HARD_ACTIVATION = Rewrite(
+    name="hard-activation",
+    title="hard swish or hard sigmoid",
+    begins=frozenset({"aten.add.Tensor"}),
+    makes=frozenset({HARD_SWISH, HARD_SIGMOID}),
+    match=_match,
+)
 
 
 def _bounds(node: Node) -> tuple[float, float] | None:

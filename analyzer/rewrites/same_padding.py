@@ -5,29 +5,16 @@ Decompositions write the odd cells as a padding with zeros of its own, before a 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-
-from nnapi_check.analyzer.graph import ABSENT, Argument, Graph, Node, Ref, TensorType
+from nnapi_check.analyzer.graph import ABSENT, Node, Ref, TensorType
 from nnapi_check.analyzer.ops.window_rules import is_ints
+from nnapi_check.analyzer.rewrites.rewrite import Match, Rewrite, Surroundings, in_place_of_last
 
 _BY_NAME = {f"aten.conv{rank}d.default": f"aten.conv{rank}d.padding" for rank in (1, 2, 3)}
 
 
-@dataclass(frozen=True, slots=True)
-class SamePadding:
-    """A padding and a convolution that are one convolution with a named padding."""
-
-    op: str
-    arguments: Mapping[str, Argument]
-    nodes: tuple[Node, Node]
-
-
-def same_padding_of(first: Node, graph: Graph, only_reader: Callable[[int], Node | None]) -> SamePadding | None:
+def _match(first: Node, around: Surroundings) -> Match | None:
     """The convolution that ``first``, a padding with zeros, and its only reader are together."""
-    if not _pads_with_zeros(first) or first.is_constant:
-        return None
-    convolution = only_reader(first.outputs[0])
+    convolution = around.only_reader(first.outputs[0]) if _pads_with_zeros(first) else None
     if convolution is None or convolution.op not in _BY_NAME or convolution.arguments["input"] != Ref(first.outputs[0]):
         return None
     given = convolution.arguments
@@ -38,7 +25,7 @@ def same_padding_of(first: Node, graph: Graph, only_reader: Callable[[int], Node
         given["dilation"],
         given["stride"],
     )
-    kind = graph.type_of(weight.value) if isinstance(weight, Ref) else None
+    kind = around.graph.type_of(weight.value) if isinstance(weight, Ref) else None
     if not (isinstance(kind, TensorType) and is_ints(pads) and is_ints(padding) and is_ints(dilation)):
         return None
     if not is_ints(stride) or any(step != 1 for step in stride) or len(pads) > 2 * len(padding):
@@ -51,10 +38,19 @@ def same_padding_of(first: Node, graph: Graph, only_reader: Callable[[int], Node
     if near != [total // 2 for total in totals] or far != [total - total // 2 for total in totals]:
         return None
     arguments = {**given, "input": first.arguments["self"], "padding": "same"}
-    return SamePadding(_BY_NAME[convolution.op], arguments, (first, convolution))
+    return in_place_of_last(_BY_NAME[convolution.op], arguments, (first, convolution))
 
 
 def _pads_with_zeros(node: Node) -> bool:
     if node.op == "aten.pad.default":
         return node.arguments["mode"] == "constant" and node.arguments["value"] in (0, ABSENT)
     return node.op == "aten.constant_pad_nd.default" and node.arguments["value"] == 0
+
+
+SAME_PADDING = Rewrite(
+    name="same-padding",
+    title="a convolution whose output is as large as its input",
+    begins=frozenset({"aten.pad.default", "aten.constant_pad_nd.default"}),
+    makes=frozenset(_BY_NAME.values()),
+    match=_match,
+)

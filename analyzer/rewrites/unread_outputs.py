@@ -8,21 +8,20 @@ reads an output is known once the whole graph is captured; what another spelling
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 
 from nnapi_check.analyzer.graph import ABSENT, Argument, Graph, Node, Ref, TensorType
+from nnapi_check.analyzer.rewrites.rewrite import Match, Rewrite, Surroundings
 
 _Arguments = Mapping[str, Argument]
 _Meaning = tuple[str, _Arguments]
 
 
-def synonym_of(node: Node, graph: Graph, is_read: Callable[[int], bool]) -> Node | None:
+def _match(first: Node, around: Surroundings) -> Match | None:
     """The node as a call of the op that makes its first output, where no other is read and the call means the same."""
-    meaning_of = _MEANINGS.get(node.op)
-    if meaning_of is None or node.is_constant or any(is_read(value) for value in node.outputs[1:]):
+    if any(around.readers[value] for value in first.outputs[1:]):
         return None
-    meaning = meaning_of(node.arguments, graph)
-    return None if meaning is None else replace(node, op=meaning[0], arguments=meaning[1], outputs=node.outputs[:1])
+    meaning = _MEANINGS[first.op](first.arguments, around.graph)
+    return None if meaning is None else Match(*meaning, nodes=(), at=first, outputs=first.outputs[:1])
 
 
 def _batch_norm(given: _Arguments, graph: Graph) -> _Meaning:
@@ -82,3 +81,22 @@ _MEANINGS: Mapping[str, Callable[[_Arguments, Graph], _Meaning | None]] = {
     "aten.native_group_norm.default": _group_norm,
     "aten.native_layer_norm.default": _layer_norm,
 }
+
+UNREAD_OUTPUTS = Rewrite(
+    name="unread-outputs",
+    title="an op of which only the first output is read",
+    begins=frozenset(_MEANINGS),
+    makes=frozenset(
+        {
+            "aten.batch_norm.default",
+            "aten.dropout.default",
+            "aten.group_norm.default",
+            "aten.instance_norm.default",
+            "aten.layer_norm.default",
+            "aten.max_pool2d.default",
+            "aten.max_pool3d.default",
+            "aten.scaled_dot_product_attention.default",
+        }
+    ),
+    match=_match,
+)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from enum import Enum
 from pathlib import Path
 
@@ -17,7 +17,6 @@ from nnapi_check.analyzer.capture.capture import Captured, capture
 from nnapi_check.analyzer.errors import InputError
 from nnapi_check.analyzer.graph import TensorType
 from nnapi_check.analyzer.planning.survey import Plan, Survey, survey
-from nnapi_check.analyzer.rewrites.driver import rewrite
 from nnapi_check.analyzer.tensor_types import tensor_type
 from nnapi_check.coverage_db.queries import Registry, open_registry
 from nnapi_check.lowering.nnapi.host_runtime.runtime import load_host_runtime
@@ -129,7 +128,6 @@ class Judge:
     def _judge(self, chain: Chain, module: torch.nn.Module, outcome: Outcome) -> None:
         inputs = chain.tensors()
         captured = capture(module, inputs, weights=True)
-        captured = replace(captured, graph=rewrite(captured.graph))
         found = survey(captured.graph, self.registry, self.target, gain=0)
         lowered: dict[int, tuple[LoweredPart, ...]] = {}
         for level in self.levels:
@@ -245,7 +243,7 @@ class Judge:
         """Write a package, and run it in PyTorch's own binding."""
         inputs = chain.tensors()
         captured = capture(_module(chain), inputs, weights=True)
-        found = survey(rewrite(captured.graph), self.registry, self.target, gain=0)
+        found = survey(captured.graph, self.registry, self.target, gain=0)
         plan = found.at(level)
         parts = lower_plan(found, plan, self.facts)
         items = _bounded(found, plan)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
 
 import torch
 
@@ -13,7 +12,6 @@ from nnapi_check.analyzer.graph import Graph, Node
 from nnapi_check.analyzer.judging.judge import NodeVerdict, judge
 from nnapi_check.analyzer.planning.layout import LayoutChanges, plan_layout
 from nnapi_check.analyzer.planning.partition import Part
-from nnapi_check.analyzer.rewrites.driver import rewrite
 from nnapi_check.analyzer.torchscript import quiet
 from nnapi_check.coverage_db.cards import Card, Example, Way
 from nnapi_check.coverage_db.queries import Registry
@@ -50,7 +48,6 @@ def measure_example(card: Card, way: Way, example: Example, registry: Registry) 
     """Lower an example by one way, run it in the interpreter, and compare its outputs with PyTorch's."""
     made = example_module(card, example)
     captured = capture(made.module, made.inputs, weights=True)
-    captured = replace(captured, graph=rewrite(captured.graph))
     graph = captured.graph
     nodes = {node.id: node for node in graph.nodes()}
     node = _node_of(card, example, nodes)

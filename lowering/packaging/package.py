@@ -165,7 +165,7 @@ def _place_parts(
     keys = {node: key_of(copy.nodes[key_of(captured.torch_nodes[node])]) for part in parts for node in part.nodes}
     outside = {
         key_of(copy.nodes[key_of(captured.torch_nodes[node.id])])
-        for node in captured.graph.nodes()
+        for node in captured.calls
         if node.id not in keys and not node.is_constant and node.outputs
     }
     stand_ins = _stand_ins(captured, copy)
@@ -174,7 +174,7 @@ def _place_parts(
         kind = _add_part(captured.module, name, part, options)
         replace_run(copy, _run(captured, name, kind, part))
     given = {border.value for part in parts for border in part.outputs}
-    for node in captured.graph.nodes():
+    for node in captured.calls:
         if node.id in keys:
             for value in set(node.outputs) - given:
                 stand_ins.stand_in_for(copy.values[captured.torch_values[value].unique()])

@@ -10,7 +10,6 @@ from nnapi_check.analyzer.capture.capture import capture
 from nnapi_check.analyzer.files.exported_calls import write_truth_values_as_numbers
 from nnapi_check.analyzer.graph import ABSENT, Graph, Node, Ref
 from nnapi_check.analyzer.rewrites.decomposed_attention import ATTENTION
-from nnapi_check.analyzer.rewrites.driver import rewrite
 
 Function = Callable[..., object]
 QUERY, KEY, VALUE = (2, 3, 5, 4), (2, 3, 7, 4), (2, 3, 7, 6)
@@ -30,7 +29,7 @@ def rewritten(function: Function, *shapes: tuple[int, ...]) -> Graph:
     inputs = tuple(torch.rand(shape) for shape in shapes or (QUERY, KEY, VALUE))
     module = torch.export.export(Called(function), inputs).run_decompositions().module()
     write_truth_values_as_numbers(module)
-    return rewrite(capture(module, inputs, weights=False).graph)
+    return capture(module, inputs, weights=False).graph
 
 
 def computing(graph: Graph) -> list[Node]:

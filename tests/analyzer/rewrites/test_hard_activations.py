@@ -8,7 +8,6 @@ from torch.nn.functional import hardsigmoid, hardswish, hardtanh, relu6
 
 from nnapi_check.analyzer.capture.capture import capture
 from nnapi_check.analyzer.graph import Graph, Ref
-from nnapi_check.analyzer.rewrites.driver import rewrite
 
 Function = Callable[[torch.Tensor], object]
 SWISH, SIGMOID = "aten.hardswish.default", "aten.hardsigmoid.default"
@@ -25,7 +24,7 @@ class Called(torch.nn.Module):
 
 def rewritten(function: Function, x: torch.Tensor) -> Graph:
     program = torch.export.export(Called(function), (x,)).run_decompositions()
-    return rewrite(capture(program.module(), [x], weights=False).graph)
+    return capture(program.module(), [x], weights=False).graph
 
 
 def ops(function: Function) -> list[str]:

@@ -6,19 +6,19 @@ import torch.nn.functional as nn
 
 from nnapi_check.analyzer.capture.capture import capture
 from nnapi_check.analyzer.graph import Ref
-from nnapi_check.analyzer.rewrites.driver import LOCAL_RESPONSE, rewrite
+from nnapi_check.analyzer.rewrites.local_response import LOCAL_RESPONSE
 from tests.analyzer.torch_models import Called, Function
 
 
 def ops(function: Function, *shape: int) -> list[str]:
-    return [node.op for node in rewrite(capture(Called(function), [torch.rand(shape)], weights=False).graph).nodes()]
+    return [node.op for node in capture(Called(function), [torch.rand(shape)], weights=False).graph.nodes()]
 
 
 @pytest.mark.parametrize("size", [1, 2, 5])
 def test_finds_a_traced_normalization_with_its_numbers(size: int) -> None:
     module = Called(lambda x: nn.local_response_norm(x, size, alpha=0.02, beta=0.6, k=1.5))
 
-    (node,) = rewrite(capture(module, [torch.rand(2, 7, 4, 5)], weights=False).graph).nodes()
+    (node,) = capture(module, [torch.rand(2, 7, 4, 5)], weights=False).graph.nodes()
 
     assert node.op == LOCAL_RESPONSE
     assert node.arguments == {"self": Ref(0), "size": size, "alpha": 0.02, "beta": 0.6, "k": 1.5}
@@ -28,7 +28,7 @@ def test_finds_a_decomposed_normalization() -> None:
     inputs = (torch.rand(2, 7, 4, 5),)
     program = torch.export.export(Called(lambda x: nn.local_response_norm(x, 4, alpha=0.02, beta=0.6, k=1.5)), inputs)
 
-    (node,) = rewrite(capture(program.run_decompositions().module(), inputs, weights=False).graph).nodes()
+    (node,) = capture(program.run_decompositions().module(), inputs, weights=False).graph.nodes()
 
     assert node.op == LOCAL_RESPONSE
     assert node.arguments == {"self": Ref(0), "size": 4, "alpha": 0.02, "beta": 0.6, "k": 1.5}
@@ -37,7 +37,7 @@ def test_finds_a_decomposed_normalization() -> None:
 def test_finds_a_scripted_normalization() -> None:
     scripted = torch.jit.script(torch.nn.Sequential(torch.nn.LocalResponseNorm(3), torch.nn.ReLU()).eval())
 
-    graph = rewrite(capture(scripted, [torch.rand(2, 7, 4, 5)], weights=False).graph)
+    graph = capture(scripted, [torch.rand(2, 7, 4, 5)], weights=False).graph
 
     assert [node.op for node in graph.nodes()] == [LOCAL_RESPONSE, "aten.relu.default"]
 

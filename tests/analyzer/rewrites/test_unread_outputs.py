@@ -9,7 +9,6 @@ import torch
 from nnapi_check.analyzer.capture.capture import capture
 from nnapi_check.analyzer.graph import Graph, Node
 from nnapi_check.analyzer.judging.judge import judge
-from nnapi_check.analyzer.rewrites.driver import rewrite
 from nnapi_check.coverage_db.cards import load_cards
 from nnapi_check.coverage_db.queries import open_registry
 
@@ -30,7 +29,7 @@ class Called(torch.nn.Module):
 
 
 def graph_of(function: Function, shape: tuple[int, ...], *constants: tuple[int, ...]) -> Graph:
-    return rewrite(capture(Called(function, *constants), [torch.rand(shape)], weights=False).graph)
+    return capture(Called(function, *constants), [torch.rand(shape)], weights=False).graph
 
 
 def the_node(graph: Graph) -> Node:

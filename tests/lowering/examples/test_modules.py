@@ -1,7 +1,5 @@
 """Every example of every card, three ways: its verdict, its model's validity and level, its numbers against PyTorch."""
 
-from dataclasses import replace
-
 import pytest
 import torch
 
@@ -10,7 +8,6 @@ from nnapi_check.analyzer.graph import Node
 from nnapi_check.analyzer.judging.judge import Judgement, NodeVerdict, judge
 from nnapi_check.analyzer.planning.layout import LayoutChanges, plan_layout
 from nnapi_check.analyzer.planning.partition import Part
-from nnapi_check.analyzer.rewrites.driver import rewrite
 from nnapi_check.coverage_db.cards import Card, Example, Way, load_cards
 from nnapi_check.coverage_db.queries import Registry, open_registry
 from nnapi_check.lowering.emission.rule_table import Rulebook, rules
@@ -38,8 +35,7 @@ def registry() -> Registry:
 
 def captured_example(card: Card, example: Example) -> Captured:
     made = example_module(card, example)
-    captured = capture(made.module, made.inputs, weights=True)
-    return replace(captured, graph=rewrite(captured.graph))
+    return capture(made.module, made.inputs, weights=True)
 
 
 def judged(captured: Captured, card: Card, registry: Registry) -> tuple[Judgement, Node]:

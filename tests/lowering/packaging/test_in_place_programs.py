@@ -12,7 +12,6 @@ from torch import nn
 from nnapi_check import registry
 from nnapi_check.analyzer.capture.capture import capture
 from nnapi_check.analyzer.planning.survey import survey
-from nnapi_check.analyzer.rewrites.driver import rewrite
 from nnapi_check.lowering.nnapi.host_runtime.runtime import HostRuntime, load_host_runtime
 from nnapi_check.lowering.packaging.artifact import open_artifact
 from nnapi_check.lowering.packaging.convert import convert
@@ -58,7 +57,7 @@ def package(source: torch.jit.ScriptModule, level: int, path: Path) -> None:
     """Convert with every part that can run on NNAPI, however small it is."""
     known = registry()
     captured = capture(copy.deepcopy(source), draws(ROWS)[0], weights=True)
-    found = survey(rewrite(captured.graph), known, known.target("pytorch-mobile"), gain=0)
+    found = survey(captured.graph, known, known.target("pytorch-mobile"), gain=0)
     facts = FactsByName(known)
     lowered = lower_plan(found, found.at(level), facts)
     save_package(convert(captured, found, lowered, facts, PackageOptions()), path, form=Form.FULL)

@@ -22,6 +22,12 @@ _RESHAPING = frozenset(
     }
 )
 
+_PERMUTING = frozenset(
+    {"aten.permute.default", "aten.transpose.int", "aten.t.default", "aten.numpy_T.default", "aten.movedim.int"}
+)
+MOVES = _RESHAPING | _PERMUTING
+"""Ops that may be moves."""
+
 
 @dataclass(frozen=True, slots=True)
 class Move:

@@ -5,7 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from nnapi_check.analyzer.rewrites.rearrangement import Rearrangement, rearranged
+from nnapi_check.analyzer.graph import Node
+from nnapi_check.analyzer.rewrites.rewrite import Match, Rewrite, Surroundings
+from nnapi_check.analyzer.rewrites.runs.element_moves import MOVES
+from nnapi_check.analyzer.rewrites.runs.rearrangement import Rearrangement, rearranged
+from nnapi_check.analyzer.rewrites.runs.run import run_from
+
+SHUFFLE, TO_PIXELS, TO_CHANNELS = (
+    "aten.channel_shuffle.default",
+    "aten.pixel_shuffle.default",
+    "aten.pixel_unshuffle.default",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -14,6 +24,27 @@ class Shuffle:
 
     op: str
     arguments: Mapping[str, int]
+
+
+def _match(first: Node, around: Surroundings) -> Match | None:
+    """The longest run from ``first`` on that such an op means."""
+    run = run_from(first, around)
+    if run is None:
+        return None
+    for count in range(len(run.moves), 1, -1):
+        shuffle = shuffle_of(run.shape, run.done[count - 1])
+        if shuffle is not None:
+            return run.match(count, shuffle.op, shuffle.arguments)
+    return None
+
+
+IMAGE_SHUFFLE = Rewrite(
+    name="image-shuffle",
+    title="a rearrangement of images that PyTorch has an op for",
+    begins=MOVES,
+    makes=frozenset({SHUFFLE, TO_PIXELS, TO_CHANNELS}),
+    match=_match,
+)
 
 
 def shuffle_of(shape: tuple[int, ...], found: Rearrangement) -> Shuffle | None:
@@ -29,15 +60,15 @@ def _candidates(shape: tuple[int, ...], found: Rearrangement) -> Iterator[tuple[
     if after == shape:
         for groups in sorted({size for size in found.before if 1 < size < channels and channels % size == 0}):
             grouped = (batch, groups, channels // groups, height, width)
-            shuffle = Shuffle("aten.channel_shuffle.default", {"groups": groups})
+            shuffle = Shuffle(SHUFFLE, {"groups": groups})
             yield shuffle, _meaning(shape, grouped, (0, 2, 1, 3, 4), after)
     block = max(after[2] // height, 1)
     if block > 1 and after == (batch, channels // block**2, height * block, width * block):
-        shuffle = Shuffle("aten.pixel_shuffle.default", {"upscale_factor": block})
+        shuffle = Shuffle(TO_PIXELS, {"upscale_factor": block})
         yield shuffle, _meaning(shape, (batch, after[1], block, block, height, width), (0, 1, 4, 2, 5, 3), after)
     block = max(height // after[2], 1)
     if block > 1 and after == (batch, channels * block**2, height // block, width // block):
-        shuffle = Shuffle("aten.pixel_unshuffle.default", {"downscale_factor": block})
+        shuffle = Shuffle(TO_CHANNELS, {"downscale_factor": block})
         yield shuffle, _meaning(shape, (batch, channels, after[2], block, after[3], block), (0, 1, 3, 5, 2, 4), after)
 
 

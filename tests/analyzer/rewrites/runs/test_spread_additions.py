@@ -6,7 +6,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nnapi_check.analyzer.rewrites.window_mask import spread_of
+from nnapi_check.analyzer.rewrites.runs.spread_additions import spread_of
 
 WIDE = st.lists(st.sampled_from([1, 2, 3]), min_size=5, max_size=6)
 

@@ -1,0 +1,1 @@
+"""Runs of reshapes and permutations that go through tensors of rank 5 or more: what they do together, and as what."""
