@@ -6,10 +6,11 @@ makes a new one. Values and nodes are numbered from 0 over the whole graph, bloc
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from math import prod
+from typing import TypeGuard
 
 
 class ElementType(Enum):
@@ -276,3 +277,8 @@ class Graph:
     def type_of(self, value: int) -> ValueType:
         """The type of a value by its id."""
         return self.values[value].type
+
+
+def is_ints(value: object) -> TypeGuard[Sequence[int]]:
+    """Whether the value of a literal is a list of whole numbers."""
+    return isinstance(value, (list, tuple)) and all(isinstance(item, int) for item in value)

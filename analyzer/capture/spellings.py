@@ -7,10 +7,9 @@ from math import prod
 
 import torch
 
-from nnapi_check.analyzer.graph import Literal, TensorType
+from nnapi_check.analyzer.graph import Literal, TensorType, is_ints
 from nnapi_check.analyzer.growing_graph import Draft, ObjectAttribute, drafts_in
 from nnapi_check.analyzer.ops.calls import Operation
-from nnapi_check.analyzer.ops.window_rules import is_ints
 from nnapi_check.analyzer.tensor_types import dtype_of_number, element_type
 
 _LAYOUTS = {0: "strided", 1: "sparse", 5: "mkldnn"}

@@ -11,7 +11,8 @@ from collections.abc import Callable, Sequence
 
 import torch
 
-from nnapi_check.analyzer.ops.window_rules import WINDOW_RULES, Arguments, Rule, broadcast, is_ints, like, meta
+from nnapi_check.analyzer.graph import is_ints
+from nnapi_check.analyzer.ops.window_rules import WINDOW_RULES, Arguments, Rule, broadcast, like, meta
 
 _KEEP_TYPE = (
     "relu relu6 hardtanh hardswish hardsigmoid silu gelu elu leaky_relu mish celu selu neg sign floor ceil round "

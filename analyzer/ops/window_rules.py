@@ -3,17 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import TypeGuard
 
 import torch
 
+from nnapi_check.analyzer.graph import is_ints
+
 Arguments = Mapping[str, object]
 Rule = Callable[[Arguments], torch.Tensor | None]
-
-
-def is_ints(value: object) -> TypeGuard[Sequence[int]]:
-    """Whether a value is a list of whole numbers."""
-    return isinstance(value, (list, tuple)) and all(isinstance(item, int) for item in value)
 
 
 def meta(shape: Sequence[int], dtype: torch.dtype) -> torch.Tensor:

@@ -5,8 +5,7 @@ Decompositions write the odd cells as a padding with zeros of its own, before a 
 
 from __future__ import annotations
 
-from nnapi_check.analyzer.graph import ABSENT, Node, Ref, TensorType
-from nnapi_check.analyzer.ops.window_rules import is_ints
+from nnapi_check.analyzer.graph import ABSENT, Node, Ref, TensorType, is_ints
 from nnapi_check.analyzer.rewrites.rewrite import Match, Rewrite, Surroundings, in_place_of_last
 
 _BY_NAME = {f"aten.conv{rank}d.default": f"aten.conv{rank}d.padding" for rank in (1, 2, 3)}

@@ -13,7 +13,7 @@ import torch
 
 from benchmarks.random_chains.drawing import run_eagerly
 from benchmarks.random_chains.steps import Chain, Rounding, forward_source, in_double, method, place_parameters
-from nnapi_check.lowering.verification.comparison import FLOAT_TOLERANCE
+from nnapi_check.lowering.verification.approximation import FLOAT_TOLERANCE
 
 ROUNDING = 1e-6
 """Noise as large as what float32 loses in one step."""

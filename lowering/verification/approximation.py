@@ -9,7 +9,16 @@ from dataclasses import dataclass
 from nnapi_check.analyzer.planning.survey import Plan, Survey
 from nnapi_check.coverage_db.bounds import Bound
 from nnapi_check.lowering.packaging.manifest import Json, ManifestError
-from nnapi_check.lowering.verification.comparison import FLOAT_TOLERANCE, STEPS_SHARE_TOLERANCE, STEPS_TOLERANCE
+
+FLOAT_TOLERANCE = 1e-4
+"""Greatest error of a float32 output, as a share of the output's range."""
+
+HALF_TOLERANCE = 4e-3
+"""The same of a float16 output, whose own rounding is larger."""
+
+STEPS_TOLERANCE = 1
+STEPS_SHARE_TOLERANCE = 0.01
+"""Greatest error of a quantized output, in steps of its scale, and the greatest share of elements off at all."""
 
 MARGIN = 2
 """How many times what PyTorch's own outputs move by is allowed, where ops are approximate."""

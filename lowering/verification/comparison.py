@@ -7,15 +7,12 @@ from dataclasses import dataclass, replace
 
 import torch
 
-FLOAT_TOLERANCE = 1e-4
-"""Greatest error of a float32 output, as a share of the output's range."""
-
-HALF_TOLERANCE = 4e-3
-"""The same of a float16 output, whose own rounding is larger."""
-
-STEPS_TOLERANCE = 1
-STEPS_SHARE_TOLERANCE = 0.01
-"""Greatest error of a quantized output, in steps of its scale, and the greatest share of elements off at all."""
+from nnapi_check.lowering.verification.approximation import (
+    FLOAT_TOLERANCE,
+    HALF_TOLERANCE,
+    STEPS_SHARE_TOLERANCE,
+    STEPS_TOLERANCE,
+)
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,8 @@ import math
 import pytest
 import torch
 
-from nnapi_check.lowering.verification.comparison import FLOAT_TOLERANCE, STEPS_SHARE_TOLERANCE, compare
+from nnapi_check.lowering.verification.approximation import FLOAT_TOLERANCE, STEPS_SHARE_TOLERANCE
+from nnapi_check.lowering.verification.comparison import compare
 
 
 def quantized(numbers: torch.Tensor) -> torch.Tensor:

@@ -13,7 +13,7 @@ from nnapi_check.coverage_db.queries import open_registry
 from nnapi_check.lowering.nnapi.host_runtime.errors import NoCompilerError
 from nnapi_check.lowering.plan_lowering import FactsByName
 from nnapi_check.lowering.verification import verify
-from nnapi_check.lowering.verification.comparison import FLOAT_TOLERANCE
+from nnapi_check.lowering.verification.approximation import FLOAT_TOLERANCE
 from nnapi_check.lowering.verification.verify import Verification, VerifyError, verify_artifact
 
 
