@@ -242,3 +242,34 @@ def test_a_rule_keeps_the_layout_of_a_permuted_tensor() -> None:
 
     assert isinstance(answer, torch.Tensor)
     assert answer.stride() == torch.relu(torch.zeros(2, 3, 5, 7).permute(0, 2, 3, 1)).stride()
+
+
+lists = st.lists(st.integers(0, 2), min_size=1, max_size=4)
+
+
+@settings(max_examples=200, deadline=None)
+@given(
+    op=st.sampled_from(["conv1d", "conv2d", "conv3d", "conv_transpose1d", "conv_transpose2d.input"]),
+    rank=st.integers(1, 3),
+    stride=lists.map(lambda items: [item + 1 for item in items]),
+    padding=lists,
+    dilation=lists.map(lambda items: [item + 1 for item in items]),
+)
+def test_a_convolution_that_fails_when_it_runs_has_no_type(
+    op: str, rank: int, stride: list[int], padding: list[int], dilation: list[int]
+) -> None:
+    operation = operation_of(schema(op))
+    items: list[object] = [t(2, 4, *(7, 8, 9)[:rank]), t(4, 4, *(2, 3, 2)[:rank]), None, stride, padding]
+    items += [[0], 1, dilation] if "transpose" in op else [dilation, 1]
+    try:
+        expected = call(operation, items)
+    except OpError:
+        with pytest.raises(OpError):
+            evaluate(operation, [to_meta(item) for item in items])
+        return
+
+    answer = evaluate(operation, [to_meta(item) for item in items])
+
+    assert isinstance(answer, torch.Tensor)
+    assert isinstance(expected, torch.Tensor)
+    assert answer.shape == expected.shape
