@@ -112,6 +112,7 @@ def check_model(
         requires_ready=request.requires_ready,
         is_strict=request.strict,
         notes=notes,
+        near_misses=captured.near_misses,
     )
     return Checked(captured, found, plan, lowered, registry, compose(found, plan, lowered, registry, circumstances))
 

@@ -15,6 +15,7 @@ from nnapi_check.analyzer.planning.partition import DroppedPart
 from nnapi_check.analyzer.planning.score import LossKind, counts
 from nnapi_check.analyzer.planning.survey import Plan, Readiness, Survey
 from nnapi_check.analyzer.planning.work import multiply_adds
+from nnapi_check.analyzer.rewrites.rewrite import NearMiss
 from nnapi_check.coverage_db.cards import Difference, Reason, Status
 from nnapi_check.coverage_db.spec import Level
 from nnapi_check.lowering.part_lowering import LoweredPart
@@ -57,6 +58,7 @@ class Circumstances:
     requires_ready: bool = False
     is_strict: bool = False
     notes: tuple[str, ...] = ()
+    near_misses: tuple[NearMiss, ...] = ()
 
 
 def compose(
@@ -79,6 +81,7 @@ def compose(
         notes=(
             *_notes(plan.level, circumstances.api_level, texts),
             *_uncounted(survey.nodes[node].op for node in sorted(uncounted)),
+            *_missed(circumstances.near_misses),
             *circumstances.notes,
         ),
         readiness=plan.readiness.value,
@@ -321,6 +324,21 @@ def shown_score(points: float) -> str:
     if points >= 100.0 - 1e-9:
         return "100"
     return f"{int(points * 10) / 10:.1f}"
+
+
+def _missed(near_misses: Sequence[NearMiss]) -> Iterator[str]:
+    """What nodes almost are, and the one that is in the way, once for all places alike."""
+    alike: dict[tuple[str, str, str, int], list[NearMiss]] = {}
+    for near in near_misses:
+        key = (near.rewrite.title, near.miss.at.op, near.miss.reason, near.miss.matched)
+        alike.setdefault(key, []).append(near)
+    for (title, op, reason, matched), found in alike.items():
+        more = f", and at {len(found) - 1} more like it" if len(found) > 1 else ""
+        nodes = "1 node is" if matched == 1 else f"{matched} nodes are"
+        yield (
+            f"{nodes} as in {title}, which would be one op, but {op} ({found[0].miss.at.source}{more}) is in the way: "
+            f"{reason}."
+        )
 
 
 def _notes(level: int, api_level: int | None, texts: Texts) -> Iterator[str]:

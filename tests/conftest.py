@@ -4,7 +4,8 @@ Goldens are texts that are read in review like code, and rewritten by ``pytest -
 """
 
 import os
-from collections.abc import Callable
+import sys
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -57,3 +58,24 @@ def golden(request: pytest.FixtureRequest) -> Golden:
         assert text == path.read_text(encoding="utf-8")
 
     return compare
+
+
+@pytest.fixture(autouse=True, scope="session")
+def rewrites_keep_their_invariants() -> Iterator[None]:
+    """Hold the rewrites of every graph that any test captures to what they require and ensure."""
+    if "nnapi_check.analyzer.capture.capture" not in sys.modules:
+        yield
+        return
+    from nnapi_check.analyzer.capture import capture
+    from nnapi_check.analyzer.graph import Graph
+    from nnapi_check.analyzer.rewrites.driver import Rewritten, rewrite
+    from nnapi_check.analyzer.rewrites.invariants import broken
+
+    def held(graph: Graph) -> Rewritten:
+        found = rewrite(graph)
+        assert list(broken(graph, found)) == []
+        return found
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(capture, "rewrite", held)
+        yield

@@ -168,3 +168,19 @@ def test_ops_that_only_pass_a_tensor_on_count_nowhere() -> None:
     assert (report.nodes_on_nnapi, report.nodes_total) == (4, 4)
     assert [(part.ops, len(part.nodes)) for part in report.parts] == [(4, 5)]
     assert {level.nodes_on_nnapi for level in report.levels} == {4}
+
+
+class Shifted(torch.nn.Module):
+    """Twice a hard sigmoid but for its last number."""
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        for _ in range(2):
+            x = (x + 3).clamp(0, 6) / 5
+        return x
+
+
+def test_nodes_that_almost_are_one_op_are_noted_once_with_the_one_in_the_way() -> None:
+    (note,) = check(Shifted().eval(), [torch.rand(3, 5)], api_level=29).notes
+
+    assert note.startswith("2 nodes are as in hard swish or hard sigmoid, which would be one op, but aten.div.Tensor (")
+    assert note.endswith(", and at 1 more like it) is in the way: a division by 6 was wanted.")

@@ -139,3 +139,38 @@ def test_an_attention_written_by_hand_is_found() -> None:
 
     assert node.op == ATTENTION
     assert node.arguments["scale"] == 0.125
+
+
+def near_misses(function: Function, *shapes: tuple[int, ...]) -> list[tuple[str, int, str]]:
+    inputs = tuple(torch.rand(shape) for shape in shapes or (QUERY, KEY, VALUE))
+    module = torch.export.export(Called(function), inputs).run_decompositions().module()
+    write_truth_values_as_numbers(module)
+    misses = capture(module, inputs, weights=False).near_misses
+    return [(near.rewrite.name, near.miss.matched, near.miss.at.op) for near in misses]
+
+
+def weights_are_scaled(q: torch.Tensor, k: torch.Tensor, v: torch.Tensor, _: torch.Tensor) -> object:
+    return torch.softmax((q * 0.5) @ (k.transpose(-2, -1) * 0.5), -1).mul(2.0) @ v
+
+
+@pytest.mark.parametrize(
+    ("function", "at"),
+    [
+        (weights_are_read, "aten._softmax.default"),
+        (scores_are_read, "aten.view.default"),
+        (over_rows, "aten._softmax.default"),
+        (weights_are_scaled, "aten.mul.Tensor"),
+    ],
+)
+def test_the_node_that_is_in_the_way_of_attention_is_told(function: Function, at: str) -> None:
+    ((name, matched, op),) = near_misses(function)
+
+    assert (name, op) == ("decomposed-attention", at)
+    assert matched >= 8
+
+
+@pytest.mark.parametrize("function", [keys_as_they_are, times_a_tensor])
+def test_a_product_of_other_matrices_is_no_near_miss(function: Function) -> None:
+    shapes = ((2, 3, 5, 4), (2, 3, 4, 7), (2, 3, 7, 6)) if function is keys_as_they_are else ()
+
+    assert near_misses(function, *shapes) == []

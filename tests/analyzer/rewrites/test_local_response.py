@@ -69,3 +69,18 @@ def _twice(x: torch.Tensor, squares: torch.Tensor) -> torch.Tensor:
 @pytest.mark.parametrize("name", DIFFERENT)
 def test_leaves_alone_what_means_something_else(name: str) -> None:
     assert LOCAL_RESPONSE not in ops(DIFFERENT[name], 2, 7, 4, 5)
+
+
+MISSED = {
+    "another numerator": (9, "aten.div.Tensor"),
+    "the quotient upside down": (9, "aten.div.Tensor"),
+    "a window that stands aside": (2, "aten.pad.default"),
+}
+
+
+@pytest.mark.parametrize("name", MISSED)
+def test_tells_which_node_means_something_else(name: str) -> None:
+    (near,) = capture(Called(DIFFERENT[name]), [torch.rand(2, 7, 4, 5)], weights=False).near_misses
+
+    assert near.rewrite.name == "local-response"
+    assert (near.miss.matched, near.miss.at.op) == MISSED[name]
