@@ -129,7 +129,11 @@ def _addmm(arguments: Arguments) -> torch.Tensor | None:
     a, b = arguments.get("mat1"), arguments.get("mat2")
     if not isinstance(a, torch.Tensor) or not isinstance(b, torch.Tensor) or a.shape[1:] != b.shape[:1]:
         return None
-    return meta((a.shape[0], b.shape[1]), a.dtype) if a.dim() == b.dim() == 2 else None
+    if a.dim() != 2 or b.dim() != 2:
+        return None
+    # TorchScript computes it as a product and a sum, and then not only self is repeated.
+    shape = broadcast(_shape_of(arguments.get("self")), (a.shape[0], b.shape[1]))
+    return None if shape is None else meta(shape, a.dtype)
 
 
 def _tensors(value: object) -> list[torch.Tensor] | None:
@@ -286,10 +290,10 @@ def _keep_unless_dtype(arguments: Arguments) -> torch.Tensor | None:
 
 
 def _attention(arguments: Arguments) -> torch.Tensor | None:
-    query, value = arguments.get("query"), arguments.get("value")
-    if not isinstance(query, torch.Tensor) or not isinstance(value, torch.Tensor):
+    query, key, value = (arguments.get(name) for name in ("query", "key", "value"))
+    if not isinstance(query, torch.Tensor) or not isinstance(key, torch.Tensor) or not isinstance(value, torch.Tensor):
         return None
-    if query.dim() != value.dim() or query.shape[:-2] != value.shape[:-2]:
+    if any(other.dim() != query.dim() or other.shape[:-2] != query.shape[:-2] for other in (key, value)):
         return None
     return meta((*query.shape[:-1], value.shape[-1]), query.dtype)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from nnapi_check.analyzer.graph import ElementType
+from nnapi_check.analyzer.graph import ElementType, Ref
 from nnapi_check.lowering.compositions.elementwise import Elementwise, truncated, truth_spec
 from nnapi_check.lowering.emission.emitter import Emitter
 from nnapi_check.lowering.emission.model_draft import OperandId
@@ -104,13 +104,26 @@ def remainder(node: NodeReader, emit: Emitter) -> OperandId:
 
 @lowers("aten.fmod.Tensor", "aten.fmod.Scalar", way="whole numbers")
 def fmod(node: NodeReader, emit: Emitter) -> OperandId:
-    """Lower to the remainder of the sizes, times the sign of x, which is x between -1 and 1."""
+    """Lower to the remainder of the sizes, times the sign of x, which is x between -1 and 1.
+
+    Both sizes are taken below zero, where the least whole number has one.
+    """
     x = emit.input("self")
-    y = emit.input_or_number("other", x)
     write, along = Elementwise(emit, x), Elementwise(emit, x, emit.spec(x))
+    size = _below_zero(along, x)
+    if isinstance(node.argument("other"), Ref):
+        y = emit.input("other")
+        divisor = _below_zero(Elementwise(emit, y, emit.spec(y)), y)
+    else:
+        divisor = write.number(-abs(node.real("other")))
     sign = along.of("MAXIMUM", along.of("MINIMUM", x, write.number(1)), write.number(-1))
-    size, divisor = (emit.operation("ABS", [side], emit.spec(side)) for side in (x, y))
-    return write.mul(sign, write.sub(size, write.mul(write.div(size, divisor), divisor)))
+    rest = write.sub(write.mul(write.div(size, divisor), divisor), size)
+    return write.mul(sign, rest)
+
+
+def _below_zero(along: Elementwise, x: OperandId) -> OperandId:
+    """-abs(x), for whole numbers."""
+    return along.sub(along.of("MINIMUM", x, along.number(0)), along.of("MAXIMUM", x, along.number(0)))
 
 
 @lowers("aten.fmod.Scalar", way="power of two")

@@ -64,8 +64,10 @@ def addmm(node: NodeReader, emit: Emitter) -> OperandId:
 @lowers("aten.addmm.default", way="computed-matrix")
 def addmm_in_steps(node: NodeReader, emit: Emitter) -> OperandId:
     """Lower to FULLY_CONNECTED, and MUL and ADD for the rest."""
-    bias = zero_bias(emit, node.output_type().shape[1], "mat1")
-    output = emit.output_spec()
+    units = node.type_of("mat2").shape[1]
+    # TorchScript takes an op of this name apart, so that a single column is repeated to the width of what is added.
+    output = replace(emit.output_spec(), shape=(node.type_of("mat1").shape[0], units))
+    bias = zero_bias(emit, units, "mat1")
     product = row_product(emit, emit.input("mat1"), transposed_matrix(emit, "mat2"), bias, output)
     return _weighted_sum(emit, product, drops_product=True)
 

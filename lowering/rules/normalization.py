@@ -21,15 +21,20 @@ _FLOAT32_EPSILON = 2.0**-23
 @lowers("aten.batch_norm.default", "aten.instance_norm.default", way="affine")
 def batch_norm(node: NodeReader, emit: Emitter) -> OperandId:
     """Lower to MUL and ADD of one number a channel."""
-    mean, variance = (node.constant(name).cast(ElementType.FLOAT32) for name in ("running_mean", "running_var"))
+    mean, variance = (_channels(emit, name) for name in ("running_mean", "running_var"))
     factor = (variance + node.real("eps")).rsqrt()
     if node.has("weight"):
-        factor = factor * node.constant("weight").cast(ElementType.FLOAT32)
+        factor = factor * _channels(emit, "weight")
     term = -(mean * factor)
     if node.has("bias"):
-        term = term + node.constant("bias").cast(ElementType.FLOAT32)
+        term = term + _channels(emit, "bias")
     scaled = emit.operation("MUL", [emit.input("input"), _by_channel(emit, factor), emit.fuse()])
     return emit.operation("ADD", [scaled, _by_channel(emit, term), emit.fuse()])
+
+
+def _channels(emit: Emitter, name: str) -> Recipe:
+    """A constant of one number a channel, of which PyTorch reads no shape."""
+    return emit.node.constant(name).flatten().cast(ElementType.FLOAT32)
 
 
 def _by_channel(emit: Emitter, numbers: Recipe) -> OperandId:

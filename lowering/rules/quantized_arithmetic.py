@@ -194,11 +194,11 @@ def batch_norm_relu(node: NodeReader, emit: Emitter) -> OperandId:
 
 
 def _affine(emit: Emitter) -> OperandId:
-    mean = emit.node.constant("mean")
-    factor = (emit.node.constant("var") + emit.node.real("eps")).rsqrt()
+    mean = emit.node.constant("mean").flatten()
+    factor = (emit.node.constant("var").flatten() + emit.node.real("eps")).rsqrt()
     if emit.node.has("weight"):
-        factor = factor * emit.node.constant("weight")
-    bias = emit.node.constant("bias") if emit.node.has("bias") else full(mean.shape, 0.0, mean.dtype)
+        factor = factor * emit.node.constant("weight").flatten()
+    bias = emit.node.constant("bias").flatten() if emit.node.has("bias") else full(mean.shape, 0.0, mean.dtype)
     x = dequantized(emit, emit.input("qx"))
     spec = emit.spec(x)
     scaled = emit.operation("MUL", [x, _by_channel(emit, factor), emit.fuse()], spec)

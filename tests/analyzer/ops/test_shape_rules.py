@@ -55,7 +55,7 @@ SPATIAL: dict[str, list[tuple[object, ...]]] = {
 }
 OTHERS: dict[str, list[tuple[object, ...]]] = {
     "linear": [(t(2, 5, 7), t(3, 7), t(3)), (t(7), t(3, 7), None)],
-    "addmm": [(t(3), t(5, 7), t(7, 3), 1, 1)],
+    "addmm": [(t(3), t(5, 7), t(7, 3), 1, 1), (t(5, 3), t(5, 7), t(7, 3), 1, 1)],
     "matmul": [(t(2, 1, 5, 7), t(3, 7, 4)), (t(5, 7), t(7, 3))],
     "bmm": [(t(2, 5, 7), t(2, 7, 3))],
     "mm": [(t(5, 7), t(7, 3))],

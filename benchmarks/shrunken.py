@@ -1,0 +1,166 @@
+"""Hold what is promised of every card's examples when one of their tensors is shrunken, or grows a dimension.
+
+    python benchmarks/shrunken.py [OP ...] [--every N]
+
+One tensor at a time, or all of them, loses all dimensions, loses its first, gains one before it, or gets dimensions of
+1, so that it is broadcast where nobody thinks of it. Each module that PyTorch itself takes is checked, lowered, run and
+compared at levels 1, 3 and 8, on its own numbers. Exit code 1 where a promise does not hold.
+"""
+
+from __future__ import annotations
+
+import argparse
+import itertools
+import os
+import re
+import sys
+import warnings
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
+from benchmarks.agreement import Disagreement
+from benchmarks.draws import Draw
+from benchmarks.promises import hold
+from nnapi_check.coverage_db.cards import Card, Example, load_cards
+from nnapi_check.coverage_db.checks import CardError
+from nnapi_check.lowering.examples.modules import ExampleModule, example_module
+
+LEVELS = (1, 3, 8)
+
+# PyTorch itself dies of some of these in shapes that they do not take.
+_DEADLY = ("nnapi_check.", "quantized.", "aten.lstm", "aten.gru", "aten.rnn", "aten._native", "aten._transformer")
+_SHAPE = re.compile(r"^(?P<type>[a-z0-9]+(?:\([^)]*\))?)\[(?P<sizes>[0-9,]*)\](?P<marks>[+!]*)(?: = .*)?$")
+_ONE_AXIS = ("dim", "dim0", "dim1", "start_dim", "end_dim")
+
+
+@dataclass(frozen=True, slots=True)
+class Variant:
+    """An example of a card with other shapes."""
+
+    card: Card
+    example: Example
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """How many modules PyTorch took, and what did not hold of them."""
+
+    modules: int
+    faults: tuple[str, ...]
+
+
+def variants(cards: Sequence[Card]) -> Iterator[Variant]:
+    """Every shrunken form of every example that passes, once."""
+    seen = set()
+    for card in cards:
+        for example in (example for way in card.ways for example in way.examples if example.expect is None):
+            for found in (*_all_alike(example), *_one_by_one(example)):
+                if (card.op, found.tensors, found.args) not in seen:
+                    seen.add((card.op, found.tensors, found.args))
+                    yield Variant(card, found)
+
+
+def held(found: Iterator[Variant]) -> Held:
+    """Hold every promise that is made of these."""
+    faults, modules = [], 0
+    for variant in found:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            made = _made(variant)
+        if made is None:
+            continue
+        modules += 1
+        where = f"{variant.card.op}{variant.example.tensors}{variant.example.args}"
+        answer = hold(made.module, {Draw.SAMPLE: made.inputs}, LEVELS)
+        faults += [
+            f"{where} at level {fault.level}: {fault.told}"
+            for fault in answer.faults
+            if fault.kind is not Disagreement.ZERO_SIGN
+        ]
+    return Held(modules, tuple(faults))
+
+
+def _all_alike(example: Example) -> Iterator[Example]:
+    tensors = tuple(
+        (name, _shaped(spec, ()) if isinstance(spec, str) else tuple(_shaped(part, ()) for part in spec))
+        for name, spec in example.tensors
+    )
+    first = tuple((name, 0 if name in _ONE_AXIS and isinstance(item, int) else item) for name, item in example.args)
+    for args in dict.fromkeys((example.args, first)):
+        yield replace(example, tensors=tensors, args=args)
+
+
+def _one_by_one(example: Example) -> Iterator[Example]:
+    for place, (name, spec) in enumerate(example.tensors):
+        for other in _shrunken(spec) if isinstance(spec, str) else _shrunken_parts(spec):
+            tensors = (*example.tensors[:place], (name, other), *example.tensors[place + 1 :])
+            yield replace(example, tensors=tensors)
+
+
+def _shrunken_parts(specs: tuple[str, ...]) -> Iterator[tuple[str, ...]]:
+    for place, spec in enumerate(specs):
+        for other in _shrunken(spec):
+            yield (*specs[:place], other, *specs[place + 1 :])
+
+
+def _shrunken(spec: str) -> Iterator[str]:
+    match = _SHAPE.match(spec)
+    if match is None:
+        return
+    sizes = tuple(size for size in match["sizes"].split(",") if size)
+    thin = [(*sizes[:axis], "1", *sizes[axis + 1 :]) for axis in range(len(sizes))]
+    for other in dict.fromkeys([(), *thin, ("1",) * len(sizes), sizes[1:], ("1", *sizes)]):
+        if other != sizes:
+            yield _shaped(spec, other)
+
+
+def _shaped(spec: str, sizes: tuple[str, ...]) -> str:
+    match = _SHAPE.match(spec)
+    return spec if match is None else f"{match['type']}[{','.join(sizes)}]{match['marks']}"
+
+
+def _made(variant: Variant) -> ExampleModule | None:
+    """None where PyTorch itself refuses the call."""
+    if variant.card.op.startswith(_DEADLY) and not _is_survived(variant):
+        return None
+    try:
+        found = example_module(variant.card, variant.example)
+        found.module(*found.inputs)
+    except (RuntimeError, IndexError, ValueError, TypeError, CardError):
+        return None
+    return found
+
+
+def _is_survived(variant: Variant) -> bool:
+    """Whether a process of its own lives to give an answer."""
+    child = os.fork()
+    if child == 0:
+        try:
+            os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
+            found = example_module(variant.card, variant.example)
+            found.module(*found.inputs)
+        except (RuntimeError, IndexError, ValueError, TypeError, CardError):
+            os._exit(1)
+        finally:
+            os._exit(0)
+    return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the sweep, and print what does not hold."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("ops", nargs="*", help="only ops with one of these in their names")
+    parser.add_argument("--every", type=int, default=1, help="only each so many'th module")
+    options = parser.parse_args(arguments)
+    cards = [card for card in load_cards().values() if not options.ops or any(name in card.op for name in options.ops)]
+    found = held(itertools.islice(variants(cards), 0, None, options.every))
+    print("\n".join(found.faults))
+    print(f"{found.modules} modules, {len(found.faults)} faults")
+    return 1 if found.faults else 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
