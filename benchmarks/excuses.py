@@ -10,7 +10,7 @@ import torch
 from nnapi_check.analyzer.capture.capture import Captured
 from nnapi_check.analyzer.graph import Node
 from nnapi_check.analyzer.judging.judge import met_differences
-from nnapi_check.analyzer.planning.survey import Plan
+from nnapi_check.analyzer.planning.plan import Plan
 from nnapi_check.coverage_db.cards import Difference, Layout, Way
 from nnapi_check.coverage_db.input_classes import InputClass
 from nnapi_check.coverage_db.queries import open_registry

@@ -6,7 +6,8 @@ from collections.abc import Iterator, Mapping
 from functools import cached_property
 from typing import Protocol
 
-from nnapi_check.analyzer.planning.survey import Plan, Survey
+from nnapi_check.analyzer.planning.plan import Plan
+from nnapi_check.analyzer.planning.survey import Survey
 from nnapi_check.coverage_db.queries import UnknownNameError
 from nnapi_check.coverage_db.spec import OperationFacts
 from nnapi_check.lowering.emission.rule_table import Rulebook, rules

@@ -7,7 +7,6 @@ from pathlib import Path
 
 from nnapi_check.analyzer.capture.capture import capture
 from nnapi_check.analyzer.errors import InputError
-from nnapi_check.analyzer.planning.survey import survey
 from nnapi_check.analyzer.torchscript import quantized_as_on_phones
 from nnapi_check.coverage_db.output import Format, check_output, replaced, writing
 from nnapi_check.coverage_db.queries import open_registry
@@ -18,9 +17,9 @@ from nnapi_check.lowering.packaging.saving import Form, write_package
 from nnapi_check.lowering.plan_lowering import FactsByName
 from nnapi_check.lowering.verification.approximation import approximations, approximations_document
 from nnapi_check.lowering.verification.verify import Verification, VerifyError, verify_artifact
-from nnapi_check.pipeline import TARGET, Inputs, Model, Request, check_model, unpickled_once
+from nnapi_check.pipeline import Inputs, Model, Request, check_model, unpickled_once
 from nnapi_check.progress import Progress
-from nnapi_check.reports.numbers import verification_view
+from nnapi_check.reports.verification_view import verification_view
 from nnapi_check.reports.views import ModelReport, VerificationView
 from nnapi_check.supervision import reading
 
@@ -83,7 +82,7 @@ def convert_model(
             with_layers=with_layers,
             trust=request.trust,
         )
-    view = verification_view(verification, checked.survey)
+    view = verification_view(verification, checked.survey.graph)
     return Converted(output, replace(report, verification=view), verification)
 
 
@@ -105,7 +104,6 @@ def verify_file(
     with reading(against if isinstance(against, Path) and not trust else None):
         captured = capture(against, inputs, weights=True, trust=trust)
     registry = open_registry()
-    found = survey(captured.graph, registry, registry.target(TARGET))
     level = manifest.extra.get("feature_level") if manifest is not None else None
     progress.stage("verifying")
     try:
@@ -124,4 +122,4 @@ def verify_file(
         raise InputError(
             f"{output}: {error}; convert the model again, and report it with the model if that does not help."
         ) from error
-    return verification_view(verification, found)
+    return verification_view(verification, captured.graph)

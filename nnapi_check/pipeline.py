@@ -10,13 +10,14 @@ from pathlib import Path
 import torch
 
 from nnapi_check.analyzer.capture.capture import Captured, capture
-from nnapi_check.analyzer.collection import collection_paused
 from nnapi_check.analyzer.errors import InputError
 from nnapi_check.analyzer.files.file_kind import FileKind, kind_of
 from nnapi_check.analyzer.files.model_file import unpickled
 from nnapi_check.analyzer.graph import Graph
 from nnapi_check.analyzer.judging.device_limits import Device
-from nnapi_check.analyzer.planning.survey import Plan, Survey, survey
+from nnapi_check.analyzer.judging.judge import judge
+from nnapi_check.analyzer.planning.plan import Plan
+from nnapi_check.analyzer.planning.survey import Survey, planned
 from nnapi_check.analyzer.torchscript import quantized_as_on_phones
 from nnapi_check.coverage_db.device_profile import read_device_profile
 from nnapi_check.coverage_db.levels import api_to_feature_level, check_feature_level, level_spans
@@ -90,7 +91,6 @@ class Checked:
 
 
 @quantized_as_on_phones()
-@collection_paused()
 def check_model(
     model: Model, inputs: Inputs | None, request: Request, progress: Progress, *, weights: bool = False
 ) -> Checked:
@@ -132,10 +132,12 @@ def _planned(
     profile = None if request.device is None else read_device_profile(request.device, facts)
     if profile is not None:
         notes += (f"Judged for {profile.device}, by its profile.",)
+    target = registry.target(TARGET)
+    judgement = judge(graph, registry, target)
     refused: dict[int, tuple[str, OperandType | None]] = {}
     while True:
         device = None if profile is None else Device(profile, dict(refused))
-        found = survey(graph, registry, registry.target(TARGET), device)
+        found = planned(judgement, registry, target, device)
         plan = found.at(level)
         progress.stage("lowering")
         lowered = lower_plan(found, plan, facts)

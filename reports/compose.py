@@ -12,8 +12,9 @@ from nnapi_check.analyzer.inputs.specification import format_type
 from nnapi_check.analyzer.judging.failures import Failure
 from nnapi_check.analyzer.judging.judge import LEVELS, met_differences
 from nnapi_check.analyzer.planning.partition import DroppedPart
+from nnapi_check.analyzer.planning.plan import Plan, Readiness
 from nnapi_check.analyzer.planning.score import LossKind, counts
-from nnapi_check.analyzer.planning.survey import Plan, Readiness, Survey
+from nnapi_check.analyzer.planning.survey import Survey
 from nnapi_check.analyzer.planning.work import multiply_adds
 from nnapi_check.analyzer.rewrites.rewrite import NearMiss
 from nnapi_check.coverage_db.cards import Difference, Reason, Status

@@ -14,7 +14,6 @@ from nnapi_check.analyzer.capture.numbering import number_graph
 from nnapi_check.analyzer.capture.settling import State, copy_overwritten, settle, shared_sets, state_found
 from nnapi_check.analyzer.capture.source_position import SourceFinder
 from nnapi_check.analyzer.capture.typing_walk import TypingWalk
-from nnapi_check.analyzer.collection import collection_paused
 from nnapi_check.analyzer.files.model_file import OpenedModel, open_model
 from nnapi_check.analyzer.graph import Graph, Node, TensorType
 from nnapi_check.analyzer.growing_graph import Draft, NodeDraft, drafts_in
@@ -107,7 +106,7 @@ def capture(model: Model, inputs: Inputs | None = None, *, weights: bool, trust:
     run code of their maker when they are opened.
     """
     call = as_call(inputs)
-    with quiet(), torch.no_grad(), collection_paused():
+    with quiet(), torch.no_grad():
         opened = open_model(model, call, weights=weights, trust=trust)
         if isinstance(model, Path) and not trust:
             refuse_file_ops(opened.module._c, model)

@@ -16,7 +16,8 @@ from benchmarks.random_chains.yardstick import Reading, Yardstick
 from nnapi_check.analyzer.capture.capture import Captured, capture
 from nnapi_check.analyzer.errors import InputError
 from nnapi_check.analyzer.graph import TensorType
-from nnapi_check.analyzer.planning.survey import Plan, Survey, survey
+from nnapi_check.analyzer.planning.plan import Plan
+from nnapi_check.analyzer.planning.survey import Survey, survey
 from nnapi_check.analyzer.tensor_types import tensor_type
 from nnapi_check.coverage_db.queries import Registry, open_registry
 from nnapi_check.lowering.nnapi.host_runtime.runtime import load_host_runtime

@@ -6,7 +6,8 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from nnapi_check.analyzer.planning.survey import Plan, Survey
+from nnapi_check.analyzer.planning.plan import Plan
+from nnapi_check.analyzer.planning.survey import Survey
 from nnapi_check.coverage_db.bounds import Bound
 from nnapi_check.lowering.packaging.manifest import Json, ManifestError
 

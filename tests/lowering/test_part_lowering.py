@@ -8,7 +8,8 @@ import pytest
 import torch
 
 from nnapi_check.analyzer.capture.capture import Captured, capture
-from nnapi_check.analyzer.planning.survey import Plan, Survey, survey
+from nnapi_check.analyzer.planning.plan import Plan
+from nnapi_check.analyzer.planning.survey import Survey, survey
 from nnapi_check.coverage_db.queries import Registry, open_registry
 from nnapi_check.lowering.emission.emitter import Emitter
 from nnapi_check.lowering.emission.model_draft import OperandId

@@ -7,8 +7,8 @@ from hypothesis import given, settings
 
 from nnapi_check.analyzer.graph import DynamicType, Graph
 from nnapi_check.analyzer.judging.judge import LEVELS
+from nnapi_check.analyzer.planning.plan import Readiness
 from nnapi_check.analyzer.planning.score import LossKind, counts
-from nnapi_check.analyzer.planning.survey import Readiness
 from tests.analyzer.hand_made_graphs import Sketch, graphs, surveyed, tensor
 
 

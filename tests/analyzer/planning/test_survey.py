@@ -4,11 +4,11 @@ import pytest
 from hypothesis import given, settings
 
 from nnapi_check.analyzer.graph import Graph
-from nnapi_check.analyzer.judging.judge import LEVELS
+from nnapi_check.analyzer.judging.judge import LEVELS, judge
+from nnapi_check.analyzer.planning.plan import Readiness
 from nnapi_check.analyzer.planning.score import counts
-from nnapi_check.analyzer.planning.survey import Readiness
 from nnapi_check.coverage_db.cards import Status
-from tests.analyzer.hand_made_graphs import Sketch, graphs, surveyed, tensor
+from tests.analyzer.hand_made_graphs import HandMadeKnowledge, Sketch, graphs, mobile, surveyed, tensor
 
 
 def chained(*ops: str) -> Graph:
@@ -46,10 +46,11 @@ def test_unknown_ops_are_listed_apart() -> None:
     assert [verdict.op for verdict in plan.unknown] == ["t.nobody"]
 
 
-def test_plan_of_a_level_is_made_once() -> None:
+def test_levels_with_the_same_ways_share_a_partition() -> None:
     survey = surveyed(chained("t.relu", "t.elu"))
 
-    assert survey.at(5) is survey.at(5)
+    assert survey.at(5).partition is survey.at(8).partition
+    assert survey.at(5).partition is not survey.at(3).partition
 
 
 @given(graphs())
@@ -107,7 +108,9 @@ def test_plan_of_a_lower_level_tells_what_it_leaves_to_the_cpu_as_it_is_at_this_
         x = sketch.node("t.relu", x)
     small = sketch.node("t.elu", x, kind=tensor((1, 6)))
     graph = sketch.graph(sketch.node("t.gap", small, kind=tensor((1, 6))))
-    low, high = surveyed(graph).at(3), surveyed(graph)._kept(surveyed(graph).at(3), 8, surveyed(graph).judgement.at(8))
+    low = surveyed(graph).at(3)
+
+    high = low.kept_at(8, judge(graph, HandMadeKnowledge(), mobile()).at(8))
 
     assert [failure.reason for failure in low.verdicts[40].failures] == ["NNC201"]
     assert (high.level, high.planned_level, high.left) == (8, 3, frozenset({40}))

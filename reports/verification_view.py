@@ -3,24 +3,23 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
-from nnapi_check.analyzer.graph import NodeOutput
-from nnapi_check.analyzer.planning.survey import Survey
+from nnapi_check.analyzer.graph import Graph, NodeOutput
 from nnapi_check.lowering.verification.approximation import tolerance_words
 from nnapi_check.lowering.verification.comparison import Numbers
 from nnapi_check.lowering.verification.verify import LayerNumbers, Verification
 from nnapi_check.reports.views import LayerView, NumbersView, VerificationView
 
 
-def verification_view(verification: Verification, survey: Survey) -> VerificationView:
-    """Write down a verification, its layers by the nodes that made them."""
+def verification_view(verification: Verification, graph: Graph) -> VerificationView:
+    """Write down a verification, its layers by the nodes of the graph that made them."""
     return VerificationView(
         ran_in=verification.ran_in,
         level=verification.level,
         executions=verification.executions,
         outputs=tuple(_numbers(f"output {index}", found) for index, found in enumerate(verification.outputs)),
-        layers=tuple(_layer(layer, survey) for layer in verification.layers),
+        layers=tuple(_layers(verification.layers, graph)),
         is_within_tolerance=verification.is_within_tolerance,
         tolerance=tolerance_words(verification.approximations),
         notes=tuple(_notes(verification)),
@@ -54,9 +53,11 @@ def _numbers(name: str, found: Numbers) -> NumbersView:
     )
 
 
-def _layer(layer: LayerNumbers, survey: Survey) -> LayerView:
-    origin = survey.graph.values[layer.value].origin
-    if not isinstance(origin, NodeOutput):
-        return LayerView(-1, "input", "", _numbers(f"value {layer.value}", layer.numbers))
-    node = survey.nodes[origin.node]
-    return LayerView(node.id, node.op, str(node.source), _numbers(f"value {layer.value}", layer.numbers))
+def _layers(layers: Sequence[LayerNumbers], graph: Graph) -> Iterator[LayerView]:
+    nodes = {node.id: node for node in graph.nodes()}
+    for layer in layers:
+        origin = graph.values[layer.value].origin
+        # What a part was given was computed by none of its operations.
+        if isinstance(origin, NodeOutput):
+            node = nodes[origin.node]
+            yield LayerView(node.id, node.op, str(node.source), _numbers(f"value {layer.value}", layer.numbers))

@@ -1,0 +1,67 @@
+"""What is done with a graph at one feature level, and the verdict on it in words."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from enum import Enum
+
+from nnapi_check.analyzer.judging.judge import NodeVerdict
+from nnapi_check.analyzer.planning.layout import LayoutPlan
+from nnapi_check.analyzer.planning.partition import Partition
+from nnapi_check.analyzer.planning.score import Score, counts
+from nnapi_check.coverage_db.cards import Status
+
+
+class Readiness(Enum):
+    """The verdict on a whole model, in words."""
+
+    READY = "ready"
+    READY_WITH_FALLBACK = "ready with fallback"
+    NOT_WORTHWHILE = "not worthwhile"
+    UNSUPPORTED = "unsupported"
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What is done at a feature level. ``planned_level`` is at most ``level``: a plan for a lower level that scores
+    better is legal at a higher one, so a higher level never lowers the score. ``left`` are the nodes that NNAPI could
+    run at ``level``, and that such a plan leaves to the CPU."""
+
+    level: int
+    planned_level: int
+    verdicts: Mapping[int, NodeVerdict]
+    layout: LayoutPlan
+    partition: Partition
+    score: Score
+    readiness: Readiness
+    left: frozenset[int] = frozenset()
+
+    @property
+    def unknown(self) -> tuple[NodeVerdict, ...]:
+        """The verdicts of nodes that nothing is known of."""
+        return tuple(verdict for verdict in self.verdicts.values() if verdict.status is Status.UNKNOWN)
+
+    def kept_at(self, level: int, verdicts: Mapping[int, NodeVerdict]) -> Plan:
+        """This plan at a higher level, for whose verdicts what it leaves to the CPU is told."""
+        held = {node for part in (*self.partition.parts, *self.partition.dropped_parts) for node in part.nodes}
+        told = {
+            node: found if node in held or not counts(found) else verdicts[node]
+            for node, found in self.verdicts.items()
+        }
+        left = frozenset(
+            node for node, found in told.items() if found.is_supported and not self.verdicts[node].is_supported
+        )
+        return replace(self, level=level, verdicts=told, left=left)
+
+
+def readiness_of(verdicts: Mapping[int, NodeVerdict], parts: Partition) -> Readiness:
+    """The verdict on a whole model, where ``parts`` of it run on NNAPI."""
+    computing = {node for node, verdict in verdicts.items() if counts(verdict)}
+    if computing and not any(verdicts[node].is_supported for node in computing):
+        return Readiness.UNSUPPORTED
+    if not parts.parts:
+        return Readiness.NOT_WORTHWHILE
+    if len(parts.parts) == 1 and computing <= set(parts.parts[0].nodes):
+        return Readiness.READY
+    return Readiness.READY_WITH_FALLBACK
