@@ -7,25 +7,24 @@ and ``coverage_db/reasons.toml``. Level, types, ranks and signatures are NNAPI's
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 from pathlib import Path
 
 from nnapi_check.coverage_db.bounds import Bound, parse_bound
 from nnapi_check.coverage_db.card_text import CardTable, mapping, read_toml
-from nnapi_check.coverage_db.checks import CardError, Check, ConstantOrTuple, parse_check, wording
+from nnapi_check.coverage_db.checks import CardError, ConstantOrTuple
 from nnapi_check.coverage_db.input_classes import InputClass, range_words
-from nnapi_check.coverage_db.spec import OperandType
+from nnapi_check.coverage_db.requirements import Requirement, parse_requirement, parse_shared, read_common
+from nnapi_check.coverage_db.spec import FuseCode, OperandType
 
 HOME = Path(__file__).parent
 SHARED = "requirements"
-"""The table of a family's file that holds the requirements which its cards name by id."""
+"""The table of a family's file that holds the requirements which its cards name. Those of several families stand in a
+file of that name; a family's table without a check only says what is its own of one of them."""
 
 IN_PLACE = "in-place"
 """The table of a family's file that pairs ops which write in place with those that return what they write."""
-
-
-_OTHER_WAY = "Nothing: another way is for such calls."
 
 
 class Layout(Enum):
@@ -68,29 +67,6 @@ class Emission:
 
 
 @dataclass(frozen=True, slots=True)
-class Requirement:
-    """A condition with its reason. It is demanded at feature levels up to ``until`` (all, where None).
-
-    ``wanted`` says it in words where those of the check would be long.
-    One that ``selects`` only says which calls its way is for: others have their own, so there is nothing to fix.
-    """
-
-    id: str
-    check: Check
-    because: str
-    fix: str
-    reason: str = ""
-    until: int | None = None
-    selects: bool = False
-    wanted: str = ""
-
-    @property
-    def condition(self) -> str:
-        """What is demanded, in words: those of the card, or the check's own."""
-        return self.wanted or wording(self.check)
-
-
-@dataclass(frozen=True, slots=True)
 class Example:
     """One call of the op. ``tensors`` are specifications by argument name: ``f32[1,2,7,9]``; a trailing ``!`` makes it
     a constant; ``= -0.0, inf, nan`` after it states elements, which are repeated in turn; a list is a list of tensors.
@@ -109,7 +85,8 @@ class Way:
     """One possibility to lower an op.
 
     ``bound`` states the error of an approximation; None means exact. ``rounding`` is how far a way that is exact but
-    for rounding may be off however small its result is, because numbers inside it are greater.
+    for rounding may be off however small its result is, because numbers inside it are greater. ``activation`` is what
+    the op ends with.
     """
 
     name: str
@@ -120,6 +97,7 @@ class Way:
     examples: tuple[Example, ...] = ()
     bound: Bound | None = None
     rounding: float | None = None
+    activation: FuseCode = FuseCode.NONE
 
     @property
     def status(self) -> Status:
@@ -195,10 +173,11 @@ class Reason:
 def load_cards(directory: Path = HOME / "ops") -> dict[str, Card]:
     """Read every card of every family, by op, in order of the families."""
     cards: dict[str, Card] = {}
+    common = read_common(directory.parent / f"{SHARED}.toml")
     in_place: list[tuple[str, str, object]] = []
     for path in sorted(directory.glob("*.toml")):
         tables = read_toml(path)
-        shared = _parse_shared(tables.pop(SHARED, {}), path.name)
+        shared = parse_shared(tables.pop(SHARED, {}), path.name, common)
         pairs = mapping(tables.pop(IN_PLACE, {}), path.name)
         in_place += [(path.stem, op, functional) for op, functional in pairs.items()]
         for op, raw in tables.items():
@@ -230,25 +209,23 @@ def _in_place_card(op: str, family: str, functional: Card) -> Card:
     )
 
 
-def _parse_shared(raw: object, where: str) -> dict[str, Requirement]:
-    found: dict[str, Requirement] = {}
-    for id_, table in mapping(raw, where).items():
-        found[id_] = _parse_requirement({"id": id_, **mapping(table, f"{where}, {id_}")}, where, {})
-    return found
-
-
 def parse_card(op: str, family: str, raw: object, shared: Mapping[str, Requirement]) -> Card:
     """Read one card from its table. A requirement may be the id of one of the family's ``shared`` ones.
 
-    What the card itself requires holds for each of its ways, before the way's own requirements.
+    What the card itself requires holds for each of its ways, before the way's own requirements, and so does the
+    activation that its op ends with.
     """
     table = CardTable(raw, f"{family}.toml: {op}")
-    common = tuple(_parse_requirement(part, table.where, shared) for part in table.items("requires"))
+    common = tuple(parse_requirement(part, table.where, shared) for part in table.items("requires"))
+    activation = _fuse_code(table.optional_text("activation"), table.where)
     card = Card(
         op=op,
         family=family,
         summary=table.text("summary"),
-        ways=tuple(_parse_way(part, table.where, common, shared) for part in table.tables("ways")),
+        ways=tuple(
+            replace(_parse_way(part, table.where, common, shared), activation=activation)
+            for part in table.tables("ways")
+        ),
         gap=table.optional_text("gap"),
         unwritten=table.texts("unwritten"),
         becomes=table.texts("becomes"),
@@ -276,7 +253,7 @@ def _parse_way(raw: object, where: str, common: tuple[Requirement, ...], shared:
         emits=tuple(_parse_emission(part, where) for part in table.items("emits")),
         layout=Layout(layout),
         differences=table.texts("differences"),
-        requires=common + tuple(_parse_requirement(part, where, shared) for part in table.items("requires")),
+        requires=common + tuple(parse_requirement(part, where, shared) for part in table.items("requires")),
         examples=tuple(_parse_example(part, where) for part in table.tables("examples")),
         rounding=table.optional_positive("rounding"),
         bound=None if (bound := table.take("bound")) is None else parse_bound(bound, where),
@@ -314,29 +291,12 @@ def _operand_type(name: str | None, where: str) -> OperandType | None:
     return OperandType[name]
 
 
-def _parse_requirement(raw: object, where: str, shared: Mapping[str, Requirement]) -> Requirement:
-    if isinstance(raw, str):
-        if raw not in shared:
-            raise CardError(f"{where}: this family shares no requirement {raw!r}; it has {sorted(shared)}")
-        return shared[raw]
-    table = CardTable(raw, f"{where}, requires")
-    id_ = table.text("id")
-    table.where = where = f"{where}, requirement {id_}"
-    selects = table.take("selects", False)
-    if not isinstance(selects, bool):
-        raise CardError(f"{where}: `selects` is true or false, found {selects!r}")
-    requirement = Requirement(
-        id=id_,
-        check=parse_check(table.take("check"), where),
-        because=table.text("because"),
-        fix=_OTHER_WAY if selects else table.text("fix"),
-        selects=selects,
-        wanted=table.optional_text("wanted") or "",
-        reason=table.optional_text("reason") or "",
-        until=table.optional_int("until"),
-    )
-    table.close()
-    return requirement
+def _fuse_code(name: str | None, where: str) -> FuseCode:
+    if name is None:
+        return FuseCode.NONE
+    if name not in FuseCode.__members__:
+        raise CardError(f"{where}: {name!r} is not an activation of NNAPI; {[code.name for code in FuseCode]} are")
+    return FuseCode[name]
 
 
 def _parse_example(raw: object, where: str) -> Example:

@@ -15,11 +15,12 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from nnapi_check.coverage_db.card_text import read_toml
-from nnapi_check.coverage_db.cards import Card, Requirement, parse_card
+from nnapi_check.coverage_db.cards import Card, parse_card
 from nnapi_check.coverage_db.checks import CardError
 from nnapi_check.coverage_db.errors import UserError
 from nnapi_check.coverage_db.header_import.toml_text import blocks, value_span
 from nnapi_check.coverage_db.queries import Registry, UnknownNameError
+from nnapi_check.coverage_db.requirements import Requirement
 
 _KEYS = ("summary", "gap", "unwritten", "without", "requires", "fix", "source")
 _OF_CARD = ("ways", "emits", "layout", "examples", "bound", "differences")

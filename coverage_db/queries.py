@@ -7,7 +7,7 @@ from contextlib import closing
 from pathlib import Path
 from typing import TypeVar
 
-from nnapi_check.coverage_db import bounds, cards, checks, input_classes, spec
+from nnapi_check.coverage_db import bounds, cards, checks, input_classes, requirements, spec
 from nnapi_check.coverage_db.cards import Card, Difference, Reason
 from nnapi_check.coverage_db.database.cache import (
     cache_directory,
@@ -73,7 +73,7 @@ class Registry:
     def __init__(self, data: bytes, path: Path | None) -> None:
         self._data = data
         self._path = path
-        self._format = DocumentFormat((spec, checks, bounds, cards, input_classes))
+        self._format = DocumentFormat((spec, checks, bounds, cards, requirements, input_classes))
         self._documents: dict[type, dict[str, str]] = {}
         self._found: dict[tuple[type, str], object] = {}
 

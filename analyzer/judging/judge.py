@@ -23,9 +23,10 @@ from nnapi_check.analyzer.judging.nearest_ways import WayVerdict, worth_telling
 from nnapi_check.analyzer.judging.quantities import Uses, found_words, holds, what_fails
 from nnapi_check.analyzer.judging.reasons import reason_of
 from nnapi_check.analyzer.nnapi_types import copying_operation, operand_type
-from nnapi_check.coverage_db.cards import Card, Emission, Requirement, Status, Way
+from nnapi_check.coverage_db.cards import Card, Emission, Status, Way
 from nnapi_check.coverage_db.checks import CardError, wording
 from nnapi_check.coverage_db.levels import feature_levels
+from nnapi_check.coverage_db.requirements import Requirement
 from nnapi_check.coverage_db.spec import OperandType, OperationFacts, Target
 from nnapi_check.coverage_db.way_levels import role_since
 

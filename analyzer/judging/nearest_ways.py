@@ -10,7 +10,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from nnapi_check.analyzer.judging.failures import Failure
-from nnapi_check.coverage_db.cards import Requirement, Way
+from nnapi_check.coverage_db.cards import Way
+from nnapi_check.coverage_db.requirements import Requirement
 
 
 @dataclass(frozen=True, slots=True)

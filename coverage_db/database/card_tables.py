@@ -82,6 +82,7 @@ def _ways(known: Knowledge, documents: DocumentFormat) -> Iterator[Row]:
                 "status": way.status.value,
                 "since": way_level(way, operations) if operations.has_all_of(way) else 1,
                 "bound": None if way.bound is None else way.bound.words,
+                "activation": way.activation.name,
             }
 
 
@@ -239,6 +240,7 @@ CARD_TABLES = (
             text("status"),
             level("since"),
             text("bound", required=False),
+            text("activation"),
         ),
         _ways,
     ),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from nnapi_check.lowering.compositions.filter_operands import bias_operand, filter_operand, fused, product_spec
+from nnapi_check.lowering.compositions.filter_operands import bias_operand, filter_operand, product_spec
 from nnapi_check.lowering.emission.emitter import Emitter
 from nnapi_check.lowering.emission.model_draft import OperandId
 from nnapi_check.lowering.emission.node_reader import NodeReader
@@ -107,7 +107,7 @@ def convolve(emit: Emitter, x: OperandId, weight: Recipe, bias: OperandId, windo
         filter_operand(emit, weight.permute(0, 2, 3, 1)),
         bias,
         *window.numbers(emit),
-        fused(emit),
+        emit.activation(),
         *window.dilation_inputs(emit),
     ]
     return emit.operation("CONV_2D", inputs, convolved_spec(emit, x, weight, window))
@@ -122,7 +122,7 @@ def convolve_depthwise(emit: Emitter, x: OperandId, weight: Recipe, bias: Operan
         bias,
         *window.numbers(emit),
         emit.int32(multiplier),
-        fused(emit),
+        emit.activation(),
         *window.dilation_inputs(emit),
     ]
     return emit.operation("DEPTHWISE_CONV_2D", inputs, convolved_spec(emit, x, weight, window))
@@ -137,7 +137,7 @@ def convolve_grouped(emit: Emitter, x: OperandId, weight: Recipe, bias: OperandI
         bias,
         *window.numbers(emit),
         emit.int32(groups),
-        fused(emit),
+        emit.activation(),
         emit.boolean(False),
     ]
     return emit.operation("GROUPED_CONV_2D", inputs, convolved_spec(emit, x, weight, window))

@@ -6,26 +6,12 @@ from dataclasses import replace
 
 from nnapi_check.analyzer.graph import ElementType, PerTensor
 from nnapi_check.analyzer.nnapi_types import SIGNED_SHIFT
-from nnapi_check.coverage_db.spec import FuseCode, OperandType
+from nnapi_check.coverage_db.spec import OperandType
 from nnapi_check.lowering.emission.emitter import Emitter
 from nnapi_check.lowering.emission.model_draft import OperandId
 from nnapi_check.lowering.emission.recipes import Recipe, full
 from nnapi_check.lowering.emission.tensor_spec import TensorSpec
 from nnapi_check.lowering.nnapi.model import QuantParams
-
-_FUSED = {
-    "quantized.conv1d_relu.default": FuseCode.RELU,
-    "quantized.conv2d_relu.new": FuseCode.RELU,
-    "quantized.conv2d_relu.default": FuseCode.RELU,
-    "quantized.linear_relu.default": FuseCode.RELU,
-    "quantized.linear_relu_dynamic.default": FuseCode.RELU,
-}
-"""Ops that clamp what they compute."""
-
-
-def fused(emit: Emitter) -> OperandId:
-    """The fuse code for the activation that is part of the node's op."""
-    return emit.fuse(_FUSED.get(emit.node.op, FuseCode.NONE))
 
 
 def product_spec(emit: Emitter, x: OperandId) -> TensorSpec:

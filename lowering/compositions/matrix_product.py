@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from dataclasses import replace
 from math import prod
 
-from nnapi_check.lowering.compositions.filter_operands import fused
 from nnapi_check.lowering.emission.emitter import Emitter
 from nnapi_check.lowering.emission.model_draft import OperandId
 from nnapi_check.lowering.emission.recipes import Recipe, full
@@ -42,7 +41,9 @@ def row_product(emit: Emitter, x: OperandId, matrix: OperandId, bias: OperandId,
     spec = emit.spec(x)
     rows = prod(spec.shape) // width
     flat = emit.operation("RESHAPE", [x, emit.int32_tensor((rows, width))], replace(spec, shape=(rows, width)))
-    made = emit.operation("FULLY_CONNECTED", [flat, matrix, bias, fused(emit)], replace(output, shape=(rows, units)))
+    made = emit.operation(
+        "FULLY_CONNECTED", [flat, matrix, bias, emit.activation()], replace(output, shape=(rows, units))
+    )
     return reshaped(emit, made, output.shape)
 
 

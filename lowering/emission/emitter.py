@@ -32,11 +32,13 @@ class Emitter:
         self._layout = layout
         self._node: NodeReader | None = None
         self._emits: frozenset[str] = frozenset()
+        self._activation = FuseCode.NONE
 
     def bind(self, node: Node, way: Way) -> NodeReader:
         """Turn to a node, and give what its rule reads. Called by the engine before the rule."""
         self._node = NodeReader(node, self._graph, self._layout)
         self._emits = frozenset(emission.operation for emission in way.emits)
+        self._activation = way.activation
         return self._node
 
     @property
@@ -127,6 +129,10 @@ class Emitter:
     def fuse(self, code: FuseCode = FuseCode.NONE) -> OperandId:
         """The scalar that names a fused activation."""
         return self.int32(code)
+
+    def activation(self) -> OperandId:
+        """The scalar that names the activation with which the node's op ends, by its card."""
+        return self.fuse(self._activation)
 
     def omitted(self, spec: TensorSpec) -> OperandId:
         """An optional input that is left out in the middle of the inputs."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from nnapi_check.coverage_db.spec import FuseCode, OperandType
+from nnapi_check.coverage_db.spec import OperandType
 from nnapi_check.lowering.compositions.in_floats import as_floats, dequantized, quantized
 from nnapi_check.lowering.emission.emitter import Emitter
 from nnapi_check.lowering.emission.model_draft import OperandId
@@ -16,17 +16,6 @@ from nnapi_check.lowering.nnapi.model import Immediate, QuantParams
 
 _LARGEST = 255
 """The largest stored integer of QUANT8_ASYMM."""
-
-_FUSED = {
-    f"quantized.{name}": FuseCode.RELU
-    for kind in ("add", "mul")
-    for name in (f"{kind}_relu.default", f"{kind}_relu.Scalar", f"{kind}_scalar_relu.default")
-}
-"""Ops that clamp what they compute."""
-
-
-def _fused(node: NodeReader, emit: Emitter) -> OperandId:
-    return emit.fuse(_FUSED.get(node.op, FuseCode.NONE))
 
 
 @lowers("aten.quantize_per_tensor.default", "aten.quantize_per_tensor.tensor_qparams", way="operation")
@@ -52,20 +41,20 @@ def fake_quantize(node: NodeReader, emit: Emitter) -> OperandId:
 @lowers("quantized.add.default", "quantized.add_relu.default", way="operation")
 def add(node: NodeReader, emit: Emitter) -> OperandId:
     """Lower to ADD."""
-    return emit.operation("ADD", [emit.input("qa"), emit.input("qb"), _fused(node, emit)])
+    return emit.operation("ADD", [emit.input("qa"), emit.input("qb"), emit.activation()])
 
 
 @lowers("quantized.mul.default", "quantized.mul_relu.default", way="operation")
 def mul(node: NodeReader, emit: Emitter) -> OperandId:
     """Lower to MUL."""
-    return emit.operation("MUL", [emit.input("qa"), emit.input("qb"), _fused(node, emit)])
+    return emit.operation("MUL", [emit.input("qa"), emit.input("qb"), emit.activation()])
 
 
 @lowers("quantized.mul.default", "quantized.mul_relu.default", way="in-floats")
 def mul_in_floats(node: NodeReader, emit: Emitter) -> OperandId:
     """Lower to MUL of floats."""
     factors = [dequantized(emit, emit.input(name)) for name in ("qa", "qb")]
-    return quantized(emit, emit.operation("MUL", [*factors, _fused(node, emit)], as_floats(emit.output_spec())))
+    return quantized(emit, emit.operation("MUL", [*factors, emit.activation()], as_floats(emit.output_spec())))
 
 
 def _number(emit: Emitter, value: float) -> OperandId:
@@ -85,7 +74,7 @@ def _number(emit: Emitter, value: float) -> OperandId:
 )
 def add_number(node: NodeReader, emit: Emitter) -> OperandId:
     """Lower to ADD of a constant."""
-    return emit.operation("ADD", [emit.input("qa"), _number(emit, node.real("b")), _fused(node, emit)])
+    return emit.operation("ADD", [emit.input("qa"), _number(emit, node.real("b")), emit.activation()])
 
 
 @lowers(
@@ -97,7 +86,7 @@ def add_number(node: NodeReader, emit: Emitter) -> OperandId:
 )
 def mul_by_number(node: NodeReader, emit: Emitter) -> OperandId:
     """Lower to MUL by a constant."""
-    return emit.operation("MUL", [emit.input("qa"), _number(emit, node.real("b")), _fused(node, emit)])
+    return emit.operation("MUL", [emit.input("qa"), _number(emit, node.real("b")), emit.activation()])
 
 
 @lowers("quantized.cat.default", way="operation")

@@ -6,8 +6,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from nnapi_check.analyzer.judging.reasons import reason_of
-from nnapi_check.coverage_db.cards import Card, Example, Requirement, Way
+from nnapi_check.coverage_db.cards import Card, Example, Way
 from nnapi_check.coverage_db.checks import written
+from nnapi_check.coverage_db.requirements import Requirement
 from nnapi_check.coverage_db.spec import OperandType
 from nnapi_check.coverage_db.way_levels import Operations, main_argument, status_word, way_level, way_types
 from nnapi_check.lowering.examples.measured_errors import MeasuredExample, Measurements

@@ -26,10 +26,11 @@ from nnapi_check.analyzer.graph import (
 )
 from nnapi_check.analyzer.planning.survey import Survey, survey
 from nnapi_check.coverage_db.bounds import Bound
-from nnapi_check.coverage_db.cards import Card, Emission, Layout, Requirement, Way
+from nnapi_check.coverage_db.cards import Card, Emission, Layout, Way
 from nnapi_check.coverage_db.checks import Compare, Relation
 from nnapi_check.coverage_db.facts import load_operations
 from nnapi_check.coverage_db.platform_facts import load_targets
+from nnapi_check.coverage_db.requirements import Requirement
 from nnapi_check.coverage_db.spec import OperationFacts, Target
 
 IMAGE = (1, 6, 20, 28)

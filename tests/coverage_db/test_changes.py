@@ -8,10 +8,11 @@ from pathlib import Path
 import pytest
 
 from nnapi_check.coverage_db.bounds import Bound
-from nnapi_check.coverage_db.cards import Card, Emission, Layout, Requirement, Status, Way
+from nnapi_check.coverage_db.cards import Card, Emission, Layout, Status, Way
 from nnapi_check.coverage_db.changes import LevelChanges, OpChange, OperationChange, level_changes
 from nnapi_check.coverage_db.checks import Compare, Relation
 from nnapi_check.coverage_db.queries import Registry, open_registry
+from nnapi_check.coverage_db.requirements import Requirement
 from nnapi_check.coverage_db.spec import OperandType, OperationFacts
 from tests.registry_numbers import LEVELS
 

@@ -19,8 +19,9 @@ from nnapi_check.analyzer.graph import (
     ValueType,
 )
 from nnapi_check.analyzer.judging.judge import LEVELS, Judgement, NodeVerdict, judge
-from nnapi_check.coverage_db.cards import Card, Emission, Layout, Requirement, Status, Way
+from nnapi_check.coverage_db.cards import Card, Emission, Layout, Status, Way
 from nnapi_check.coverage_db.checks import Compare, IsAbsent, IsConstant, IsKnown, Relation
+from nnapi_check.coverage_db.requirements import Requirement
 from nnapi_check.coverage_db.spec import OperandType
 from tests.analyzer.hand_made_graphs import NO_DILATION, HandMadeKnowledge, Sketch, card, graphs, mobile, tensor, way
 from tests.registry_numbers import LEVELS as REGISTRY_LEVELS

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nnapi_check.coverage_db import bounds, cards, checks, input_classes, spec
+from nnapi_check.coverage_db import bounds, cards, checks, input_classes, requirements, spec
 from nnapi_check.coverage_db.database.documents import DocumentError, DocumentFormat
 from nnapi_check.coverage_db.spec import (
     OperandFacts,
@@ -22,7 +22,7 @@ from nnapi_check.coverage_db.spec import (
     Trim,
 )
 
-FORMAT = DocumentFormat((spec, checks, bounds, cards, input_classes))
+FORMAT = DocumentFormat((spec, checks, bounds, cards, requirements, input_classes))
 
 levels = st.integers(1, 8)
 types = st.sampled_from(OperandType)
