@@ -22,6 +22,8 @@ _OPERATIONS = {
     "aten.floor.default": "FLOOR",
 }
 _TINY = 1e-20
+_LARGEST = 3.4028234663852886e38
+"""The largest finite float32."""
 _SQUARE_IS_ALL = 1e9
 """Of numbers above it, the root of the square plus 1 is the number itself."""
 
@@ -308,3 +310,19 @@ def logit(node: NodeReader, emit: Emitter) -> OperandId:
     x = emit.input("self")
     write = Elementwise(emit, x)
     return write.of("LOG", write.div(x, write.shifted(write.negated(x), 1.0)))
+
+
+@lowers("aten.nan_to_num.default", way="composed")
+def nan_to_num(node: NodeReader, emit: Emitter) -> OperandId:
+    """Lower to a SELECT for each infinity by EQUAL, and one for NaN, which alone is NOT_EQUAL to itself."""
+    x = emit.input("self")
+    write, truths = Elementwise(emit, x), Elementwise(emit, x, truth_spec(emit.output_spec()))
+    found = x
+    for name, usual, kind, other in (
+        ("posinf", _LARGEST, "EQUAL", write.number(inf)),
+        ("neginf", -_LARGEST, "EQUAL", write.number(-inf)),
+        ("nan", 0.0, "NOT_EQUAL", x),
+    ):
+        number = node.real(name) if node.has(name) else usual
+        found = write.of("SELECT", truths.of(kind, x, other), full_like(emit, number), found)
+    return found
