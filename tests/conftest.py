@@ -52,7 +52,7 @@ def golden(request: pytest.FixtureRequest) -> Golden:
     def compare(name: str, text: str) -> None:
         path = GOLDEN / name
         if is_updating:
-            path.parent.mkdir(exist_ok=True)
+            path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(text, encoding="utf-8")
         assert path.is_file(), f"{path} does not exist; run pytest --update-golden and read what it writes"
         assert text == path.read_text(encoding="utf-8")

@@ -6,8 +6,10 @@ import os
 import struct
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from functools import cache
 
 import pytest
+import torch
 
 from nnapi_check.coverage_db.facts import load_operations
 from nnapi_check.coverage_db.spec import OperandType
@@ -22,7 +24,7 @@ from nnapi_check.lowering.nnapi.model import (
     QuantParams,
 )
 from nnapi_check.lowering.nnapi.shapes.shapes import compatible
-from nnapi_check.lowering.nnapi.text import write_shape
+from nnapi_check.lowering.nnapi.text import write_shape, write_values
 from nnapi_check.lowering.nnapi.validation.faults import Rule
 from nnapi_check.lowering.nnapi.validation.validate import validate
 from tests.conftest import Golden
@@ -94,6 +96,9 @@ def sixteen_bits() -> Model:
     return single("QUANTIZED_16BIT_LSTM", inputs, outputs)
 
 
+FEW_BYTES = 16
+"""The most bytes of a constant that is shown, and changed."""
+
 WHOLE: dict[str, Model] = {
     "CONV_2D with implicit padding": windowed("CONV_2D", (6, 3, 2, 4), 0, element=Q8),
     "DEPTHWISE_CONV_2D": windowed("DEPTHWISE_CONV_2D", (1, 3, 2, 8), 2, 0),
@@ -127,25 +132,27 @@ WHOLE: dict[str, Model] = {
 def opened(operand: Operand) -> Iterator[tuple[str, Operand]]:
     """The operand with less known of it: each dimension, the rank, or the value."""
     if isinstance(operand.source, Immediate):
-        yield "comes later", replace(operand, source=ModelInput())
+        yield "not constant", replace(operand, source=ModelInput())
         return
     if isinstance(operand.shape, tuple) and operand.type.is_tensor:
         for axis in range(len(operand.shape)):
             shape = (*operand.shape[:axis], UNSPECIFIED, *operand.shape[axis + 1 :])
-            yield f"leaves dimension {axis} open", replace(operand, shape=shape)
-        yield "leaves every dimension open", replace(operand, shape=(UNSPECIFIED,) * len(operand.shape))
-        yield "leaves its rank open", replace(operand, shape=UNKNOWN_RANK)
+            yield f"axis {axis} open", replace(operand, shape=shape)
+        yield "every axis open", replace(operand, shape=(UNSPECIFIED,) * len(operand.shape))
+        yield "rank open", replace(operand, shape=UNKNOWN_RANK)
 
 
 def broken(operand: Operand) -> Iterator[tuple[str, Operand]]:
     """The operand with another dimension, another rank, other values or other quantization."""
     match operand.source:
-        case Immediate(data) if operand.type in (OperandType.INT32, OperandType.TENSOR_INT32) and len(data) <= 16:
+        case Immediate(data) if (
+            operand.type in (OperandType.INT32, OperandType.TENSOR_INT32) and len(data) <= FEW_BYTES
+        ):
             for value in (-2, -1, 0, 7):
                 changed = struct.pack("<i", value) + data[4:]
-                yield f"starts with {value}", replace(operand, source=Immediate(changed))
+                yield f"first is {value}", replace(operand, source=Immediate(changed))
         case Immediate(data) if operand.type is OperandType.BOOL:
-            yield "is the other truth value", replace(operand, source=Immediate(bytes([1 - data[0]])))
+            yield "the other truth value", replace(operand, source=Immediate(bytes([1 - data[0]])))
         case _:
             pass
     if isinstance(operand.shape, tuple) and operand.type.is_tensor:
@@ -154,31 +161,62 @@ def broken(operand: Operand) -> Iterator[tuple[str, Operand]]:
             for other in (1, 11):
                 shape = (*operand.shape[:axis], other, *operand.shape[axis + 1 :])
                 if size != other:
-                    yield f"has size {other} on axis {axis}", replace(operand, shape=shape, source=source)
-        yield "has one axis more", replace(operand, shape=(*operand.shape, 1), source=source)
+                    yield f"axis {axis} is {other}", replace(operand, shape=shape, source=source)
+        yield "one axis more", replace(operand, shape=(*operand.shape, 1), source=source)
     if operand.quant.scale:
         doubled = replace(operand.quant, scale=2 * operand.quant.scale)
-        yield "has twice the scale", replace(operand, quant=doubled)
+        yield "twice the scale", replace(operand, quant=doubled)
 
 
 Change = Callable[[Operand], Iterator[tuple[str, Operand]]]
 
 
-def with_changes(model: Model, change: Change) -> Iterator[tuple[str, Model]]:
-    """The model with each input of its first operation changed in each way."""
+def with_changes(model: Model, change: Change) -> Iterator[tuple[int, str, Model]]:
+    """The place of each input of the first operation, each change of it in words, and the model with it."""
     for position, index in enumerate(model.operations[0].inputs):
         for words, operand in change(model.operands[index]):
             operands = (*model.operands[:index], operand, *model.operands[index + 1 :])
             is_new = isinstance(operand.source, ModelInput) and index not in model.inputs
             inputs = (*model.inputs, index) if is_new else model.inputs
-            yield f"input {position} {words}", replace(model, operands=operands, inputs=inputs)
+            yield position, words, replace(model, operands=operands, inputs=inputs)
 
 
-def written_faults(model: Model, level: int | None = None) -> Iterator[str]:
-    validation = validate(model, FACTS, level=level)
-    yield from (f"  {fault.message}" for fault in validation.faults)
-    yield f"  level {validation.level}, as written {validation.level_as_written}"
-    yield from (f"  {demand.level}: {demand.what}" for demand in validation.demands)
+@cache
+def of_operations() -> dict[str, dict[str, Model]]:
+    """The models by name, by the kind of their first operation; none declares a shape of its outputs."""
+    found: dict[str, dict[str, Model]] = {}
+    for name, model in (WHOLE | {name: model for name, (model, _) in INFERRED.items()}).items():
+        found.setdefault(model.operations[0].kind, {})[name] = open_outputs(model)
+    return found
+
+
+def outcome(model: Model) -> str:
+    """The shapes of a model's outputs, or the rules that it breaks, each with the input or output that breaks it."""
+    validation = validate(model, FACTS)
+    operation = model.operations[0]
+    shapes = " ".join(write_shape(validation.shapes[index]) for index in operation.outputs)
+    broken_rules = []
+    for fault in validation.faults:
+        places = [f" of input {place}" for place, index in enumerate(operation.inputs) if index == fault.operand]
+        places += [f" of output {place}" for place, index in enumerate(operation.outputs) if index == fault.operand]
+        broken_rules.append(fault.rule.value + "".join(places[:1]))
+    return " and ".join(dict.fromkeys(broken_rules)) or shapes
+
+
+def outcomes(model: Model) -> Iterator[str]:
+    """For each input of the model: what becomes of it when the input changes, changes with one outcome on one line."""
+    found: dict[int, dict[str, list[str]]] = {}
+    for change in (opened, broken):
+        for place, words, other in with_changes(model, change):
+            found.setdefault(place, {}).setdefault(outcome(other), []).append(words)
+    for place, by_outcome in found.items():
+        operand = model.operands[model.operations[0].inputs[place]]
+        value = ""
+        if isinstance(operand.source, Immediate) and len(operand.source.data) <= FEW_BYTES:
+            value = f" = {write_values(operand.type, operand.source.data)}"
+        yield f"  input {place}: {operand.type.name} {write_shape(operand.shape)}{value}"
+        for result, changes in by_outcome.items():
+            yield f"    {', '.join(changes)}: {'the same' if result == outcome(model) else result}"
 
 
 @pytest.mark.parametrize("name", WHOLE)
@@ -186,63 +224,84 @@ def test_what_is_changed_has_no_fault_before(name: str) -> None:
     assert validate(WHOLE[name], FACTS).faults == ()
 
 
-def test_every_fault_is_told_in_these_words(golden: Golden) -> None:
-    lines: list[str] = []
+@cache
+def worded_faults() -> dict[str, list[str]]:
+    """By rule: the sentence of each fault of models that break it, and of models at a level that is too low."""
     cases = {name: model for name, (model, _) in MISFITS.items()}
     cases |= {f"control flow {number}": model for number, model in enumerate(CONTROL_FLOW_MISFITS)}
     cases |= {f"{name} {number}": model for name, models in DECIDED.items() for number, (model, _) in enumerate(models)}
+    told: dict[str, list[str]] = {}
     for name, model in cases.items():
-        lines.append(name)
-        lines.extend(written_faults(model))
-
-    golden("nnapi_faults.txt", "\n".join(lines) + "\n")
-
-
-def test_a_level_too_low_is_told_in_these_words(golden: Golden) -> None:
-    lines: list[str] = []
+        for fault in validate(model, FACTS).faults:
+            told.setdefault(fault.rule.value, []).append(f"{name}: {fault.message}")
     for name, model in WHOLE.items():
-        for level in (1, 3):
-            lines.append(f"{name} at level {level}")
-            lines.extend(written_faults(model, level))
-
-    golden("nnapi_level_faults.txt", "\n".join(lines) + "\n")
+        for fault in validate(model, FACTS, level=1).faults:
+            told.setdefault(fault.rule.value, []).append(f"{name}: {fault.message}")
+    return told
 
 
-def test_less_known_inputs_leave_these_shapes(golden: Golden) -> None:
+@pytest.mark.parametrize("rule", sorted(worded_faults()))
+def test_a_broken_rule_is_told_in_these_words(rule: str, golden: Golden) -> None:
+    golden(f"broken_rules/{rule}.txt", "\n".join(worded_faults()[rule]) + "\n")
+
+
+@pytest.mark.parametrize("kind", sorted(of_operations()))
+def test_inputs_that_change_have_these_outcomes(kind: str, golden: Golden) -> None:
     lines: list[str] = []
-    models = WHOLE | {name: model for name, (model, _) in INFERRED.items()}
-    for name, model in models.items():
-        lines.append(name)
-        for words, less in with_changes(open_outputs(model), opened):
-            validation = validate(less, FACTS)
-            shapes = [write_shape(validation.shapes[index]) for index in less.operations[0].outputs]
-            faults = "".join(f" | {fault.message}" for fault in validation.faults)
-            lines.append(f"  {words}: {' '.join(shapes)}{faults}")
+    for name, model in of_operations()[kind].items():
+        validation = validate(model, FACTS)
+        lines.append(f"{name} gives {outcome(model)} from level {validation.level}")
+        lines.extend(outcomes(model))
 
-    golden("nnapi_open_shapes.txt", "\n".join(lines) + "\n")
+    golden(f"operations/{kind}.txt", "\n".join(lines) + "\n")
 
 
-def test_other_inputs_break_these_rules(golden: Golden) -> None:
-    lines: list[str] = []
-    models = WHOLE | {name: model for name, (model, _) in INFERRED.items()}
-    for name, model in models.items():
-        lines.append(name)
-        for words, other in with_changes(open_outputs(model), broken):
-            validation = validate(other, FACTS)
-            if validation.faults:
-                lines.extend(f"  {words}: {fault.message}" for fault in validation.faults)
-            else:
-                shapes = [write_shape(validation.shapes[index]) for index in other.operations[0].outputs]
-                lines.append(f"  {words}: {' '.join(shapes)}")
+def numbers_of(model: Model) -> list[int]:
+    """The scalars of a model's first operation."""
+    sources = [model.operands[index] for index in model.operations[0].inputs]
+    return [
+        int.from_bytes(operand.source.data, "little", signed=True)
+        for operand in sources
+        if isinstance(operand.source, Immediate) and not operand.type.is_tensor
+    ]
 
-    golden("nnapi_other_inputs.txt", "\n".join(lines) + "\n")
+
+def in_pytorch(model: Model) -> tuple[int, ...]:
+    """The output's shape as PyTorch computes it, in NNAPI's order."""
+    image, *rest = (
+        torch.empty([size for size in shape if isinstance(size, int)], device="meta")
+        for shape in (model.operands[index].shape for index in model.operations[0].inputs)
+        if isinstance(shape, tuple) and shape
+    )
+    if model.operations[0].kind == "FULLY_CONNECTED":
+        return tuple(torch.nn.functional.linear(image.reshape(-1, rest[0].shape[1]), *rest).shape)
+    left, right, top, bottom, stride_w, stride_h, *more = numbers_of(model)
+    padded = torch.nn.functional.pad(image.permute(0, 3, 1, 2), (left, right, top, bottom))
+    if model.operations[0].kind == "CONV_2D":
+        made = torch.nn.functional.conv2d(padded, rest[0].permute(0, 3, 1, 2), rest[1], (stride_h, stride_w))
+    else:
+        window_w, window_h, *_ = more
+        made = torch.nn.functional.max_pool2d(padded, (window_h, window_w), (stride_h, stride_w))
+    return tuple(made.permute(0, 2, 3, 1).shape)
+
+
+@pytest.mark.parametrize("model", [conv(), pool(), fully_connected()], ids=lambda model: model.operations[0].kind)
+def test_what_is_accepted_has_the_shape_that_pytorch_gives(model: Model) -> None:
+    accepted = 0
+    for _, words, other in with_changes(open_outputs(model), broken):
+        validation = validate(other, FACTS)
+        if not validation.faults:
+            accepted += 1
+            assert validation.shapes[other.operations[0].outputs[0]] == in_pytorch(other), words
+
+    assert accepted >= 4
 
 
 @pytest.mark.skipif("NNAPI_VECTORS" not in os.environ, reason="NNAPI_VECTORS does not name a folder with vectors")
 def test_less_known_inputs_contradict_no_conformance_model() -> None:
     wrong = []
     for kind, model in representatives().items():
-        for words, less in with_changes(model, opened):
+        for place, words, less in with_changes(model, opened):
             validation = validate(less, FACTS)
             faults = [fault for fault in validation.faults if fault.rule not in MUST_BE_KNOWN]
             fits = all(
@@ -250,6 +309,6 @@ def test_less_known_inputs_contradict_no_conformance_model() -> None:
                 for index in model.operations[0].outputs
             )
             if not fits or faults:
-                wrong.append((kind, words, [fault.message for fault in faults]))
+                wrong.append((kind, place, words, [fault.message for fault in faults]))
 
     assert wrong == []
