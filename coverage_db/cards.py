@@ -12,6 +12,7 @@ from enum import Enum
 from pathlib import Path
 
 from nnapi_check.coverage_db.bounds import Bound, parse_bound
+from nnapi_check.coverage_db.card_arguments import check_arguments
 from nnapi_check.coverage_db.card_text import CardTable, mapping, read_toml
 from nnapi_check.coverage_db.checks import CardError, ConstantOrTuple
 from nnapi_check.coverage_db.input_classes import InputClass, range_words
@@ -113,6 +114,7 @@ class Card:
 
     ``unwritten`` names the operations that could serve, for which no rule is written yet; ``becomes`` the ops that
     a call is read as ``when`` that holds, before anything is judged: their cards say whether they can be lowered.
+    ``arguments`` are those of an op of this project; PyTorch's ops have them in the list of schemas.
     """
 
     op: str
@@ -125,6 +127,7 @@ class Card:
     when: str = ""
     source: str = ""
     fix: str = ""
+    arguments: tuple[str, ...] = ()
 
     def way(self, name: str) -> Way:
         """The way called ``name``."""
@@ -186,6 +189,7 @@ def load_cards(directory: Path = HOME / "ops") -> dict[str, Card]:
         if functional not in cards:
             raise CardError(f"{family}.toml: {op} writes what {functional!r} returns, which has no card")
         _add(cards, _in_place_card(op, family, cards[str(functional)]))
+    check_arguments(cards.values(), directory.parent)
     return dict(sorted(cards.items(), key=lambda item: item[1].family))
 
 
@@ -232,6 +236,7 @@ def parse_card(op: str, family: str, raw: object, shared: Mapping[str, Requireme
         when=table.optional_text("when") or "",
         source=table.optional_text("source") or "",
         fix=table.optional_text("fix") or "",
+        arguments=table.texts("arguments"),
     )
     table.close()
     if sum((bool(card.ways), card.gap is not None, bool(card.unwritten), bool(card.becomes))) != 1:

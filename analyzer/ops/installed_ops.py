@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
-from nnapi_check.analyzer.ops.known_schemas import SchemaList
+from nnapi_check.coverage_db.known_schemas import SchemaList
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,16 +18,13 @@ from nnapi_check.analyzer.growing_graph import Draft, ObjectAttribute
 from nnapi_check.analyzer.ops.calls import Operation
 from nnapi_check.analyzer.ops.window_rules import Arguments, Rule, convolved, meta, transpose_convolved
 from nnapi_check.analyzer.tensor_types import tensor_type
+from nnapi_check.coverage_db.card_arguments import PACKED_NAMES, card_name
 
 _CLASSES = {
     "__torch__.torch.classes.quantized.Conv2dPackedParamsBase": "conv2d",
     "__torch__.torch.classes.quantized.Conv3dPackedParamsBase": "conv3d",
     "__torch__.torch.classes.quantized.LinearPackedParamsBase": "linear",
 }
-# The names that schemas give to what everything else calls by one name.
-_INPUT_NAMES = frozenset({"qx", "X", "input"})
-_PACKED_NAMES = frozenset({"packed_weight", "W_prepack", "weight"})
-_NAMES = {"Y_scale_i": "output_scale", "Y_zero_point_i": "output_zero_point", "qaccum": "other"}
 _LEGACY = ("stride", "padding", "dilation", "groups")
 
 
@@ -48,11 +45,6 @@ def is_packed(item: object) -> bool:
 
 def _class_of(item: torch._C.ScriptObject) -> str:
     return str(item._type().qualified_name())
-
-
-def card_name(argument: str) -> str:
-    """What cards call an argument of an op that reads packed parameters."""
-    return "input" if argument in _INPUT_NAMES else _NAMES.get(argument, argument)
 
 
 def unpack(packed: torch._C.ScriptObject) -> Unpacked:
@@ -105,7 +97,7 @@ class PackedParameters:
         parts, unpacked = self._known[packed.path]
         arguments: dict[str, object] = {}
         for argument, item in zip(operation.arguments, items, strict=False):
-            if isinstance(item, ObjectAttribute) and argument.name in _PACKED_NAMES:
+            if isinstance(item, ObjectAttribute) and argument.name in PACKED_NAMES:
                 arguments.update(parts)
             elif argument.name not in _LEGACY:
                 arguments[card_name(argument.name)] = item

@@ -10,11 +10,11 @@ from typing import cast
 import torch
 from torch.jit._recursive import create_script_module
 
-from nnapi_check.analyzer.ops.packed_ops import card_name
 from nnapi_check.analyzer.torchscript import quiet
+from nnapi_check.coverage_db.card_arguments import OURS, card_name
 from nnapi_check.coverage_db.cards import Card, Example
 from nnapi_check.coverage_db.checks import CardError
-from nnapi_check.lowering.examples.own_ops import OURS, composed_source
+from nnapi_check.lowering.examples.own_ops import composed_source
 from nnapi_check.lowering.examples.packed_parameters import Packing
 from nnapi_check.lowering.examples.tensors import parse_example_tensor
 

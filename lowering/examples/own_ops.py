@@ -7,9 +7,6 @@ from math import prod
 
 from nnapi_check.coverage_db.checks import CardError
 
-OURS = "nnapi_check"
-"""The namespace of ops that rewrites make."""
-
 
 def composed_source(op: str, tensor_of: Callable[[str], str], args: Mapping[str, object]) -> str:
     """TorchScript that sets ``found`` to the result of one of this project's ops.

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from nnapi_check import status_command
-from nnapi_check.analyzer.ops import known_schemas as torch_schemas
+from nnapi_check.coverage_db import known_schemas as torch_schemas
 from tests.coverage_db.header_import.made_up import NEXT_HEADER, written
 from tests.nnapi_check.conftest import Run, in_process
 

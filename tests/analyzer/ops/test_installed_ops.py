@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from nnapi_check.analyzer.ops.installed_ops import InstalledOps, SchemaChange, compare_with_torch, installed_ops
-from nnapi_check.analyzer.ops.known_schemas import SchemaList, SchemaListError, read_schema_list, schema_list_text
+from nnapi_check.coverage_db.known_schemas import SchemaList, SchemaListError, read_schema_list, schema_list_text
 
 
 def test_finds_the_core_set_and_the_ops_asked_for() -> None:

@@ -13,6 +13,8 @@ from nnapi_check.analyzer.files.exported_calls import write_truth_values_as_numb
 from nnapi_check.analyzer.graph import Absent, Argument, Block, Graph, Node, Ref
 from nnapi_check.analyzer.rewrites.driver import REWRITES, Applied, Rewritten, rewrite
 from nnapi_check.analyzer.rewrites.invariants import ENSURES, REQUIRES, broken
+from nnapi_check.coverage_db.cards import Card, load_cards
+from nnapi_check.lowering.examples.modules import example_module
 from nnapi_check.lowering.verification.reference import graph_values
 
 Function = Callable[..., object]
@@ -109,6 +111,23 @@ def test_every_op_of_pytorch_that_covers_nodes_has_numbers_here() -> None:
 
     # A convolution along one dimension, or three, is read by the same lines.
     assert made == {*SAMPLES, "aten.conv1d.padding", "aten.conv3d.padding"}
+
+
+OURS = [card for card in load_cards().values() if card.arguments]
+
+
+@pytest.mark.parametrize("card", OURS, ids=lambda card: card.op)
+def test_a_node_of_an_op_of_ours_has_the_arguments_that_its_card_names(card: Card) -> None:
+    example = next(example for example in card.ways[0].examples if example.expect is None)
+    made = example_module(card, example)
+
+    (node,) = [node for node in capture(made.module, made.inputs, weights=False).graph.nodes() if node.op == card.op]
+
+    assert tuple(node.arguments) == card.arguments
+
+
+def test_every_op_of_ours_is_made_by_a_rewrite() -> None:
+    assert {card.op for card in OURS} == {op for item in REWRITES for op in item.makes if not op.startswith("aten.")}
 
 
 def test_the_table_names_each_rewrite_once() -> None:

@@ -1,4 +1,4 @@
-"""The committed list of PyTorch's ops and their schemas, against which an installed PyTorch is compared.
+"""The committed list of PyTorch's ops and their schemas, against which cards and an installed PyTorch are held.
 
 It holds the Core ATen set and every op that has a card. It knows nothing of torch.
 """

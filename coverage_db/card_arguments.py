@@ -1,0 +1,86 @@
+"""Which arguments an op has, by PyTorch's schema of it, and that its card names no others."""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from nnapi_check.coverage_db.checks import CardError, quantities
+from nnapi_check.coverage_db.known_schemas import SCHEMAS_FILE, read_schema_list
+
+if TYPE_CHECKING:
+    from nnapi_check.coverage_db.cards import Card
+
+OURS = "nnapi_check"
+"""The namespace of ops that rewrites make: their cards name their arguments, for PyTorch has no schema of them."""
+
+PACKED_NAMES = frozenset({"packed_weight", "W_prepack", "weight"})
+"""What schemas call packed parameters."""
+
+_INPUT_NAMES = frozenset({"qx", "X", "input"})
+_NAMES = {"Y_scale_i": "output_scale", "Y_zero_point_i": "output_zero_point", "qaccum": "other"}
+_IN_PACKED = frozenset({"weight", "bias", "stride", "padding", "output_padding", "dilation", "groups"})
+_FUNCTIONS = frozenset({"len", "prod", "min", "max", "sum"})
+_OUTPUT = re.compile(r"output\d*")
+
+
+def card_name(argument: str) -> str:
+    """What cards call an argument of an op that reads packed parameters."""
+    return "input" if argument in _INPUT_NAMES else _NAMES.get(argument, argument)
+
+
+def schema_arguments(schema: str) -> frozenset[str]:
+    """What cards call the arguments in ``aten::add.Tensor(Tensor self, Tensor other, *, Scalar alpha=1) -> Tensor``.
+
+    Packed parameters are the weight, the bias and the numbers that they hold.
+    """
+    inside = schema[schema.index("(") + 1 : schema.index(") ->")]
+    parts = [part.partition("=")[0] for part in re.split(r",(?![^\[(]*[\])])", inside)]
+    names = {part.split()[-1] for part in parts if part.strip() and part.strip() != "*"}
+    return frozenset(map(card_name, names)) | _IN_PACKED if "PackedParams" in schema else frozenset(names)
+
+
+def check_arguments(cards: Iterable[Card], directory: Path) -> None:
+    """Hold cards against the list of schemas in ``directory``, if there is one.
+
+    Raises ``CardError`` for the first argument that is none of its op, and for an op with ways whose arguments are
+    not known.
+    """
+    path = directory / SCHEMAS_FILE.name
+    if not path.is_file():
+        return
+    schemas = read_schema_list(path).schemas
+    for card in cards:
+        if not card.ways:
+            continue
+        if card.op not in schemas and not card.arguments:
+            raise CardError(f"{card.family}.toml: {card.op} is not in {path.name}, so its arguments are not known")
+        known = frozenset(card.arguments) or schema_arguments(schemas[card.op])
+        for name, where in named_arguments(card):
+            if name not in known and not _OUTPUT.fullmatch(name):
+                found = f"{card.family}.toml: {card.op}, way {where}"
+                raise CardError(f"{found}: the op has no argument {name!r}; it has {sorted(known)}")
+
+
+def named_arguments(card: Card) -> Iterator[tuple[str, str]]:
+    """Every argument that a card names, and where. Examples of this project's ops are calls of PyTorch's."""
+    for way in card.ways:
+        for requirement in way.requires:
+            for quantity in quantities(requirement.check):
+                yield from ((name, f"{way.name}, requires {requirement.id}") for name in _names_in(quantity))
+        for emission in way.emits:
+            if emission.of:
+                yield from ((name, f"{way.name}, emits {emission.operation}") for name in _names_in(emission.of))
+        for example in () if card.op.startswith(f"{OURS}.") else way.examples:
+            yield from ((name, f"{way.name}, example {example.name}") for name, _ in (*example.tensors, *example.args))
+
+
+def _names_in(quantity: str) -> frozenset[str]:
+    try:
+        tree = ast.parse(quantity, mode="eval")
+    except SyntaxError as error:
+        raise CardError(f"{quantity!r} is no quantity: {error.msg}") from error
+    return frozenset(node.id for node in ast.walk(tree) if isinstance(node, ast.Name)) - _FUNCTIONS
