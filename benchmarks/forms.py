@@ -55,8 +55,6 @@ Answers = Mapping[str, Answer | str]
 class Explained:
     """Why some forms of modules whose name starts with one of ``starts`` are answered differently.
 
-    Where there are ``words``, one of them stands in the name as well.
-
     ``forms`` are compared with the others at levels from ``since`` on only, and not at all where it is 1.
     """
 
@@ -64,11 +62,10 @@ class Explained:
     why: str
     forms: frozenset[str] = frozenset()
     since: int = 1
-    words: tuple[str, ...] = ("",)
 
     def covers(self, name: str) -> bool:
         """Whether a module of this name is meant."""
-        return name.startswith(self.starts) and any(word in name for word in self.words)
+        return name.startswith(self.starts)
 
 
 DECOMPOSED = frozenset({"decomposed"})
@@ -84,23 +81,6 @@ EXPLAINED = (
         "A scripted recurrent layer that stands alone has no method forward, and decomposed the first step leaves out "
         "the product with a state of zeros.",
         frozenset({"scripted", "decomposed"}),
-    ),
-    Explained(
-        ("CircularPad", "ReflectionPad", "ReplicationPad"),
-        "Decomposed, circular padding writes slices into a tensor that is not set; the others take places by index.",
-        DECOMPOSED,
-    ),
-    Explained(
-        ("Conv",),
-        "Decomposed, a padding mode is written out as the pad of that name is.",
-        DECOMPOSED,
-        words=("padding_mode=circular", "padding_mode=reflect", "padding_mode=replicate"),
-    ),
-    Explained(
-        ("Upsample",),
-        "Decomposed, resizing takes places of two dimensions at once, one for each neighbor.",
-        DECOMPOSED,
-        words=("mode=nearest,", "mode=nearest-exact,", "mode=linear,", "mode=trilinear,", "mode=bicubic,"),
     ),
     Explained(
         ("Transformer", "MultiheadAttention"),

@@ -7,6 +7,7 @@ from math import prod
 
 import torch
 
+from nnapi_check.analyzer.capture.places import by_places
 from nnapi_check.analyzer.graph import Literal, TensorType, is_ints
 from nnapi_check.analyzer.growing_graph import Draft, ObjectAttribute, drafts_in
 from nnapi_check.analyzer.ops.calls import Operation
@@ -65,6 +66,8 @@ def canonical(op: str, arguments: Mapping[str, object]) -> tuple[str, dict[str, 
         op, arguments = _padding_by_name(op, arguments)
     if op == "aten.as_strided.default" and _is_reshape(arguments):
         op, arguments = "aten.view.default", {name: arguments[name] for name in ("self", "size")}
+    if op == "aten.index.Tensor":
+        op, arguments = by_places(arguments) or (op, arguments)
     if op in _POOLING and arguments.get("stride") == []:
         arguments["stride"] = arguments["kernel_size"]
     return op, arguments

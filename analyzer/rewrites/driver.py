@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from nnapi_check.analyzer.graph import Block, Graph, Node, NodeOutput, Value
+from nnapi_check.analyzer.rewrites.borders import CIRCULAR_BORDER, JOINED_BORDERS
 from nnapi_check.analyzer.rewrites.contractions import CONTRACTION
 from nnapi_check.analyzer.rewrites.decomposed_attention import DECOMPOSED_ATTENTION
 from nnapi_check.analyzer.rewrites.hard_activations import HARD_ACTIVATION
@@ -28,6 +29,8 @@ REWRITES: tuple[Rewrite, ...] = (
     LOCAL_RESPONSE_NORM,
     HARD_ACTIVATION,
     SAME_PADDING,
+    JOINED_BORDERS,
+    CIRCULAR_BORDER,
     DECOMPOSED_ATTENTION,
     IMAGE_SHUFFLE,
     REARRANGED_RUN,

@@ -51,6 +51,7 @@ SAMPLES: dict[str, tuple[Function, tuple[tuple[int, ...], ...]]] = {
     "aten.hardswish.default": (lambda x, _: hardswish(x * 4), (IMAGE,)),
     "aten.hardsigmoid.default": (lambda x, _: hardsigmoid(x * 4), (IMAGE,)),
     "aten.conv2d.padding": (even_window, (IMAGE,)),
+    "aten.pad.default": (lambda x, _: pad(x, (1, 2, 0, 3), mode="circular"), (IMAGE,)),
     "aten.channel_shuffle.default": (shuffled, (IMAGE,)),
     "aten.pixel_shuffle.default": (to_pixels, (IMAGE,)),
     "aten.pixel_unshuffle.default": (to_channels, (IMAGE,)),
