@@ -210,3 +210,19 @@ def quantized_as_on_phones() -> Iterator[None]:
         yield
     finally:
         engines.engine = before
+
+
+@contextmanager
+def computed_op_by_op() -> Iterator[None]:
+    """Run TorchScript without the fuser that compiles several ops to one kernel, for the whole process meanwhile.
+
+    It needs LLVM, which PyTorch has on desktops and not on phones, and where a tensor is written in place inside a
+    branch it hands on values that were never made ("Expected Tensor but got None"). A package puts the model into a
+    branch, so it would fail here where it does not on a phone. What was compiled before is kept by its module.
+    """
+    before = torch._C._jit_texpr_fuser_enabled()
+    torch._C._jit_set_texpr_fuser_enabled(False)
+    try:
+        yield
+    finally:
+        torch._C._jit_set_texpr_fuser_enabled(before)

@@ -12,6 +12,7 @@ import nnapi_check
 from benchmarks.agreement import Disagreement, mismatches, span_of
 from benchmarks.draws import Draw
 from benchmarks.promises import BLURRED, Broken, Fault, Tensors, run, words_of
+from nnapi_check.analyzer.torchscript import computed_op_by_op
 from nnapi_check.lowering.packaging.artifact import open_artifact
 from nnapi_check.lowering.verification.reference import flat_tensors
 
@@ -39,7 +40,7 @@ def hold_converted(module: torch.jit.ScriptModule, draws: Mapping[Draw, Tensors]
             wanted = run(module, tensors)
             torch.manual_seed(0)
             try:
-                with torch.no_grad():
+                with torch.no_grad(), computed_op_by_op():
                     found = flat_tensors(artifact.run(*(tensor.clone() for tensor in tensors)))
             except Exception as error:  # noqa: BLE001  # as above
                 yield Fault(Broken.RUN, level, draw, (), words_of(error))

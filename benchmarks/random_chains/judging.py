@@ -19,6 +19,7 @@ from nnapi_check.analyzer.graph import TensorType
 from nnapi_check.analyzer.planning.plan import Plan
 from nnapi_check.analyzer.planning.survey import Survey, survey
 from nnapi_check.analyzer.tensor_types import tensor_type
+from nnapi_check.analyzer.torchscript import computed_op_by_op
 from nnapi_check.coverage_db.queries import Registry, open_registry
 from nnapi_check.lowering.nnapi.host_runtime.runtime import load_host_runtime
 from nnapi_check.lowering.nnapi.validation.validate import validate
@@ -258,7 +259,7 @@ class Judge:
             artifact = open_artifact(path)
             before = runtime.executions
             artifact.use_nnapi()
-            with torch.no_grad():
+            with torch.no_grad(), computed_op_by_op():
                 made = flat_tensors(artifact.run(*(tensor.clone() for tensor in inputs)))
         outcome.count("packages run")
         ran, planned = runtime.executions - before, len(plan.partition.parts)

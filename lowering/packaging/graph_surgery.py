@@ -8,7 +8,9 @@ from types import MappingProxyType
 
 import torch
 
+from nnapi_check.analyzer.torchscript import insert_constant
 from nnapi_check.lowering.packaging.graph_copy import GraphCopy, PackageError, key_of, written_values
+from nnapi_check.lowering.packaging.script_modules import reset_insert_point
 
 # An attribute of the calls that this module makes. It is not saved.
 _IS_PART = "nnapi_part"
@@ -213,3 +215,35 @@ def _insert_call(
     for result in unpack.outputs():
         result.setType(torch._C.TensorType.get())
     return list(unpack.outputs())
+
+
+def keep_results_apart(graph: torch._C.Graph) -> None:
+    """Put a condition that is never met between a loop or branch and the tuple of results right behind it.
+
+    PyTorch's interpreter runs such a loop while it collects the tuple, unless the tuple is the whole graph's. What
+    stands before the loop's result in the tuple has then been given away when the loop reads it. A package calls the
+    model inside a branch, so that its tuple is never the whole graph's.
+    """
+    for result in list(graph.outputs()):
+        last = result.node()
+        if last.kind() == "prim::TupleConstruct":
+            for value in last.inputs():
+                maker = value.node()
+                is_only_result = maker.outputsSize() == 1 and isinstance(value.type(), torch.TensorType)
+                if is_only_result and list(maker.blocks()):
+                    _insert_barrier(graph, last, value)
+
+
+def _insert_barrier(graph: torch._C.Graph, before: torch._C.Node, value: torch._C.Value) -> None:
+    graph.setInsertPoint(before)
+    texts = [insert_constant(graph, text) for text in ("A tensor has no rank.", "builtins.RuntimeError")]
+    zero = insert_constant(graph, 0)
+    rank = graph.insertNode(graph.create("aten::dim", [value], 1)).output()
+    rank.setType(torch._C.IntType.get())
+    is_none = graph.insertNode(graph.create("aten::lt", [rank, zero], 1)).output()
+    is_none.setType(torch._C.BoolType.get())
+    condition = graph.insertNode(graph.create("prim::If", [is_none], 0))
+    raises = condition.addBlock()
+    condition.addBlock()
+    raises.addNode("prim::RaiseException", texts)
+    reset_insert_point(graph)

@@ -30,7 +30,7 @@ from nnapi_check.lowering.packaging.graph_copy import (
     refill_method,
     walk,
 )
-from nnapi_check.lowering.packaging.graph_surgery import Run, replace_run
+from nnapi_check.lowering.packaging.graph_surgery import Run, keep_results_apart, replace_run
 from nnapi_check.lowering.packaging.guards import guard_source
 from nnapi_check.lowering.packaging.manifest import HeldValue, Json, Manifest, PartRecord
 from nnapi_check.lowering.packaging.package_source import (
@@ -135,6 +135,8 @@ def build_package(captured: Captured, parts: Sequence[PackagedPart], options: Pa
     define(module, prepare_source(own, names))
     # The graph that was converted holds for the inputs' shapes alone.
     refill_method(module, "forward", captured.original)
+    for filled in (copy.graph, module._get_method("forward").graph):
+        keep_results_apart(filled)
     store.lift(copy.graph)
     store.lift(graph)
     torch._C._jit_pass_lint(copy.graph)

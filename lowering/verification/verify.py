@@ -12,6 +12,7 @@ from nnapi_check.analyzer.capture.capture import capture
 from nnapi_check.analyzer.errors import InputError
 from nnapi_check.analyzer.inputs.arguments import Call, cloned
 from nnapi_check.analyzer.tensor_types import tensor_type
+from nnapi_check.analyzer.torchscript import computed_op_by_op
 from nnapi_check.coverage_db.spec import OperationFacts
 from nnapi_check.lowering.nnapi.host_runtime.errors import HostRuntimeError
 from nnapi_check.lowering.nnapi.host_runtime.runtime import HostRuntime, load_host_runtime
@@ -69,6 +70,7 @@ class Verification:
         )
 
 
+@computed_op_by_op()
 def verify_artifact(
     path: Path,
     model: Path | torch.nn.Module,
