@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from nnapi_check.analyzer.graph import Block, Graph, Node, NodeOutput, TensorType
+from nnapi_check.analyzer.graph import Block, Graph, Node, NodeOutput, Reader, TensorType, readers_of
 from nnapi_check.analyzer.judging.judge import NodeVerdict
 from nnapi_check.analyzer.nnapi_types import operand_type
 from nnapi_check.analyzer.planning.layout import LayoutPlan
@@ -79,7 +79,7 @@ def partition(
 
     A part that holds every node of the graph is kept however small it is: there is nothing to go back to.
     """
-    outside = _read_outside(graph)
+    outside = readers_of(graph)
     groups: list[tuple[Node, ...]] = []
     for block in _blocks(graph.body):
         groups.extend(_groups(block, graph, verdicts, layout))
@@ -110,18 +110,6 @@ def _blocks(block: Block) -> list[Block]:
     for current in found:
         found.extend(inner for node in current.nodes for inner in node.blocks)
     return found
-
-
-def _read_outside(graph: Graph) -> dict[int, set[int]]:
-    """For every value, the ids of the nodes that read it; -1 stands for a block's outputs."""
-    readers: dict[int, set[int]] = {}
-    for node in graph.nodes():
-        for value in node.inputs():
-            readers.setdefault(value, set()).add(node.id)
-    for block in _blocks(graph.body):
-        for value in block.outputs:
-            readers.setdefault(value, set()).add(-1)
-    return readers
 
 
 def _groups(
@@ -186,12 +174,12 @@ def _all_inputs(node: Node) -> list[int]:
     return found
 
 
-def _part(index: int, group: Sequence[Node], graph: Graph, readers: Mapping[int, set[int]]) -> Part:
+def _part(index: int, group: Sequence[Node], graph: Graph, readers: Mapping[int, Sequence[Reader]]) -> Part:
     ids = {node.id for node in group}
     made = {value for node in group for value in node.outputs}
     read = {value for node in group for value in node.inputs() if not graph.values[value].is_constant}
     inputs = tuple(sorted(read - made))
-    outputs = tuple(sorted(value for value in made if readers.get(value, set()) - ids))
+    outputs = tuple(sorted(value for value in made if not ids.issuperset(readers[value])))
     return Part(
         index=index,
         nodes=tuple(node.id for node in group),

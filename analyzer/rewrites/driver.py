@@ -9,13 +9,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from nnapi_check.analyzer.graph import Block, Graph, Node, NodeOutput, Value
+from nnapi_check.analyzer.graph import Block, Graph, Node, NodeOutput, Value, readers_of
 from nnapi_check.analyzer.rewrites.borders import CIRCULAR_BORDER, JOINED_BORDERS
 from nnapi_check.analyzer.rewrites.contractions import CONTRACTION
 from nnapi_check.analyzer.rewrites.decomposed_attention import DECOMPOSED_ATTENTION
 from nnapi_check.analyzer.rewrites.hard_activations import HARD_ACTIVATION
 from nnapi_check.analyzer.rewrites.local_response import LOCAL_RESPONSE_NORM
-from nnapi_check.analyzer.rewrites.rewrite import Match, Miss, NearMiss, Rewrite, Surroundings, readers_of
+from nnapi_check.analyzer.rewrites.rewrite import Match, Miss, NearMiss, Rewrite, Surroundings
 from nnapi_check.analyzer.rewrites.runs.image_shuffles import IMAGE_SHUFFLE
 from nnapi_check.analyzer.rewrites.runs.rearranged_parts import REARRANGED_PARTS
 from nnapi_check.analyzer.rewrites.runs.rearranged_runs import REARRANGED_RUN

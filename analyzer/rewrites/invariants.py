@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
-from nnapi_check.analyzer.graph import Block, Graph, Node, NodeOutput
+from nnapi_check.analyzer.graph import Block, End, Graph, Node, NodeOutput, Reader, readers_of
 from nnapi_check.analyzer.rewrites.driver import Applied, Rewritten
-from nnapi_check.analyzer.rewrites.rewrite import End, Reader, readers_of
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,36 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from enum import Enum
 
-from nnapi_check.analyzer.graph import Argument, Block, Graph, Node, NodeOutput, TensorType
-
-
-class End(Enum):
-    """A reader of values that is no node: the outputs of a block."""
-
-    OF_BLOCK = "the end of a block"
-
-
-Reader = int | End
-"""The id of a node, or the end of a block."""
-
-
-def readers_of(graph: Graph) -> dict[int, list[Reader]]:
-    """Who reads each value, once for each time."""
-    found: dict[int, list[Reader]] = {value.id: [] for value in graph.values}
-
-    def end(block: Block) -> None:
-        for value in block.outputs:
-            found[value].append(End.OF_BLOCK)
-
-    end(graph.body)
-    for node in graph.nodes():
-        for value in node.inputs():
-            found[value].append(node.id)
-        for block in node.blocks:
-            end(block)
-    return found
+from nnapi_check.analyzer.graph import Argument, Graph, Node, NodeOutput, Reader, TensorType
 
 
 @dataclass(frozen=True, slots=True)

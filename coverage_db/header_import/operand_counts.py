@@ -17,13 +17,13 @@ def input_counts(operands: Sequence[ReadOperand], since: int) -> Counts:
     """
     counts: dict[int, int] = {}
     level = since
-    demanded = -1
+    demanded: int | None = None
     for position, operand in enumerate(operands):
         facts = operand.facts
         may_end = (facts.optional and facts.default is not None) or facts.since > level
         if may_end and position != demanded:
             counts[position] = level
-        demanded = operand.tied_to if operand.tied_to == position + 1 else -1
+        demanded = operand.tied_to if operand.tied_to == position + 1 else None
         level = max(level, facts.since)
     counts[len(operands)] = level
     return tuple(sorted((count, found) for count, found in counts.items() if count))

@@ -90,20 +90,21 @@ def elements(text: str, span: tuple[int, int]) -> tuple[tuple[int, int], ...]:
 
 
 def _elements(text: str, span: tuple[int, int]) -> Iterator[tuple[int, int]]:
-    depth, start, last = 0, -1, -1
+    depth, last = 0, span[0]
+    start: int | None = None
     position = span[0] + 1
     while position < span[1]:
         letter = text[position]
         skipped = _SKIPPED.match(text, position)
         if depth == 0 and letter in ",]":
-            if start >= 0:
+            if start is not None:
                 yield start, last
-            start = -1
+            start = None
         elif skipped and letter == "#":
             position = skipped.end()
             continue
         elif not letter.isspace():
-            start = position if start < 0 else start
+            start = position if start is None else start
             depth += {"[": 1, "{": 1, "]": -1, "}": -1}.get(letter, 0)
             last = skipped.end() if skipped else position + 1
         position = skipped.end() if skipped else position + 1

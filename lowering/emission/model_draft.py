@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
@@ -95,15 +96,14 @@ class Draft:
             known[key] = self._append(spec, source)
         return known[key]
 
-    def readers(self) -> dict[OperandId, list[int]]:
-        """The slots of the operations that read each operand; -1 stands for the model's outputs."""
-        found: dict[OperandId, list[int]] = {}
+    def only_readers(self) -> dict[OperandId, int]:
+        """The slot of the operation that alone reads an operand, once, for those that are read so."""
+        times = Counter(self.outputs)
+        found: dict[OperandId, int] = {}
         for slot, operation in self.live():
-            for operand in operation.inputs:
-                found.setdefault(operand, []).append(slot)
-        for operand in self.outputs:
-            found.setdefault(operand, []).append(-1)
-        return found
+            times.update(operation.inputs)
+            found.update((operand, slot) for operand in operation.inputs)
+        return {operand: slot for operand, slot in found.items() if times[operand] == 1}
 
     def live(self) -> Iterator[tuple[int, DraftOperation]]:
         """Every operation that has not been removed, with its slot."""

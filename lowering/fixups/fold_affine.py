@@ -25,14 +25,14 @@ _CHANNEL_AXIS = {
 
 def fold_affine(draft: Draft, facts: Mapping[str, OperationFacts]) -> None:
     """Fold every constant MUL and ADD whose other input is read by nothing else."""
-    readers = draft.readers()
+    reader_of = draft.only_readers()
     producers = {made: slot for slot, operation in draft.live() for made in operation.outputs}
     for slot, affine in list(draft.live()):
         if affine.kind not in ("MUL", "ADD"):
             continue
         data, constant = _split(draft, affine)
         before = producers.get(data)
-        if constant is None or before is None or readers[data] != [slot]:
+        if constant is None or before is None or reader_of.get(data) != slot:
             continue
         product = draft.operations[before]
         if product is None or product.kind not in _CHANNEL_AXIS:

@@ -19,12 +19,12 @@ _CODES = {"RELU": FuseCode.RELU, "RELU1": FuseCode.RELU1, "RELU6": FuseCode.RELU
 
 def fuse_activation(draft: Draft, facts: Mapping[str, OperationFacts]) -> None:
     """Fuse every activation whose input is read by nothing else."""
-    readers = draft.readers()
+    reader_of = draft.only_readers()
     producers = {made: slot for slot, operation in draft.live() for made in operation.outputs}
     for slot, activation in list(draft.live()):
         code = _CODES.get(activation.kind)
         before = producers.get(activation.inputs[0])
-        if code is None or before is None or readers[activation.inputs[0]] != [slot]:
+        if code is None or before is None or reader_of.get(activation.inputs[0]) != slot:
             continue
         operation = draft.operations[before]
         if operation is None:

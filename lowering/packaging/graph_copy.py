@@ -28,10 +28,14 @@ def walk(block: torch._C.Block | torch._C.Graph) -> Iterator[torch._C.Node]:
             yield from walk(inner)
 
 
-def key_of(node: torch._C.Node) -> int:
-    """The number of the first output of a node, or -1 where it has none."""
+NodeKey = int | None
+"""What a node is found by: the number of its first output, None where it has none and needs not be found."""
+
+
+def key_of(node: torch._C.Node) -> NodeKey:
+    """What a node of PyTorch's graph is found by."""
     first = next(iter(node.outputs()), None)
-    return -1 if first is None else first.unique()
+    return None if first is None else first.unique()
 
 
 def written_values(node: torch._C.Node) -> list[torch._C.Value]:
@@ -78,7 +82,7 @@ class GraphCopy:
 
     graph: torch._C.Graph
     values: dict[int, torch._C.Value]
-    nodes: Mapping[int, torch._C.Node]
+    nodes: Mapping[NodeKey, torch._C.Node]
     shared: Mapping[int, frozenset[int]]
 
     @property
@@ -101,7 +105,7 @@ def fill_method(
     """
     target = refill_method(module, method, graph)
     values = {before.unique(): after for before, after in zip(graph.inputs(), target.inputs(), strict=True)}
-    nodes: dict[int, torch._C.Node] = {}
+    nodes: dict[NodeKey, torch._C.Node] = {}
     taken = {id(branch.node): branch.taken for branch in decided}
     conditions: list[tuple[torch._C.Node, torch._C.Node]] = []
     for original, copied in zip(walk(graph), walk(target), strict=True):

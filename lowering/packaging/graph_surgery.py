@@ -9,7 +9,7 @@ from types import MappingProxyType
 import torch
 
 from nnapi_check.analyzer.torchscript import insert_constant
-from nnapi_check.lowering.packaging.graph_copy import GraphCopy, PackageError, key_of, written_values
+from nnapi_check.lowering.packaging.graph_copy import GraphCopy, NodeKey, PackageError, key_of, written_values
 from nnapi_check.lowering.packaging.script_modules import reset_insert_point
 
 # An attribute of the calls that this module makes. It is not saved.
@@ -39,7 +39,7 @@ class Run:
 
     submodule: str
     kind: torch._C.JitType
-    nodes: tuple[int, ...]
+    nodes: tuple[NodeKey, ...]
     inputs: tuple[int, ...]
     outputs: tuple[int, ...]
 
@@ -86,7 +86,7 @@ def _span(first: torch._C.Node, later: Sequence[torch._C.Node]) -> list[torch._C
 
 
 def _make_room(
-    copy: GraphCopy, submodule: str, span: Sequence[torch._C.Node], members: set[int], inputs: set[int]
+    copy: GraphCopy, submodule: str, span: Sequence[torch._C.Node], members: set[NodeKey], inputs: set[int]
 ) -> None:
     """Move a span's members, and what depends on them, behind its last node, which makes the last of the inputs."""
     made: set[int] = set()
