@@ -73,8 +73,10 @@ def _fill(database: sqlite_utils.Database, plan: TablePlan, known: Knowledge, do
         not_null={column.name for column in plan.columns if column.required},
         strict=True,
     )
+    places = ", ".join("?" * len(plan.columns))
+    insert = f'INSERT INTO "{plan.name}" VALUES ({places})'  # noqa: S608 - a table of ours
     try:
-        table.insert_all(dict(row) for row in plan.rows(known, documents))
+        database.conn.executemany(insert, plan.cells(known, documents))
     except sqlite3.IntegrityError as error:
         raise BuildError(f"table {plan.name}: {error}") from error
     database.table("tables").insert({"name": plan.name, "title": plan.title, "rows": table.count})

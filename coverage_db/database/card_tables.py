@@ -6,91 +6,94 @@ import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from nnapi_check.coverage_db.cards import Card, Way
-from nnapi_check.coverage_db.database.documents import DocumentFormat
-from nnapi_check.coverage_db.database.tables import Row, TablePlan, integer, level, operand_type, text
+from nnapi_check.coverage_db.cards import Card, Difference, Emission, Example, Reason, Way
+from nnapi_check.coverage_db.database.tables import LEVEL, TYPE, Row, integer, table, text
 from nnapi_check.coverage_db.knowledge import Knowledge
+from nnapi_check.coverage_db.requirements import Requirement
 from nnapi_check.coverage_db.spec import OperationFacts
-from nnapi_check.coverage_db.way_levels import status_word, way_level, way_types
+from nnapi_check.coverage_db.way_levels import status_word, way_level
+from nnapi_check.coverage_db.way_levels import way_types as types_of_way
+
+_OP = text("op", refers_to="ops.op")
+_OPERATION = text("operation", refers_to="operations.name")
+_POSITION = integer("position")
+_SINCE = integer("since", refers_to=LEVEL)
+_WAY = text("way", refers_to="ways.id")
 
 
-def _differences(known: Knowledge, documents: DocumentFormat) -> Iterator[Row]:
+@table(text("id"), text("inputs", required=False), key=("id",), fields_of=Difference, has_document=True)
+def differences(known: Knowledge) -> Iterator[Row]:
+    """A thing that PyTorch and NNAPI mean differently."""
     for difference in known.differences:
-        yield {
-            "id": difference.id,
-            "title": difference.title,
-            "pytorch": difference.pytorch,
-            "nnapi": difference.nnapi,
-            "bridge": difference.bridge,
-            "inputs": ", ".join(found.value for found in difference.inputs) or None,
-            "spreads": difference.spreads,
-            "since": difference.since,
-            "until": difference.until,
-            "source": difference.source,
-            "document": documents.write(difference),
-        }
+        inputs = tuple(found.value for found in difference.inputs)
+        yield difference.id, inputs or None, difference
 
 
-def _reasons(known: Knowledge, documents: DocumentFormat) -> Iterator[Row]:
+@table(key=("code",), fields_of=Reason, has_document=True)
+def reasons(known: Knowledge) -> Iterator[Row]:
+    """A stable code for why a node stays on the CPU."""
     for reason in known.reasons:
-        yield {
-            "code": reason.code,
-            "kind": reason.kind,
-            "title": reason.title,
-            "explanation": reason.explanation,
-            "fix": reason.fix,
-            "document": documents.write(reason),
-        }
+        yield (reason,)
 
 
-def _ops(known: Knowledge, documents: DocumentFormat) -> Iterator[Row]:
+@table(
+    text("op"),
+    text("status"),
+    key=("op",),
+    fields_of=Card,
+    without=("unwritten", "becomes", "when", "arguments"),
+    has_document=True,
+)
+def ops(known: Knowledge) -> Iterator[Row]:
+    """An op of PyTorch and its card."""
     for card in known.cards:
-        yield {
-            "op": card.op,
-            "family": card.family,
-            "summary": card.summary,
-            "status": status_word(card),
-            "gap": card.gap,
-            "fix": card.fix,
-            "source": card.source,
-            "document": documents.write(card),
-        }
+        yield card.op, status_word(card), card
 
 
-def _unwritten(known: Knowledge, documents: DocumentFormat) -> Iterator[Row]:
+@table(_OP, _OPERATION, key=("op", "operation"))
+def unwritten(known: Knowledge) -> Iterator[Row]:
+    """An operation that could serve an op for which no rule is written yet."""
     for card in known.cards:
         for operation in card.unwritten:
-            yield {"op": card.op, "operation": operation}
+            yield card.op, operation
 
 
-def _rewritten(known: Knowledge, documents: DocumentFormat) -> Iterator[Row]:
+@table(_OP, text("becomes", refers_to="ops.op"), _POSITION, text("when"), key=("op", "becomes"))
+def rewritten(known: Knowledge) -> Iterator[Row]:
+    """An op that a call of another op is read as, before anything is judged."""
     for card in known.cards:
         for position, becomes in enumerate(card.becomes):
-            yield {"op": card.op, "becomes": becomes, "position": position, "when": card.when}
+            yield card.op, becomes, position, card.when
 
 
-def _ways(known: Knowledge, documents: DocumentFormat) -> Iterator[Row]:
+@table(
+    text("id"),
+    _OP,
+    _POSITION,
+    text("status"),
+    _SINCE,
+    text("bound", required=False),
+    key=("id",),
+    fields_of=Way,
+    without=("differences", "rounding"),
+)
+def ways(known: Knowledge) -> Iterator[Row]:
+    """One possibility to lower an op."""
     operations = _Operations({facts.name: facts for facts in known.operations})
     for card in known.cards:
         for position, way in enumerate(card.ways):
-            yield {
-                "id": _way_id(card, way),
-                "op": card.op,
-                "position": position,
-                "name": way.name,
-                "layout": way.layout.value,
-                "status": way.status.value,
-                "since": way_level(way, operations) if operations.has_all_of(way) else 1,
-                "bound": None if way.bound is None else way.bound.words,
-                "activation": way.activation.name,
-            }
+            since = way_level(way, operations) if operations.has_all_of(way) else 1
+            bound = None if way.bound is None else way.bound.words
+            yield _way_id(card, way), card.op, position, way.status, since, bound, way
 
 
-def _way_types(known: Knowledge, documents: DocumentFormat) -> Iterator[Row]:
+@table(_WAY, text("type", refers_to=TYPE), _SINCE, key=("way", "type"))
+def way_types(known: Knowledge) -> Iterator[Row]:
+    """An element type that a way may take as its first tensor, and the lowest feature level that has all of it."""
     operations = _Operations({facts.name: facts for facts in known.operations})
     for card, way in _all_ways(known):
-        for kind, since in way_types(way, operations) if operations.has_all_of(way) else ():
-            yield {"way": _way_id(card, way), "type": kind.name, "since": since}
+        for kind, since in types_of_way(way, operations) if operations.has_all_of(way) else ():
+            yield _way_id(card, way), kind, since
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,52 +110,45 @@ class _Operations:
         return all(emission.operation in self.by_name for emission in way.emits)
 
 
-def _emissions(known: Knowledge, documents: DocumentFormat) -> Iterator[Row]:
+@table(_WAY, _POSITION, _OPERATION, key=("way", "position"), fields_of=Emission)
+def emissions(known: Knowledge) -> Iterator[Row]:
+    """An operation that a way emits."""
     for card, way in _all_ways(known):
         for position, emission in enumerate(way.emits):
-            yield {
-                "way": _way_id(card, way),
-                "position": position,
-                "operation": emission.operation,
-                "of": emission.of,
-                "type": None if emission.type is None else emission.type.name,
-                "filter": None if emission.filter is None else emission.filter.name,
-                "roles": ", ".join(emission.roles),
-            }
+            yield _way_id(card, way), position, emission.operation, emission
 
 
-def _way_differences(known: Knowledge, documents: DocumentFormat) -> Iterator[Row]:
+@table(_WAY, text("difference", refers_to="differences.id"), key=("way", "difference"))
+def way_differences(known: Knowledge) -> Iterator[Row]:
+    """A difference that a way bridges."""
     for card, way in _all_ways(known):
         for difference in way.differences:
-            yield {"way": _way_id(card, way), "difference": difference}
+            yield _way_id(card, way), difference
 
 
-def _requirements(known: Knowledge, documents: DocumentFormat) -> Iterator[Row]:
+@table(
+    _WAY,
+    _POSITION,
+    text("condition"),
+    text("reason", required=False, refers_to="reasons.code"),
+    key=("way", "id"),
+    fields_of=Requirement,
+    without=("selects", "wanted"),
+)
+def requirements(known: Knowledge) -> Iterator[Row]:
+    """A condition of a way, with its reason."""
     for card, way in _all_ways(known):
         for position, requirement in enumerate(way.requires):
-            yield {
-                "way": _way_id(card, way),
-                "id": requirement.id,
-                "position": position,
-                "condition": requirement.condition,
-                "because": requirement.because,
-                "fix": requirement.fix,
-                "reason": requirement.reason or None,
-                "until": requirement.until,
-            }
+            yield _way_id(card, way), position, requirement.condition, requirement.reason or None, requirement
 
 
-def _examples(known: Knowledge, documents: DocumentFormat) -> Iterator[Row]:
+@table(_WAY, _POSITION, text("tensors"), text("args"), key=("way", "name"), fields_of=Example)
+def examples(known: Knowledge) -> Iterator[Row]:
+    """One call of an op; where expect is set, the requirement that it breaks."""
     for card, way in _all_ways(known):
         for position, example in enumerate(way.examples):
-            yield {
-                "way": _way_id(card, way),
-                "name": example.name,
-                "position": position,
-                "tensors": json.dumps(dict(example.tensors)),
-                "args": json.dumps(dict(example.args)),
-                "expect": example.expect,
-            }
+            tensors, args = json.dumps(dict(example.tensors)), json.dumps(dict(example.args))
+            yield _way_id(card, way), position, tensors, args, example
 
 
 def _way_id(card: Card, way: Way) -> str:
@@ -166,141 +162,15 @@ def _all_ways(known: Knowledge) -> Iterator[tuple[Card, Way]]:
 
 
 CARD_TABLES = (
-    TablePlan(
-        "differences",
-        "A thing that PyTorch and NNAPI mean differently.",
-        ("id",),
-        (
-            text("id"),
-            text("title"),
-            text("pytorch"),
-            text("nnapi"),
-            text("bridge"),
-            text("inputs", required=False),
-            integer("spreads"),
-            level("since"),
-            level("until", required=False),
-            text("source"),
-            text("document"),
-        ),
-        _differences,
-    ),
-    TablePlan(
-        "reasons",
-        "A stable code for why a node stays on the CPU.",
-        ("code",),
-        (text("code"), text("kind"), text("title"), text("explanation"), text("fix"), text("document")),
-        _reasons,
-    ),
-    TablePlan(
-        "ops",
-        "An op of PyTorch and its card.",
-        ("op",),
-        (
-            text("op"),
-            text("family"),
-            text("summary"),
-            text("status"),
-            text("gap", required=False),
-            text("fix"),
-            text("source"),
-            text("document"),
-        ),
-        _ops,
-    ),
-    TablePlan(
-        "unwritten",
-        "An operation that could serve an op for which no rule is written yet.",
-        ("op", "operation"),
-        (text("op", refers_to="ops.op"), text("operation", refers_to="operations.name")),
-        _unwritten,
-    ),
-    TablePlan(
-        "rewritten",
-        "An op that a call of another op is read as, before anything is judged.",
-        ("op", "becomes"),
-        (
-            text("op", refers_to="ops.op"),
-            text("becomes", refers_to="ops.op"),
-            integer("position"),
-            text("when"),
-        ),
-        _rewritten,
-    ),
-    TablePlan(
-        "ways",
-        "One possibility to lower an op.",
-        ("id",),
-        (
-            text("id"),
-            text("op", refers_to="ops.op"),
-            integer("position"),
-            text("name"),
-            text("layout"),
-            text("status"),
-            level("since"),
-            text("bound", required=False),
-            text("activation"),
-        ),
-        _ways,
-    ),
-    TablePlan(
-        "way_types",
-        "An element type that a way may take as its first tensor, and the lowest feature level that has all of it.",
-        ("way", "type"),
-        (text("way", refers_to="ways.id"), operand_type("type"), level("since")),
-        _way_types,
-    ),
-    TablePlan(
-        "emissions",
-        "An operation that a way emits.",
-        ("way", "position"),
-        (
-            text("way", refers_to="ways.id"),
-            integer("position"),
-            text("operation", refers_to="operations.name"),
-            text("of"),
-            operand_type("type", required=False),
-            operand_type("filter", required=False),
-            text("roles"),
-        ),
-        _emissions,
-    ),
-    TablePlan(
-        "way_differences",
-        "A difference that a way bridges.",
-        ("way", "difference"),
-        (text("way", refers_to="ways.id"), text("difference", refers_to="differences.id")),
-        _way_differences,
-    ),
-    TablePlan(
-        "requirements",
-        "A condition of a way, with its reason.",
-        ("way", "id"),
-        (
-            text("way", refers_to="ways.id"),
-            text("id"),
-            integer("position"),
-            text("condition"),
-            text("because"),
-            text("fix"),
-            text("reason", required=False, refers_to="reasons.code"),
-            level("until", required=False),
-        ),
-        _requirements,
-    ),
-    TablePlan(
-        "examples",
-        "One call of an op; where expect is set, the requirement that it breaks.",
-        ("way", "name"),
-        (
-            text("way", refers_to="ways.id"),
-            text("name"),
-            integer("position"),
-            text("tensors"),
-            text("args"),
-            text("expect", required=False),
-        ),
-        _examples,
-    ),
+    differences,
+    reasons,
+    ops,
+    unwritten,
+    rewritten,
+    ways,
+    way_types,
+    emissions,
+    way_differences,
+    requirements,
+    examples,
 )

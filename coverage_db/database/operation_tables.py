@@ -3,172 +3,75 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 
-from nnapi_check.coverage_db.database.documents import DocumentFormat
-from nnapi_check.coverage_db.database.tables import Row, TablePlan, integer, level, operand_type, text
+from nnapi_check.coverage_db.database.tables import LEVEL, TYPE, Row, integer, table, text
 from nnapi_check.coverage_db.knowledge import Knowledge
+from nnapi_check.coverage_db.spec import Configuration, OperationFacts, RankFacts, Trim, ZeroFacts
+
+_OPERATION = text("operation", refers_to="operations.name")
+_POSITION = integer("position")
+_SINCE = integer("since", refers_to=LEVEL)
 
 
-def _operations(known: Knowledge, documents: DocumentFormat) -> Iterator[Row]:
+@table(
+    text("name"),
+    integer("rank_min", required=False),
+    integer("rank_max", required=False),
+    text("ranks_from_start", required=False),
+    integer("other_ranks_since", required=False, refers_to=LEVEL),
+    key=("name",),
+    fields_of=OperationFacts,
+    has_document=True,
+)
+def operations(known: Knowledge) -> Iterator[Row]:
+    """An NNAPI operation."""
     for facts in known.operations:
-        rank = facts.rank
-        yield {
-            "name": facts.name,
-            "code": facts.code,
-            "since": facts.since,
-            "since_from": facts.since_from,
-            "types_from": facts.types_from,
-            "main_kind": facts.main_kind,
-            "main_index": facts.main_index,
-            "rank_min": None if rank is None else rank.min,
-            "rank_max": None if rank is None else rank.max,
-            "ranks_from_start": None if rank is None else _numbers(rank.from_start),
-            "other_ranks_since": None if rank is None else rank.other_since,
-            "nchw_since": facts.nchw_since,
-            "nchw_optional": facts.nchw_optional,
-            "broadcasts": facts.broadcasts,
-            "notes": facts.notes,
-            "document": documents.write(facts),
-        }
+        rank = facts.rank or RankFacts(None, None)
+        from_start = None if facts.rank is None else tuple(map(str, rank.from_start))
+        yield facts.name, rank.min, rank.max, from_start, rank.other_since, facts
 
 
-def _operation_types(known: Knowledge, documents: DocumentFormat) -> Iterator[Row]:
+@table(_OPERATION, text("use"), text("type", refers_to=TYPE), _SINCE, key=("operation", "use", "type"))
+def operation_types(known: Knowledge) -> Iterator[Row]:
+    """A type that an operation accepts, and the level since which it does."""
     for facts in known.operations:
         lists = (("main", facts.types), ("output", facts.output_types), ("same type only", facts.same_type_only))
         for use, types in lists:
             for kind, since in types:
-                yield {"operation": facts.name, "use": use, "type": kind.name, "since": since}
+                yield facts.name, use, kind, since
 
 
-def _operation_zeros(known: Knowledge, documents: DocumentFormat) -> Iterator[Row]:
+@table(_OPERATION, _POSITION, key=("operation", "position"), fields_of=ZeroFacts)
+def operation_zeros(known: Knowledge) -> Iterator[Row]:
+    """Support of zero-sized tensors. No inputs means every tensor."""
     for facts in known.operations:
         for position, zero in enumerate(facts.zero):
-            yield {
-                "operation": facts.name,
-                "position": position,
-                "what": zero.what,
-                "since": zero.since,
-                "inputs": ", ".join(zero.inputs),
-            }
+            yield facts.name, position, zero
 
 
-def _output_counts(known: Knowledge, documents: DocumentFormat) -> Iterator[Row]:
+@table(_OPERATION, integer("outputs"), _SINCE, key=("operation", "outputs"))
+def output_counts(known: Knowledge) -> Iterator[Row]:
+    """A number of outputs that an operation has."""
     for facts in known.operations:
         for count, since in facts.output_counts:
-            yield {"operation": facts.name, "outputs": count, "since": since}
+            yield facts.name, count, since
 
 
-def _configurations(known: Knowledge, documents: DocumentFormat) -> Iterator[Row]:
+@table(_OPERATION, _POSITION, key=("operation", "position"), fields_of=Configuration)
+def configurations(known: Knowledge) -> Iterator[Row]:
+    """A documented combination of a convolution's types."""
     for facts in known.operations:
         for position, row in enumerate(facts.configurations):
-            yield {
-                "operation": facts.name,
-                "position": position,
-                "since": row.since,
-                "input": row.input.name,
-                "filter": row.filter.name,
-                "bias": row.bias.name,
-                "output": row.output.name,
-                "bias_scale": None if row.bias_scale is None else row.bias_scale.value,
-            }
+            yield facts.name, position, row
 
 
-def _trims(known: Knowledge, documents: DocumentFormat) -> Iterator[Row]:
+@table(_OPERATION, _POSITION, text("values"), text("together"), key=("operation", "position"), fields_of=Trim)
+def trims(known: Knowledge) -> Iterator[Row]:
+    """Trailing inputs that the runtime drops where they equal their defaults."""
     for facts in known.operations:
         for position, trim in enumerate(facts.trims):
-            yield {
-                "operation": facts.name,
-                "position": position,
-                "first": trim.first,
-                "values": json.dumps(trim.values),
-                "together": json.dumps(trim.together),
-            }
+            yield facts.name, position, json.dumps(trim.values), json.dumps(trim.together), trim
 
 
-def _numbers(numbers: Iterable[int]) -> str:
-    return ", ".join(str(number) for number in numbers)
-
-
-OPERATION_TABLES = (
-    TablePlan(
-        "operations",
-        "An NNAPI operation.",
-        ("name",),
-        (
-            text("name"),
-            integer("code"),
-            level("since"),
-            text("since_from"),
-            text("types_from"),
-            text("main_kind", required=False),
-            integer("main_index", required=False),
-            integer("rank_min", required=False),
-            integer("rank_max", required=False),
-            text("ranks_from_start", required=False),
-            level("other_ranks_since", required=False),
-            level("nchw_since", required=False),
-            integer("nchw_optional"),
-            integer("broadcasts"),
-            text("notes"),
-            text("document"),
-        ),
-        _operations,
-    ),
-    TablePlan(
-        "operation_types",
-        "A type that an operation accepts, and the level since which it does.",
-        ("operation", "use", "type"),
-        (text("operation", refers_to="operations.name"), text("use"), operand_type("type"), level("since")),
-        _operation_types,
-    ),
-    TablePlan(
-        "operation_zeros",
-        "Support of zero-sized tensors. No inputs means every tensor.",
-        ("operation", "position"),
-        (
-            text("operation", refers_to="operations.name"),
-            integer("position"),
-            text("what"),
-            level("since"),
-            text("inputs"),
-        ),
-        _operation_zeros,
-    ),
-    TablePlan(
-        "output_counts",
-        "A number of outputs that an operation has.",
-        ("operation", "outputs"),
-        (text("operation", refers_to="operations.name"), integer("outputs"), level("since")),
-        _output_counts,
-    ),
-    TablePlan(
-        "configurations",
-        "A documented combination of a convolution's types.",
-        ("operation", "position"),
-        (
-            text("operation", refers_to="operations.name"),
-            integer("position"),
-            level("since"),
-            operand_type("input"),
-            operand_type("filter"),
-            operand_type("bias"),
-            operand_type("output"),
-            text("bias_scale", required=False),
-        ),
-        _configurations,
-    ),
-    TablePlan(
-        "trims",
-        "Trailing inputs that the runtime drops where they equal their defaults.",
-        ("operation", "position"),
-        (
-            text("operation", refers_to="operations.name"),
-            integer("position"),
-            integer("first"),
-            text("values"),
-            text("together"),
-        ),
-        _trims,
-    ),
-)
+OPERATION_TABLES = (operations, operation_types, operation_zeros, output_counts, configurations, trims)

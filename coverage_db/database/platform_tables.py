@@ -4,195 +4,87 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from nnapi_check.coverage_db.database.documents import DocumentFormat
-from nnapi_check.coverage_db.database.tables import Row, TablePlan, integer, level, operand_type, real, text
+from nnapi_check.coverage_db.database.tables import Row, integer, table, text
 from nnapi_check.coverage_db.knowledge import Knowledge
+from nnapi_check.coverage_db.spec import (
+    ApiLevel,
+    EnumerationMember,
+    ImportRecord,
+    Level,
+    Target,
+    TargetInput,
+    TypeFacts,
+)
+
+_TARGET = text("target", refers_to="targets.name")
 
 
-def _levels(known: Knowledge, documents: DocumentFormat) -> Iterator[Row]:
+@table(integer("feature_level"), key=("feature_level",), fields_of=Level, has_document=True)
+def levels(known: Knowledge) -> Iterator[Row]:
+    """A feature level."""
     for found in known.levels:
-        yield {
-            "feature_level": found.feature_level,
-            "c_value": found.c_value,
-            "came_with": found.came_with,
-            "document": documents.write(found),
-        }
+        yield found.feature_level, found
 
 
-def _api_levels(known: Knowledge, documents: DocumentFormat) -> Iterator[Row]:
+@table(key=("api_level",), fields_of=ApiLevel)
+def api_levels(known: Knowledge) -> Iterator[Row]:
+    """An API level of Android, and the feature level that comes with it."""
     for found in known.levels:
         for api in found.api_levels:
-            yield {
-                "api_level": api.api_level,
-                "android": api.android,
-                "feature_level": api.feature_level,
-                "is_deprecated": api.is_deprecated,
-            }
+            yield (api,)
 
 
-def _types(known: Knowledge, documents: DocumentFormat) -> Iterator[Row]:
+@table(text("name"), integer("code"), key=("name",), fields_of=TypeFacts, without=("type",), has_document=True)
+def types(known: Knowledge) -> Iterator[Row]:
+    """An operand type."""
     for facts in known.types:
-        yield {
-            "name": facts.type.name,
-            "code": facts.type.value,
-            "since": facts.since,
-            "element_bytes": facts.element_bytes,
-            "quantization": facts.quantization.value,
-            "zero_point_min": facts.zero_point_min,
-            "zero_point_max": facts.zero_point_max,
-            "aliases": ", ".join(facts.aliases),
-            "document": documents.write(facts),
-        }
+        yield facts.type, int(facts.type), facts
 
 
-def _enumeration_members(known: Knowledge, documents: DocumentFormat) -> Iterator[Row]:
+@table(text("enumeration"), key=("enumeration", "name"), fields_of=EnumerationMember)
+def enumeration_members(known: Knowledge) -> Iterator[Row]:
+    """A member of one of NNAPI's other enumerations."""
     for enumeration in known.enumerations:
         for member in enumeration.members:
-            yield {
-                "enumeration": enumeration.name,
-                "name": member.name,
-                "value": member.value,
-                "since": member.since,
-            }
+            yield enumeration.name, member
 
 
-def _targets(known: Knowledge, documents: DocumentFormat) -> Iterator[Row]:
+@table(text("name"), text("sources"), key=("name",), fields_of=Target, has_document=True)
+def targets(known: Knowledge) -> Iterator[Row]:
+    """What carries a model to the device, with its limits."""
     for target in known.targets:
-        yield {
-            "name": target.name,
-            "summary": target.summary,
-            "format_version": target.format_version,
-            "value_alignment": target.value_alignment,
-            "carries_channel_params": target.carries_channel_params,
-            "carries_models": target.carries_models,
-            "counts_below": target.counts_below,
-            "buffer_bytes_below": target.buffer_bytes_below,
-            "sources": "\n".join(target.sources),
-            "document": documents.write(target),
-        }
+        yield target.name, "\n".join(target.sources), target
 
 
-def _target_value_sources(known: Knowledge, documents: DocumentFormat) -> Iterator[Row]:
+@table(_TARGET, text("source"), integer("code"), key=("target", "source"))
+def target_value_sources(known: Knowledge) -> Iterator[Row]:
+    """A source of constants that a target knows."""
     for target in known.targets:
         for source, code in target.value_sources:
-            yield {"target": target.name, "source": source.value, "code": code}
+            yield target.name, source, code
 
 
-def _target_inputs(known: Knowledge, documents: DocumentFormat) -> Iterator[Row]:
+@table(_TARGET, key=("target", "dtype"), fields_of=TargetInput)
+def target_inputs(known: Knowledge) -> Iterator[Row]:
+    """A dtype that a target accepts as a model's input."""
     for target in known.targets:
         for accepted in target.inputs:
-            yield {
-                "target": target.name,
-                "dtype": accepted.dtype,
-                "type": accepted.type.name,
-                "scale": accepted.scale,
-                "zero_point": accepted.zero_point,
-            }
+            yield target.name, accepted
 
 
-def _imports(known: Knowledge, documents: DocumentFormat) -> Iterator[Row]:
-    for position, record in enumerate(known.imports):
-        yield {
-            "position": position,
-            "document": record.document,
-            "level": record.level,
-            "sha256": record.sha256,
-            "date": record.date,
-            "added": ", ".join(record.added),
-            "changed": ", ".join(record.changed),
-        }
+@table(integer("position"), key=("position",), fields_of=ImportRecord)
+def imports(known: Knowledge) -> Iterator[Row]:
+    """An import of a header or specification."""
+    yield from enumerate(known.imports)
 
 
 PLATFORM_TABLES = (
-    TablePlan(
-        "levels",
-        "A feature level.",
-        ("feature_level",),
-        (integer("feature_level"), integer("c_value"), text("came_with"), text("document")),
-        _levels,
-    ),
-    TablePlan(
-        "api_levels",
-        "An API level of Android, and the feature level that comes with it.",
-        ("api_level",),
-        (integer("api_level"), text("android"), level("feature_level"), integer("is_deprecated")),
-        _api_levels,
-    ),
-    TablePlan(
-        "types",
-        "An operand type.",
-        ("name",),
-        (
-            text("name"),
-            integer("code"),
-            level("since"),
-            integer("element_bytes", required=False),
-            text("quantization"),
-            integer("zero_point_min", required=False),
-            integer("zero_point_max", required=False),
-            text("aliases"),
-            text("document"),
-        ),
-        _types,
-    ),
-    TablePlan(
-        "enumeration_members",
-        "A member of one of NNAPI's other enumerations.",
-        ("enumeration", "name"),
-        (text("enumeration"), text("name"), integer("value"), level("since")),
-        _enumeration_members,
-    ),
-    TablePlan(
-        "targets",
-        "What carries a model to the device, with its limits.",
-        ("name",),
-        (
-            text("name"),
-            text("summary"),
-            integer("format_version"),
-            integer("value_alignment"),
-            integer("carries_channel_params"),
-            integer("carries_models"),
-            integer("counts_below"),
-            integer("buffer_bytes_below"),
-            text("sources"),
-            text("document"),
-        ),
-        _targets,
-    ),
-    TablePlan(
-        "target_value_sources",
-        "A source of constants that a target knows.",
-        ("target", "source"),
-        (text("target", refers_to="targets.name"), text("source"), integer("code")),
-        _target_value_sources,
-    ),
-    TablePlan(
-        "target_inputs",
-        "A dtype that a target accepts as a model's input.",
-        ("target", "dtype"),
-        (
-            text("target", refers_to="targets.name"),
-            text("dtype"),
-            operand_type("type"),
-            real("scale", required=False),
-            integer("zero_point", required=False),
-        ),
-        _target_inputs,
-    ),
-    TablePlan(
-        "imports",
-        "An import of a header or specification.",
-        ("position",),
-        (
-            integer("position"),
-            text("document"),
-            level("level"),
-            text("sha256"),
-            text("date"),
-            text("added"),
-            text("changed"),
-        ),
-        _imports,
-    ),
+    levels,
+    api_levels,
+    types,
+    enumeration_members,
+    targets,
+    target_value_sources,
+    target_inputs,
+    imports,
 )

@@ -34,6 +34,8 @@ def _lines() -> Iterator[str]:
     yield ""
     yield "Columns called `document` hold a row's whole record as JSON, which the tool itself reads. `since` and"
     yield "`until` are feature levels, both inclusive. A column may be NULL only where it says so."
+    yield "Words above columns are those of the record that the columns are of: its other parts have tables of their"
+    yield "own or stand in `document`, and None is NULL."
     yield ""
     yield "## Views"
     yield ""
@@ -74,12 +76,21 @@ def _table(plan: TablePlan) -> Iterator[str]:
     yield f'### <a id="table-{plan.name}"></a>`{plan.name}`'
     yield ""
     yield plan.title
+    yield from _explanation(plan)
     yield ""
     yield "| column | type | refers to |"
     yield "| --- | --- | --- |"
     for column in plan.columns:
         key = " (key)" if column.name in plan.primary_key else ""
         yield f"| `{column.name}`{key} | {_type(column)} | {_reference(column)} |"
+
+
+def _explanation(plan: TablePlan) -> Iterator[str]:
+    """What the dataclass whose fields are columns says of them, after its first sentence, which the title says."""
+    words = " ".join((plan.subject.__doc__ or "").split()) if plan.subject else ""
+    if rest := words.partition(". ")[2]:
+        yield ""
+        yield rest.replace("``", "`")
 
 
 def _type(column: Column) -> str:
