@@ -1,4 +1,4 @@
-"""``python -m nnapi_check.lowering.nnapi.conformance FILE.jsonl.gz ...`` runs conformance vectors."""
+"""``python -m nnapi_check.lowering.nnapi.conformance FILE.jsonl ...`` runs conformance vectors."""
 
 import sys
 

@@ -1,6 +1,6 @@
 """What is known to work: every documented operation in every element type, validated, run, and tested by others.
 
-    python -m nnapi_check.lowering.nnapi.conformance.coverage_table [--format json] [-o FILE] VECTORS.jsonl.gz ...
+    python -m nnapi_check.lowering.nnapi.conformance.coverage_table [--format json] [-o FILE] VECTORS.jsonl ...
 
 Where no conformance example has an operation in a type, one in another type is stored in this one; then the validator
 must accept it and the interpreter must run it all the same. The exit code is 1 where one of them does not.
@@ -206,7 +206,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("files", nargs="+", type=Path, metavar="FILE.jsonl.gz")
+    parser.add_argument("files", nargs="+", type=Path, metavar="FILE.jsonl")
     parser.add_argument("--format", choices=["text", "json"], default="text")
     parser.add_argument("-o", "--output", type=Path, metavar="FILE", help="write there instead of printing")
     options = parser.parse_args(arguments)

@@ -1,4 +1,4 @@
-"""Running conformance vectors: ``python -m nnapi_check.lowering.nnapi.conformance FILE.jsonl.gz ...``.
+"""Running conformance vectors: ``python -m nnapi_check.lowering.nnapi.conformance FILE.jsonl ...``.
 
 The validator must accept every model, at the feature level that the row declares, and the interpreter must compute
 what is expected; a model that is expected to fail must be refused by the validator, or fail when it is executed.
@@ -234,7 +234,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(
         prog="python -m nnapi_check.lowering.nnapi.conformance.runner", description=__doc__
     )
-    parser.add_argument("files", nargs="+", type=Path, metavar="FILE.jsonl.gz")
+    parser.add_argument("files", nargs="+", type=Path, metavar="FILE.jsonl")
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1, help="number of processes")
     parser.add_argument("--only-implemented", action="store_true", help="leave out rows without a kernel")
     parser.add_argument("--perturb", action="store_true", help="control run: expected values are made wrong")

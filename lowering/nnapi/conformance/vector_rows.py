@@ -1,6 +1,6 @@
 """Reading conformance vectors: one JSON row holds a model, its examples and what is expected of them.
 
-Rows come from ``*.jsonl.gz`` files. Values become little-endian bytes, as everywhere in a model.
+Rows come from ``*.jsonl`` files, or ``*.jsonl.gz``. Values become little-endian bytes, as everywhere in a model.
 """
 
 from __future__ import annotations
@@ -147,8 +147,9 @@ class _RowJson(TypedDict):
 
 
 def read_rows(path: Path) -> Iterator[VectorRow]:
-    """Read the rows of one ``*.jsonl.gz`` file, in order."""
-    with gzip.open(path, "rt", encoding="utf-8") as lines:
+    """Read the rows of one file, in order; a name that ends with ``.gz`` says that it is compressed."""
+    opened = gzip.open if path.suffix == ".gz" else open
+    with opened(path, "rt", encoding="utf-8") as lines:
         for line in lines:
             row: _RowJson = json.loads(line)
             yield _row(row)

@@ -22,6 +22,7 @@ from nnapi_check.lowering.nnapi.model import (
     Operand,
     Reference,
 )
+from tests.lowering.nnapi.conformance import own_vectors
 
 
 def operand(kind: str, dims: list[int], lifetime: str, value: list[object] | None = None) -> dict[str, object]:
@@ -131,22 +132,38 @@ def test_an_unknown_lifetime_is_an_error_that_names_it(tmp_path: Path) -> None:
         only(write_row(tmp_path, operands, inputs={"0": [1.0]}, outputs={"1": [1.0]}))
 
 
-def test_every_conformance_example_is_read_with_the_bytes_that_its_shape_asks_for() -> None:
-    folder = os.environ.get("NNAPI_VECTORS")
-    if folder is None:
-        pytest.skip("NNAPI_VECTORS does not name a folder with conformance vectors")
-    rows = [row for path in sorted(Path(folder).glob("*.jsonl.gz")) for row in read_rows(path)]
-
-    examples = sum(len(row.examples) for row in rows)
-    misfits = [
+def misfits(rows: list[VectorRow]) -> list[tuple[str, int]]:
+    """Constants whose bytes are not as many as their shape asks for."""
+    return [
         (row.name, index)
         for row in rows
         for index, entry in enumerate(row.model.operands)
         if isinstance(entry.source, Immediate) and len(entry.source.data) != constant_size(entry)
     ]
 
-    assert (len(rows), examples) == (4958, 5213)
-    assert not misfits
+
+def test_every_conformance_example_is_read_with_the_bytes_that_its_shape_asks_for() -> None:
+    folder = os.environ.get("NNAPI_VECTORS")
+    if folder is None:
+        pytest.skip("NNAPI_VECTORS does not name a folder with conformance vectors")
+    rows = [row for path in sorted(Path(folder).glob("*.jsonl.gz")) for row in read_rows(path)]
+
+    assert (len(rows), sum(len(row.examples) for row in rows)) == (4958, 5213)
+    assert not misfits(rows)
+
+
+def test_constants_of_our_own_vectors_have_the_bytes_that_their_shapes_ask_for() -> None:
+    rows = list(read_rows(own_vectors.PATH))
+
+    assert rows
+    assert not misfits(rows)
+
+
+def test_a_file_is_read_compressed_or_not(tmp_path: Path) -> None:
+    text = own_vectors.PATH.read_bytes()
+    (tmp_path / "rows.jsonl.gz").write_bytes(gzip.compress(text))
+
+    assert list(read_rows(tmp_path / "rows.jsonl.gz")) == list(read_rows(own_vectors.PATH))
 
 
 def constant_size(entry: Operand) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from math import inf
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +13,7 @@ from nnapi_check.lowering.nnapi.conformance.vector_rows import VectorExample, re
 from nnapi_check.lowering.nnapi.interpreter.execute import prepare
 from nnapi_check.lowering.nnapi.interpreter.kernels import NUMPY_TYPES, Array, ExecutionError
 from nnapi_check.lowering.nnapi.model import UNSPECIFIED, Immediate, Model, NoValue
+from tests.lowering.nnapi.conformance import own_vectors
 from tests.lowering.nnapi.host_runtime.client import Client
 from tests.lowering.nnapi.host_runtime.model_runs import run_once
 
@@ -20,7 +22,7 @@ ROWS_PER_FILE = 6
 
 def vector_files() -> list[Path]:
     folder = os.environ.get("NNAPI_VECTORS")
-    return sorted(Path(folder).glob("*.jsonl.gz")) if folder else []
+    return [own_vectors.PATH, *(sorted(Path(folder).glob("*.jsonl.gz")) if folder else [])]
 
 
 def read_inputs(model: Model, example: VectorExample) -> list[Array | None]:
@@ -50,14 +52,14 @@ def is_concrete(model: Model) -> bool:
     return all(isinstance(shape, tuple) and UNSPECIFIED not in shape for shape in shapes) and all(constants)
 
 
-@pytest.mark.skipif(not vector_files(), reason="NNAPI_VECTORS names no folder of vectors")
 @pytest.mark.parametrize("path", vector_files(), ids=lambda path: path.name.split(".")[0])
 def test_conformance_models_compute_the_same_through_the_c_functions(client: Client, path: Path) -> None:
     compared = {True: 0, False: 0}
+    limit = ROWS_PER_FILE if path != own_vectors.PATH else inf
     for row in read_rows(path):
         example = row.examples[0]
         special = is_special(row.model)
-        if compared[special] == ROWS_PER_FILE or example.expect_failure or not is_concrete(row.model):
+        if compared[special] == limit or example.expect_failure or not is_concrete(row.model):
             continue
         inputs = read_inputs(row.model, example)
         try:
@@ -70,3 +72,5 @@ def test_conformance_models_compute_the_same_through_the_c_functions(client: Cli
             np.testing.assert_array_equal(ours, theirs.array)
         compared[special] += 1
     assert any(compared.values())
+    if path == own_vectors.PATH:
+        assert sum(compared.values()) == sum(not row.examples[0].expect_failure for row in read_rows(path))
