@@ -16,6 +16,7 @@ from nnapi_check.analyzer.rewrites.decomposed_attention import DECOMPOSED_ATTENT
 from nnapi_check.analyzer.rewrites.hard_activations import HARD_ACTIVATION
 from nnapi_check.analyzer.rewrites.local_response import LOCAL_RESPONSE_NORM
 from nnapi_check.analyzer.rewrites.rewrite import Match, Miss, NearMiss, Rewrite, Surroundings
+from nnapi_check.analyzer.rewrites.row_pooling import ROW_POOLING
 from nnapi_check.analyzer.rewrites.runs.image_shuffles import IMAGE_SHUFFLE
 from nnapi_check.analyzer.rewrites.runs.rearranged_parts import REARRANGED_PARTS
 from nnapi_check.analyzer.rewrites.runs.rearranged_runs import REARRANGED_RUN
@@ -31,6 +32,7 @@ REWRITES: tuple[Rewrite, ...] = (
     SAME_PADDING,
     JOINED_BORDERS,
     CIRCULAR_BORDER,
+    ROW_POOLING,
     DECOMPOSED_ATTENTION,
     IMAGE_SHUFFLE,
     REARRANGED_RUN,

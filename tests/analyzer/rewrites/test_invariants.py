@@ -6,7 +6,17 @@ from functools import cache
 
 import pytest
 import torch
-from torch.nn.functional import conv2d, hardsigmoid, hardswish, pad, pixel_shuffle, scaled_dot_product_attention
+from torch.nn.functional import (
+    adaptive_avg_pool1d,
+    avg_pool1d,
+    conv2d,
+    hardsigmoid,
+    hardswish,
+    max_pool1d,
+    pad,
+    pixel_shuffle,
+    scaled_dot_product_attention,
+)
 
 from nnapi_check.analyzer.capture.capture import Captured, capture
 from nnapi_check.analyzer.files.exported_calls import write_truth_values_as_numbers
@@ -52,6 +62,9 @@ SAMPLES: dict[str, tuple[Function, tuple[tuple[int, ...], ...]]] = {
     "aten.hardsigmoid.default": (lambda x, _: hardsigmoid(x * 4), (IMAGE,)),
     "aten.conv2d.padding": (even_window, (IMAGE,)),
     "aten.pad.default": (lambda x, _: pad(x, (1, 2, 0, 3), mode="circular"), (IMAGE,)),
+    "aten.avg_pool1d.default": (lambda x, _: avg_pool1d(x, 3, 2, 1), (IMAGE[1:],)),
+    "aten.max_pool1d.default": (lambda x, _: max_pool1d(x, 3, 2, 1), (IMAGE[1:],)),
+    "aten.adaptive_avg_pool1d.default": (lambda x, _: adaptive_avg_pool1d(x, 3), (IMAGE[1:],)),
     "aten.channel_shuffle.default": (shuffled, (IMAGE,)),
     "aten.pixel_shuffle.default": (to_pixels, (IMAGE,)),
     "aten.pixel_unshuffle.default": (to_channels, (IMAGE,)),
