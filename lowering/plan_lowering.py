@@ -1,16 +1,18 @@
-"""A plan's parts as validated NNAPI models: as far as a check goes."""
+"""A plan's parts as validated NNAPI models, as far as a check goes, and what of them a device refuses."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
 from typing import Protocol
 
 from nnapi_check.analyzer.planning.plan import Plan
 from nnapi_check.analyzer.planning.survey import Survey
+from nnapi_check.coverage_db.device_profile import DeviceProfile
 from nnapi_check.coverage_db.queries import UnknownNameError
-from nnapi_check.coverage_db.spec import OperationFacts
+from nnapi_check.coverage_db.spec import OperandType, OperationFacts
 from nnapi_check.lowering.emission.rule_table import Rulebook, rules
+from nnapi_check.lowering.nnapi.model import Model, Operation
 from nnapi_check.lowering.part_lowering import LoweredPart, PlannedGraph, lower_part
 
 
@@ -56,3 +58,25 @@ def lower_plan(survey: Survey, plan: Plan, facts: Mapping[str, OperationFacts]) 
     planned = PlannedGraph(survey.graph, survey.nodes, plan.verdicts, plan.layout)
     rulebook = Rulebook(rules({plan.verdicts[node].family for part in parts for node in part.nodes}), facts)
     return tuple(lower_part(part, planned, rulebook) for part in parts)
+
+
+def refused_nodes(
+    lowered: Sequence[LoweredPart], profile: DeviceProfile, facts: Mapping[str, OperationFacts]
+) -> dict[int, tuple[str, OperandType | None]]:
+    """The nodes for which an operation was emitted that the device refuses, each with one such operation."""
+    found: dict[int, tuple[str, OperandType | None]] = {}
+    for part in lowered:
+        for operation, node in zip(part.model.operations, part.node_of, strict=True):
+            kind = main_type(operation, part.model, facts)
+            if profile.refuses(operation.kind, kind):
+                found.setdefault(node, (operation.kind, kind))
+    return found
+
+
+def main_type(operation: Operation, model: Model, facts: Mapping[str, OperationFacts]) -> OperandType | None:
+    """The type of an operation's main operand; None where it has none."""
+    known = facts[operation.kind]
+    if known.main_index is None:
+        return None
+    operands = operation.outputs if known.main_kind == "output" else operation.inputs
+    return model.operands[operands[known.main_index]].type

@@ -7,8 +7,8 @@ from dataclasses import asdict
 from nnapi_check.coverage_db.changes import LevelChanges, level_changes
 from nnapi_check.coverage_db.levels import LevelError, api_to_feature_level, check_feature_level
 from nnapi_check.coverage_db.queries import Registry
-from nnapi_check.json_text import json_text
 from nnapi_check.reports.changes_text import changes_text
+from nnapi_check.reports.json_format import json_text
 
 
 def compared(

@@ -11,7 +11,7 @@ from click_default_group import DefaultGroup
 
 from nnapi_check.coverage_db.errors import UserError
 from nnapi_check.faults import InternalError, faults_told
-from nnapi_check.reports.paint import printable
+from nnapi_check.reports.terminal import printable
 
 EXIT_FAILED = 1
 EXIT_WRONG = 2

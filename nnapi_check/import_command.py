@@ -9,8 +9,8 @@ import click
 
 from nnapi_check.coverage_db.header_import.importer import ImportReport, import_document
 from nnapi_check.coverage_db.knowledge import TEXT_DIRECTORY
-from nnapi_check.json_text import json_text
 from nnapi_check.reports.import_text import import_text
+from nnapi_check.reports.json_format import json_text
 
 
 def run(path: Path, directory: Path | None, *, write: bool, form: str) -> None:

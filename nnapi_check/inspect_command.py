@@ -26,7 +26,7 @@ from nnapi_check.lowering.packaging.artifact import Artifact, ArtifactPart, open
 from nnapi_check.lowering.packaging.border import Border
 from nnapi_check.lowering.packaging.manifest import PartRecord
 from nnapi_check.lowering.verification.part_run import stored
-from nnapi_check.reports.paint import printable
+from nnapi_check.reports.terminal import printable
 from nnapi_check.supervision import reading
 
 SCHEMA_VERSION = 1

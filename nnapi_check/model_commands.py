@@ -20,7 +20,7 @@ from nnapi_check.project_file import find_project
 from nnapi_check.reports.console import to_text, verification_lines
 from nnapi_check.reports.json_format import to_json, verification_json
 from nnapi_check.reports.pages import check_page, write_page
-from nnapi_check.reports.paint import Paint, printable
+from nnapi_check.reports.terminal import Paint, printable
 from nnapi_check.reports.views import ModelReport
 
 

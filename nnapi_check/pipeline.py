@@ -24,9 +24,8 @@ from nnapi_check.coverage_db.levels import api_to_feature_level, check_feature_l
 from nnapi_check.coverage_db.overlay import with_overlay
 from nnapi_check.coverage_db.queries import Registry, open_registry
 from nnapi_check.coverage_db.spec import OperandType
-from nnapi_check.lowering.device_check import refused_nodes
 from nnapi_check.lowering.part_lowering import LoweredPart
-from nnapi_check.lowering.plan_lowering import FactsByName, lower_plan
+from nnapi_check.lowering.plan_lowering import FactsByName, lower_plan, refused_nodes
 from nnapi_check.progress import Progress
 from nnapi_check.reports.compose import Circumstances, compose
 from nnapi_check.reports.views import ModelReport

@@ -12,7 +12,7 @@ import click
 from nnapi_check.coverage_db.levels import check_feature_level
 from nnapi_check.coverage_db.queries import open_registry
 from nnapi_check.errors import say
-from nnapi_check.json_text import json_text
+from nnapi_check.reports.json_format import json_text
 
 _format = click.option(
     "--format",

@@ -10,7 +10,7 @@ from nnapi_check.coverage_db.known_schemas import SCHEMAS_FILE, SchemaList, read
 from nnapi_check.coverage_db.output import write_whole
 from nnapi_check.coverage_db.queries import Registry
 from nnapi_check.coverage_db.status import RegistryStatus
-from nnapi_check.json_text import json_text
+from nnapi_check.reports.json_format import json_text
 from nnapi_check.reports.registry_text import status_text
 from nnapi_check.reports.status_text import torch_lines
 

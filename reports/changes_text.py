@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from nnapi_check.coverage_db.cards import Status
 from nnapi_check.coverage_db.changes import LevelChanges, OpChange, OperationChange
 from nnapi_check.coverage_db.spec import OperandType
-from nnapi_check.reports.wrap import wrapped
+from nnapi_check.reports.terminal import wrapped
 
 _WHOLE_NUMBERS = {OperandType.TENSOR_INT32, OperandType.TENSOR_BOOL8}
 _PROMOTION = (

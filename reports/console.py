@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from nnapi_check.reports.compose import shown_score, shown_share
-from nnapi_check.reports.paint import Paint
 from nnapi_check.reports.table import Fit, number, table, text
+from nnapi_check.reports.terminal import Paint, wrapped
 from nnapi_check.reports.views import BlockerView, ModelReport, NodeView, NumbersView, PlaceView, VerificationView
-from nnapi_check.reports.wrap import wrapped
 
 PLACES_SHOWN = 5
 ALTERNATIVES_SHOWN = 2

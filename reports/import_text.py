@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Sequence
 
-from nnapi_check.coverage_db.header_import.changes import Change, ChangeKind
 from nnapi_check.coverage_db.header_import.importer import ImportReport
+from nnapi_check.coverage_db.header_import.merge import Change, ChangeKind
 from nnapi_check.coverage_db.header_import.operation_words import Unread
-from nnapi_check.reports.wrap import wrapped
+from nnapi_check.reports.terminal import wrapped
 
 _SHOWN = 80
 """How many letters of the words that were not read are shown."""

@@ -1,10 +1,12 @@
-"""The report for machines: JSON whose schema stands in the repository (``reports/schema/report-1.json``)."""
+"""Reports as JSON by the versioned schema, and anything that the registry knows."""
 
 from __future__ import annotations
 
 import json
 import math
-from dataclasses import asdict
+from collections.abc import Mapping
+from dataclasses import asdict, fields, is_dataclass
+from enum import Enum, IntEnum
 
 from nnapi_check.reports.views import ModelReport, VerificationView
 
@@ -35,3 +37,27 @@ def _finite(item: object) -> object:
             return [_finite(value) for value in item]
         case _:
             return item
+
+
+def json_text(document: object) -> str:
+    """The document as JSON."""
+    return json.dumps(_plain(document), indent=2)
+
+
+def _plain(value: object) -> object:
+    match value:
+        # NNAPI's own enumerations are known by name, ours by their value.
+        case IntEnum():
+            return value.name
+        case Enum():
+            return value.value
+        case Mapping():
+            return {str(key): _plain(part) for key, part in value.items()}
+        case list() | tuple():
+            return [_plain(part) for part in value]
+        case set() | frozenset():
+            return sorted((_plain(part) for part in value), key=str)
+        case _ if is_dataclass(value) and not isinstance(value, type):
+            return {field.name: _plain(getattr(value, field.name)) for field in fields(value)}
+        case _:
+            return value

@@ -15,7 +15,7 @@ from nnapi_check.coverage_db.status import RegistryStatus
 from nnapi_check.coverage_db.way_levels import way_level
 from nnapi_check.reports.status_text import origin_lines
 from nnapi_check.reports.table import Fit, number, table, text
-from nnapi_check.reports.wrap import wrapped
+from nnapi_check.reports.terminal import wrapped
 
 Row = dict[str, str | int | None]
 

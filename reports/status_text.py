@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from nnapi_check.analyzer.ops.installed_ops import TorchComparison
 from nnapi_check.coverage_db.spec import ImportRecord
 from nnapi_check.coverage_db.status import ExampleCount, Provenance, RegistryStatus
-from nnapi_check.reports.wrap import wrapped
+from nnapi_check.reports.terminal import wrapped
 
 _FEW = 10
 

@@ -11,7 +11,7 @@ from itertools import zip_longest
 import tabulate as drawing
 from tabulate import tabulate
 
-from nnapi_check.reports.wrap import WIDTH
+from nnapi_check.reports.terminal import WIDTH
 
 # Columns are fitted to the terminal's width here, so headings get no room beyond their own.
 drawing.MIN_PADDING = 0

@@ -13,11 +13,10 @@ from pathlib import Path
 import torch
 
 from nnapi_check.analyzer.capture.autograd_functions import inline_autograd_functions
-from nnapi_check.analyzer.capture.constant_lists import unpack_constant_lists
 from nnapi_check.analyzer.errors import InputError
 from nnapi_check.analyzer.ops.allowed_ops import FILE_OPS
 from nnapi_check.analyzer.ops.bounded_calls import BoundedCalls, Bounds
-from nnapi_check.analyzer.torchscript import has_method, nodes_of_kind
+from nnapi_check.analyzer.torchscript import constant, has_method, insert_constant, nodes_of_kind
 
 _MAX_CONSTANT_LIST = 1 << 22
 _MAX_DEPTH = 8
@@ -80,7 +79,24 @@ def normalize(module: torch._C.ScriptModule) -> torch._C.ScriptModule:
             frozen: torch._C.ScriptModule = torch._C._freeze_module(module, [], True, True)
         graph = frozen._get_method("forward").graph
         inline_autograd_functions(graph)
-        unpack_constant_lists(graph)
+        _unpack_constant_lists(graph)
         torch._C._jit_pass_remove_mutation(graph)
         torch._C._jit_pass_dce(graph)
     return frozen
+
+
+def _unpack_constant_lists(graph: torch._C.Graph) -> None:
+    """Replace every constant that is a list with tensors in it by a list of constants (``x[:, indices]`` has one)."""
+    for node in nodes_of_kind(graph, "prim::Constant"):
+        output = node.output()
+        items = constant(output)
+        if not isinstance(items, list) or not any(isinstance(item, torch.Tensor) for item in items):
+            continue
+        graph.setInsertPoint(node)
+        parts = [insert_constant(graph, item) for item in items]
+        made = graph.create("prim::ListConstruct", parts, 1)
+        made.insertBefore(node)
+        made.output().setType(output.type())
+        output.replaceAllUsesWith(made.output())
+        node.destroy()
+    graph.setInsertPoint(graph.return_node())

@@ -13,9 +13,8 @@ import torch
 
 from nnapi_check.analyzer.errors import InputError
 from nnapi_check.analyzer.files.bundled_inputs import read_bundled_inputs
-from nnapi_check.analyzer.files.exported_calls import write_truth_values_as_numbers
 from nnapi_check.analyzer.files.file_kind import FileKind, kind_of, refuse_pickle
-from nnapi_check.analyzer.files.program_file import module_of, read_program
+from nnapi_check.analyzer.files.program_file import module_of, read_program, write_truth_values_as_numbers
 from nnapi_check.analyzer.files.script_file import LOAD_FAILURES, first_line, read_script
 from nnapi_check.analyzer.files.tracing import prepare
 from nnapi_check.analyzer.inputs.arguments import Call

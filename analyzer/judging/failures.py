@@ -9,6 +9,7 @@ from nnapi_check.analyzer.graph import DynamicType, Node, OtherType, PerChannel,
 from nnapi_check.analyzer.judging.quantities import Uses
 from nnapi_check.analyzer.nnapi_types import MAX_RANK, operand_type
 from nnapi_check.coverage_db.cards import Card
+from nnapi_check.coverage_db.checks import AllOf, AnyOf, Check, Compare, IsAbsent, IsConstant, IsKnown, Not
 from nnapi_check.coverage_db.spec import OperandType, Target
 
 
@@ -220,3 +221,31 @@ _TENSOR_TEXTS = {
 def _tensor_failure(reason: str, requirement: str, found: str, wanted: str) -> Failure:
     because, fix = _TENSOR_TEXTS[requirement]
     return Failure(reason, requirement, "", found, wanted, because, fix)
+
+
+def reason_of(check: Check) -> str:
+    """The reason code that a failed check has when its requirement names none."""
+    match check:
+        case IsConstant():
+            return "NNC401"
+        case IsAbsent() | IsKnown():
+            return "NNC402"
+        case AnyOf(of) | AllOf(of):
+            return reason_of(of[0])
+        case Not(of):
+            return reason_of(of)
+        case Compare(_, arg):
+            _, _, attribute = arg.partition("[")[0].partition(".")
+            return _REASON_BY_ATTRIBUTE.get(attribute, "NNC402")
+
+
+_REASON_BY_ATTRIBUTE = {
+    "rank": "NNC302",
+    "shape": "NNC303",
+    "numel": "NNC303",
+    "dtype": "NNC301",
+    "scale": "NNC501",
+    "zero_point": "NNC501",
+    "quantization": "NNC501",
+    "constant": "NNC401",
+}

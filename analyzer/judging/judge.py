@@ -16,12 +16,12 @@ from nnapi_check.analyzer.judging.failures import (
     control_flow,
     no_way,
     of_the_program,
+    reason_of,
     tensor_failures,
     unknown_op,
 )
 from nnapi_check.analyzer.judging.nearest_ways import WayVerdict, worth_telling
 from nnapi_check.analyzer.judging.quantities import Uses, found_words, holds, what_fails
-from nnapi_check.analyzer.judging.reasons import reason_of
 from nnapi_check.analyzer.nnapi_types import copying_operation, operand_type
 from nnapi_check.coverage_db.cards import Card, Emission, Status, Way
 from nnapi_check.coverage_db.checks import CardError, wording

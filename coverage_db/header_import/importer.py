@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 import datetime
+import json
+import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from nnapi_check.coverage_db.cards import load_cards
+from nnapi_check.coverage_db.cards import Card, load_cards
 from nnapi_check.coverage_db.facts import load_operations
-from nnapi_check.coverage_db.header_import.changes import Change, ChangeKind
 from nnapi_check.coverage_db.header_import.edits import with_levels, with_members, with_new_operations, with_operation
 from nnapi_check.coverage_db.header_import.findings import DocumentKind, Findings, levels_of, read_findings
-from nnapi_check.coverage_db.header_import.imports_log import with_record
-from nnapi_check.coverage_db.header_import.merge import Merge, Reach
+from nnapi_check.coverage_db.header_import.merge import Change, ChangeKind, Merge, Reach
 from nnapi_check.coverage_db.header_import.operation_words import Unread
 from nnapi_check.coverage_db.header_import.staging import only_import, replace_files
-from nnapi_check.coverage_db.header_import.suggestions import suggested_ops
+from nnapi_check.coverage_db.header_import.toml_text import append_block
 from nnapi_check.coverage_db.knowledge import TEXT_DIRECTORY
 from nnapi_check.coverage_db.levels import load_levels
 from nnapi_check.coverage_db.platform_facts import load_enumerations, load_imports, load_types
@@ -161,7 +161,7 @@ class _Import:
             return
         self.joined[facts.name] = facts
         directory = self.directory.parent / "ops"
-        suggested = suggested_ops(facts.name, load_cards(directory).values()) if directory.is_dir() else ()
+        suggested = _suggested_ops(facts.name, load_cards(directory).values()) if directory.is_dir() else ()
         types = ", ".join(kind.name for kind, _ in facts.types) or "no element types"
         words = f"code {facts.code}, from level {facts.since}: {types}"
         self.changes.append(Change(ChangeKind.NEW_OPERATION, facts.name, words, suggested))
@@ -200,7 +200,7 @@ class _Import:
             found["enumerations.toml"] = text
         found |= self._operation_texts()
         if found:
-            found["imports.toml"] = with_record(self._text("imports.toml"), self._record())
+            found["imports.toml"] = _with_record(self._text("imports.toml"), self._record())
         return found
 
     def _operation_texts(self) -> dict[str, str]:
@@ -242,3 +242,42 @@ class _Import:
 
 def _subjects(changes: Iterable[Change]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(change.subject for change in changes))
+
+
+_SHORTEST_NAME = 3
+
+
+def _suggested_ops(operation: str, cards: Iterable[Card]) -> tuple[str, ...]:
+    """The ops that are called as the operation is, that name it as one that could serve, or whose gap names it."""
+    words = operation.lower().split("_")
+    name = "".join(words)
+    found = []
+    for card in cards:
+        if card.becomes:
+            continue
+        base = card.op.split(".")[1] if "." in card.op else card.op
+        is_named = base.strip("_").replace("_", "").lower() == name
+        texts = " ".join(text for text in (card.gap, card.fix) if text).lower()
+        is_missed = len(name) >= _SHORTEST_NAME and re.search(rf"\b{'[ _]?'.join(map(re.escape, words))}\b", texts)
+        if is_named or operation in card.unwritten or (card.gap is not None and is_missed):
+            found.append(card.op)
+    return tuple(found)
+
+
+_HEADING = (
+    "# What was imported, in order. `nnapi-check db import` adds an entry for each import that changes something."
+)
+
+
+def _with_record(text: str, record: ImportRecord) -> str:
+    """The text with one more import."""
+    lines = [
+        "[[imports]]",
+        f"document = {json.dumps(record.document)}",
+        f"sha256 = {json.dumps(record.sha256)}",
+        f"level = {record.level}",
+        f"date = {json.dumps(record.date)}",
+        f"added = {json.dumps(list(record.added))}",
+        f"changed = {json.dumps(list(record.changed))}",
+    ]
+    return append_block(text or _HEADING, "\n".join(lines))

@@ -9,10 +9,39 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, fields, replace
+from enum import Enum
 from typing import TypeVar
 
-from nnapi_check.coverage_db.header_import.changes import Change, ChangeKind
 from nnapi_check.coverage_db.spec import OperandFacts, OperandType, OperationFacts, QuantRule, Signature
+
+
+class ChangeKind(Enum):
+    """What becomes of something that the document says and the registry does not, or says otherwise."""
+
+    NEW_LEVEL = "new level"
+    NEW_OPERATION = "new operation"
+    NEW_TYPE = "new element type"
+    SIGNATURE = "changed signature"
+    FACT = "changed fact"
+    MEMBER = "new member"
+    DISPUTED = "disputed"
+    """The registry says otherwise, and keeps what it says until it is changed by hand."""
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One difference between document and registry. ``suggested`` are ops that could use a new operation."""
+
+    kind: ChangeKind
+    subject: str
+    words: str
+    suggested: tuple[str, ...] = ()
+
+    @property
+    def is_taken(self) -> bool:
+        """Whether the import takes it in."""
+        return self.kind is not ChangeKind.DISPUTED
+
 
 T = TypeVar("T")
 Types = tuple[tuple[OperandType, int], ...]

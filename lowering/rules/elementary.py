@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from math import inf, log, pi
 
-from nnapi_check.lowering.compositions.elementwise import Elementwise, full_like, truncated, truth_spec
-from nnapi_check.lowering.compositions.error_function import complementary
+from nnapi_check.lowering.compositions.elementwise import Elementwise, complementary, full_like, truncated, truth_spec
 from nnapi_check.lowering.emission.emitter import Emitter
 from nnapi_check.lowering.emission.model_draft import OperandId
 from nnapi_check.lowering.emission.node_reader import NodeReader

@@ -5,8 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from math import sqrt
 
-from nnapi_check.lowering.compositions.elementwise import Elementwise
-from nnapi_check.lowering.compositions.error_function import complementary
+from nnapi_check.lowering.compositions.elementwise import Elementwise, complementary
 from nnapi_check.lowering.emission.emitter import Emitter
 from nnapi_check.lowering.emission.model_draft import OperandId
 from nnapi_check.lowering.emission.node_reader import NodeReader

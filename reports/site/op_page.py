@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from nnapi_check.analyzer.judging.reasons import reason_of
+from nnapi_check.analyzer.judging.failures import reason_of
 from nnapi_check.coverage_db.cards import Card, Example, Way
 from nnapi_check.coverage_db.checks import written
 from nnapi_check.coverage_db.requirements import Requirement

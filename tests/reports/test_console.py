@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from nnapi_check.reports.console import place_words, to_text
-from nnapi_check.reports.paint import Paint, printable
+from nnapi_check.reports.terminal import Paint, printable
 from nnapi_check.reports.views import ModelReport
 from tests.conftest import Golden
 from tests.reports.sample_reports import HOSTILE, hostile_report, mixed_report, ready_report

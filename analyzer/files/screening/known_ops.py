@@ -7,8 +7,13 @@ from typing import Protocol, cast
 
 import torch
 
-from nnapi_check.analyzer.files.screening.words import words
 from nnapi_check.analyzer.ops.allowed_ops import may_be_called
+
+
+def words(text: str) -> frozenset[str]:
+    """The words in a text, in whatever order."""
+    return frozenset(text.split())
+
 
 SPACES = frozenset(
     {"aten", "prims", "quantized", "_quantized", "quantized_decomposed", "torchvision", "mkldnn", "onednn", "sparse"}

@@ -13,10 +13,9 @@ import re
 from collections.abc import Callable
 from typing import TypeAlias
 
-from nnapi_check.analyzer.files.screening.known_ops import may_be_traced
+from nnapi_check.analyzer.files.screening.known_ops import may_be_traced, words
 from nnapi_check.analyzer.files.screening.suspect import SuspectError
 from nnapi_check.analyzer.files.screening.symbolic_expression import check_expression
-from nnapi_check.analyzer.files.screening.words import words
 
 Json: TypeAlias = "bool | int | float | str | list[Json] | dict[str, Json] | None"
 

@@ -11,10 +11,9 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
-from nnapi_check.analyzer.files.screening.known_ops import is_known
+from nnapi_check.analyzer.files.screening.known_ops import is_known, words
 from nnapi_check.analyzer.files.screening.script_code import Definition, read_code
 from nnapi_check.analyzer.files.screening.suspect import SuspectError
-from nnapi_check.analyzer.files.screening.words import words
 
 _OP = re.compile(r"(?<![\w.])(?:torch|ops\.(\w+))\.(\w+)")
 _LOOSE = re.compile(

@@ -10,8 +10,8 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, field
 
+from nnapi_check.analyzer.files.screening.known_ops import words
 from nnapi_check.analyzer.files.screening.suspect import SuspectError
-from nnapi_check.analyzer.files.screening.words import words
 
 _FUNCTIONS = words("""
     FloorDiv ModularIndexing Where PythonMod Mod CleanDiv CeilToInt FloorToInt CeilDiv LShift RShift PowByNatural

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from nnapi_check.analyzer.capture.capture import capture
-from nnapi_check.analyzer.files.exported_calls import write_truth_values_as_numbers
+from nnapi_check.analyzer.files.program_file import write_truth_values_as_numbers
 from tests.analyzer.torch_models import Called, Function
 
 CALLS: dict[str, Function] = {

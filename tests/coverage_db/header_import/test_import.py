@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from nnapi_check.coverage_db.facts import load_operations
-from nnapi_check.coverage_db.header_import.changes import Change, ChangeKind
 from nnapi_check.coverage_db.header_import.importer import ImportReport, import_document
+from nnapi_check.coverage_db.header_import.merge import Change, ChangeKind
 from nnapi_check.coverage_db.levels import load_levels
 from nnapi_check.coverage_db.platform_facts import load_enumerations, load_imports
 from nnapi_check.coverage_db.queries import open_registry

@@ -2,7 +2,7 @@
 
 import pytest
 
-from nnapi_check.analyzer.judging.reasons import reason_of
+from nnapi_check.analyzer.judging.failures import reason_of
 from nnapi_check.coverage_db.queries import Registry, open_registry
 from nnapi_check.reports.site.note_pages import difference_views, reason_views
 
