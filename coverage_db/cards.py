@@ -41,6 +41,14 @@ class Layout(Enum):
     FEATURES = "features"  # a product with constant weights, which take the order of flattened features
 
 
+class Movement(Enum):
+    """Whether an op only moves the elements of one tensor, and how."""
+
+    NONE = "none"
+    RESHAPE = "reshape"  # they keep their order
+    PERMUTATION = "permutation"  # of dimensions
+
+
 class Status(Enum):
     """What a node's verdict says of it, and an op's status of its best way."""
 
@@ -114,7 +122,8 @@ class Card:
 
     ``unwritten`` names the operations that could serve, for which no rule is written yet; ``becomes`` the ops that
     a call is read as ``when`` that holds, before anything is judged: their cards say whether they can be lowered.
-    ``arguments`` are those of an op of this project; PyTorch's ops have them in the list of schemas.
+    ``arguments`` are those of an op of this project; PyTorch's ops have them in the list of schemas. What only
+    ``moves`` elements may become a part of one rearrangement.
     """
 
     op: str
@@ -128,6 +137,7 @@ class Card:
     source: str = ""
     fix: str = ""
     arguments: tuple[str, ...] = ()
+    moves: Movement = Movement.NONE
 
     def way(self, name: str) -> Way:
         """The way called ``name``."""
@@ -237,6 +247,7 @@ def parse_card(op: str, family: str, raw: object, shared: Mapping[str, Requireme
         source=table.optional_text("source") or "",
         fix=table.optional_text("fix") or "",
         arguments=table.texts("arguments"),
+        moves=_movement(table),
     )
     table.close()
     if sum((bool(card.ways), card.gap is not None, bool(card.unwritten), bool(card.becomes))) != 1:
@@ -244,6 +255,13 @@ def parse_card(op: str, family: str, raw: object, shared: Mapping[str, Requireme
     if bool(card.becomes) != bool(card.when):
         raise CardError(f"{table.where}: `becomes` and `when` are given together")
     return card
+
+
+def _movement(table: CardTable) -> Movement:
+    found = table.optional_text("moves") or Movement.NONE.value
+    if found not in {item.value for item in Movement}:
+        raise CardError(f"{table.where}: `moves` is one of {[item.value for item in Movement]}, found {found!r}")
+    return Movement(found)
 
 
 def _parse_way(raw: object, where: str, common: tuple[Requirement, ...], shared: Mapping[str, Requirement]) -> Way:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import sqlite3
+from collections.abc import Mapping
 from contextlib import closing
 from pathlib import Path
 from typing import TypeVar
 
 from nnapi_check.coverage_db import bounds, cards, checks, input_classes, requirements, spec
-from nnapi_check.coverage_db.cards import Card, Difference, Reason
+from nnapi_check.coverage_db.cards import Card, Difference, Movement, Reason
 from nnapi_check.coverage_db.database.cache import (
     cache_directory,
     cached_path,
@@ -128,6 +129,12 @@ class Registry:
     def cards(self) -> tuple[Card, ...]:
         """Every card, in the order of the families' files."""
         return self._all(Card)
+
+    def movements(self) -> Mapping[str, Movement]:
+        """The ops that only move the elements of one tensor, and how."""
+        with closing(self.connect()) as connection:
+            rows = connection.execute("SELECT op, moves FROM ops WHERE moves != ?", (Movement.NONE.value,)).fetchall()
+        return {str(op): Movement(moves) for op, moves in rows}
 
     def difference(self, id: str) -> Difference:  # noqa: A002 - the glossary's own word for it
         """The difference with that id. Raises ``UnknownNameError``."""

@@ -101,9 +101,9 @@ def verify_file(
     against = unpickled_once(against, trust=trust)
     with reading(None if trust else output):
         manifest = open_artifact(output, trust=trust).manifest
-    with reading(against if isinstance(against, Path) and not trust else None):
-        captured = capture(against, inputs, weights=True, trust=trust)
     registry = open_registry()
+    with reading(against if isinstance(against, Path) and not trust else None):
+        captured = capture(against, inputs, weights=True, trust=trust, registry=registry)
     level = manifest.extra.get("feature_level") if manifest is not None else None
     progress.stage("verifying")
     try:

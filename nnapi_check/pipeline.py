@@ -97,10 +97,10 @@ def check_model(
     level = request.level()
     progress.stage("capturing")
     file = _suspect(model, trust=request.trust)
-    with reading(file):
-        captured = capture(model, inputs, weights=weights, trust=request.trust)
-    progress.stage("judging")
     registry = open_registry() if request.overlay is None else with_overlay(open_registry(), request.overlay)
+    with reading(file):
+        captured = capture(model, inputs, weights=weights, trust=request.trust, registry=registry)
+    progress.stage("judging")
     with reading(file):
         found, plan, lowered, notes = _planned(captured.graph, registry, level, request, progress)
     circumstances = Circumstances(

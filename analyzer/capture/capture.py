@@ -24,8 +24,10 @@ from nnapi_check.analyzer.inputs.specification import InputSpec
 from nnapi_check.analyzer.ops.constant_values import ConstantValues
 from nnapi_check.analyzer.rewrites.driver import rewrite
 from nnapi_check.analyzer.rewrites.rewrite import NearMiss
+from nnapi_check.analyzer.rewrites.runs.element_moves import movements
 from nnapi_check.analyzer.tensor_types import random_tensor
 from nnapi_check.analyzer.torchscript import in_evaluation_mode, quiet
+from nnapi_check.coverage_db.queries import Registry
 
 Model = Path | torch.nn.Module
 Inputs = Sequence[object] | Mapping[str, object] | Call
@@ -97,14 +99,23 @@ class Captured:
         return self._constants.tensor(self._drafts[value])
 
 
-def capture(model: Model, inputs: Inputs | None = None, *, weights: bool, trust: bool = False) -> Captured:
+def capture(
+    model: Model,
+    inputs: Inputs | None = None,
+    *,
+    weights: bool,
+    trust: bool = False,
+    registry: Registry | None = None,
+) -> Captured:
     """Capture a model file or a live module.
 
     ``inputs`` are the arguments of ``forward``, or a mapping of names to them: example tensors or specifications, plain
     values, and lists, tuples and tables of them; None takes those stored with the model. With ``weights`` the elements
     of parameters are read; without, only their types, and the graph is the same. ``trust`` permits files that can
-    run code of their maker when they are opened.
+    run code of their maker when they are opened. ``registry`` says which ops only move elements; None is the one that
+    this version holds.
     """
+    moves = movements() if registry is None else registry.movements()
     call = as_call(inputs)
     with quiet(), torch.no_grad():
         opened = open_model(model, call, weights=weights, trust=trust)
@@ -119,7 +130,7 @@ def capture(model: Model, inputs: Inputs | None = None, *, weights: bool, trust:
         walk, drafts, nodes = _walked(opened, module, bound, values)
         outputs = [draft for value in graph.outputs() for draft in drafts_in(walk.item(value))]
         numbered = number_graph(opened.name, drafts, nodes, outputs)
-        rewritten = rewrite(numbered.graph)
+        rewritten = rewrite(numbered.graph, moves)
     return Captured(
         rewritten.graph,
         walk.root,

@@ -125,7 +125,7 @@ class _Search:
         node = None if batch is None else self._maker(batch)
         transposed = None if node is None else self._scaled(node)
         swapped = None if transposed is None else self._maker(transposed.value)
-        move = None if swapped is None else move_of(swapped, self._around.graph)
+        move = None if swapped is None else move_of(swapped, self._around)
         if transposed is None or swapped is None or move is None or move.order is None:
             return None
         rank = len(move.order)
@@ -241,7 +241,7 @@ class _Search:
         source = node.arguments.get("self")
         if node.op == "aten.expand.default" and isinstance(source, Ref) and len(node.outputs) == 1:
             return self._around.shape(source.value) == self._around.shape(node.outputs[0])
-        move = move_of(node, self._around.graph)
+        move = move_of(node, self._around)
         return move is not None and move.order is None
 
     def _pass(self, node: Node) -> None:

@@ -23,6 +23,7 @@ from nnapi_check.analyzer.rewrites.runs.rearranged_runs import REARRANGED_RUN
 from nnapi_check.analyzer.rewrites.runs.spread_additions import SPREAD_ADDITION
 from nnapi_check.analyzer.rewrites.same_padding import SAME_PADDING
 from nnapi_check.analyzer.rewrites.unread_outputs import UNREAD_OUTPUTS
+from nnapi_check.coverage_db.cards import Movement
 
 REWRITES: tuple[Rewrite, ...] = (
     UNREAD_OUTPUTS,
@@ -59,25 +60,31 @@ class Rewritten:
     near_misses: tuple[NearMiss, ...]
 
 
-def rewrite(graph: Graph) -> Rewritten:
-    """Apply every rewrite; the graph is the same where there is nothing to do. Linear in its nodes."""
-    rewriter = _Rewriter(graph)
+def rewrite(graph: Graph, moves: Mapping[str, Movement]) -> Rewritten:
+    """Apply every rewrite; the graph is the same where there is nothing to do. Linear in its nodes.
+
+    ``moves`` are the ops whose cards say that they only move elements (`Registry.movements`).
+    """
+    rewriter = _Rewriter(graph, moves)
     body = rewriter.block(graph.body)
     made = graph if body is graph.body else replace(graph, values=rewriter.values(), body=body)
     return Rewritten(made, tuple(rewriter.applied), tuple(rewriter.near_misses))
 
 
-def _by_op(table: Sequence[Rewrite]) -> Mapping[str, tuple[Rewrite, ...]]:
-    ops = {op for rewrite in table for op in rewrite.begins}
-    return {op: tuple(rewrite for rewrite in table if op in rewrite.begins) for op in ops}
-
-
-_BY_OP = _by_op(REWRITES)
+def _by_op(moves: Mapping[str, Movement]) -> Mapping[str, Sequence[Rewrite]]:
+    """The rewrites that may begin with an op, in order."""
+    found: dict[str, list[Rewrite]] = {}
+    for rewrite in REWRITES:
+        for op in rewrite.begins_with(moves):
+            found.setdefault(op, []).append(rewrite)
+    return found
 
 
 class _Rewriter:
-    def __init__(self, graph: Graph) -> None:
+    def __init__(self, graph: Graph, moves: Mapping[str, Movement]) -> None:
         self._graph = graph
+        self._moves = moves
+        self._by_op = _by_op(moves)
         self._readers = readers_of(graph)
         self.applied: list[Applied] = []
         self.near_misses: list[NearMiss] = []
@@ -95,7 +102,7 @@ class _Rewriter:
     def block(self, block: Block) -> Block:
         """A block with what is found in it replaced, and in the blocks inside it."""
         nodes = [self._with_inner(node) for node in block.nodes]
-        around = Surroundings(self._graph, {node.id: node for node in nodes}, self._readers)
+        around = Surroundings(self._graph, {node.id: node for node in nodes}, self._readers, self._moves)
         made: dict[int, Node] = {}
         covered: set[int] = set()
         near: dict[int, NearMiss] = {}
@@ -119,7 +126,7 @@ class _Rewriter:
 
     def _found(self, first: Node, around: Surroundings, near: dict[int, NearMiss]) -> Applied | None:
         """The first rewrite that ``first`` begins, if one does; else ``near`` gets the one that it comes nearest to."""
-        for rewrite in () if first.is_constant else _BY_OP.get(first.op, ()):
+        for rewrite in () if first.is_constant else self._by_op.get(first.op, ()):
             match found := rewrite.match(first, around):
                 case Match():
                     return Applied(rewrite, found)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from nnapi_check.analyzer.graph import Block, End, Graph, Node, NodeOutput, Reader, readers_of
 from nnapi_check.analyzer.rewrites.driver import Applied, Rewritten
+from nnapi_check.analyzer.rewrites.rewrite import AnyMove
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +46,8 @@ class Invariant:
 
 
 def _begins_as_said(on: Occasion) -> bool:
-    return on.first.op in on.applied.rewrite.begins
+    begins = on.applied.rewrite.begins
+    return isinstance(begins, AnyMove) or on.first.op in begins
 
 
 def _is_one_block(on: Occasion) -> bool:

@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
+from enum import Enum
 
 from nnapi_check.analyzer.graph import Argument, Graph, Node, NodeOutput, Reader, TensorType
+from nnapi_check.coverage_db.cards import Movement
 
 
 @dataclass(frozen=True, slots=True)
 class Surroundings:
-    """The nodes of one block by id, and the graph around them: who makes and who reads each value."""
+    """The nodes of one block by id, and the graph around them: who makes and who reads each value.
+
+    ``moves`` are the ops whose cards say that they only move elements.
+    """
 
     graph: Graph
     nodes: Mapping[Reader, Node]
     readers: Mapping[int, Sequence[Reader]]
+    moves: Mapping[str, Movement]
 
     def only_reader(self, value: int) -> Node | None:
         """The node of this block that alone reads a value, once."""
@@ -71,9 +77,18 @@ class Miss:
     reason: str
 
 
+class AnyMove(Enum):
+    """Every op whose card says that it only moves elements."""
+
+    BY_ITS_CARD = "any move"
+
+
+ANY_MOVE = AnyMove.BY_ITS_CARD
+
+
 @dataclass(frozen=True, slots=True)
 class Rewrite:
-    """One rewrite: nodes that begin with one of the ops in ``begins`` (any, where empty) become one of ``makes``.
+    """One rewrite: nodes that begin with one of the ops in ``begins`` become one of ``makes``.
 
     ``match`` gives a `Miss` only where so much is as it is wanted that the rest is worth telling, and nothing where
     other nodes were meant. ``title`` names what the nodes are, in a sentence.
@@ -81,9 +96,13 @@ class Rewrite:
 
     name: str
     title: str
-    begins: frozenset[str]
+    begins: frozenset[str] | AnyMove
     makes: frozenset[str]
     match: Callable[[Node, Surroundings], Match | Miss | None]
+
+    def begins_with(self, moves: Collection[str]) -> frozenset[str]:
+        """The ops that it may begin with, where ``moves`` are those that only move elements."""
+        return frozenset(moves) if isinstance(self.begins, AnyMove) else self.begins
 
 
 @dataclass(frozen=True, slots=True)

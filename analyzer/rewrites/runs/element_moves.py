@@ -2,31 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cache
 
-from nnapi_check.analyzer.graph import Graph, Node, Ref, TensorType
-
-_RESHAPING = frozenset(
-    {
-        "aten.reshape.default",
-        "aten.view.default",
-        "aten._unsafe_view.default",
-        "aten.flatten.using_ints",
-        "aten.unflatten.int",
-        "aten.unsqueeze.default",
-        "aten.squeeze.default",
-        "aten.squeeze.dim",
-        "aten.squeeze.dims",
-        "aten.contiguous.default",
-        "aten.clone.default",
-    }
-)
-
-_PERMUTING = frozenset(
-    {"aten.permute.default", "aten.transpose.int", "aten.t.default", "aten.numpy_T.default", "aten.movedim.int"}
-)
-MOVES = _RESHAPING | _PERMUTING
-"""Ops that may be moves."""
+from nnapi_check.analyzer.graph import Node, Ref, TensorType
+from nnapi_check.analyzer.rewrites.rewrite import Surroundings
+from nnapi_check.coverage_db.cards import Movement
+from nnapi_check.coverage_db.queries import open_registry
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,8 +27,17 @@ class Move:
         return self.node.outputs[0]
 
 
-def move_of(node: Node, graph: Graph) -> Move | None:
+@cache
+def movements() -> Mapping[str, Movement]:
+    """The ops of which this version's cards say that they only move elements. That cannot change while it runs."""
+    return open_registry().movements()
+
+
+def move_of(node: Node, around: Surroundings) -> Move | None:
     """What a node moves, where that is all it does and every shape is known."""
+    movement, graph = around.moves.get(node.op), around.graph
+    if movement is None:
+        return None
     source = node.arguments.get("self")
     if node.is_constant or len(node.outputs) != 1 or not isinstance(source, Ref):
         return None
@@ -54,7 +46,7 @@ def move_of(node: Node, graph: Graph) -> Move | None:
         return None
     if list(node.inputs()) != [source.value]:
         return None
-    if node.op in _RESHAPING:
+    if movement is Movement.RESHAPE:
         return Move(node, source.value, after.shape, None)
     order = _order(node, before.rank)
     return None if order is None else Move(node, source.value, after.shape, order)

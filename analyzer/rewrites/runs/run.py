@@ -43,7 +43,7 @@ class Run:
 
 def run_from(first: Node, around: Surroundings) -> Run | None:
     """The moves from ``first`` on, as far as they are one rearrangement; None where ``first`` is no move."""
-    move = move_of(first, around.graph)
+    move = move_of(first, around)
     if move is None:
         return None
     shape = around.shape(move.source)
@@ -54,7 +54,7 @@ def run_from(first: Node, around: Surroundings) -> Run | None:
         moves.append(move)
         done.append(tracker.found())
         following = around.only_reader(move.result)
-        move = None if following is None else move_of(following, around.graph)
+        move = None if following is None else move_of(following, around)
     return Run(shape, tuple(moves), tuple(done), tracker) if moves else None
 
 

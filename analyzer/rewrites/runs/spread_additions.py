@@ -8,8 +8,8 @@ from math import prod
 
 from nnapi_check.analyzer.graph import Argument, Node, Ref
 from nnapi_check.analyzer.nnapi_types import MAX_RANK
-from nnapi_check.analyzer.rewrites.rewrite import Match, Miss, Rewrite, Surroundings, in_place_of_last
-from nnapi_check.analyzer.rewrites.runs.element_moves import MOVES, move_of
+from nnapi_check.analyzer.rewrites.rewrite import ANY_MOVE, Match, Miss, Rewrite, Surroundings, in_place_of_last
+from nnapi_check.analyzer.rewrites.runs.element_moves import move_of
 from nnapi_check.analyzer.rewrites.runs.run import run_from
 
 ADD_SPREAD = "nnapi_check.add_spread.default"
@@ -36,7 +36,7 @@ def _match(first: Node, around: Surroundings) -> Match | Miss | None:
     ):
         return Miss(matched, addition, "a sum with a constant was wanted")
     last = around.only_reader(addition.outputs[0])
-    back = None if last is None else move_of(last, around.graph)
+    back = None if last is None else move_of(last, around)
     if last is None or back is None or back.order is not None or back.shape != run.shape:
         return Miss(
             matched + 1, last or addition, f"a reshape back to {list(run.shape)}, and no other reader, was wanted"
@@ -57,7 +57,7 @@ def _match(first: Node, around: Surroundings) -> Match | Miss | None:
 SPREAD_ADDITION = Rewrite(
     name="spread-addition",
     title="a constant added between two reshapes",
-    begins=MOVES,
+    begins=ANY_MOVE,
     makes=frozenset({ADD_SPREAD}),
     match=_match,
 )

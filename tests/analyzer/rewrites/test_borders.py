@@ -9,7 +9,6 @@ from torch import nn
 import nnapi_check
 from nnapi_check.analyzer.capture.capture import capture
 from nnapi_check.analyzer.graph import Graph
-from nnapi_check.analyzer.rewrites.driver import rewrite
 from tests.analyzer.torch_models import Called
 
 SIGNAL, IMAGE, VOLUME = (2, 3, 5), (1, 2, 3, 4), (1, 2, 3, 4, 5)
@@ -43,7 +42,7 @@ def decomposed(module: nn.Module, shape: tuple[int, ...], folder: Path) -> Path:
 
 
 def rewritten(file: Path) -> Graph:
-    return rewrite(capture(file, None, weights=False).graph).graph
+    return capture(file, None, weights=False).graph
 
 
 @pytest.mark.parametrize(("module", "shape"), PADDINGS)
@@ -89,7 +88,7 @@ def test_numbers_of_a_decomposed_padding_agree(module: nn.Module, tmp_path: Path
 def picked(row: list[int]) -> Graph:
     """Columns of a matrix of five."""
     places = torch.tensor(row)
-    return rewrite(capture(Called(lambda x: x[:, places] * 2), [torch.rand(3, 5)], weights=False).graph).graph
+    return capture(Called(lambda x: x[:, places] * 2), [torch.rand(3, 5)], weights=False).graph
 
 
 @pytest.mark.parametrize(
@@ -104,7 +103,7 @@ def test_paddings_of_one_dimension_stay_apart() -> None:
         once = nn.functional.pad(x, (1, 0), mode="reflect")
         return nn.functional.pad(once, (0, 2), mode="reflect")
 
-    graph = rewrite(capture(Called(padded), [torch.rand(SIGNAL)], weights=False).graph).graph
+    graph = capture(Called(padded), [torch.rand(SIGNAL)], weights=False).graph
 
     assert [node.op for node in graph.nodes()] == ["aten.pad.default", "aten.pad.default"]
 
@@ -114,7 +113,7 @@ def test_padding_that_is_read_halfway_stays_in_two() -> None:
         wide = nn.functional.pad(x, (1, 0), mode="replicate")
         return nn.functional.pad(wide, (0, 0, 2, 2), mode="replicate") + wide.sum()
 
-    graph = rewrite(capture(Called(padded), [torch.rand(SIGNAL)], weights=False).graph).graph
+    graph = capture(Called(padded), [torch.rand(SIGNAL)], weights=False).graph
 
     assert [node.op for node in graph.nodes()].count("aten.pad.default") == 2
 
@@ -123,6 +122,6 @@ def test_part_of_a_constant_that_stays_is_no_border() -> None:
     def written(x: torch.Tensor) -> torch.Tensor:
         return torch.slice_scatter(torch.ones(2, 3, 6), x, 2, 1, 6)
 
-    (node,) = rewrite(capture(Called(written), [torch.rand(SIGNAL)], weights=False).graph).graph.nodes()
+    (node,) = capture(Called(written), [torch.rand(SIGNAL)], weights=False).graph.nodes()
 
     assert node.op == "aten.slice_scatter.default"
