@@ -24,7 +24,7 @@ from nnapi_check.analyzer.inputs.specification import InputSpec
 from nnapi_check.analyzer.ops.constant_values import ConstantValues
 from nnapi_check.analyzer.rewrites.driver import rewrite
 from nnapi_check.analyzer.rewrites.rewrite import NearMiss
-from nnapi_check.analyzer.rewrites.runs.element_moves import movements
+from nnapi_check.analyzer.rewrites.runs.moving_nodes import movements
 from nnapi_check.analyzer.tensor_types import random_tensor
 from nnapi_check.analyzer.torchscript import in_evaluation_mode, quiet
 from nnapi_check.coverage_db.queries import Registry

@@ -52,7 +52,7 @@ def plain_arguments(operation: Operation, items: Sequence[object]) -> dict[str, 
     }
 
 
-def canonical(op: str, arguments: Mapping[str, object]) -> tuple[str, dict[str, object]]:
+def respelled(op: str, arguments: Mapping[str, object]) -> tuple[str, dict[str, object]]:
     """The name and arguments that cards know for this call."""
     arguments = {name: _number(item) if name in _NUMBERS else item for name, item in arguments.items()}
     if op in _RESPELLED:

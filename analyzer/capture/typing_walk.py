@@ -16,7 +16,7 @@ from nnapi_check.analyzer.capture.aliases import Aliases, become_overwritten
 from nnapi_check.analyzer.capture.control_flow import MAX_NESTED, DecidedBranch, Repetition, walk_if, walk_loop
 from nnapi_check.analyzer.capture.functional_ops import functional_form, make_functional, write_back, writes_back
 from nnapi_check.analyzer.capture.settling import State
-from nnapi_check.analyzer.capture.spellings import canonical, op_name, plain_arguments
+from nnapi_check.analyzer.capture.spellings import op_name, plain_arguments, respelled
 from nnapi_check.analyzer.capture.structure_ops import (
     LIST_OPS,
     LIST_WRITES,
@@ -306,7 +306,7 @@ class TypingWalk:
             return (self._opaque(node, items, "the input's elements decide it"),)
         if not drafts and not operation.is_mutable:
             return ()
-        op, arguments = canonical(op_name(operation), plain_arguments(operation, items))
+        op, arguments = respelled(op_name(operation), plain_arguments(operation, items))
         made = NodeDraft(node, op, arguments, drafts, self.position(node, arguments), is_constant=is_constant)
         if operation.is_mutable:
             self._record_writes(made, operation, items)
@@ -447,7 +447,7 @@ class TypingWalk:
         operation = operation_of(schema) if schema and schema != "(no schema)" else None
         name, arguments = node.kind().replace("::", "."), {f"input{i}": item for i, item in enumerate(items)}
         if operation is not None:
-            name, arguments = canonical(op_name(operation), plain_arguments(operation, items))
+            name, arguments = respelled(op_name(operation), plain_arguments(operation, items))
         cause = cause_in(list(items))
         outputs = []
         for value in node.outputs():

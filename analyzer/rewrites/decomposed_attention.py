@@ -8,7 +8,7 @@ from math import inf
 
 from nnapi_check.analyzer.graph import ABSENT, Argument, Node, Ref
 from nnapi_check.analyzer.rewrites.rewrite import Match, Miss, Rewrite, Surroundings, in_place_of_last
-from nnapi_check.analyzer.rewrites.runs.element_moves import move_of
+from nnapi_check.analyzer.rewrites.runs.moving_nodes import move_of
 
 ATTENTION = "aten.scaled_dot_product_attention.default"
 _MULTIPLIED = ("aten.mul.Scalar", "aten.mul.Tensor")

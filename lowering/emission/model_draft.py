@@ -1,4 +1,4 @@
-"""An NNAPI model while it is being built: operands and operations that fixups may still rewrite."""
+"""An NNAPI model while it is being built: operands and operations that fixups may still change."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""Rewrites of a draft that keep what it computes: one file a rewrite."""
+"""Fixups: a part is drafted in fewer operations that compute the same. One fixup a file."""

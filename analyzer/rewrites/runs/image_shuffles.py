@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from nnapi_check.analyzer.graph import Node
 from nnapi_check.analyzer.rewrites.rewrite import ANY_MOVE, Match, Rewrite, Surroundings
-from nnapi_check.analyzer.rewrites.runs.rearrangement import Rearrangement, rearranged
+from nnapi_check.analyzer.rewrites.runs.one_permutation import Rearrangement, rearranged
 from nnapi_check.analyzer.rewrites.runs.run import run_from
 
 SHUFFLE, TO_PIXELS, TO_CHANNELS = (

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 from nnapi_check.analyzer.graph import Argument, Node, Ref
 from nnapi_check.analyzer.rewrites.rewrite import Match, Surroundings, in_place_of_last
-from nnapi_check.analyzer.rewrites.runs.element_moves import Move, move_of
-from nnapi_check.analyzer.rewrites.runs.rearrangement import Rearrangement, RearrangementTracker
+from nnapi_check.analyzer.rewrites.runs.moving_nodes import Move, move_of
+from nnapi_check.analyzer.rewrites.runs.one_permutation import Rearrangement, RearrangementTracker
 
 LONGEST_RUN = 8
 

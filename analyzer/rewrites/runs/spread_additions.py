@@ -9,7 +9,7 @@ from math import prod
 from nnapi_check.analyzer.graph import Argument, Node, Ref
 from nnapi_check.analyzer.nnapi_types import MAX_RANK
 from nnapi_check.analyzer.rewrites.rewrite import ANY_MOVE, Match, Miss, Rewrite, Surroundings, in_place_of_last
-from nnapi_check.analyzer.rewrites.runs.element_moves import move_of
+from nnapi_check.analyzer.rewrites.runs.moving_nodes import move_of
 from nnapi_check.analyzer.rewrites.runs.run import run_from
 
 ADD_SPREAD = "nnapi_check.add_spread.default"

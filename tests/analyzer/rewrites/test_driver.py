@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from nnapi_check.analyzer.capture.capture import capture
 from nnapi_check.analyzer.graph import Block, ElementType, Graph, GraphInput, Node, NodeOutput, Ref, TensorType, Value
 from nnapi_check.analyzer.rewrites.driver import rewrite
-from nnapi_check.analyzer.rewrites.runs.element_moves import movements
+from nnapi_check.analyzer.rewrites.runs.moving_nodes import movements
 from nnapi_check.analyzer.rewrites.runs.rearranged_parts import REARRANGE_PARTS
 from nnapi_check.analyzer.rewrites.runs.rearranged_runs import REARRANGE
 from nnapi_check.analyzer.rewrites.runs.spread_additions import ADD_SPREAD

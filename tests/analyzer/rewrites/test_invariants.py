@@ -23,7 +23,7 @@ from nnapi_check.analyzer.files.program_file import write_truth_values_as_number
 from nnapi_check.analyzer.graph import Absent, Argument, Block, Graph, Node, Ref
 from nnapi_check.analyzer.rewrites.driver import REWRITES, Applied, Rewritten, rewrite
 from nnapi_check.analyzer.rewrites.invariants import ENSURES, REQUIRES, broken
-from nnapi_check.analyzer.rewrites.runs.element_moves import movements
+from nnapi_check.analyzer.rewrites.runs.moving_nodes import movements
 from nnapi_check.coverage_db.cards import Card, load_cards
 from nnapi_check.lowering.examples.modules import example_module
 from nnapi_check.lowering.verification.reference import graph_values

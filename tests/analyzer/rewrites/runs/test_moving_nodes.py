@@ -8,7 +8,7 @@ import torch
 from nnapi_check.analyzer.capture.capture import capture
 from nnapi_check.analyzer.graph import Block, readers_of
 from nnapi_check.analyzer.rewrites.rewrite import Surroundings
-from nnapi_check.analyzer.rewrites.runs.element_moves import move_of, movements
+from nnapi_check.analyzer.rewrites.runs.moving_nodes import move_of, movements
 from nnapi_check.coverage_db.cards import Movement
 
 SHAPE = (2, 1, 3, 5)

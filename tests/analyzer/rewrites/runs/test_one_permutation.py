@@ -6,7 +6,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nnapi_check.analyzer.rewrites.runs.rearrangement import RearrangementTracker, rearranged
+from nnapi_check.analyzer.rewrites.runs.one_permutation import RearrangementTracker, rearranged
 
 
 @st.composite
