@@ -36,8 +36,18 @@ class Case:
     """A module, made anew each time, with what it is called on."""
 
     name: str
-    module: Callable[[], nn.Module]
+    module: partial[nn.Module]
     inputs: Tensors
+
+    @property
+    def kind(self) -> str:
+        """The name of the module's class."""
+        return getattr(self.module.func, "__name__", "")
+
+    @property
+    def given(self) -> tuple[tuple[str, object], ...]:
+        """The arguments of the constructor that have a name and are texts."""
+        return tuple((name, item) for name, item in self.module.keywords.items() if isinstance(item, str))
 
 
 def cases(words: Sequence[str] = ()) -> Iterator[Case]:

@@ -15,12 +15,14 @@ import argparse
 import contextlib
 import itertools
 import logging
+import re
 import sys
 import tempfile
 import warnings
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from enum import Enum
 from pathlib import Path
 
 import torch
@@ -35,9 +37,6 @@ from nnapi_check.analyzer.torchscript import trace
 Form = Path | nn.Module
 Level = tuple[str, float, int, float]
 
-NEVER = 99
-"""More than any level."""
-
 
 @dataclass(frozen=True, slots=True)
 class Answer:
@@ -51,51 +50,132 @@ class Answer:
 Answers = Mapping[str, Answer | str]
 
 
+class Excuse(Enum):
+    """What of a form's answer is not compared with the others'."""
+
+    ALL = "all"
+    BELOW_LEVEL_3 = "levels 1 and 2"
+    MULTIPLY_ADDS = "the multiply-adds"
+
+
 @dataclass(frozen=True, slots=True)
 class Explained:
-    """Why some forms of modules whose name starts with one of ``starts`` are answered differently.
+    """Why two forms of modules of ``kinds`` are answered differently, in what ``excuse`` says and in nothing else.
 
-    ``forms`` are compared with the others at levels from ``since`` on only, and not at all where it is 1.
+    One of both holds one of ``ops`` and the other does not; or one is refused with ``error`` in the refusal. ``given``
+    are arguments of the constructor that the case has.
     """
 
-    starts: tuple[str, ...]
+    kinds: frozenset[str]
     why: str
-    forms: frozenset[str] = frozenset()
-    since: int = 1
+    ops: frozenset[str] = frozenset()
+    error: str = ""
+    given: tuple[tuple[str, object], ...] = ()
+    excuse: Excuse = Excuse.ALL
 
-    def covers(self, name: str) -> bool:
-        """Whether a module of this name is meant."""
-        return name.startswith(self.starts)
+    def covers(self, case: Case, one: Answer | str, another: Answer | str) -> bool:
+        """Whether these answers to two forms of a case are meant."""
+        if case.kind not in self.kinds or not set(self.given) <= set(case.given):
+            return False
+        if self.error:
+            return any(isinstance(item, str) and self.error in item for item in (one, another))
+        holds = [isinstance(item, Answer) and not self.ops.isdisjoint(item.ops) for item in (one, another)]
+        return holds[0] != holds[1]
 
 
-DECOMPOSED = frozenset({"decomposed"})
+RECURRENT = frozenset({"RNN", "LSTM", "GRU"})
+LOSS_OPS: Mapping[str, str] = {
+    "BCELoss": "aten.binary_cross_entropy.default",
+    "BCEWithLogitsLoss": "aten.binary_cross_entropy_with_logits.default",
+    "CosineEmbeddingLoss": "aten.cosine_embedding_loss.default",
+    "CrossEntropyLoss": "aten.cross_entropy_loss.default",
+    "HingeEmbeddingLoss": "aten.hinge_embedding_loss.default",
+    "HuberLoss": "aten.huber_loss.default",
+    "KLDivLoss": "aten.kl_div.default",
+    "L1Loss": "aten.l1_loss.default",
+    "MSELoss": "aten.mse_loss.default",
+    "MarginRankingLoss": "aten.margin_ranking_loss.default",
+    "MultiLabelMarginLoss": "aten.multilabel_margin_loss.default",
+    "MultiMarginLoss": "aten.multi_margin_loss.default",
+    "NLLLoss": "aten.nll_loss_nd.default",
+    "PoissonNLLLoss": "aten.poisson_nll_loss.default",
+    "SmoothL1Loss": "aten.smooth_l1_loss.default",
+    "SoftMarginLoss": "aten.soft_margin_loss.default",
+    "TripletMarginLoss": "aten.triplet_margin_loss.default",
+}
+"""Losses that are one op, which has no way."""
+
 EXPLAINED = (
-    Explained(
-        ("",),
-        "Below level 3 a decomposed program may hold an op that the level lacks, where the whole op has a way.",
-        DECOMPOSED,
-        since=3,
+    *(
+        Explained(
+            frozenset({"Upsample"}),
+            "Decomposed, each neighbor is picked by places, for which NNAPI has GATHER from level 3 on.",
+            ops=frozenset({"aten.index.Tensor"}),
+            given=(("mode", mode),),
+            excuse=Excuse.BELOW_LEVEL_3,
+        )
+        for mode in ("linear", "bicubic")
     ),
     Explained(
-        ("RNN", "LSTM", "GRU"),
-        "A scripted recurrent layer that stands alone has no method forward, and decomposed the first step leaves out "
-        "the product with a state of zeros.",
-        frozenset({"scripted", "decomposed"}),
+        frozenset({"AdaptiveMaxPool1d"}),
+        "Decomposed it pools an image of one row, which at level 1 must lie in memory as NNAPI has it.",
+        ops=frozenset({"aten.adaptive_max_pool2d.default"}),
+        excuse=Excuse.BELOW_LEVEL_3,
     ),
     Explained(
-        ("Transformer", "MultiheadAttention"),
-        "Without an export PyTorch takes one fused op for a whole layer, whose gelu is exact and whose masks have a "
-        "meaning of their own; an export writes the layer out.",
-        frozenset({"exported", "decomposed", "scripted"}),
+        frozenset({"AdaptiveAvgPool1d"}),
+        "Decomposed, a pooling to one cell is a mean, for which NNAPI has an operation from level 2 on.",
+        ops=frozenset({"aten.mean.dim"}),
+        excuse=Excuse.BELOW_LEVEL_3,
+    ),
+    Explained(
+        RECURRENT,
+        "A scripted recurrent layer that stands alone has no method forward, but one for each kind of input.",
+        error="has no method 'forward'",
+    ),
+    Explained(
+        RECURRENT,
+        "Decomposed, products with a state of zeros are left out.",
+        ops=frozenset({"aten.rnn_tanh.input", "aten.rnn_relu.input", "aten.lstm.input", "aten.gru.input"}),
+        excuse=Excuse.MULTIPLY_ADDS,
+    ),
+    Explained(
+        frozenset({"TransformerEncoderLayer", "TransformerEncoder", "Transformer"}),
+        "Without an export PyTorch takes one fused op for a layer, which has no way with gelu nor below level 3.",
+        ops=frozenset({"aten._transformer_encoder_layer_fwd.default"}),
+    ),
+    Explained(
+        frozenset({"MultiheadAttention"}),
+        "Without an export PyTorch takes one fused op, whose masks have a meaning of their own.",
+        ops=frozenset({"aten._native_multi_head_attention.default"}),
+    ),
+    *(
+        Explained(frozenset({kind}), "Decomposed, that op is written out, which has no way.", frozenset({op}))
+        for kind, op in (
+            ("RReLU", "aten.rrelu_with_noise_functional.default"),
+            ("Bilinear", "aten._trilinear.default"),
+        )
+    ),
+    *(
+        Explained(
+            frozenset({kind}),
+            "The loss is one op without a way, as it is computed in training alone; its pieces have ways.",
+            ops=frozenset({op}),
+        )
+        for kind, op in LOSS_OPS.items()
+    ),
+    Explained(
+        frozenset({"LinearCrossEntropyLoss"}),
+        "An export holds an op that is written in Python, and that no file can bring along.",
+        error="torch_nn._linear_cross_entropy",
+    ),
+    Explained(
+        frozenset({"FractionalMaxPool2d", "FractionalMaxPool3d"}),
+        "PyTorch's sample mixes element types, which its kernel for the CPU takes and its meta kernel does not.",
+        error="Expect _random_samples to have the same dtype",
     ),
 )
 """Where forms are answered differently, and why. What no entry leaves out must be alike."""
-
-LOSSES = Explained(
-    (),
-    "A loss is one op without a way, as it is computed in training alone; decomposed, its pieces may have ways.",
-    DECOMPOSED,
-)
 
 
 def forms(case: Case, folder: Path) -> Iterator[tuple[str, Form]]:
@@ -124,8 +204,13 @@ def answers(case: Case) -> Answers:
             try:
                 found[name] = answer(form, None if isinstance(form, Path) else case.inputs)
             except Exception as error:  # noqa: BLE001  # every outcome is a result here
-                found[name] = f"{type(error).__name__}: {str(error).splitlines()[0][:150]}"
+                found[name] = f"{type(error).__name__}: {_refusal(str(error))}"
     return found
+
+
+def _refusal(text: str) -> str:
+    """What a refusal says, without the places in files that differ from form to form."""
+    return re.sub(r" at \S+:\d+( \S+:\d+)*|/tmp/\S+/", "", text.splitlines()[0])[:300]
 
 
 def answer(form: Form, inputs: Tensors | None) -> Answer:
@@ -140,34 +225,27 @@ def answer(form: Form, inputs: Tensors | None) -> Answer:
     return Answer(levels, report.multiply_adds, tuple(node.op for node in report.nodes))
 
 
-def explanations(case: Case) -> tuple[Explained, ...]:
-    """What explains differences between the forms of a module."""
-    found = tuple(entry for entry in EXPLAINED if entry.covers(case.name))
-    return (*found, LOSSES) if "Loss" in case.name else found
-
-
 def differs(case: Case, found: Answers, *, explained: bool) -> bool:
     """Whether the forms of one module are not answered alike; with ``explained``, in what nothing explains."""
-    since = {name: _compared_from(name, case) if explained else 1 for name in found}
     return any(
-        _is_other(found[one], found[another], max(since[one], since[another]))
-        for one, another in itertools.combinations(found, 2)
+        _is_other(one, another, excuses_of(case, one, another) if explained else frozenset())
+        for one, another in itertools.combinations(found.values(), 2)
     )
 
 
-def _compared_from(form: str, case: Case) -> int:
-    """The lowest level from which a form is compared with the others; beyond all levels where it is not at all."""
-    reasons = [entry for entry in explanations(case) if form in entry.forms]
-    return NEVER if any(entry.since == 1 for entry in reasons) else max((entry.since for entry in reasons), default=1)
+def excuses_of(case: Case, one: Answer | str, another: Answer | str) -> frozenset[Excuse]:
+    """What of the answers to two forms is not compared."""
+    return frozenset(entry.excuse for entry in EXPLAINED if entry.covers(case, one, another))
 
 
-def _is_other(one: Answer | str, another: Answer | str, since: int) -> bool:
-    if since == NEVER:
+def _is_other(one: Answer | str, another: Answer | str, excuses: frozenset[Excuse]) -> bool:
+    if Excuse.ALL in excuses:
         return False
     if isinstance(one, str) or isinstance(another, str):
         return one != another
-    first, second = one.levels[since - 1 :], another.levels[since - 1 :]
-    return (first, one.multiply_adds) != (second, another.multiply_adds)
+    since = 2 if Excuse.BELOW_LEVEL_3 in excuses else 0
+    is_counted_alike = one.multiply_adds == another.multiply_adds or Excuse.MULTIPLY_ADDS in excuses
+    return one.levels[since:] != another.levels[since:] or not is_counted_alike
 
 
 def told(found: Answers) -> Iterator[str]:

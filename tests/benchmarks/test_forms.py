@@ -3,6 +3,7 @@
 import inspect
 import logging
 import typing
+from functools import partial
 
 import pytest
 from torch import nn
@@ -53,18 +54,50 @@ def test_every_text_that_a_constructor_takes_is_tried() -> None:
     assert taken - set(TEXTS) - set(TEXTS_OF_OWN) == set()
 
 
+def answered(score: float, *ops: str, below_level_3: float | None = None, multiply_adds: int = 0) -> Answer:
+    """An answer with one score at every level, or another one at levels 1 and 2."""
+    scores = [score if below_level_3 is None else below_level_3] * 2 + [score] * 6
+    return Answer(tuple(("ready", item, 1, 1.0) for item in scores), multiply_adds, ops)
+
+
+def case_of(kind: type[nn.Module], **given: object) -> Case:
+    return Case(kind.__name__, partial(kind, **given), ())
+
+
 def test_another_score_of_one_form_is_a_difference() -> None:
-    case = Case("ReLU()", nn.ReLU, ())
-    ready, worse = (Answer((("ready", score, 1, 1.0),) * 8, 0, ()) for score in (100.0, 99.0))
+    case, ready, worse = case_of(nn.ReLU), answered(100), answered(99)
 
     assert not differs(case, {"traced": ready, "scripted": ready}, explained=True)
     assert differs(case, {"traced": ready, "scripted": worse}, explained=True)
     assert differs(case, {"traced": ready, "scripted": "ValueError: no"}, explained=True)
 
 
-def test_stated_reason_excuses_the_form_that_it_names_and_no_other() -> None:
-    case = Case("LSTM(5, 7)", nn.LSTM, ())
-    ready, worse = (Answer((("ready", score, 1, 1.0),) * 8, 0, ()) for score in (100.0, 99.0))
+def test_stated_reason_excuses_the_op_that_it_names_and_no_other() -> None:
+    case, whole = case_of(nn.L1Loss), answered(0, "aten.l1_loss.default")
 
-    assert not differs(case, {"traced": ready, "decomposed": worse}, explained=True)
-    assert differs(case, {"traced": ready, "exported": worse}, explained=True)
+    assert not differs(case, {"traced": whole, "decomposed": answered(100, "aten.sub.Tensor")}, explained=True)
+    assert differs(case, {"traced": whole, "scripted": answered(100, "aten.l1_loss.default")}, explained=True)
+    assert differs(case_of(nn.MSELoss), {"traced": whole, "decomposed": answered(100)}, explained=True)
+
+
+def test_stated_reason_excuses_the_argument_and_the_levels_that_it_names_and_no_other() -> None:
+    linear, area = (case_of(nn.Upsample, mode=mode) for mode in ("linear", "area"))
+    whole, places = answered(100), answered(100, "aten.index.Tensor", below_level_3=0)
+
+    assert not differs(linear, {"traced": whole, "decomposed": places}, explained=True)
+    assert differs(area, {"traced": whole, "decomposed": places}, explained=True)
+    assert differs(linear, {"traced": whole, "decomposed": answered(99, "aten.index.Tensor")}, explained=True)
+
+
+def test_stated_reason_excuses_multiply_adds_alone() -> None:
+    case, whole = case_of(nn.LSTM), answered(100, "aten.lstm.input", multiply_adds=9)
+
+    assert not differs(case, {"traced": whole, "decomposed": answered(100, multiply_adds=5)}, explained=True)
+    assert differs(case, {"traced": whole, "decomposed": answered(99, multiply_adds=5)}, explained=True)
+
+
+def test_stated_reason_excuses_the_refusal_that_it_names_and_no_other() -> None:
+    case, whole = case_of(nn.GRU), answered(100, "aten.gru.input")
+
+    assert not differs(case, {"traced": whole, "scripted": "InputError: it has no method 'forward'"}, explained=True)
+    assert differs(case, {"traced": whole, "scripted": "InternalError: no"}, explained=True)
