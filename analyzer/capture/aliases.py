@@ -7,7 +7,7 @@ of its value, which the in-place op (or the control flow that holds it) puts out
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import TypeVar
 
@@ -15,11 +15,17 @@ import torch
 
 from nnapi_check.analyzer.graph import DynamicType, OtherType
 from nnapi_check.analyzer.growing_graph import Draft, NodeDraft, drafts_in
+from nnapi_check.analyzer.ops.calls import Operation
 
 Item = TypeVar("Item")
 
 # What nobody can write to.
 _IMMUTABLE = frozenset({"int", "float", "bool", "str", "number", "NoneType", "Device"})
+
+# What they are given may be reached later by a way that the walk does not see.
+_KEEPING = frozenset({"prim::SetAttr", "prim::CallMethod", "prim::CallFunction", "prim::fork"})
+# Ops that overwrite each tensor of a list.
+_FOR_EACH = "aten::_foreach_"
 
 
 @dataclass(slots=True)
@@ -133,6 +139,47 @@ class Aliases:
             self._written.setdefault(writer, []).append(number)
             for output in writer.outputs:
                 self._versions[id(writer), id(output)] = output
+
+    def record_writes(self, made: NodeDraft, operation: Operation, items: Sequence[object]) -> None:
+        """Say what an op that was called with these items writes to."""
+        made.has_effect = True
+        for argument, item in zip(operation.arguments, items, strict=False):
+            if not argument.is_written:
+                continue
+            for target in drafts_in(item):
+                # What is written to a list replaces tensors in it, and overwrites none.
+                if isinstance(target.type, OtherType) and not operation.name.startswith(_FOR_EACH):
+                    continue
+                if not made.is_constant:
+                    self.forget_elements(target)
+                self.written(made, target)
+        if not made.is_constant:
+            for output in made.outputs:
+                become_overwritten(output, made.op)
+
+    def share_storage(self, results: Sequence[object], drafts: Sequence[Draft], items: Sequence[object]) -> None:
+        """Say that results share the storage of arguments where they do, but are known by another tensor now."""
+        found = [result for result in results if isinstance(result, torch.Tensor)]
+        if len(found) != len(drafts):
+            return
+        for result, draft in zip(found, drafts, strict=True):
+            if draft.tensor is not result:
+                storage = result.untyped_storage()._cdata
+                sources = (item for item in drafts_in(list(items)) if self.storage_of(item) == storage)
+                self.join((draft, *sources))
+
+    def share(
+        self, node: torch._C.Node, operation: Operation | None, items: Sequence[object], outputs: Sequence[Draft]
+    ) -> None:
+        """Say what may share a storage with what, as far as the schema tells."""
+        if operation is None:
+            self.join((*drafts_in(list(items)), *outputs))
+            if node.kind() in _KEEPING:
+                self.escape(list(items))
+            return
+        shared = [item for argument, item in zip(operation.arguments, items, strict=False) if argument.is_shared]
+        if operation.returns_shared or len(shared) > 1:
+            self.join((*drafts_in(shared), *(outputs if operation.returns_shared else ())))
 
     def move_writers(self, inner: set[int], outer: NodeDraft) -> None:
         """Say that what nodes inside control flow wrote is written by the node that holds them."""

@@ -12,25 +12,18 @@ from typing import NoReturn
 
 import torch
 
-from nnapi_check.analyzer.capture.aliases import Aliases, become_overwritten
+from nnapi_check.analyzer.capture.aliases import Aliases
 from nnapi_check.analyzer.capture.control_flow import MAX_NESTED, DecidedBranch, Repetition, walk_if, walk_loop
 from nnapi_check.analyzer.capture.functional_ops import functional_form, make_functional, write_back, writes_back
+from nnapi_check.analyzer.capture.list_writes import LIST_WRITES, ListWrite
 from nnapi_check.analyzer.capture.settling import State
 from nnapi_check.analyzer.capture.spellings import op_name, plain_arguments, respelled
-from nnapi_check.analyzer.capture.structure_ops import (
-    LIST_OPS,
-    LIST_WRITES,
-    STRUCTURE_OPS,
-    UNANSWERED,
-    ListWrite,
-    weight,
-)
+from nnapi_check.analyzer.capture.stored_values import StoredValues, path_of
+from nnapi_check.analyzer.capture.structure_ops import LIST_OPS, STRUCTURE_OPS, UNANSWERED, weight
 from nnapi_check.analyzer.errors import InputError, OpError
 from nnapi_check.analyzer.graph import (
     DynamicType,
     GraphInput,
-    Literal,
-    OtherType,
     Parameter,
     SourcePosition,
     TensorType,
@@ -39,7 +32,6 @@ from nnapi_check.analyzer.growing_graph import (
     Draft,
     ModulePath,
     NodeDraft,
-    ObjectAttribute,
     cause_in,
     drafts_in,
     run_time_object,
@@ -55,15 +47,10 @@ from nnapi_check.analyzer.ops.calls import (
     failure,
     operation_of,
 )
-from nnapi_check.analyzer.ops.constant_values import MAX_CONSTANT
+from nnapi_check.analyzer.ops.constant_values import MAX_CONSTANT, largest_size
 from nnapi_check.analyzer.ops.packed_ops import PackedParameters, Unpacked, packed_result
 from nnapi_check.analyzer.tensor_types import tensor_type
-from nnapi_check.analyzer.torchscript import attribute, is_readable, nodes_of_kind, submodule
-
-# Elements of constants are read up to these numbers: enough for indices, sizes and scales.
-MAX_READ_INTEGERS = 4096
-MAX_READ_FLOATS = 16
-MAX_LITERAL = 256
+from nnapi_check.analyzer.torchscript import is_readable, nodes_of_kind, submodule
 
 # The result is read from elements, which quantized tensors have here although they are not known.
 _ELEMENT_READS = frozenset(f"aten::{name}" for name in ("item", "Int", "Float", "Bool", "equal", "is_nonzero"))
@@ -72,16 +59,7 @@ _PLAIN = frozenset({int, float, bool, str})
 # They tell a person something and compute nothing.
 _IGNORED = frozenset({"prim::Print", "aten::warn"})
 # They change nothing that an evaluation sees.
-_FOR_EACH = "aten::_foreach_"
 _WRITING_NOTHING = frozenset({"aten::detach_"})
-# What they are given may be reached later by a way that the walk does not see.
-_KEEPING = frozenset({"prim::SetAttr", "prim::CallMethod", "prim::CallFunction", "prim::fork"})
-
-
-def is_read(tensor: torch.Tensor) -> bool:
-    """Whether the elements of a constant are read when the graph is captured."""
-    limit = MAX_READ_FLOATS if tensor.dtype.is_floating_point or tensor.dtype.is_complex else MAX_READ_INTEGERS
-    return tensor.numel() <= limit
 
 
 @dataclass(slots=True)
@@ -99,13 +77,16 @@ class TypingWalk:
     depth: int = 0
     repetition: Repetition = field(default_factory=Repetition)
     _blocks: int = 0
-    _attributes: dict[str, object] = field(default_factory=dict)
+    _stored: StoredValues = field(init=False)
     _set_attributes: set[str] = field(default_factory=set)
     _set_now: dict[str | None, object] = field(default_factory=dict)
     _held: dict[str, list[Draft]] = field(default_factory=dict)
     _written_back: list[torch._C.Node] = field(default_factory=list)
     _packed: PackedParameters = field(default_factory=PackedParameters)
     _calls: BoundedCalls = field(default_factory=lambda: BoundedCalls(WHEN_TYPED))
+
+    def __post_init__(self) -> None:
+        self._stored = StoredValues(self.state)
 
     def bind(
         self, graph: torch._C.Graph, drafts: list[Draft], items: Sequence[tuple[torch._C.Value, object]]
@@ -144,7 +125,7 @@ class TypingWalk:
     def _visit(self, node: torch._C.Node) -> Iterable[NodeDraft]:
         kind = node.kind()
         if kind == "prim::Constant":
-            self.know(node.output(), self._constant(node))
+            self.know(node.output(), self._stored.constant(node))
             return ()
         if kind == "prim::GetAttr":
             return self._read(node)
@@ -196,27 +177,10 @@ class TypingWalk:
         self.aliases.join((unknown, *drafts_in(held)))
         return (self._opaque(node, [unknown, *items[1:]], "the list is built at run time"),)
 
-    def _constant(self, node: torch._C.Node) -> object:
-        output = node.output()
-        if not is_readable(output.type()):
-            return run_time_object(output)
-        value = output.toIValue()
-        if isinstance(value, torch._C.ScriptObject):
-            return ObjectAttribute(output.debugName(), output, value, is_attribute=False)
-        if not isinstance(value, torch.Tensor):
-            return value
-        return self._literal(output, value)
-
-    def _literal(self, value: torch._C.Value, tensor: torch.Tensor) -> Draft:
-        origin = Literal(value.debugName(), literal_data(tensor))
-        if value.unique() in self.state.literals:
-            return _as_state(value, tensor, origin)
-        return Draft(value, tensor_type(tensor), _as_known(tensor), origin, is_constant=True)
-
     def _read(self, node: torch._C.Node) -> Iterable[NodeDraft]:
         """What is known of an attribute; one that the model itself sets is read in the run."""
         owner = self.known[node.input().unique()]
-        path = _path_of(owner, node.s("name"))
+        path = path_of(owner, node.s("name"))
         if path in self._set_now:
             self.know(node.output(), self._set_now[path])
             return ()
@@ -226,7 +190,7 @@ class TypingWalk:
             return self._run_time_read(node, "it belongs to an object of the model's own")
         if not is_readable(node.output().type()) and submodule(owner.module, node.s("name")) is None:
             return self._run_time_read(node, "it is an object of the model's own")
-        self.know(node.output(), self._attribute(node, owner))
+        self.know(node.output(), self._stored.attribute(node, owner))
         return ()
 
     def _run_time_read(self, node: torch._C.Node, reason: str) -> Iterable[NodeDraft]:
@@ -243,35 +207,13 @@ class TypingWalk:
 
     def _set(self, node: torch._C.Node, items: Sequence[object]) -> Iterable[NodeDraft]:
         """An attribute that the model sets: known from here on where a run surely comes here."""
-        path = _path_of(items[0], node.s("name"))
+        path = path_of(items[0], node.s("name"))
         if path is not None:
             self._set_now.pop(path, None)
             if not self.depth:
                 self._set_now[path] = self.known[node.inputsAt(1).unique()]
         self._hold(node.s("name"), drafts_in(items[1]))
         return (self._opaque(node, items, "it changes the module"),)
-
-    def _attribute(self, node: torch._C.Node, owner: ModulePath) -> object:
-        name = node.s("name")
-        path = f"{owner.path}.{name}" if owner.path else name
-        if path in self._attributes:
-            return self._attributes[path]
-        found = self._read_attribute(node.output(), path, attribute(owner.module, name))
-        self._attributes[path] = found
-        return found
-
-    def _read_attribute(self, value: torch._C.Value, path: str, found: object) -> object:
-        if isinstance(found, torch._C.ScriptModule):
-            return ModulePath(path, found)
-        if isinstance(found, torch.Tensor):
-            if path in self.state.paths:
-                return _as_state(value, found, Parameter(path))
-            return Draft(value, tensor_type(found), _as_known(found.detach()), Parameter(path), is_constant=True)
-        if found is None or isinstance(found, (bool, int, float, str)):
-            return found
-        if isinstance(found, (list, tuple)) and all(isinstance(part, (bool, int, float, str)) for part in found):
-            return list(found) if isinstance(found, list) else found
-        return ObjectAttribute(path, value, found)
 
     def _op(self, node: torch._C.Node, operation: Operation, items: Sequence[object]) -> Iterable[NodeDraft]:
         if operation.is_mutable:
@@ -294,14 +236,14 @@ class TypingWalk:
         results = result if len(outputs) > 1 and isinstance(result, (list, tuple)) else (result,)
         if len(results) != len(outputs):
             return (self._opaque(node, items, "it returns another number of values than its schema says"),)
-        is_constant = self._is_constant(node, operation, items) and _elements(results) <= MAX_CONSTANT
+        is_constant = self._is_constant(node, operation, items) and largest_size(results) <= MAX_CONSTANT
         answers = [self._bind(value, answer, is_constant) for value, answer in zip(outputs, results, strict=True)]
         for value, answer in zip(outputs, answers, strict=True):
             self.know(value, answer)
         drafts = [draft for answer in answers for draft in drafts_in(answer)]
-        self._share_storage(results, drafts, items)
+        self.aliases.share_storage(results, drafts, items)
         if operation.is_mutable:
-            self._share(node, operation, items, drafts)
+            self.aliases.share(node, operation, items, drafts)
         if operation.name in _ELEMENT_READS and not is_constant:
             return (self._opaque(node, items, "the input's elements decide it"),)
         if not drafts and not operation.is_mutable:
@@ -309,7 +251,7 @@ class TypingWalk:
         op, arguments = respelled(op_name(operation), plain_arguments(operation, items))
         made = NodeDraft(node, op, arguments, drafts, self.position(node, arguments), is_constant=is_constant)
         if operation.is_mutable:
-            self._record_writes(made, operation, items)
+            self.aliases.record_writes(made, operation, items)
         return (made,)
 
     def _number(self, outputs: Sequence[torch._C.Value], operation: Operation, items: Sequence[object]) -> bool:
@@ -401,22 +343,6 @@ class TypingWalk:
         made.has_effect = True
         return made
 
-    def _record_writes(self, made: NodeDraft, operation: Operation, items: Sequence[object]) -> None:
-        made.has_effect = True
-        for argument, item in zip(operation.arguments, items, strict=False):
-            if not argument.is_written:
-                continue
-            for target in drafts_in(item):
-                # What is written to a list replaces tensors in it, and overwrites none.
-                if isinstance(target.type, OtherType) and not operation.name.startswith(_FOR_EACH):
-                    continue
-                if not made.is_constant:
-                    self.aliases.forget_elements(target)
-                self.aliases.written(made, target)
-        if not made.is_constant:
-            for output in made.outputs:
-                become_overwritten(output, made.op)
-
     def _is_constant(self, node: torch._C.Node, operation: Operation, items: Sequence[object]) -> bool:
         if node.isNondeterministic() or operation.is_foreign or (operation.is_mutable and self.depth):
             return False
@@ -452,80 +378,17 @@ class TypingWalk:
         outputs = []
         for value in node.outputs():
             outputs.append(self.run_time_value(value, cause or DynamicType(reason, name)))
-        self._share(node, operation, items, outputs)
+        self.aliases.share(node, operation, items, outputs)
         for value, draft in zip(node.outputs(), outputs, strict=True):
             self.know(value, draft)
         made = NodeDraft(node, name, arguments, outputs, self.position(node, arguments))
         made.has_effect = operation is None or operation.is_mutable or not outputs
         if operation is not None and operation.is_mutable:
-            self._record_writes(made, operation, items)
+            self.aliases.record_writes(made, operation, items)
         return made
-
-    def _share_storage(self, results: Sequence[object], drafts: Sequence[Draft], items: Sequence[object]) -> None:
-        """Say that results share the storage of arguments where they do, but are known by another tensor now."""
-        found = [result for result in results if isinstance(result, torch.Tensor)]
-        if len(found) != len(drafts):
-            return
-        for result, draft in zip(found, drafts, strict=True):
-            if draft.tensor is not result:
-                storage = result.untyped_storage()._cdata
-                sources = (item for item in drafts_in(list(items)) if self.aliases.storage_of(item) == storage)
-                self.aliases.join((draft, *sources))
-
-    def _share(
-        self, node: torch._C.Node, operation: Operation | None, items: Sequence[object], outputs: Sequence[Draft]
-    ) -> None:
-        """Say what may share a storage with what, as far as the schema tells."""
-        if operation is None:
-            self.aliases.join((*drafts_in(list(items)), *outputs))
-            if node.kind() in _KEEPING:
-                self.aliases.escape(list(items))
-            return
-        shared = [item for argument, item in zip(operation.arguments, items, strict=False) if argument.is_shared]
-        if operation.returns_shared or len(shared) > 1:
-            self.aliases.join((*drafts_in(shared), *(outputs if operation.returns_shared else ())))
 
     def run_time_value(self, value: torch._C.Value, kind: DynamicType) -> Draft:
         """A draft for a value that only the run will tell."""
         if value.type().kind() == "TensorType":
             return Draft(value, kind, None, None, is_constant=False)
         return run_time_object(value, cause=kind)
-
-
-def _elements(results: Sequence[object]) -> int:
-    """The number of elements of the largest tensor among results and in lists of them."""
-    sizes = (_elements(item) if isinstance(item, (list, tuple)) else _numel(item) for item in results)
-    return max(sizes, default=0)
-
-
-def _numel(item: object) -> int:
-    return item.numel() if isinstance(item, torch.Tensor) else 0
-
-
-def _path_of(owner: object, name: str) -> str | None:
-    if not isinstance(owner, ModulePath):
-        return None
-    return f"{owner.path}.{name}" if owner.path else name
-
-
-def literal_data(tensor: torch.Tensor) -> tuple[int | float | bool, ...] | None:
-    """The elements of a constant of integers or booleans, flat, where they are few.
-
-    Floats are left out: PyTorch may have computed them from weights, which are not read when a model is checked.
-    """
-    if tensor.is_meta or tensor.is_quantized or tensor.is_complex() or tensor.is_floating_point():
-        return None
-    return tuple(tensor.flatten().tolist()) if tensor.numel() <= MAX_LITERAL else None
-
-
-def _as_state(value: torch._C.Value, tensor: torch.Tensor, origin: Literal | Parameter) -> Draft:
-    """A constant of the model that a run overwrites: of its elements nothing is known."""
-    known = tensor.detach() if tensor.is_quantized else torch.empty_like(tensor, device="meta")
-    return Draft(value, tensor_type(tensor), known, origin, is_constant=False)
-
-
-def _as_known(tensor: torch.Tensor) -> torch.Tensor:
-    """The tensor itself where its elements may matter to shapes, else its type on ``meta``."""
-    if tensor.is_meta or tensor.is_quantized:
-        return tensor
-    return tensor.detach().clone() if is_read(tensor) else tensor.detach().to("meta")

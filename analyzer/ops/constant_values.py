@@ -123,3 +123,13 @@ def _flat(found: object) -> Sequence[torch.Tensor]:
     if isinstance(found, (list, tuple)):
         return [tensor for part in found for tensor in _flat(part)]
     return ()
+
+
+def largest_size(results: Sequence[object]) -> int:
+    """The number of elements of the largest tensor among results and in lists of them."""
+    sizes = (largest_size(item) if isinstance(item, (list, tuple)) else _numel(item) for item in results)
+    return max(sizes, default=0)
+
+
+def _numel(item: object) -> int:
+    return item.numel() if isinstance(item, torch.Tensor) else 0

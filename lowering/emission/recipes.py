@@ -7,7 +7,6 @@ Nothing here reads a weight or knows PyTorch: shapes and element types are track
 
 from __future__ import annotations
 
-import struct
 from collections.abc import Iterator
 from dataclasses import dataclass
 from math import prod
@@ -29,6 +28,7 @@ from nnapi_check.lowering.emission.recipe_types import (
     Shape,
     broadcast,
     element_size,
+    single_precision,
 )
 
 
@@ -190,7 +190,7 @@ class _Expression:
         It is multiplied by the inverse of the scale, both in float32, and rounded half to even: to the last bit as
         PyTorch's own kernels quantize a bias, which differs from a division by one step for some large biases.
         """
-        inverse = _single(1.0 / _single(scale))
+        inverse = single_precision(1.0 / single_precision(scale))
         steps = (self.cast(ElementType.FLOAT32) * inverse).round().cast(ElementType.FLOAT64)
         return steps.clamp(-2147483648.0, 2147483647.0).cast(ElementType.INT32)
 
@@ -399,9 +399,3 @@ def _kept_quantization(source: _Expression, dtype: ElementType | None) -> Quanti
             return source.quant
         case PerChannel():
             raise RecipeError("a tensor quantized per channel cannot be rearranged: take its integers() first")
-
-
-def _single(number: float) -> float:
-    """The float32 nearest to a number."""
-    (rounded,) = struct.unpack("<f", struct.pack("<f", number))
-    return float(rounded)

@@ -24,8 +24,13 @@ from nnapi_check.lowering.nnapi.model import (
     Operand,
     QuantParams,
 )
+from nnapi_check.lowering.nnapi.validation.accepted_types import (
+    Types,
+    accepted_input,
+    accepted_output,
+    configuration_of,
+)
 from nnapi_check.lowering.nnapi.validation.contracts import Contract, QuantCheck, conclude
-from nnapi_check.lowering.nnapi.validation.operand_types import Types, accepted_input, accepted_output, configuration_of
 from nnapi_check.lowering.nnapi.validation.operands import NEEDS_SCALE
 
 Reals = npt.NDArray[np.float64]

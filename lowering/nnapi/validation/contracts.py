@@ -10,14 +10,14 @@ from dataclasses import dataclass
 
 from nnapi_check.coverage_db.spec import OperandFacts, OperandType, OperationFacts, QuantRule, QuantRuleKind, Signature
 from nnapi_check.lowering.nnapi.validation import readings
-from nnapi_check.lowering.nnapi.validation.faults import Demand, Problem, Rule
-from nnapi_check.lowering.nnapi.validation.operand_types import (
+from nnapi_check.lowering.nnapi.validation.accepted_types import (
     Types,
     configuration_of,
     input_problems,
     names,
     output_problems,
 )
+from nnapi_check.lowering.nnapi.validation.faults import Demand, Problem, Rule
 from nnapi_check.lowering.nnapi.validation.signatures import facts_at, input_counts, output_position, wanted_counts
 
 
