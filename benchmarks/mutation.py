@@ -2,10 +2,11 @@
 
     NNAPI_VECTORS=FOLDER python benchmarks/mutation.py [--count 300] [--seed 1] [--jobs N] [--json FILE] [--only WORD]
 
-Each mutant runs in a process of its own: first the conformance rows, then the unit tests, of each only those that
-execute the changed statement, until one fails. A mutant that does not import, crashes or takes too long is killed too.
-Nothing else kills: where pytest ends badly without naming what failed, the mutant counts as alive.
-Survivors are listed. The exit code is 1 where fewer than ``--goal`` percent are killed.
+Without a folder the conformance rows are the repository's own. Each mutant runs in a process of its own: first the
+rows, then the unit tests, of each only those that execute the changed statement, until one fails. A mutant that does
+not import, crashes or takes too long is killed too. Nothing else kills: where pytest ends badly without naming what
+failed, the mutant counts as alive. Survivors are listed. The exit code is 1 where fewer than ``--goal`` percent are
+killed.
 """
 
 from __future__ import annotations
@@ -49,12 +50,14 @@ from nnapi_check.lowering.nnapi.conformance.vector_rows import VectorRow, read_r
 LIBRARY = ROOT / "nnapi_check" / "lowering" / "nnapi"
 PATTERNS = ("validation/*.py", "shapes/*.py", "interpreter/*.py")
 TESTS = ROOT / "tests" / "lowering" / "nnapi"
+OWN_VECTORS = TESTS / "conformance" / "own_vectors.jsonl"
 LEFT_OUT = (
     # These run all rows, which is done here, or speak of other modules, or of time.
     "--ignore=tests/lowering/nnapi/host_runtime",
     "--ignore=tests/lowering/nnapi/test_serialize.py",
     "--ignore=tests/lowering/nnapi/test_text.py",
     "--ignore=tests/lowering/nnapi/conformance/test_vector_rows.py",
+    "--ignore=tests/lowering/nnapi/conformance/test_own_vectors.py",
     "--deselect=tests/lowering/nnapi/conformance/test_coverage_table.py::"
     "test_every_documented_operation_is_validated_and_run_in_every_type",
     "--deselect=tests/lowering/nnapi/conformance/test_coverage_table.py::"
@@ -182,7 +185,12 @@ def run_pytest(arguments: Sequence[str], watch: TestWatch) -> int:
     hypothesis.settings.register_profile("mutation", database=None, derandomize=True, deadline=None)
     return int(
         pytest.main(
-            [*arguments, "-q", "-x", "-p", "no:cacheprovider", "-p", "no:xdist", "--hypothesis-profile=mutation"],
+            [
+                *arguments,
+                *("-q", "-x", "-p", "no:cacheprovider", "-p", "no:xdist", "--hypothesis-profile=mutation"),
+                # Hypothesis was imported above, before pytest could look at it.
+                *("-W", "ignore::pytest.PytestAssertRewriteWarning"),
+            ],
             plugins=[watch],
         )
     )
@@ -326,10 +334,9 @@ def main() -> int:
     parser.add_argument("--only", default="", metavar="WORD", help="only mutants whose description has this word")
     options = parser.parse_args()
     folder = os.environ.get("NNAPI_VECTORS")
-    if folder is None:
-        parser.error("NNAPI_VECTORS does not name a folder with conformance vectors")
     os.chdir(ROOT)
-    rows = [row for path in sorted(Path(folder).glob("*.jsonl.gz")) for row in read_rows(path)]
+    vectors = [OWN_VECTORS] if folder is None else sorted(Path(folder).glob("*.jsonl.gz"))
+    rows = [row for path in vectors for row in read_rows(path)]
     paths = [path for pattern in PATTERNS for path in sorted(LIBRARY.glob(pattern))]
     mutants = [mutant for path in paths for mutant in find_mutants(path)]
     sample = random.Random(options.seed).sample(mutants, min(options.count, len(mutants)))

@@ -85,3 +85,13 @@ def test_every_module_that_is_run_by_python_exists() -> None:
 
     assert named
     assert {name for name in named if find_spec(name) is None} == set()
+
+
+def test_every_benchmark_that_can_be_run_is_named_with_what_it_asks() -> None:
+    programs = {
+        path.stem for path in (ROOT / "benchmarks").glob("*.py") if "__main__" in path.read_text(encoding="utf-8")
+    }
+
+    rows = re.findall(r"^\| `python (?:benchmarks/(\w+)\.py|-m benchmarks\.(\w+))", CONTRIBUTING, flags=re.MULTILINE)
+
+    assert sorted(path or module for path, module in rows) == sorted(programs)
