@@ -172,6 +172,17 @@ def baddbmm_one_by_one(node: NodeReader, emit: Emitter) -> OperandId:
     return _weighted_sum(emit, product_one_by_one(emit, "batch1", "batch2", emit.output_spec()))
 
 
+@lowers("aten.addbmm.default", way="one-product")
+def addbmm(node: NodeReader, emit: Emitter) -> OperandId:
+    """Lower to one FULLY_CONNECTED, MUL and ADD: summed products are those of the matrices side by side."""
+    batches, _, inner = node.shape_of("batch1")
+    columns = node.shape_of("batch2")[2]
+    rows = permuted(emit, emit.input("batch1"), (1, 0, 2))
+    matrix = reshaped(emit, permuted(emit, emit.input("batch2"), (2, 0, 1)), (columns, batches * inner))
+    product = row_product(emit, rows, matrix, zero_bias(emit, columns, "batch1"), emit.output_spec())
+    return _weighted_sum(emit, product, drops_product=True)
+
+
 @lowers("aten.outer.default", way="operation")
 def outer(node: NodeReader, emit: Emitter) -> OperandId:
     """Lower to MUL of a column by a row."""
