@@ -32,6 +32,13 @@ _RESPELLED: Mapping[str, tuple[str, Mapping[str, int]]] = {
 }
 """Ops that are calls of another, with certain arguments besides."""
 
+_TURNED_AROUND = {
+    "aten.sub.Tensor": "aten.rsub.Scalar",
+    "aten.add.Tensor": "aten.add.Tensor",
+    "aten.mul.Tensor": "aten.mul.Tensor",
+}
+"""By ops of a tensor and another, what they are where the first is a number, as decompositions write it."""
+
 _NEW_TENSORS = frozenset({"aten::mean", "aten::sum", "aten::amax", "aten::amin"})
 """Ops whose result is no view, and dense."""
 
@@ -58,6 +65,8 @@ def respelled(op: str, arguments: Mapping[str, object]) -> tuple[str, dict[str, 
     if op in _RESPELLED:
         op, given = _RESPELLED[op]
         arguments = {**arguments, **given}
+    if op in _TURNED_AROUND and isinstance(arguments["self"], int | float):
+        op, arguments = _turned_around(op, arguments)
     if op in _CONVOLUTIONS:
         op, arguments = _convolution(op, arguments)
     if op == "aten._convolution_mode.default":
@@ -98,6 +107,14 @@ def _number(item: object) -> object:
         return item
     is_number = item.tensor.dim() == 0 and item.tensor.dtype in (torch.float64, torch.int64)
     return item.tensor.item() if is_number and item.is_real else item
+
+
+def _turned_around(op: str, arguments: Mapping[str, object]) -> tuple[str, dict[str, object]]:
+    """A call whose first argument is a number as one whose second is; a factor of the second stays where it is."""
+    is_plain = op == "aten.sub.Tensor" or arguments.get("alpha", 1) == 1
+    if not is_plain:
+        return op, dict(arguments)
+    return _TURNED_AROUND[op], {**arguments, "self": arguments["other"], "other": arguments["self"]}
 
 
 def _convolution(op: str, arguments: dict[str, object]) -> tuple[str, dict[str, object]]:

@@ -3,15 +3,20 @@
 import pytest
 import torch
 
-from nnapi_check import registry
+from nnapi_check import check, registry
 from nnapi_check.analyzer.capture.capture import capture
 from tests.analyzer.torch_models import Called, Function
+
+aten = torch.ops.aten
 
 SPELLINGS: list[tuple[str, Function, str, dict[str, object]]] = [
     ("mT", lambda x: x.mT, "aten.transpose.int", {"dim0": -2, "dim1": -1}),
     ("mH", lambda x: x.mH, "aten.transpose.int", {"dim0": -2, "dim1": -1}),
     ("adjoint", torch.adjoint, "aten.transpose.int", {"dim0": -2, "dim1": -1}),
     ("ravel", torch.ravel, "aten.flatten.using_ints", {"start_dim": 0, "end_dim": -1}),
+    ("number minus tensor", lambda x: aten.sub.Tensor(1, x, alpha=3), "aten.rsub.Scalar", {"other": 1, "alpha": 3}),
+    ("number plus tensor", lambda x: aten.add.Tensor(2.5, x), "aten.add.Tensor", {"other": 2.5}),
+    ("number times tensor", lambda x: aten.mul.Tensor(2.5, x), "aten.mul.Tensor", {"other": 2.5}),
     ("swapaxes", lambda x: x.swapaxes(0, 2), "aten.transpose.int", {"dim0": 0, "dim1": 2}),
     ("multiply", lambda x: torch.multiply(x, x), "aten.mul.Tensor", {}),
     ("clip", lambda x: torch.clip(x, 0, 1), "aten.clamp.default", {"min": 0, "max": 1}),
@@ -38,3 +43,15 @@ def test_other_spellings_of_a_call_become_the_one_with_a_card(
 
     assert node.op == op
     assert {key: node.arguments[key] for key in arguments} == arguments
+
+
+@pytest.mark.parametrize("alpha", [1, 3])
+@pytest.mark.parametrize("op", ["add", "sub", "mul", "div"])
+def test_number_before_a_tensor_is_no_fault(op: str, alpha: int) -> None:
+    called = getattr(aten, op).Tensor
+    given = {"alpha": alpha} if op in ("add", "sub") else {}
+
+    report = check(Called(lambda x: called(2.5, x + 1, **given)), [torch.rand(3, 5)], feature_level=3)
+
+    assert report.nodes[-1].op.startswith("aten.")
+    assert (report.nodes[-1].part is None) == (op == "div" or (op, alpha) == ("add", 3))
