@@ -10,7 +10,8 @@ An overlay restricts. It cannot give an op a way, for a way needs a rule, which 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import tomllib
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -18,7 +19,6 @@ from nnapi_check.coverage_db.card_text import read_toml
 from nnapi_check.coverage_db.cards import Card, parse_card
 from nnapi_check.coverage_db.checks import CardError
 from nnapi_check.coverage_db.errors import UserError
-from nnapi_check.coverage_db.header_import.toml_text import blocks, value_span
 from nnapi_check.coverage_db.queries import Registry, UnknownNameError
 from nnapi_check.coverage_db.requirements import Requirement
 
@@ -75,36 +75,50 @@ def read_overlay(path: Path) -> Overlay:
         raise OverlayError(f"{path} is not UTF-8: {error.reason}") from error
     except CardError as error:
         raise OverlayError(str(error)) from error
-    reader = _Reader(path, text)
+    reader = _Reader(path, tuple(_statements(text)))
     return Overlay(path, tuple(reader.card(op, raw) for op, raw in tables.items()))
+
+
+def _statements(text: str) -> Iterator[tuple[int, Mapping[str, object]]]:
+    """Each header and each key of a text, with the line where it begins and all that it says.
+
+    A text that ends within a value cannot be read, so each ends with the first line at which it can.
+    """
+    header, written, begun = "", "", 1
+    for number, line in enumerate(text.split("\n"), 1):
+        written += f"{line}\n"
+        try:
+            said = tomllib.loads(written)
+        except tomllib.TOMLDecodeError:
+            continue
+        if written.lstrip().startswith("["):
+            header = written
+        else:
+            said = tomllib.loads(header + written)
+        yield begun, said
+        written, begun = "", number + 1
 
 
 @dataclass(frozen=True, slots=True)
 class _Reader:
     path: Path
-    text: str
+    statements: tuple[tuple[int, Mapping[str, object]], ...]
 
     def line(self, op: str, key: str = "") -> int:
         """The line of a key in an op's table, or of the table."""
-        first = 0
-        for block in blocks(self.text):
-            name = block.name.replace('"', "").replace("'", "")
-            if name == op and key and (span := value_span(self.text, block, key)) is not None:
-                return self.text.count("\n", 0, span[0]) + 1
-            if name == op or name.startswith(f"{op}."):
-                if key and name == f"{op}.{key}":
-                    return self.text.count("\n", 0, block.start) + 1
-                first = first or self.text.count("\n", 0, block.start) + 1
-        return first or 1
+        lines = (
+            line
+            for line, said in self.statements
+            if op in said and (not key or (isinstance(table := said[op], Mapping) and key in table))
+        )
+        return next(lines, 1)
 
     def fail(self, op: str, key: str, problem: str) -> OverlayError:
         return OverlayError(f"{self.path}, line {self.line(op, key)}: {op}: {problem}")
 
     def card(self, op: str, raw: object) -> OverlayCard:
         if not isinstance(raw, Mapping):
-            raise OverlayError(
-                f"{self.path}, line {self._top_line(op)}: a table for an op was wanted, found {op} = {raw!r}"
-            )
+            raise OverlayError(f"{self.path}, line {self.line(op)}: a table for an op was wanted, found {op} = {raw!r}")
         if len(op.split(".")) != 3:
             raise self.fail(op, "", "an op is written like aten.relu.default, in quotes")
         for key in raw:
@@ -126,12 +140,6 @@ class _Reader:
         if sum((found.gap is not None, bool(found.unwritten), bool(found.without or found.restrictions))) != 1:
             raise self.fail(op, "", "wants exactly one of gap, unwritten, and restrictions (without, requires)")
         return found
-
-    def _top_line(self, key: str) -> int:
-        for number, line in enumerate(self.text.split("\n"), 1):
-            if line.replace('"', "").split("=")[0].strip().startswith(key.split(".")[0]):
-                return number
-        return 1
 
     def _text(self, op: str, raw: Mapping[str, object], key: str) -> str | None:
         value = raw.get(key)

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
+
+import tomlkit
+from tomlkit.items import Table
 
 from nnapi_check.coverage_db.facts import read_operation
 from nnapi_check.coverage_db.header_import.operation_toml import (
@@ -14,17 +17,19 @@ from nnapi_check.coverage_db.header_import.operation_toml import (
     signature_values,
 )
 from nnapi_check.coverage_db.header_import.toml_text import (
-    Block,
     EditError,
-    add_lines,
+    add_line,
+    add_table,
     append_block,
-    blocks,
-    insert_after,
+    array_in,
+    read_document,
+    remove_key,
     set_value,
-    without_key,
+    table_in,
 )
-from nnapi_check.coverage_db.spec import EnumerationMember, Level, OperationFacts, Signature
-from nnapi_check.coverage_db.text import Table, TextError
+from nnapi_check.coverage_db.spec import EnumerationMember, Level, OperationFacts
+from nnapi_check.coverage_db.text import Table as TextTable
+from nnapi_check.coverage_db.text import TextError
 
 IMPORTED = """\
 # Operations that an import added. Move each to the file of its family when you describe it further.
@@ -42,50 +47,34 @@ def with_new_operations(text: str, added: Iterable[OperationFacts]) -> str:
 
 def with_operation(text: str, known: OperationFacts, wanted: OperationFacts) -> str:
     """The text with one operation's facts changed; raises ``EditError`` where its form is not understood."""
-    values = list(operation_values(wanted))
-    before = dict(operation_values(known))
-    keys = tuple(key for key, _ in values)
-    for key in before.keys() - set(keys):
-        text = without_key(text, _table(text, wanted.name), key)
-    for position, (key, value) in enumerate(values):
-        if before.get(key) != value:
-            text = set_value(text, _table(text, wanted.name), key, value, after=keys[:position])
+    document = read_document(text)
+    table = table_in(document, wanted.name)
+    _change(table, dict(operation_values(known)), dict(operation_values(wanted)))
     for position, signature in enumerate(wanted.signatures):
-        mine = known.signatures[position] if position < len(known.signatures) else None
-        text = _with_signature(text, wanted, position, signature, mine)
+        array = array_in(table.value, "signatures")
+        if position < len(known.signatures):
+            mine = known.signatures[position]
+            before, after = signature_values(mine, known.since), signature_values(signature, wanted.since)
+            _change(array.body[position], dict(before), dict(after))
+        else:
+            add_table(array, signature_text(wanted, signature))
+    text = tomlkit.dumps(document)
     _check(text, wanted)
     return text
 
 
-def _with_signature(text: str, facts: OperationFacts, position: int, wanted: Signature, known: Signature | None) -> str:
-    tables = [block for block in blocks(text) if block.name == f"{facts.name}.signatures"]
-    if known is None:
-        return insert_after(text, tables[-1], signature_text(facts, wanted))
-    values = list(signature_values(wanted, facts.since))
-    before = dict(signature_values(known, facts.since))
-    keys = tuple(key for key, _ in values)
-    for at, (key, value) in enumerate(values):
+def _change(table: Table, before: Mapping[str, str], after: Mapping[str, str]) -> None:
+    for key in before.keys() - after.keys():
+        remove_key(table, key)
+    for position, (key, value) in enumerate(after.items()):
         if before.get(key) != value:
-            tables = [block for block in blocks(text) if block.name == f"{facts.name}.signatures"]
-            text = set_value(text, tables[position], key, value, after=keys[:at])
-    return text
-
-
-def _table(text: str, name: str) -> Block:
-    for block in blocks(text):
-        if block.name == name:
-            return block
-    raise EditError(f"{name} has no table of its own")
+            set_value(table, key, value, after=tuple(after)[:position])
 
 
 def _check(text: str, wanted: OperationFacts) -> None:
     """Read the changed text again: it must say exactly what was wanted."""
-    own = "".join(
-        text[block.start : block.end] for block in blocks(text) if block.name.partition(".")[0] == wanted.name
-    )
     try:
-        tables = tomllib.loads(own)
-        table = Table(Path(), wanted.name, tables[wanted.name])
+        table = TextTable(Path(), wanted.name, tomllib.loads(text)[wanted.name])
         found = read_operation(wanted.name, table)
     except (tomllib.TOMLDecodeError, KeyError, TextError) as error:
         raise EditError(f"{wanted.name} cannot be changed in this text: {error}") from error
@@ -96,10 +85,12 @@ def _check(text: str, wanted: OperationFacts) -> None:
 def with_members(text: str, enumeration: str, added: Iterable[EnumerationMember]) -> str:
     """The text with more members of an enumeration, which is new where it is not there."""
     lines = [_member_line(member) for member in added]
-    for block in blocks(text):
-        if block.name == enumeration:
-            return add_lines(text, block, "\n".join(lines))
-    return append_block(text, "\n".join([f"[{enumeration}]", *lines]))
+    document = read_document(text)
+    if enumeration not in document:
+        return append_block(text, "\n".join([f"[{enumeration}]", *lines]))
+    for line in lines:
+        add_line(table_in(document, enumeration), line)
+    return tomlkit.dumps(document)
 
 
 def _member_line(member: EnumerationMember) -> str:
@@ -112,6 +103,10 @@ def with_levels(text: str, added: Iterable[Level]) -> str:
     for level in added:
         row = f"[[levels]]\nfeature_level = {level.feature_level}\nc_value = {level.c_value}\ncame_with = "
         row += f'"{level.came_with}"'
-        there = [block for block in blocks(text) if block.name == "levels"]
-        text = insert_after(text, there[-1], row) if there else append_block(text, row)
+        document = read_document(text)
+        if "levels" not in document:
+            text = append_block(text, row)
+            continue
+        add_table(array_in(document, "levels"), row)
+        text = tomlkit.dumps(document)
     return text

@@ -1,20 +1,22 @@
 """Changes to TOML text that leave everything else as it is written: comments, order, blank lines.
 
-It knows the form in which the registry is written: tables begin at the start of a line, keys too, and values may go
-on over several lines. Whoever changes a text reads it again and compares; see ``edits``.
+They are made to the bodies of tomlkit's tables, the entries in the order in which they are written: added to a table
+by its methods, a key would stand behind the comment above the next table, and ``types.9`` before ``types.4``. The
+lookups of a table do not know of such a change, so nothing is looked up by them here.
 """
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import lru_cache
+
+import tomlkit
+from tomlkit.container import Container
+from tomlkit.items import AoT, Array, Item, Key, Table, Whitespace
 
 from nnapi_check.coverage_db.errors import UserError
 
-_HEADER = re.compile(r"^\[\[?([^\]\n]+)\]\]?[ \t]*(?:#[^\n]*)?$", re.MULTILINE)
-_SKIPPED = re.compile(r'"""(?:\\.|[^\\])*?"""|"(?:\\.|[^"\\\n])*"|\'[^\'\n]*\'|#[^\n]*', re.DOTALL)
+Body = list[tuple[Key | None, Item]]
 
 
 class EditError(UserError):
@@ -22,165 +24,122 @@ class EditError(UserError):
 
 
 @dataclass(frozen=True, slots=True)
-class Block:
-    """A table's text: from its header to the next one, or to the comment above that.
+class _Place:
+    """Where a key stands in a table, and its value, which for a dotted key is in tables of its own."""
 
-    ``name`` is as written between the brackets.
-    """
-
-    name: str
-    start: int
-    end: int
+    at: int
+    body: Body
+    index: int
 
 
-@lru_cache(maxsize=8)
-def blocks(text: str) -> tuple[Block, ...]:
-    """Every table of a text that has a header, in order."""
-    strings = [(found.start(), found.end()) for found in _SKIPPED.finditer(text) if "\n" in found[0]]
-    headers = [
-        found for found in _HEADER.finditer(text) if not any(start < found.start() < end for start, end in strings)
-    ]
-    if not headers:
-        return ()
-    ends = [_before_comment(text, found.start()) for found in headers[1:]] + [len(text)]
-    return tuple(Block(found[1].strip(), found.start(), end) for found, end in zip(headers, ends, strict=True))
+def read_document(text: str) -> tomlkit.TOMLDocument:
+    """The document of a text, whose last line ends as the others do."""
+    return tomlkit.parse(text if text.endswith("\n") or not text else f"{text}\n")
 
 
-def _before_comment(text: str, header: int) -> int:
-    """Where the comment right above a header begins, or the header where it has none."""
-    start = header
-    while start and text[text.rfind("\n", 0, start - 1) + 1 : start].startswith("#"):
-        start = text.rfind("\n", 0, start - 1) + 1
-    return start
+def table_in(document: Container, name: str) -> Table:
+    """The table with a header of its own, and no part of it elsewhere."""
+    match _values(document, name):
+        case [Table() as table] if not table.is_super_table():
+            return table
+    raise EditError(f"{name} has no table of its own")
 
 
-def value_span(text: str, block: Block, key: str) -> tuple[int, int] | None:
-    """Where the value of ``key`` stands in a block, or None without the key."""
-    found = re.compile(rf"^{re.escape(key)}[ \t]*=[ \t]*", re.MULTILINE).search(text, block.start, block.end)
-    if found is None:
-        return None
-    return found.end(), _value_end(text, found.end(), block.end)
+def array_in(container: Container, name: str) -> AoT:
+    """The tables whose headers are ``[[name]]``; there must be one."""
+    match _values(container, name):
+        case [AoT() as array] if len(array):
+            return array
+    raise EditError(f"{name} is not written as tables")
 
 
-def _value_end(text: str, start: int, limit: int) -> int:
-    """The end of the value that begins at ``start``."""
-    depth = 0
-    position = start
-    while position < limit:
-        if skipped := _SKIPPED.match(text, position):
-            if text[position] == "#" and depth == 0:
-                return len(text[:position].rstrip())
-            position = skipped.end()
-            continue
-        letter = text[position]
-        if letter == "\n" and depth == 0:
-            return len(text[start:position].rstrip()) + start
-        depth += {"[": 1, "{": 1, "]": -1, "}": -1}.get(letter, 0)
-        position += 1
-    if depth:
-        raise EditError("a value does not end where its table does")
-    return len(text[start:limit].rstrip()) + start
+def _values(container: Container, name: str) -> list[Item]:
+    return [item for key, item in container.body if key is not None and key.key == name]
 
 
-def elements(text: str, span: tuple[int, int]) -> tuple[tuple[int, int], ...]:
-    """Where each element of the array at ``span`` stands."""
-    if text[span[0]] != "[":
-        raise EditError("an array was wanted")
-    return tuple(_elements(text, span))
-
-
-def _elements(text: str, span: tuple[int, int]) -> Iterator[tuple[int, int]]:
-    depth, last = 0, span[0]
-    start: int | None = None
-    position = span[0] + 1
-    while position < span[1]:
-        letter = text[position]
-        skipped = _SKIPPED.match(text, position)
-        if depth == 0 and letter in ",]":
-            if start is not None:
-                yield start, last
-            start = None
-        elif skipped and letter == "#":
-            position = skipped.end()
-            continue
-        elif not letter.isspace():
-            start = position if start is None else start
-            depth += {"[": 1, "{": 1, "]": -1, "}": -1}.get(letter, 0)
-            last = skipped.end() if skipped else position + 1
-        position = skipped.end() if skipped else position + 1
-
-
-def set_value(text: str, block: Block, key: str, value: str, *, after: tuple[str, ...]) -> str:
-    """The text with another value for ``key``; a new key stands after the last of ``after`` that is there.
+def set_value(table: Table, key: str, value: str, *, after: tuple[str, ...]) -> None:
+    """Give ``key`` another value; a new key stands after the last of ``after`` that is there.
 
     An array whose items are lines keeps those that are equal, with their comments.
     """
-    span = value_span(text, block, key)
-    if span is None:
-        return _insert_key(text, block, f"{key} = {value}", after)
-    if text[span[0]] == "[" and "\n" in text[span[0] : span[1]] and value.startswith("[\n"):
-        return _set_items(text, span, value)
-    return text[: span[0]] + value + text[span[1] :]
+    places = dict(_places(table.value.body))
+    if key not in places:
+        last = max((places[other].at for other in after if other in places), default=-1)
+        table.value.body.insert(last + 1, _entry(f"{key} = {value}"))
+        return
+    body, index = places[key].body, places[key].index
+    name, old = body[index]
+    new = tomlkit.value(value)
+    if isinstance(old, Array) and isinstance(new, Array) and "\n" in old.as_string() and value.startswith("[\n"):
+        _set_items(old, new)
+    else:
+        was = old.trivia
+        new.trivia.comment_ws, new.trivia.comment, new.trivia.trail = was.comment_ws, was.comment, was.trail
+        body[index] = (name, new)
 
 
-def _insert_key(text: str, block: Block, line: str, after: tuple[str, ...]) -> str:
-    place = text.index("\n", block.start) if "\n" in text[block.start : block.end] else block.end
-    for key in after:
-        if (span := value_span(text, block, key)) is not None:
-            ending = text.find("\n", span[1])
-            place = max(place, ending if ending >= 0 else len(text))
-    return f"{text[:place]}\n{line}{text[place:]}"
+def remove_key(table: Table, key: str) -> None:
+    """Take a key away, and its line."""
+    place = dict(_places(table.value.body)).get(key)
+    if place is not None:
+        del table.value.body[place.at]
 
 
-def without_key(text: str, block: Block, key: str) -> str:
-    """The text without a key of a table, and without its line."""
-    span = value_span(text, block, key)
-    if span is None:
-        return text
-    start = text.rfind("\n", 0, span[0]) + 1
-    ending = text.find("\n", span[1])
-    return text[:start] + (text[ending + 1 :] if ending >= 0 else "")
+def add_line(table: Table, line: str) -> None:
+    """Write one more key at a table's end."""
+    body = table.value.body
+    body.insert(_end(body), _entry(line))
 
 
-def _set_items(text: str, span: tuple[int, int], value: str) -> str:
-    """The text with the items of an array replaced where they differ, and new ones added at its end."""
-    old = elements(text, span)
-    new = [value[start:end] for start, end in elements(value, (0, len(value)))]
+def add_table(array: AoT, text: str) -> None:
+    """Write one more table after those of an array; the comment above the next table stays above that."""
+    last, added = array.body[-1].value.body, _first_array(tomlkit.parse(f"{text}\n")).body[0]
+    end = _end(last)
+    added.value.body.extend(last[end:])
+    last[end:] = [(None, Whitespace("\n"))]
+    array.body.append(added)
+
+
+def _first_array(container: Container) -> AoT:
+    match container.body[0][1]:
+        case AoT() as array:
+            return array
+        case Table() as table:
+            return _first_array(table.value)
+    raise EditError("a header in double brackets was wanted")
+
+
+def _places(body: Body) -> Iterator[tuple[str, _Place]]:
+    """Every key of a table with its place, a dotted one as ``types.1``; tables with headers of their own are none."""
+    for at, (key, item) in enumerate(body):
+        if key is not None and key.is_dotted() and isinstance(item, Table):
+            for name, place in _places(item.value.body):
+                yield f"{key.key}.{name}", _Place(at, place.body, place.index)
+        elif key is not None and not isinstance(item, AoT | Table):
+            yield key.key, _Place(at, body, at)
+
+
+def _entry(line: str) -> tuple[Key | None, Item]:
+    return tomlkit.parse(f"{line}\n").body[0]
+
+
+def _end(body: Body) -> int:
+    """Where a table's last key ends: what follows is the space and the comment above the next table."""
+    return max((place.at for _, place in _places(body)), default=-1) + 1
+
+
+def _set_items(old: Array, new: Array) -> None:
+    """Replace the items of an array where they differ, and write new ones at its end."""
     if len(new) < len(old):
         raise EditError("an import never takes items away")
-    added = "".join(f"    {item},\n" for item in new[len(old) :])
-    closing = span[1] - 1
-    result = text[:closing]
-    # A last item without a comma gets one.
-    if added and old and not text[old[-1][1] : closing].lstrip().startswith(","):
-        result = text[: old[-1][1]] + "," + text[old[-1][1] : closing]
-    result += added + text[closing:]
-    for (start, end), item in reversed(list(zip(old, new, strict=False))):
-        if _plain(text[start:end]) != _plain(item):
-            result = result[:start] + item + result[end:]
-    return result
-
-
-def _plain(item: str) -> str:
-    """An item without blanks and the comma before a closing bracket, so that only what it says is compared."""
-    return re.sub(r",(?=[\]}])", "", re.sub(r"\s+", "", item))
+    wanted = list(new)
+    for index, (mine, item) in enumerate(zip(old.unwrap(), new.unwrap(), strict=False)):
+        if mine != item:
+            old[index] = wanted[index]
+    for item in wanted[len(old) :]:
+        old.add_line(item, indent="    ")
 
 
 def append_block(text: str, block: str) -> str:
     """The text with a table after all others."""
     return f"{text.rstrip()}\n\n{block}\n" if text.strip() else f"{block}\n"
-
-
-def insert_after(text: str, block: Block, added: str) -> str:
-    """The text with a table after another one."""
-    return _joined(text[: block.end], f"\n{added}", text[block.end :])
-
-
-def add_lines(text: str, block: Block, lines: str) -> str:
-    """The text with more lines at a table's end."""
-    return _joined(text[: block.end], lines, text[block.end :])
-
-
-def _joined(head: str, added: str, tail: str) -> str:
-    rest = tail.lstrip("\n")
-    return f"{head.rstrip()}\n{added}\n" + (f"\n{rest}" if rest else "")

@@ -108,6 +108,15 @@ def test_what_the_overlay_does_not_name_is_as_before(base: Registry, tmp_path: P
         (REQUIREMENT + 'way = "other"\n', 2, "no way called 'other'"),
         (REQUIREMENT + "whenever = true\n", 2, "unknown keys whenever"),
         ('["aten.relu.default"\n', 1, "line 1"),
+        (
+            '["own.warp.default"]\nsummary = """\n["aten.relu.default"]\ngap = 1"""\n\n# a\ngap = 1\n',
+            7,
+            "`gap` must be",
+        ),
+        ('["own.warp.default"]\nunwritten = [\n  "ADD", # ["a"]\n  1,\n]\n', 2, "`unwritten` must be"),
+        ("[ 'aten.relu.default' ] # gap = 1\n\ngap = 1\n", 3, "`gap` must be"),
+        ('"aten.relu.default".gap = "x"\n"aten.relu.default".fix = 1\n', 2, "`fix` must be"),
+        ('"aten.relu.default" = { gap = 1 }\n', 1, "`gap` must be"),
     ],
 )
 def test_what_is_wrong_is_told_with_its_line(

@@ -21,7 +21,7 @@ from nnapi_check.coverage_db.levels import api_to_feature_level
 from nnapi_check.coverage_db.queries import open_registry
 registry = open_registry(directory=Path(sys.argv[1]))
 registry.operations(), registry.cards(), registry.status(), registry.levels()
-print(*({"torch", "numpy", "sqlite_utils"} & set(sys.modules)))
+print(*({"torch", "numpy", "sqlite_utils", "tomlkit"} & set(sys.modules)))
 """
 
 
