@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,7 +12,7 @@ from nnapi_check.coverage_db.checks import CardError, quantities
 from nnapi_check.coverage_db.known_schemas import SCHEMAS_FILE, read_schema_list
 
 if TYPE_CHECKING:
-    from nnapi_check.coverage_db.cards import Card
+    from nnapi_check.coverage_db.cards import Card, FirstOutput
 
 OURS = "nnapi_check"
 """The namespace of ops that rewrites make: their cards name their arguments, for PyTorch has no schema of them."""
@@ -54,6 +54,8 @@ def check_arguments(cards: Iterable[Card], directory: Path) -> None:
         return
     schemas = read_schema_list(path).schemas
     for card in cards:
+        if card.first_output is not None:
+            _check_first_output(card, card.first_output, schemas)
         if not card.ways:
             continue
         if card.op not in schemas and not card.arguments:
@@ -63,6 +65,19 @@ def check_arguments(cards: Iterable[Card], directory: Path) -> None:
             if name not in known and not _OUTPUT.fullmatch(name):
                 found = f"{card.family}.toml: {card.op}, way {where}"
                 raise CardError(f"{found}: the op has no argument {name!r}; it has {sorted(known)}")
+
+
+def _check_first_output(card: Card, first_output: FirstOutput, schemas: Mapping[str, str]) -> None:
+    """Hold what an op's arguments become against the schema of the op that it is read as."""
+    (other,) = card.becomes
+    where = f"{card.family}.toml: {card.op}, first_output"
+    own, wanted = schema_arguments(schemas[card.op]), schema_arguments(schemas[other])
+    strange = {*first_output.without, *(name for name, _ in first_output.renamed)} - own
+    if strange:
+        raise CardError(f"{where}: the op has no arguments {sorted(strange)}; it has {sorted(own)}")
+    found = first_output.names(own)
+    if sorted(found) != sorted(wanted):
+        raise CardError(f"{where}: gives {sorted(found)}, but {other} has {sorted(wanted)}")
 
 
 def named_arguments(card: Card) -> Iterator[tuple[str, str]]:

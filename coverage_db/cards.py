@@ -6,7 +6,7 @@ and ``coverage_db/reasons.toml``. Level, types, ranks and signatures are NNAPI's
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from enum import Enum
 from pathlib import Path
@@ -117,13 +117,32 @@ class Way:
 
 
 @dataclass(frozen=True, slots=True)
+class FirstOutput:
+    """How a call is one of the op that makes its first output alone: with the same arguments, but for these.
+
+    Those ``without`` which, those that are ``renamed`` to what that op calls them, and those ``given`` besides.
+    """
+
+    without: tuple[str, ...] = ()
+    renamed: tuple[tuple[str, str], ...] = ()
+    given: tuple[tuple[str, ConstantOrTuple | None], ...] = ()
+
+    def names(self, arguments: Iterable[str]) -> tuple[str, ...]:
+        """What the arguments of a call are called in the other op, in order."""
+        other = dict(self.renamed)
+        kept = (other.get(name, name) for name in arguments if name not in self.without)
+        return (*kept, *(name for name, _ in self.given))
+
+
+@dataclass(frozen=True, slots=True)
 class Card:
     """What is known of one op. Exactly one of ``ways``, ``gap``, ``unwritten`` and ``becomes`` is set.
 
     ``unwritten`` names the operations that could serve, for which no rule is written yet; ``becomes`` the ops that
     a call is read as ``when`` that holds, before anything is judged: their cards say whether they can be lowered.
     ``arguments`` are those of an op of this project; PyTorch's ops have them in the list of schemas. What only
-    ``moves`` elements may become a part of one rearrangement.
+    ``moves`` elements may become a part of one rearrangement. Where ``first_output`` is set, the op is read as the one
+    that it ``becomes`` where nothing reads its other outputs.
     """
 
     op: str
@@ -138,6 +157,7 @@ class Card:
     fix: str = ""
     arguments: tuple[str, ...] = ()
     moves: Movement = Movement.NONE
+    first_output: FirstOutput | None = None
 
     def way(self, name: str) -> Way:
         """The way called ``name``."""
@@ -248,13 +268,31 @@ def parse_card(op: str, family: str, raw: object, shared: Mapping[str, Requireme
         fix=table.optional_text("fix") or "",
         arguments=table.texts("arguments"),
         moves=_movement(table),
+        first_output=_first_output(table.take("first_output"), table.where),
     )
     table.close()
     if sum((bool(card.ways), card.gap is not None, bool(card.unwritten), bool(card.becomes))) != 1:
         raise CardError(f"{table.where}: a card has exactly one of ways, gap, unwritten and becomes")
     if bool(card.becomes) != bool(card.when):
         raise CardError(f"{table.where}: `becomes` and `when` are given together")
+    if card.first_output is not None and len(card.becomes) != 1:
+        raise CardError(f"{table.where}: `first_output` is for an op that becomes one other")
     return card
+
+
+def _first_output(raw: object, where: str) -> FirstOutput | None:
+    if raw is None:
+        return None
+    table = CardTable(raw, f"{where}, first_output")
+    renamed = mapping(table.take("renamed", {}), table.where)
+    given = mapping(table.take("given", {}), table.where)
+    found = FirstOutput(
+        table.texts("without"),
+        tuple((name, str(other)) for name, other in renamed.items()),
+        tuple((name, _argument(value)) for name, value in given.items()),
+    )
+    table.close()
+    return found
 
 
 def _movement(table: CardTable) -> Movement:

@@ -136,6 +136,12 @@ class Registry:
             rows = connection.execute("SELECT op, moves FROM ops WHERE moves != ?", (Movement.NONE.value,)).fetchall()
         return {str(op): Movement(moves) for op, moves in rows}
 
+    def first_outputs(self) -> Mapping[str, Card]:
+        """The cards of ops that are read as another one where nothing reads more than their first output, by op."""
+        with closing(self.connect()) as connection:
+            rows = connection.execute("SELECT op FROM ops WHERE first_output IS NOT NULL").fetchall()
+        return {str(op): self.card(str(op)) for (op,) in rows}
+
     def difference(self, id: str) -> Difference:  # noqa: A002 - the glossary's own word for it
         """The difference with that id. Raises ``UnknownNameError``."""
         return self._one(Difference, id)

@@ -5,7 +5,7 @@ Goldens are texts that are read in review like code, and rewritten by ``pytest -
 
 import os
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -70,10 +70,10 @@ def rewrites_keep_their_invariants() -> Iterator[None]:
     from nnapi_check.analyzer.graph import Graph
     from nnapi_check.analyzer.rewrites.driver import Rewritten, rewrite
     from nnapi_check.analyzer.rewrites.invariants import broken
-    from nnapi_check.coverage_db.cards import Movement
+    from nnapi_check.analyzer.rewrites.rewrite import KnownOps
 
-    def held(graph: Graph, moves: Mapping[str, Movement]) -> Rewritten:
-        found = rewrite(graph, moves)
+    def held(graph: Graph, known: KnownOps) -> Rewritten:
+        found = rewrite(graph, known)
         assert list(broken(graph, found)) == []
         return found
 

@@ -23,8 +23,7 @@ from nnapi_check.analyzer.inputs.containers import InputValues, open_inputs
 from nnapi_check.analyzer.inputs.specification import InputSpec
 from nnapi_check.analyzer.ops.constant_values import ConstantValues
 from nnapi_check.analyzer.rewrites.driver import rewrite
-from nnapi_check.analyzer.rewrites.rewrite import NearMiss
-from nnapi_check.analyzer.rewrites.runs.moving_nodes import movements
+from nnapi_check.analyzer.rewrites.rewrite import KnownOps, NearMiss, shipped_ops
 from nnapi_check.analyzer.tensor_types import random_tensor
 from nnapi_check.analyzer.torchscript import in_evaluation_mode, quiet
 from nnapi_check.coverage_db.queries import Registry
@@ -112,10 +111,10 @@ def capture(
     ``inputs`` are the arguments of ``forward``, or a mapping of names to them: example tensors or specifications, plain
     values, and lists, tuples and tables of them; None takes those stored with the model. With ``weights`` the elements
     of parameters are read; without, only their types, and the graph is the same. ``trust`` permits files that can
-    run code of their maker when they are opened. ``registry`` says which ops only move elements; None is the one that
-    this version holds.
+    run code of their maker when they are opened. ``registry`` says what ops are read
+    as; None is the one that this version holds.
     """
-    moves = movements() if registry is None else registry.movements()
+    known = shipped_ops() if registry is None else KnownOps.of(registry)
     call = as_call(inputs)
     with quiet(), torch.no_grad():
         opened = open_model(model, call, weights=weights, trust=trust)
@@ -130,7 +129,7 @@ def capture(
         walk, drafts, nodes = _walked(opened, module, bound, values)
         outputs = [draft for value in graph.outputs() for draft in drafts_in(walk.item(value))]
         numbered = number_graph(opened.name, drafts, nodes, outputs)
-        rewritten = rewrite(numbered.graph, moves)
+        rewritten = rewrite(numbered.graph, known)
     return Captured(
         rewritten.graph,
         walk.root,

@@ -15,7 +15,7 @@ from nnapi_check.analyzer.rewrites.contractions import CONTRACTION
 from nnapi_check.analyzer.rewrites.decomposed_attention import DECOMPOSED_ATTENTION
 from nnapi_check.analyzer.rewrites.hard_activations import HARD_ACTIVATION
 from nnapi_check.analyzer.rewrites.local_response import LOCAL_RESPONSE_NORM
-from nnapi_check.analyzer.rewrites.rewrite import Match, Miss, NearMiss, Rewrite, Surroundings
+from nnapi_check.analyzer.rewrites.rewrite import KnownOps, Match, Miss, NearMiss, Rewrite, Surroundings
 from nnapi_check.analyzer.rewrites.row_pooling import ROW_POOLING
 from nnapi_check.analyzer.rewrites.runs.image_shuffles import IMAGE_SHUFFLE
 from nnapi_check.analyzer.rewrites.runs.rearranged_parts import REARRANGED_PARTS
@@ -23,7 +23,6 @@ from nnapi_check.analyzer.rewrites.runs.rearranged_runs import REARRANGED_RUN
 from nnapi_check.analyzer.rewrites.runs.spread_additions import SPREAD_ADDITION
 from nnapi_check.analyzer.rewrites.same_padding import SAME_PADDING
 from nnapi_check.analyzer.rewrites.unread_outputs import UNREAD_OUTPUTS
-from nnapi_check.coverage_db.cards import Movement
 
 REWRITES: tuple[Rewrite, ...] = (
     UNREAD_OUTPUTS,
@@ -60,31 +59,31 @@ class Rewritten:
     near_misses: tuple[NearMiss, ...]
 
 
-def rewrite(graph: Graph, moves: Mapping[str, Movement]) -> Rewritten:
+def rewrite(graph: Graph, known: KnownOps) -> Rewritten:
     """Apply every rewrite; the graph is the same where there is nothing to do. Linear in its nodes.
 
-    ``moves`` are the ops whose cards say that they only move elements (`Registry.movements`).
+    ``known`` is what cards say of ops.
     """
-    rewriter = _Rewriter(graph, moves)
+    rewriter = _Rewriter(graph, known)
     body = rewriter.block(graph.body)
     made = graph if body is graph.body else replace(graph, values=rewriter.values(), body=body)
     return Rewritten(made, tuple(rewriter.applied), tuple(rewriter.near_misses))
 
 
-def _by_op(moves: Mapping[str, Movement]) -> Mapping[str, Sequence[Rewrite]]:
+def _by_op(known: KnownOps) -> Mapping[str, Sequence[Rewrite]]:
     """The rewrites that may begin with an op, in order."""
     found: dict[str, list[Rewrite]] = {}
     for rewrite in REWRITES:
-        for op in rewrite.begins_with(moves):
+        for op in rewrite.begins_with(known):
             found.setdefault(op, []).append(rewrite)
     return found
 
 
 class _Rewriter:
-    def __init__(self, graph: Graph, moves: Mapping[str, Movement]) -> None:
+    def __init__(self, graph: Graph, known: KnownOps) -> None:
         self._graph = graph
-        self._moves = moves
-        self._by_op = _by_op(moves)
+        self._known = known
+        self._by_op = _by_op(known)
         self._readers = readers_of(graph)
         self.applied: list[Applied] = []
         self.near_misses: list[NearMiss] = []
@@ -102,7 +101,7 @@ class _Rewriter:
     def block(self, block: Block) -> Block:
         """A block with what is found in it replaced, and in the blocks inside it."""
         nodes = [self._with_inner(node) for node in block.nodes]
-        around = Surroundings(self._graph, {node.id: node for node in nodes}, self._readers, self._moves)
+        around = Surroundings(self._graph, {node.id: node for node in nodes}, self._readers, self._known)
         made: dict[int, Node] = {}
         covered: set[int] = set()
         near: dict[int, NearMiss] = {}

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from nnapi_check.analyzer.graph import Block, End, Graph, Node, NodeOutput, Reader, readers_of
 from nnapi_check.analyzer.rewrites.driver import Applied, Rewritten
-from nnapi_check.analyzer.rewrites.rewrite import AnyMove
+from nnapi_check.analyzer.rewrites.rewrite import ByCard
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +47,7 @@ class Invariant:
 
 def _begins_as_said(on: Occasion) -> bool:
     begins = on.applied.rewrite.begins
-    return isinstance(begins, AnyMove) or on.first.op in begins
+    return isinstance(begins, ByCard) or on.first.op in begins
 
 
 def _is_one_block(on: Occasion) -> bool:
@@ -71,7 +71,8 @@ def _has_no_order_of_writes(on: Occasion) -> bool:
 
 
 def _makes_as_said(on: Occasion) -> bool:
-    return on.made.op in on.applied.rewrite.makes
+    makes = on.applied.rewrite.makes
+    return isinstance(makes, ByCard) or on.made.op in makes
 
 
 def _makes_what_was_made(on: Occasion) -> bool:

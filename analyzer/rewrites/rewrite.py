@@ -2,25 +2,46 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import Enum
+from functools import cache
 
 from nnapi_check.analyzer.graph import Argument, Graph, Node, NodeOutput, Reader, TensorType
-from nnapi_check.coverage_db.cards import Movement
+from nnapi_check.coverage_db.cards import Card, Movement
+from nnapi_check.coverage_db.queries import Registry, open_registry
+
+
+@dataclass(frozen=True, slots=True)
+class KnownOps:
+    """What rewrites read of cards: the ops that only move elements, and those read by their first output alone."""
+
+    moves: Mapping[str, Movement]
+    first_outputs: Mapping[str, Card]
+
+    @classmethod
+    def of(cls, registry: Registry) -> KnownOps:
+        """Those of a registry."""
+        return cls(registry.movements(), registry.first_outputs())
+
+
+@cache
+def shipped_ops() -> KnownOps:
+    """Those of this version's cards, which cannot change while it runs."""
+    return KnownOps.of(open_registry())
 
 
 @dataclass(frozen=True, slots=True)
 class Surroundings:
     """The nodes of one block by id, and the graph around them: who makes and who reads each value.
 
-    ``moves`` are the ops whose cards say that they only move elements.
+    ``known`` is what cards say of ops.
     """
 
     graph: Graph
     nodes: Mapping[Reader, Node]
     readers: Mapping[int, Sequence[Reader]]
-    moves: Mapping[str, Movement]
+    known: KnownOps
 
     def only_reader(self, value: int) -> Node | None:
         """The node of this block that alone reads a value, once."""
@@ -77,13 +98,11 @@ class Miss:
     reason: str
 
 
-class AnyMove(Enum):
-    """Every op whose card says that it only moves elements."""
+class ByCard(Enum):
+    """Every op of which the card says what it is."""
 
-    BY_ITS_CARD = "any move"
-
-
-ANY_MOVE = AnyMove.BY_ITS_CARD
+    MOVE = "it only moves elements"
+    FIRST_OUTPUT = "it is read by its first output alone"
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,13 +115,19 @@ class Rewrite:
 
     name: str
     title: str
-    begins: frozenset[str] | AnyMove
-    makes: frozenset[str]
+    begins: frozenset[str] | ByCard
+    makes: frozenset[str] | ByCard
     match: Callable[[Node, Surroundings], Match | Miss | None]
 
-    def begins_with(self, moves: Collection[str]) -> frozenset[str]:
-        """The ops that it may begin with, where ``moves`` are those that only move elements."""
-        return frozenset(moves) if isinstance(self.begins, AnyMove) else self.begins
+    def begins_with(self, known: KnownOps) -> frozenset[str]:
+        """The ops that it may begin with."""
+        match self.begins:
+            case ByCard.MOVE:
+                return frozenset(known.moves)
+            case ByCard.FIRST_OUTPUT:
+                return frozenset(known.first_outputs)
+            case ops:
+                return ops
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,94 +9,51 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from nnapi_check.analyzer.graph import ABSENT, Argument, Graph, Node, Ref, TensorType
-from nnapi_check.analyzer.rewrites.rewrite import Match, Rewrite, Surroundings
-
-_Arguments = Mapping[str, Argument]
-_Meaning = tuple[str, _Arguments]
+from nnapi_check.analyzer.graph import ABSENT, Argument, Node, Ref
+from nnapi_check.analyzer.rewrites.rewrite import ByCard, Match, Rewrite, Surroundings
+from nnapi_check.coverage_db.cards import FirstOutput
 
 
 def _match(first: Node, around: Surroundings) -> Match | None:
     """The node as a call of the op that makes its first output, where no other is read and the call means the same."""
-    if any(around.readers[value] for value in first.outputs[1:]):
+    card = around.known.first_outputs[first.op]
+    means_it = _ONLY_WHERE.get(first.op)
+    if card.first_output is None or any(around.readers[value] for value in first.outputs[1:]):
         return None
-    meaning = _MEANINGS[first.op](first.arguments, around.graph)
-    return None if meaning is None else Match(*meaning, nodes=(), at=first, outputs=first.outputs[:1])
+    if means_it is not None and not means_it(first, around):
+        return None
+    arguments = _arguments(first, card.first_output)
+    return Match(card.becomes[0], arguments, nodes=(), at=first, outputs=first.outputs[:1])
 
 
-def _batch_norm(given: _Arguments, graph: Graph) -> _Meaning:
-    return "aten.batch_norm.default", {**given, "training": False, "cudnn_enabled": False}
+def _arguments(node: Node, first_output: FirstOutput) -> Mapping[str, Argument]:
+    kept = (item for name, item in node.arguments.items() if name not in first_output.without)
+    given = (ABSENT if value is None else value for _, value in first_output.given)
+    return dict(zip(first_output.names(node.arguments), (*kept, *given), strict=True))
 
 
-def _instance_norm(given: _Arguments, graph: Graph) -> _Meaning | None:
+def _is_one_image_in_training(node: Node, around: Surroundings) -> bool:
     """The statistics of a batch of one are those of its one image, which decompositions make of all images."""
-    source = given["input"]
-    kind = graph.type_of(source.value) if isinstance(source, Ref) else None
-    if not isinstance(kind, TensorType) or not kind.rank or kind.shape[0] != 1 or given["training"] is not True:
-        return None
-    kept = {name: given[name] for name in ("input", "weight", "bias", "momentum", "eps")}
-    no_statistics: _Arguments = {
-        "running_mean": ABSENT,
-        "running_var": ABSENT,
-        "use_input_stats": True,
-        "cudnn_enabled": False,
-    }
-    return "aten.instance_norm.default", {**kept, **no_statistics}
+    source = node.arguments["input"]
+    shape = around.shape(source.value) if isinstance(source, Ref) else ()
+    return shape[:1] == (1,) and node.arguments["training"] is True
 
 
-def _layer_norm(given: _Arguments, graph: Graph) -> _Meaning:
-    return "aten.layer_norm.default", {**given, "cudnn_enable": False}
-
-
-def _group_norm(given: _Arguments, graph: Graph) -> _Meaning:
-    kept = {name: given[name] for name in ("input", "weight", "bias", "eps")}
-    return "aten.group_norm.default", {**kept, "num_groups": given["group"], "cudnn_enabled": False}
-
-
-def _attention(given: _Arguments, graph: Graph) -> _Meaning:
-    return "aten.scaled_dot_product_attention.default", {**given, "enable_gqa": False}
-
-
-def _dropout(given: _Arguments, graph: Graph) -> _Meaning | None:
+def _says_whether_it_trains(node: Node, around: Surroundings) -> bool:
     # Without a word on training it drops.
-    train = given["train"]
-    return ("aten.dropout.default", {**given, "train": train}) if isinstance(train, bool) else None
+    return isinstance(node.arguments["train"], bool)
 
 
-def _max_pool2d(given: _Arguments, graph: Graph) -> _Meaning:
-    return "aten.max_pool2d.default", given
-
-
-def _max_pool3d(given: _Arguments, graph: Graph) -> _Meaning:
-    return "aten.max_pool3d.default", given
-
-
-_MEANINGS: Mapping[str, Callable[[_Arguments, Graph], _Meaning | None]] = {
-    "aten._native_batch_norm_legit_no_training.default": _batch_norm,
-    "aten._native_batch_norm_legit.no_stats": _instance_norm,
-    "aten._scaled_dot_product_flash_attention_for_cpu.default": _attention,
-    "aten.max_pool2d_with_indices.default": _max_pool2d,
-    "aten.max_pool3d_with_indices.default": _max_pool3d,
-    "aten.native_dropout.default": _dropout,
-    "aten.native_group_norm.default": _group_norm,
-    "aten.native_layer_norm.default": _layer_norm,
+_ONLY_WHERE: Mapping[str, Callable[[Node, Surroundings], bool]] = {
+    "aten._native_batch_norm_legit.no_stats": _is_one_image_in_training,
+    "aten.native_dropout.default": _says_whether_it_trains,
 }
+"""What else decides than that no other output is read, in the words of the card's ``when``."""
 
 UNREAD_OUTPUTS = Rewrite(
     name="unread-outputs",
     title="an op of which only the first output is read",
-    begins=frozenset(_MEANINGS),
-    makes=frozenset(
-        {
-            "aten.batch_norm.default",
-            "aten.dropout.default",
-            "aten.group_norm.default",
-            "aten.instance_norm.default",
-            "aten.layer_norm.default",
-            "aten.max_pool2d.default",
-            "aten.max_pool3d.default",
-            "aten.scaled_dot_product_attention.default",
-        }
-    ),
+    begins=ByCard.FIRST_OUTPUT,
+    makes=ByCard.FIRST_OUTPUT,
     match=_match,
 )

@@ -39,15 +39,17 @@ def reasons(known: Knowledge) -> Iterator[Row]:
 @table(
     text("op"),
     text("status"),
+    text("first_output", required=False),
     key=("op",),
     fields_of=Card,
-    without=("unwritten", "becomes", "when", "arguments"),
+    without=("unwritten", "becomes", "when", "arguments", "first_output"),
     has_document=True,
 )
 def ops(known: Knowledge) -> Iterator[Row]:
     """An op of PyTorch and its card."""
     for card in known.cards:
-        yield card.op, status_word(card), card
+        first_output = None if card.first_output is None else card.becomes[0]
+        yield card.op, status_word(card), first_output, card
 
 
 @table(_OP, _OPERATION, key=("op", "operation"))

@@ -84,3 +84,36 @@ def test_packed_parameters_are_what_they_hold() -> None:
     found = schema_arguments(read_schema_list().schemas["quantized.linear.default"])
 
     assert {"input", "weight", "bias", "output_scale", "output_zero_point"} <= found
+
+
+NORMS = {
+    "aten.norm.default": "aten::norm(Tensor input, float eps, bool fast=True) -> Tensor",
+    "aten.native_norm.default": "aten::native_norm(Tensor input, int N, float e) -> (Tensor, Tensor)",
+}
+
+
+def norms(folder: Path, first_output: str) -> None:
+    (folder / "ops").mkdir()
+    (folder / "torch_schemas.txt").write_text(schema_list_text(SchemaList("2.14", NORMS)), encoding="utf-8")
+    card = '["aten.native_norm.default"]\nsummary = "A norm."\nbecomes = ["aten.norm.default"]\nwhen = "it is alone"\n'
+    path = folder / "ops" / "norms.toml"
+    path.write_text(f'{card}first_output = {first_output}\n["aten.norm.default"]\nsummary = "A norm."\ngap = "Why."\n')
+    load_cards(folder / "ops")
+
+
+def test_a_first_output_that_gives_the_other_ops_arguments_is_loaded(tmp_path: Path) -> None:
+    norms(tmp_path, '{ without = ["N"], renamed = { e = "eps" }, given = { fast = false } }')
+
+
+@pytest.mark.parametrize(
+    ("first_output", "told"),
+    [
+        ('{ without = ["N"], given = { fast = false } }', "gives ['e', 'fast', 'input'], but aten.norm.default has"),
+        ('{ without = ["M", "N"], renamed = { e = "eps" } }', "the op has no arguments ['M']"),
+    ],
+)
+def test_a_first_output_that_gives_others_is_refused(first_output: str, told: str, tmp_path: Path) -> None:
+    with pytest.raises(CardError) as raised:
+        norms(tmp_path, first_output)
+
+    assert told in str(raised.value)

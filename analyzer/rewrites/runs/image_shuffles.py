@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from nnapi_check.analyzer.graph import Node
-from nnapi_check.analyzer.rewrites.rewrite import ANY_MOVE, Match, Rewrite, Surroundings
+from nnapi_check.analyzer.rewrites.rewrite import ByCard, Match, Rewrite, Surroundings
 from nnapi_check.analyzer.rewrites.runs.one_permutation import Rearrangement, rearranged
 from nnapi_check.analyzer.rewrites.runs.run import run_from
 
@@ -40,7 +40,7 @@ def _match(first: Node, around: Surroundings) -> Match | None:
 IMAGE_SHUFFLE = Rewrite(
     name="image-shuffle",
     title="a rearrangement of images that PyTorch has an op for",
-    begins=ANY_MOVE,
+    begins=ByCard.MOVE,
     makes=frozenset({SHUFFLE, TO_PIXELS, TO_CHANNELS}),
     match=_match,
 )

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cache
 
 from nnapi_check.analyzer.graph import Node, Ref, TensorType
 from nnapi_check.analyzer.rewrites.rewrite import Surroundings
 from nnapi_check.coverage_db.cards import Movement
-from nnapi_check.coverage_db.queries import open_registry
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,15 +24,9 @@ class Move:
         return self.node.outputs[0]
 
 
-@cache
-def movements() -> Mapping[str, Movement]:
-    """The ops of which this version's cards say that they only move elements. That cannot change while it runs."""
-    return open_registry().movements()
-
-
 def move_of(node: Node, around: Surroundings) -> Move | None:
     """What a node moves, where that is all it does and every shape is known."""
-    movement, graph = around.moves.get(node.op), around.graph
+    movement, graph = around.known.moves.get(node.op), around.graph
     if movement is None:
         return None
     source = node.arguments.get("self")

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from nnapi_check.analyzer.graph import Node, Ref
 from nnapi_check.analyzer.nnapi_types import MAX_RANK
-from nnapi_check.analyzer.rewrites.rewrite import ANY_MOVE, Match, Miss, Rewrite, Surroundings
+from nnapi_check.analyzer.rewrites.rewrite import ByCard, Match, Miss, Rewrite, Surroundings
 from nnapi_check.analyzer.rewrites.runs.run import run_from
 
 REARRANGE_PARTS = "nnapi_check.rearrange_parts.default"
@@ -53,7 +53,7 @@ def _match(first: Node, around: Surroundings) -> Match | Miss | None:
 REARRANGED_PARTS = Rewrite(
     name="rearranged-parts",
     title="a rearrangement to rank 5 that is read place by place",
-    begins=ANY_MOVE,
+    begins=ByCard.MOVE,
     makes=frozenset({REARRANGE_PARTS}),
     match=_match,
 )

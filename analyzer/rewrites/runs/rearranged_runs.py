@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from nnapi_check.analyzer.graph import Node
 from nnapi_check.analyzer.nnapi_types import MAX_RANK
-from nnapi_check.analyzer.rewrites.rewrite import ANY_MOVE, Match, Rewrite, Surroundings
+from nnapi_check.analyzer.rewrites.rewrite import ByCard, Match, Rewrite, Surroundings
 from nnapi_check.analyzer.rewrites.runs.run import run_from
 
 REARRANGE = "nnapi_check.rearrange.default"
@@ -25,7 +25,7 @@ def _match(first: Node, around: Surroundings) -> Match | None:
 REARRANGED_RUN = Rewrite(
     name="rearranged-run",
     title="a rearrangement through higher ranks",
-    begins=ANY_MOVE,
+    begins=ByCard.MOVE,
     makes=frozenset({REARRANGE}),
     match=_match,
 )

@@ -8,7 +8,7 @@ from math import prod
 
 from nnapi_check.analyzer.graph import Argument, Node, Ref
 from nnapi_check.analyzer.nnapi_types import MAX_RANK
-from nnapi_check.analyzer.rewrites.rewrite import ANY_MOVE, Match, Miss, Rewrite, Surroundings, in_place_of_last
+from nnapi_check.analyzer.rewrites.rewrite import ByCard, Match, Miss, Rewrite, Surroundings, in_place_of_last
 from nnapi_check.analyzer.rewrites.runs.moving_nodes import move_of
 from nnapi_check.analyzer.rewrites.runs.run import run_from
 
@@ -57,7 +57,7 @@ def _match(first: Node, around: Surroundings) -> Match | Miss | None:
 SPREAD_ADDITION = Rewrite(
     name="spread-addition",
     title="a constant added between two reshapes",
-    begins=ANY_MOVE,
+    begins=ByCard.MOVE,
     makes=frozenset({ADD_SPREAD}),
     match=_match,
 )

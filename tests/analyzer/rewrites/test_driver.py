@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from nnapi_check.analyzer.capture.capture import capture
 from nnapi_check.analyzer.graph import Block, ElementType, Graph, GraphInput, Node, NodeOutput, Ref, TensorType, Value
 from nnapi_check.analyzer.rewrites.driver import rewrite
-from nnapi_check.analyzer.rewrites.runs.moving_nodes import movements
+from nnapi_check.analyzer.rewrites.rewrite import shipped_ops
 from nnapi_check.analyzer.rewrites.runs.rearranged_parts import REARRANGE_PARTS
 from nnapi_check.analyzer.rewrites.runs.rearranged_runs import REARRANGE
 from nnapi_check.analyzer.rewrites.runs.spread_additions import ADD_SPREAD
@@ -127,7 +127,7 @@ def test_a_graph_without_such_runs_is_given_back() -> None:
         warnings.simplefilter("ignore")
         graph = capture(Moves(lambda x: x.permute(0, 2, 1).reshape(2, 15)), [torch.rand(2, 3, 5)], weights=False).graph
 
-    assert rewrite(graph, movements()).graph is graph
+    assert rewrite(graph, shipped_ops()).graph is graph
 
 
 def call(name: str, *arguments: object) -> torch.Tensor:
@@ -178,7 +178,7 @@ def chain(count: int) -> Graph:
 
 def seconds(graph: Graph) -> float:
     start = time.process_time()
-    rewrite(graph, movements())
+    rewrite(graph, shipped_ops())
     return time.process_time() - start
 
 

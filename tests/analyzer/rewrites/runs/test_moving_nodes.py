@@ -7,8 +7,8 @@ import torch
 
 from nnapi_check.analyzer.capture.capture import capture
 from nnapi_check.analyzer.graph import Block, readers_of
-from nnapi_check.analyzer.rewrites.rewrite import Surroundings
-from nnapi_check.analyzer.rewrites.runs.moving_nodes import move_of, movements
+from nnapi_check.analyzer.rewrites.rewrite import Surroundings, shipped_ops
+from nnapi_check.analyzer.rewrites.runs.moving_nodes import move_of
 from nnapi_check.coverage_db.cards import Movement
 
 SHAPE = (2, 1, 3, 5)
@@ -45,7 +45,7 @@ class Called(torch.nn.Module):
 
 
 def test_there_is_a_call_of_every_op_that_a_card_calls_a_move() -> None:
-    assert set(movements()) == set(CALLS)
+    assert set(shipped_ops().moves) == set(CALLS)
 
 
 @pytest.mark.filterwarnings("ignore:The use of `x.T`")
@@ -55,12 +55,12 @@ def test_what_a_card_calls_a_move_moves_elements_so(op: str) -> None:
     captured = capture(Called(CALLS[op]), [x], weights=False)
     (node,) = [node for node in captured.calls if node.op == op]
     graph = captured.graph
-    around = Surroundings(graph, {node.id: node}, readers_of(graph), movements())
+    around = Surroundings(graph, {node.id: node}, readers_of(graph), shipped_ops())
 
     move = move_of(node, around)
 
     assert move is not None
-    assert (move.order is None) == (movements()[op] is Movement.RESHAPE)
+    assert (move.order is None) == (shipped_ops().moves[op] is Movement.RESHAPE)
     source = x if captured.calls[0] is node else run(captured.calls[0].op, x)
     moved = source.reshape(move.shape) if move.order is None else source.permute(move.order)
     assert torch.equal(moved, CALLS[op](x))
