@@ -126,7 +126,10 @@ class Parameter:
 
 @dataclass(frozen=True, slots=True)
 class Literal:
-    """A constant tensor of the graph. ``data`` holds its elements, flat, where they are few and were read."""
+    """A constant tensor of the graph, or an object that the program states.
+
+    ``data`` holds a tensor's elements, flat, where they are few and were read.
+    """
 
     name: str
     data: tuple[int | float | bool, ...] | None

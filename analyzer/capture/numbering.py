@@ -12,6 +12,7 @@ from nnapi_check.analyzer.graph import (
     Block,
     DynamicType,
     Graph,
+    Literal,
     Node,
     NodeOutput,
     OtherType,
@@ -39,14 +40,16 @@ class _Numbering:
     nodes: list[NodeDraft] = field(default_factory=list)
     ids: dict[Draft, int] = field(default_factory=dict)
     node_ids: dict[NodeDraft, int] = field(default_factory=dict)
+    makers: dict[Draft, NodeOutput] = field(default_factory=dict)
 
-    def value(self, draft: Draft, node: int | None = None, index: int = 0) -> int:
+    def value(self, draft: Draft) -> int:
         found = self.ids.get(draft)
         if found is not None:
             return found
         number = len(self.values)
-        origin = draft.origin or NodeOutput(-1 if node is None else node, index)
         self.ids[draft] = number
+        # What no node makes, the program states: an enumeration's member, say.
+        origin = draft.origin or self.makers.get(draft) or Literal(draft.torch_value.debugName(), None)
         self.values.append(Value(number, draft.type, origin, draft.is_constant))
         self.drafts.append(draft)
         return number
@@ -60,11 +63,13 @@ class _Numbering:
         number = len(self.nodes)
         self.nodes.append(draft)
         self.node_ids[draft] = number
+        # What a loop overwrites is read inside it, where the last turn's is meant, before its outputs are numbered.
+        self.makers.update((output, NodeOutput(number, index)) for index, output in enumerate(draft.outputs))
         # What nothing reads was left out.
         follows = tuple(sorted({self.node_ids[node] for node in draft.follows if node in self.node_ids}))
         arguments = {name: self.argument(item) for name, item in draft.arguments.items()}
         blocks = tuple(self.block(block.inputs, block.nodes, block.outputs) for block in draft.blocks)
-        outputs = tuple(self.value(output, number, index) for index, output in enumerate(draft.outputs))
+        outputs = tuple(self.value(output) for output in draft.outputs)
         is_constant = draft.is_constant
         return Node(number, draft.op, arguments, outputs, draft.source, blocks, is_constant, follows=follows)
 
