@@ -37,8 +37,6 @@ _UNCOUNTED = frozenset(
         "_convolution",
         "_convolution_mode",
         "_trilinear",
-        "addbmm",
-        "bilinear",
         "cdist",
         "chain_matmul",
         "convolution",
@@ -60,7 +58,7 @@ def multiply_adds(node: Node, graph: Graph) -> int | None:
     name = node.op.split(".")[1]
     if name in _UNCOUNTED:
         return None
-    if name.startswith(("conv", "linear")) and "weight" in node.arguments:
+    if name.startswith(("conv", "linear", "bilinear")) and "weight" in node.arguments:
         return _filter_products(node, graph, is_transposed=name.startswith("conv_transpose"))
     if name in ("lstm", "gru", "rnn_tanh", "rnn_relu"):
         return _recurrent_products(node, graph, ("params",))
@@ -74,6 +72,9 @@ def multiply_adds(node: Node, graph: Graph) -> int | None:
         return _fused_attention(node, graph, ("src",) * 3, ("proj_weight", "ffn_weight_1", "ffn_weight_2"))
     if name == "contract":
         return _contraction(node, graph)
+    if name == "addbmm":
+        batches = _argument(node, graph, "batch1")
+        return None if batches is None else _times(_output(node, graph), batches.shape[0] * batches.shape[-1])
     if name not in _MATRIX_PRODUCTS:
         return 0
     left = _MATRIX_PRODUCTS[name]

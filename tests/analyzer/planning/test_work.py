@@ -12,6 +12,8 @@ from nnapi_check.analyzer.planning.work import (
     multiply_adds,
     node_work,
 )
+from nnapi_check.coverage_db.cards import Card, load_cards
+from nnapi_check.lowering.examples.modules import example_module
 from tests.analyzer.hand_made_graphs import Sketch, tensor
 
 CASES = [
@@ -47,6 +49,38 @@ def test_matrix_product_counts_its_inner_dimension() -> None:
             return torch.matmul(left, right)
 
     assert total(Product(), (2, 3, 5), (2, 5, 7)) == 2 * 3 * 7 * 5
+
+
+def test_sum_of_a_batch_of_products_counts_them_all() -> None:
+    class Sum(torch.nn.Module):
+        def forward(self, bias: torch.Tensor, left: torch.Tensor, right: torch.Tensor) -> torch.Tensor:
+            return torch.addbmm(bias, left, right)
+
+    assert total(Sum(), (3, 7), (2, 3, 5), (2, 5, 7)) == 2 * 3 * 7 * 5
+
+
+def test_bilinear_counts_every_pair_of_features() -> None:
+    assert total(torch.nn.Bilinear(3, 5, 7), (2, 3), (2, 5)) == 2 * 7 * 3 * 5
+
+
+PRODUCTS = {"CONV_2D", "DEPTHWISE_CONV_2D", "TRANSPOSE_CONV_2D", "FULLY_CONNECTED", "BATCH_MATMUL"}
+OPS_THAT_MULTIPLY = [
+    card
+    for card in load_cards().values()
+    if any(PRODUCTS & {emission.operation for emission in way.emits} for way in card.ways)
+]
+
+
+@pytest.mark.parametrize("card", OPS_THAT_MULTIPLY, ids=lambda card: card.op)
+def test_work_of_an_op_that_becomes_products_is_known(card: Card) -> None:
+    """Of unknown work, a report says that it does not know the share on NNAPI."""
+    made = example_module(card, next(example for way in card.ways for example in way.examples if not example.expect))
+
+    graph = capture(made.module, made.inputs, weights=False).graph
+
+    found = [multiply_adds(node, graph) for node in graph.nodes() if node.op == card.op]
+    assert found
+    assert None not in found
 
 
 def test_sum_with_a_product_counts_the_product() -> None:
