@@ -47,7 +47,11 @@ def _match(first: Node, around: Surroundings) -> Match | Miss | None:
         return Miss(_TELLING - 1, pooled, "it averages over more than neighboring channels")
     for holds, at, reason in (
         (len(shape) == 4, squares, "its input has another rank than 4"),
-        (around.shape(deep.outputs[0]) == (shape[0], 1, *shape[1:]), deep, "it is no reshape to one image of channels"),
+        (
+            around.shape(deep.outputs[0]) == (*shape[:1], 1, *shape[1:]),
+            deep,
+            "it is no reshape to one image of channels",
+        ),
         (_pads(padded, size), padded, "it does not pad the channels with zeros by half the window"),
         (flat.arguments["dim"] in (1, (1,)), flat, "it takes another dimension away"),
         (around.shape(shaped.outputs[0]) == shape, shaped, "it is no reshape to the shape of the input"),

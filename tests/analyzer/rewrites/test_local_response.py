@@ -84,3 +84,13 @@ def test_tells_which_node_means_something_else(name: str) -> None:
 
     assert near.rewrite.name == "local-response"
     assert (near.miss.matched, near.miss.at.op) == MISSED[name]
+
+
+def test_normalization_of_a_tensor_whose_shape_is_not_known_is_no_fault() -> None:
+    def normalized(x: torch.Tensor) -> torch.Tensor:
+        wide = x * 1.0
+        row = wide[..., 2]
+        row *= 1.5
+        return nn.local_response_norm(wide, 3) + row.sum()
+
+    assert LOCAL_RESPONSE not in ops(normalized, 1, 4, 5, 6)
