@@ -20,6 +20,7 @@ from nnapi_check.analyzer.capture.settling import State
 from nnapi_check.analyzer.capture.spellings import op_name, plain_arguments, respelled
 from nnapi_check.analyzer.capture.stored_values import StoredValues, path_of
 from nnapi_check.analyzer.capture.structure_ops import LIST_OPS, STRUCTURE_OPS, UNANSWERED, weight
+from nnapi_check.analyzer.capture.written_views import scattered_write
 from nnapi_check.analyzer.errors import InputError, OpError
 from nnapi_check.analyzer.graph import (
     DynamicType,
@@ -217,6 +218,9 @@ class TypingWalk:
 
     def _op(self, node: torch._C.Node, operation: Operation, items: Sequence[object]) -> Iterable[NodeDraft]:
         if operation.is_mutable:
+            scattered = self._scattered(node, operation, items)
+            if scattered is not None:
+                return scattered
             node, operation = self._functional(node, operation, items)
         if operation.is_mutable and self.depth:
             # A run may or may not come here, so what is written is not known.
@@ -329,6 +333,13 @@ class TypingWalk:
         if is_input:
             self._written_back.append(write_back(self.graph, target.torch_value, made.output()))
         return made, functional
+
+    def _scattered(self, node: torch._C.Node, operation: Operation, items: Sequence[object]) -> list[NodeDraft] | None:
+        """The nodes that put a part anew in the place of a write to it, where nobody can see the difference."""
+        if self.depth or node.outputsSize() != 1:
+            return None
+        made = scattered_write(self.graph, node, operation, items, self.known, self.aliases)
+        return None if made is None else [draft for item in made for draft in self._visit(item)]
 
     def finish(self) -> list[NodeDraft]:
         """The nodes at the end of a run that write to inputs what the model overwrites them with."""
