@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 import torch
 from torch import nn
 
+import nnapi_check
+from nnapi_check import pipeline
 from tests.nnapi_check.conftest import Run
 
 OVERLAY = '["aten.relu.default"]\ngap = "Our devices get it wrong."\n'
@@ -153,6 +156,39 @@ def test_no_converted_model_has_an_operation_that_the_device_refuses(
 
     assert found
     assert operation not in found
+
+
+class OnePixel(nn.Module):
+    """A convolution to one pixel, whose layout changes by a RESHAPE that only lowering brings in."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(3, 24, (9, 8))
+
+    def forward(self, photo: torch.Tensor) -> torch.Tensor:
+        return torch.softmax(torch.relu(self.conv(photo)), 3)
+
+
+def test_a_model_is_judged_once_however_often_it_is_planned_for_a_device(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    device = profile(tmp_path, RESHAPE={"TENSOR_FLOAT32": "refused"})
+    calls: list[str] = []
+
+    def counted(name: str, original: Callable[..., object]) -> Callable[..., object]:
+        def call(*arguments: object) -> object:
+            calls.append(name)
+            return original(*arguments)
+
+        return call
+
+    for name in ("judge", "planned"):
+        monkeypatch.setattr(pipeline, name, counted(name, getattr(pipeline, name)))
+
+    nnapi_check.check(OnePixel().eval(), [torch.rand(1, 3, 9, 8)], api_level=29, device=device)
+
+    assert calls.count("judge") == 1
+    assert calls.count("planned") > 1
 
 
 def test_a_device_that_refuses_everything_leaves_nothing_for_nnapi(classifier: Path, tmp_path: Path, run: Run) -> None:
