@@ -13,6 +13,7 @@ from nnapi_check.analyzer.capture.normal_form import normalize, refuse_file_ops
 from nnapi_check.analyzer.capture.numbering import number_graph
 from nnapi_check.analyzer.capture.settling import State, copy_overwritten, settle, shared_sets, state_found
 from nnapi_check.analyzer.capture.source_position import SourceFinder
+from nnapi_check.analyzer.capture.typed_numbers import type_numbers
 from nnapi_check.analyzer.capture.typing_walk import TypingWalk
 from nnapi_check.analyzer.files.model_file import OpenedModel, open_model
 from nnapi_check.analyzer.graph import Graph, Node, TensorType
@@ -166,6 +167,7 @@ def _walked(
         found = state | state_found(walk.aliases)
         if not copy_overwritten(graph, walk.aliases, walk.known) and found == state:
             settle(walk.aliases, nodes)
+            type_numbers(graph, walk.item)
             return walk, drafts, nodes
         state = found
 

@@ -68,6 +68,13 @@ def truncated(write: Elementwise, x: OperandId) -> OperandId:
     return write.add(above, write.negated(below))
 
 
+def log_of_one_plus(write: Elementwise, x: OperandId) -> OperandId:
+    """LOG(1 + x) between 0 and 1, with what the sum rounds off: a small x keeps all of its digits."""
+    above = write.shifted(x, 1.0)
+    lost = write.add(write.shifted(above, -1.0), write.negated(x))
+    return write.add(write.of("LOG", above), write.negated(write.div(lost, above)))
+
+
 def full_like(emit: Emitter, number: float) -> OperandId:
     """A constant with every element equal to ``number``, like the node's output, where nothing broadcasts."""
     return emit.weight(full(emit.output_spec().shape, number, emit.node.output_type().dtype))

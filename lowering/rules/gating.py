@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from math import sqrt
 
-from nnapi_check.lowering.compositions.elementwise import Elementwise, complementary
+from nnapi_check.lowering.compositions.elementwise import Elementwise, complementary, log_of_one_plus
 from nnapi_check.lowering.emission.emitter import Emitter
 from nnapi_check.lowering.emission.model_draft import OperandId
 from nnapi_check.lowering.emission.node_reader import NodeReader
@@ -89,20 +89,20 @@ def mish(node: NodeReader, emit: Emitter) -> OperandId:
 
 @lowers("aten.softplus.default", way="composed")
 def softplus(node: NodeReader, emit: Emitter) -> OperandId:
-    """Lower to RELU(x) - LOG(LOGISTIC(beta * |x|)) / beta."""
+    """Lower to RELU(x) + LOG(1 + EXP(-beta * |x|)) / beta."""
     x, beta = emit.input("self"), node.real("beta")
     write = Elementwise(emit, x)
-    size = write.scaled(write.of("ABS", x), beta)
-    return write.add(write.of("RELU", x), write.scaled(write.of("LOG", write.of("LOGISTIC", size)), -1 / beta))
+    tail = log_of_one_plus(write, write.of("EXP", write.scaled(write.of("ABS", x), -beta)))
+    return write.add(write.of("RELU", x), write.scaled(tail, 1 / beta))
 
 
 @lowers("aten.log_sigmoid.default", way="composed")
 def log_sigmoid(node: NodeReader, emit: Emitter) -> OperandId:
-    """Lower to LOG(LOGISTIC(|x|)) - RELU(-x)."""
+    """Lower to -RELU(-x) - LOG(1 + EXP(-|x|))."""
     x = emit.input("self")
     write = Elementwise(emit, x)
-    below = write.negated(write.of("RELU", write.negated(x)))
-    return write.add(write.of("LOG", write.of("LOGISTIC", write.of("ABS", x))), below)
+    tail = log_of_one_plus(write, write.of("EXP", write.negated(write.of("ABS", x))))
+    return write.negated(write.add(tail, write.of("RELU", write.negated(x))))
 
 
 @lowers("aten.softshrink.default", way="composed")

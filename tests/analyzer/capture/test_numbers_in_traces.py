@@ -38,3 +38,26 @@ def test_a_tensor_of_another_element_type_stays_a_tensor(saved: Path) -> None:
     found = others(saved, weights=False)
 
     assert isinstance(found["aten.div.Tensor"], Ref)
+
+
+class Scalars(torch.nn.Module):
+    def forward(self, x: torch.Tensor) -> tuple[torch.Tensor, ...]:
+        return x.max() * 0.5, x.min() // 2.0, x.sum() + 1, torch.maximum(x.mean(), x.max() - 0.1), x * 0.5
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float16, torch.int32, torch.int64])
+def test_results_of_rank_0_keep_their_element_types_in_a_file(dtype: torch.dtype, tmp_path: Path) -> None:
+    x = (torch.rand(3) * 9).to(dtype)
+    model = Scalars().eval()
+    if not dtype.is_floating_point:
+        model.forward = lambda x: (x.max() * 0.5, x.max() // 2, x.sum() + 1, x * 0.5)  # type: ignore[method-assign]
+    traced = torch.jit.trace(model, x)  # type: ignore[no-untyped-call]  # no types
+    captured = capture(traced, [x], weights=True)
+    path = tmp_path / "captured.pt"
+
+    torch.jit.save(torch.jit._recursive.wrap_cpp_module(captured.module), path)  # type: ignore[no-untyped-call]
+
+    found = torch.jit.load(str(path))(x)  # type: ignore[no-untyped-call]  # no types
+    wanted = model(x)
+    assert [item.dtype for item in found] == [item.dtype for item in wanted]
+    assert all(torch.equal(a, b) for a, b in zip(found, wanted, strict=True))
