@@ -177,6 +177,9 @@ def _type_failures(name: str, kind: TensorType, target: Target, *, is_made_by_ru
     if is_made_by_rule:
         return
     found = operand_type(kind)
+    size = kind.numel * (1 if found in _OF_ONE_BYTE else 4)
+    if size > _HIGHEST_SIZE:
+        yield _tensor_failure("NNC303", "size", f"{name} takes {size:,} bytes", f"at most {_HIGHEST_SIZE:,} bytes")
     if found is None:
         yield _tensor_failure("NNC301", "element-type", f"{name} is {kind.dtype.value}", "a type that NNAPI has")
     elif found is OperandType.TENSOR_QUANT8_SYMM_PER_CHANNEL and not target.carries_channel_params:
@@ -184,6 +187,11 @@ def _type_failures(name: str, kind: TensorType, target: Target, *, is_made_by_ru
             "NNC801", "per-tensor", f"{name} is quantized per channel", "weights quantized per tensor"
         )
 
+
+_HIGHEST_SIZE = 0xFFFFFFFF
+"""NNAPI counts the bytes of an operand in 32 bits."""
+
+_OF_ONE_BYTE = frozenset({OperandType.TENSOR_BOOL8, OperandType.TENSOR_QUANT8_ASYMM})
 
 _MOVES = frozenset(
     {"_unsafe_view", "expand", "expand_as", "flatten", "movedim", "permute", "repeat", "reshape", "reshape_as"}
@@ -193,6 +201,10 @@ _FOR_MOVES = "Split fewer dimensions, or merge some here and let the ops that re
 _CONVERSIONS = frozenset({"_to_copy", "to", "type_as"})
 
 _TENSOR_TEXTS = {
+    "size": (
+        "NNAPI counts the bytes of a tensor in 32 bits.",
+        "Work on a part of the tensor at a time.",
+    ),
     "static-shape": (
         "NNAPI plans a model before it runs, for one shape.",
         "Export the model with fixed shapes, and keep what depends on values out of shapes.",

@@ -153,6 +153,8 @@ def test_control_flow_stays_on_the_cpu() -> None:
     ("kind", "reason"),
     [
         (DynamicType("it depends"), "NNC701"),
+        (tensor((1 << 15, 1 << 15)), "NNC303"),
+        (tensor((1 << 16, 1 << 16), dtype=ElementType.BOOL), "NNC303"),
         (OtherType("int"), "NNC702"),
         (tensor((1, 2, 3, 5, 7)), "NNC302"),
         (tensor((3, 0)), "NNC303"),
