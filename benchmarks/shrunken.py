@@ -32,7 +32,7 @@ from nnapi_check.lowering.examples.modules import ExampleModule, example_module
 LEVELS = (1, 3, 8)
 
 # PyTorch itself dies of some of these in shapes that they do not take.
-_DEADLY = ("nnapi_check.", "quantized.", "aten.lstm", "aten.gru", "aten.rnn", "aten._native", "aten._transformer")
+DEADLY = ("nnapi_check.", "quantized.", "aten.lstm", "aten.gru", "aten.rnn", "aten._native", "aten._transformer")
 _SHAPE = re.compile(r"^(?P<type>[a-z0-9]+(?:\([^)]*\))?)\[(?P<sizes>[0-9,]*)\](?P<marks>[+!]*)(?: = .*)?$")
 _ONE_AXIS = ("dim", "dim0", "dim1", "start_dim", "end_dim")
 
@@ -125,7 +125,7 @@ def _shaped(spec: str, sizes: tuple[str, ...]) -> str:
 
 def _made(variant: Variant) -> ExampleModule | None:
     """None where PyTorch itself refuses the call."""
-    if variant.card.op.startswith(_DEADLY) and not _is_survived(variant):
+    if variant.card.op.startswith(DEADLY) and not _is_survived(variant):
         return None
     try:
         found = example_module(variant.card, variant.example)

@@ -4,7 +4,7 @@ from itertools import islice
 
 import pytest
 
-from benchmarks.shrunken import held, variants
+from benchmarks.shrunken import DEADLY, held, variants
 from nnapi_check.coverage_db.cards import load_cards
 
 EVERY = 149
@@ -12,7 +12,9 @@ EVERY = 149
 
 @pytest.mark.filterwarnings("ignore")
 def test_what_is_promised_of_shrunken_tensors_holds() -> None:
-    found = held(islice(variants(list(load_cards().values())), 0, None, EVERY))
+    # PyTorch reads past the end of some, which no process of tests should.
+    cards = [card for card in load_cards().values() if not card.op.startswith(DEADLY)]
+    found = held(islice(variants(cards), 0, None, EVERY))
 
     assert found.modules > 40
     assert found.faults == ()
