@@ -18,7 +18,8 @@ from nnapi_check.analyzer.torchscript import class_name, constant, has_method, s
 _MAX_NODES = 1 << 22
 _MAX_LENGTH = 1 << 22
 _JOINING = frozenset({"aten::add", "aten::add_", "aten::format", "aten::percentFormat", "aten::extend"})
-_MULTIPLYING = frozenset({"aten::join", "aten::replace", "aten::mul"})
+_MULTIPLYING = frozenset({"aten::join", "aten::replace"})
+_MAX_DEPTH = 8
 
 
 def refuse_exploding_calls(module: torch._C.ScriptModule, path: Path) -> None:
@@ -33,10 +34,9 @@ def refuse_exploding_constants(graph: torch._C.Graph, path: Path) -> None:
     for node in _walk(graph.nodes()):
         length = _length(node, lengths)
         if length > _MAX_LENGTH:
-            raise InputError(
-                f"{path} makes a list or text of more than {_MAX_LENGTH:,} elements before it is run; make it in the "
-                "run, or leave it out."
-            )
+            # How long it becomes by doubling is hard to read; how often it is repeated, the code says.
+            made = f"list of {length:,}" if node.kind() == "aten::mul" else f"list or text of more than {_MAX_LENGTH:,}"
+            raise InputError(f"{path} makes a {made} elements before it is run; make it in the run, or leave it out.")
         if node.kind() == "aten::extend":
             lengths[next(iter(node.inputs())).unique()] = length
         for output in node.outputs():
@@ -94,10 +94,32 @@ def _length(node: torch._C.Node, lengths: dict[int, int]) -> int:
         case "aten::join" if _items(node) is not None:
             separator, joined = given
             return separator * len(_items(node) or ()) + joined
+        case "aten::mul" if _holds_items(node):
+            return sum(given) * _times(node)
         case kind if kind in _MULTIPLYING:
             return prod(length for length in given if length) if any(given) else 0
         case _:
             return max(given, default=0) if _holds_items(node) else 0
+
+
+def _times(node: torch._C.Node) -> int:
+    """How often a list or text is repeated; once where that is known in the run only."""
+    numbers = [_number(value, 0) for value in node.inputs() if value.type().kind() == "IntType"]
+    return max([number for number in numbers if number is not None], default=1)
+
+
+def _number(value: torch._C.Value, depth: int) -> int | None:
+    """The whole number that a value is, as far as constants, sums and products tell."""
+    found: object = value.toIValue()
+    if isinstance(found, int):
+        return found
+    if depth > _MAX_DEPTH or value.node().kind() not in ("aten::mul", "aten::add"):
+        return None
+    numbers = [_number(part, depth + 1) for part in value.node().inputs()]
+    known = [number for number in numbers if number is not None]
+    if len(known) != len(numbers):
+        return None
+    return prod(known) if value.node().kind() == "aten::mul" else sum(known)
 
 
 def _items(node: torch._C.Node) -> list[torch._C.Value] | None:

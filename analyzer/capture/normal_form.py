@@ -7,7 +7,6 @@ module by their path, so that the form is the same whether or not their elements
 
 from __future__ import annotations
 
-from math import prod
 from pathlib import Path
 
 import torch
@@ -19,8 +18,6 @@ from nnapi_check.analyzer.ops.allowed_ops import FILE_OPS
 from nnapi_check.analyzer.ops.bounded_calls import BoundedCalls, Bounds
 from nnapi_check.analyzer.torchscript import constant, has_method, insert_constant, nodes_of_kind
 
-_MAX_CONSTANT_LIST = 1 << 22
-_MAX_DEPTH = 8
 _WHEN_FROZEN = Bounds(1 << 24, 1 << 26)
 
 
@@ -35,41 +32,11 @@ def refuse_file_ops(module: torch._C.ScriptModule, path: Path) -> None:
     graph = module._get_method("forward").graph.copy()
     torch._C._jit_pass_inline(graph)
     refuse_exploding_constants(graph, path)
-    for node in nodes_of_kind(graph, "aten::mul"):
-        length = _repeated_length(node)
-        if length > _MAX_CONSTANT_LIST:
-            raise InputError(
-                f"{path} makes a list of {length:,} elements before it is run; make it in the run, or leave it out."
-            )
     found = next((kind for kind in sorted(FILE_OPS) if nodes_of_kind(graph, kind)), None)
     if found is not None:
         raise InputError(
             f"{path} calls {found}, which reads or writes files; leave that to the app, or allow it for a trusted file."
         )
-
-
-def _repeated_length(node: torch._C.Node) -> int:
-    """How long a list becomes by being repeated; 0 where the node makes none, or its length is not constant."""
-    if not isinstance(node.output().type(), torch._C.ListType):
-        return 0
-    parts = [value.node() for value in node.inputs() if value.node().kind() == "prim::ListConstruct"]
-    times = [_constant(value, 0) for value in node.inputs() if value.type().kind() == "IntType"]
-    known = [number for number in times if number is not None]
-    return len(list(parts[0].inputs())) * known[0] if parts and known else 0
-
-
-def _constant(value: torch._C.Value, depth: int) -> int | None:
-    """The whole number that a value is, as far as constants, sums and products tell."""
-    found: object = value.toIValue()
-    if isinstance(found, int):
-        return found
-    if depth > _MAX_DEPTH or value.node().kind() not in ("aten::mul", "aten::add"):
-        return None
-    numbers = [_constant(part, depth + 1) for part in value.node().inputs()]
-    known = [number for number in numbers if number is not None]
-    if len(known) != len(numbers):
-        return None
-    return prod(known) if value.node().kind() == "aten::mul" else sum(known)
 
 
 def normalize(module: torch._C.ScriptModule) -> torch._C.ScriptModule:
