@@ -8,6 +8,11 @@ from nnapi_check.analyzer.ops.calls import Operation, operation_of
 from nnapi_check.analyzer.torchscript import insert_constant
 
 
+def is_in_place(name: str) -> bool:
+    """Whether an op overwrites its first argument, by its name: ``aten::add_``, but not ``aten::__or__``."""
+    return name.endswith("_") and not name.endswith("__")
+
+
 def functional_form(operation: Operation, node: torch._C.Node) -> Operation | None:
     """The op that computes what an in-place op writes, or None where PyTorch has none."""
     return functional_of(operation) if node.outputsSize() == 1 else None
@@ -19,7 +24,7 @@ def functional_of(operation: Operation) -> Operation | None:
     It takes the same kinds of arguments, which it may call otherwise (`dropout_` has `self`, `dropout` has `input`),
     and its overload may have another name (`pow_.Scalar` writes what `pow.Tensor_Scalar` returns).
     """
-    if not operation.name.endswith("_") or operation.name.endswith("__"):
+    if not is_in_place(operation.name):
         return None
     kinds = [argument.kind for argument in operation.arguments]
     for schema in torch._C._jit_get_schemas_for_operator(operation.name[:-1]):

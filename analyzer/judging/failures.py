@@ -11,6 +11,7 @@ from nnapi_check.analyzer.nnapi_types import MAX_RANK, operand_type
 from nnapi_check.coverage_db.cards import Card
 from nnapi_check.coverage_db.checks import AllOf, AnyOf, Check, Compare, IsAbsent, IsConstant, IsKnown, Not
 from nnapi_check.coverage_db.spec import OperandType, Target
+from nnapi_check.coverage_db.stored_elements import ELEMENT_STRUCTS, HIGHEST_SIZE
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,9 +178,9 @@ def _type_failures(name: str, kind: TensorType, target: Target, *, is_made_by_ru
     if is_made_by_rule:
         return
     found = operand_type(kind)
-    size = kind.numel * (1 if found in _OF_ONE_BYTE else 4)
-    if size > _HIGHEST_SIZE:
-        yield _tensor_failure("NNC303", "size", f"{name} takes {size:,} bytes", f"at most {_HIGHEST_SIZE:,} bytes")
+    size = 0 if found is None else kind.numel * ELEMENT_STRUCTS[found].size
+    if size > HIGHEST_SIZE:
+        yield _tensor_failure("NNC303", "size", f"{name} takes {size:,} bytes", f"at most {HIGHEST_SIZE:,} bytes")
     if found is None:
         yield _tensor_failure("NNC301", "element-type", f"{name} is {kind.dtype.value}", "a type that NNAPI has")
     elif found is OperandType.TENSOR_QUANT8_SYMM_PER_CHANNEL and not target.carries_channel_params:
@@ -187,11 +188,6 @@ def _type_failures(name: str, kind: TensorType, target: Target, *, is_made_by_ru
             "NNC801", "per-tensor", f"{name} is quantized per channel", "weights quantized per tensor"
         )
 
-
-_HIGHEST_SIZE = 0xFFFFFFFF
-"""NNAPI counts the bytes of an operand in 32 bits."""
-
-_OF_ONE_BYTE = frozenset({OperandType.TENSOR_BOOL8, OperandType.TENSOR_QUANT8_ASYMM})
 
 _MOVES = frozenset(
     {"_unsafe_view", "expand", "expand_as", "flatten", "movedim", "permute", "repeat", "reshape", "reshape_as"}

@@ -14,11 +14,11 @@ from nnapi_check.analyzer.ops.allowed_names import PRIVATE_OPS, PROGRAM_OPS
 FILE_OPS = frozenset({"aten::from_file", "aten::save", "image::read_file", "image::write_file"})
 """Ops that read or write files, which no model of a stranger may do."""
 
-# Libraries whose ops compute results from tensors and numbers, but for those named below.
-_LIBRARIES = frozenset({"aten", "prims", "quantized", "_quantized", "quantized_decomposed", "torchvision"})
+LIBRARIES = frozenset({"aten", "prims", "quantized", "_quantized", "quantized_decomposed", "torchvision"})
+"""Libraries whose ops compute results from tensors and numbers, but for those named below."""
 
 # Those of PyTorch itself that have to do with devices, processes and compilers.
-_OTHER_LIBRARIES = _LIBRARIES | frozenset(
+_OTHER_LIBRARIES = LIBRARIES | frozenset(
     {
         *("_c10d_functional", "_c10d_functional_autograd", "_dtensor", "_native", "_test", "c10d", "coor", "cuda"),
         *("debug_mode_ops", "debugprims", "export", "image", "inductor", "inductor_prims", "mkl", "mkldnn"),
@@ -80,7 +80,7 @@ def may_be_called(name: str, overload: str) -> bool:
     if not _is_of_tensors(full):
         return name in PROGRAM_OPS
     library, _, base = name.partition("::")
-    return library in _LIBRARIES and _is_plain(library, base)
+    return library in LIBRARIES and _is_plain(library, base)
 
 
 def may_be_typed(name: str, overload: str) -> bool:
@@ -97,7 +97,7 @@ def may_be_typed(name: str, overload: str) -> bool:
 def may_be_computed(name: str) -> bool:
     """Whether an op may be run on real elements where another one that may be called is made of it."""
     library, _, base = name.partition("::")
-    return name not in _UNSAFE | _READ_BLINDLY and library in _LIBRARIES and _is_plain(library, base)
+    return name not in _UNSAFE | _READ_BLINDLY and library in LIBRARIES and _is_plain(library, base)
 
 
 def _is_plain(library: str, base: str) -> bool:

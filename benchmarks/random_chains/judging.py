@@ -14,6 +14,7 @@ import torch
 from benchmarks.random_chains.steps import Chain, ChainModule, Form, script
 from benchmarks.random_chains.yardstick import Reading, Yardstick
 from nnapi_check.analyzer.capture.capture import Captured, capture
+from nnapi_check.analyzer.capture.functional_ops import is_in_place
 from nnapi_check.analyzer.errors import InputError
 from nnapi_check.analyzer.graph import TensorType
 from nnapi_check.analyzer.planning.plan import Plan
@@ -140,7 +141,7 @@ class Judge:
             else:
                 self._check_promises(found.at(level), lowered[level], outcome)
         _check_scores(found, self.levels, outcome)
-        if any(node.op.split(".")[1].endswith("_") for node in captured.graph.nodes()):
+        if any(is_in_place(node.op.split(".")[1]) for node in captured.graph.nodes()):
             # What PyTorch gives for a value is what was written to it last.
             outcome.count(WRITTEN)
             return

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from math import prod
 from typing import TypeVar
 
-from nnapi_check.analyzer.graph import Absent, Argument, Graph, Node, Ref, RefList, TensorType
+from nnapi_check.analyzer.graph import Absent, Argument, Graph, Node, Ref, RefList, TensorType, is_ints
 from nnapi_check.analyzer.planning.layout import NHWC_FROM_NCHW, LayoutPlan, axis_in_nhwc
 from nnapi_check.lowering.emission.recipes import Recipe, weight
 
@@ -55,7 +55,7 @@ class NodeReader:
         found = self.argument(name)
         if isinstance(found, int):
             return (int(found),)
-        if isinstance(found, tuple) and all(isinstance(item, int) for item in found):
+        if is_ints(found):
             return tuple(int(item) for item in found)
         raise self._another_kind(name, "whole numbers were")
 

@@ -11,24 +11,12 @@ from nnapi_check.analyzer.graph import ElementType, NotQuantized, PerChannel, Pe
 from nnapi_check.analyzer.nnapi_types import SIGNED_SHIFT, operand_type
 from nnapi_check.analyzer.planning.layout import NHWC_FROM_NCHW
 from nnapi_check.coverage_db.spec import OperandType
+from nnapi_check.coverage_db.stored_elements import ELEMENT_CODES
 from nnapi_check.lowering.nnapi.model import NOT_QUANTIZED, ChannelQuantParams, QuantParams
 
 # What is as large or larger rounds to infinity: half a step above the largest finite number.
 _HALF_LIMIT = 65520.0
 _FLOAT_LIMIT = (2.0 - 2.0**-24) * 2.0**127
-
-_STRUCTS = {
-    OperandType.TENSOR_FLOAT32: "f",
-    OperandType.FLOAT32: "f",
-    OperandType.TENSOR_FLOAT16: "e",
-    OperandType.FLOAT16: "e",
-    OperandType.TENSOR_INT32: "i",
-    OperandType.INT32: "i",
-    OperandType.TENSOR_BOOL8: "?",
-    OperandType.BOOL: "?",
-    OperandType.TENSOR_QUANT8_ASYMM: "B",
-    OperandType.TENSOR_QUANT8_ASYMM_SIGNED: "b",
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +56,7 @@ def _quant_params(kind: TensorType) -> tuple[QuantParams, ChannelQuantParams | N
 
 def packed_numbers(numbers: Sequence[float], kind: OperandType) -> bytes:
     """The bytes of stored numbers, one after another, little-endian."""
-    return struct.pack(f"<{len(numbers)}{_STRUCTS[kind]}", *numbers)
+    return struct.pack(f"<{len(numbers)}{ELEMENT_CODES[kind]}", *numbers)
 
 
 def stored_number(value: float, spec: TensorSpec) -> float:

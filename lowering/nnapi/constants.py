@@ -2,38 +2,15 @@
 
 from __future__ import annotations
 
-import struct
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
-from nnapi_check.coverage_db.spec import OperandType
+from nnapi_check.coverage_db.stored_elements import ELEMENT_STRUCTS
 from nnapi_check.lowering.nnapi.model import Buffer, Immediate, Operand, Shape, UnknownRank
 
 Number = int | float | bool
 
 Bytes = bytes | memoryview
 """The bytes of a numbered buffer."""
-
-ELEMENT_CODES: Mapping[OperandType, str] = {
-    OperandType.FLOAT32: "f",
-    OperandType.INT32: "i",
-    OperandType.UINT32: "I",
-    OperandType.TENSOR_FLOAT32: "f",
-    OperandType.TENSOR_INT32: "i",
-    OperandType.TENSOR_QUANT8_ASYMM: "B",
-    OperandType.BOOL: "?",
-    OperandType.TENSOR_QUANT16_SYMM: "h",
-    OperandType.TENSOR_FLOAT16: "e",
-    OperandType.TENSOR_BOOL8: "?",
-    OperandType.FLOAT16: "e",
-    OperandType.TENSOR_QUANT8_SYMM_PER_CHANNEL: "b",
-    OperandType.TENSOR_QUANT16_ASYMM: "H",
-    OperandType.TENSOR_QUANT8_SYMM: "b",
-    OperandType.TENSOR_QUANT8_ASYMM_SIGNED: "b",
-}
-"""The ``struct`` code of one element of every type that has elements."""
-
-ELEMENT_STRUCTS = {kind: struct.Struct(f"<{code}") for kind, code in ELEMENT_CODES.items()}
-"""How one element of every type that has elements is stored."""
 
 LONGEST_VECTOR = 4096
 """Constants of more elements than this are weights, whose values no rule speaks of."""

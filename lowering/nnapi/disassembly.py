@@ -9,7 +9,8 @@ from dataclasses import dataclass, replace
 from enum import Enum
 
 from nnapi_check.coverage_db.spec import OperandType, OperationFacts
-from nnapi_check.lowering.nnapi.constants import ELEMENT_STRUCTS, Bytes
+from nnapi_check.coverage_db.stored_elements import ELEMENT_STRUCTS
+from nnapi_check.lowering.nnapi.constants import Bytes
 from nnapi_check.lowering.nnapi.model import (
     Buffer,
     Computed,

@@ -22,7 +22,7 @@ import struct
 from collections.abc import Iterator, Mapping, Sequence
 
 from nnapi_check.coverage_db.spec import OperandType, OperationFacts
-from nnapi_check.lowering.nnapi.constants import ELEMENT_STRUCTS
+from nnapi_check.coverage_db.stored_elements import ELEMENT_STRUCTS
 from nnapi_check.lowering.nnapi.model import (
     NOT_QUANTIZED,
     Buffer,

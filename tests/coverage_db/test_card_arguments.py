@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from nnapi_check.coverage_db.card_arguments import OURS, named_arguments, schema_arguments
-from nnapi_check.coverage_db.cards import load_cards
+from nnapi_check.coverage_db.cards import FirstOutput, load_cards
 from nnapi_check.coverage_db.checks import CardError
 from nnapi_check.coverage_db.known_schemas import SchemaList, read_schema_list, schema_list_text
 
@@ -92,17 +92,21 @@ NORMS = {
 }
 
 
-def norms(folder: Path, first_output: str) -> None:
+def norms(folder: Path, first_output: str) -> FirstOutput:
     (folder / "ops").mkdir()
     (folder / "torch_schemas.txt").write_text(schema_list_text(SchemaList("2.14", NORMS)), encoding="utf-8")
     card = '["aten.native_norm.default"]\nsummary = "A norm."\nbecomes = ["aten.norm.default"]\nwhen = "it is alone"\n'
     path = folder / "ops" / "norms.toml"
     path.write_text(f'{card}first_output = {first_output}\n["aten.norm.default"]\nsummary = "A norm."\ngap = "Why."\n')
-    load_cards(folder / "ops")
+    found = load_cards(folder / "ops")["aten.native_norm.default"].first_output
+    assert found is not None
+    return found
 
 
 def test_a_first_output_that_gives_the_other_ops_arguments_is_loaded(tmp_path: Path) -> None:
-    norms(tmp_path, '{ without = ["N"], renamed = { e = "eps" }, given = { fast = false } }')
+    found = norms(tmp_path, '{ without = ["N"], renamed = { e = "eps" }, given = { fast = false } }')
+
+    assert sorted(found.names(["input", "N", "e"])) == ["eps", "fast", "input"]
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ from typing import Protocol, cast
 
 import torch
 
-from nnapi_check.analyzer.ops.allowed_ops import may_be_called
+from nnapi_check.analyzer.ops.allowed_ops import LIBRARIES, may_be_called
 
 
 def words(text: str) -> frozenset[str]:
@@ -15,9 +15,7 @@ def words(text: str) -> frozenset[str]:
     return frozenset(text.split())
 
 
-SPACES = frozenset(
-    {"aten", "prims", "quantized", "_quantized", "quantized_decomposed", "torchvision", "mkldnn", "onednn", "sparse"}
-)
+SPACES = LIBRARIES | {"mkldnn", "onednn", "sparse"}
 """The spaces of names whose ops compute, in PyTorch and in libraries that this project knows."""
 
 _TAKE_TEXT = words("""

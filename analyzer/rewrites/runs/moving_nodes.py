@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from nnapi_check.analyzer.graph import Node, Ref, TensorType
+from nnapi_check.analyzer.graph import Node, Ref, TensorType, is_ints
 from nnapi_check.analyzer.rewrites.rewrite import Surroundings
 from nnapi_check.coverage_db.cards import Movement
 
@@ -75,7 +75,7 @@ def _ints(node: Node, *names: str) -> tuple[int, ...] | None:
     for name in names:
         argument = node.arguments[name]
         items = argument if isinstance(argument, tuple) else (argument,)
-        if not all(isinstance(item, int) for item in items):
+        if not is_ints(items):
             return None
-        found.extend(item for item in items if isinstance(item, int))
+        found.extend(items)
     return tuple(found)

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import NotRequired, TypedDict
 
 from nnapi_check.coverage_db.spec import OperandType
-from nnapi_check.lowering.nnapi.constants import ELEMENT_CODES
+from nnapi_check.coverage_db.stored_elements import ELEMENT_CODES
 from nnapi_check.lowering.nnapi.model import (
     UNKNOWN_RANK,
     UNSPECIFIED,

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from nnapi_check.coverage_db.spec import OperandType
-from nnapi_check.lowering.nnapi.constants import ELEMENT_STRUCTS, Bytes, element_count
+from nnapi_check.coverage_db.stored_elements import ELEMENT_STRUCTS, HIGHEST_SIZE
+from nnapi_check.lowering.nnapi.constants import Bytes, element_count
 from nnapi_check.lowering.nnapi.model import (
     NOT_QUANTIZED,
     Buffer,
@@ -18,9 +19,6 @@ from nnapi_check.lowering.nnapi.model import (
 from nnapi_check.lowering.nnapi.shapes.shapes import text
 from nnapi_check.lowering.nnapi.validation.faults import Rule
 from nnapi_check.lowering.nnapi.validation.graph_view import GraphView
-
-HIGHEST_SIZE = 0xFFFFFFFF
-"""The highest size of an operand in bytes, and of a dimension."""
 
 ZERO_POINTS: Mapping[OperandType, tuple[int, int]] = {
     OperandType.TENSOR_QUANT8_ASYMM: (0, 255),

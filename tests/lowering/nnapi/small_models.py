@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from nnapi_check.coverage_db.spec import OperandType
-from nnapi_check.lowering.nnapi.constants import ELEMENT_STRUCTS
+from nnapi_check.coverage_db.stored_elements import ELEMENT_STRUCTS
 from nnapi_check.lowering.nnapi.model import (
     NOT_QUANTIZED,
     ChannelQuantParams,

@@ -16,8 +16,9 @@ import pytest
 
 from nnapi_check.coverage_db.facts import load_operations
 from nnapi_check.coverage_db.spec import OperandType
+from nnapi_check.coverage_db.stored_elements import ELEMENT_STRUCTS
 from nnapi_check.lowering.nnapi.conformance.vector_rows import read_rows
-from nnapi_check.lowering.nnapi.constants import ELEMENT_STRUCTS, element_count
+from nnapi_check.lowering.nnapi.constants import element_count
 from nnapi_check.lowering.nnapi.model import NOT_QUANTIZED, Immediate, Model, NoValue, Operand, QuantParams, UnknownRank
 from nnapi_check.lowering.nnapi.validation.faults import Rule
 from nnapi_check.lowering.nnapi.validation.operands import NEEDS_SCALE
