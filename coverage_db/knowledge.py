@@ -8,8 +8,22 @@ from pathlib import Path
 from nnapi_check.coverage_db.cards import Card, Difference, Reason, load_cards, load_differences, load_reasons
 from nnapi_check.coverage_db.facts import load_operations
 from nnapi_check.coverage_db.levels import load_levels
-from nnapi_check.coverage_db.platform_facts import load_enumerations, load_imports, load_targets, load_types
-from nnapi_check.coverage_db.spec import Enumeration, ImportRecord, Level, OperationFacts, Target, TypeFacts
+from nnapi_check.coverage_db.platform_facts import (
+    load_enumerations,
+    load_functions,
+    load_imports,
+    load_targets,
+    load_types,
+)
+from nnapi_check.coverage_db.spec import (
+    Enumeration,
+    FunctionFacts,
+    ImportRecord,
+    Level,
+    OperationFacts,
+    Target,
+    TypeFacts,
+)
 
 TEXT_DIRECTORY = Path(__file__).parent
 
@@ -27,6 +41,7 @@ class Knowledge:
     differences: tuple[Difference, ...]
     reasons: tuple[Reason, ...]
     imports: tuple[ImportRecord, ...] = ()
+    functions: tuple[FunctionFacts, ...] = ()
 
 
 def load_knowledge(directory: Path = TEXT_DIRECTORY) -> Knowledge:
@@ -47,4 +62,5 @@ def load_knowledge(directory: Path = TEXT_DIRECTORY) -> Knowledge:
         differences=tuple(load_differences(differences).values()) if differences.exists() else (),
         reasons=tuple(load_reasons(reasons).values()) if reasons.exists() else (),
         imports=load_imports(nnapi / "imports.toml"),
+        functions=load_functions(nnapi / "functions.toml"),
     )

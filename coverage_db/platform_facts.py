@@ -1,4 +1,4 @@
-"""What is known beside the operations: operand types, enumerations and targets, read from ``coverage_db/nnapi``."""
+"""What is known beside operations: operand types, enumerations, functions and targets, of ``coverage_db/nnapi``."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from pathlib import Path
 from nnapi_check.coverage_db.spec import (
     Enumeration,
     EnumerationMember,
+    FunctionFacts,
     ImportRecord,
     OperandType,
     Quantization,
@@ -20,6 +21,7 @@ from nnapi_check.coverage_db.text import Table, read_tables
 _DIRECTORY = Path(__file__).parent / "nnapi"
 TYPES_FILE = _DIRECTORY / "types.toml"
 ENUMERATIONS_FILE = _DIRECTORY / "enumerations.toml"
+FUNCTIONS_FILE = _DIRECTORY / "functions.toml"
 TARGETS_FILE = _DIRECTORY / "targets.toml"
 IMPORTS_FILE = _DIRECTORY / "imports.toml"
 
@@ -53,6 +55,19 @@ def load_enumerations(path: Path = ENUMERATIONS_FILE) -> tuple[Enumeration, ...]
     """NNAPI's other enumerations, and its constants, in the order of the text."""
     text = read_tables(path)
     return tuple(_enumeration(name, text.table(name)) for name in text.values)
+
+
+def load_functions(path: Path = FUNCTIONS_FILE) -> tuple[FunctionFacts, ...]:
+    """The functions of NNAPI's C interface in the order of the text; none where there is no file of them."""
+    if not path.exists():
+        return ()
+    text = read_tables(path)
+    functions = []
+    for name in text.values:
+        row = text.table(name)
+        functions.append(FunctionFacts(name, row.integer("since")))
+        row.finish()
+    return tuple(functions)
 
 
 def load_targets(path: Path = TARGETS_FILE) -> tuple[Target, ...]:

@@ -319,11 +319,19 @@ class Enumeration:
 
 
 @dataclass(frozen=True, slots=True)
+class FunctionFacts:
+    """A function of NNAPI's C interface, and the feature level that brought it: the library of a lower one lacks it."""
+
+    name: str
+    since: int
+
+
+@dataclass(frozen=True, slots=True)
 class ImportRecord:
     """One import: the document, its hash and the highest feature level that it knows, and the subjects it touched.
 
-    ``added`` and ``changed`` are names of operations, and of levels and members of enumerations. ``sha256`` and
-    ``date`` are empty for what was taken in before imports were recorded.
+    ``added`` and ``changed`` are names of operations and functions, and of levels and members of enumerations.
+    ``sha256`` and ``date`` are empty for what was taken in before imports were recorded.
     """
 
     document: str

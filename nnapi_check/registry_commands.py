@@ -162,7 +162,8 @@ def build(file: Path) -> None:
 )
 @_format
 def import_header(path: Path, write: bool, directory: Path | None, form: str) -> None:  # click passes it so
-    """Compare the registry with PATH: the NDK's NeuralNetworksTypes.h, or Android's types.spec, of any level.
+    """Compare the registry with PATH: the NDK's NeuralNetworksTypes.h and
+    NeuralNetworks.h, Android's types.spec and libneuralnetworks.map.txt, each of any level.
 
     Prints what is new, what the registry says otherwise, and what could not be read. An import only adds.
     """

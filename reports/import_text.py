@@ -19,6 +19,7 @@ _TITLES = {
     ChangeKind.SIGNATURE: "Changed signatures",
     ChangeKind.FACT: "Changed facts",
     ChangeKind.MEMBER: "New members of enumerations",
+    ChangeKind.FUNCTION: "New functions",
     ChangeKind.DISPUTED: "Disputed: the registry says otherwise, and stays as it is",
 }
 
@@ -27,7 +28,7 @@ def import_text(report: ImportReport) -> str:
     """The import as text: what is taken in, what is disputed, and what was not read."""
     lines = [
         f"{report.document}: {report.kind.value} that knows NNAPI up to feature level {report.level}, "
-        f"{report.read_operations} operations",
+        f"{report.read_operations} operations, {report.read_functions} functions",
     ]
     for kind, title in _TITLES.items():
         lines += _section(title, [change for change in report.changes if change.kind is kind])

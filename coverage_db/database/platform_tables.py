@@ -1,4 +1,4 @@
-"""The tables of what surrounds the operations: levels, types, enumerations and targets."""
+"""The tables of what surrounds the operations: levels, types, enumerations, functions and targets."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from nnapi_check.coverage_db.knowledge import Knowledge
 from nnapi_check.coverage_db.spec import (
     ApiLevel,
     EnumerationMember,
+    FunctionFacts,
     ImportRecord,
     Level,
     Target,
@@ -49,6 +50,13 @@ def enumeration_members(known: Knowledge) -> Iterator[Row]:
             yield enumeration.name, member
 
 
+@table(key=("name",), fields_of=FunctionFacts)
+def functions(known: Knowledge) -> Iterator[Row]:
+    """A function of NNAPI's C interface."""
+    for facts in known.functions:
+        yield (facts,)
+
+
 @table(text("name"), text("sources"), key=("name",), fields_of=Target, has_document=True)
 def targets(known: Knowledge) -> Iterator[Row]:
     """What carries a model to the device, with its limits."""
@@ -83,6 +91,7 @@ PLATFORM_TABLES = (
     api_levels,
     types,
     enumeration_members,
+    functions,
     targets,
     target_value_sources,
     target_inputs,

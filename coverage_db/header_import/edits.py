@@ -27,7 +27,7 @@ from nnapi_check.coverage_db.header_import.toml_text import (
     set_value,
     table_in,
 )
-from nnapi_check.coverage_db.spec import EnumerationMember, Level, OperationFacts
+from nnapi_check.coverage_db.spec import EnumerationMember, FunctionFacts, Level, OperationFacts
 from nnapi_check.coverage_db.text import Table as TextTable
 from nnapi_check.coverage_db.text import TextError
 
@@ -96,6 +96,17 @@ def with_members(text: str, enumeration: str, added: Iterable[EnumerationMember]
 def _member_line(member: EnumerationMember) -> str:
     since = f", since = {member.since}" if member.since != 1 else ""
     return f"{member.name} = {{ value = {member.value}{since} }}"
+
+
+_FUNCTIONS = """\
+# NNAPI's C functions, and the feature level that brought each. The library of a lower level does not export it.
+"""
+
+
+def with_functions(text: str, added: Iterable[FunctionFacts]) -> str:
+    """The text of functions.toml with more functions at its end."""
+    lines = [f"{facts.name} = {{ since = {facts.since} }}" for facts in added]
+    return f"{text or _FUNCTIONS}{chr(10).join(lines)}\n"
 
 
 def with_levels(text: str, added: Iterable[Level]) -> str:

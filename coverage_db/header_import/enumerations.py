@@ -3,20 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 
+from nnapi_check.coverage_db.header_import.c_tokens import Guards, Token, read_tokens
 from nnapi_check.coverage_db.header_import.source_lines import Document, HeaderError
 
-_TOKEN = re.compile(
-    r"""(?P<comment>/\*.*?\*/|//[^\n]*)|(?P<directive>^[ \t]*\#(?:\\\n|[^\n])*)|(?P<text>"(?:[^"\\\n]|\\.)*")"""
-    r"""|(?P<number>0[xX][0-9a-fA-F]+|\d+)|(?P<word>[A-Za-z_]\w*)|(?P<sign>\S)""",
-    re.DOTALL | re.MULTILINE,
-)
 _REMARK = re.compile(r"^// \w+ below are available since .*")
-_GUARD = re.compile(r"__ANDROID_API__\s*>=\s*(?:(\d+)|__ANDROID_API_(\w+?)__)")
-# https://developer.android.com/ndk/guides/apis: the names of API levels in <android/api-level.h>.
-_NAMED_API_LEVELS = {"O_MR1": 27, "P": 28, "Q": 29, "R": 30, "S": 31, "T": 33, "U": 34, "V": 35}
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,38 +34,18 @@ class CEnumeration:
     api_level: int | None
 
 
-@dataclass(frozen=True, slots=True)
-class _Token:
-    kind: str
-    text: str
-    line: int
-
-
 def read_enumerations(document: Document) -> tuple[CEnumeration, ...]:
     """Every enumeration of a C text; raises ``HeaderError`` where the text breaks off or one is malformed."""
-    return _Reader(document, list(_tokens(document))).run()
-
-
-def _tokens(document: Document) -> Iterator[_Token]:
-    text = "\n".join(line.text for line in document.lines)
-    numbers = [line.number for line in document.lines]
-    index = position = 0
-    for found in _TOKEN.finditer(text):
-        index += text.count("\n", position, found.start())
-        position = found.start()
-        kind = str(found.lastgroup)
-        if kind == "sign" and text.startswith("/*", found.start()):
-            raise document.fail(numbers[index], "a comment is not closed: the file is not whole")
-        yield _Token(kind, found[0], numbers[index])
+    return _Reader(document, list(read_tokens(document))).run()
 
 
 @dataclass(slots=True)
 class _Reader:
     document: Document
-    tokens: list[_Token]
+    tokens: list[Token]
     position: int = 0
-    guards: list[tuple[int, int | None]] = field(default_factory=list)
-    comments: list[_Token] = field(default_factory=list)
+    guards: Guards = field(default_factory=Guards)
+    comments: list[Token] = field(default_factory=list)
 
     def run(self) -> tuple[CEnumeration, ...]:
         found = []
@@ -83,7 +55,7 @@ class _Reader:
                 case "comment":
                     self.comments.append(token)
                 case "directive":
-                    self._guard(token)
+                    self.guards.read(token, self.document)
                     self.comments.clear()
                 case "word" if token.text == "enum":
                     if (enumeration := self._enumeration(token)) is not None:
@@ -93,26 +65,14 @@ class _Reader:
                     pass
                 case _:
                     self.comments.clear()
-        if self.guards:
-            raise self.document.fail(self.guards[-1][0], "#if is not closed: the file is not whole")
+        self.guards.finish(self.document)
         return tuple(found)
 
-    def _next(self) -> _Token:
+    def _next(self) -> Token:
         self.position += 1
         return self.tokens[self.position - 1]
 
-    def _guard(self, token: _Token) -> None:
-        word = token.text.strip().lstrip("#").split()
-        if word[:1] and word[0].startswith("if"):
-            found = _GUARD.search(token.text)
-            level = (int(found[1]) if found[1] else _NAMED_API_LEVELS.get(found[2])) if found else None
-            self.guards.append((token.line, level))
-        elif word[:1] == ["endif"]:
-            if not self.guards:
-                raise self.document.fail(token.line, "#endif without an #if before it")
-            self.guards.pop()
-
-    def _enumeration(self, start: _Token) -> CEnumeration | None:
+    def _enumeration(self, start: Token) -> CEnumeration | None:
         """The enumeration whose keyword was just read, or None where the keyword only names a type."""
         comment = _comment(self.comments)
         name = ""
@@ -128,22 +88,21 @@ class _Reader:
         while (token := self._inside(start)).text != ";":
             if token.kind == "word":
                 name = token.text
-        api_level = next((level for _, level in reversed(self.guards) if level is not None), None)
-        return CEnumeration(name, comment, tuple(members), start.line, api_level)
+        return CEnumeration(name, comment, tuple(members), start.line, self.guards.api_level)
 
-    def _inside(self, start: _Token) -> _Token:
+    def _inside(self, start: Token) -> Token:
         while self.position < len(self.tokens):
             token = self._next()
             if token.kind != "comment":
                 return token
         raise self._cut(start)
 
-    def _cut(self, start: _Token) -> HeaderError:
+    def _cut(self, start: Token) -> HeaderError:
         return self.document.fail(start.line, "the text breaks off in the enumeration that begins here")
 
-    def _members(self, start: _Token) -> list[CMember]:
+    def _members(self, start: Token) -> list[CMember]:
         members: list[CMember] = []
-        comments: list[_Token] = []
+        comments: list[Token] = []
         last_comma, remark = 0, ""
         while self.position < len(self.tokens):
             token = self._next()
@@ -164,9 +123,9 @@ class _Reader:
                 raise self.document.fail(token.line, f"a member of an enumeration was wanted, found {token.text!r}")
         raise self._cut(start)
 
-    def _value(self, member: _Token, members: list[CMember], start: _Token) -> tuple[int, int, bool]:
+    def _value(self, member: Token, members: list[CMember], start: Token) -> tuple[int, int, bool]:
         """A member's value, the line of the comma after it, and whether the enumeration ends with it."""
-        written: list[_Token] = []
+        written: list[Token] = []
         while (token := self._inside(start)).text not in (",", "}"):
             written.append(token)
         is_last = token.text == "}"
@@ -184,14 +143,14 @@ class _Reader:
                 raise self.document.fail(member.line, f"{wanted}, found {' '.join(words)!r}")
         return value, token.line, is_last
 
-    def _named(self, other: str, member: _Token, members: list[CMember]) -> int:
+    def _named(self, other: str, member: Token, members: list[CMember]) -> int:
         for known in members:
             if known.name == other:
                 return known.value
         raise self.document.fail(member.line, f"{member.text} is {other}, which is no member above it")
 
 
-def _comment(tokens: list[_Token]) -> tuple[str, ...]:
+def _comment(tokens: list[Token]) -> tuple[str, ...]:
     """The lines of the last documenting comment, or of the run of line comments where there is none."""
     documenting = [token for token in tokens if token.text.startswith("/**")]
     if documenting:

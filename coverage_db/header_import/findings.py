@@ -10,11 +10,19 @@ from enum import Enum
 from pathlib import Path
 
 from nnapi_check.coverage_db.header_import.enumerations import CEnumeration, CMember, read_enumerations
+from nnapi_check.coverage_db.header_import.functions import CFunction, is_symbol_list, read_functions, read_symbols
 from nnapi_check.coverage_db.header_import.level_words import LEVEL, LevelWords, UnknownLevelError
 from nnapi_check.coverage_db.header_import.operation_words import PREFIX, OperationReading, Unread
 from nnapi_check.coverage_db.header_import.source_lines import Document, HeaderError, read_bytes, read_document
 from nnapi_check.coverage_db.header_import.specification import expand, is_specification
-from nnapi_check.coverage_db.spec import Enumeration, EnumerationMember, Level, OperandType, OperationFacts
+from nnapi_check.coverage_db.spec import (
+    Enumeration,
+    EnumerationMember,
+    FunctionFacts,
+    Level,
+    OperandType,
+    OperationFacts,
+)
 
 CONSTANTS = "constants"
 """The enumeration that holds the members of C enumerations without a name."""
@@ -38,6 +46,7 @@ class DocumentKind(Enum):
 
     HEADER = "NDK header"
     SPECIFICATION = "specification"
+    SYMBOLS = "list of symbols"
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,38 +69,61 @@ class Findings:
     types: tuple[ReadType, ...]
     enumerations: tuple[Enumeration, ...]
     operations: tuple[OperationFacts, ...]
+    functions: tuple[FunctionFacts, ...]
     unread: tuple[Unread, ...]
 
 
 def read_findings(path: Path, known: tuple[Level, ...]) -> Findings:
-    """Read the NDK header or the specification at ``path``. ``known`` are the registry's levels.
+    """Read the NDK header, the specification or the list of symbols at ``path``. ``known`` are the registry's levels.
 
-    Raises ``HeaderError`` where the file is neither, is not whole, or contradicts itself.
+    Raises ``HeaderError`` where the file is none of them, is not whole, or contradicts itself.
     """
     data = read_bytes(path)
     document = read_document(path, data)
-    kind = DocumentKind.SPECIFICATION if is_specification(document) else DocumentKind.HEADER
-    enumerations = read_enumerations(expand(document) if kind is DocumentKind.SPECIFICATION else document)
-    if not any(found.name == _OPERATIONS for found in enumerations):
+    kind = _kind_of(document)
+    enumerations: tuple[CEnumeration, ...] = ()
+    functions: tuple[CFunction, ...] = ()
+    match kind:
+        case DocumentKind.SPECIFICATION:
+            enumerations = read_enumerations(expand(document))
+        case DocumentKind.HEADER:
+            enumerations, functions = read_enumerations(document), read_functions(document)
+        case DocumentKind.SYMBOLS:
+            functions = read_symbols(document)
+    if not functions and not any(found.name == _OPERATIONS for found in enumerations):
         raise HeaderError(_no_operations(document, enumerations))
-    return _Reading(document, enumerations, known).run(kind, hashlib.sha256(data).hexdigest())
+    return _Reading(document, enumerations, functions, known).run(kind, hashlib.sha256(data).hexdigest())
+
+
+def _kind_of(document: Document) -> DocumentKind:
+    if is_symbol_list(document):
+        return DocumentKind.SYMBOLS
+    return DocumentKind.SPECIFICATION if is_specification(document) else DocumentKind.HEADER
 
 
 def _no_operations(document: Document, enumerations: Sequence[CEnumeration]) -> str:
     found = ", ".join(each.name for each in enumerations if each.name)
     has = f"it has {found}" if found else "it has no enumeration at all"
     return (
-        f"{document.name} declares no {_OPERATIONS}; {has}. "
-        "Wanted is the NDK's NeuralNetworksTypes.h (NeuralNetworks.h up to Android 11), or Android's types.spec."
+        f"{document.name} declares neither {_OPERATIONS} nor a function; {has}. "
+        "Wanted is the NDK's NeuralNetworksTypes.h or NeuralNetworks.h, Android's types.spec, "
+        "or libneuralnetworks.map.txt."
     )
 
 
 class _Reading:
-    """Reads the enumerations of one document."""
+    """Reads the enumerations and functions of one document."""
 
-    def __init__(self, document: Document, enumerations: Sequence[CEnumeration], known: tuple[Level, ...]) -> None:
+    def __init__(
+        self,
+        document: Document,
+        enumerations: Sequence[CEnumeration],
+        functions: Sequence[CFunction],
+        known: tuple[Level, ...],
+    ) -> None:
         self._document = document
         self._enumerations = enumerations
+        self._declared = functions
         self._unread: list[Unread] = []
         self._levels = tuple(self._read_levels())
         documented = frozenset(level.feature_level for level in self._levels)
@@ -102,25 +134,32 @@ class _Reading:
         self._check_codes(operations)
         types = tuple(self._types())
         others = tuple(self._others())
+        functions = tuple(self._functions())
         return Findings(
             name=self._document.name,
             sha256=sha256,
             kind=kind,
-            level=self._level(operations, types, others),
+            level=self._level(operations, types, others, functions),
             levels=self._levels,
             types=types,
             enumerations=others,
             operations=operations,
+            functions=functions,
             unread=tuple(self._unread),
         )
 
     def _level(
-        self, operations: Iterable[OperationFacts], types: Iterable[ReadType], others: Iterable[Enumeration]
+        self,
+        operations: Iterable[OperationFacts],
+        types: Iterable[ReadType],
+        others: Iterable[Enumeration],
+        functions: Iterable[FunctionFacts],
     ) -> int:
         found = {level.feature_level for level in self._levels}
         found |= {since for facts in operations for since in levels_of(facts)}
         found |= {read.since for read in types}
         found |= {member.since for each in others for member in each.members}
+        found |= {facts.since for facts in functions}
         return max(found)
 
     def _named(self, name: str) -> Iterator[CEnumeration]:
@@ -147,6 +186,17 @@ class _Reading:
             return self._words.of_api_level(enumeration.api_level)
         except UnknownLevelError:
             return None
+
+    def _functions(self) -> Iterator[FunctionFacts]:
+        for declared in self._declared:
+            why = "neither a mark after it nor a guard around it names an API level"
+            if declared.api_level is not None:
+                try:
+                    yield FunctionFacts(declared.name, self._words.of_api_level(declared.api_level))
+                    continue
+                except UnknownLevelError as error:
+                    why = str(error)
+            self._unread.append(Unread(declared.name, declared.line, "", why))
 
     def _operations(self) -> Iterator[OperationFacts]:
         for enumeration in self._named(_OPERATIONS):

@@ -11,7 +11,13 @@ from pathlib import Path
 
 from nnapi_check.coverage_db.cards import Card, load_cards
 from nnapi_check.coverage_db.facts import load_operations
-from nnapi_check.coverage_db.header_import.edits import with_levels, with_members, with_new_operations, with_operation
+from nnapi_check.coverage_db.header_import.edits import (
+    with_functions,
+    with_levels,
+    with_members,
+    with_new_operations,
+    with_operation,
+)
 from nnapi_check.coverage_db.header_import.findings import DocumentKind, Findings, levels_of, read_findings
 from nnapi_check.coverage_db.header_import.merge import Change, ChangeKind, Merge, Reach
 from nnapi_check.coverage_db.header_import.operation_words import Unread
@@ -19,8 +25,16 @@ from nnapi_check.coverage_db.header_import.staging import only_import, replace_f
 from nnapi_check.coverage_db.header_import.toml_text import append_block
 from nnapi_check.coverage_db.knowledge import TEXT_DIRECTORY
 from nnapi_check.coverage_db.levels import load_levels
-from nnapi_check.coverage_db.platform_facts import load_enumerations, load_imports, load_types
-from nnapi_check.coverage_db.spec import Enumeration, EnumerationMember, ImportRecord, Level, OperationFacts, TypeFacts
+from nnapi_check.coverage_db.platform_facts import load_enumerations, load_functions, load_imports, load_types
+from nnapi_check.coverage_db.spec import (
+    Enumeration,
+    EnumerationMember,
+    FunctionFacts,
+    ImportRecord,
+    Level,
+    OperationFacts,
+    TypeFacts,
+)
 from nnapi_check.coverage_db.text import read_tables
 
 NEW_FILE = "operations/imported.toml"
@@ -38,6 +52,7 @@ class ImportReport:
     kind: DocumentKind
     level: int
     read_operations: int
+    read_functions: int
     total: int
     changes: tuple[Change, ...]
     unread: tuple[Unread, ...]
@@ -69,8 +84,10 @@ class _Import:
     types: tuple[TypeFacts, ...]
     enumerations: tuple[Enumeration, ...]
     operations: dict[str, OperationFacts]
+    functions: tuple[FunctionFacts, ...]
     changes: list[Change] = field(default_factory=list)
     joined: dict[str, OperationFacts] = field(default_factory=dict)
+    new_functions: list[FunctionFacts] = field(default_factory=list)
     new_levels: list[Level] = field(default_factory=list)
     new_members: dict[str, list[EnumerationMember]] = field(default_factory=dict)
 
@@ -86,6 +103,7 @@ class _Import:
             load_types(directory / "types.toml"),
             load_enumerations(directory / "enumerations.toml"),
             load_operations(operations) if any(operations.glob("*.toml")) else {},
+            load_functions(directory / "functions.toml"),
         )
         found._compare()
         return found
@@ -97,6 +115,7 @@ class _Import:
             kind=self.findings.kind,
             level=self.findings.level,
             read_operations=len(self.findings.operations),
+            read_functions=len(self.findings.functions),
             total=len(self.operations.keys() | self.joined.keys()),
             changes=tuple(self.changes),
             unread=self.findings.unread,
@@ -132,6 +151,7 @@ class _Import:
                 self.joined[facts.name] = joined
         self._compare_types()
         self._compare_members()
+        self._compare_functions()
 
     def _reached(self) -> int:
         """The highest level that was taken in so far; 0 where nothing was."""
@@ -188,6 +208,15 @@ class _Import:
                     words = f"{here.value} from level {here.since}, read {member.value} from level {member.since}"
                     self._dispute(subject, words)
 
+    def _compare_functions(self) -> None:
+        known = {facts.name: facts.since for facts in self.functions}
+        for read in self.findings.functions:
+            if read.name not in known:
+                self.new_functions.append(read)
+                self.changes.append(Change(ChangeKind.FUNCTION, read.name, f"from level {read.since}"))
+            elif known[read.name] != read.since:
+                self._dispute(read.name, f"from level {known[read.name]}, read {read.since}")
+
     def contents(self) -> dict[str, str]:
         """The new text of each file that changes, in an order in which each step leaves text that can be read."""
         found: dict[str, str] = {}
@@ -198,6 +227,8 @@ class _Import:
             for name, members in self.new_members.items():
                 text = with_members(text, name, members)
             found["enumerations.toml"] = text
+        if self.new_functions:
+            found["functions.toml"] = with_functions(self._text("functions.toml"), self.new_functions)
         found |= self._operation_texts()
         if found:
             found["imports.toml"] = _with_record(self._text("imports.toml"), self._record())
@@ -229,7 +260,7 @@ class _Import:
 
     def _record(self) -> ImportRecord:
         taken = [change for change in self.changes if change.is_taken]
-        new = (ChangeKind.NEW_OPERATION, ChangeKind.NEW_LEVEL)
+        new = (ChangeKind.NEW_OPERATION, ChangeKind.NEW_LEVEL, ChangeKind.FUNCTION)
         return ImportRecord(
             document=self.findings.name,
             level=self.findings.level,

@@ -24,6 +24,7 @@ class ChangeKind(Enum):
     SIGNATURE = "changed signature"
     FACT = "changed fact"
     MEMBER = "new member"
+    FUNCTION = "new function"
     DISPUTED = "disputed"
     """The registry says otherwise, and keeps what it says until it is changed by hand."""
 

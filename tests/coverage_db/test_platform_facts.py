@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from pathlib import Path
 
 import pytest
 
-from nnapi_check.coverage_db.platform_facts import TARGETS_FILE, TYPES_FILE, load_targets, load_types
+from nnapi_check.coverage_db.platform_facts import TARGETS_FILE, TYPES_FILE, load_functions, load_targets, load_types
 from nnapi_check.coverage_db.spec import OperandType, Quantization, ValueSource
 from nnapi_check.coverage_db.text import TextError
 
@@ -43,6 +44,25 @@ def test_a_type_with_another_code_is_refused(tmp_path: Path) -> None:
 
     with pytest.raises(TextError, match="TENSOR_QUANT8_SYMM_PER_CHANNEL, key 'code': wants 11, found 12"):
         load_types(tmp_path / "types.toml")
+
+
+def test_every_level_up_to_5_brought_functions() -> None:
+    by_level = Counter(facts.since for facts in load_functions())
+
+    assert by_level == {1: 23, 2: 1, 3: 19, 4: 19, 5: 7}
+
+
+def test_an_answer_without_an_event_came_with_level_3() -> None:
+    since = {facts.name.removeprefix("ANeuralNetworks"): facts.since for facts in load_functions()}
+
+    assert (since["Execution_startCompute"], since["Event_wait"], since["Execution_compute"]) == (1, 1, 3)
+
+
+def test_a_function_without_a_level_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "functions.toml").write_text("ANeuralNetworks_getDevice = {}\n", encoding="utf-8")
+
+    with pytest.raises(TextError, match="ANeuralNetworks_getDevice, key 'since'"):
+        load_functions(tmp_path / "functions.toml")
 
 
 def test_pytorch_mobile_takes_constants_from_the_model_or_a_buffer() -> None:
