@@ -115,12 +115,13 @@ def _last_import(connection: sqlite3.Connection) -> ImportRecord | None:
 
 
 def _imported(connection: sqlite3.Connection) -> Iterator[Provenance]:
-    """What each recorded import added or changed, by operation."""
+    """What each recorded import added or changed, by operation. Functions stand in headers that list nothing else."""
+    functions = _names(connection, "SELECT name FROM functions")
     for document, added, changed in connection.execute(
         "SELECT document, added, changed FROM imports ORDER BY position"
     ):
         for fact, subjects in (("all", added), ("what was imported", changed)):
-            yield from (Provenance(subject, fact, document) for subject in _split(subjects))
+            yield from (Provenance(subject, fact, document) for subject in _split(subjects) if subject not in functions)
 
 
 def _split(subjects: str) -> tuple[str, ...]:

@@ -78,7 +78,11 @@ def test_an_import_as_json_has_all_changes(text: Path, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("content", "message"),
-    [("", "is empty"), ("int main() {}\n", "declares neither OperationCode"), (NEXT_HEADER[:-9], "the file is not whole")],
+    [
+        ("", "is empty"),
+        ("int main() {}\n", "declares neither OperationCode"),
+        (NEXT_HEADER[:-9], "the file is not whole"),
+    ],
 )
 def test_a_wrong_file_is_one_sentence_and_exit_code_2(text: Path, tmp_path: Path, content: str, message: str) -> None:
     found = run("db", "import", written(tmp_path, content), "--directory", text, "--write")
