@@ -26,6 +26,12 @@ _PLAIN_WORDS = words(
 )
 _CONSTANT = re.compile(r"\bCONSTANTS\.c\d+\b")
 _OPERATORS = re.compile(r"[*/%<>&|^~@!]|\+")
+# A device, a member of an enumeration, and a complex number, which stand in defaults as calls, names and sums.
+_DIGITS = r"\d[\d.]*+(?:e[+-]?\d++)?"
+_WRITTEN_OUT = re.compile(
+    rf'(?<![\w.])(?:torch\.device\(""\)|__torch__(?:\.[A-Za-z_]\w*+)++|{_DIGITS}[+-]{_DIGITS}j)(?!\s*+\()'
+)
+_CALL_OF_A_VALUE = re.compile(r"[)\]]\s*+\(")
 _HIDDEN = re.compile(r'__annotations__\[""\] = (?P<type>.*)', re.DOTALL)
 # Words are taken whole, so that the time grows as the text does, however long a word of a damaged file is.
 _CALL = re.compile(r"(?P<callee>(?<![\w.])[\w.]++[)\]]?|[)\]])\s*+\(")
@@ -157,8 +163,9 @@ def _arguments(text: str) -> Iterator[str]:
 
 
 def _check_constant(value: str, where: str) -> None:
-    words = set(_WORD.findall(_NUMBER.sub("0", _CONSTANT.sub("0", value))))
-    if not words <= _PLAIN_WORDS or _OPERATORS.search(_NUMBER.sub("0", value)):
+    plain = _NUMBER.sub("0", _WRITTEN_OUT.sub("0", _CONSTANT.sub("0", value)))
+    is_plain = set(_WORD.findall(plain)) <= _PLAIN_WORDS and not _CALL_OF_A_VALUE.search(plain)
+    if not is_plain or _OPERATORS.search(plain):
         raise SuspectError(
             f"a value in {where} that is computed while loading ({value.strip()[:80]})", "plain constants"
         )

@@ -1,6 +1,7 @@
 import os
 import pickle
 from collections.abc import Callable
+from enum import Enum
 from pathlib import Path
 from typing import TypeVar, cast
 
@@ -14,6 +15,7 @@ from nnapi_check.analyzer.files.screening.pickle_reading import PickleError
 from nnapi_check.analyzer.files.screening.positions import check_positions
 from nnapi_check.analyzer.files.screening.script_loading import check_code
 from nnapi_check.analyzer.files.screening.suspect import SuspectError
+from nnapi_check.analyzer.files.script_file import read_script
 from nnapi_check.analyzer.inputs.specification import parse_input_spec
 from tests.analyzer.files.screening.hostile_files import SET_STATE, WRITES, edited, script, with_code, with_method
 
@@ -54,6 +56,18 @@ HARMS: dict[str, tuple[Callable[[str], str], str]] = {
     "a constant that grows": (
         lambda code: code.replace("x: Tensor", "x: Tensor, y: List[int]=[0] * 99999999999"),
         "computed",
+    ),
+    "a call of a name": (
+        lambda code: code.replace("x: Tensor", "x: Tensor, y: int=__torch__.Kept.made (1)"),
+        "computed while loading",
+    ),
+    "a call of a value": (
+        lambda code: code.replace("x: Tensor", "x: Tensor, y: int=(__torch__.Kept.made)(1)"),
+        "computed while loading",
+    ),
+    "a device that is computed": (
+        lambda code: code.replace("x: Tensor", 'x: Tensor, y: Device=torch.device(("cpu").upper())'),
+        "computed while loading",
     ),
     "a constant of the class": (
         lambda code: code.replace("  training : bool\n", "  training : bool\n  c : Final[Tensor] = torch.ones([9])\n"),
@@ -176,6 +190,52 @@ def test_what_torchscript_keeps_is_no_harm(tmp_path: Path) -> None:
     graph = capture(script(tmp_path, Kept()), SPEC, weights=False).graph
 
     assert "aten.linear.default" in [node.op for node in graph.nodes()]
+
+
+class Color(Enum):
+    """A choice that an argument may have as its default."""
+
+    RED = 1
+    BLUE = 2
+
+
+class OnDevice(nn.Module):
+    """A module with defaults that TorchScript writes as calls: devices, alone and in a tuple."""
+
+    def forward(
+        self,
+        x: torch.Tensor,
+        device: torch.device = torch.device("cpu"),  # noqa: B008
+        pair: tuple[torch.device, int] = (torch.device("cuda:1"), 1),
+    ) -> torch.Tensor:
+        return torch.relu(x.to(device))
+
+
+class Chosen(nn.Module):
+    """A module with a member of an enumeration as a default."""
+
+    def forward(self, x: torch.Tensor, color: Color = Color.RED) -> torch.Tensor:
+        return torch.relu(x) if color == Color.RED else torch.sigmoid(x)
+
+
+class Turned(nn.Module):
+    """A module with a complex number as a default, which TorchScript writes as a sum."""
+
+    def forward(self, x: torch.Tensor, factor: complex = -1.5e-7 - 2j) -> torch.Tensor:
+        return torch.relu(x)
+
+
+@pytest.mark.parametrize("kind", [OnDevice, Chosen, Turned])
+def test_defaults_that_are_written_as_calls_names_and_sums_are_no_harm(kind: type[nn.Module], tmp_path: Path) -> None:
+    found = read_script(script(tmp_path, kind()), weights=False, trust=False)
+
+    assert found.module(torch.tensor([-1.5, 2.5])).tolist() == [0.0, 2.5]
+
+
+def test_a_module_with_a_device_as_default_is_captured(tmp_path: Path) -> None:
+    graph = capture(script(tmp_path, OnDevice()), SPEC, weights=False).graph
+
+    assert "aten.relu.default" in [node.op for node in graph.nodes()]
 
 
 @pytest.mark.parametrize("name", ["torches", "ops0", "forked"])
