@@ -25,7 +25,7 @@ from nnapi_check.lowering.nnapi.serialize import Malformed, deserialize
 from nnapi_check.lowering.packaging.artifact import Artifact, ArtifactPart, open_artifact
 from nnapi_check.lowering.packaging.border import Border
 from nnapi_check.lowering.packaging.manifest import PartRecord
-from nnapi_check.lowering.verification.part_run import stored
+from nnapi_check.lowering.packaging.recipe_torch import stored
 from nnapi_check.reports.terminal import printable
 from nnapi_check.supervision import reading
 

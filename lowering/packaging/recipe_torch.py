@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import TypeAlias
 
+import numpy as np
 import torch
 
 from nnapi_check.analyzer.graph import ElementType, Graph, TensorType
@@ -20,6 +21,7 @@ from nnapi_check.lowering.emission.recipes import (
     leaves,
     steps,
 )
+from nnapi_check.lowering.nnapi.interpreter.kernels import Array
 
 TensorOf: TypeAlias = Callable[[int], object]
 """Gives the constant that a value of the graph has, by its id: a tensor, or a packed object."""
@@ -56,6 +58,12 @@ def _stand_in(kind: TensorType) -> torch.Tensor:
     """A tensor of this type, whose whole numbers are zero: as indices they must be in range."""
     found = empty_like_type(kind, device="cpu")
     return found if kind.dtype in FLOAT_TYPES or found.is_quantized else found.zero_()
+
+
+def stored(tensor: torch.Tensor) -> Array:
+    """The stored numbers of a tensor: integers where it is quantized."""
+    plain = tensor.int_repr() if tensor.is_quantized else tensor.detach()
+    return np.ascontiguousarray(plain.numpy())
 
 
 def tensor_from_bytes(data: bytes, dtype: ElementType, shape: tuple[int, ...]) -> torch.Tensor:

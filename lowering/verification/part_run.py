@@ -14,7 +14,7 @@ from nnapi_check.lowering.nnapi.interpreter.execute import prepare
 from nnapi_check.lowering.nnapi.interpreter.kernels import Array
 from nnapi_check.lowering.packaging.border import Border
 from nnapi_check.lowering.packaging.part_borders import border_of, permutation_of, torch_type
-from nnapi_check.lowering.packaging.recipe_torch import TensorOf, evaluate
+from nnapi_check.lowering.packaging.recipe_torch import TensorOf, evaluate, stored
 from nnapi_check.lowering.part_lowering import LoweredPart
 
 
@@ -51,12 +51,6 @@ def run_part(
             for holder in held
         },
     )
-
-
-def stored(tensor: torch.Tensor) -> Array:
-    """The stored numbers of a tensor: integers where it is quantized."""
-    plain = tensor.int_repr() if tensor.is_quantized else tensor.detach()
-    return np.ascontiguousarray(plain.numpy())
 
 
 def inward(tensor: torch.Tensor, border: Border) -> Array:

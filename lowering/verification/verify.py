@@ -20,9 +20,10 @@ from nnapi_check.lowering.nnapi.interpreter.execute import prepare
 from nnapi_check.lowering.nnapi.serialize import Malformed, deserialize
 from nnapi_check.lowering.packaging.artifact import Artifact, ArtifactPart, open_artifact
 from nnapi_check.lowering.packaging.manifest import ManifestError, PartRecord
+from nnapi_check.lowering.packaging.recipe_torch import stored
 from nnapi_check.lowering.verification.approximation import MARGIN, Approximation, read_approximations
 from nnapi_check.lowering.verification.comparison import Numbers, compare
-from nnapi_check.lowering.verification.part_run import inward, outward, stored
+from nnapi_check.lowering.verification.part_run import inward, outward
 from nnapi_check.lowering.verification.reference import flat_tensors, graph_values, reference_outputs
 from nnapi_check.lowering.verification.row_sets import RowSet, row_sets
 from nnapi_check.lowering.verification.sensitivity import NO_MOVEMENT, Movement, movement

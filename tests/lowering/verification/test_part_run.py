@@ -11,8 +11,9 @@ from nnapi_check.analyzer.graph import ElementType, PerChannel, PerTensor, Tenso
 from nnapi_check.analyzer.planning.survey import survey
 from nnapi_check.coverage_db.queries import Registry, open_registry
 from nnapi_check.lowering.packaging.border import Border
+from nnapi_check.lowering.packaging.recipe_torch import stored
 from nnapi_check.lowering.plan_lowering import FactsByName, lower_plan
-from nnapi_check.lowering.verification.part_run import inward, outward, run_part, stored
+from nnapi_check.lowering.verification.part_run import inward, outward, run_part
 
 NHWC = (0, 2, 3, 1)
 DTYPES = {
