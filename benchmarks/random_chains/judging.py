@@ -253,7 +253,8 @@ class Judge:
         # A conversion takes the captured graph apart.
         moved = movement(captured, items, captured.example_inputs).outputs if items else (0.0,) * len(chain.outputs)
         package = convert(captured, found, parts, self.facts, PackageOptions())
-        runtime = load_host_runtime(level, self.facts)
+        # A package of a lower level runs from level 3 on, which brought what PyTorch's loader calls.
+        runtime = load_host_runtime(max(level, 3), self.facts)
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder) / "chain.pt"
             save_package(package, path, form=PackageForm.FULL)

@@ -71,6 +71,12 @@ class Verification:
         )
 
 
+# pytorch/pytorch: aten/src/ATen/nnapi/nnapi_bind.cpp calls these at every run.
+_BINDING_CALLS = tuple(
+    f"ANeuralNetworksExecution_{name}" for name in ("compute", "getOutputOperandRank", "getOutputOperandDimensions")
+)
+
+
 @computed_op_by_op()
 def verify_artifact(
     path: Path,
@@ -88,8 +94,8 @@ def verify_artifact(
     ``reference`` is how the model is called, where that is otherwise than the package.
 
     ``facts`` are those of NNAPI's operations, by name. The package runs in PyTorch's own NNAPI binding, on the host
-    runtime that plays an Android of feature level ``level``. Without a C compiler each part runs alone in the
-    interpreter, on what PyTorch computes for its inputs.
+    runtime that plays an Android of feature level ``level``. Without a C compiler, and at levels whose library lacks
+    functions that the binding calls, each part runs alone in the interpreter, on what PyTorch computes for its inputs.
     """
     artifact = open_artifact(path, trust=trust)
     call = Call(tuple(inputs)) if reference is None else reference
@@ -99,6 +105,7 @@ def verify_artifact(
     rows: tuple[RowSet, ...] = ()
     try:
         runtime = load_host_runtime(level, facts)
+        runtime.require(_BINDING_CALLS)
     except HostRuntimeError as error:
         alone = tuple(_layers(artifact, model, call, names, trust=trust, only_outputs=True))
         outputs = tuple(layer.numbers for layer in _held_layers(alone, reach))

@@ -174,9 +174,10 @@ class CallbacksStruct(ctypes.Structure):
 
 @dataclass(frozen=True, slots=True)
 class Library:
-    """The loaded library."""
+    """The loaded library, and the feature level whose functions it exports."""
 
     path: Path
+    level: int
     functions: ctypes.CDLL
 
     def attach(self, callbacks: CallbacksStruct) -> None:
@@ -187,7 +188,7 @@ class Library:
         """Take the callbacks back: whatever would need one fails from now on."""
         self.functions.nnapi_host_attach(None)
 
-    def level(self) -> int:
+    def played_level(self) -> int:
         """The level that models of this thread are held against."""
         return int(self.functions.nnapi_host_level())
 
@@ -209,7 +210,7 @@ class Library:
         return int(self.functions.nnapi_host_write_output(execution, index, len(shape), dimensions, data, length))
 
 
-def load_library(path: Path) -> Library:
+def load_library(path: Path, level: int) -> Library:
     """Load the library for the whole process, so that ``dlopen("libneuralnetworks.so")`` gives it to everyone.
 
     Raises ``BuildError`` if it cannot be loaded, ``PlatformError`` if that name belongs to another library.
@@ -225,7 +226,7 @@ def load_library(path: Path) -> Library:
         raise PlatformError(f"{LIBRARY} is not found by its name after loading {path}: {error}") from error
     if named._handle != functions._handle:
         raise PlatformError(f"another {LIBRARY} is loaded in this process, and PyTorch would find that one")
-    return Library(path, functions)
+    return Library(path, level, functions)
 
 
 def _declare(functions: ctypes.CDLL) -> None:

@@ -8,7 +8,7 @@
 #include <string.h>
 
 static _Atomic(const struct host_callbacks *) attached = NULL;
-static atomic_int process_level = 8;
+static atomic_int process_level = HOST_LEVEL;
 static _Thread_local int32_t thread_level = 0;
 static atomic_uint_fast64_t last_id = 0;
 static atomic_int_fast64_t live_objects = 0;
@@ -26,6 +26,11 @@ int32_t nnapi_host_set_thread_level(int32_t level) {
 int32_t nnapi_host_level(void) { return thread_level != 0 ? thread_level : atomic_load(&process_level); }
 
 int64_t nnapi_host_live_objects(void) { return atomic_load(&live_objects); }
+
+int refuse_as_absent(int32_t since, const char *function) {
+    return refuse(ANEURALNETWORKS_BAD_STATE, function, "the function came with feature level %d, and this is level %d",
+                  (int)since, (int)nnapi_host_level());
+}
 
 uint64_t next_id(void) { return atomic_fetch_add(&last_id, 1) + 1; }
 

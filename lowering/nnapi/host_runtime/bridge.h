@@ -95,8 +95,8 @@ struct host_callbacks {
 /* The callbacks must live until others are attached and every call under way has returned. Null detaches. */
 NNAPI_EXPORT void nnapi_host_attach(const struct host_callbacks *callbacks);
 
-/* The feature level, from 1 on, that new models are held against, and that of this thread alone (0 for none), which
-   gives back what it was before. */
+/* The feature level, from 1 on, that new models are held against and whose functions answer, and that of this thread
+   alone (0 for none), which gives back what it was before. */
 NNAPI_EXPORT void nnapi_host_set_level(int32_t level);
 NNAPI_EXPORT int32_t nnapi_host_set_thread_level(int32_t level);
 NNAPI_EXPORT int32_t nnapi_host_level(void);

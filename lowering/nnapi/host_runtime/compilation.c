@@ -14,9 +14,17 @@ static ANeuralNetworksDevice host_device = {"nnapi-check-interpreter", "1"};
 /* NNAPI writes levels 1 to 5 as Android's API levels, and later ones as a million and more. */
 static int64_t written_level(int32_t level) { return level <= 5 ? 26 + level : 1000000 + (int64_t)level; }
 
-int64_t ANeuralNetworks_getRuntimeFeatureLevel(void) { return written_level(nnapi_host_level()); }
+int64_t ANeuralNetworks_getRuntimeFeatureLevel(void) {
+    int32_t level = nnapi_host_level();
+    if (level < SINCE_ANeuralNetworks_getRuntimeFeatureLevel) {
+        refuse_as_absent(SINCE_ANeuralNetworks_getRuntimeFeatureLevel, __func__);
+        return 0;
+    }
+    return written_level(level);
+}
 
 int ANeuralNetworks_getDeviceCount(uint32_t *count) {
+    REQUIRE(ANeuralNetworks_getDeviceCount);
     if (count == NULL) {
         return refuse(ANEURALNETWORKS_UNEXPECTED_NULL, __func__, "the result has no place");
     }
@@ -25,6 +33,7 @@ int ANeuralNetworks_getDeviceCount(uint32_t *count) {
 }
 
 int ANeuralNetworks_getDevice(uint32_t index, ANeuralNetworksDevice **device) {
+    REQUIRE(ANeuralNetworks_getDevice);
     if (device == NULL) {
         return refuse(ANEURALNETWORKS_UNEXPECTED_NULL, __func__, "the result has no place");
     }
@@ -37,6 +46,7 @@ int ANeuralNetworks_getDevice(uint32_t index, ANeuralNetworksDevice **device) {
 }
 
 int ANeuralNetworksDevice_getName(const ANeuralNetworksDevice *device, const char **name) {
+    REQUIRE(ANeuralNetworksDevice_getName);
     if (device == NULL || name == NULL) {
         return refuse(ANEURALNETWORKS_UNEXPECTED_NULL, __func__, "the device or the result is null");
     }
@@ -45,6 +55,7 @@ int ANeuralNetworksDevice_getName(const ANeuralNetworksDevice *device, const cha
 }
 
 int ANeuralNetworksDevice_getVersion(const ANeuralNetworksDevice *device, const char **version) {
+    REQUIRE(ANeuralNetworksDevice_getVersion);
     if (device == NULL || version == NULL) {
         return refuse(ANEURALNETWORKS_UNEXPECTED_NULL, __func__, "the device or the result is null");
     }
@@ -53,6 +64,7 @@ int ANeuralNetworksDevice_getVersion(const ANeuralNetworksDevice *device, const 
 }
 
 int ANeuralNetworksDevice_getType(const ANeuralNetworksDevice *device, int32_t *type) {
+    REQUIRE(ANeuralNetworksDevice_getType);
     if (device == NULL || type == NULL) {
         return refuse(ANEURALNETWORKS_UNEXPECTED_NULL, __func__, "the device or the result is null");
     }
@@ -61,10 +73,11 @@ int ANeuralNetworksDevice_getType(const ANeuralNetworksDevice *device, int32_t *
 }
 
 int ANeuralNetworksDevice_getFeatureLevel(const ANeuralNetworksDevice *device, int64_t *level) {
+    REQUIRE(ANeuralNetworksDevice_getFeatureLevel);
     if (device == NULL || level == NULL) {
         return refuse(ANEURALNETWORKS_UNEXPECTED_NULL, __func__, "the device or the result is null");
     }
-    *level = ANeuralNetworks_getRuntimeFeatureLevel();
+    *level = written_level(nnapi_host_level());
     return ANEURALNETWORKS_NO_ERROR;
 }
 
@@ -110,6 +123,7 @@ int ANeuralNetworksCompilation_create(ANeuralNetworksModel *model, ANeuralNetwor
 int ANeuralNetworksCompilation_createForDevices(ANeuralNetworksModel *model,
                                                 const ANeuralNetworksDevice *const *devices, uint32_t device_count,
                                                 ANeuralNetworksCompilation **compilation) {
+    REQUIRE(ANeuralNetworksCompilation_createForDevices);
     if (model == NULL || devices == NULL || compilation == NULL) {
         return refuse(ANEURALNETWORKS_UNEXPECTED_NULL, __func__, "the model, the devices or the result is null");
     }

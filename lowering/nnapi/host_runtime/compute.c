@@ -38,6 +38,7 @@ static int run(ANeuralNetworksExecution *execution, const char *function) {
 }
 
 int ANeuralNetworksExecution_compute(ANeuralNetworksExecution *execution) {
+    REQUIRE(ANeuralNetworksExecution_compute);
     if (execution == NULL) {
         return refuse(ANEURALNETWORKS_UNEXPECTED_NULL, __func__, "the execution is null");
     }
@@ -103,6 +104,7 @@ static int find_output(const ANeuralNetworksExecution *execution, int32_t index,
 
 int ANeuralNetworksExecution_getOutputOperandRank(ANeuralNetworksExecution *execution, int32_t index,
                                                   uint32_t *rank) {
+    REQUIRE(ANeuralNetworksExecution_getOutputOperandRank);
     if (execution == NULL || rank == NULL) {
         return refuse(ANEURALNETWORKS_UNEXPECTED_NULL, __func__, "the execution or the result is null");
     }
@@ -117,6 +119,7 @@ int ANeuralNetworksExecution_getOutputOperandRank(ANeuralNetworksExecution *exec
 
 int ANeuralNetworksExecution_getOutputOperandDimensions(ANeuralNetworksExecution *execution, int32_t index,
                                                         uint32_t *dimensions) {
+    REQUIRE(ANeuralNetworksExecution_getOutputOperandDimensions);
     if (execution == NULL || dimensions == NULL) {
         return refuse(ANEURALNETWORKS_UNEXPECTED_NULL, __func__, "the execution or the result is null");
     }

@@ -15,5 +15,9 @@ class BuildError(HostRuntimeError):
     """The C compiler failed, or its result cannot be loaded. The message holds the compiler's words."""
 
 
+class MissingFunctionError(HostRuntimeError):
+    """The feature level that is played has no such function."""
+
+
 class PlatformError(HostRuntimeError):
     """The system loads libraries otherwise than Linux, or another libneuralnetworks.so is in the process."""

@@ -135,6 +135,7 @@ int ANeuralNetworksModel_identifyInputsAndOutputs(ANeuralNetworksModel *model, u
 }
 
 int ANeuralNetworksModel_relaxComputationFloat32toFloat16(ANeuralNetworksModel *model, bool allow) {
+    REQUIRE(ANeuralNetworksModel_relaxComputationFloat32toFloat16);
     if (model == NULL) {
         return refuse(ANEURALNETWORKS_UNEXPECTED_NULL, __func__, "the model is null");
     }
@@ -184,6 +185,7 @@ int ANeuralNetworksModel_finish(ANeuralNetworksModel *model) {
 int ANeuralNetworksModel_getSupportedOperationsForDevices(const ANeuralNetworksModel *model,
                                                           const ANeuralNetworksDevice *const *devices,
                                                           uint32_t device_count, bool *supported) {
+    REQUIRE(ANeuralNetworksModel_getSupportedOperationsForDevices);
     if (model == NULL || devices == NULL || supported == NULL) {
         return refuse(ANEURALNETWORKS_UNEXPECTED_NULL, __func__, "the model, the devices or the result is null");
     }

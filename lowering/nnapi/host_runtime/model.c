@@ -212,6 +212,7 @@ int ANeuralNetworksModel_setOperandValueFromMemory(ANeuralNetworksModel *model, 
 
 int ANeuralNetworksModel_setOperandValueFromModel(ANeuralNetworksModel *model, int32_t index,
                                                   const ANeuralNetworksModel *value) {
+    REQUIRE(ANeuralNetworksModel_setOperandValueFromModel);
     if (model == NULL || value == NULL) {
         return refuse(ANEURALNETWORKS_UNEXPECTED_NULL, __func__, "a model is null");
     }
@@ -236,6 +237,7 @@ int ANeuralNetworksModel_setOperandValueFromModel(ANeuralNetworksModel *model, i
 
 int ANeuralNetworksModel_setOperandSymmPerChannelQuantParams(
     ANeuralNetworksModel *model, int32_t index, const ANeuralNetworksSymmPerChannelQuantParams *channels) {
+    REQUIRE(ANeuralNetworksModel_setOperandSymmPerChannelQuantParams);
     if (model == NULL || channels == NULL) {
         return refuse(ANEURALNETWORKS_UNEXPECTED_NULL, __func__, "the model or the parameters are null");
     }

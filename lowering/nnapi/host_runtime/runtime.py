@@ -12,22 +12,21 @@ from __future__ import annotations
 
 import atexit
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
 from nnapi_check.coverage_db.facts import load_operations
-from nnapi_check.coverage_db.levels import LevelError, check_feature_level, feature_levels
+from nnapi_check.coverage_db.levels import LevelError, check_feature_level
+from nnapi_check.coverage_db.platform_facts import load_functions
 from nnapi_check.coverage_db.spec import OperationFacts
 from nnapi_check.lowering.nnapi.host_runtime.bindings import Library, load_library
-from nnapi_check.lowering.nnapi.host_runtime.build import build_library
-from nnapi_check.lowering.nnapi.host_runtime.errors import BuildError
+from nnapi_check.lowering.nnapi.host_runtime.build import HIGHEST_LEVEL, build_library
+from nnapi_check.lowering.nnapi.host_runtime.errors import BuildError, MissingFunctionError, PlatformError
 from nnapi_check.lowering.nnapi.host_runtime.service import Engine, HostFault
 from nnapi_check.lowering.nnapi.interpreter.kernels import Array
 from nnapi_check.lowering.nnapi.model import Model
 from nnapi_check.lowering.nnapi.validation.validate import validate
-
-HIGHEST_LEVEL = feature_levels()[-1]
 
 
 class HostRuntime:
@@ -43,18 +42,36 @@ class HostRuntime:
         return self._library.path
 
     @property
+    def library_level(self) -> int:
+        """The feature level whose functions the library exports."""
+        return self._library.level
+
+    @property
     def level(self) -> int:
         """The feature level that models which the calling thread creates are held against."""
-        return self._library.level()
+        return self._library.played_level()
 
     @contextmanager
     def at_level(self, level: int) -> Iterator[None]:
-        """Hold models that the calling thread creates inside the block against ``level``."""
+        """Play ``level`` for the calling thread inside the block.
+
+        Models are held against it, and functions that came later refuse. That a function is not there at all can only
+        be seen in a process whose library is of that level.
+        """
         before = self._library.set_thread_level(_checked(level))
         try:
             yield
         finally:
             self._library.set_thread_level(before)
+
+    def require(self, functions: Iterable[str]) -> None:
+        """Raise ``MissingFunctionError`` where the level that this thread plays lacks one of NNAPI's functions."""
+        since = {facts.name: facts.since for facts in load_functions()}
+        for function in functions:
+            if since[function] > self.level:
+                raise MissingFunctionError(
+                    f"feature level {self.level} has no {function}, which came with level {since[function]}"
+                )
 
     @property
     def last_faults(self) -> tuple[HostFault, ...]:
@@ -86,19 +103,31 @@ class HostRuntime:
         return self._engine.kept_models
 
 
-def load_host_runtime(level: int = HIGHEST_LEVEL, facts: Mapping[str, OperationFacts] | None = None) -> HostRuntime:
+def load_host_runtime(
+    level: int = HIGHEST_LEVEL,
+    facts: Mapping[str, OperationFacts] | None = None,
+    *,
+    library_level: int | None = None,
+) -> HostRuntime:
     """The host runtime, built and loaded when first asked for, playing feature level ``level``.
+
+    Its library exports the functions of ``library_level``, where that is given, and else of every level; those that the
+    level it plays lacks refuse. A process can hold one such library.
 
     ``facts`` are those of the registry, by operation, where the caller has them at hand: reading their text anew takes
     longer. They are kept when the runtime is first loaded, and are not looked at later.
     Raises ``HostRuntimeError`` where it cannot be had: without a C compiler (``NoCompilerError``), if that fails
-    (``BuildError``), or where libraries load otherwise (``PlatformError``).
+    (``BuildError``), where libraries load otherwise, or where the process holds that of another level
+    (``PlatformError``).
     """
     checked = _checked(level)
     with _LOADING:
         if not _LOADED:
-            _LOADED.append(_load(load_operations() if facts is None else facts))
+            exported = HIGHEST_LEVEL if library_level is None else _checked(library_level)
+            _LOADED.append(_load(load_operations() if facts is None else facts, exported))
         library, engine = _LOADED[0]
+        if library_level is not None and library.level != library_level:
+            raise PlatformError(f"this process holds the library of level {library.level}, wanted {library_level}")
         library.set_level(checked)
     return HostRuntime(library, engine)
 
@@ -108,12 +137,12 @@ _LOADING = threading.Lock()
 _LOADED: list[tuple[Library, Engine]] = []
 
 
-def _load(operations: Mapping[str, OperationFacts]) -> tuple[Library, Engine]:
+def _load(operations: Mapping[str, OperationFacts], level: int) -> tuple[Library, Engine]:
     try:
-        library = load_library(build_library())
+        library = load_library(build_library(level=level), level)
     except BuildError:
         # What lies in the cache may be broken.
-        library = load_library(build_library(again=True))
+        library = load_library(build_library(level=level, again=True), level)
 
     def judge(model: Model, buffers: Sequence[Array], level: int) -> Sequence[str]:
         return [fault.message for fault in validate(model, operations, level=level).faults]

@@ -62,6 +62,16 @@ struct ANeuralNetworksMemory {
 /* Report a refusal to the callbacks, and give back its code. */
 __attribute__((format(printf, 3, 4))) int refuse(int code, const char *function, const char *format, ...);
 
+/* Leave a function that the level which is played does not have. The library of that level does not export it. */
+#define REQUIRE(function)                                            \
+    do {                                                             \
+        if (nnapi_host_level() < SINCE_##function) {                 \
+            return refuse_as_absent(SINCE_##function, #function);    \
+        }                                                            \
+    } while (0)
+
+int refuse_as_absent(int32_t since, const char *function);
+
 uint64_t next_id(void);
 void count_objects(int change);
 

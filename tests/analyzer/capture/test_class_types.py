@@ -110,7 +110,7 @@ MODULES = pytest.mark.parametrize("module", [Attribute(), Made(), Perhaps(), Loo
 
 
 @MODULES
-@pytest.mark.parametrize("level", [1, 8])
+@pytest.mark.parametrize("level", [3, 8])
 def test_model_with_classes_is_converted_and_agrees(module: nn.Module, level: int, tmp_path: Path) -> None:
     path, output = tmp_path / "model.pt", tmp_path / "converted.pt"
     save_as_of_others(module, path)

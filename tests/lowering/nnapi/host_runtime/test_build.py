@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
@@ -10,9 +11,11 @@ from pathlib import Path
 
 import pytest
 
+from nnapi_check.coverage_db.platform_facts import load_functions
 from nnapi_check.lowering.nnapi.host_runtime import build
 from nnapi_check.lowering.nnapi.host_runtime.build import build_library, find_compiler, library_path
 from nnapi_check.lowering.nnapi.host_runtime.errors import BuildError, HostRuntimeError, NoCompilerError, PlatformError
+from tests.registry_numbers import LEVELS
 
 
 def write_compiler(directory: Path, script: str) -> Path:
@@ -20,6 +23,14 @@ def write_compiler(directory: Path, script: str) -> Path:
     path.write_text(f"#!/bin/sh\n{script}\n")
     path.chmod(0o755)
     return path
+
+
+def exported_symbols(path: Path) -> list[str]:
+    nm = shutil.which("nm")
+    if nm is None:
+        pytest.skip("nm is not installed")
+    found = subprocess.run([nm, "-D", "--defined-only", path], capture_output=True, text=True, check=True)
+    return [line.split()[-1].split("@")[0] for line in found.stdout.splitlines()]
 
 
 @pytest.fixture
@@ -97,6 +108,22 @@ def test_another_compiler_gives_another_library(monkeypatch: pytest.MonkeyPatch,
     monkeypatch.setenv("CC", f"{usual.command[0]} -fno-common")
 
     assert library_path(find_compiler(), tmp_path) != library_path(usual, tmp_path)
+
+
+@pytest.mark.usefixtures("_compiler")
+@pytest.mark.parametrize("level", LEVELS)
+def test_a_library_exports_no_function_that_came_later(level: int) -> None:
+    exported = {name for name in exported_symbols(build_library(level=level)) if name.startswith("ANeuralNetworks")}
+
+    assert len(exported) >= 23
+    assert exported <= {facts.name for facts in load_functions() if facts.since <= level}
+
+
+@pytest.mark.usefixtures("_compiler")
+def test_each_level_has_a_library_of_its_own(tmp_path: Path) -> None:
+    paths = {library_path(find_compiler(), tmp_path, level) for level in LEVELS}
+
+    assert len(paths) == len(LEVELS)
 
 
 @pytest.mark.usefixtures("_compiler")

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from nnapi_check.lowering.nnapi.host_runtime.build import OPTIONS, build_library, find_compiler, sources
+from nnapi_check.lowering.nnapi.host_runtime.build import OPTIONS, build_library, definitions, find_compiler, sources
 from nnapi_check.lowering.nnapi.host_runtime.errors import NoCompilerError
 
 HERE = Path(__file__).parent
@@ -25,7 +25,7 @@ def build_driver(directory: Path, *options: str) -> Path:
         pytest.skip(str(error))
     program = directory / "driver"
     files = [str(path) for path in (*sources(), *HERE.glob("driver*.c")) if path.suffix == ".c"]
-    flags = [*OPTIONS, "-g", "-Wall", "-Wextra", "-Werror", f"-I{sources()[0].parent}", *options]
+    flags = [*OPTIONS, *definitions(), "-g", "-Wall", "-Wextra", "-Werror", f"-I{sources()[0].parent}", *options]
     command = [*compiler.command, *flags, "-o", str(program), *files]
     built = subprocess.run(command, capture_output=True, text=True, check=False)
     if built.returncode and any(option.startswith("-fsanitize") for option in options):

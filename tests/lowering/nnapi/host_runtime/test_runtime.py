@@ -196,7 +196,7 @@ from nnapi_check.lowering.nnapi.host_runtime.runtime import load_host_runtime
 library = load_host_runtime(5)
 found = ctypes.CDLL("libneuralnetworks.so")
 print(found.ANeuralNetworks_getRuntimeFeatureLevel())
-print(load_host_runtime(2).level, library.level)
+print(load_host_runtime(2).level, library.level, library.library_level)
 model = ctypes.c_void_p()
 print(found.ANeuralNetworksModel_create(ctypes.byref(model)))
 """
@@ -204,4 +204,4 @@ print(found.ANeuralNetworksModel_create(ctypes.byref(model)))
     ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False, timeout=120)
 
     assert ran.returncode == 0, ran.stderr
-    assert ran.stdout.split("\n") == ["absent", "31", "2 2", "0", ""]
+    assert ran.stdout.split("\n") == ["absent", "31", "2 2 8", "0", ""]

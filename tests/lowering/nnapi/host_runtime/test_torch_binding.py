@@ -203,13 +203,15 @@ def test_a_level_that_lacks_an_operation_refuses_with_words(runtime: HostRuntime
     assert "LOG_SOFTMAX" in " ".join(fault.words for fault in runtime.last_faults)
 
 
-def test_a_model_for_the_first_level_loads_at_the_first_level(runtime: HostRuntime) -> None:
+@pytest.mark.parametrize("level", [1, 2])
+def test_a_level_without_the_functions_that_the_loader_calls_runs_nothing(runtime: HostRuntime, level: int) -> None:
     net = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(3 * 11 * 14, 5)).eval()
     image = small_input()
-    with runtime.at_level(1):
-        found = convert(net, image)(image)
 
-    assert_equal(found, net(image))
+    with runtime.at_level(level), pytest.raises(RuntimeError, match=r"Execution_compute.*failed with error 6"):
+        convert(net, image)(image)
+
+    assert runtime.last_faults[0].words == f"the function came with feature level 3, and this is level {level}"
 
 
 def test_an_input_of_another_shape_is_an_error_and_no_crash(runtime: HostRuntime) -> None:
@@ -300,6 +302,39 @@ except RuntimeError as error:
     if "no compiler" in ran.stdout:
         pytest.skip("no C compiler")
     assert ran.stdout.split() == ["absent", "version"]
+
+
+def test_a_converted_module_raises_where_the_library_lacks_what_its_loader_calls() -> None:
+    code = """
+import os, torch
+from torch.backends._nnapi.prepare import convert_model_to_nnapi
+from nnapi_check.lowering.nnapi.host_runtime.errors import NoCompilerError
+from nnapi_check.lowering.nnapi.host_runtime.runtime import load_host_runtime
+torch.set_num_threads(1)
+net = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(15, 4)).eval()
+image = torch.rand(1, 3, 5)
+converted = convert_model_to_nnapi(torch.jit.trace(net, image), image)
+wanted = net(image)
+for level in (1, 2, 3, 8):
+    if os.fork() == 0:
+        try:
+            load_host_runtime(level, library_level=level)
+            print(level, torch.allclose(converted(image), wanted, atol=1e-5), flush=True)
+        except NoCompilerError:
+            print("no compiler", flush=True)
+        except RuntimeError as error:
+            print(level, str(error).strip().split("] ")[-1], flush=True)
+        os._exit(0)
+    os.wait()
+"""
+
+    ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False, timeout=300)
+
+    assert ran.returncode == 0, ran.stderr
+    if "no compiler" in ran.stdout:
+        pytest.skip("no C compiler")
+    missing = "nnapi_.Execution_compute."
+    assert ran.stdout.splitlines() == [f"1 {missing}", f"2 {missing}", "3 True", "8 True"]
 
 
 def test_a_process_that_ends_with_models_alive_ends_well() -> None:
