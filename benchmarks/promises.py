@@ -25,11 +25,12 @@ from nnapi_check.analyzer.planning.survey import survey
 from nnapi_check.analyzer.tensor_types import element_type
 from nnapi_check.coverage_db.cards import Way
 from nnapi_check.coverage_db.queries import Registry, open_registry
+from nnapi_check.coverage_db.spec import Target
+from nnapi_check.coverage_db.targets import PYTORCH_MOBILE
 from nnapi_check.lowering.part_lowering import LoweredPart
 from nnapi_check.lowering.plan_lowering import FactsByName, lower_plan
 from nnapi_check.lowering.verification.part_run import run_part
 from nnapi_check.lowering.verification.reference import flat_tensors, graph_values
-from nnapi_check.pipeline import TARGET
 
 
 class Broken(Enum):
@@ -80,11 +81,17 @@ def known() -> Registry:
     return open_registry()
 
 
+@cache
+def carrier() -> Target:
+    """PyTorch Mobile's loader as if it reached every level: the NDK's runtime takes such parts below its lowest."""
+    return replace(known().target(PYTORCH_MOBILE), lowest_level=1)
+
+
 def hold(module: torch.jit.ScriptModule, draws: Mapping[Draw, Tensors], levels: Sequence[int]) -> Answer:
     """Check a module at these levels, and try every promise on every draw, of which the sample is what is captured."""
     try:
         captured = capture(module, draws[Draw.SAMPLE], weights=True)
-        found = survey(captured.graph, known(), known().target(TARGET), gain=0)
+        found = survey(captured.graph, known(), carrier(), gain=0)
         plans = [found.at(level) for level in levels]
     except InputError as error:
         return Answer(str(error), (), ())

@@ -12,7 +12,6 @@ from nnapi_check.coverage_db.platform_facts import (
     load_enumerations,
     load_functions,
     load_imports,
-    load_targets,
     load_types,
 )
 from nnapi_check.coverage_db.spec import (
@@ -24,6 +23,7 @@ from nnapi_check.coverage_db.spec import (
     Target,
     TypeFacts,
 )
+from nnapi_check.coverage_db.targets import load_targets
 
 TEXT_DIRECTORY = Path(__file__).parent
 

@@ -1,4 +1,4 @@
-"""What is known beside operations: operand types, enumerations, functions and targets, of ``coverage_db/nnapi``."""
+"""What is known beside operations: operand types, enumerations, functions and imports, of ``coverage_db/nnapi``."""
 
 from __future__ import annotations
 
@@ -11,10 +11,7 @@ from nnapi_check.coverage_db.spec import (
     ImportRecord,
     OperandType,
     Quantization,
-    Target,
-    TargetInput,
     TypeFacts,
-    ValueSource,
 )
 from nnapi_check.coverage_db.text import Table, read_tables
 
@@ -22,7 +19,6 @@ _DIRECTORY = Path(__file__).parent / "nnapi"
 TYPES_FILE = _DIRECTORY / "types.toml"
 ENUMERATIONS_FILE = _DIRECTORY / "enumerations.toml"
 FUNCTIONS_FILE = _DIRECTORY / "functions.toml"
-TARGETS_FILE = _DIRECTORY / "targets.toml"
 IMPORTS_FILE = _DIRECTORY / "imports.toml"
 
 
@@ -70,12 +66,6 @@ def load_functions(path: Path = FUNCTIONS_FILE) -> tuple[FunctionFacts, ...]:
     return tuple(functions)
 
 
-def load_targets(path: Path = TARGETS_FILE) -> tuple[Target, ...]:
-    """The targets in the order of the text."""
-    text = read_tables(path)
-    return tuple(_target(name, text.table(name)) for name in text.values)
-
-
 def load_imports(path: Path = IMPORTS_FILE) -> tuple[ImportRecord, ...]:
     """The imports in their order; none where there is no file of them."""
     if not path.exists():
@@ -107,36 +97,3 @@ def _enumeration(name: str, table: Table) -> Enumeration:
         members.append(EnumerationMember(member, row.integer("value"), since))
         row.finish()
     return Enumeration(name, tuple(members))
-
-
-def _target(name: str, table: Table) -> Target:
-    value_sources = table.table("value_sources")
-    target = Target(
-        name=name,
-        summary=table.text("summary"),
-        sources=table.texts("sources"),
-        format_version=table.integer("format_version"),
-        value_sources=tuple(
-            (value_sources.as_member(source, ValueSource, source), value_sources.integer(source))
-            for source in value_sources.values
-        ),
-        value_alignment=table.integer("value_alignment"),
-        carries_channel_params=table.flag("carries_channel_params"),
-        carries_models=table.flag("carries_models"),
-        counts_below=table.integer("counts_below"),
-        buffer_bytes_below=table.integer("buffer_bytes_below"),
-        inputs=tuple(_target_input(row) for row in table.tables("inputs")),
-    )
-    table.finish()
-    return target
-
-
-def _target_input(row: Table) -> TargetInput:
-    accepted = TargetInput(
-        dtype=row.text("dtype"),
-        type=row.choice("type", OperandType),
-        scale=row.real("scale") if row.has("scale") else None,
-        zero_point=row.optional_integer("zero_point"),
-    )
-    row.finish()
-    return accepted

@@ -361,24 +361,46 @@ class TargetInput:
 
 
 @dataclass(frozen=True, slots=True)
-class Target:
-    """What carries a model to the device, and its limits.
+class LoaderFormat:
+    """The serialized format of a loader that others wrote.
 
-    ``value_sources`` pairs each source with its number in the serialized format; values are padded to
-    ``value_alignment`` bytes. ``counts_below`` bounds the operands, values, operations, inputs and outputs,
-    each; ``buffer_bytes_below`` the size of a buffer.
+    ``value_sources`` pairs each source with its number in the format; values are padded to ``value_alignment`` bytes.
+    ``counts_below`` bounds the operands, values, operations, inputs and outputs, each; ``buffer_bytes_below`` the size
+    of a buffer.
+    """
+
+    version: int
+    value_sources: tuple[tuple[ValueSource, int], ...]
+    value_alignment: int
+    counts_below: int
+    buffer_bytes_below: int
+
+
+@dataclass(frozen=True, slots=True)
+class OwnFormat:
+    """A format of this project's own, which takes whatever NNAPI takes."""
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """What carries a model to the device, and what of NNAPI it leaves out.
+
+    ``title`` is what sentences call it. Below ``lowest_level`` it runs nothing, and ``lowest_level_because`` says why;
+    that is empty where NNAPI's own first level is the lowest. ``carries_cpu_ops`` is whether ops that NNAPI cannot
+    compute run beside the NNAPI models: without, one NNAPI model must hold everything.
     """
 
     name: str
+    title: str
     summary: str
     sources: tuple[str, ...]
-    format_version: int
-    value_sources: tuple[tuple[ValueSource, int], ...]
-    value_alignment: int
+    lowest_level: int
+    lowest_level_because: str
+    carries_cpu_ops: bool
     carries_channel_params: bool
     carries_models: bool
-    counts_below: int
-    buffer_bytes_below: int
+    carries_omitted_operands: bool
+    format: LoaderFormat | OwnFormat
     inputs: tuple[TargetInput, ...]
 
     @property

@@ -47,6 +47,7 @@ def check(
     trust: bool = False,
     overlay: str | Path | None = None,
     device: str | Path | None = None,
+    target: str = "pytorch-mobile",
 ) -> ModelReport:
     """Say whether a model runs on NNAPI at one level, what is in the way and how to fix it.
 
@@ -57,7 +58,7 @@ def check(
     ``api_level`` (Android's) and ``feature_level`` (NNAPI's own) is given. The gate asks for a part that is worth
     running on NNAPI; with ``strict`` it also refuses ops of which nothing is known. ``overlay`` is a file of cards to
     lay over the registry, ``device`` the profile of a device, as ``--registry`` and ``--device`` of the command line
-    take them.
+    take them. ``target`` is what carries the model: ``"pytorch-mobile"``, ``"ndk"``, or ``"auto"`` for whichever suits.
     Raises ``InputError`` or ``LevelError``, and for what is wrong in these files ``OverlayError``
     (``nnapi_check.coverage_db.overlay``) or ``DeviceProfileError`` (``nnapi_check.coverage_db.device_profile``), all of
     them ``UserError``.
@@ -65,7 +66,17 @@ def check(
     from nnapi_check.pipeline import Request, check_model
     from nnapi_check.progress import Progress
 
-    request = Request(api_level, feature_level, min_score, requires_ready, strict, trust, _path(overlay), _path(device))
+    request = Request(
+        api_level,
+        feature_level,
+        min_score,
+        requires_ready,
+        strict,
+        trust,
+        _path(overlay),
+        _path(device),
+        target=_target(target),
+    )
     with faults_told():
         return check_model(_model(model), inputs, request, Progress(is_quiet=True)).report
 
@@ -83,6 +94,7 @@ def convert(
     trust: bool = False,
     overlay: str | Path | None = None,
     device: str | Path | None = None,
+    target: str = "pytorch-mobile",
     lite: bool = False,
     bundle_input: bool = False,
     verify: bool = True,
@@ -104,7 +116,17 @@ def convert(
             _model(model),
             inputs,
             Path(output),
-            Request(api_level, feature_level, min_score, requires_ready, strict, trust, _path(overlay), _path(device)),
+            Request(
+                api_level,
+                feature_level,
+                min_score,
+                requires_ready,
+                strict,
+                trust,
+                _path(overlay),
+                _path(device),
+                target=_target(target),
+            ),
             Progress(is_quiet=True),
             form=Form.LITE if lite else Form.FULL,
             bundle_input=bundle_input,
@@ -145,6 +167,14 @@ def registry() -> Registry:
 
 def _path(file: str | Path | None) -> Path | None:
     return None if file is None else Path(file)
+
+
+def _target(name: str) -> str:
+    from nnapi_check.coverage_db.targets import target_names
+
+    if name not in target_names():
+        raise InputError(f"A target is one of {', '.join(target_names())}, not {name!r}.")
+    return name
 
 
 def _model(model: Model) -> Path | torch.nn.Module:

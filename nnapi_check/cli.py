@@ -8,6 +8,7 @@ from pathlib import Path
 import click
 
 from nnapi_check.coverage_db.levels import level_spans
+from nnapi_check.coverage_db.targets import target_names
 from nnapi_check.errors import FrontDoor, with_debug
 from nnapi_check.registry_commands import db, explain, ops
 from nnapi_check.site_command import site
@@ -55,6 +56,12 @@ _levels = [
         metavar="N",
         help=f"Instead of an API level, NNAPI's own feature level, {_spans.feature}. Levels {_spans.updates} came as "
         "updates, not with an API level.",
+    ),
+    click.option(
+        "--target",
+        type=click.Choice(target_names()),
+        help="What carries the model: PyTorch Mobile, which the app then holds (feature level 3 and up; the default), "
+        "C++ for the NDK, which needs one NNAPI model that holds everything, or whichever suits.",
     ),
     click.option(
         "--input",
@@ -129,6 +136,9 @@ def check(model: Path, html: Path | None, form: str, **options: object) -> None:
       ready with fallback  some parts run on NNAPI, the rest on the CPU
       not worthwhile       what could run there is too little to pay for the way
       unsupported          no op runs there
+      does not fit the target
+                           what carries the model does not reach the level, or
+                           computes nothing on the CPU; the report says what does
 
     The gate fails where no part is worth running on NNAPI, and on what
     --min-score, --require-ready and --strict ask for.

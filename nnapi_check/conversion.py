@@ -10,6 +10,7 @@ from nnapi_check.analyzer.errors import InputError
 from nnapi_check.analyzer.torchscript import quantized_as_on_phones
 from nnapi_check.coverage_db.output import Format, check_output, replaced, writing
 from nnapi_check.coverage_db.queries import open_registry
+from nnapi_check.coverage_db.targets import NDK
 from nnapi_check.lowering.packaging.artifact import open_artifact
 from nnapi_check.lowering.packaging.convert import convert, output_steps
 from nnapi_check.lowering.packaging.package import PackageOptions
@@ -53,6 +54,10 @@ def convert_model(
     checked = check_model(model, inputs, request, progress, weights=True)
     if not checked.report.gate.is_passed:
         return Converted(None, checked.report, None)
+    if checked.survey.target.name == NDK:
+        raise InputError(
+            "Files for the target ndk are not written yet; --target pytorch-mobile is (from API level 29)."
+        )
     captured = checked.captured
     options = PackageOptions(
         bundled_inputs=(captured.example_arguments,) if bundle_input else (),

@@ -115,7 +115,7 @@ def _request(options: Mapping[str, object]) -> Request:
     """What is asked for: the options, and where they say nothing, the project's file."""
     project = find_project(Path.cwd())
     api_level, feature_level, min_score = (options[name] for name in ("api_level", "feature_level", "min_score"))
-    overlay, device = (options[name] for name in ("registry", "device"))
+    overlay, device, target = (options[name] for name in ("registry", "device", "target"))
     names_level = api_level is not None or feature_level is not None
     return Request(
         api_level=api_level if isinstance(api_level, int) else None if names_level else project.api_level,
@@ -131,6 +131,7 @@ def _request(options: Mapping[str, object]) -> Request:
         overlay=overlay if isinstance(overlay, Path) else project.registry,
         device=device if isinstance(device, Path) else project.device,
         project=project.path,
+        target=target if isinstance(target, str) else project.target,
     )
 
 

@@ -19,19 +19,19 @@ from nnapi_check.analyzer.judging.judge import judge
 from nnapi_check.analyzer.planning.plan import Plan
 from nnapi_check.analyzer.planning.survey import Survey, planned
 from nnapi_check.analyzer.torchscript import quantized_as_on_phones
-from nnapi_check.coverage_db.device_profile import read_device_profile
+from nnapi_check.coverage_db.device_profile import DeviceProfile, read_device_profile
 from nnapi_check.coverage_db.levels import api_to_feature_level, check_feature_level, level_spans
 from nnapi_check.coverage_db.overlay import with_overlay
 from nnapi_check.coverage_db.queries import Registry, open_registry
-from nnapi_check.coverage_db.spec import OperandType
+from nnapi_check.coverage_db.spec import OperandType, Target
+from nnapi_check.coverage_db.targets import PYTORCH_MOBILE
 from nnapi_check.lowering.part_lowering import LoweredPart
 from nnapi_check.lowering.plan_lowering import FactsByName, lower_plan, refused_nodes
 from nnapi_check.progress import Progress
 from nnapi_check.reports.compose import Circumstances, compose
 from nnapi_check.reports.views import ModelReport
 from nnapi_check.supervision import reading
-
-TARGET = "pytorch-mobile"
+from nnapi_check.target_choice import Choice, Planned, choose
 
 Model = Path | torch.nn.Module
 Inputs = Sequence[object] | Mapping[str, object]
@@ -39,9 +39,9 @@ Inputs = Sequence[object] | Mapping[str, object]
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """What a user asks for: exactly one of ``api_level`` and ``feature_level``, and the gate to pass.
+    """What a user asks for: exactly one of ``api_level`` and ``feature_level``, the target, and the gate to pass.
 
-    A ``strict`` gate refuses ops of which nothing is known.
+    ``target`` is the name of one, or ``AUTO``. A ``strict`` gate refuses ops of which nothing is known.
     ``overlay`` is a file of cards to lay over the registry, ``device`` the profile of a device, and ``project`` the
     file that defaults were taken from.
     """
@@ -55,6 +55,7 @@ class Request:
     overlay: Path | None = None
     device: Path | None = None
     project: Path | None = None
+    target: str = PYTORCH_MOBILE
 
     def files_read(self, model: Model) -> tuple[Path, ...]:
         """The files that a command about ``model`` reads, which must not be written to."""
@@ -102,7 +103,8 @@ def check_model(
         captured = capture(model, inputs, weights=weights, trust=request.trust, registry=registry)
     progress.stage("judging")
     with reading(file):
-        found, plan, lowered, notes = _planned(captured.graph, registry, level, request, progress)
+        choice, notes = _chosen(captured.graph, registry, level, request, progress)
+    found, plan, lowered = choice.planned.survey, choice.planned.plan, choice.planned.lowered
     circumstances = Circumstances(
         tool_version=tool_version(),
         torch_version=str(torch.__version__),
@@ -112,18 +114,16 @@ def check_model(
         is_strict=request.strict,
         notes=notes,
         near_misses=captured.near_misses,
+        target_because=choice.because,
+        other_targets=choice.others,
     )
     return Checked(captured, found, plan, lowered, registry, compose(found, plan, lowered, registry, circumstances))
 
 
-def _planned(
+def _chosen(
     graph: Graph, registry: Registry, level: int, request: Request, progress: Progress
-) -> tuple[Survey, Plan, tuple[LoweredPart, ...], tuple[str, ...]]:
-    """The survey, plan and lowered parts for a level, and notes on the overlay and the device that they are for.
-
-    Where the device refuses an operation that only lowering brings in, the node that it is for is left to the CPU, and
-    the rest is planned again.
-    """
+) -> tuple[Choice, tuple[str, ...]]:
+    """The target that carries a model with what is planned for it, and notes on the overlay and the device."""
     facts = FactsByName(registry)
     notes: tuple[str, ...] = (
         () if request.overlay is None else (f"The cards of {request.overlay.name} are laid over the registry.",)
@@ -131,7 +131,22 @@ def _planned(
     profile = None if request.device is None else read_device_profile(request.device, facts)
     if profile is not None:
         notes += (f"Judged for {profile.device}, by its profile.",)
-    target = registry.target(TARGET)
+
+    def plan_for(target: str) -> Planned:
+        return _planned(graph, registry, level, registry.target(target), profile, progress)
+
+    return choose(request.target, plan_for), notes
+
+
+def _planned(
+    graph: Graph, registry: Registry, level: int, target: Target, profile: DeviceProfile | None, progress: Progress
+) -> Planned:
+    """The survey, plan and lowered parts of a model for a target.
+
+    Where the device refuses an operation that only lowering brings in, the node that it is for is left to the CPU, and
+    the rest is planned again.
+    """
+    facts = FactsByName(registry)
     judgement = judge(graph, registry, target)
     refused: dict[int, tuple[str, OperandType | None]] = {}
     while True:
@@ -142,7 +157,7 @@ def _planned(
         lowered = lower_plan(found, plan, facts)
         more = {} if profile is None else refused_nodes(lowered, profile, facts)
         if not more:
-            return found, plan, lowered, notes
+            return Planned(found, plan, lowered)
         refused |= more
 
 

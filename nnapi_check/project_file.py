@@ -2,6 +2,7 @@
 
     registry = "cards.toml"      # laid over the registry; beside the project file
     device = "device.json"       # what the device's driver refuses
+    target = "auto"              # what carries the model
 
     [level]
     api_level = 29               # or feature_level
@@ -23,11 +24,12 @@ from pathlib import Path
 from nnapi_check.analyzer.errors import InputError
 from nnapi_check.coverage_db.card_text import read_toml
 from nnapi_check.coverage_db.checks import CardError
+from nnapi_check.coverage_db.targets import PYTORCH_MOBILE, target_names
 
 NAME = "nnapi-check.toml"
 
 _KEYS = {
-    "": ("registry", "device", "level", "gate"),
+    "": ("registry", "device", "target", "level", "gate"),
     "level": ("api_level", "feature_level"),
     "gate": ("min_score", "require_ready", "strict"),
 }
@@ -45,6 +47,7 @@ class Project:
     min_score: float | None = None
     requires_ready: bool = False
     strict: bool = False
+    target: str = PYTORCH_MOBILE
 
 
 def find_project(start: Path) -> Project:
@@ -72,6 +75,7 @@ def read_project(path: Path) -> Project:
         path=path,
         registry=reader.file(tables, "registry"),
         device=reader.file(tables, "device"),
+        target=reader.target(tables, "target"),
         api_level=reader.integer(level, "api_level"),
         feature_level=reader.integer(level, "feature_level"),
         min_score=reader.score(gate, "min_score"),
@@ -117,6 +121,12 @@ class _Reader:
         if not path.is_file():
             raise self.fail(key, f"{path} is not there")
         return path
+
+    def target(self, table: Mapping[str, object], key: str) -> str:
+        found = table.get(key, PYTORCH_MOBILE)
+        if not isinstance(found, str) or found not in target_names():
+            raise self.fail(key, f"`{key}` must be one of {', '.join(target_names())}, found {found!r}")
+        return found
 
     def integer(self, table: Mapping[str, object], key: str) -> int | None:
         found = table.get(key)

@@ -21,6 +21,7 @@ from nnapi_check.coverage_db.cards import Difference, Reason, Status
 from nnapi_check.coverage_db.spec import Level
 from nnapi_check.lowering.part_lowering import LoweredPart
 from nnapi_check.lowering.verification.approximation import approximations, tolerance_words
+from nnapi_check.reports.target_fit import misfit
 from nnapi_check.reports.views import (
     BlockerView,
     DifferenceView,
@@ -50,7 +51,10 @@ class Texts(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Circumstances:
-    """What a report says besides the survey: who made it, for which target, the gate that was asked for, and notes."""
+    """What a report says besides the survey: who made it, the gate that was asked for, and notes.
+
+    ``target_because`` says why the target was chosen, ``other_targets`` are surveys of the model for other targets.
+    """
 
     tool_version: str
     torch_version: str
@@ -60,6 +64,8 @@ class Circumstances:
     is_strict: bool = False
     notes: tuple[str, ...] = ()
     near_misses: tuple[NearMiss, ...] = ()
+    target_because: str = ""
+    other_targets: tuple[Survey, ...] = ()
 
 
 def compose(
@@ -77,6 +83,8 @@ def compose(
         tool_version=circumstances.tool_version,
         torch_version=circumstances.torch_version,
         target=survey.target.name,
+        target_because=circumstances.target_because,
+        misfit=misfit(survey, plan, circumstances.other_targets, texts.levels()),
         feature_level=plan.level,
         api_level=circumstances.api_level,
         notes=(
@@ -95,7 +103,7 @@ def compose(
         compute_coverage=coverage(plan, work),
         inputs=_types(survey.graph, survey.graph.body.inputs),
         outputs=_types(survey.graph, survey.graph.body.outputs),
-        gate=_gate(plan, circumstances),
+        gate=_gate(plan, survey.target.name, circumstances),
         losses=tuple(_losses(survey, plan)),
         levels=levels,
         parts=tuple(_part(part, survey.graph, plan, work) for part in lowered),
@@ -304,11 +312,13 @@ def type_words(graph: Graph, value: int) -> str:
     return format_type(kind) if isinstance(kind, TensorType) else "known only at run time"
 
 
-def _gate(plan: Plan, circumstances: Circumstances) -> GateView:
+def _gate(plan: Plan, target: str, circumstances: Circumstances) -> GateView:
     reasons = []
     unknown = sorted({verdict.op for verdict in plan.unknown})
     if circumstances.is_strict and unknown:
         reasons.append(f"Nothing is known of {', '.join(unknown)}; a strict gate refuses that.")
+    if plan.readiness is Readiness.DOES_NOT_FIT:
+        reasons.append(f"The target {target} does not carry the model at feature level {plan.level}.")
     if plan.readiness in (Readiness.UNSUPPORTED, Readiness.NOT_WORTHWHILE):
         reasons.append(f"The model is {plan.readiness.value}: no part is worth running on NNAPI.")
     if circumstances.requires_ready and plan.readiness is not Readiness.READY:

@@ -38,9 +38,15 @@ def _lines(report: ModelReport, paint: Paint) -> Iterator[str]:
 
 def _headline(report: ModelReport, paint: Paint) -> Iterator[str]:
     android = f"API level {report.api_level}, " if report.api_level is not None else ""
-    yield f"{paint.bold(report.model)} for NNAPI at {android}feature level {report.feature_level}"
+    level = f"{android}feature level {report.feature_level}"
+    yield f"{paint.bold(report.model)} for NNAPI at {level}, target {report.target}"
     words = f"{report.readiness}  (score {shown_score(report.score)} of 100)"
     yield f"Verdict: {paint.readiness(report.readiness, words)}"
+    if report.misfit is not None:
+        yield from wrapped(report.misfit.because, "  why: ")
+        yield from wrapped(report.misfit.fix, "  fix: ")
+    if report.target_because:
+        yield from wrapped(report.target_because, "Target: ")
     yield (
         f"{report.nodes_on_nnapi} of {report.nodes_total} ops on NNAPI, "
         f"{_work(report)}, in {_count(len(report.parts), 'part')}"

@@ -5,7 +5,13 @@ from __future__ import annotations
 import textwrap
 from dataclasses import dataclass
 
-_CODES = {"ready": "32", "ready with fallback": "33", "not worthwhile": "31", "unsupported": "31"}
+_CODES = {
+    "ready": "32",
+    "ready with fallback": "33",
+    "not worthwhile": "31",
+    "unsupported": "31",
+    "does not fit the target": "31",
+}
 
 
 @dataclass(frozen=True, slots=True)

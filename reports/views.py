@@ -189,9 +189,19 @@ class GateView:
 
 
 @dataclass(frozen=True, slots=True)
+class MisfitView:
+    """Why the target does not carry the model at the level, and the cheapest fix."""
+
+    because: str
+    fix: str
+
+
+@dataclass(frozen=True, slots=True)
 class ModelReport:
     """Everything that is said about a model at one target.
 
+    ``target_because`` says why ``target`` was chosen, where the choice was left open. ``misfit`` says why that target
+    does not carry the model at this level, where it does not.
     ``uncounted`` is the number of ops whose multiply-adds are not known. All of them are on the CPU, so where there are
     any, each ``compute_coverage`` is the most that the share can be.
     ``tolerance`` is what the converted model is held to.
@@ -201,6 +211,8 @@ class ModelReport:
     tool_version: str
     torch_version: str
     target: str
+    target_because: str
+    misfit: MisfitView | None
     feature_level: int
     api_level: int | None
     notes: tuple[str, ...]

@@ -18,19 +18,20 @@ def test_model_is_small_enough_to_be_committed() -> None:
     assert MODEL.stat().st_size < 150_000
 
 
-@pytest.mark.parametrize("api_level", [28, 29, 30, 35])
-def test_model_is_ready(api_level: int) -> None:
-    report = nnapi_check.check(MODEL, api_level=api_level, requires_ready=True)
+@pytest.mark.parametrize(("api_level", "target"), [(28, "auto"), (28, "ndk"), (29, "pytorch-mobile"), (35, "auto")])
+def test_model_is_ready(api_level: int, target: str) -> None:
+    report = nnapi_check.check(MODEL, api_level=api_level, target=target, requires_ready=True)
 
     assert report.gate.is_passed, report.gate.reasons
     assert report.score == 100
 
 
-def test_model_passes_the_gate_on_the_oldest_android_too() -> None:
-    report = nnapi_check.check(MODEL, api_level=27)
+def test_no_target_carries_the_model_to_the_oldest_android() -> None:
+    report = nnapi_check.check(MODEL, api_level=27, target="auto")
 
-    assert report.gate.is_passed
-    assert report.compute_coverage > 0.9
+    assert not report.gate.is_passed
+    assert report.misfit is not None
+    assert "Raise the level to feature level 2 (API level 28)" in report.misfit.fix
 
 
 def test_converted_model_computes_the_same(tmp_path: Path) -> None:

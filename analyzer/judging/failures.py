@@ -36,15 +36,20 @@ class Failure:
         return self.requirement in ("static-shape", "tensor")
 
 
-def control_flow(node: Node) -> Failure:
+def control_flow(node: Node, target: Target) -> Failure:
     """Of a branch or loop that is decided at run time."""
+    because = (
+        "NNAPI has IF and WHILE from feature level 4 on, but no rule is written yet that lowers branches and loops."
+        if target.carries_models
+        else f"{target.title} carries no model operands, so neither IF nor WHILE."
+    )
     return Failure(
         reason="NNC702",
         requirement="control-flow",
         way="",
         found=f"{node.op} whose condition is known only at run time",
         wanted="a graph without branches and loops",
-        because="PyTorch Mobile's loader carries no model operands, so neither IF nor WHILE.",
+        because=because,
         fix="Trace the model where the condition never changes; else leave it: what stands inside is judged by itself.",
     )
 
@@ -183,10 +188,12 @@ def _type_failures(name: str, kind: TensorType, target: Target, *, is_made_by_ru
         yield _tensor_failure("NNC303", "size", f"{name} takes {size:,} bytes", f"at most {HIGHEST_SIZE:,} bytes")
     if found is None:
         yield _tensor_failure("NNC301", "element-type", f"{name} is {kind.dtype.value}", "a type that NNAPI has")
-    elif found is OperandType.TENSOR_QUANT8_SYMM_PER_CHANNEL and not target.carries_channel_params:
-        yield _tensor_failure(
-            "NNC801", "per-tensor", f"{name} is quantized per channel", "weights quantized per tensor"
+    elif found is OperandType.TENSOR_QUANT8_SYMM_PER_CHANNEL:
+        failure = _tensor_failure(
+            "NNC801", "per-tensor", f"{name} is quantized per channel", "a tensor quantized per tensor"
         )
+        is_lost = not target.carries_channel_params
+        yield replace(failure, because=f"{target.title} cannot carry one scale per channel.") if is_lost else failure
 
 
 _MOVES = frozenset(
@@ -220,7 +227,7 @@ _TENSOR_TEXTS = {
         "Convert the tensor to float32 or int32 before this op.",
     ),
     "per-tensor": (
-        "PyTorch Mobile's loader cannot carry one scale per channel.",
+        "NNAPI takes one scale per channel for weights alone, which are constants.",
         "Quantize weights per tensor: torch.ao.quantization.default_weight_observer in the qconfig.",
     ),
 }

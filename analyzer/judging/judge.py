@@ -111,7 +111,7 @@ def judge(graph: Graph, knowledge: Knowledge, target: Target) -> Judgement:
 def judge_node(node: Node, uses: Uses, knowledge: Knowledge, target: Target) -> NodeJudgement:
     """Judge one node: each way with the level it needs, or with every failure."""
     if node.blocks:
-        return _without_way(node, Status.CPU, control_flow(node))
+        return _without_way(node, Status.CPU, control_flow(node, target))
     if not knowledge.has_card(node.op):
         if _has_no_tensor(node, uses):
             return _without_way(node, Status.CPU, of_the_program(node))

@@ -6,10 +6,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from enum import Enum
 
+from nnapi_check.analyzer.graph import Graph
 from nnapi_check.analyzer.judging.judge import NodeVerdict
 from nnapi_check.analyzer.planning.layout import LayoutPlan
-from nnapi_check.analyzer.planning.partition import Partition
-from nnapi_check.analyzer.planning.score import Score, counts
+from nnapi_check.analyzer.planning.partition import DroppedPart, Partition
+from nnapi_check.analyzer.planning.score import Score, counts, score
 from nnapi_check.coverage_db.cards import Status
 
 
@@ -20,6 +21,7 @@ class Readiness(Enum):
     READY_WITH_FALLBACK = "ready with fallback"
     NOT_WORTHWHILE = "not worthwhile"
     UNSUPPORTED = "unsupported"
+    DOES_NOT_FIT = "does not fit the target"
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +38,13 @@ class Plan:
     score: Score
     readiness: Readiness
     left: frozenset[int] = frozenset()
+
+    def kept_off(self, graph: Graph, reason: str) -> Plan:
+        """This plan where the target carries none of its parts. ``reason`` is the code of why."""
+        dropped = tuple(DroppedPart(part, reason) for part in self.partition.parts)
+        parts = Partition((), (*self.partition.dropped, *dropped))
+        points = score(graph, self.verdicts, parts)
+        return replace(self, partition=parts, score=points, readiness=Readiness.DOES_NOT_FIT)
 
     @property
     def unknown(self) -> tuple[NodeVerdict, ...]:

@@ -53,7 +53,8 @@ def score(graph: Graph, verdicts: Mapping[int, NodeVerdict], partition: Partitio
     weights = _weights(graph, verdicts)
     lost = list(_lost(graph, verdicts, partition, weights) if partition.parts else _all_lost(graph, weights))
     losses = tuple(sorted(lost, key=lambda loss: (-loss.points, loss.kind.value, loss.id)))
-    return Score(max(0.0, 100.0 - sum(loss.points for loss in losses)), losses)
+    points = max(0.0, 100.0 - sum(loss.points for loss in losses)) if partition.parts else 0.0
+    return Score(points, losses)
 
 
 def _lost(

@@ -15,6 +15,12 @@ from nnapi_check.analyzer.planning.score import score
 from nnapi_check.analyzer.planning.work import WORTHWHILE
 from nnapi_check.coverage_db.spec import Target
 
+TOO_LOW = "NNC904"
+"""The reason code of parts at a level that the target does not reach."""
+
+NOT_WHOLE = "NNC905"
+"""That of parts of a model that is not one part, where the target carries no other."""
+
 
 @dataclass(frozen=True, slots=True)
 class Survey:
@@ -67,7 +73,7 @@ def _best_plans(planner: _Planner, judgement: Judgement) -> Iterator[Plan]:
         plan = planner.plan(level, judgement.at(level))
         if lower is not None and lower.score.points > plan.score.points + 1e-9:
             plan = lower.kept_at(level, plan.verdicts)
-        yield plan
+        yield planner.reached(plan)
         lower = plan
 
 
@@ -93,5 +99,16 @@ class _Planner:
             layout = plan_layout(self._graph, self._nodes, verdicts, self._changes, level)
             parts = partition(self._graph, verdicts, layout, self._target, gain=self._gain)
             points = score(self._graph, verdicts, parts)
-            self._known[key] = Plan(level, level, verdicts, layout, parts, points, readiness_of(verdicts, parts))
+            plan = Plan(level, level, verdicts, layout, parts, points, readiness_of(verdicts, parts))
+            is_carried = self._target.carries_cpu_ops or not parts.parts or self._is_whole(plan)
+            self._known[key] = plan if is_carried else plan.kept_off(self._graph, NOT_WHOLE)
         return replace(self._known[key], level=level, planned_level=level, verdicts=verdicts)
+
+    def _is_whole(self, plan: Plan) -> bool:
+        """Whether one part computes everything, every output of the graph included."""
+        made = {value for part in plan.partition.parts for value in part.outputs}
+        return plan.readiness is Readiness.READY and made.issuperset(self._graph.body.outputs)
+
+    def reached(self, plan: Plan) -> Plan:
+        """The plan, or at a level that the target does not reach, one with nothing on NNAPI."""
+        return plan if plan.level >= self._target.lowest_level else plan.kept_off(self._graph, TOO_LOW)

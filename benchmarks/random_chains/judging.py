@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import Enum
 from pathlib import Path
 
@@ -22,6 +22,7 @@ from nnapi_check.analyzer.planning.survey import Survey, survey
 from nnapi_check.analyzer.tensor_types import tensor_type
 from nnapi_check.analyzer.torchscript import computed_op_by_op
 from nnapi_check.coverage_db.queries import Registry, open_registry
+from nnapi_check.coverage_db.targets import PYTORCH_MOBILE
 from nnapi_check.lowering.nnapi.host_runtime.runtime import load_host_runtime
 from nnapi_check.lowering.nnapi.validation.validate import validate
 from nnapi_check.lowering.packaging.artifact import open_artifact
@@ -36,11 +37,6 @@ from nnapi_check.lowering.verification.comparison import compare
 from nnapi_check.lowering.verification.part_run import run_part
 from nnapi_check.lowering.verification.reference import flat_tensors, graph_values
 from nnapi_check.lowering.verification.sensitivity import movement
-
-TARGET = "pytorch-mobile"
-LOADABLE_SINCE = 3
-"""The lowest feature level whose NNAPI the loader of packages can use."""
-
 
 HIDDEN = "parts behind a condition, which run in a package only"
 
@@ -106,7 +102,10 @@ class Judge:
         self.levels = tuple(levels)
         self.registry: Registry = open_registry()
         self.facts = FactsByName(self.registry)
-        self.target = self.registry.target(TARGET)
+        loader = self.registry.target(PYTORCH_MOBILE)
+        self.loadable_since = loader.lowest_level
+        # Below its lowest level, the NDK's runtime takes the same parts.
+        self.target = replace(loader, lowest_level=1)
 
     def judge(self, chain: Chain, *, packages: bool = False) -> Outcome:
         """Judge a chain at every level, in packages too where asked for."""
@@ -120,7 +119,7 @@ class Judge:
             self._judge(chain, module, outcome)
             if (packages or outcome.counts.keys() & {HIDDEN, WRITTEN}) and not outcome.faults:
                 for level in self.levels:
-                    if level >= LOADABLE_SINCE:
+                    if level >= self.loadable_since:
                         self._package(chain, level, outcome)
         except InputError as error:
             outcome.blame(Kind.RAISED, 0, f"refused: {error}")

@@ -12,6 +12,7 @@ from nnapi_check.coverage_db.spec import (
     FunctionFacts,
     ImportRecord,
     Level,
+    LoaderFormat,
     Target,
     TargetInput,
     TypeFacts,
@@ -64,12 +65,21 @@ def targets(known: Knowledge) -> Iterator[Row]:
         yield target.name, "\n".join(target.sources), target
 
 
+@table(_TARGET, key=("target",), fields_of=LoaderFormat)
+def target_formats(known: Knowledge) -> Iterator[Row]:
+    """The serialized format of a target whose loader others wrote; the others have formats of this project's own."""
+    for target in known.targets:
+        if isinstance(target.format, LoaderFormat):
+            yield target.name, target.format
+
+
 @table(_TARGET, text("source"), integer("code"), key=("target", "source"))
 def target_value_sources(known: Knowledge) -> Iterator[Row]:
-    """A source of constants that a target knows."""
+    """A source of constants that the format of a target's loader knows."""
     for target in known.targets:
-        for source, code in target.value_sources:
-            yield target.name, source, code
+        if isinstance(target.format, LoaderFormat):
+            for source, code in target.format.value_sources:
+                yield target.name, source, code
 
 
 @table(_TARGET, key=("target", "dtype"), fields_of=TargetInput)
@@ -93,6 +103,7 @@ PLATFORM_TABLES = (
     enumeration_members,
     functions,
     targets,
+    target_formats,
     target_value_sources,
     target_inputs,
     imports,

@@ -1,7 +1,7 @@
 """Graphs and cards made by hand: what the judgement, the layout and the partition are tested on, apart from capture."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache
 
 from hypothesis import strategies as st
@@ -29,9 +29,9 @@ from nnapi_check.coverage_db.bounds import Bound
 from nnapi_check.coverage_db.cards import Card, Emission, Layout, Way
 from nnapi_check.coverage_db.checks import Compare, Relation
 from nnapi_check.coverage_db.facts import load_operations
-from nnapi_check.coverage_db.platform_facts import load_targets
 from nnapi_check.coverage_db.requirements import Requirement
 from nnapi_check.coverage_db.spec import OperationFacts, Target
+from nnapi_check.coverage_db.targets import load_targets
 
 IMAGE = (1, 6, 20, 28)
 
@@ -168,9 +168,8 @@ def operations() -> Mapping[str, OperationFacts]:
 
 @cache
 def mobile() -> Target:
-    """PyTorch Mobile's loader."""
-    (found,) = load_targets()
-    return found
+    """PyTorch Mobile's loader as if it reached every level, so that plans for the lowest are made too."""
+    return replace(load_targets()[0], lowest_level=1)
 
 
 def surveyed(graph: Graph) -> Survey:

@@ -1,4 +1,4 @@
-"""Operand types and targets are read as they are written, and malformed text is refused."""
+"""Operand types are read as they are written, and malformed text is refused."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from nnapi_check.coverage_db.platform_facts import TARGETS_FILE, TYPES_FILE, load_functions, load_targets, load_types
-from nnapi_check.coverage_db.spec import OperandType, Quantization, ValueSource
+from nnapi_check.coverage_db.platform_facts import TYPES_FILE, load_functions, load_types
+from nnapi_check.coverage_db.spec import OperandType, Quantization
 from nnapi_check.coverage_db.text import TextError
 
 
@@ -63,25 +63,3 @@ def test_a_function_without_a_level_is_refused(tmp_path: Path) -> None:
 
     with pytest.raises(TextError, match="ANeuralNetworks_getDevice, key 'since'"):
         load_functions(tmp_path / "functions.toml")
-
-
-def test_pytorch_mobile_takes_constants_from_the_model_or_a_buffer() -> None:
-    (target,) = load_targets()
-
-    assert target.name == "pytorch-mobile"
-    assert target.value_sources == ((ValueSource.IMMEDIATE, 0), (ValueSource.NUMBERED_BUFFER, 2))
-
-
-def test_pytorch_mobile_takes_four_dtypes_as_inputs() -> None:
-    (target,) = load_targets()
-
-    assert [accepted.dtype for accepted in target.inputs] == ["float32", "quint8", "int32", "int16"]
-    assert OperandType.TENSOR_BOOL8 not in target.input_types
-
-
-def test_an_unknown_source_of_values_is_refused(tmp_path: Path) -> None:
-    text = TARGETS_FILE.read_text(encoding="utf-8").replace("numbered-buffer = 2", "numbered-memory = 3")
-    (tmp_path / "targets.toml").write_text(text, encoding="utf-8")
-
-    with pytest.raises(TextError, match="'numbered-memory' is no ValueSource"):
-        load_targets(tmp_path / "targets.toml")

@@ -57,7 +57,7 @@ def test_cards_differences_reasons_and_targets_are_found_by_name(text: Path) -> 
     assert not registry.has_card("aten.relu")
     assert registry.difference("layout").since == 1
     assert registry.reason("NNC301").kind == "shape"
-    assert registry.target("pytorch-mobile").format_version == 1
+    assert registry.target("pytorch-mobile").lowest_level == 3
 
 
 def test_a_registry_answers_in_any_thread(text: Path) -> None:

@@ -201,7 +201,7 @@ def test_weights_are_not_read_to_lower(registry: Registry) -> None:
     captured = capture(module, [torch.rand(SHAPE)], weights=False)
     found = survey(captured.graph, registry, registry.target("pytorch-mobile"))
 
-    (part,) = lower_plan(found, found.at(1), FactsByName(registry))
+    (part,) = lower_plan(found, found.at(3), FactsByName(registry))
 
     assert part.buffers
     with pytest.raises(ValueError, match="without weights"):

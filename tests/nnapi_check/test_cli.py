@@ -104,7 +104,7 @@ def test_model_alone_is_checked(tiny_model: Path, run: Run) -> None:
 
 
 def test_ready_model_passes(tiny_model: Path, run: Run) -> None:
-    found = run("check", tiny_model, "--api-level", 27, "--require-ready", "--min-score", 100)
+    found = run("check", tiny_model, "--api-level", 29, "--require-ready", "--min-score", 100)
 
     assert found.exit_code == 0, found.stdout
     assert "Verdict: ready  (score 100 of 100)" in found.stdout
@@ -219,7 +219,7 @@ def test_exported_program_is_checked_and_converted(tmp_path: Path, run: Run) -> 
     path, output = tmp_path / "tiny.pt2", tmp_path / "out.pt"
     torch.export.save(torch.export.export(tiny(), (torch.rand(SHAPE),)), path)
 
-    found = run("convert", path, "--api-level", 28, "-o", output)
+    found = run("convert", path, "--api-level", 29, "-o", output)
 
     assert found.exit_code == 0, found.stderr
     assert "Verdict: ready" in found.stdout

@@ -159,7 +159,7 @@ def test_api_raises_internal_error_with_its_cause(monkeypatch: pytest.MonkeyPatc
     monkeypatch.setattr(pipeline, "capture", failing(IndexError("out of range")))
 
     with pytest.raises(InternalError, match="please report it with the file: IndexError: out of range") as found:
-        nnapi_check.check(tiny(), [torch.rand(SHAPE)], feature_level=2)
+        nnapi_check.check(tiny(), [torch.rand(SHAPE)], feature_level=3)
 
     assert isinstance(found.value.__cause__, IndexError)
 

@@ -37,7 +37,7 @@ def package(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFac
     torch.manual_seed(0)
     torch.jit.save(trace(TwoParts().eval(), torch.rand(1, 3, 37, 41)), str(folder / "model.pt"))
     report = nnapi_check.convert(
-        folder / "model.pt", folder / "out.pt", feature_level=2, lite=request.param == "lite", verify=False
+        folder / "model.pt", folder / "out.pt", feature_level=3, lite=request.param == "lite", verify=False
     )
     assert report.artifact is not None
     return folder / "out.pt"
@@ -81,7 +81,7 @@ def test_the_text_shows_models_operations_and_where_weights_lie(package: Path) -
 
     assert result.exit_code == 0
     lines = [line.strip() for line in result.stdout.splitlines()]
-    assert lines[0] == f"{package}: 2 NNAPI models, made by nnapi-check for feature level 2"
+    assert lines[0] == f"{package}: 2 NNAPI models, made by nnapi-check for feature level 3"
     parts = [line for line in lines if line.startswith("part ")]
     assert [line.split(":")[0] for line in parts] == ["part 0 nnapi_part_0", "part 1 nnapi_part_1"]
     assert all(line.endswith(" bytes and 2 buffers") for line in parts)
@@ -95,7 +95,7 @@ def test_json_has_what_the_text_shows(package: Path) -> None:
     found = document(package)
 
     assert found["producer"] == "nnapi-check"
-    assert found["converted_for_level"] == 2
+    assert found["converted_for_level"] == 3
     assert found["part_count"] == 2
     first, second = found["parts"]
     assert [operation["kind"] for operation in first["operations"]] == ["CONV_2D"]

@@ -65,7 +65,7 @@ def test_a_project_gives_level_gate_and_cards(
     tiny_model: Path, tmp_path: Path, run: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "cards.toml").write_text(OVERLAY, encoding="utf-8")
-    project = 'registry = "cards.toml"\n[level]\napi_level = 28\n[gate]\nrequire_ready = true\n'
+    project = 'registry = "cards.toml"\n[level]\napi_level = 30\n[gate]\nrequire_ready = true\n'
     (tmp_path / "nnapi-check.toml").write_text(project, encoding="utf-8")
     monkeypatch.chdir(tmp_path)
 
@@ -73,14 +73,14 @@ def test_a_project_gives_level_gate_and_cards(
 
     assert found.exit_code == 1
     document = json.loads(found.stdout)
-    assert document["api_level"] == 28
+    assert document["api_level"] == 30
     assert ("aten.relu.default", "NNC101") in reasons(document)
 
 
 def test_an_option_goes_before_the_project(
     tiny_model: Path, tmp_path: Path, run: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    (tmp_path / "nnapi-check.toml").write_text("[level]\napi_level = 28\n", encoding="utf-8")
+    (tmp_path / "nnapi-check.toml").write_text("[level]\napi_level = 30\n", encoding="utf-8")
     monkeypatch.chdir(tmp_path)
 
     document = checked(run, tiny_model, "--feature-level", 5)

@@ -74,6 +74,7 @@ def test_without_a_file_nothing_is_set(tmp_path: Path) -> None:
         ("[gate]\nrequire_ready = 1\n", 2, "must be true or false"),
         ('registry = "none.toml"\n', 1, "none.toml is not there"),
         ("device = 1\n", 1, "must be the name of a file"),
+        ('target = "coreml"\n', 1, "must be one of pytorch-mobile, ndk, auto, found 'coreml'"),
         ("[gate\n", 1, "line 1"),
     ],
 )

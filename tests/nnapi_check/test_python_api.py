@@ -23,11 +23,11 @@ def test_importing_the_package_imports_no_torch() -> None:
 
 
 def test_file_is_checked_at_an_api_level(tiny_model: Path) -> None:
-    report = nnapi_check.check(tiny_model, api_level=27)
+    report = nnapi_check.check(tiny_model, api_level=29)
 
     assert report.readiness == "ready"
     assert report.score == 100
-    assert report.feature_level == 1
+    assert report.feature_level == 3
     assert report.gate.is_passed
 
 
@@ -36,14 +36,14 @@ def test_path_may_be_a_text(tiny_model: Path) -> None:
 
 
 def test_module_in_memory_is_checked_with_tensors() -> None:
-    report = nnapi_check.check(tiny(), [torch.rand(SHAPE)], feature_level=2)
+    report = nnapi_check.check(tiny(), [torch.rand(SHAPE)], feature_level=3)
 
     assert report.model == "Tiny"
     assert report.readiness == "ready"
 
 
 def test_scripted_file_is_checked_with_specifications(tmp_path: Path) -> None:
-    report = nnapi_check.check(scripted(tmp_path / "script.pt"), [SPEC], feature_level=2)
+    report = nnapi_check.check(scripted(tmp_path / "script.pt"), [SPEC], feature_level=3)
 
     assert report.inputs == (SPEC,)
 
@@ -70,7 +70,7 @@ def test_conversion_gives_the_numbers_and_leaves_the_module_as_it_was(tmp_path: 
     before = {name: tensor.clone() for name, tensor in module.state_dict().items()}
     output = tmp_path / "tiny_nnapi.pt"
 
-    report = nnapi_check.convert(module, output, [torch.rand(SHAPE)], api_level=28, layers=True)
+    report = nnapi_check.convert(module, output, [torch.rand(SHAPE)], api_level=29, layers=True)
 
     assert report.artifact == str(output)
     assert report.verification is not None
@@ -84,7 +84,7 @@ def test_conversion_gives_the_numbers_and_leaves_the_module_as_it_was(tmp_path: 
 
 def test_converted_file_is_verified_against_the_module(tmp_path: Path) -> None:
     photo = torch.rand(SHAPE)
-    nnapi_check.convert(tiny(), tmp_path / "out.pt", [photo], api_level=28, verify=False)
+    nnapi_check.convert(tiny(), tmp_path / "out.pt", [photo], api_level=29, verify=False)
 
     assert nnapi_check.verify(tmp_path / "out.pt", tiny(), [photo]).is_within_tolerance
 

@@ -139,6 +139,8 @@ def mixed_report() -> ModelReport:
         tool_version="1.2.3",
         torch_version="2.9.9",
         target="pytorch-mobile",
+        target_because="",
+        misfit=None,
         feature_level=4,
         api_level=30,
         notes=("A note about this target that is long enough to be folded at the width of a terminal of 80 columns.",),

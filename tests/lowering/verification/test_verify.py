@@ -156,7 +156,7 @@ def test_approximate_ops_are_held_to_what_their_bounds_do_to_the_model(tmp_path:
     torch.manual_seed(6)
     module, x = Approximate().eval(), scale * torch.randn(7, 5)
 
-    report = convert(module, tmp_path / "out.pt", [x], feature_level=1)
+    report = convert(module, tmp_path / "out.pt", [x], feature_level=3)
 
     assert report.readiness == "ready"
     assert report.verification is not None
@@ -173,7 +173,7 @@ def test_approximate_ops_are_held_to_what_their_bounds_do_to_the_model(tmp_path:
 def test_approximate_ops_excuse_no_other_fault(tmp_path: Path) -> None:
     torch.manual_seed(6)
     module, x = Approximate().eval(), torch.randn(7, 5)
-    convert(module, tmp_path / "out.pt", [x], feature_level=1, verify=False)
+    convert(module, tmp_path / "out.pt", [x], feature_level=3, verify=False)
     with torch.no_grad():
         module.second.weight[0] *= 1.2
 
