@@ -2,6 +2,8 @@
 
 #include "state.h"
 
+#include "remote.h"
+
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -12,6 +14,12 @@ static atomic_int process_level = HOST_LEVEL;
 static _Thread_local int32_t thread_level = 0;
 static atomic_uint_fast64_t last_id = 0;
 static atomic_int_fast64_t live_objects = 0;
+
+/* Who answers: the callbacks of this process, or another process. Null where neither is there. */
+static const struct host_callbacks *engine(void) {
+    const struct host_callbacks *callbacks = atomic_load(&attached);
+    return callbacks != NULL ? callbacks : remote_callbacks();
+}
 
 void nnapi_host_attach(const struct host_callbacks *callbacks) { atomic_store(&attached, callbacks); }
 
@@ -37,7 +45,7 @@ uint64_t next_id(void) { return atomic_fetch_add(&last_id, 1) + 1; }
 void count_objects(int change) { atomic_fetch_add(&live_objects, change); }
 
 int refuse(int code, const char *function, const char *format, ...) {
-    const struct host_callbacks *callbacks = atomic_load(&attached);
+    const struct host_callbacks *callbacks = engine();
     if (callbacks == NULL) {
         return code;
     }
@@ -51,7 +59,7 @@ int refuse(int code, const char *function, const char *format, ...) {
 }
 
 int call_finish_model(const struct host_model *model) {
-    const struct host_callbacks *callbacks = atomic_load(&attached);
+    const struct host_callbacks *callbacks = engine();
     int32_t code = ANEURALNETWORKS_OP_FAILED;
     if (callbacks != NULL) {
         callbacks->finish_model(model, &code);
@@ -60,7 +68,7 @@ int call_finish_model(const struct host_model *model) {
 }
 
 int call_supported_operations(uint64_t model_id, uint32_t count, uint8_t *supported) {
-    const struct host_callbacks *callbacks = atomic_load(&attached);
+    const struct host_callbacks *callbacks = engine();
     int32_t code = ANEURALNETWORKS_OP_FAILED;
     if (callbacks != NULL) {
         callbacks->supported_operations(model_id, count, supported, &code);
@@ -69,7 +77,7 @@ int call_supported_operations(uint64_t model_id, uint32_t count, uint8_t *suppor
 }
 
 int call_prepare(uint64_t compilation_id, uint64_t model_id) {
-    const struct host_callbacks *callbacks = atomic_load(&attached);
+    const struct host_callbacks *callbacks = engine();
     int32_t code = ANEURALNETWORKS_OP_FAILED;
     if (callbacks != NULL) {
         callbacks->prepare(compilation_id, model_id, &code);
@@ -78,7 +86,7 @@ int call_prepare(uint64_t compilation_id, uint64_t model_id) {
 }
 
 int call_execute(struct host_execution *execution) {
-    const struct host_callbacks *callbacks = atomic_load(&attached);
+    const struct host_callbacks *callbacks = engine();
     int32_t code = ANEURALNETWORKS_OP_FAILED;
     if (callbacks != NULL) {
         callbacks->execute(execution, &code);
@@ -87,7 +95,7 @@ int call_execute(struct host_execution *execution) {
 }
 
 void call_release(int32_t what, uint64_t id) {
-    const struct host_callbacks *callbacks = atomic_load(&attached);
+    const struct host_callbacks *callbacks = engine();
     if (callbacks != NULL) {
         callbacks->release(what, id);
     }

@@ -5,6 +5,9 @@
 
 #include "neural_networks.h"
 
+/* NumPy, and so the interpreter, knows no more dimensions. */
+#define HOST_LARGEST_RANK 64
+
 /* Where an operand's value comes from. */
 enum {
     HOST_SOURCE_COMPUTED = 0,

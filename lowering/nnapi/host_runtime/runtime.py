@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import atexit
 import threading
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -20,21 +20,20 @@ from nnapi_check.coverage_db.facts import load_operations
 from nnapi_check.coverage_db.levels import LevelError, check_feature_level
 from nnapi_check.coverage_db.platform_facts import load_functions
 from nnapi_check.coverage_db.spec import OperationFacts
-from nnapi_check.lowering.nnapi.host_runtime.bindings import Library, load_library
+from nnapi_check.lowering.nnapi.host_runtime.attachment import Attachment
+from nnapi_check.lowering.nnapi.host_runtime.bindings import load_library
 from nnapi_check.lowering.nnapi.host_runtime.build import HIGHEST_LEVEL, build_library
 from nnapi_check.lowering.nnapi.host_runtime.errors import BuildError, MissingFunctionError, PlatformError
-from nnapi_check.lowering.nnapi.host_runtime.service import Engine, HostFault
-from nnapi_check.lowering.nnapi.interpreter.kernels import Array
-from nnapi_check.lowering.nnapi.model import Model
-from nnapi_check.lowering.nnapi.validation.validate import validate
+from nnapi_check.lowering.nnapi.host_runtime.service import Engine, HostFault, judge_by
 
 
 class HostRuntime:
     """NNAPI in this process. There is one, which ``load_host_runtime`` gives."""
 
-    def __init__(self, library: Library, engine: Engine) -> None:
-        self._library = library
-        self._engine = engine
+    def __init__(self, attachment: Attachment) -> None:
+        self._attachment = attachment
+        self._library = attachment.library
+        self._engine = attachment.engine
 
     @property
     def library(self) -> Path:
@@ -76,16 +75,16 @@ class HostRuntime:
     @property
     def last_faults(self) -> tuple[HostFault, ...]:
         """Why the calling thread was refused the last time: the validator's words, or the C library's."""
-        return self._engine.faults.of_thread
+        return self._attachment.faults.of_thread
 
     @property
     def recent_faults(self) -> tuple[HostFault, ...]:
         """The newest faults that any thread met, oldest first, up to a hundred."""
-        return self._engine.faults.of_all
+        return self._attachment.faults.of_all
 
     def forget_faults(self) -> None:
         """Empty both records of faults."""
-        self._engine.faults.forget()
+        self._attachment.faults.forget()
 
     @property
     def executions(self) -> int:
@@ -125,32 +124,30 @@ def load_host_runtime(
         if not _LOADED:
             exported = HIGHEST_LEVEL if library_level is None else _checked(library_level)
             _LOADED.append(_load(load_operations() if facts is None else facts, exported))
-        library, engine = _LOADED[0]
+        attachment = _LOADED[0]
+        library = attachment.library
         if library_level is not None and library.level != library_level:
             raise PlatformError(f"this process holds the library of level {library.level}, wanted {library_level}")
         library.set_level(checked)
-    return HostRuntime(library, engine)
+    return HostRuntime(attachment)
 
 
 # A process can hold one library of this name, so there is one of what stands behind it.
 _LOADING = threading.Lock()
-_LOADED: list[tuple[Library, Engine]] = []
+_LOADED: list[Attachment] = []
 
 
-def _load(operations: Mapping[str, OperationFacts], level: int) -> tuple[Library, Engine]:
+def _load(operations: Mapping[str, OperationFacts], level: int) -> Attachment:
     try:
         library = load_library(build_library(level=level), level)
     except BuildError:
         # What lies in the cache may be broken.
         library = load_library(build_library(level=level, again=True), level)
 
-    def judge(model: Model, buffers: Sequence[Array], level: int) -> Sequence[str]:
-        return [fault.message for fault in validate(model, operations, level=level).faults]
-
-    engine = Engine(library, operations, judge)
-    library.attach(engine.callbacks)
+    attachment = Attachment(library, Engine(operations, judge_by(operations)))
+    attachment.attach()
     atexit.register(library.detach)
-    return library, engine
+    return attachment
 
 
 def _checked(level: int) -> int:
