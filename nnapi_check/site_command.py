@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from nnapi_check.coverage_db.output import Format, OutputError, check_output, place_of
+from nnapi_check.coverage_db.output_folder import check_folder
 from nnapi_check.coverage_db.queries import Registry, open_registry
 from nnapi_check.errors import say
 from nnapi_check.lowering.examples.measured_errors import (
@@ -37,10 +38,10 @@ def site(folder: Path, measure: bool, file: Path | None) -> None:  # click passe
     A site that is there is replaced when the new one is complete. A DIR that
     holds anything else is refused.
     """
-    from nnapi_check.reports.site.folder import check_folder, write_site
+    from nnapi_check.reports.site.folder import SITE, write_site
     from nnapi_check.reports.site.render import site_files
 
-    place = check_folder(folder)
+    place = check_folder(folder, SITE)
     if file is not None and measure:
         check_output(file, Format.STREAM)
         if place in place_of(file).parents:

@@ -13,12 +13,13 @@ import torch
 from nnapi_check import conversion
 from nnapi_check.coverage_db.database import build
 from nnapi_check.coverage_db.output import OutputError
+from nnapi_check.coverage_db.output_folder import FolderError
 from nnapi_check.lowering.examples.measured_errors import NOTHING_MEASURED, write_measurements
 from nnapi_check.lowering.packaging.package import Package
 from nnapi_check.lowering.packaging.saving import Form, save_package
 from nnapi_check.lowering.verification.verify import VerifyError
 from nnapi_check.reports.pages import write_page
-from nnapi_check.reports.site.folder import MARKER, SiteError, SiteFile, write_site
+from nnapi_check.reports.site.folder import SITE, SiteFile, write_site
 from tests.lowering.hand_made_parts import elementwise_part, nodes_of, packaged, random_tensor
 from tests.lowering.running_packages import captured_module
 from tests.nnapi_check.conftest import Run
@@ -103,7 +104,7 @@ def test_site_replaces_what_is_ours_whole_and_harms_nothing_else(
     def write(path: Path) -> object:
         try:
             return write_site([SiteFile("index.html", "new " * 100), SiteFile("ops/a.html", "a")], path)
-        except SiteError as error:
+        except FolderError as error:
             raise OutputError(str(error)) from error
 
     with kind(tmp_path) as target:
@@ -118,7 +119,7 @@ def test_site_replaces_what_is_ours_whole_and_harms_nothing_else(
     else:
         assert error == ""
         own = {str(path.relative_to(target.place)) for path in target.place.rglob("*")}
-        assert own == {"index.html", "ops", "ops/a.html", MARKER}
+        assert own == {"index.html", "ops", "ops/a.html", SITE.marker}
         place = str(target.place.relative_to(tmp_path))
         assert {name for name in after if not name.startswith(f"{place}/")} == {
             name for name in before if not name.startswith(f"{place}/")

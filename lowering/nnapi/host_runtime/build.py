@@ -9,6 +9,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -46,13 +47,13 @@ class Compiler:
     version: str
 
 
-def find_compiler() -> Compiler:
-    """The compiler that the variable ``CC`` names, else the first of ``COMPILERS`` on the path.
+def find_compiler(variable: str = "CC", names: Sequence[str] = COMPILERS) -> Compiler:
+    """The compiler that an environment variable names, else the first of ``names`` on the path.
 
     Raises ``NoCompilerError`` where there is none, or where it cannot tell its version.
     """
-    asked = shlex.split(os.environ.get("CC", ""))
-    candidates = [asked] if asked else [[name] for name in COMPILERS]
+    asked = shlex.split(os.environ.get(variable, ""))
+    candidates = [asked] if asked else [[name] for name in names]
     for candidate in candidates:
         found = shutil.which(candidate[0])
         if found is None:
@@ -60,8 +61,9 @@ def find_compiler() -> Compiler:
         answer = _run((found, *candidate[1:], "--version"))
         if answer.returncode == 0:
             return Compiler((found, *candidate[1:]), answer.stdout)
-    names = ", ".join(shlex.join(candidate) for candidate in candidates)
-    raise NoCompilerError(f"no C compiler was found, tried {names}; the variable CC names another")
+    tried = ", ".join(shlex.join(candidate) for candidate in candidates)
+    language = "C++" if variable == "CXX" else "C"
+    raise NoCompilerError(f"no {language} compiler was found, tried {tried}; the variable {variable} names another")
 
 
 def sources(directory: Path = SOURCE_DIRECTORY) -> tuple[Path, ...]:

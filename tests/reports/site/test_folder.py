@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from nnapi_check.coverage_db.output import OutputError
-from nnapi_check.reports.site.folder import MARKER, SiteError, SiteFile, check_folder, write_site
+from nnapi_check.coverage_db.output_folder import FolderError, check_folder
+from nnapi_check.reports.site.folder import SITE, SiteFile, write_site
 
 FIRST = (SiteFile("index.html", "one"), SiteFile("ops/a.html", "ä"))
 
@@ -19,7 +20,7 @@ def listed(folder: Path) -> set[str]:
 def test_every_file_is_written(tmp_path: Path) -> None:
     found = write_site(FIRST, tmp_path / "site")
 
-    assert listed(tmp_path / "site") == {"index.html", "ops/a.html", MARKER}
+    assert listed(tmp_path / "site") == {"index.html", "ops/a.html", SITE.marker}
     assert found.files == 3
     assert found.total_bytes == sum(path.stat().st_size for path in (tmp_path / "site").rglob("*") if path.is_file())
     assert list(tmp_path.iterdir()) == [tmp_path / "site"]
@@ -38,14 +39,14 @@ def test_a_site_is_replaced_and_nothing_of_it_is_left(tmp_path: Path) -> None:
 
     write_site([SiteFile("index.html", "two")], tmp_path / "site")
 
-    assert listed(tmp_path / "site") == {"index.html", MARKER}
+    assert listed(tmp_path / "site") == {"index.html", SITE.marker}
     assert (tmp_path / "site" / "index.html").read_text(encoding="utf-8") == "two"
 
 
 def test_a_folder_of_others_is_refused_and_left_as_it_is(tmp_path: Path) -> None:
     (tmp_path / "index.html").write_text("mine", encoding="utf-8")
 
-    with pytest.raises(SiteError, match=r"holds index\.html"):
+    with pytest.raises(FolderError, match=r"holds index\.html"):
         write_site(FIRST, tmp_path)
 
     assert listed(tmp_path) == {"index.html"}
@@ -59,7 +60,7 @@ def test_a_site_that_holds_what_we_did_not_write_is_refused(name: str, tmp_path:
     stranger.parent.mkdir(exist_ok=True)
     stranger.write_text("mine", encoding="utf-8")
 
-    with pytest.raises(SiteError, match=name):
+    with pytest.raises(FolderError, match=name):
         write_site(FIRST, tmp_path / "site")
 
     assert stranger.read_text(encoding="utf-8") == "mine"
@@ -68,15 +69,15 @@ def test_a_site_that_holds_what_we_did_not_write_is_refused(name: str, tmp_path:
 def test_a_folder_that_holds_only_empty_folders_is_not_ours(tmp_path: Path) -> None:
     (tmp_path / "site" / "mine").mkdir(parents=True)
 
-    with pytest.raises(SiteError, match="mine"):
-        check_folder(tmp_path / "site")
+    with pytest.raises(FolderError, match="mine"):
+        check_folder(tmp_path / "site", SITE)
 
 
 def test_a_marker_that_is_damaged_makes_no_site_of_ours(tmp_path: Path) -> None:
     write_site(FIRST, tmp_path / "site")
-    (tmp_path / "site" / MARKER).write_text("{", encoding="utf-8")
+    (tmp_path / "site" / SITE.marker).write_text("{", encoding="utf-8")
 
-    with pytest.raises(SiteError):
+    with pytest.raises(FolderError):
         write_site(FIRST, tmp_path / "site")
 
 
@@ -97,13 +98,13 @@ def test_a_failure_on_the_way_leaves_the_old_site(tmp_path: Path) -> None:
 def test_a_file_in_the_place_of_the_folder_is_refused(tmp_path: Path) -> None:
     (tmp_path / "site").write_text("", encoding="utf-8")
 
-    with pytest.raises(SiteError, match="is no folder"):
-        check_folder(tmp_path / "site")
+    with pytest.raises(FolderError, match="is no folder"):
+        check_folder(tmp_path / "site", SITE)
 
 
 def test_a_parent_that_does_not_exist_is_told_of(tmp_path: Path) -> None:
     with pytest.raises(OutputError, match="does not exist"):
-        check_folder(tmp_path / "nowhere" / "site")
+        check_folder(tmp_path / "nowhere" / "site", SITE)
 
 
 def test_a_link_to_a_folder_keeps_leading_there(tmp_path: Path) -> None:

@@ -1,0 +1,64 @@
+"""Builds for tests, kept where the runtime's own are, so that only the first run waits for the compiler."""
+
+import fcntl
+import hashlib
+import subprocess
+from collections.abc import Sequence
+from functools import cache
+from pathlib import Path
+
+from nnapi_check.coverage_db.database.cache import cache_directory
+from nnapi_check.lowering.ndk.building import COMPILERS, BuiltRuntime, build_runtime, includes, library_sources
+from nnapi_check.lowering.nnapi.host_runtime.build import find_compiler
+
+HERE = Path(__file__).parent
+SANITIZED = ("-fsanitize=address,undefined", "-fno-sanitize-recover=all", "-g")
+WARNED = ("-std=c++17", "-O1", "-Wall", "-Wextra", "-Werror")
+
+
+@cache
+def runtime() -> BuiltRuntime:
+    """The runtime as verification builds it; runs at the same time wait for each other."""
+    with _lock("runtime"):
+        return build_runtime()
+
+
+@cache
+def fake_nnapi(level: int) -> Path:
+    """A library that has NNAPI's functions of a level, and computes nothing."""
+    source = HERE / "fake_nnapi.cpp"
+    return _built(f"libfake{level}.so", [source], ("-fPIC", "-shared", f"-DFAKE_LEVEL={level}", str(source)))
+
+
+@cache
+def fuzzer() -> Path:
+    """A program that opens mutated model files, with the runtime in it, under sanitizers."""
+    sources = [HERE / "fuzz_reader.cpp", *map(Path, library_sources())]
+    return _built("fuzz_reader", sources, (*SANITIZED, *includes(), *map(str, sources), "-ldl"))
+
+
+def _built(name: str, sources: Sequence[Path], options: Sequence[str]) -> Path:
+    compiler = find_compiler("CXX", COMPILERS)
+    digest = hashlib.sha256(repr((compiler, options)).encode())
+    headers = [path for source in sources for path in source.parent.glob("*.h")]
+    for path in [*sources, *sorted(set(headers))]:
+        digest.update(path.read_bytes())
+    target = cache_directory() / f"ndk-tests-{digest.hexdigest()[:20]}" / name
+    with _lock(name):
+        if not target.is_file():
+            target.parent.mkdir(parents=True, exist_ok=True)
+            subprocess.run([*compiler.command, *WARNED, *options, "-o", str(target)], check=True)
+    return target
+
+
+class _lock:  # noqa: N801 # it is used as a statement
+    def __init__(self, name: str) -> None:
+        cache_directory().mkdir(parents=True, exist_ok=True)
+        self._path = cache_directory() / f"ndk-tests-{name}.lock"
+
+    def __enter__(self) -> None:
+        self._file = self._path.open("w")
+        fcntl.flock(self._file, fcntl.LOCK_EX)
+
+    def __exit__(self, *_: object) -> None:
+        self._file.close()
