@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 
 from nnapi_check.analyzer.planning.plan import Plan, Readiness
-from nnapi_check.analyzer.planning.score import counts
-from nnapi_check.analyzer.planning.survey import NOT_WHOLE, Survey
+from nnapi_check.analyzer.planning.survey import Survey
 from nnapi_check.coverage_db.spec import Level
 from nnapi_check.reports.views import MisfitView
 
@@ -23,7 +22,7 @@ def misfit(survey: Survey, plan: Plan, others: Iterable[Survey], levels: Sequenc
         reached = level_words(target.lowest_level, levels)
         because = f"{target.title} runs nothing below {reached}. {target.lowest_level_because}"
         return MisfitView(because, " ".join(_for_level(survey, plan, others, levels)))
-    because = f"{target.title} computes nothing beside one NNAPI model, and here {_beside(plan)}."
+    because = f"{target.title} computes nothing beside one NNAPI model, and here {plan.outside[0]}{_more(plan)}."
     return MisfitView(because, " ".join(_for_whole(survey, plan, others, levels)))
 
 
@@ -33,16 +32,9 @@ def level_words(level: int, levels: Sequence[Level]) -> str:
     return f"feature level {level} (API level {min(promised)})" if promised else f"feature level {level}"
 
 
-def _beside(plan: Plan) -> str:
-    """What of a model that is not one part is outside of one."""
-    held = {node for dropped in plan.partition.dropped if dropped.reason == NOT_WHOLE for node in dropped.part.nodes}
-    outside = sum(1 for node, verdict in plan.verdicts.items() if counts(verdict) and node not in held)
-    models = sum(1 for dropped in plan.partition.dropped if dropped.reason == NOT_WHOLE)
-    if outside:
-        return "1 op stays on the CPU" if outside == 1 else f"{outside} ops stay on the CPU"
-    if models > 1:
-        return f"the model falls into {models} NNAPI models"
-    return "an output is not what NNAPI computes"
+def _more(plan: Plan) -> str:
+    rest = len(plan.outside) - 1
+    return f", among {rest + 1} such obstacles" if rest else ""
 
 
 def _for_level(survey: Survey, plan: Plan, others: Iterable[Survey], levels: Sequence[Level]) -> Iterator[str]:

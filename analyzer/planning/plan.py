@@ -28,7 +28,8 @@ class Readiness(Enum):
 class Plan:
     """What is done at a feature level. ``planned_level`` is at most ``level``: a plan for a lower level that scores
     better is legal at a higher one, so a higher level never lowers the score. ``left`` are the nodes that NNAPI could
-    run at ``level``, and that such a plan leaves to the CPU."""
+    run at ``level``, and that such a plan leaves to the CPU. ``outside`` says what one NNAPI model does not hold, where
+    the target carries no more than one."""
 
     level: int
     planned_level: int
@@ -38,13 +39,15 @@ class Plan:
     score: Score
     readiness: Readiness
     left: frozenset[int] = frozenset()
+    outside: tuple[str, ...] = ()
 
-    def kept_off(self, graph: Graph, reason: str) -> Plan:
+    def kept_off(self, graph: Graph, reason: str, outside: tuple[str, ...] = ()) -> Plan:
         """This plan where the target carries none of its parts. ``reason`` is the code of why."""
         dropped = tuple(DroppedPart(part, reason) for part in self.partition.parts)
         parts = Partition((), (*self.partition.dropped, *dropped))
         points = score(graph, self.verdicts, parts)
-        return replace(self, partition=parts, score=points, readiness=Readiness.DOES_NOT_FIT)
+        readiness = Readiness.DOES_NOT_FIT
+        return replace(self, partition=parts, score=points, readiness=readiness, outside=outside)
 
     @property
     def unknown(self) -> tuple[NodeVerdict, ...]:

@@ -12,6 +12,7 @@ from nnapi_check.analyzer.planning.layout import LAYOUT_RANK, LayoutChange, Layo
 from nnapi_check.analyzer.planning.partition import partition
 from nnapi_check.analyzer.planning.plan import Plan, Readiness, readiness_of
 from nnapi_check.analyzer.planning.score import score
+from nnapi_check.analyzer.planning.whole import outside_one_model
 from nnapi_check.analyzer.planning.work import WORTHWHILE
 from nnapi_check.coverage_db.spec import Target
 
@@ -100,14 +101,11 @@ class _Planner:
             parts = partition(self._graph, verdicts, layout, self._target, gain=self._gain)
             points = score(self._graph, verdicts, parts)
             plan = Plan(level, level, verdicts, layout, parts, points, readiness_of(verdicts, parts))
-            is_carried = self._target.carries_cpu_ops or not parts.parts or self._is_whole(plan)
-            self._known[key] = plan if is_carried else plan.kept_off(self._graph, NOT_WHOLE)
+            if parts.parts and not self._target.carries_cpu_ops:
+                left = outside_one_model(self._graph, self._nodes, verdicts, parts, self._target)
+                plan = plan.kept_off(self._graph, NOT_WHOLE, left) if left else plan
+            self._known[key] = plan
         return replace(self._known[key], level=level, planned_level=level, verdicts=verdicts)
-
-    def _is_whole(self, plan: Plan) -> bool:
-        """Whether one part computes everything, every output of the graph included."""
-        made = {value for part in plan.partition.parts for value in part.outputs}
-        return plan.readiness is Readiness.READY and made.issuperset(self._graph.body.outputs)
 
     def reached(self, plan: Plan) -> Plan:
         """The plan, or at a level that the target does not reach, one with nothing on NNAPI."""

@@ -32,10 +32,14 @@ class Split(nn.Module):
 
 
 class Echo(nn.Module):
-    """Gives its input back beside what it computes."""
+    """Gives its input back as it came, or as numbers that NNAPI has not, beside what it computes."""
+
+    def __init__(self, *, is_double: bool) -> None:
+        super().__init__()
+        self.is_double, self.layer = is_double, nn.Conv2d(3, 64, 3)
 
     def forward(self, x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        return x, torch.relu(x)
+        return x.to(torch.float64) if self.is_double else x, self.layer(x)
 
 
 def checked(module: nn.Module, level: int, target: str) -> ModelReport:
@@ -80,7 +84,8 @@ def test_the_ndk_refuses_a_model_in_pieces_and_names_the_target_that_does_not() 
 
     assert (report.readiness, report.score, report.parts) == ("does not fit the target", 0, ())
     assert report.misfit is not None
-    assert "here 1 op stays on the CPU" in report.misfit.because
+    assert "here aten.lgamma.default (" in report.misfit.because
+    assert report.misfit.because.endswith(" stays on the CPU.")
     assert "Pass --target pytorch-mobile, which keeps the rest on the CPU." in report.misfit.fix
     assert {node.kept_because.split()[0] for node in report.nodes if node.kept_because is not None} == {"NNC905"}
     assert "aten.lgamma.default" in {blocker.op for blocker in report.blockers}
@@ -95,9 +100,16 @@ def test_below_level_3_a_model_in_pieces_needs_a_higher_level() -> None:
         assert "aise the level to feature level 3 (API level 29)" in report.misfit.fix
 
 
-def test_an_output_that_is_no_operations_fits_no_single_model() -> None:
-    assert checked(Echo(), 3, "ndk").misfit is not None
-    assert checked(Echo(), 3, "pytorch-mobile").misfit is None
+def test_an_input_is_given_back_without_a_model() -> None:
+    assert checked(Echo(is_double=False), 3, "ndk").readiness == "ready"
+
+
+def test_numbers_that_nnapi_has_not_fit_no_single_model() -> None:
+    report = checked(Echo(is_double=True), 3, "ndk")
+
+    assert report.misfit is not None
+    assert "among 2 such obstacles" in report.misfit.because
+    assert checked(Echo(is_double=True), 3, "pytorch-mobile").misfit is None
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,57 @@
+"""Whether one NNAPI model holds all of a graph, which a target that computes nothing beside it demands."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+from nnapi_check.analyzer.graph import Graph, GraphInput, Node, TensorType
+from nnapi_check.analyzer.judging.judge import NodeVerdict
+from nnapi_check.analyzer.planning.partition import Partition, crosses
+from nnapi_check.analyzer.planning.score import counts
+from nnapi_check.coverage_db.spec import Target
+
+
+def outside_one_model(
+    graph: Graph, nodes: Mapping[int, Node], verdicts: Mapping[int, NodeVerdict], partition: Partition, target: Target
+) -> tuple[str, ...]:
+    """Everything of a graph that one NNAPI model does not hold, each as a claim; empty where it holds all."""
+    return tuple(_outside(graph, nodes, verdicts, partition, target))
+
+
+def _outside(
+    graph: Graph, nodes: Mapping[int, Node], verdicts: Mapping[int, NodeVerdict], partition: Partition, target: Target
+) -> Iterator[str]:
+    inside = {node for part in partition.parts for node in part.nodes}
+    left = [nodes[node] for node, verdict in verdicts.items() if counts(verdict) and node not in inside]
+    if left:
+        rest = "stays" if len(left) == 1 else f"and {len(left) - 1} more {'op stays' if len(left) == 2 else 'ops stay'}"
+        yield f"{left[0].op} ({left[0].source}) {rest} on the CPU"
+    elif len(partition.parts) != 1:
+        yield f"there are {len(partition.parts)} NNAPI models, with the CPU between them"
+    for place, value in enumerate(graph.body.inputs):
+        if not _is_handed_over(graph, value, target):
+            yield f"input {place} is {graph.type_of(value)}, which cannot be handed over"
+    made = {value for part in partition.parts for value in part.outputs}
+    for place, value in enumerate(graph.body.outputs):
+        if not _is_handed_over(graph, value, target):
+            yield f"output {place} is {graph.type_of(value)}, which cannot be handed over"
+        elif not (left or value in made or _is_passed_on(graph, value)):
+            yield f"output {place} is made on the CPU"
+
+
+def _is_handed_over(graph: Graph, value: int, target: Target) -> bool:
+    """Whether the target takes such a tensor from the app, and gives it back."""
+    kind = graph.type_of(value)
+    dtypes = {accepted.dtype for accepted in target.inputs}
+    return (
+        isinstance(kind, TensorType)
+        and kind.dtype.name.lower() in dtypes
+        and 0 not in kind.shape
+        and crosses(graph, value, target)
+    )
+
+
+def _is_passed_on(graph: Graph, value: int) -> bool:
+    """Whether a value is an input as it was given, or a constant, so that nothing computes it."""
+    found = graph.values[value]
+    return found.is_constant or isinstance(found.origin, GraphInput)
