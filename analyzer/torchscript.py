@@ -2,20 +2,13 @@
 
 from __future__ import annotations
 
-import importlib.util
 import io
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Protocol, TypeVar, cast
+from typing import Protocol, cast
 
 import torch
-
-Loaded = TypeVar("Loaded")
-
-_OP_LIBRARIES = ("torchvision", "torchaudio")
-"""Libraries whose models are often scripted, and which name their ops after themselves."""
-
 
 _OWN_NAMES = "__torch__."
 _BOUND_CLASSES = "__torch__.torch.classes."
@@ -136,24 +129,6 @@ def attribute_at(module: torch._C.ScriptModule, path: str) -> object:
 def load(source: str | io.BytesIO, map_location: str | None = None) -> torch.jit.ScriptModule:
     """`torch.jit.load`."""
     return cast("Callable[..., torch.jit.ScriptModule]", torch.jit.load)(source, map_location=map_location)
-
-
-def with_op_libraries(read: Callable[[], Loaded]) -> Loaded:
-    """What ``read`` loads, after importing the library whose ops it lacks, where that is known and installed.
-
-    Raises what ``read`` raises.
-    """
-    try:
-        return read()
-    except RuntimeError as error:
-        text = str(error)
-        missing = (name for name in _OP_LIBRARIES if f"{name}::" in text and importlib.util.find_spec(name) is not None)
-        library = next(missing, None)
-        if library is None:
-            raise
-    # Importing the library registers its ops.
-    importlib.import_module(library)
-    return read()
 
 
 def trace(module: torch.nn.Module, inputs: Sequence[object]) -> torch.jit.ScriptModule:

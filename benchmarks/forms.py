@@ -93,6 +93,7 @@ LOSS_OPS: Mapping[str, str] = {
     "HuberLoss": "aten.huber_loss.default",
     "KLDivLoss": "aten.kl_div.default",
     "L1Loss": "aten.l1_loss.default",
+    "LinearCrossEntropyLoss": "aten.cross_entropy_loss.default",
     "MSELoss": "aten.mse_loss.default",
     "MarginRankingLoss": "aten.margin_ranking_loss.default",
     "MultiLabelMarginLoss": "aten.multilabel_margin_loss.default",
@@ -166,8 +167,13 @@ EXPLAINED = (
     ),
     Explained(
         frozenset({"LinearCrossEntropyLoss"}),
-        "An export holds an op that is written in Python, and that no file can bring along.",
-        error="torch_nn._linear_cross_entropy",
+        "With options, an export holds one op of which nothing is known; a trace leaves the options out.",
+        ops=frozenset(
+            {
+                "torch_nn._linear_cross_entropy_batch_chunked.default",
+                "torch_nn._linear_cross_entropy_batch_chunked_no_reduction.default",
+            }
+        ),
     ),
     Explained(
         frozenset({"FractionalMaxPool2d", "FractionalMaxPool3d"}),

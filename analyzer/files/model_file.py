@@ -14,6 +14,7 @@ import torch
 from nnapi_check.analyzer.errors import InputError
 from nnapi_check.analyzer.files.bundled_inputs import read_bundled_inputs
 from nnapi_check.analyzer.files.file_kind import FileKind, kind_of, refuse_pickle
+from nnapi_check.analyzer.files.left_ops import leave_out_calls
 from nnapi_check.analyzer.files.program_file import module_of, read_program, write_truth_values_as_numbers
 from nnapi_check.analyzer.files.script_file import LOAD_FAILURES, first_line, read_script
 from nnapi_check.analyzer.files.tracing import prepare
@@ -84,6 +85,8 @@ def _open_exported(path: Path, call: Call | None, *, trust: bool) -> OpenedModel
     program = read_program(path, trust=trust)
     module = module_of(program, path)
     write_truth_values_as_numbers(module)
+    if not trust:
+        leave_out_calls(module)
     arguments, keywords = program.example_inputs if program.example_inputs is not None else ((), {})
     if call is None and program.example_inputs is None:
         raise InputError(f"{path} holds no example inputs; give them with --input.")

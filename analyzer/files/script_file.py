@@ -16,7 +16,8 @@ from nnapi_check.analyzer.files.screening.suspect import SuspectError
 from nnapi_check.analyzer.files.screening.zip_directory import check_members
 from nnapi_check.analyzer.files.traced_inputs import read_traced_inputs
 from nnapi_check.analyzer.inputs.arguments import Call
-from nnapi_check.analyzer.torchscript import load, use_up_quantization_warning, with_op_libraries
+from nnapi_check.analyzer.ops.op_libraries import with_op_libraries
+from nnapi_check.analyzer.torchscript import load, use_up_quantization_warning
 
 LOAD_FAILURES = (RuntimeError, ValueError, TypeError, LookupError, AttributeError, EOFError, OSError, ImportError)
 

@@ -15,7 +15,7 @@ from torch.jit.mobile import _load_for_lite_interpreter
 from nnapi_check.analyzer.errors import InputError
 from nnapi_check.analyzer.files.archive import Archive
 from nnapi_check.analyzer.files.script_file import read_script, screen_lite_file
-from nnapi_check.analyzer.torchscript import with_op_libraries
+from nnapi_check.analyzer.ops.op_libraries import with_op_libraries
 from nnapi_check.lowering.packaging.manifest import FILE_NAME, Manifest, ManifestError, PartRecord, read_manifest
 from nnapi_check.lowering.packaging.script_modules import without_deprecation_warnings
 

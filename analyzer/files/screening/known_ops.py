@@ -85,6 +85,17 @@ def may_be_traced(space: str, name: str, overload: str) -> bool:
     return may_be_called(op, "" if overload == "default" else overload) or name in _ASSERTIONS or not _schemas(op)
 
 
+def may_be_left(space: str, name: str) -> bool:
+    """Whether an op that may not be called while an exported program is traced can be noted instead.
+
+    It is called when the converted model runs, so it does nothing but compute its result.
+    """
+    is_written = (
+        argument.alias_info is not None for schema in _schemas(f"{space}::{name}") for argument in schema.arguments
+    )
+    return is_known(space, name, is_loaded_only=True) and not any(is_written)
+
+
 @cache
 def _takes_text(name: str) -> bool:
     schemas = _schemas(f"aten::{name}")

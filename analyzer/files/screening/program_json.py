@@ -13,7 +13,7 @@ import re
 from collections.abc import Callable
 from typing import TypeAlias
 
-from nnapi_check.analyzer.files.screening.known_ops import may_be_traced, words
+from nnapi_check.analyzer.files.screening.known_ops import may_be_left, may_be_traced, words
 from nnapi_check.analyzer.files.screening.suspect import SuspectError
 from nnapi_check.analyzer.files.screening.symbolic_expression import check_expression
 
@@ -27,6 +27,7 @@ _IDENTIFIER = re.compile(r"[A-Za-z_][A-Za-z_0-9]*")
 _PATH = re.compile(r"[\w.\-]*", re.ASCII)
 _WORDS = re.compile(r"[\w.,:;+\-*/=<> ()\[\]{}|@&!?#%^~$]*")
 _OP = re.compile(r"torch\.ops\.([A-Za-z_]\w*)\.([A-Za-z_]\w*)\.([A-Za-z_]\w*)", re.ASCII)
+_SPACE = re.compile(rb"torch\.ops\.(\w+)\.")
 _HIGHER_ORDER = frozenset(
     f"torch.ops.higher_order.{name}"
     for name in words("cond while_loop map_impl scan associative_scan wrap_with_set_grad_enabled wrap_with_autocast")
@@ -60,6 +61,11 @@ def read_json(data: bytes) -> Json:
     except RecursionError as error:
         raise ValueError("a description is nested too deep") from error
     return found
+
+
+def spaces_of_ops(text: bytes) -> frozenset[str]:
+    """The spaces of names whose ops a description may call, and perhaps others that its texts name."""
+    return frozenset(found.decode() for found in _SPACE.findall(text))
 
 
 def screened_program(program: Json) -> Json:
@@ -150,7 +156,9 @@ def _check_name(text: str) -> None:
 
 def _check_target(text: str) -> None:
     op = _OP.fullmatch(text)
-    if text in _HIGHER_ORDER or text in _ON_NUMBERS or (op is not None and may_be_traced(op[1], op[2], op[3])):
+    if text in _HIGHER_ORDER or text in _ON_NUMBERS:
+        return
+    if op is not None and (may_be_traced(op[1], op[2], op[3]) or may_be_left(op[1], op[2])):
         return
     raise SuspectError(f"a call of {text[:80]!r}", "calls of ops that only compute")
 

@@ -8,10 +8,17 @@ from collections.abc import Sequence
 
 from nnapi_check.analyzer.files.archive import Archive, ArchiveCopy
 from nnapi_check.analyzer.files.screening.pickle_reading import Name, PickleError, read_pickle
-from nnapi_check.analyzer.files.screening.program_json import Json, read_json, screened_payload, screened_program
+from nnapi_check.analyzer.files.screening.program_json import (
+    Json,
+    read_json,
+    screened_payload,
+    screened_program,
+    spaces_of_ops,
+)
 from nnapi_check.analyzer.files.screening.script_pickles import ELEMENT_SIZES, check_tensors
 from nnapi_check.analyzer.files.screening.suspect import SuspectError
 from nnapi_check.analyzer.files.screening.zip_directory import check_members
+from nnapi_check.analyzer.ops.op_libraries import import_op_libraries
 
 _MODEL = "models/model.json"
 _FORMATS = ("archive_format", "archive_version", "byteorder", ".data/version", ".format_version", ".storage_alignment")
@@ -87,6 +94,8 @@ def _copy_member(archive: Archive, copy: ArchiveCopy, name: str) -> None:
 
 
 def _program(archive: Archive, name: str) -> bytes:
+    # What an op does is known once it is there.
+    import_op_libraries(spaces_of_ops(archive.read(archive.members[name])))
     return _written(screened_program(_json(archive, name)))
 
 
