@@ -13,6 +13,8 @@ from nnapi_check.analyzer.graph import OtherType
 from nnapi_check.analyzer.growing_graph import Draft
 from nnapi_check.analyzer.ops.allowed_ops import may_be_called, may_be_typed
 from nnapi_check.analyzer.ops.bounded_calls import KERNEL_FAILURES, BoundedCalls, Bounds
+from nnapi_check.analyzer.ops.conditions.call_conditions import unmet
+from nnapi_check.analyzer.ops.conditions.recurrence_conditions import RECURRENCE_CONDITIONS
 from nnapi_check.analyzer.ops.quantized_rules import QUANTIZED_RULES
 from nnapi_check.analyzer.ops.shape_rules import NUMBER_OPS, RULES
 
@@ -118,6 +120,9 @@ def evaluate(operation: Operation, items: Sequence[object], calls: BoundedCalls 
     if any(isinstance(draft, Draft) and draft.tensor is None for item in items for draft in _flat(item)):
         raise OpError("an argument is known only at run time")
     values = [_plain(item) for item in items]
+    refused = unmet(operation.name, _by_name(operation, values))
+    if refused is not None:
+        raise OpError(refused)
     form = FORM_ARGUMENT.get(operation.name)
     if form is not None:
         values[form] = _small_stand_in(values[form])
@@ -126,7 +131,7 @@ def evaluate(operation: Operation, items: Sequence[object], calls: BoundedCalls 
     if on_meta or operation.name in QUANTIZED_RULES:
         rule = QUANTIZED_RULES.get(operation.name) or RULES.get(operation.name)
         if rule is not None:
-            answer = rule(dict(zip((a.name for a in operation.arguments), values, strict=False)))
+            answer = rule(_by_name(operation, values))
             if answer is not None:
                 return answer
         if operation.is_mutable and _is_overwritten(operation, values[0]):
@@ -147,6 +152,10 @@ def evaluate(operation: Operation, items: Sequence[object], calls: BoundedCalls 
             pass
     # Some meta kernels refuse constants whose elements are known, for they live on another device.
     return call(operation, [_to_meta(value) for value in values])
+
+
+def _by_name(operation: Operation, values: Sequence[object]) -> dict[str, object]:
+    return {argument.name: value for argument, value in zip(operation.arguments, values, strict=False)}
 
 
 def _bounds_of(values: Sequence[object], calls: BoundedCalls | None) -> BoundedCalls:
@@ -190,7 +199,8 @@ def failure(operation: Operation, items: Sequence[object]) -> str | None:
     if sum(draft.tensor.numel() for draft in drafts if draft.tensor is not None) > _MAX_TRIED:
         return None
     values = [_filled(_plain(item)) for item in items]
-    if operation.is_random or operation.is_foreign:
+    if operation.is_random or operation.is_foreign or operation.name in RECURRENCE_CONDITIONS:
+        # What recurrent layers are given that does not fit, they read past its end.
         return None
     try:
         call(operation, values, BoundedCalls(_WHEN_TRIED))

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from functools import partial
 
 import torch
 
-from nnapi_check.analyzer.errors import OpError
 from nnapi_check.analyzer.graph import is_ints
 
 Arguments = Mapping[str, object]
@@ -55,28 +53,11 @@ def _numbers(arguments: Arguments, name: str, rank: int, default: int) -> list[i
     return list(value) * rank if len(value) == 1 else list(value)
 
 
-def _per_axis(arguments: Arguments, name: str, rank: int, default: int) -> list[int] | None:
-    """The same of a convolution; PyTorch's own meta kernels take a list of another length, which fails when it runs."""
-    found = _numbers(arguments, name, rank, default)
-    value = arguments.get(name)
-    if found is None and is_ints(value):
-        raise OpError(f"a convolution over {rank} axes with {name}={list(value)}")
-    return found
-
-
 def _convolution(arguments: Arguments) -> torch.Tensor | None:
     transposed = arguments.get("transposed", False)
     if isinstance(transposed, bool):
         return transpose_convolved(arguments) if transposed else convolved(arguments)
     return None
-
-
-def _over_axes(rule: Rule, rank: int, arguments: Arguments) -> torch.Tensor | None:
-    """A rule of convolutions over so many axes; PyTorch's own meta kernels take filters of another rank."""
-    weight = arguments.get("weight")
-    if isinstance(weight, torch.Tensor) and weight.dim() != rank + 2:
-        raise OpError(f"a convolution over {rank} axes with a weight of rank {weight.dim()}")
-    return rule(arguments)
 
 
 def _checked(arguments: Arguments) -> tuple[torch.Tensor, torch.Tensor, int] | None:
@@ -97,14 +78,14 @@ def convolved(arguments: Arguments) -> torch.Tensor | None:
     x, weight, rank = found
     if x.shape[1] != weight.shape[1] * groups or weight.shape[0] % groups:
         return None
-    stride, dilation = (_per_axis(arguments, name, rank, 1) for name in ("stride", "dilation"))
+    stride, dilation = (_numbers(arguments, name, rank, 1) for name in ("stride", "dilation"))
     kernel = weight.shape[2:]
     if stride is None or dilation is None:
         return None
     named = arguments.get("padding")
     if named == "same":
         return meta((x.shape[0], weight.shape[0], *x.shape[2:]), x.dtype)
-    padding = [0] * rank if named == "valid" else _per_axis(arguments, "padding", rank, 0)
+    padding = [0] * rank if named == "valid" else _numbers(arguments, "padding", rank, 0)
     if padding is None or min(stride) < 1:
         return None
     spatial = [
@@ -123,8 +104,8 @@ def transpose_convolved(arguments: Arguments) -> torch.Tensor | None:
     x, weight, rank = found
     if x.shape[1] != weight.shape[0]:
         return None
-    stride, dilation = (_per_axis(arguments, name, rank, 1) for name in ("stride", "dilation"))
-    padding, extra = (_per_axis(arguments, name, rank, 0) for name in ("padding", "output_padding"))
+    stride, dilation = (_numbers(arguments, name, rank, 1) for name in ("stride", "dilation"))
+    padding, extra = (_numbers(arguments, name, rank, 0) for name in ("padding", "output_padding"))
     if stride is None or dilation is None or padding is None or extra is None:
         return None
     spatial = [
@@ -206,8 +187,8 @@ def _grid_sample(arguments: Arguments) -> torch.Tensor | None:
 
 WINDOW_RULES: dict[str, Rule] = {
     **{f"aten::{name}": _convolution for name in ("_convolution", "convolution")},
-    **{f"aten::conv{rank}d": partial(_over_axes, convolved, rank) for rank in (1, 2, 3)},
-    **{f"aten::conv_transpose{rank}d": partial(_over_axes, transpose_convolved, rank) for rank in (1, 2, 3)},
+    **{f"aten::conv{rank}d": convolved for rank in (1, 2, 3)},
+    **{f"aten::conv_transpose{rank}d": transpose_convolved for rank in (1, 2, 3)},
     **{f"aten::{kind}_pool{rank}d": _pool for kind in ("max", "avg") for rank in (1, 2, 3)},
     **{f"aten::adaptive_avg_pool{rank}d": _adaptive_pool for rank in (1, 2, 3)},
     "aten::upsample_linear1d": _resize,

@@ -1,0 +1,1 @@
+"""What PyTorch's kernels demand of the arguments of calls."""

@@ -1,0 +1,164 @@
+"""Calls that PyTorch refuses, or for which it reads past the end of a tensor, have no type and no part on NNAPI."""
+
+from collections.abc import Mapping
+
+import pytest
+import torch
+
+from nnapi_check.analyzer.capture.capture import capture
+from nnapi_check.analyzer.errors import InputError, OpError
+from nnapi_check.analyzer.ops.calls import call, evaluate, operation_of
+
+RECURRENT = {"lstm": 4, "gru": 3, "rnn_tanh": 1, "rnn_relu": 1}
+
+
+def schema(op: str) -> str:
+    name, _, overload = op.partition(".")
+    return str(getattr(getattr(torch.ops.aten, name), overload or "default")._schema)
+
+
+def meta(*shape: int, dtype: torch.dtype = torch.float32) -> torch.Tensor:
+    return torch.empty(shape, dtype=dtype, device="meta")
+
+
+def layers(op: str, state: torch.Tensor, width: int = 3, batch_first: bool = False) -> list[object]:
+    """One layer of four cells that reads three numbers, over five steps of two sequences."""
+    gates = RECURRENT[op]
+    params = [meta(gates * 4, width), meta(gates * 4, 4), meta(gates * 4), meta(gates * 4)]
+    states: object = [state, meta(*state.shape, dtype=state.dtype)] if op == "lstm" else state
+    x = meta(2, 5, 3) if batch_first else meta(5, 2, 3)
+    return [x, states, params, True, 1, 0.0, False, False, batch_first]
+
+
+@pytest.mark.parametrize("op", RECURRENT)
+@pytest.mark.parametrize("batch_first", [False, True])
+def test_a_recurrent_layer_whose_state_fits_has_a_type(op: str, batch_first: bool) -> None:
+    answer = evaluate(operation_of(schema(f"{op}.input")), layers(op, meta(1, 2, 4), batch_first=batch_first))
+
+    assert isinstance(answer, tuple)
+    assert answer[0].shape == ((2, 5, 4) if batch_first else (5, 2, 4))
+
+
+@pytest.mark.parametrize("op", RECURRENT)
+@pytest.mark.parametrize(
+    "state",
+    [meta(1, 1, 4), meta(1, 3, 4), meta(1, 2, 5), meta(1, 2, 1), meta(2, 2, 4), meta(1, 2, 4, dtype=torch.float16)],
+    ids=str,
+)
+def test_a_recurrent_layer_with_a_state_of_another_type_has_none(op: str, state: torch.Tensor) -> None:
+    with pytest.raises(OpError, match=r"hx is|float16"):
+        evaluate(operation_of(schema(f"{op}.input")), layers(op, state))
+
+
+@pytest.mark.parametrize("op", RECURRENT)
+def test_a_recurrent_layer_with_weights_of_another_width_has_no_type(op: str) -> None:
+    with pytest.raises(OpError, match="the weights are"):
+        evaluate(operation_of(schema(f"{op}.input")), layers(op, meta(1, 2, 4), width=2))
+
+
+@pytest.mark.parametrize("op", RECURRENT)
+def test_one_step_with_a_state_of_another_batch_has_no_type(op: str) -> None:
+    gates = RECURRENT[op]
+    state: object = [meta(1, 4), meta(1, 4)] if op == "lstm" else meta(1, 4)
+
+    with pytest.raises(OpError, match="hx is"):
+        evaluate(operation_of(schema(f"{op}_cell")), [meta(2, 3), state, meta(gates * 4, 3), meta(gates * 4, 4)])
+
+
+@pytest.mark.parametrize("state", [(1, 3, 4), (1, 2, 5)])
+def test_a_gru_that_reads_past_its_state_is_left_to_pytorch(state: tuple[int, ...]) -> None:
+    class Gru(torch.nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.layer = torch.nn.GRU(3, 4)
+
+        def forward(self, x: torch.Tensor, h: torch.Tensor) -> torch.Tensor:
+            weights = [parameter.data for parameter in self.layer.parameters()]
+            return torch.gru(x, h, weights, True, 1, 0.0, False, False, False)[0]
+
+    traced = torch.jit.trace(Gru().eval(), (torch.rand(5, 2, 3), torch.rand(1, 2, 4)), check_trace=False)  # type: ignore[no-untyped-call]  # it has no types
+
+    captured = capture(traced, (torch.rand(5, 2, 3), torch.rand(state)), weights=False)
+
+    (node,) = (node for node in captured.graph.nodes() if node.op == "aten.gru.input")
+    assert "hx is" in str(captured.graph.values[node.outputs[0]].type)
+
+
+X = torch.rand(2, 4, 7, 9)
+LAX: Mapping[str, tuple[str, list[object]]] = {
+    "a dimension beyond the rank": ("argmax", [X, 4, False]),
+    "a dimension named twice": ("mean.dim", [X, [1, -3], False]),
+    "a softmax beyond the rank": ("softmax.int", [X, -5]),
+    "a flip beyond the rank": ("flip", [X, [4]]),
+    "places of floats": ("gather", [X, 1, torch.ones(2, 4, 7, 9)]),
+    "more places than elements": ("gather", [X, 1, torch.zeros(3, 4, 7, 9, dtype=torch.int64)]),
+    "words of floats": ("embedding", [torch.rand(5, 3), torch.ones(2)]),
+    "a mask of numbers": ("masked_fill.Scalar", [X, torch.ones(2, 4, 7, 9), 1.0]),
+    "repeats below zero": ("repeat", [X, [1, 1, -1, 1]]),
+    "another shape to normalize": ("layer_norm", [X, [7], None, None]),
+    "another weight to normalize": ("layer_norm", [X, [9], torch.ones(7), None]),
+    "other channels in statistics": (
+        "batch_norm",
+        [X, torch.ones(3), torch.ones(4), torch.ones(4), torch.ones(4), False, 0.1, 1e-5, False],
+    ),
+    "a weight of another type to normalize": (
+        "batch_norm",
+        [X, torch.ones(4).half(), torch.ones(4), torch.ones(4), torch.ones(4), False, 0.1, 1e-5, False],
+    ),
+    "two steps along one axis": (
+        "conv1d.padding",
+        [torch.rand(4, 5), torch.rand(1, 4, 3), None, [2, 2], "valid", [1], 1],
+    ),
+    "channels that no groups divide": ("group_norm", [X, 3, None, None]),
+    "other channels in a weight": ("prelu", [X, torch.ones(3)]),
+    "another bias": ("linear", [X, torch.rand(5, 9), torch.rand(3)]),
+    "a product of ranks 3 and 2": ("bmm", [torch.rand(2, 3, 4), torch.rand(4, 5)]),
+    "another batch": ("bmm", [torch.rand(2, 3, 4), torch.rand(1, 4, 5)]),
+    "a sum of another shape": ("baddbmm", [torch.rand(7), torch.rand(2, 3, 4), torch.rand(2, 4, 5)]),
+    "a vector of another type": ("mv", [torch.rand(5, 7), torch.ones(7, dtype=torch.bool)]),
+    "a matrix added to a vector": ("addmv", [torch.rand(2, 5), torch.rand(5, 7), torch.rand(7)]),
+    "channels that no filter reads": (
+        "conv_transpose2d.input",
+        [X, torch.rand(3, 6, 3, 3), None, [2, 1], [0], [0], 1, [1]],
+    ),
+    "a mask of other scores": (
+        "scaled_dot_product_attention",
+        [torch.rand(1, 2, 3, 4), torch.rand(1, 2, 5, 4), torch.rand(1, 2, 5, 4), torch.rand(3, 4)],
+    ),
+    "pooling over rank 5": ("max_pool2d", [torch.rand(1, 2, 3, 4, 5), [2], [], [0], [1], False]),
+    "an average of nothing": ("avg_pool2d", [X, [2, 2], [], [0], False, True, 0]),
+    "a step of 0": ("max_pool2d", [X, [2, 2], [0, 1], [0], [1], False]),
+    "another bias of filters": ("conv2d", [X, torch.rand(6, 4, 3, 3), torch.rand(4), [1], [0], [1], 1]),
+    "padding below zero": ("conv2d", [X, torch.rand(6, 4, 3, 3), None, [1], [-1], [1], 1]),
+    "no groups": ("conv2d", [X, torch.rand(6, 4, 3, 3), None, [1], [0], [1], 0]),
+    "more rows than a step": (
+        "conv_transpose2d.input",
+        [X, torch.rand(4, 6, 3, 3), None, [2, 1], [0], [2, 0], 1, [1]],
+    ),
+    "a pool of three sizes": ("adaptive_avg_pool2d", [X, [1, 2, 3]]),
+    "an image of rank 3": ("upsample_nearest2d.vec", [X[0], [5, 3], None]),
+    "an image of size 0": ("upsample_bilinear2d.vec", [X, [0, 3], False, None]),
+    "a grid of another type": ("grid_sampler", [X, torch.rand(2, 5, 6, 2).double(), 0, 0, False]),
+}
+
+
+@pytest.mark.parametrize("called", LAX)
+def test_what_pytorch_refuses_when_it_runs_has_no_type(called: str) -> None:
+    op, items = LAX[called]
+    operation = operation_of(schema(op))
+    with pytest.raises(OpError):
+        call(operation, items)
+
+    with pytest.raises(OpError):
+        evaluate(operation, [item.to("meta") if isinstance(item, torch.Tensor) else item for item in items])
+
+
+def test_a_model_that_names_a_dimension_beyond_the_rank_is_refused_in_one_sentence() -> None:
+    class Beyond(torch.nn.Module):
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return x.relu().argmax(3)
+
+    traced = torch.jit.trace(Beyond(), torch.rand(2, 3, 4, 5))  # type: ignore[no-untyped-call]  # it has no types
+
+    with pytest.raises(InputError, match=r"aten\.argmax\.default.*\[3\]|dimension|Dimension"):
+        capture(traced, (torch.rand(2, 3, 4),), weights=False)

@@ -1,0 +1,37 @@
+"""No call that PyTorch refuses has a part on NNAPI: a quick part of ``benchmarks/refused_calls.py``."""
+
+from collections.abc import Mapping
+
+import pytest
+
+from benchmarks.opinfo_calls import OpInfo, infos
+from benchmarks.refused_calls import Options, refused_calls
+
+QUICK = (
+    "argmax",
+    "baddbmm",
+    "bmm",
+    "gather",
+    "masked_fill",
+    "mean",
+    "nn_functional_avg_pool2d",
+    "nn_functional_batch_norm",
+    "nn_functional_conv2d",
+    "nn_functional_conv_transpose2d",
+    "nn_functional_layer_norm",
+    "nn_functional_linear",
+    "nn_functional_prelu",
+)
+
+
+@pytest.fixture(scope="module")
+def by_name() -> Mapping[str, OpInfo]:
+    return {info.formatted_name: info for info in infos()}
+
+
+@pytest.mark.parametrize("op", QUICK)
+def test_no_call_that_pytorch_refuses_has_a_part(op: str, by_name: Mapping[str, OpInfo]) -> None:
+    found = list(refused_calls(by_name[op], Options(changed=6, limit=1)))
+
+    assert found
+    assert [call for call in found if call.fault] == []
