@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import io
 import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Protocol, cast
 
 import torch
@@ -13,6 +14,10 @@ import torch
 _OWN_NAMES = "__torch__."
 _BOUND_CLASSES = "__torch__.torch.classes."
 """Classes that C++ brings along, such as those of quantized packed parameters."""
+
+
+_UNROLLED_WHOLE, _UNROLLED_STEPS = 64, 8
+"""Loops of fewer steps are unrolled as a whole, longer ones by so many steps, with one more for the rest."""
 
 
 class _Module(Protocol):
@@ -35,6 +40,25 @@ class _Submodules(Protocol):
 
 class _Graph(Protocol):
     def findAllNodes(self, kind: str) -> list[torch._C.Node]: ...  # noqa: N802 - PyTorch's own name
+
+
+class _Function(Protocol):
+    qualified_name: str
+    graph: torch._C.Graph
+
+
+class _CompilationUnit(Protocol):
+    def get_functions(self) -> list[_Function]: ...
+
+
+class _Binding(Protocol):
+    def import_ir_module(
+        self, unit: object, path: str, device: torch.device | None, extra: dict[str, object], shapes: bool
+    ) -> torch._C.ScriptModule: ...
+
+    def import_ir_module_from_buffer(
+        self, unit: object, data: bytes, device: torch.device | None, extra: dict[str, object], shapes: bool
+    ) -> torch._C.ScriptModule: ...
 
 
 class _EditableGraph(Protocol):
@@ -105,6 +129,16 @@ def nodes_of_kind(graph: torch._C.Graph, kind: str) -> list[torch._C.Node]:
     return cast("_Graph", graph).findAllNodes(kind)
 
 
+def times_unrolled(node: torch._C.Node) -> int:
+    """How often PyTorch's freezing writes down what is inside a node: more than once for loops of a known length."""
+    if node.kind() != "prim::Loop":
+        return 1
+    count = constant(next(iter(node.inputs())))
+    if not isinstance(count, int):
+        return 1
+    return max(count, 0) if count < _UNROLLED_WHOLE else _UNROLLED_STEPS + 1
+
+
 def insert_constant(graph: torch._C.Graph, value: object) -> torch._C.Value:
     """Insert a constant at the graph's insertion point. A list without items is one of whole numbers."""
     if value == []:
@@ -126,9 +160,31 @@ def attribute_at(module: torch._C.ScriptModule, path: str) -> object:
     return found
 
 
+@dataclass(frozen=True, slots=True)
+class LoadedScript:
+    """A loaded module, and every function and method of its archive by qualified name."""
+
+    module: torch.jit.ScriptModule
+    functions: Mapping[str, torch._C.Graph]
+
+
 def load(source: str | io.BytesIO, map_location: str | None = None) -> torch.jit.ScriptModule:
     """`torch.jit.load`."""
-    return cast("Callable[..., torch.jit.ScriptModule]", torch.jit.load)(source, map_location=map_location)
+    return load_with_functions(source, map_location).module
+
+
+def load_with_functions(source: str | io.BytesIO, map_location: str | None = None) -> LoadedScript:
+    """What `torch.jit.load` loads, and the functions, which it drops."""
+    unit = torch._C.CompilationUnit()
+    device = None if map_location is None else torch.device(map_location)
+    binding = cast("_Binding", torch._C)
+    if isinstance(source, str):
+        loaded = binding.import_ir_module(unit, source, device, {}, False)
+    else:
+        loaded = binding.import_ir_module_from_buffer(unit, source.read(), device, {}, False)
+    module = cast("Callable[..., torch.jit.ScriptModule]", torch.jit._recursive.wrap_cpp_module)(loaded)
+    made = cast("_CompilationUnit", unit).get_functions()
+    return LoadedScript(module, {function.qualified_name: function.graph for function in made})
 
 
 def trace(module: torch.nn.Module, inputs: Sequence[object]) -> torch.jit.ScriptModule:

@@ -1,101 +1,106 @@
-"""How large the constants of a program, and the program itself, become when PyTorch inlines and freezes it.
+"""How long lists and texts of constants become when PyTorch freezes a program.
 
-PyTorch computes lists and texts of constants without a bound, and copies a method to every place that calls it. Forty
-lines that double what the line before made are more than any machine holds, so that it is estimated before.
+PyTorch computes them without a bound. Forty lines that double what the line before made are more than any machine
+holds, so that it is estimated before.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable
 from math import prod
 from pathlib import Path
 
 import torch
 
 from nnapi_check.analyzer.errors import InputError
-from nnapi_check.analyzer.torchscript import class_name, constant, has_method, submodule
+from nnapi_check.analyzer.torchscript import constant, times_unrolled
 
-_MAX_NODES = 1 << 22
 _MAX_LENGTH = 1 << 22
+_MAKING = frozenset({"prim::ListConstruct", "prim::TupleConstruct"})
 _JOINING = frozenset({"aten::add", "aten::add_", "aten::format", "aten::percentFormat", "aten::extend"})
 _MULTIPLYING = frozenset({"aten::join", "aten::replace"})
+_PADDING = frozenset({"aten::zfill", "aten::ljust", "aten::rjust", "aten::center"})
 _MAX_DEPTH = 8
-
-
-def refuse_exploding_calls(module: torch._C.ScriptModule, path: Path) -> None:
-    """Raise an `InputError` where ``forward`` has too many nodes once every call of a method is inlined."""
-    if _inlined_size(module, "forward", {}) > _MAX_NODES:
-        raise InputError(f"{path} calls its methods so often that they come to more than {_MAX_NODES:,} calls of ops.")
 
 
 def refuse_exploding_constants(graph: torch._C.Graph, path: Path) -> None:
     """Raise an `InputError` where lists and texts that are constant become too long. Calls are inlined already."""
-    lengths: dict[int, int] = {}
-    for node in _walk(graph.nodes()):
-        length = _length(node, lengths)
+    _Lengths(path).follow(graph.nodes())
+
+
+class _Lengths:
+    """How long at most each list, tuple and text is that PyTorch knows before the run."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._known: dict[int, int] = {}
+
+    def follow(self, nodes: Iterable[torch._C.Node]) -> None:
+        """Go through nodes as they run, through short loops as often as PyTorch writes them down."""
+        for node in nodes:
+            match node.kind():
+                case "prim::Loop":
+                    self._follow_loop(node)
+                case "prim::If":
+                    branches = []
+                    for block in node.blocks():
+                        self.follow(block.nodes())
+                        branches.append(self._of(block.outputs()))
+                    self._set(node.outputs(), [max(both) for both in zip(*branches, strict=True)])
+                case _:
+                    for block in node.blocks():
+                        self.follow(block.nodes())
+                    self._follow_node(node)
+
+    def _follow_loop(self, node: torch._C.Node) -> None:
+        # A count and a condition stand before what the loop carries, and its body gives the condition first.
+        carried = self._of(node.inputs())[2:]
+        body = next(iter(node.blocks()))
+        for _ in range(times_unrolled(node)):
+            self._set(list(body.inputs())[1:], carried)
+            self.follow(body.nodes())
+            carried = self._of(body.outputs())[1:]
+        self._set(node.outputs(), carried)
+
+    def _follow_node(self, node: torch._C.Node) -> None:
+        length = _length(node, self._of(node.inputs()))
         if length > _MAX_LENGTH:
             # How long it becomes by doubling is hard to read; how often it is repeated, the code says.
             made = f"list of {length:,}" if node.kind() == "aten::mul" else f"list or text of more than {_MAX_LENGTH:,}"
-            raise InputError(f"{path} makes a {made} elements before it is run; make it in the run, or leave it out.")
+            raise InputError(
+                f"{self._path} makes a {made} elements before it is run; make it in the run, or leave it out."
+            )
         if node.kind() == "aten::extend":
-            lengths[next(iter(node.inputs())).unique()] = length
-        for output in node.outputs():
-            lengths[output.unique()] = length
+            self._known[next(iter(node.inputs())).unique()] = length
+        outputs = list(node.outputs())
+        self._set(outputs, [length] * len(outputs))
+
+    def _of(self, values: Iterable[torch._C.Value]) -> list[int]:
+        return [self._known.get(value.unique(), 0) for value in values]
+
+    def _set(self, values: Iterable[torch._C.Value], lengths: Iterable[int]) -> None:
+        self._known.update((value.unique(), length) for value, length in zip(values, lengths, strict=True))
 
 
-def _inlined_size(module: torch._C.ScriptModule, method: str, known: dict[tuple[str, str], int]) -> int:
-    key = (class_name(module), method)
-    if key not in known:
-        # What calls itself, PyTorch refuses.
-        known[key] = 0
-        known[key] = sum(1 + _called_size(module, node, known) for node in _walk(_nodes_of(module, method)))
-    return known[key]
-
-
-def _nodes_of(module: torch._C.ScriptModule, method: str) -> Iterator[torch._C.Node]:
-    return iter(module._get_method(method).graph.nodes())
-
-
-def _called_size(module: torch._C.ScriptModule, node: torch._C.Node, known: dict[tuple[str, str], int]) -> int:
-    if node.kind() != "prim::CallMethod":
-        return 0
-    called = _object(module, next(iter(node.inputs())))
-    name = node.s("name")
-    return 0 if called is None or not has_method(called, name) else _inlined_size(called, name, known)
-
-
-def _object(module: torch._C.ScriptModule, value: torch._C.Value) -> torch._C.ScriptModule | None:
-    """The module that a value is, read from ``self`` by attributes."""
-    node = value.node()
-    if node.kind() == "prim::Param":
-        return module
-    holder = _object(module, next(iter(node.inputs()))) if node.kind() == "prim::GetAttr" else None
-    return None if holder is None else submodule(holder, node.s("name"))
-
-
-def _walk(nodes: Iterator[torch._C.Node]) -> Iterator[torch._C.Node]:
-    for node in nodes:
-        for block in node.blocks():
-            yield from _walk(block.nodes())
-        yield node
-
-
-def _length(node: torch._C.Node, lengths: dict[int, int]) -> int:
-    """How long at most a list or text is that a node makes, where PyTorch knows it before the run; else 0."""
-    given = [lengths.get(value.unique(), 0) for value in node.inputs()]
+def _length(node: torch._C.Node, given: list[int]) -> int:
+    """How long at most a list, tuple or text is that a node makes of others so long; 0 for what is none."""
     match node.kind():
         case "prim::Constant":
             value = constant(node.output()) if node.outputsSize() == 1 else None
             return len(value) if isinstance(value, (str, list)) else 0
-        case "prim::ListConstruct":
+        case kind if kind in _MAKING:
             return len(given) + sum(given)
         case kind if kind in _JOINING:
             return sum(given)
+        case kind if kind in _PADDING:
+            return sum(given) + _times(node)
         case "aten::join" if _items(node) is not None:
             separator, joined = given
             return separator * len(_items(node) or ()) + joined
         case "aten::mul" if _holds_items(node):
             return sum(given) * _times(node)
+        case "aten::expandtabs":
+            return sum(given) * max(_times(node), 1)
         case kind if kind in _MULTIPLYING:
             return prod(length for length in given if length) if any(given) else 0
         case _:

@@ -12,7 +12,7 @@ from pathlib import Path
 import torch
 
 from nnapi_check.analyzer.capture.autograd_functions import inline_autograd_functions
-from nnapi_check.analyzer.capture.growth import refuse_exploding_calls, refuse_exploding_constants
+from nnapi_check.analyzer.capture.growth import refuse_exploding_constants
 from nnapi_check.analyzer.errors import InputError
 from nnapi_check.analyzer.ops.allowed_ops import FILE_OPS
 from nnapi_check.analyzer.ops.bounded_calls import BoundedCalls, Bounds
@@ -28,7 +28,6 @@ def refuse_file_ops(module: torch._C.ScriptModule, path: Path) -> None:
     """
     if not has_method(module, "forward"):
         return
-    refuse_exploding_calls(module, path)
     graph = module._get_method("forward").graph.copy()
     torch._C._jit_pass_inline(graph)
     refuse_exploding_constants(graph, path)

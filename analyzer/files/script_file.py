@@ -11,13 +11,14 @@ import torch
 
 from nnapi_check.analyzer.errors import InputError
 from nnapi_check.analyzer.files.archive import Archive, Lightened, lighten, mentions_quantization
+from nnapi_check.analyzer.files.screening.program_size import screen_size
 from nnapi_check.analyzer.files.screening.script_screen import screen_bytecode, screen_script
 from nnapi_check.analyzer.files.screening.suspect import SuspectError
 from nnapi_check.analyzer.files.screening.zip_directory import check_members
 from nnapi_check.analyzer.files.traced_inputs import read_traced_inputs
 from nnapi_check.analyzer.inputs.arguments import Call
 from nnapi_check.analyzer.ops.op_libraries import with_op_libraries
-from nnapi_check.analyzer.torchscript import load, use_up_quantization_warning
+from nnapi_check.analyzer.torchscript import LoadedScript, load_with_functions, use_up_quantization_warning
 
 LOAD_FAILURES = (RuntimeError, ValueError, TypeError, LookupError, AttributeError, EOFError, OSError, ImportError)
 
@@ -49,7 +50,10 @@ def read_script(path: Path, *, weights: bool, trust: bool) -> ScriptFile:
                 screen_script(archive, light)
         if is_quantized:
             use_up_quantization_warning()
-        return ScriptFile(with_op_libraries(partial(_load, path, light)), traced)
+        loaded = with_op_libraries(partial(_load, path, light))
+        if not trust:
+            screen_size(loaded.functions)
+        return ScriptFile(loaded.module, traced)
     except SuspectError as error:
         raise refusal(path, error) from error
     except (zipfile.BadZipFile, *LOAD_FAILURES) as error:
@@ -83,11 +87,11 @@ def first_line(error: BaseException) -> str:
     return lines[0].rstrip(".") if lines else type(error).__name__
 
 
-def _load(path: Path, light: Lightened | None) -> torch.jit.ScriptModule:
+def _load(path: Path, light: Lightened | None) -> LoadedScript:
     if light is None:
-        return load(str(path), map_location="cpu")
+        return load_with_functions(str(path), map_location="cpu")
     light.data.seek(0)
-    return load(light.data)
+    return load_with_functions(light.data)
 
 
 def _load_error(path: Path, error: BaseException) -> InputError:

@@ -22,6 +22,8 @@ from nnapi_check.analyzer.ops.window_rules import broadcast
 KERNEL_FAILURES = (RuntimeError, TypeError, ValueError, LookupError, AttributeError, ArithmeticError, AssertionError)
 """What PyTorch's kernels raise, those written in Python included, where they refuse what they are given."""
 
+_MAX_RESULTS = 1 << 16
+
 # What a call costs besides the elements that it makes, in elements.
 _COST_OF_CALL = 1024
 
@@ -89,9 +91,10 @@ class BoundedCalls(TorchDispatchMode):  # type: ignore[no-untyped-call]  # PyTor
         self._left -= _COST_OF_CALL
         if self._left < 0:
             raise TooLargeError("the model computes more constants than are computed before a run")
+        named = _named(func, args, kwargs)
+        check_results(name, named)
         if not _makes_tensors(func):
             return
-        named = _named(func, args, kwargs)
         size = _size(func, named, self._bounds)
         if size > min(self._bounds.elements, self._left):
             raise TooLargeError(f"its result has {size} elements")
@@ -102,6 +105,30 @@ def _makes_tensors(func: torch._ops.OpOverload) -> bool:
     """Whether the op returns tensors that are neither views nor what it was given."""
     returned = func._schema.returns
     return torch.Tag.out in func.tags or any("Tensor" in str(r.type) and r.alias_info is None for r in returned)
+
+
+def check_results(name: str, named: Mapping[str, object]) -> None:
+    """Raise `TooLargeError` where an op would split a tensor into more tensors than Python has room for."""
+    x, dim = named.get("self"), named.get("dim", 0)
+    if name not in _SPLITTING or not isinstance(x, torch.Tensor) or not isinstance(dim, int):
+        return
+    length = int(x.shape[dim]) if -x.dim() <= dim < x.dim() else 0
+    step = named.get("split_size")
+    told = (named.get(argument) for argument in ("sections", "chunks"))
+    pieces = next((count for count in told if isinstance(count, int)), length)
+    if isinstance(step, int):
+        pieces = length // step if step > 0 else 0
+    if pieces > _MAX_RESULTS:
+        raise TooLargeError(f"its result is a list of more than {_MAX_RESULTS:,} tensors")
+
+
+_SPLITTING = frozenset(
+    f"aten::{name}"
+    for name in (
+        *("unbind", "unbind_copy", "chunk", "unsafe_chunk", "tensor_split", "hsplit", "vsplit", "dsplit"),
+        *("split", "split_copy", "unsafe_split"),
+    )
+)
 
 
 def _named(func: torch._ops.OpOverload, args: Sequence[object], kwargs: Mapping[str, object]) -> dict[str, object]:

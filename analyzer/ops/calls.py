@@ -12,7 +12,7 @@ from nnapi_check.analyzer.errors import OpError, TooLargeError
 from nnapi_check.analyzer.graph import OtherType
 from nnapi_check.analyzer.growing_graph import Draft
 from nnapi_check.analyzer.ops.allowed_ops import may_be_called, may_be_typed
-from nnapi_check.analyzer.ops.bounded_calls import KERNEL_FAILURES, BoundedCalls, Bounds
+from nnapi_check.analyzer.ops.bounded_calls import KERNEL_FAILURES, BoundedCalls, Bounds, check_results
 from nnapi_check.analyzer.ops.conditions.call_conditions import unmet
 from nnapi_check.analyzer.ops.conditions.recurrence_conditions import RECURRENCE_CONDITIONS
 from nnapi_check.analyzer.ops.quantized_rules import QUANTIZED_RULES
@@ -235,6 +235,7 @@ def call(operation: Operation, values: Sequence[object], calls: BoundedCalls | N
         raise OpError(f"{operation.name} is not called before a run")
     if sum(len(leaf) for value in values for leaf in _flat(value) if isinstance(leaf, str)) > _MAX_TEXT:
         raise TooLargeError("its texts are too long")
+    check_results(operation.name, dict(zip((a.name for a in operation.arguments), values, strict=False)))
     positional = [v for a, v in zip(operation.arguments, values, strict=False) if not a.is_keyword_only]
     keywords = {a.name: v for a, v in zip(operation.arguments, values, strict=False) if a.is_keyword_only}
     try:

@@ -14,7 +14,7 @@ from nnapi_check.analyzer.ops.bounded_calls import BoundedCalls, Bounds
 from nnapi_check.analyzer.ops.calls import call, operation_of
 from nnapi_check.analyzer.ops.packed_ops import unpacked_tensor
 from nnapi_check.analyzer.tensor_types import empty_like_type
-from nnapi_check.analyzer.torchscript import attribute_at, quiet
+from nnapi_check.analyzer.torchscript import attribute_at, constant, quiet
 
 MAX_CONSTANT = 1 << 28
 """What has more elements than this is left to the run, though it depends on constants alone."""
@@ -69,7 +69,7 @@ class ConstantValues:
     def _run(self, node: NodeDraft) -> None:
         operation = operation_of(node.torch_node.schema())
         try:
-            items = [self._real(self.known.get(value.unique())) for value in node.torch_node.inputs()]
+            items = [self._real(self._item(value)) for value in node.torch_node.inputs()]
             found = call(operation, items, self._calls)
         except (OpError, ValueError):
             # What cannot be computed here is left to the run; `tensor` says so when it is asked for.
@@ -83,6 +83,11 @@ class ConstantValues:
             if base is not None:
                 self._live[version] = base
                 self._results[version] = base.clone()
+
+    def _item(self, value: torch._C.Value) -> object:
+        """What is known of a value; constants that were written anew since the walk are read from the graph."""
+        number = value.unique()
+        return self.known[number] if number in self.known else constant(value)
 
     def _real(self, item: object) -> object:
         if isinstance(item, Draft):

@@ -47,10 +47,11 @@ class Definition:
 class CodeFile:
     """A file of an archive's code: what stands in its classes apart from methods, and all functions and methods.
 
-    ``text`` is all of it, with empty texts for those in quotes.
+    ``text`` is all of it, with empty texts for those in quotes, of ``quoted`` characters together.
     """
 
     text: str
+    quoted: int
     declarations: tuple[str, ...]
     definitions: tuple[Definition, ...]
 
@@ -79,7 +80,7 @@ def read_code(text: str) -> CodeFile:
         elif not line.text.startswith("class "):
             declarations.append(line.text)
         at = end
-    return CodeFile(bare, tuple(declarations), tuple(definitions))
+    return CodeFile(bare, len(text) - len(bare), tuple(declarations), tuple(definitions))
 
 
 def _lines(bare: str) -> Iterator[CodeLine]:

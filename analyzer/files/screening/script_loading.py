@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from nnapi_check.analyzer.files.screening.known_ops import is_known, words
+from nnapi_check.analyzer.files.screening.loading_growth import screen_growth
 from nnapi_check.analyzer.files.screening.script_code import Definition, read_code
 from nnapi_check.analyzer.files.screening.suspect import SuspectError
 
@@ -53,6 +54,7 @@ def check_code(files: Iterable[str]) -> None:
     read = [read_code(text) for text in files]
     for file in read:
         _check_ops(file.text)
+        screen_growth(file)
         for declaration in file.declarations:
             _check_declaration(declaration)
     named: dict[str, list[Definition]] = {}

@@ -61,3 +61,23 @@ def test_results_of_rank_0_keep_their_element_types_in_a_file(dtype: torch.dtype
     wanted = model(x)
     assert [item.dtype for item in found] == [item.dtype for item in wanted]
     assert all(torch.equal(a, b) for a, b in zip(found, wanted, strict=True))
+
+
+class Limited(torch.nn.Module):
+    limit: torch.Tensor
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.register_buffer("limit", torch.tensor(1.5))
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return torch.clamp(x, self.limit - 1.0, self.limit)
+
+
+def test_constants_beside_typed_numbers_are_computed() -> None:
+    captured = capture(Limited().eval(), [torch.rand([])], weights=True)
+    (clamp,) = (node for node in captured.graph.nodes() if not node.is_constant)
+
+    lowest, highest = (captured.tensor(value) for value in list(clamp.inputs())[1:])
+
+    assert (lowest.item(), highest.item()) == (0.5, 1.5)
