@@ -138,12 +138,14 @@ class ExecutionStruct(ctypes.Structure):
     """``struct host_execution``."""
 
     compilation_id: int
+    loop_timeout: int
     input_count: int
     output_count: int
     inputs: int | None
     outputs: int | None
     _fields_ = (
         ("compilation_id", ctypes.c_uint64),
+        ("loop_timeout", ctypes.c_uint64),
         ("input_count", ctypes.c_uint32),
         ("output_count", ctypes.c_uint32),
         ("inputs", ctypes.c_void_p),

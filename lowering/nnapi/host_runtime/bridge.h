@@ -73,6 +73,7 @@ struct host_argument {
 
 struct host_execution {
     uint64_t compilation_id;
+    uint64_t loop_timeout; /* In nanoseconds, for each WHILE. */
     uint32_t input_count;
     uint32_t output_count;
     struct host_argument *inputs;

@@ -1,102 +1,15 @@
-/* The one device, and compilations for it. */
+/* Compilations: what can be set, and their completion. */
 
 #include "state.h"
 
 #include <stdlib.h>
 
-struct ANeuralNetworksDevice {
-    const char *name;
-    const char *version;
-};
+/* What Android's own implementation prefers. */
+#define PREFERRED_ALIGNMENT 64
+#define PREFERRED_PADDING 64
 
-static ANeuralNetworksDevice host_device = {"nnapi-check-interpreter", "1"};
-
-/* NNAPI writes levels 1 to 5 as Android's API levels, and later ones as a million and more. */
-static int64_t written_level(int32_t level) { return level <= 5 ? 26 + level : 1000000 + (int64_t)level; }
-
-int64_t ANeuralNetworks_getRuntimeFeatureLevel(void) {
-    int32_t level = nnapi_host_level();
-    if (level < SINCE_ANeuralNetworks_getRuntimeFeatureLevel) {
-        refuse_as_absent(SINCE_ANeuralNetworks_getRuntimeFeatureLevel, __func__);
-        return 0;
-    }
-    return written_level(level);
-}
-
-int ANeuralNetworks_getDeviceCount(uint32_t *count) {
-    REQUIRE(ANeuralNetworks_getDeviceCount);
-    if (count == NULL) {
-        return refuse(ANEURALNETWORKS_UNEXPECTED_NULL, __func__, "the result has no place");
-    }
-    *count = 1;
-    return ANEURALNETWORKS_NO_ERROR;
-}
-
-int ANeuralNetworks_getDevice(uint32_t index, ANeuralNetworksDevice **device) {
-    REQUIRE(ANeuralNetworks_getDevice);
-    if (device == NULL) {
-        return refuse(ANEURALNETWORKS_UNEXPECTED_NULL, __func__, "the result has no place");
-    }
-    if (index != 0) {
-        *device = NULL;
-        return refuse(ANEURALNETWORKS_BAD_DATA, __func__, "device %u is wanted, and there is one", index);
-    }
-    *device = &host_device;
-    return ANEURALNETWORKS_NO_ERROR;
-}
-
-int ANeuralNetworksDevice_getName(const ANeuralNetworksDevice *device, const char **name) {
-    REQUIRE(ANeuralNetworksDevice_getName);
-    if (device == NULL || name == NULL) {
-        return refuse(ANEURALNETWORKS_UNEXPECTED_NULL, __func__, "the device or the result is null");
-    }
-    *name = device->name;
-    return ANEURALNETWORKS_NO_ERROR;
-}
-
-int ANeuralNetworksDevice_getVersion(const ANeuralNetworksDevice *device, const char **version) {
-    REQUIRE(ANeuralNetworksDevice_getVersion);
-    if (device == NULL || version == NULL) {
-        return refuse(ANEURALNETWORKS_UNEXPECTED_NULL, __func__, "the device or the result is null");
-    }
-    *version = device->version;
-    return ANEURALNETWORKS_NO_ERROR;
-}
-
-int ANeuralNetworksDevice_getType(const ANeuralNetworksDevice *device, int32_t *type) {
-    REQUIRE(ANeuralNetworksDevice_getType);
-    if (device == NULL || type == NULL) {
-        return refuse(ANEURALNETWORKS_UNEXPECTED_NULL, __func__, "the device or the result is null");
-    }
-    *type = ANEURALNETWORKS_DEVICE_CPU;
-    return ANEURALNETWORKS_NO_ERROR;
-}
-
-int ANeuralNetworksDevice_getFeatureLevel(const ANeuralNetworksDevice *device, int64_t *level) {
-    REQUIRE(ANeuralNetworksDevice_getFeatureLevel);
-    if (device == NULL || level == NULL) {
-        return refuse(ANEURALNETWORKS_UNEXPECTED_NULL, __func__, "the device or the result is null");
-    }
-    *level = written_level(nnapi_host_level());
-    return ANEURALNETWORKS_NO_ERROR;
-}
-
-int check_devices(const ANeuralNetworksDevice *const *devices, uint32_t count, const char *function) {
-    if (count == 0) {
-        return refuse(ANEURALNETWORKS_BAD_DATA, function, "the list of devices is empty");
-    }
-    for (uint32_t i = 0; i < count; i++) {
-        if (devices[i] == NULL) {
-            return refuse(ANEURALNETWORKS_UNEXPECTED_NULL, function, "device %u of the list is null", i);
-        }
-        if (devices[i] != &host_device || i > 0) {
-            return refuse(ANEURALNETWORKS_BAD_DATA, function, "device %u of the list is unknown or named twice", i);
-        }
-    }
-    return ANEURALNETWORKS_NO_ERROR;
-}
-
-static int create(ANeuralNetworksModel *model, ANeuralNetworksCompilation **compilation, const char *function) {
+static int create(ANeuralNetworksModel *model, uint32_t device_count, ANeuralNetworksCompilation **compilation,
+                  const char *function) {
     *compilation = NULL;
     if (!model->is_finished) {
         return refuse(ANEURALNETWORKS_BAD_STATE, function, "the model is not finished");
@@ -106,6 +19,7 @@ static int create(ANeuralNetworksModel *model, ANeuralNetworksCompilation **comp
         return refuse(ANEURALNETWORKS_OUT_OF_MEMORY, function, "no memory is left");
     }
     created->id = next_id();
+    created->device_count = device_count;
     created->model = hold_model(model);
     atomic_init(&created->references, 1);
     count_objects(1);
@@ -117,7 +31,7 @@ int ANeuralNetworksCompilation_create(ANeuralNetworksModel *model, ANeuralNetwor
     if (model == NULL || compilation == NULL) {
         return refuse(ANEURALNETWORKS_UNEXPECTED_NULL, __func__, "the model or the result is null");
     }
-    return create(model, compilation, __func__);
+    return create(model, 0, compilation, __func__);
 }
 
 int ANeuralNetworksCompilation_createForDevices(ANeuralNetworksModel *model,
@@ -128,7 +42,7 @@ int ANeuralNetworksCompilation_createForDevices(ANeuralNetworksModel *model,
         return refuse(ANEURALNETWORKS_UNEXPECTED_NULL, __func__, "the model, the devices or the result is null");
     }
     int result = check_devices(devices, device_count, __func__);
-    return result == ANEURALNETWORKS_NO_ERROR ? create(model, compilation, __func__) : result;
+    return result == ANEURALNETWORKS_NO_ERROR ? create(model, device_count, compilation, __func__) : result;
 }
 
 void ANeuralNetworksCompilation_free(ANeuralNetworksCompilation *compilation) { release_compilation(compilation); }
@@ -145,17 +59,34 @@ void release_compilation(ANeuralNetworksCompilation *compilation) {
     if (compilation->is_prepared) {
         call_release(HOST_RELEASE_COMPILATION, compilation->id);
     }
+    release_cached(compilation);
     release_model(compilation->model);
+    free(compilation->cache_path);
     free(compilation);
     count_objects(-1);
 }
 
-int ANeuralNetworksCompilation_setPreference(ANeuralNetworksCompilation *compilation, int32_t preference) {
+static int check_settable(const ANeuralNetworksCompilation *compilation, const char *function) {
     if (compilation == NULL) {
-        return refuse(ANEURALNETWORKS_UNEXPECTED_NULL, __func__, "the compilation is null");
+        return refuse(ANEURALNETWORKS_UNEXPECTED_NULL, function, "the compilation is null");
     }
     if (compilation->is_finished) {
-        return refuse(ANEURALNETWORKS_BAD_STATE, __func__, "the compilation is finished");
+        return refuse(ANEURALNETWORKS_BAD_STATE, function, "the compilation is finished");
+    }
+    return ANEURALNETWORKS_NO_ERROR;
+}
+
+int check_one_device(const ANeuralNetworksCompilation *compilation, const char *function) {
+    if (compilation->device_count != 1) {
+        return refuse(ANEURALNETWORKS_BAD_DATA, function, "the compilation was not made for one chosen device");
+    }
+    return ANEURALNETWORKS_NO_ERROR;
+}
+
+int ANeuralNetworksCompilation_setPreference(ANeuralNetworksCompilation *compilation, int32_t preference) {
+    int result = check_settable(compilation, __func__);
+    if (result != ANEURALNETWORKS_NO_ERROR) {
+        return result;
     }
     if (preference < ANEURALNETWORKS_PREFER_LOW_POWER || preference > ANEURALNETWORKS_PREFER_SUSTAINED_SPEED) {
         return refuse(ANEURALNETWORKS_BAD_DATA, __func__, "preference %d does not exist", (int)preference);
@@ -163,15 +94,87 @@ int ANeuralNetworksCompilation_setPreference(ANeuralNetworksCompilation *compila
     return ANEURALNETWORKS_NO_ERROR;
 }
 
-int ANeuralNetworksCompilation_finish(ANeuralNetworksCompilation *compilation) {
-    if (compilation == NULL) {
-        return refuse(ANEURALNETWORKS_UNEXPECTED_NULL, __func__, "the compilation is null");
+/* One program's executions are computed as they come, so that priorities change nothing here. */
+int ANeuralNetworksCompilation_setPriority(ANeuralNetworksCompilation *compilation, int priority) {
+    REQUIRE(ANeuralNetworksCompilation_setPriority);
+    int result = check_settable(compilation, __func__);
+    if (result != ANEURALNETWORKS_NO_ERROR) {
+        return result;
     }
-    if (compilation->is_finished) {
-        return refuse(ANEURALNETWORKS_BAD_STATE, __func__, "the compilation is finished");
+    if (priority != ANEURALNETWORKS_PRIORITY_LOW && priority != ANEURALNETWORKS_PRIORITY_MEDIUM &&
+        priority != ANEURALNETWORKS_PRIORITY_HIGH) {
+        return refuse(ANEURALNETWORKS_BAD_DATA, __func__, "priority %d does not exist", priority);
+    }
+    return ANEURALNETWORKS_NO_ERROR;
+}
+
+int ANeuralNetworksCompilation_setTimeout(ANeuralNetworksCompilation *compilation, uint64_t duration) {
+    REQUIRE(ANeuralNetworksCompilation_setTimeout);
+    int result = check_settable(compilation, __func__);
+    if (result == ANEURALNETWORKS_NO_ERROR) {
+        result = check_one_device(compilation, __func__);
+    }
+    if (result == ANEURALNETWORKS_NO_ERROR) {
+        compilation->timeout = duration;
+    }
+    return result;
+}
+
+int ANeuralNetworksCompilation_finish(ANeuralNetworksCompilation *compilation) {
+    int result = check_settable(compilation, __func__);
+    if (result != ANEURALNETWORKS_NO_ERROR) {
+        return result;
     }
     compilation->is_finished = true;
-    int result = call_prepare(compilation->id, compilation->model->view.id);
+    uint64_t start = now();
+    result = prepare_with_cache(compilation, __func__);
     compilation->is_prepared = result == ANEURALNETWORKS_NO_ERROR;
+    if (compilation->is_prepared && compilation->timeout != 0 && now() - start > compilation->timeout) {
+        call_release(HOST_RELEASE_COMPILATION, compilation->id);
+        compilation->is_prepared = false;
+        return refuse(ANEURALNETWORKS_MISSED_DEADLINE_TRANSIENT, __func__, "it took longer than %llu nanoseconds",
+                      (unsigned long long)compilation->timeout);
+    }
     return result;
+}
+
+static int prefer(const ANeuralNetworksCompilation *compilation, uint32_t index, bool is_output, uint32_t preferred,
+                  uint32_t *place, const char *function) {
+    if (compilation == NULL || place == NULL) {
+        return refuse(ANEURALNETWORKS_UNEXPECTED_NULL, function, "the compilation or the result is null");
+    }
+    if (!compilation->is_prepared) {
+        return refuse(ANEURALNETWORKS_BAD_STATE, function, "the compilation is not finished, or failed");
+    }
+    const struct host_model *model = &compilation->model->view;
+    uint32_t count = is_output ? model->output_count : model->input_count;
+    if (index >= count) {
+        return refuse(ANEURALNETWORKS_BAD_DATA, function, "argument %u is asked for, and there are %u", index, count);
+    }
+    *place = preferred;
+    return ANEURALNETWORKS_NO_ERROR;
+}
+
+int ANeuralNetworksCompilation_getPreferredMemoryAlignmentForInput(const ANeuralNetworksCompilation *compilation,
+                                                                   uint32_t index, uint32_t *alignment) {
+    REQUIRE(ANeuralNetworksCompilation_getPreferredMemoryAlignmentForInput);
+    return prefer(compilation, index, false, PREFERRED_ALIGNMENT, alignment, __func__);
+}
+
+int ANeuralNetworksCompilation_getPreferredMemoryPaddingForInput(const ANeuralNetworksCompilation *compilation,
+                                                                 uint32_t index, uint32_t *padding) {
+    REQUIRE(ANeuralNetworksCompilation_getPreferredMemoryPaddingForInput);
+    return prefer(compilation, index, false, PREFERRED_PADDING, padding, __func__);
+}
+
+int ANeuralNetworksCompilation_getPreferredMemoryAlignmentForOutput(const ANeuralNetworksCompilation *compilation,
+                                                                    uint32_t index, uint32_t *alignment) {
+    REQUIRE(ANeuralNetworksCompilation_getPreferredMemoryAlignmentForOutput);
+    return prefer(compilation, index, true, PREFERRED_ALIGNMENT, alignment, __func__);
+}
+
+int ANeuralNetworksCompilation_getPreferredMemoryPaddingForOutput(const ANeuralNetworksCompilation *compilation,
+                                                                  uint32_t index, uint32_t *padding) {
+    REQUIRE(ANeuralNetworksCompilation_getPreferredMemoryPaddingForOutput);
+    return prefer(compilation, index, true, PREFERRED_PADDING, padding, __func__);
 }

@@ -1,9 +1,12 @@
-/* Running an execution, and what can be asked afterwards. */
+/* Running an execution, in a burst or not, and what can be asked afterwards. */
+
+#define _POSIX_C_SOURCE 200809L
 
 #include "state.h"
 
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 static int check_complete(const ANeuralNetworksExecution *execution, const char *function) {
     const struct host_execution *view = &execution->view;
@@ -17,24 +20,60 @@ static int check_complete(const ANeuralNetworksExecution *execution, const char 
     return ANEURALNETWORKS_NO_ERROR;
 }
 
-/* Whether the execution could be taken by this call, which then computes. */
-static int start(ANeuralNetworksExecution *execution, const char *function) {
-    int expected = EXECUTION_BEING_SET;
-    if (!atomic_compare_exchange_strong(&execution->state, &expected, EXECUTION_RUNNING)) {
-        return refuse(ANEURALNETWORKS_BAD_STATE, function, "the execution %s",
-                      expected == EXECUTION_RUNNING ? "is under way" : "has been computed");
+uint64_t now(void) {
+    struct timespec time;
+    clock_gettime(CLOCK_MONOTONIC, &time);
+    return (uint64_t)time.tv_sec * 1000000000u + (uint64_t)time.tv_nsec;
+}
+
+/* A memory that was made for roles holds nothing until something was written to it. */
+static int check_memories(const ANeuralNetworksExecution *execution, const char *function) {
+    for (uint32_t i = 0; i < execution->view.input_count; i++) {
+        const ANeuralNetworksMemory *memory = execution->memories[i];
+        if (memory != NULL && memory->is_for_roles && !atomic_load(&memory->is_initialized)) {
+            return refuse(ANEURALNETWORKS_OP_FAILED, function, "the memory of input %u was never written", i);
+        }
     }
     return ANEURALNETWORKS_NO_ERROR;
 }
 
-static int run(ANeuralNetworksExecution *execution, const char *function) {
-    int result = check_complete(execution, function);
-    if (result == ANEURALNETWORKS_NO_ERROR) {
-        result = call_execute(&execution->view);
+int finish_execution(ANeuralNetworksExecution *execution, int result) {
+    const struct host_execution *view = &execution->view;
+    for (uint32_t i = view->input_count; i < view->input_count + view->output_count; i++) {
+        if (execution->memories[i] != NULL && execution->memories[i]->is_for_roles) {
+            atomic_store(&execution->memories[i]->is_initialized, result == ANEURALNETWORKS_NO_ERROR);
+        }
     }
     execution->result = result;
     atomic_store(&execution->state, EXECUTION_DONE);
     return result;
+}
+
+int begin_execution(ANeuralNetworksExecution *execution, const char *function) {
+    int expected = EXECUTION_BEING_SET;
+    if (!atomic_compare_exchange_strong(&execution->state, &expected, EXECUTION_RUNNING)) {
+        bool is_again = expected == EXECUTION_DONE && execution->is_reusable;
+        if (!is_again || !atomic_compare_exchange_strong(&execution->state, &expected, EXECUTION_RUNNING)) {
+            return refuse(ANEURALNETWORKS_BAD_STATE, function, "the execution %s",
+                          expected == EXECUTION_RUNNING ? "is under way" : "has been computed");
+        }
+    }
+    int result = check_complete(execution, function);
+    if (result == ANEURALNETWORKS_NO_ERROR) {
+        result = check_memories(execution, function);
+    }
+    return result == ANEURALNETWORKS_NO_ERROR ? result : finish_execution(execution, result);
+}
+
+int run_execution(ANeuralNetworksExecution *execution, uint64_t timeout, const char *function) {
+    uint64_t start = now();
+    int result = call_execute(&execution->view);
+    execution->duration = now() - start;
+    if (result == ANEURALNETWORKS_NO_ERROR && timeout != 0 && execution->duration > timeout) {
+        result = refuse(ANEURALNETWORKS_MISSED_DEADLINE_TRANSIENT, function, "it took longer than %llu nanoseconds",
+                        (unsigned long long)timeout);
+    }
+    return finish_execution(execution, result);
 }
 
 int ANeuralNetworksExecution_compute(ANeuralNetworksExecution *execution) {
@@ -42,46 +81,60 @@ int ANeuralNetworksExecution_compute(ANeuralNetworksExecution *execution) {
     if (execution == NULL) {
         return refuse(ANEURALNETWORKS_UNEXPECTED_NULL, __func__, "the execution is null");
     }
-    int result = start(execution, __func__);
-    return result == ANEURALNETWORKS_NO_ERROR ? run(execution, __func__) : result;
+    int result = begin_execution(execution, __func__);
+    return result == ANEURALNETWORKS_NO_ERROR ? run_execution(execution, execution->timeout, __func__) : result;
 }
 
-/* The event is over when it is handed out: NNAPI allows it, and no thread outlives its caller. */
-int ANeuralNetworksExecution_startCompute(ANeuralNetworksExecution *execution, ANeuralNetworksEvent **event) {
-    if (event == NULL) {
-        return refuse(ANEURALNETWORKS_UNEXPECTED_NULL, __func__, "the event has no place");
+struct ANeuralNetworksBurst {
+    ANeuralNetworksCompilation *compilation;
+    atomic_flag is_busy;
+};
+
+int ANeuralNetworksBurst_create(ANeuralNetworksCompilation *compilation, ANeuralNetworksBurst **burst) {
+    REQUIRE(ANeuralNetworksBurst_create);
+    if (compilation == NULL || burst == NULL) {
+        return refuse(ANEURALNETWORKS_UNEXPECTED_NULL, __func__, "the compilation or the result is null");
     }
-    *event = NULL;
-    if (execution == NULL) {
-        return refuse(ANEURALNETWORKS_UNEXPECTED_NULL, __func__, "the execution is null");
+    *burst = NULL;
+    if (!compilation->is_prepared) {
+        return refuse(ANEURALNETWORKS_BAD_STATE, __func__, "the compilation is not finished, or failed");
     }
-    ANeuralNetworksEvent *created = calloc(1, sizeof *created);
+    ANeuralNetworksBurst *created = calloc(1, sizeof *created);
     if (created == NULL) {
         return refuse(ANEURALNETWORKS_OUT_OF_MEMORY, __func__, "no memory is left");
     }
-    int result = start(execution, __func__);
-    if (result != ANEURALNETWORKS_NO_ERROR) {
-        free(created);
-        return result;
-    }
-    created->result = run(execution, __func__);
+    created->compilation = hold_compilation(compilation);
+    atomic_flag_clear(&created->is_busy);
     count_objects(1);
-    *event = created;
+    *burst = created;
     return ANEURALNETWORKS_NO_ERROR;
 }
 
-int ANeuralNetworksEvent_wait(ANeuralNetworksEvent *event) {
-    if (event == NULL) {
-        return refuse(ANEURALNETWORKS_UNEXPECTED_NULL, __func__, "the event is null");
-    }
-    return event->result;
-}
-
-void ANeuralNetworksEvent_free(ANeuralNetworksEvent *event) {
-    if (event != NULL) {
-        free(event);
+void ANeuralNetworksBurst_free(ANeuralNetworksBurst *burst) {
+    if (burst != NULL) {
+        release_compilation(burst->compilation);
+        free(burst);
         count_objects(-1);
     }
+}
+
+int ANeuralNetworksExecution_burstCompute(ANeuralNetworksExecution *execution, ANeuralNetworksBurst *burst) {
+    REQUIRE(ANeuralNetworksExecution_burstCompute);
+    if (execution == NULL || burst == NULL) {
+        return refuse(ANEURALNETWORKS_UNEXPECTED_NULL, __func__, "the execution or the burst is null");
+    }
+    if (execution->compilation != burst->compilation) {
+        return refuse(ANEURALNETWORKS_BAD_DATA, __func__, "execution and burst are of different compilations");
+    }
+    if (atomic_flag_test_and_set(&burst->is_busy)) {
+        return refuse(ANEURALNETWORKS_BAD_STATE, __func__, "another execution of the burst is under way");
+    }
+    int result = begin_execution(execution, __func__);
+    if (result == ANEURALNETWORKS_NO_ERROR) {
+        result = run_execution(execution, execution->timeout, __func__);
+    }
+    atomic_flag_clear(&burst->is_busy);
+    return result;
 }
 
 /* The output that is asked for, if the execution has come far enough to tell its shape. */

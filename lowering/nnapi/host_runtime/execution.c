@@ -1,4 +1,4 @@
-/* Executions: arguments, computation, shapes of outputs, events. */
+/* Executions and their arguments. */
 
 #include "state.h"
 
@@ -36,6 +36,7 @@ int ANeuralNetworksExecution_create(ANeuralNetworksCompilation *compilation, ANe
     size_t count = (size_t)model->input_count + model->output_count;
     created->compilation = hold_compilation(compilation);
     created->view.compilation_id = compilation->id;
+    created->view.loop_timeout = MAXIMUM_LOOP_TIMEOUT;
     created->view.input_count = model->input_count;
     created->view.output_count = model->output_count;
     created->view.inputs = calloc(count, sizeof *created->view.inputs);
@@ -65,8 +66,9 @@ void ANeuralNetworksExecution_free(ANeuralNetworksExecution *execution) {
 
 static int check_settable(const ANeuralNetworksExecution *execution, const struct host_argument *arguments,
                           uint32_t count, int32_t index, const char *function) {
-    if (atomic_load(&execution->state) != EXECUTION_BEING_SET) {
-        return refuse(ANEURALNETWORKS_BAD_STATE, function, "the execution has started");
+    int result = check_being_set(execution, function);
+    if (result != ANEURALNETWORKS_NO_ERROR) {
+        return result;
     }
     if (index < 0 || (uint32_t)index >= count) {
         return refuse(ANEURALNETWORKS_BAD_DATA, function, "argument %d is set, and there are %u", (int)index, count);
@@ -100,17 +102,19 @@ static int check_type(const struct host_operand *operand, const ANeuralNetworksO
     return ANEURALNETWORKS_NO_ERROR;
 }
 
-/* Store where an argument lies. An output may have dimensions that only the computation tells. */
-static int set_argument(struct host_argument *argument, const struct host_operand *operand,
-                        const ANeuralNetworksOperandType *type, void *data, size_t length, bool is_output,
-                        int32_t index, const char *function) {
+/* Store where an argument lies. An output may have dimensions that only the computation tells. What lies behind the
+   end of a padded input is not read. */
+static int set_argument(ANeuralNetworksExecution *execution, struct host_argument *argument,
+                        const struct host_operand *operand, const ANeuralNetworksOperandType *type, void *data,
+                        size_t length, bool is_output, int32_t index, const char *function) {
     const uint32_t *dimensions = type == NULL ? operand->dimensions : type->dimensions;
     uint32_t rank = type == NULL ? operand->rank : type->dimensionCount;
     uint64_t wanted = size_of_value(operand->type, rank, dimensions);
     if (wanted == 0 && !is_output) {
         return refuse(ANEURALNETWORKS_BAD_DATA, function, "input %d has unspecified dimensions", (int)index);
     }
-    if (length > UINT32_MAX || (wanted != 0 && wanted != length)) {
+    bool fits = execution->is_padded ? length >= wanted : length == wanted;
+    if (length > UINT32_MAX || (wanted != 0 && !fits)) {
         return refuse(ANEURALNETWORKS_BAD_DATA, function, "argument %d is given %zu bytes, wanted %llu", (int)index,
                       length, (unsigned long long)wanted);
     }
@@ -122,7 +126,8 @@ static int set_argument(struct host_argument *argument, const struct host_operan
     argument->rank = rank;
     argument->dimensions = copied;
     argument->data = data;
-    argument->length = length;
+    argument->length = is_output ? length : wanted;
+    execution->has_arguments = true;
     return ANEURALNETWORKS_NO_ERROR;
 }
 
@@ -141,6 +146,7 @@ static int set_from_pointer(ANeuralNetworksExecution *execution, int32_t index,
     }
     if (buffer == NULL) {
         arguments[index].state = HOST_ARGUMENT_OMITTED;
+        execution->has_arguments = true;
         return ANEURALNETWORKS_NO_ERROR;
     }
     if (length == 0) {
@@ -151,7 +157,7 @@ static int set_from_pointer(ANeuralNetworksExecution *execution, int32_t index,
     if (result != ANEURALNETWORKS_NO_ERROR) {
         return result;
     }
-    return set_argument(&arguments[index], operand, type, buffer, length, is_output, index, function);
+    return set_argument(execution, &arguments[index], operand, type, buffer, length, is_output, index, function);
 }
 
 static int set_from_memory(ANeuralNetworksExecution *execution, int32_t index, const ANeuralNetworksOperandType *type,
@@ -160,7 +166,14 @@ static int set_from_memory(ANeuralNetworksExecution *execution, int32_t index, c
     if (execution == NULL || memory == NULL) {
         return refuse(ANEURALNETWORKS_UNEXPECTED_NULL, function, "the execution or the memory is null");
     }
-    int result = check_range(memory, offset, length, function);
+    const struct memory_role role = {execution->compilation, is_output, (uint32_t)index};
+    int result = check_role(memory, &role, offset, length, function);
+    if (result == ANEURALNETWORKS_NO_ERROR && memory->is_for_roles) {
+        length = memory->size;
+    }
+    if (result == ANEURALNETWORKS_NO_ERROR) {
+        result = check_range(memory, offset, length, function);
+    }
     if (result != ANEURALNETWORKS_NO_ERROR) {
         return result;
     }

@@ -111,3 +111,46 @@ bool write_image(const struct image *image, image_writer *write, void *context) 
     }
     return true;
 }
+
+struct image_reader {
+    uint8_t *bytes;
+    uint64_t length;
+    bool is_whole;
+};
+
+/* The address of so many bytes at a place. */
+static void *at(struct image_reader *reader, const void *place, uint64_t length) {
+    uint64_t offset = (uint64_t)(uintptr_t)place;
+    if (place == NULL) {
+        return NULL;
+    }
+    if (offset > reader->length || length > reader->length - offset || offset % sizeof(uint64_t) != 0) {
+        reader->is_whole = false;
+        return NULL;
+    }
+    return reader->bytes + offset;
+}
+
+struct host_model *read_model_image(uint8_t *bytes, uint64_t length) {
+    struct image_reader reader = {bytes, length, length >= sizeof(struct host_model)};
+    if (!reader.is_whole) {
+        return NULL;
+    }
+    struct host_model *model = (struct host_model *)(void *)bytes;
+    model->operands = at(&reader, model->operands, model->operand_count * sizeof *model->operands);
+    model->operations = at(&reader, model->operations, model->operation_count * sizeof *model->operations);
+    model->inputs = at(&reader, model->inputs, model->input_count * sizeof *model->inputs);
+    model->outputs = at(&reader, model->outputs, model->output_count * sizeof *model->outputs);
+    for (uint32_t i = 0; reader.is_whole && model->operands != NULL && i < model->operand_count; i++) {
+        struct host_operand *operand = &model->operands[i];
+        operand->dimensions = at(&reader, operand->dimensions, operand->rank * sizeof(uint32_t));
+        operand->channel_scales = at(&reader, operand->channel_scales, operand->channel_count * sizeof(float));
+        operand->value = at(&reader, operand->value, operand->length);
+    }
+    for (uint32_t i = 0; reader.is_whole && model->operations != NULL && i < model->operation_count; i++) {
+        struct host_operation *operation = &model->operations[i];
+        operation->inputs = at(&reader, operation->inputs, operation->input_count * sizeof(uint32_t));
+        operation->outputs = at(&reader, operation->outputs, operation->output_count * sizeof(uint32_t));
+    }
+    return reader.is_whole ? model : NULL;
+}

@@ -28,6 +28,9 @@ bool make_model_image(struct image *image, const struct host_model *model);
 bool make_execution_image(struct image *image, const struct host_execution *execution);
 void free_image(struct image *image);
 
+/* The model that an image holds, whose places become pointers into the bytes. Null where a place lies outside. */
+struct host_model *read_model_image(uint8_t *bytes, uint64_t length);
+
 /* Hand the bytes to ``write`` in pieces, until it gives false. */
 typedef bool image_writer(void *context, const void *data, size_t length);
 bool write_image(const struct image *image, image_writer *write, void *context);

@@ -1,23 +1,26 @@
-/* Memory that is mapped from a file descriptor. */
+/* Memory that is mapped from a file descriptor, and copies between memories. */
 
 #define _GNU_SOURCE
 
 #include "state.h"
 
 #include <stdlib.h>
+#include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
-/* A mapping must start at a page. */
+/* A mapping starts at a page. */
 static int map_file(ANeuralNetworksMemory *memory, int protect, int fd, size_t offset, const char *function) {
-    size_t within_page = offset % (size_t)sysconf(_SC_PAGESIZE);
-    memory->mapped = memory->size + within_page;
-    memory->mapping = mmap(NULL, memory->mapped, protect | PROT_READ, MAP_SHARED, fd, (off_t)(offset - within_page));
+    if (offset % (size_t)sysconf(_SC_PAGESIZE) != 0) {
+        return refuse(ANEURALNETWORKS_UNMAPPABLE, function, "offset %zu is not at the start of a page", offset);
+    }
+    memory->mapped = memory->size;
+    memory->mapping = mmap(NULL, memory->mapped, protect | PROT_READ, MAP_SHARED, fd, (off_t)offset);
     if (memory->mapping == MAP_FAILED) {
         return refuse(ANEURALNETWORKS_UNMAPPABLE, function, "file descriptor %d cannot be mapped", fd);
     }
-    memory->data = (uint8_t *)memory->mapping + within_page;
+    memory->data = memory->mapping;
     return ANEURALNETWORKS_NO_ERROR;
 }
 
@@ -50,6 +53,7 @@ int ANeuralNetworksMemory_createFromFd(size_t size, int protect, int fd, size_t 
         free(created);
         return result;
     }
+    atomic_init(&created->is_initialized, true);
     atomic_init(&created->references, 1);
     count_objects(1);
     *memory = created;
@@ -57,6 +61,41 @@ int ANeuralNetworksMemory_createFromFd(size_t size, int protect, int fd, size_t 
 }
 
 void ANeuralNetworksMemory_free(ANeuralNetworksMemory *memory) { release_memory(memory); }
+
+int ANeuralNetworksMemory_createFromAHardwareBuffer(const AHardwareBuffer *buffer, ANeuralNetworksMemory **memory) {
+    REQUIRE(ANeuralNetworksMemory_createFromAHardwareBuffer);
+    if (memory != NULL) {
+        *memory = NULL;
+    }
+    if (buffer == NULL || memory == NULL) {
+        return refuse(ANEURALNETWORKS_UNEXPECTED_NULL, __func__, "the buffer or the result is null");
+    }
+    return refuse(ANEURALNETWORKS_UNMAPPABLE, __func__, "this machine has no hardware buffers of Android");
+}
+
+int ANeuralNetworksMemory_copy(const ANeuralNetworksMemory *source, const ANeuralNetworksMemory *destination) {
+    REQUIRE(ANeuralNetworksMemory_copy);
+    if (source == NULL || destination == NULL) {
+        return refuse(ANEURALNETWORKS_UNEXPECTED_NULL, __func__, "a memory is null");
+    }
+    ANeuralNetworksMemory *changed = (ANeuralNetworksMemory *)destination;
+    if (source == destination) {
+        return ANEURALNETWORKS_NO_ERROR;
+    }
+    int result = ANEURALNETWORKS_NO_ERROR;
+    if (!atomic_load(&source->is_initialized)) {
+        result = refuse(ANEURALNETWORKS_BAD_DATA, __func__, "the source was never written");
+    } else if (source->size != destination->size) {
+        result = refuse(ANEURALNETWORKS_BAD_DATA, __func__, "%zu bytes are to be copied to %zu", source->size,
+                        destination->size);
+    } else if (!destination->is_writable) {
+        result = refuse(ANEURALNETWORKS_UNMAPPABLE, __func__, "the destination is not mapped for writing");
+    } else {
+        memcpy(changed->data, source->data, source->size);
+    }
+    atomic_store(&changed->is_initialized, result == ANEURALNETWORKS_NO_ERROR || !destination->is_for_roles);
+    return result;
+}
 
 ANeuralNetworksMemory *hold_memory(const ANeuralNetworksMemory *memory) {
     ANeuralNetworksMemory *held = (ANeuralNetworksMemory *)memory;
@@ -68,7 +107,12 @@ void release_memory(ANeuralNetworksMemory *memory) {
     if (memory == NULL || atomic_fetch_sub(&memory->references, 1) != 1) {
         return;
     }
-    munmap(memory->mapping, memory->mapped);
+    if (memory->is_for_roles) {
+        free(memory->data);
+        free_purpose(&memory->purpose);
+    } else {
+        munmap(memory->mapping, memory->mapped);
+    }
     free(memory);
     count_objects(-1);
 }

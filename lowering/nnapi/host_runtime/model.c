@@ -195,6 +195,9 @@ int ANeuralNetworksModel_setOperandValueFromMemory(ANeuralNetworksModel *model, 
     if (result == ANEURALNETWORKS_NO_ERROR) {
         result = check_length(&model->view.operands[index], index, length, __func__);
     }
+    if (result == ANEURALNETWORKS_NO_ERROR && memory->is_for_roles) {
+        result = refuse(ANEURALNETWORKS_BAD_DATA, __func__, "the memory was made for inputs and outputs");
+    }
     if (result == ANEURALNETWORKS_NO_ERROR) {
         result = check_range(memory, offset, length, __func__);
     }

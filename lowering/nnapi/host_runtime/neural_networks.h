@@ -1,4 +1,4 @@
-/* The part of NNAPI's C interface that this library answers. Names, numbers and types are NNAPI's own. */
+/* NNAPI's C interface. Names, numbers and types are NNAPI's own; its header says what each function promises. */
 
 #ifndef NNAPI_CHECK_NEURAL_NETWORKS_H
 #define NNAPI_CHECK_NEURAL_NETWORKS_H
@@ -11,6 +11,7 @@
 
 /* Values up to this many bytes are copied by setOperandValue; larger ones stay the caller's. */
 #define ANEURALNETWORKS_MAX_SIZE_OF_IMMEDIATELY_COPIED_VALUES 128
+#define ANEURALNETWORKS_BYTE_SIZE_OF_CACHE_TOKEN 32
 
 enum {
     ANEURALNETWORKS_NO_ERROR = 0,
@@ -22,6 +23,12 @@ enum {
     ANEURALNETWORKS_BAD_STATE = 6,
     ANEURALNETWORKS_UNMAPPABLE = 7,
     ANEURALNETWORKS_OUTPUT_INSUFFICIENT_SIZE = 8,
+    ANEURALNETWORKS_UNAVAILABLE_DEVICE = 9,
+    ANEURALNETWORKS_MISSED_DEADLINE_TRANSIENT = 10,
+    ANEURALNETWORKS_MISSED_DEADLINE_PERSISTENT = 11,
+    ANEURALNETWORKS_RESOURCE_EXHAUSTED_TRANSIENT = 12,
+    ANEURALNETWORKS_RESOURCE_EXHAUSTED_PERSISTENT = 13,
+    ANEURALNETWORKS_DEAD_OBJECT = 14,
 };
 
 enum {
@@ -49,7 +56,27 @@ enum {
     ANEURALNETWORKS_PREFER_SUSTAINED_SPEED = 2,
 };
 
-enum { ANEURALNETWORKS_DEVICE_CPU = 2 };
+enum {
+    ANEURALNETWORKS_DEVICE_UNKNOWN = 0,
+    ANEURALNETWORKS_DEVICE_OTHER = 1,
+    ANEURALNETWORKS_DEVICE_CPU = 2,
+    ANEURALNETWORKS_DEVICE_GPU = 3,
+    ANEURALNETWORKS_DEVICE_ACCELERATOR = 4,
+};
+
+enum {
+    ANEURALNETWORKS_DURATION_ON_HARDWARE = 0,
+    ANEURALNETWORKS_DURATION_IN_DRIVER = 1,
+    ANEURALNETWORKS_FENCED_DURATION_ON_HARDWARE = 2,
+    ANEURALNETWORKS_FENCED_DURATION_IN_DRIVER = 3,
+};
+
+enum {
+    ANEURALNETWORKS_PRIORITY_LOW = 90,
+    ANEURALNETWORKS_PRIORITY_MEDIUM = 100,
+    ANEURALNETWORKS_PRIORITY_HIGH = 110,
+    ANEURALNETWORKS_PRIORITY_DEFAULT = ANEURALNETWORKS_PRIORITY_MEDIUM,
+};
 
 typedef int32_t ANeuralNetworksOperationType;
 
@@ -59,6 +86,9 @@ typedef struct ANeuralNetworksExecution ANeuralNetworksExecution;
 typedef struct ANeuralNetworksEvent ANeuralNetworksEvent;
 typedef struct ANeuralNetworksMemory ANeuralNetworksMemory;
 typedef struct ANeuralNetworksDevice ANeuralNetworksDevice;
+typedef struct ANeuralNetworksBurst ANeuralNetworksBurst;
+typedef struct ANeuralNetworksMemoryDesc ANeuralNetworksMemoryDesc;
+typedef struct AHardwareBuffer AHardwareBuffer;
 
 typedef struct ANeuralNetworksOperandType {
     int32_t type;
@@ -75,6 +105,8 @@ typedef struct ANeuralNetworksSymmPerChannelQuantParams {
 } ANeuralNetworksSymmPerChannelQuantParams;
 
 NNAPI_EXPORT int64_t ANeuralNetworks_getRuntimeFeatureLevel(void);
+NNAPI_EXPORT uint64_t ANeuralNetworks_getDefaultLoopTimeout(void);
+NNAPI_EXPORT uint64_t ANeuralNetworks_getMaximumLoopTimeout(void);
 NNAPI_EXPORT int ANeuralNetworks_getDeviceCount(uint32_t *count);
 NNAPI_EXPORT int ANeuralNetworks_getDevice(uint32_t index, ANeuralNetworksDevice **device);
 NNAPI_EXPORT int ANeuralNetworksDevice_getName(const ANeuralNetworksDevice *device, const char **name);
@@ -82,6 +114,26 @@ NNAPI_EXPORT int ANeuralNetworksDevice_getVersion(const ANeuralNetworksDevice *d
 NNAPI_EXPORT int ANeuralNetworksDevice_getType(const ANeuralNetworksDevice *device, int32_t *type);
 NNAPI_EXPORT int ANeuralNetworksDevice_getFeatureLevel(const ANeuralNetworksDevice *device, int64_t *level);
 
+NNAPI_EXPORT int ANeuralNetworksDevice_wait(const ANeuralNetworksDevice *device);
+
+NNAPI_EXPORT int ANeuralNetworksMemoryDesc_create(ANeuralNetworksMemoryDesc **desc);
+NNAPI_EXPORT void ANeuralNetworksMemoryDesc_free(ANeuralNetworksMemoryDesc *desc);
+NNAPI_EXPORT int ANeuralNetworksMemoryDesc_addInputRole(ANeuralNetworksMemoryDesc *desc,
+                                                        const ANeuralNetworksCompilation *compilation, uint32_t index,
+                                                        float frequency);
+NNAPI_EXPORT int ANeuralNetworksMemoryDesc_addOutputRole(ANeuralNetworksMemoryDesc *desc,
+                                                         const ANeuralNetworksCompilation *compilation, uint32_t index,
+                                                         float frequency);
+NNAPI_EXPORT int ANeuralNetworksMemoryDesc_setDimensions(ANeuralNetworksMemoryDesc *desc, uint32_t rank,
+                                                         const uint32_t *dimensions);
+NNAPI_EXPORT int ANeuralNetworksMemoryDesc_finish(ANeuralNetworksMemoryDesc *desc);
+
+NNAPI_EXPORT int ANeuralNetworksMemory_createFromDesc(const ANeuralNetworksMemoryDesc *desc,
+                                                      ANeuralNetworksMemory **memory);
+NNAPI_EXPORT int ANeuralNetworksMemory_createFromAHardwareBuffer(const AHardwareBuffer *buffer,
+                                                                 ANeuralNetworksMemory **memory);
+NNAPI_EXPORT int ANeuralNetworksMemory_copy(const ANeuralNetworksMemory *source,
+                                            const ANeuralNetworksMemory *destination);
 NNAPI_EXPORT int ANeuralNetworksMemory_createFromFd(size_t size, int protect, int fd, size_t offset,
                                                     ANeuralNetworksMemory **memory);
 NNAPI_EXPORT void ANeuralNetworksMemory_free(ANeuralNetworksMemory *memory);
@@ -118,7 +170,22 @@ NNAPI_EXPORT int ANeuralNetworksCompilation_createForDevices(ANeuralNetworksMode
                                                              ANeuralNetworksCompilation **compilation);
 NNAPI_EXPORT void ANeuralNetworksCompilation_free(ANeuralNetworksCompilation *compilation);
 NNAPI_EXPORT int ANeuralNetworksCompilation_setPreference(ANeuralNetworksCompilation *compilation, int32_t preference);
+NNAPI_EXPORT int ANeuralNetworksCompilation_setCaching(ANeuralNetworksCompilation *compilation, const char *cacheDir,
+                                                       const uint8_t *token);
+NNAPI_EXPORT int ANeuralNetworksCompilation_setPriority(ANeuralNetworksCompilation *compilation, int priority);
+NNAPI_EXPORT int ANeuralNetworksCompilation_setTimeout(ANeuralNetworksCompilation *compilation, uint64_t duration);
 NNAPI_EXPORT int ANeuralNetworksCompilation_finish(ANeuralNetworksCompilation *compilation);
+NNAPI_EXPORT int ANeuralNetworksCompilation_getPreferredMemoryAlignmentForInput(
+    const ANeuralNetworksCompilation *compilation, uint32_t index, uint32_t *alignment);
+NNAPI_EXPORT int ANeuralNetworksCompilation_getPreferredMemoryPaddingForInput(
+    const ANeuralNetworksCompilation *compilation, uint32_t index, uint32_t *padding);
+NNAPI_EXPORT int ANeuralNetworksCompilation_getPreferredMemoryAlignmentForOutput(
+    const ANeuralNetworksCompilation *compilation, uint32_t index, uint32_t *alignment);
+NNAPI_EXPORT int ANeuralNetworksCompilation_getPreferredMemoryPaddingForOutput(
+    const ANeuralNetworksCompilation *compilation, uint32_t index, uint32_t *padding);
+
+NNAPI_EXPORT int ANeuralNetworksBurst_create(ANeuralNetworksCompilation *compilation, ANeuralNetworksBurst **burst);
+NNAPI_EXPORT void ANeuralNetworksBurst_free(ANeuralNetworksBurst *burst);
 
 NNAPI_EXPORT int ANeuralNetworksExecution_create(ANeuralNetworksCompilation *compilation,
                                                  ANeuralNetworksExecution **execution);
@@ -137,13 +204,29 @@ NNAPI_EXPORT int ANeuralNetworksExecution_setOutputFromMemory(ANeuralNetworksExe
                                                               const ANeuralNetworksOperandType *type,
                                                               const ANeuralNetworksMemory *memory, size_t offset,
                                                               size_t length);
+NNAPI_EXPORT int ANeuralNetworksExecution_setMeasureTiming(ANeuralNetworksExecution *execution, bool measure);
+NNAPI_EXPORT int ANeuralNetworksExecution_setTimeout(ANeuralNetworksExecution *execution, uint64_t duration);
+NNAPI_EXPORT int ANeuralNetworksExecution_setLoopTimeout(ANeuralNetworksExecution *execution, uint64_t duration);
+NNAPI_EXPORT int ANeuralNetworksExecution_setReusable(ANeuralNetworksExecution *execution, bool reusable);
+NNAPI_EXPORT int ANeuralNetworksExecution_enableInputAndOutputPadding(ANeuralNetworksExecution *execution,
+                                                                      bool enable);
+NNAPI_EXPORT int ANeuralNetworksExecution_getDuration(const ANeuralNetworksExecution *execution, int32_t durationCode,
+                                                      uint64_t *duration);
 NNAPI_EXPORT int ANeuralNetworksExecution_compute(ANeuralNetworksExecution *execution);
+NNAPI_EXPORT int ANeuralNetworksExecution_burstCompute(ANeuralNetworksExecution *execution,
+                                                       ANeuralNetworksBurst *burst);
+NNAPI_EXPORT int ANeuralNetworksExecution_startComputeWithDependencies(ANeuralNetworksExecution *execution,
+                                                                       const ANeuralNetworksEvent *const *dependencies,
+                                                                       uint32_t dependencyCount, uint64_t duration,
+                                                                       ANeuralNetworksEvent **event);
 NNAPI_EXPORT int ANeuralNetworksExecution_startCompute(ANeuralNetworksExecution *execution,
                                                        ANeuralNetworksEvent **event);
 NNAPI_EXPORT int ANeuralNetworksExecution_getOutputOperandRank(ANeuralNetworksExecution *execution, int32_t index,
                                                                uint32_t *rank);
 NNAPI_EXPORT int ANeuralNetworksExecution_getOutputOperandDimensions(ANeuralNetworksExecution *execution,
                                                                      int32_t index, uint32_t *dimensions);
+NNAPI_EXPORT int ANeuralNetworksEvent_createFromSyncFenceFd(int fence, ANeuralNetworksEvent **event);
+NNAPI_EXPORT int ANeuralNetworksEvent_getSyncFenceFd(const ANeuralNetworksEvent *event, int *fence);
 NNAPI_EXPORT int ANeuralNetworksEvent_wait(ANeuralNetworksEvent *event);
 NNAPI_EXPORT void ANeuralNetworksEvent_free(ANeuralNetworksEvent *event);
 

@@ -24,11 +24,12 @@ def main(words: Sequence[str] | None = None) -> int:
     """Run the program that the words name; gives its exit code, 128 and more where a signal ended it."""
     parser = argparse.ArgumentParser(prog="run", description="Run a program that uses NNAPI, at a feature level.")
     parser.add_argument("--level", type=int, default=HIGHEST_LEVEL, choices=feature_levels(), help="the feature level")
+    parser.add_argument("--no-accelerator", action="store_true", help="only nnapi-reference is there")
     parser.add_argument("command", nargs="+", help="the program and its arguments, after --")
     given = parser.parse_args(words)
     with HostServer() as server:
         try:
-            environment = {**os.environ, **server.environment(given.level)}
+            environment = {**os.environ, **server.environment(given.level, has_accelerator=not given.no_accelerator)}
         except HostRuntimeError as error:
             parser.error(str(error))
         code = subprocess.run(given.command, env=environment, check=False).returncode

@@ -29,6 +29,7 @@ from nnapi_check.lowering.nnapi.host_runtime.service import DONE, Answer, Engine
 from nnapi_check.lowering.nnapi.interpreter.kernels import Array, Tensor
 
 SOCKET_VARIABLE = "NNAPI_CHECK_HOST"
+ACCELERATOR_VARIABLE = "NNAPI_CHECK_ACCELERATOR"
 
 # ``struct host_question``, ``host_answer`` and ``host_answered_output`` of remote.h.
 _QUESTION = struct.Struct("@iIQQQ")
@@ -91,15 +92,17 @@ class HostServer:
             raise RuntimeError("the server was not entered")
         return f"{self._folder.name}/host"
 
-    def environment(self, level: int = HIGHEST_LEVEL) -> dict[str, str]:
+    def environment(self, level: int = HIGHEST_LEVEL, *, has_accelerator: bool = True) -> dict[str, str]:
         """Variables with which a program finds the library of a level, built where it was not, and this server.
 
-        Raises ``HostRuntimeError`` where the library cannot be built.
+        A phone without an accelerator has ``nnapi-reference`` alone. Raises ``HostRuntimeError`` where the library
+        cannot be built.
         """
         directory = str(build_library(level=level).parent)
         others = os.environ.get("LD_LIBRARY_PATH")
         return {
             SOCKET_VARIABLE: self.address,
+            ACCELERATOR_VARIABLE: str(int(has_accelerator)),
             "LD_LIBRARY_PATH": f"{directory}:{others}" if others else directory,
         }
 

@@ -12,7 +12,7 @@ from nnapi_check.coverage_db.spec import OperationFacts, ResultCode
 from nnapi_check.lowering.nnapi.host_runtime.bindings import ExecutionStruct, ModelStruct, Released
 from nnapi_check.lowering.nnapi.host_runtime.translate import FinishedModel, read_argument, read_arguments, read_model
 from nnapi_check.lowering.nnapi.interpreter.execute import Prepared, prepare
-from nnapi_check.lowering.nnapi.interpreter.kernels import KERNELS, Array, ExecutionError, Tensor
+from nnapi_check.lowering.nnapi.interpreter.kernels import KERNELS, Array, ExecutionError, LoopTimeoutError, Tensor
 from nnapi_check.lowering.nnapi.model import Model
 from nnapi_check.lowering.nnapi.validation.validate import validate
 
@@ -141,7 +141,9 @@ class Engine:
         arguments = read_arguments(struct.inputs, struct.input_count)
         try:
             inputs = [read_argument(given, operand.type) for given, operand in zip(arguments, operands, strict=True)]
-            outputs = prepared.run(inputs).outputs
+            outputs = prepared.run(inputs, loop_seconds=struct.loop_timeout / 1e9).outputs
+        except LoopTimeoutError as error:
+            return Answer(ResultCode.MISSED_DEADLINE_TRANSIENT, (str(error),))
         except ExecutionError as error:
             return Answer(ResultCode.OP_FAILED, (str(error),))
         except MemoryError:

@@ -24,9 +24,19 @@ struct ANeuralNetworksModel {
     atomic_int references;
 };
 
+/* A model that came out of a cache: the bytes that it lies in, and the number that the interpreter knows it by. */
+struct cached_model {
+    uint8_t *bytes;
+    uint64_t id;
+};
+
 struct ANeuralNetworksCompilation {
     uint64_t id;
     ANeuralNetworksModel *model;
+    uint32_t device_count; /* 0 where the devices are not chosen by the caller. */
+    uint64_t timeout;      /* In nanoseconds, 0 for none. */
+    char *cache_path;
+    struct cached_model cached;
     bool is_finished;
     bool is_prepared;
     atomic_int references;
@@ -42,12 +52,30 @@ struct ANeuralNetworksExecution {
     struct host_execution view;
     ANeuralNetworksCompilation *compilation;
     ANeuralNetworksMemory **memories; /* One for each argument, inputs first. */
+    uint64_t timeout;                 /* In nanoseconds, 0 for none. */
+    uint64_t duration;                /* Of the last computation. */
+    bool measures_timing;
+    bool is_reusable;
+    bool is_padded;
+    bool has_arguments;
     atomic_int state;
     int result;
 };
 
-struct ANeuralNetworksEvent {
-    int result;
+/* An input or output of a compilation that a memory may serve as. */
+struct memory_role {
+    const ANeuralNetworksCompilation *compilation;
+    bool is_output;
+    uint32_t index;
+};
+
+/* What is known of a memory that was made for roles. */
+struct memory_purpose {
+    struct memory_role *roles;
+    uint32_t role_count;
+    uint32_t rank;
+    uint32_t *dimensions;
+    struct host_operand operand; /* Its type and quantization. */
 };
 
 struct ANeuralNetworksMemory {
@@ -56,6 +84,9 @@ struct ANeuralNetworksMemory {
     uint8_t *data;
     size_t size;
     bool is_writable;
+    bool is_for_roles; /* Then ``data`` is the library's own. */
+    struct memory_purpose purpose;
+    atomic_bool is_initialized;
     atomic_int references;
 };
 
@@ -106,6 +137,31 @@ ANeuralNetworksCompilation *hold_compilation(ANeuralNetworksCompilation *compila
 void release_compilation(ANeuralNetworksCompilation *compilation);
 ANeuralNetworksMemory *hold_memory(const ANeuralNetworksMemory *memory);
 void release_memory(ANeuralNetworksMemory *memory);
+
+/* The longest time for a WHILE, in nanoseconds. Executions have it at first: the interpreter is slower than a phone, so
+   that NNAPI's default of two seconds is not held. */
+#define MAXIMUM_LOOP_TIMEOUT 15000000000u
+
+/* Nanoseconds since some moment. */
+uint64_t now(void);
+
+/* Whether the caller chose one device, as timeouts and timing demand. */
+int check_one_device(const ANeuralNetworksCompilation *compilation, const char *function);
+int check_being_set(const ANeuralNetworksExecution *execution, const char *function);
+
+/* Take an execution for a computation; then compute it. */
+int begin_execution(ANeuralNetworksExecution *execution, const char *function);
+int run_execution(ANeuralNetworksExecution *execution, uint64_t timeout, const char *function);
+int finish_execution(ANeuralNetworksExecution *execution, int result);
+
+/* Prepare a compilation's model from the cache, or without it, and then fill the cache. */
+int prepare_with_cache(ANeuralNetworksCompilation *compilation, const char *function);
+void release_cached(ANeuralNetworksCompilation *compilation);
+
+/* Whether a memory for roles may serve as this argument; any other may. */
+int check_role(const ANeuralNetworksMemory *memory, const struct memory_role *role, size_t offset, size_t length,
+               const char *function);
+void free_purpose(struct memory_purpose *purpose);
 
 /* Whether ``length`` bytes at ``offset`` lie in the memory. */
 int check_range(const ANeuralNetworksMemory *memory, size_t offset, size_t length, const char *function);

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 
 from nnapi_check.lowering.nnapi.interpreter.arguments import required
-from nnapi_check.lowering.nnapi.interpreter.kernels import Array, Call, ExecutionError, Tensor, kernel
+from nnapi_check.lowering.nnapi.interpreter.kernels import Array, Call, ExecutionError, LoopTimeoutError, Tensor, kernel
 
 LOOP_SECONDS = 15.0
 """The longest time a loop may take: the largest timeout that NNAPI grants (its default is 2 seconds)."""
@@ -30,15 +30,16 @@ def loop(call: Call) -> tuple[Array, ...]:
     """
     condition, body = _referenced(call, 0), _referenced(call, 1)
     values = [required(call, index) for index in range(2, len(call.inputs))]
-    end = time.monotonic() + LOOP_SECONDS
+    seconds = min(LOOP_SECONDS, call.loop_seconds)
+    end = time.monotonic() + seconds
     for _ in range(LOOP_ITERATIONS):
         if not _truth(*call.run(condition, values)):
             return tuple(value.array for value in values[: len(call.outputs)])
         if time.monotonic() > end:
-            raise ExecutionError(f"the loop runs for more than {LOOP_SECONDS} seconds")
+            raise LoopTimeoutError(f"the loop runs for more than {seconds} seconds")
         outputs = call.run(body, values)
         values[: len(outputs)] = outputs
-    raise ExecutionError(f"the loop runs for more than {LOOP_ITERATIONS} iterations")
+    raise LoopTimeoutError(f"the loop runs for more than {LOOP_ITERATIONS} iterations")
 
 
 def _truth(condition: Tensor) -> bool:

@@ -51,10 +51,13 @@ class Prepared:
     last_uses: tuple[tuple[int, ...], ...]
     referenced: tuple[Prepared, ...]
 
-    def run(self, inputs: Sequence[Array | None], *, keep: Collection[int] = ()) -> Execution:
+    def run(
+        self, inputs: Sequence[Array | None], *, keep: Collection[int] = (), loop_seconds: float = math.inf
+    ) -> Execution:
         """Compute the outputs. None stands for an omitted input; ``keep`` names operands to return as well.
 
-        The outputs' arrays are the caller's: contiguous, writeable and shared with nothing.
+        Raises ``LoopTimeoutError`` for a loop that runs for longer than ``loop_seconds``, or endlessly. The outputs'
+        arrays are the caller's: contiguous, writeable and shared with nothing.
         """
         if len(inputs) != len(self.model.inputs):
             raise ExecutionError(f"{len(inputs)} inputs are given, wanted {len(self.model.inputs)}")
@@ -63,9 +66,18 @@ class Prepared:
             for position, (index, array) in enumerate(zip(self.model.inputs, inputs, strict=True))
         ]
         with np.errstate(all="ignore"):
-            execution = _run(self, tensors, self.referenced, frozenset(keep), relaxed=self.model.relaxed)
+            limits = _Limits(self.model.relaxed, loop_seconds)
+            execution = _run(self, tensors, self.referenced, frozenset(keep), limits)
         outputs = tuple(replace(tensor, array=_owned(tensor.array, inputs)) for tensor in execution.outputs)
         return replace(execution, outputs=outputs)
+
+
+@dataclass(frozen=True, slots=True)
+class _Limits:
+    """What holds for a main model and all that it refers to."""
+
+    relaxed: bool
+    loop_seconds: float
 
 
 def prepare(model: Model, buffers: Sequence[BufferData] = ()) -> Prepared:
@@ -178,8 +190,7 @@ def _run(
     inputs: Sequence[Tensor | None],
     referenced: tuple[Prepared, ...],
     keep: frozenset[int],
-    *,
-    relaxed: bool,
+    limits: _Limits,
 ) -> Execution:
     model = prepared.model
     values: dict[int, Tensor | None] = dict(prepared.constants)
@@ -187,7 +198,7 @@ def _run(
     kept = {index: tensor for index in keep if (tensor := values.get(index)) is not None}
 
     def run(index: int, arguments: Sequence[Tensor]) -> tuple[Tensor, ...]:
-        return _run_referenced(referenced, index, arguments, relaxed=relaxed)
+        return _run_referenced(referenced, index, arguments, limits)
 
     for position, operation in enumerate(model.operations):
         name = f"operation {position} {operation.kind}"
@@ -195,9 +206,10 @@ def _run(
             kind=operation.kind,
             inputs=tuple(_value(model, values, index, name) for index in operation.inputs),
             outputs=tuple(model.operands[index] for index in operation.outputs),
-            relaxed=relaxed,
+            relaxed=limits.relaxed,
             references=tuple(_reference(model.operands[index]) for index in operation.inputs),
             run=run,
+            loop_seconds=limits.loop_seconds,
         )
         results = _apply(call, name)
         values.update(zip(operation.outputs, results, strict=True))
@@ -211,7 +223,7 @@ def _run(
 
 
 def _run_referenced(
-    referenced: tuple[Prepared, ...], index: int, arguments: Sequence[Tensor], *, relaxed: bool
+    referenced: tuple[Prepared, ...], index: int, arguments: Sequence[Tensor], limits: _Limits
 ) -> tuple[Tensor, ...]:
     if not 0 <= index < len(referenced):
         raise ExecutionError(f"referenced model {index} does not exist")
@@ -224,7 +236,7 @@ def _run_referenced(
         _typed(argument.array, prepared.model.operands[operand], f"input {position} of referenced model {index}")
         for position, (operand, argument) in enumerate(zip(prepared.model.inputs, arguments, strict=True))
     ]
-    return _run(prepared, typed, referenced, frozenset(), relaxed=relaxed).outputs
+    return _run(prepared, typed, referenced, frozenset(), limits).outputs
 
 
 def _value(model: Model, values: Mapping[int, Tensor | None], index: int, name: str) -> Tensor | None:
@@ -253,7 +265,7 @@ def _apply(call: Call, name: str) -> tuple[Tensor, ...]:
     try:
         arrays = [np.asarray(array) for array in compute(call)]
     except ExecutionError as error:
-        raise ExecutionError(f"{name}: {error}") from error
+        raise type(error)(f"{name}: {error}") from error
     except (ArithmeticError, IndexError, MemoryError, TypeError, ValueError) as error:
         raise ExecutionError(f"{name}: {type(error).__name__}: {error}") from error
     if len(arrays) != len(call.outputs):

@@ -37,6 +37,10 @@ class ExecutionError(Exception):
     """The model is legal, but these inputs cannot be computed: the message names operation, found and wanted."""
 
 
+class LoopTimeoutError(ExecutionError):
+    """A loop runs for longer than it may."""
+
+
 @dataclass(frozen=True, slots=True)
 class Tensor:
     """A value at execution, in its stored representation: quantized types hold integers. Scalars have rank 0."""
@@ -54,7 +58,8 @@ class Call:
     ``inputs`` holds None for an omitted input; trailing inputs may be missing altogether. ``outputs`` are the
     declared operands: their type and quantization are binding, their shape may have unspecified dimensions.
     ``run`` executes a referenced model (IF, WHILE): its index, its inputs, giving its outputs.
-    ``references`` holds, for each input, the index of the model it refers to, or None.
+    ``references`` holds, for each input, the index of the model it refers to, or None. ``loop_seconds`` is how long the
+    caller lets a loop run.
     """
 
     kind: str
@@ -63,6 +68,7 @@ class Call:
     relaxed: bool
     references: tuple[int | None, ...]
     run: Callable[[int, Sequence[Tensor]], tuple[Tensor, ...]]
+    loop_seconds: float
 
 
 Kernel = Callable[[Call], Sequence[Array]]

@@ -114,7 +114,7 @@ class Client:
         """Run once, with outputs of at most so many bytes."""
         execution = self.make("Execution_create", compilation)
         try:
-            return self._execute(execution, model, inputs, sizes)
+            return self.run(execution, model, inputs, sizes)
         finally:
             self.library.ANeuralNetworksExecution_free(execution)
 
@@ -125,9 +125,10 @@ class Client:
         for compilation in compilations:
             self.library.ANeuralNetworksCompilation_free(compilation)
 
-    def _execute(
+    def run(
         self, execution: ctypes.c_void_p, model: Model, inputs: Sequence[Array | None], sizes: Sequence[int]
     ) -> list[Array]:
+        """Give an execution its arguments and compute it, with outputs of at most so many bytes."""
         held = []
         for index, array in enumerate(inputs):
             if array is None:

@@ -1,17 +1,25 @@
 /* Walks through every NNAPI function with callbacks of its own, right and wrong. Prints what is not as wanted, and
    fails if there is any. Meant to run under a leak checker. */
 
+#define _POSIX_C_SOURCE 200809L
+
 #include "driver.h"
 
 #include <string.h>
+#include <time.h>
 
 _Atomic int failures = 0;
 int released = 0;
 int prepare_code = ANEURALNETWORKS_NO_ERROR;
+int finished = 0;
+_Atomic long delay_nanoseconds = 0;
 uint32_t output_columns = 3;
 static _Atomic int refusals = 0;
 
+static void delay(void) { nanosleep(&(struct timespec){.tv_nsec = delay_nanoseconds}, NULL); }
+
 static void finish_model(const struct host_model *model, int32_t *code) {
+    finished++;
     WANT(1, model->operand_count > 0 && model->level == nnapi_host_level());
     *code = ANEURALNETWORKS_NO_ERROR;
 }
@@ -24,12 +32,14 @@ static void supported_operations(uint64_t model_id, uint32_t count, uint8_t *sup
 
 static void prepare(uint64_t compilation_id, uint64_t model_id, int32_t *code) {
     WANT(1, compilation_id != model_id);
+    delay();
     *code = prepare_code;
 }
 
 /* Writes the first input's first row as the output. */
 static void execute(struct host_execution *execution, int32_t *code) {
     uint32_t dimensions[] = {1, output_columns};
+    delay();
     float row[16] = {0};
     if (execution->inputs[0].state == HOST_ARGUMENT_GIVEN) {
         uint64_t length = execution->inputs[0].length;
@@ -92,6 +102,7 @@ int main(void) {
     nnapi_host_attach(&callbacks);
     walk_models();
     walk_runs();
+    walk_later();
     walk_at_random();
     WANT(0, nnapi_host_live_objects());
     WANT(1, refusals > 80);

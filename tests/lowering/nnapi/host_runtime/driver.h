@@ -10,6 +10,8 @@
 extern _Atomic int failures;
 extern int released;
 extern int prepare_code;
+extern int finished;
+extern _Atomic long delay_nanoseconds;
 extern uint32_t output_columns;
 extern const struct host_callbacks callbacks;
 extern const struct host_callbacks silent;
@@ -42,6 +44,7 @@ ANeuralNetworksCompilation *compile(ANeuralNetworksModel *model);
 
 void walk_models(void);
 void walk_runs(void);
+void walk_later(void);
 void walk_at_random(void);
 
 #endif

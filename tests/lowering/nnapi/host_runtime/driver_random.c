@@ -59,7 +59,7 @@ static int call_execution(ANeuralNetworksExecution *execution) {
     uint32_t dimensions[8];
     int32_t index = (int32_t)draw(4) - 1;
     int result;
-    switch (draw(6)) {
+    switch (draw(7)) {
         case 0:
         case 1:
             return ANeuralNetworksExecution_setInput(execution, index, draw_type(), draw_buffer(), draw_length());
@@ -68,6 +68,13 @@ static int call_execution(ANeuralNetworksExecution *execution) {
             return ANeuralNetworksExecution_setOutput(execution, index, draw_type(), draw_buffer(), draw_length());
         case 4:
             if (draw(2) == 0) {
+                ANeuralNetworksExecution_setInput(execution, 0, NULL, storage, 12);
+                ANeuralNetworksExecution_setOutput(execution, 0, NULL, storage, 12);
+            }
+            if (draw(3) == 0) {
+                result = ANeuralNetworksExecution_startComputeWithDependencies(execution, NULL, 0, 0, &event);
+                ANeuralNetworksEvent_free(event);
+            } else if (draw(2) == 0) {
                 result = ANeuralNetworksExecution_compute(execution);
             } else {
                 result = ANeuralNetworksExecution_startCompute(execution, &event);
@@ -75,6 +82,9 @@ static int call_execution(ANeuralNetworksExecution *execution) {
             }
             computed += result == ANEURALNETWORKS_NO_ERROR;
             return result;
+        case 5:
+            ANeuralNetworksExecution_enableInputAndOutputPadding(execution, draw(2) == 0);
+            return ANeuralNetworksExecution_setReusable(execution, draw(2) == 0);
         default:
             return ANeuralNetworksExecution_getOutputOperandDimensions(execution, index, dimensions);
     }

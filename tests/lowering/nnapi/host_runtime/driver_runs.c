@@ -21,9 +21,9 @@ static void walk_devices(void) {
     int32_t type;
     bool supported[1] = {false};
     OK(ANeuralNetworks_getDeviceCount(&count));
-    WANT(1, count);
+    WANT(2, count);
     IS_NULL(ANeuralNetworks_getDeviceCount(NULL));
-    BAD_DATA(ANeuralNetworks_getDevice(1, &device));
+    BAD_DATA(ANeuralNetworks_getDevice(2, &device));
     IS_NULL(ANeuralNetworks_getDevice(0, NULL));
     OK(ANeuralNetworks_getDevice(0, &device));
     OK(ANeuralNetworksDevice_getName(device, &text));
@@ -160,7 +160,8 @@ static void walk_memories(void) {
     BAD_DATA(ANeuralNetworksMemory_createFromFd(25, PROT_READ, fd, 0, &memory));
     BAD_DATA(ANeuralNetworksMemory_createFromFd(0, PROT_READ, fd, 0, &memory));
     OK(ANeuralNetworksMemory_createFromFd(24, PROT_READ | PROT_WRITE, fd, 0, &memory));
-    OK(ANeuralNetworksMemory_createFromFd(20, PROT_READ, fd, 4, &read_only));
+    WANT(ANEURALNETWORKS_UNMAPPABLE, ANeuralNetworksMemory_createFromFd(20, PROT_READ, fd, 4, &read_only));
+    OK(ANeuralNetworksMemory_createFromFd(20, PROT_READ, fd, 0, &read_only));
     OK(ANeuralNetworksExecution_create(compilation, &execution));
     BAD_DATA(ANeuralNetworksExecution_setInputFromMemory(execution, 0, NULL, memory, 16, 12));
     BAD_DATA(ANeuralNetworksExecution_setInputFromMemory(execution, 0, NULL, memory, SIZE_MAX, 12));

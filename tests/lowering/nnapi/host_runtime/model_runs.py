@@ -9,7 +9,7 @@ import numpy as np
 from nnapi_check.coverage_db.facts import load_operations
 from nnapi_check.coverage_db.spec import OperandType
 from nnapi_check.lowering.nnapi.interpreter.kernels import Array
-from nnapi_check.lowering.nnapi.model import Computed, Immediate, Model, ModelInput, Operand, Operation
+from nnapi_check.lowering.nnapi.model import Computed, Immediate, Model, ModelInput, Operand, Operation, Reference
 from tests.lowering.nnapi.host_runtime.client import Client
 
 CODES = {name: facts.code for name, facts in load_operations().items()}
@@ -57,3 +57,17 @@ def run_once(client: Client, model: Model, inputs: list[Array | None], sizes: li
         return client.execute(compilation, model, inputs, sizes)
     finally:
         client.free(models=[handle], compilations=[] if compilation is None else [compilation])
+
+
+def counting_model(limit: float) -> Model:
+    """A WHILE that adds 1 to its input until it reaches a limit, with two models of its own."""
+    one = Operand(FLOATS, (1,), Immediate(struct.pack("<f", 1)))
+    end = Operand(FLOATS, (1,), Immediate(struct.pack("<f", limit)))
+    no_activation = Operand(OperandType.INT32, (), Immediate(struct.pack("<i", 0)))
+    given, result = Operand(FLOATS, (1,), ModelInput()), Operand(FLOATS, (1,), Computed())
+    truth = Operand(OperandType.TENSOR_BOOL8, (1,), Computed())
+    condition = Model((given, end, truth), (Operation("LESS", (0, 1), (2,)),), (0,), (2,))
+    body = Model((given, one, no_activation, result), (Operation("ADD", (0, 1, 2), (3,)),), (0,), (3,))
+    references = tuple(Operand(OperandType.MODEL, (), Reference(number)) for number in range(2))
+    operations = (Operation("WHILE", (0, 1, 2), (3,)),)
+    return Model((*references, given, result), operations, (2,), (3,), referenced=(condition, body))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ctypes
 import os
 import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -41,6 +42,13 @@ def server() -> Iterator[HostServer]:
     """One interpreter for all programs."""
     with HostServer() as server:
         yield server
+
+
+def _environment(server: HostServer, *, has_accelerator: bool) -> dict[str, str]:
+    try:
+        return server.environment(has_accelerator=has_accelerator)
+    except NoCompilerError as error:
+        pytest.skip(str(error))
 
 
 def run(program: Path, *words: str, server: HostServer, level: int) -> subprocess.CompletedProcess[str]:
@@ -106,6 +114,41 @@ def test_a_program_is_told_that_nobody_listens(app: Path, server: HostServer, tm
 def test_the_command_gives_the_program_s_code(app: Path) -> None:
     assert main(["--level", "8", "--", str(app), "compute"]) == 0
     assert main(["--level", "1", "--", str(app), "compute"]) == 2
+
+
+REMOTE = """
+import ctypes, os, sys
+import numpy as np
+from tests.lowering.nnapi.host_runtime.client import Client
+from tests.lowering.nnapi.host_runtime.model_runs import ROW, counting_model, run_once, sum_model
+from tests.lowering.nnapi.host_runtime.test_later_functions import run_cached
+
+client = Client(ctypes.CDLL("libneuralnetworks.so"))
+print(run_once(client, counting_model(7), [np.zeros(1, np.float32)], [4])[0].tolist())
+print(run_cached(client, sum_model(), sys.argv[1], b"a" * 32))
+print(run_cached(client, sum_model(fuse_code=3), sys.argv[1], b"a" * 32), len(os.listdir(sys.argv[1])))
+count = ctypes.c_uint32()
+client.call("_getDeviceCount", ctypes.byref(count))
+print(count.value)
+"""
+
+
+def test_loops_caches_and_devices_are_there_for_programs_as_well(server: HostServer, tmp_path: Path) -> None:
+    environment = {**os.environ, **_environment(server, has_accelerator=False)}
+    before = server.executions
+
+    ran = subprocess.run(
+        [sys.executable, "-c", REMOTE, tmp_path],
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+
+    cached = "[10.0, 12.0, 14.0, 16.0, 18.0, 20.0]"
+    assert ran.stdout.splitlines() == ["[7.0]", cached, f"{cached} 1", "1"], ran.stderr
+    assert server.executions == before + 3
 
 
 def test_a_place_outside_of_an_image_is_no_pointer() -> None:
