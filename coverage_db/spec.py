@@ -75,6 +75,19 @@ class ResultCode(IntEnum):
     DEAD_OBJECT = 14
 
 
+class Preference(IntEnum):
+    """What a driver is to favor (``PreferenceCode``)."""
+
+    LOW_POWER = 0
+    FAST_SINGLE_ANSWER = 1
+    SUSTAINED_SPEED = 2
+
+    @property
+    def word(self) -> str:
+        """How it is asked for."""
+        return self.name.lower().replace("_", "-")
+
+
 class BiasScale(Enum):
     """What a documented configuration demands of the bias's scale."""
 

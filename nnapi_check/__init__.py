@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     import torch
 
     from nnapi_check.coverage_db.queries import Registry
+    from nnapi_check.coverage_db.spec import Preference
     from nnapi_check.reports.views import ModelReport, VerificationView
 
     Model = str | Path | torch.nn.Module
@@ -96,6 +97,8 @@ def convert(
     device: str | Path | None = None,
     target: str = "pytorch-mobile",
     lite: bool = False,
+    relaxed: bool = False,
+    preference: str = "sustained-speed",
     bundle_input: bool = False,
     verify: bool = True,
     layers: bool = False,
@@ -103,7 +106,9 @@ def convert(
     """Convert a model to one TorchScript file with NNAPI parts and a CPU fallback, and measure its numbers.
 
     Arguments are those of ``check``. With ``lite`` the file suits PyTorch Mobile's lite interpreter, ``bundle_input``
-    stores an example input in it, and ``layers`` compares layer by layer. The report's ``verification`` has the
+    stores an example input in it, and ``layers`` compares layer by layer. ``relaxed`` lets drivers compute float32 with
+    float16's numbers, and ``preference`` says what they are to favor: ``"low-power"``, ``"fast-single-answer"`` or
+    ``"sustained-speed"``. The report's ``verification`` has the
     numbers; its ``artifact`` is None, and nothing was written, where the gate was not passed.
     """
     from nnapi_check.conversion import convert_model
@@ -129,6 +134,8 @@ def convert(
             ),
             Progress(is_quiet=True),
             form=Form.LITE if lite else Form.FULL,
+            preference=_preference(preference),
+            relaxed=relaxed,
             bundle_input=bundle_input,
             verify=verify,
             with_layers=layers,
@@ -167,6 +174,15 @@ def registry() -> Registry:
 
 def _path(file: str | Path | None) -> Path | None:
     return None if file is None else Path(file)
+
+
+def _preference(word: str) -> Preference:
+    from nnapi_check.coverage_db.spec import Preference
+
+    found = {preference.word: preference for preference in Preference}
+    if word not in found:
+        raise InputError(f"A preference is one of {', '.join(found)}, not {word!r}.")
+    return found[word]
 
 
 def _target(name: str) -> str:

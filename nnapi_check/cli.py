@@ -8,6 +8,7 @@ from pathlib import Path
 import click
 
 from nnapi_check.coverage_db.levels import level_spans
+from nnapi_check.coverage_db.spec import Preference
 from nnapi_check.coverage_db.targets import target_names
 from nnapi_check.errors import FrontDoor, with_debug
 from nnapi_check.registry_commands import db, explain, ops
@@ -164,6 +165,18 @@ def check(model: Path, html: Path | None, form: str, **options: object) -> None:
 @click.option("-o", "--output", required=True, type=click.Path(path_type=Path), metavar="OUT", help="File to write.")
 @click.option("--lite", is_flag=True, help="Write for PyTorch Mobile's lite interpreter (.ptl).")
 @click.option("--bundle-input", is_flag=True, help="Store an example input in the file, for benchmarking.")
+@click.option(
+    "--relaxed",
+    is_flag=True,
+    help="Let drivers compute float32 with float16's range and precision. The report tells the error that this brings.",
+)
+@click.option(
+    "--preference",
+    type=click.Choice([preference.word for preference in Preference]),
+    default=Preference.SUSTAINED_SPEED.word,
+    show_default=True,
+    help="What drivers are to favor.",
+)
 @click.option("--layers", is_flag=True, help="Also compare layer by layer.")
 @click.option("--no-verify", is_flag=True, help="Do not run the result. It then has no numbers.")
 def convert(model: Path, html: Path | None, form: str, **options: object) -> None:

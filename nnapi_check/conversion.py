@@ -10,6 +10,7 @@ from nnapi_check.analyzer.errors import InputError
 from nnapi_check.analyzer.torchscript import quantized_as_on_phones
 from nnapi_check.coverage_db.output import Format, check_output, replaced, writing
 from nnapi_check.coverage_db.queries import open_registry
+from nnapi_check.coverage_db.spec import Preference
 from nnapi_check.coverage_db.targets import NDK
 from nnapi_check.lowering.packaging.artifact import open_artifact
 from nnapi_check.lowering.packaging.convert import convert, output_steps
@@ -43,6 +44,8 @@ def convert_model(
     progress: Progress,
     *,
     form: Form = Form.FULL,
+    preference: Preference = Preference.SUSTAINED_SPEED,
+    relaxed: bool = False,
     bundle_input: bool = False,
     verify: bool = True,
     with_layers: bool = False,
@@ -60,6 +63,8 @@ def convert_model(
         )
     captured = checked.captured
     options = PackageOptions(
+        preference=preference,
+        is_relaxed=relaxed,
         bundled_inputs=(captured.example_arguments,) if bundle_input else (),
         extra={
             "feature_level": checked.plan.level,

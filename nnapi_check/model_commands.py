@@ -13,6 +13,7 @@ from pathlib import Path
 import click
 
 from nnapi_check.analyzer.inputs.specification import InputSpec, PlainSpec, demand_input
+from nnapi_check.coverage_db.spec import Preference
 from nnapi_check.errors import say
 from nnapi_check.pipeline import Request, check_model
 from nnapi_check.progress import Progress
@@ -52,6 +53,8 @@ def convert(model: Path, html: Path | None, form: str, options: Mapping[str, obj
         request,
         progress,
         form=Form.LITE if options["lite"] else Form.FULL,
+        preference=next(found for found in Preference if found.word == options["preference"]),
+        relaxed=bool(options["relaxed"]),
         bundle_input=bool(options["bundle_input"]),
         verify=not options["no_verify"],
         with_layers=bool(options["layers"]),

@@ -13,6 +13,7 @@ PLACES_SHOWN = 5
 ALTERNATIVES_SHOWN = 2
 LOSSES_SHOWN = 8
 LAYERS_SHOWN = 12
+FLOAT16_WORDS = "With float16's numbers, which --relaxed lets drivers compute with; not held to the tolerance:"
 
 
 def to_text(report: ModelReport, paint: Paint) -> str:
@@ -187,6 +188,10 @@ def verification_lines(found: VerificationView, paint: Paint) -> Iterator[str]:
     yield from table(columns, [_output(numbers) for numbers in found.outputs])
     words = "within" if found.is_within_tolerance else "NOT WITHIN"
     yield from wrapped(f"{words} tolerance ({found.tolerance})", "")
+    if found.float16:
+        yield from ["", *wrapped(FLOAT16_WORDS, "")]
+        columns = (text("value"), text("type", Fit.CUT), *_MEASURES)
+        yield from table(columns, [_row(numbers) for numbers in found.float16])
     for note in found.notes:
         yield from wrapped(note, "Note: ")
     if found.layers:

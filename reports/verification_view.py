@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 from nnapi_check.analyzer.graph import Graph, NodeOutput
 from nnapi_check.lowering.verification.approximation import tolerance_words
@@ -23,11 +24,20 @@ def verification_view(verification: Verification, graph: Graph) -> VerificationV
         is_within_tolerance=verification.is_within_tolerance,
         tolerance=tolerance_words(verification.approximations),
         notes=tuple(_notes(verification)),
+        float16=tuple(
+            replace(_numbers(f"output {index}", found), tolerance=None) for index, found in enumerate(verification.half)
+        ),
     )
 
 
 def _notes(verification: Verification) -> Iterator[str]:
     as_rows = {place for rows in verification.rows for place in rows.outputs}
+    for place, found in enumerate(verification.half):
+        if not math.isfinite(found.max_absolute):
+            yield (
+                f"Output {place} is infinite or undefined with float16's numbers, where PyTorch's is not: convert "
+                "without --relaxed, or scale what is inside the model."
+            )
     for rows in verification.rows:
         yield f"{rows.words[0].upper()}{rows.words[1:]}."
     for place, found in enumerate(verification.outputs):

@@ -168,7 +168,8 @@ class LayerView:
 @dataclass(frozen=True, slots=True)
 class VerificationView:
     """The measured difference to PyTorch, per output and per layer. ``ran_in`` says what executed the NNAPI models, and
-    ``notes`` which outputs were compared otherwise than element by element to the tolerance of rounding."""
+    ``notes`` which outputs were compared otherwise than element by element to the tolerance of rounding. ``float16``
+    are the outputs computed with float16's numbers, of a file that lets drivers do so: the error to expect there."""
 
     ran_in: str
     level: int
@@ -178,6 +179,7 @@ class VerificationView:
     is_within_tolerance: bool
     tolerance: str
     notes: tuple[str, ...] = ()
+    float16: tuple[NumbersView, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from enum import IntEnum
 
 import torch
 
@@ -17,6 +16,7 @@ from nnapi_check.analyzer.graph import TensorType
 from nnapi_check.analyzer.inputs.argument_names import source_names
 from nnapi_check.analyzer.tensor_types import empty_like_type
 from nnapi_check.analyzer.torchscript import method_names
+from nnapi_check.coverage_db.spec import Preference
 from nnapi_check.lowering.emission.recipes import Inline, Recipe
 from nnapi_check.lowering.packaging.annotations import Annotations, default_text
 from nnapi_check.lowering.packaging.border import Border
@@ -60,14 +60,6 @@ from nnapi_check.lowering.packaging.script_modules import (
 )
 from nnapi_check.lowering.packaging.stand_ins import StandIns
 from nnapi_check.lowering.packaging.weight_access import WeightAccess, value_ids
-
-
-class Preference(IntEnum):
-    """What NNAPI's driver is to favor (``PreferenceCode``)."""
-
-    LOW_POWER = 0
-    FAST_SINGLE_ANSWER = 1
-    SUSTAINED_SPEED = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,9 +122,11 @@ def build_package(captured: Captured, parts: Sequence[PackagedPart], options: Pa
     define(module, same_call_source(own.forward, parameters), annotations.types)
     copy = fill_method(module, own.forward, graph, decided_branches(captured), captured.shared)
     store = ConstantStore(module, own)
-    _define_buffers(captured, copy, parts, store, own)
+    keeps = _define_buffers(captured, copy, parts, store, own)
     recomputed = _place_parts(captured, copy, parts, names, options)
-    define(module, prepare_source(own, names))
+    if keeps:
+        add_attribute(module, own.kept, named_type("Tensor[][]"), [])
+    define(module, prepare_source(own, names, keeps=keeps))
     # The graph that was converted holds for the inputs' shapes alone.
     refill_method(module, "forward", captured.original)
     for filled in (copy.graph, module._get_method("forward").graph):
@@ -141,7 +135,7 @@ def build_package(captured: Captured, parts: Sequence[PackagedPart], options: Pa
     store.lift(graph)
     torch._C._jit_pass_lint(copy.graph)
     torch._C._jit_pass_lint(graph)
-    wrapper = _wrap(captured, parameters, own, names, annotations.types)
+    wrapper = _wrap(captured, parameters, own, names, annotations.types, keeps=keeps)
     manifest = Manifest(
         parts=tuple(
             PartRecord(name, part.inputs, part.outputs, part.nodes, part.held)
@@ -232,7 +226,8 @@ def _define_buffers(
     parts: Sequence[PackagedPart],
     store: ConstantStore,
     own: OwnNames,
-) -> None:
+) -> bool:
+    """Define the method that makes the buffers. Gives whether any is read out of packed parameters."""
     for part in parts:
         for recipe in part.buffers:
             check_declared(recipe, captured.graph)
@@ -251,6 +246,7 @@ def _define_buffers(
         define(module, NO_TENSORS.format(name=own.computed))
         access.fill_computed(module._get_method(own.computed).graph)
     define(module, buffers_source(own, writer.lines, written, has_computed=bool(access.computed)))
+    return access.reads_packed
 
 
 def _own_names(module: torch._C.ScriptModule, parts: int) -> OwnNames:
@@ -258,7 +254,7 @@ def _own_names(module: torch._C.ScriptModule, parts: int) -> OwnNames:
     number = 0
     while True:
         names = OwnNames(f"nnapi{number}" if number else "nnapi")
-        fixed = (names.forward, names.prepare, names.buffers, names.computed)
+        fixed = (names.forward, names.prepare, names.buffers, names.computed, names.keep, names.kept)
         if not any(has_attribute(module, name) for name in (*fixed, *map(names.part, range(parts)))):
             return names
         number += 1
@@ -270,16 +266,19 @@ def _wrap(
     own: OwnNames,
     names: Sequence[str],
     types: Mapping[str, torch._C.JitType],
+    *,
+    keeps: bool,
 ) -> torch._C.ScriptModule:
     wrapper = new_module("Converted")
     add_attribute(wrapper, "model", type_of(captured.module), captured.module)
-    for switch, is_on in (("training", False), ("nnapi_enabled", True), ("nnapi_ready", False)):
+    switches = (("training", False), ("nnapi_enabled", True), ("nnapi_ready", False), ("nnapi_failed", False))
+    for switch, is_on in switches:
         add_attribute(wrapper, switch, named_type("bool"), is_on)
     define(wrapper, SWITCHES.format(names=own))
     define(wrapper, serialized_source(names))
     annotations = [parameter.annotation for parameter in parameters]
     define(wrapper, guard_source("nnapi_matches", annotations, _examples(captured)), types)
-    define(wrapper, wrapper_forward_source(own, parameters), types)
+    define(wrapper, wrapper_forward_source(own, parameters, keeps=keeps), types)
     return wrapper
 
 

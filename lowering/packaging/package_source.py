@@ -27,6 +27,7 @@ def use_cpu(self) -> None:
 
 def use_nnapi(self) -> None:
     self.nnapi_enabled = True
+    self.nnapi_failed = False
 
 def nnapi_buffers(self) -> List[List[Tensor]]:
     return self.model.{names.buffers}()
@@ -53,6 +54,16 @@ class OwnNames:
     def buffers(self) -> str:
         """The method that makes every part's buffers."""
         return f"{self.prefix}_buffers"
+
+    @property
+    def keep(self) -> str:
+        """The method that makes the buffers before anything releases what they are made of."""
+        return f"{self.prefix}_keep"
+
+    @property
+    def kept(self) -> str:
+        """The attribute that holds buffers until NNAPI is given them."""
+        return f"{self.prefix}_kept"
 
     @property
     def computed(self) -> str:
@@ -118,12 +129,20 @@ def buffers_source(names: OwnNames, lines: Sequence[str], parts: Sequence[Sequen
     )
 
 
-def prepare_source(names: OwnNames, parts: Sequence[str]) -> str:
-    """The method that hands every part to NNAPI."""
+def prepare_source(names: OwnNames, parts: Sequence[str], *, keeps: bool) -> str:
+    """The method that hands every part to NNAPI, and where buffers are kept, the one that keeps them."""
+    none = "torch.jit.annotate(List[List[Tensor]], [])"
+    kept = [f"    self.{names.keep}()", f"    buffers = self.{names.kept}", f"    self.{names.kept} = {none}"]
+    keep = [
+        f"def {names.keep}(self) -> None:",
+        f"    if len(self.{names.kept}) == 0:",
+        f"        self.{names.kept} = self.{names.buffers}()",
+    ]
     return "\n".join(
         [
+            *(keep if keeps else ()),
             f"def {names.prepare}(self) -> None:",
-            f"    buffers = self.{names.buffers}()",
+            *(kept if keeps else (f"    buffers = self.{names.buffers}()",)),
             *(f"    self.{name}.prepare(buffers[{index}])" for index, name in enumerate(parts)),
             "",
         ]
@@ -143,22 +162,27 @@ def same_call_source(method: str, parameters: Sequence[Parameter]) -> str:
     return f"def {method}(self{signature}):\n    return self.forward({given})\n"
 
 
-def wrapper_forward_source(names: OwnNames, parameters: Sequence[Parameter]) -> str:
+def wrapper_forward_source(names: OwnNames, parameters: Sequence[Parameter], *, keeps: bool) -> str:
     """The wrapper's ``forward``: NNAPI where it is wanted and the inputs are those converted for, else the CPU.
 
-    NNAPI is prepared before the CPU path runs for the first time, for that may release packed weights.
+    NNAPI is prepared by the first call that it is for. Where that fails the call raises, and later ones run on the CPU:
+    preparing takes long, and would fail again. With ``keeps``, buffers are made before the CPU path runs for the first
+    time, for that may release packed weights.
     """
     given = ", ".join(parameter.name for parameter in parameters)
     signature = "".join(f", {parameter}" for parameter in parameters)
     return "\n".join(
         [
             f"def forward(self{signature}):",
-            "    if self.nnapi_enabled:",
-            "        if not self.nnapi_ready:",
-            f"            self.model.{names.prepare}()",
-            "            self.nnapi_ready = True",
+            "    if self.nnapi_enabled and not self.nnapi_failed:",
             f"        if self.nnapi_matches({given}):",
+            "            if not self.nnapi_ready:",
+            "                self.nnapi_failed = True",
+            f"                self.model.{names.prepare}()",
+            "                self.nnapi_failed = False",
+            "                self.nnapi_ready = True",
             f"            return self.model.{names.forward}({given})",
+            *(("        if not self.nnapi_ready:", f"            self.model.{names.keep}()") if keeps else ()),
             f"    return self.model.forward({given})",
             "",
         ]

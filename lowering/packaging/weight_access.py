@@ -21,7 +21,8 @@ _PASSING = frozenset({"prim::unchecked_cast", "prim::unchecked_unwrap_optional",
 class WeightAccess:
     """Finds for constant values the expression that reads them in a method of the module.
 
-    ``computed`` are the values that must be computed by nodes of the graph, in the order of their numbers.
+    ``computed`` are the values that must be computed by nodes of the graph, in the order of their numbers;
+    ``reads_packed`` is whether any is read out of packed parameters.
     """
 
     def __init__(self, captured: Captured, copy: GraphCopy, store: ConstantStore) -> None:
@@ -32,12 +33,14 @@ class WeightAccess:
         self._store = store
         self._numbers: dict[int, int] = {}
         self.computed: list[torch._C.Value] = []
+        self.reads_packed = False
 
     def source(self, leaf: Weight | PackedValue) -> str:
         """The expression that reads a leaf of a recipe."""
         value = self._copy_of[self._captured.torch_values[leaf.value].unique()]
         text = self._value_source(leaf.value, value)
         part = self._captured.part_of(leaf.value) if isinstance(leaf, Weight) else ""
+        self.reads_packed = self.reads_packed or bool(part) or isinstance(leaf, PackedValue)
         match part:
             case "weight":
                 return f"{text}.unpack()[0]"

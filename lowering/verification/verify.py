@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from math import isfinite
 from pathlib import Path
 
 import torch
@@ -52,6 +53,8 @@ class Verification:
     ``outputs`` are the file's, or each part's where only the interpreter could run; ``layers`` are worst first.
     ``executions`` counts the NNAPI models that ran, ``approximations`` are the ops that tolerances allow for, and
     ``rows`` the outputs that were compared as sets of rows, for PyTorch's own change where its ops round otherwise.
+    ``half`` are the outputs once more, computed with float16's numbers, of a package that lets drivers do so. They have
+    no tolerance; they only must be finite where PyTorch's are.
     """
 
     ran_in: str
@@ -61,11 +64,14 @@ class Verification:
     layers: tuple[LayerNumbers, ...] = ()
     approximations: tuple[Approximation, ...] = ()
     rows: tuple[RowSet, ...] = ()
+    half: tuple[Numbers, ...] = ()
 
     @property
     def is_within_tolerance(self) -> bool:
         """Whether every output differs by rounding, and by the bounds of approximate ops, only."""
         as_rows = {place for rows in self.rows for place in rows.jumping}
+        if not all(isfinite(numbers.max_absolute) for numbers in self.half):
+            return False
         return all(rows.is_within_tolerance for rows in self.rows) and all(
             numbers.is_within_tolerance or place in as_rows for place, numbers in enumerate(self.outputs)
         )
@@ -103,21 +109,30 @@ def verify_artifact(
     approximate = _approximations(artifact)
     reach = _Reach(artifact, model, call, approximate, trust=trust)
     rows: tuple[RowSet, ...] = ()
+    half: tuple[Numbers, ...] = ()
+    is_relaxed = artifact.manifest is not None and artifact.manifest.is_relaxed
     try:
         runtime = load_host_runtime(level, facts)
         runtime.require(_BINDING_CALLS)
     except HostRuntimeError as error:
         alone = tuple(_layers(artifact, model, call, names, trust=trust, only_outputs=True))
         outputs = tuple(layer.numbers for layer in _held_layers(alone, reach))
+        if is_relaxed:
+            halved = _layers(artifact, model, call, names, trust=trust, only_outputs=True, in_half=True)
+            half = tuple(layer.numbers for layer in halved)
         ran_in, executions = f"the interpreter, part by part ({error})", len(artifact.parts)
     else:
         found, executions = _run_on_host(artifact, inputs, runtime)
         ran_in = "PyTorch's NNAPI binding on the host runtime"
         wanted = reference_outputs(model, call, trust=trust)
         outputs, rows = _held_outputs(flat_tensors(found), wanted, artifact, reach)
+        if is_relaxed:
+            with runtime.in_half():
+                found, _ = _run_on_host(artifact, inputs, runtime)
+            half = tuple(compare(ours, theirs) for ours, theirs in zip(flat_tensors(found), wanted, strict=True))
     layers = _held_layers(tuple(_layers(artifact, model, call, names, trust=trust)), reach) if with_layers else ()
     layers = tuple(sorted(layers, key=lambda layer: -layer.numbers.max_relative))
-    return Verification(ran_in, level, executions, outputs, layers, approximate, rows)
+    return Verification(ran_in, level, executions, outputs, layers, approximate, rows, half)
 
 
 class _Reach:
@@ -243,6 +258,7 @@ def _layers(
     *,
     trust: bool,
     only_outputs: bool = False,
+    in_half: bool = False,
 ) -> Iterator[LayerNumbers]:
     """Each part alone in the interpreter, on PyTorch's own values, so that errors do not add up."""
     records = [part.record for part in artifact.parts if part.record is not None]
@@ -252,7 +268,8 @@ def _layers(
     values = graph_values(captured, wanted, captured.example_inputs)
     for index, part in enumerate(artifact.parts):
         if part.record is not None and all(border.value in values for border in part.record.inputs):
-            yield from _part_layers(index, part, part.record, values, names, only_outputs=only_outputs)
+            made = _part_layers(index, part, part.record, values, names, only_outputs=only_outputs, in_half=in_half)
+            yield from made
 
 
 def _part_layers(
@@ -263,14 +280,15 @@ def _part_layers(
     names: Mapping[int, str],
     *,
     only_outputs: bool,
+    in_half: bool,
 ) -> Iterator[LayerNumbers]:
     model = deserialize(part.serialized, names)
     if isinstance(model, Malformed):
         raise VerifyError(f"part {index} is malformed: {model}")
     held = [] if only_outputs else [item for item in record.held if item.value in values]
     arrays = [inward(values[border.value], border) for border in record.inputs]
-    prepared = prepare(model, [stored(buffer) for buffer in part.buffers])
-    execution = prepared.run(arrays, keep={item.operand for item in held})
+    prepared = prepare(replace(model, relaxed=in_half), [stored(buffer) for buffer in part.buffers])
+    execution = prepared.run(arrays, keep={item.operand for item in held}, in_half=in_half)
     outputs = {border.value for border in record.outputs}
     for border, tensor in zip(record.outputs, execution.outputs, strict=True):
         found = outward(tensor.array, border.torch, border.permutation)

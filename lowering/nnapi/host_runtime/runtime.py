@@ -63,6 +63,15 @@ class HostRuntime:
         finally:
             self._library.set_thread_level(before)
 
+    @contextmanager
+    def in_half(self) -> Iterator[None]:
+        """Compute models that allow it with float16's numbers inside the block, as a driver may."""
+        self._engine.is_half = True
+        try:
+            yield
+        finally:
+            self._engine.is_half = False
+
     def require(self, functions: Iterable[str]) -> None:
         """Raise ``MissingFunctionError`` where the level that this thread plays lacks one of NNAPI's functions."""
         since = {facts.name: facts.since for facts in load_functions()}

@@ -85,10 +85,11 @@ class Engine:
     """Validates, prepares and runs the models of one caller, which are known by their numbers.
 
     No lock is held while Python objects are made, for NNAPI objects may be released in the midst of it; single steps on
-    dictionaries are atomic.
+    dictionaries are atomic. Relaxed models are computed with float16's numbers while ``is_half`` is set.
     """
 
     def __init__(self, operations: Mapping[str, OperationFacts], judge: Judge) -> None:
+        self.is_half = False
         self._names = {facts.code: name for name, facts in operations.items()}
         self._judge = judge
         self._finished: dict[int, FinishedModel] = {}
@@ -141,7 +142,7 @@ class Engine:
         arguments = read_arguments(struct.inputs, struct.input_count)
         try:
             inputs = [read_argument(given, operand.type) for given, operand in zip(arguments, operands, strict=True)]
-            outputs = prepared.run(inputs, loop_seconds=struct.loop_timeout / 1e9).outputs
+            outputs = prepared.run(inputs, loop_seconds=struct.loop_timeout / 1e9, in_half=self.is_half).outputs
         except LoopTimeoutError as error:
             return Answer(ResultCode.MISSED_DEADLINE_TRANSIENT, (str(error),))
         except ExecutionError as error:

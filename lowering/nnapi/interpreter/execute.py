@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from nnapi_check.coverage_db.spec import OperandType
 from nnapi_check.lowering.nnapi import interpreter
 from nnapi_check.lowering.nnapi.interpreter.kernels import KERNELS, NUMPY_TYPES, Array, Call, ExecutionError, Tensor
 from nnapi_check.lowering.nnapi.model import (
@@ -52,10 +53,18 @@ class Prepared:
     referenced: tuple[Prepared, ...]
 
     def run(
-        self, inputs: Sequence[Array | None], *, keep: Collection[int] = (), loop_seconds: float = math.inf
+        self,
+        inputs: Sequence[Array | None],
+        *,
+        keep: Collection[int] = (),
+        loop_seconds: float = math.inf,
+        in_half: bool = False,
     ) -> Execution:
         """Compute the outputs. None stands for an omitted input; ``keep`` names operands to return as well.
 
+        With ``in_half`` a relaxed model is computed as a driver may that has float16 only: every float32 tensor that is
+        given, stored or computed is rounded to float16. Sums inside an operation are those of float32 all the same, and
+        without ``in_half`` a relaxed model is computed like any other.
         Raises ``LoopTimeoutError`` for a loop that runs for longer than ``loop_seconds``, or endlessly. The outputs'
         arrays are the caller's: contiguous, writeable and shared with nothing.
         """
@@ -66,7 +75,7 @@ class Prepared:
             for position, (index, array) in enumerate(zip(self.model.inputs, inputs, strict=True))
         ]
         with np.errstate(all="ignore"):
-            limits = _Limits(self.model.relaxed, loop_seconds)
+            limits = _Limits(in_half and self.model.relaxed, loop_seconds)
             execution = _run(self, tensors, self.referenced, frozenset(keep), limits)
         outputs = tuple(replace(tensor, array=_owned(tensor.array, inputs)) for tensor in execution.outputs)
         return replace(execution, outputs=outputs)
@@ -76,7 +85,7 @@ class Prepared:
 class _Limits:
     """What holds for a main model and all that it refers to."""
 
-    relaxed: bool
+    is_half: bool
     loop_seconds: float
 
 
@@ -195,6 +204,8 @@ def _run(
     model = prepared.model
     values: dict[int, Tensor | None] = dict(prepared.constants)
     values.update(zip(model.inputs, inputs, strict=True))
+    if limits.is_half:
+        values = {index: None if value is None else _halved(value) for index, value in values.items()}
     kept = {index: tensor for index in keep if (tensor := values.get(index)) is not None}
 
     def run(index: int, arguments: Sequence[Tensor]) -> tuple[Tensor, ...]:
@@ -206,12 +217,13 @@ def _run(
             kind=operation.kind,
             inputs=tuple(_value(model, values, index, name) for index in operation.inputs),
             outputs=tuple(model.operands[index] for index in operation.outputs),
-            relaxed=limits.relaxed,
             references=tuple(_reference(model.operands[index]) for index in operation.inputs),
             run=run,
             loop_seconds=limits.loop_seconds,
         )
         results = _apply(call, name)
+        if limits.is_half:
+            results = tuple(_halved(result) for result in results)
         values.update(zip(operation.outputs, results, strict=True))
         kept.update({index: result for index, result in zip(operation.outputs, results, strict=True) if index in keep})
         # The call holds its inputs: without this they would live on while the next operation runs.
@@ -237,6 +249,13 @@ def _run_referenced(
         for position, (operand, argument) in enumerate(zip(prepared.model.inputs, arguments, strict=True))
     ]
     return _run(prepared, typed, referenced, frozenset(), limits).outputs
+
+
+def _halved(tensor: Tensor) -> Tensor:
+    """A float32 tensor as float16 holds it; any other as it is."""
+    if tensor.type is not OperandType.TENSOR_FLOAT32:
+        return tensor
+    return replace(tensor, array=tensor.array.astype(np.float16).astype(np.float32))
 
 
 def _value(model: Model, values: Mapping[int, Tensor | None], index: int, name: str) -> Tensor | None:

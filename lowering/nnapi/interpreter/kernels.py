@@ -65,7 +65,6 @@ class Call:
     kind: str
     inputs: tuple[Tensor | None, ...]
     outputs: tuple[Operand, ...]
-    relaxed: bool
     references: tuple[int | None, ...]
     run: Callable[[int, Sequence[Tensor]], tuple[Tensor, ...]]
     loop_seconds: float

@@ -1,6 +1,7 @@
 """A convolution's output that is flattened for a product: the weights take its order, so nothing is transposed."""
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 import torch
@@ -35,7 +36,7 @@ def lowered_and_equal(module: nn.Module, level: int) -> tuple[LoweredPart, ...]:
     x = torch.randn(2, 3, 6, 7, generator=torch.Generator().manual_seed(3))
     captured = capture(module.eval(), [x], weights=True)
     registry = open_registry()
-    found = survey(captured.graph, registry, registry.target("pytorch-mobile"))
+    found = survey(captured.graph, registry, replace(registry.target("pytorch-mobile"), lowest_level=1))
     parts = lower_plan(found, found.at(level), FactsByName(registry))
     wanted = module(x)
     values: dict[int, Tensor] = {}

@@ -178,3 +178,18 @@ def test_outputs_are_the_callers_own_even_where_the_operation_changes_nothing() 
 
     assert not np.shares_memory(result, given)
     assert result.flags.writeable
+
+
+def test_a_relaxed_model_may_be_computed_with_numbers_of_float16() -> None:
+    model = replace(chain(2, (3,), immediate(1, 60000, 0.0001)), relaxed=True)
+    given = floats(2048, 0, 1)
+
+    assert prepare(model).run([given]).outputs[0].array.tolist() == [2050, 120000, floats(1.0002).item()]
+    # In float16 2049 is 2048, twice 60,000 is infinite, and 0.0001 is too small beside 1.
+    assert prepare(model).run([given], in_half=True).outputs[0].array.tolist() == [2048, np.inf, 1]
+
+
+def test_a_model_that_is_not_relaxed_is_never_computed_so() -> None:
+    model = chain(2, (1,), immediate(1))
+
+    assert prepare(model).run([floats(2048)], in_half=True).outputs[0].array.tolist() == [2050]
