@@ -70,7 +70,7 @@ def check(
     request = Request(
         api_level,
         feature_level,
-        min_score,
+        _score(min_score),
         requires_ready,
         strict,
         trust,
@@ -120,11 +120,11 @@ def convert(
         return convert_model(
             _model(model),
             inputs,
-            Path(output),
+            _file(output),
             Request(
                 api_level,
                 feature_level,
-                min_score,
+                _score(min_score),
                 requires_ready,
                 strict,
                 trust,
@@ -156,7 +156,7 @@ def verify(
 
     with faults_told():
         return verify_file(
-            Path(output),
+            _file(output),
             _model(against),
             inputs,
             Progress(is_quiet=True),
@@ -173,7 +173,19 @@ def registry() -> Registry:
 
 
 def _path(file: str | Path | None) -> Path | None:
-    return None if file is None else Path(file)
+    return None if file is None else _file(file)
+
+
+def _file(name: str | Path) -> Path:
+    if not isinstance(name, str | Path):
+        raise InputError(f"A file is named by a text or a Path, not by a value of type {type(name).__name__}.")
+    return Path(name)
+
+
+def _score(score: float | None) -> float | None:
+    if score is None or (isinstance(score, int | float) and not isinstance(score, bool) and 0 <= score <= 100):
+        return score
+    raise InputError(f"A score is a number from 0 to 100, not {score!r}.")
 
 
 def _preference(word: str) -> Preference:

@@ -66,8 +66,13 @@ def as_call(inputs: Sequence[object] | Mapping[str, object] | Call | None) -> Ca
             return inputs
         case Mapping():
             return Call((), dict(inputs))
-        case _:
+        case list() | tuple():
             return _call_of(inputs)
+        case _:
+            raise InputError(
+                f"Inputs are a list of arguments, such as [torch.rand(1, 3)], or a mapping of names to them, not one "
+                f"{type(inputs).__name__}."
+            )
 
 
 def _call_of(inputs: Sequence[object]) -> Call:

@@ -2,6 +2,7 @@
 
 import inspect
 import json
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -122,3 +123,23 @@ def test_public_functions_say_what_they_promise(name: str) -> None:
 
 def test_types_are_declared() -> None:
     assert (Path(nnapi_check.__file__).parent / "py.typed").is_file()
+
+
+ODD = (["x"], {"x": 1}, object(), 3.5, -1, b"x", ("a",), float("nan"), 10**30)
+MISTAKEN = [
+    (name, value)
+    for name in ("model", "inputs", "feature_level", "min_score", "overlay", "device", "target", "output")
+    for value in ODD
+    if not (name == "min_score" and value == 3.5)
+]
+
+
+@pytest.mark.parametrize(("name", "value"), MISTAKEN)
+def test_argument_of_a_wrong_kind_is_told_in_a_sentence(name: str, value: object, tmp_path: Path) -> None:
+    call: Callable[..., object] = nnapi_check.convert
+    right = {"model": tiny(), "inputs": [torch.rand(SHAPE)], "feature_level": 4, "output": tmp_path / "out.pt"}
+
+    with pytest.raises(nnapi_check.UserError):
+        call(**{**right, name: value})
+
+    assert not any(tmp_path.iterdir())
