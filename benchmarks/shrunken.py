@@ -12,9 +12,11 @@ from __future__ import annotations
 import argparse
 import faulthandler
 import itertools
+import json
 import os
 import re
 import sys
+import tempfile
 import warnings
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -82,6 +84,32 @@ def held(found: Iterator[Variant]) -> Held:
             if fault.kind is not Disagreement.ZERO_SIGN
         ]
     return Held(modules, tuple(faults))
+
+
+def held_apart(card: Card, found: Sequence[Variant]) -> Iterator[Held]:
+    """What is held of the variants of one card, in a process of its own, for PyTorch dies of some of them."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "held.jsonl"
+        path.touch()
+        child = os.fork()
+        if child == 0:
+            code = 1
+            try:
+                faulthandler.disable()
+                with path.open("w", encoding="utf-8") as file:
+                    for variant in found:
+                        one = held(iter((variant,)))
+                        file.write(json.dumps([one.modules, one.faults]) + "\n")
+                        file.flush()
+                code = 0
+            finally:
+                os._exit(code)
+        ended = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+        rows = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+    yield from (Held(modules, tuple(faults)) for modules, faults in rows)
+    if ended:
+        last = found[min(len(rows), len(found) - 1)].example
+        yield Held(0, (f"{card.op}{last.tensors}{last.args}: the process ended with {ended}, after {len(rows)}",))
 
 
 def _all_alike(example: Example) -> Iterator[Example]:
@@ -159,10 +187,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--every", type=int, default=1, help="only each so many'th module")
     options = parser.parse_args(arguments)
     cards = [card for card in load_cards().values() if not options.ops or any(name in card.op for name in options.ops)]
-    found = held(itertools.islice(variants(cards), 0, None, options.every))
-    print("\n".join(found.faults))
-    print(f"{found.modules} modules, {len(found.faults)} faults")
-    return 1 if found.faults else 0
+    modules = faults = 0
+    tried = itertools.islice(variants(cards), 0, None, options.every)
+    for card, found in itertools.groupby(tried, lambda variant: variant.card):
+        for one in held_apart(card, tuple(found)):
+            modules, faults = modules + one.modules, faults + len(one.faults)
+            for fault in one.faults:
+                print(fault, flush=True)
+    print(f"{modules} modules, {faults} faults")
+    return 1 if faults else 0
 
 
 if __name__ == "__main__":

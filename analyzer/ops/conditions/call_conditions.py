@@ -6,7 +6,7 @@ card could lower; what it misses of the rest is found when the op is called on m
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from functools import partial
 from itertools import pairwise
 from math import prod
@@ -14,6 +14,8 @@ from math import prod
 import torch
 
 from nnapi_check.analyzer.graph import is_ints
+from nnapi_check.analyzer.ops.conditions.argument_types import dims, other_dtype, other_shape, shape_of, whole
+from nnapi_check.analyzer.ops.conditions.lookup_conditions import LOOKUP_CONDITIONS
 from nnapi_check.analyzer.ops.conditions.recurrence_conditions import RECURRENCE_CONDITIONS
 from nnapi_check.analyzer.ops.window_rules import Arguments, broadcast
 
@@ -26,100 +28,38 @@ def unmet(name: str, arguments: Arguments) -> str | None:
     return None if condition is None else condition(arguments)
 
 
-def _shape(arguments: Arguments, name: str) -> tuple[int, ...] | None:
-    value = arguments.get(name)
-    return tuple(value.shape) if isinstance(value, torch.Tensor) else None
-
-
-def _other_dtype(arguments: Arguments, first: str, *others: str) -> str | None:
-    """The types of tensors that must have one."""
-    wanted = arguments.get(first)
-    for name in others:
-        found = arguments.get(name)
-        if isinstance(wanted, torch.Tensor) and isinstance(found, torch.Tensor) and wanted.dtype != found.dtype:
-            return f"{first} is {wanted.dtype}, {name} is {found.dtype}"
-    return None
-
-
-def _other_shape(arguments: Arguments, wanted: Sequence[int], *names: str) -> str | None:
-    """The tensors that are given must have this shape."""
-    for name in names:
-        found = _shape(arguments, name)
-        if found is not None and found != tuple(wanted):
-            return f"{name} is {list(found)}, wanted {list(wanted)}"
-    return None
-
-
-def _dims(name: str, arguments: Arguments, *, is_once: bool = False) -> str | None:
-    """Dimensions that the tensor has, each named once where they are taken away or turned."""
-    shape, dims = _shape(arguments, "self"), arguments.get(name)
-    if type(dims) is int:
-        dims = [dims]
-    if shape is None or not is_ints(dims):
-        return None
-    rank = max(len(shape), 1)
-    if any(not -rank <= dim < rank for dim in dims):
-        return f"{name} is {list(dims)} of a tensor of rank {len(shape)}"
-    if is_once and len({dim % rank for dim in dims}) < len(dims):
-        return f"{name} is {list(dims)}, which names a dimension twice"
-    return None
-
-
-def _gather(arguments: Arguments) -> str | None:
-    shape, index, dim = _shape(arguments, "self"), arguments.get("index"), arguments.get("dim")
-    refused = _dims("dim", arguments)
-    if refused is not None or shape is None or not isinstance(index, torch.Tensor) or type(dim) is not int:
-        return refused
-    if index.dtype not in (torch.int64, torch.int32):
-        return f"index is {index.dtype}"
-    if len(index.shape) != len(shape) and shape and index.dim():
-        return f"index has rank {index.dim()}, self has rank {len(shape)}"
-    axis = dim % max(len(shape), 1)
-    pairs = enumerate(zip(index.shape, shape, strict=False))
-    if index.numel() and any(wanted > found for place, (wanted, found) in pairs if place != axis):
-        return f"index is {list(index.shape)}, self is {list(shape)}"
-    return None
-
-
-def _embedding(arguments: Arguments) -> str | None:
-    indices = arguments.get("indices")
-    if isinstance(indices, torch.Tensor) and indices.dtype not in (torch.int64, torch.int32):
-        return f"indices are {indices.dtype}"
-    return None
-
-
 def _mask(name: str, arguments: Arguments) -> str | None:
     mask = arguments.get(name)
     return f"{name} is {mask.dtype}" if isinstance(mask, torch.Tensor) and mask.dtype is not torch.bool else None
 
 
 def _layer_norm(arguments: Arguments) -> str | None:
-    shape, normalized = _shape(arguments, "input"), arguments.get("normalized_shape")
+    shape, normalized = shape_of(arguments, "input"), arguments.get("normalized_shape")
     if shape is None or not is_ints(normalized):
         return None
     if not normalized or shape[-len(normalized) :] != tuple(normalized):
         return f"normalized_shape is {list(normalized)}, input is {list(shape)}"
-    return _other_shape(arguments, normalized, "weight", "bias") or _other_dtype(arguments, "input", "weight", "bias")
+    return other_shape(arguments, normalized, "weight", "bias") or other_dtype(arguments, "input", "weight", "bias")
 
 
 _STATISTICS = ("weight", "bias", "running_mean", "running_var")
 
 
 def _channel_norm(arguments: Arguments) -> str | None:
-    shape = _shape(arguments, "input")
+    shape = shape_of(arguments, "input")
     if shape is None:
         return None
     if len(shape) < 2:
         return f"input has rank {len(shape)}"
     for name in _STATISTICS:
-        found = _shape(arguments, name)
+        found = shape_of(arguments, name)
         if found is not None and prod(found) != shape[1]:
             return f"{name} is {list(found)}, input has {shape[1]} channels"
-    return _other_dtype(arguments, "input", *_STATISTICS)
+    return whole(arguments, "input") or other_dtype(arguments, "input", *_STATISTICS)
 
 
 def _group_norm(arguments: Arguments) -> str | None:
-    shape, groups = _shape(arguments, "input"), arguments.get("num_groups")
+    shape, groups = shape_of(arguments, "input"), arguments.get("num_groups")
     refused = _channel_norm(arguments)
     if refused is not None or shape is None or not isinstance(groups, int):
         return refused
@@ -129,60 +69,70 @@ def _group_norm(arguments: Arguments) -> str | None:
 
 
 def _prelu(arguments: Arguments) -> str | None:
-    shape, weight = _shape(arguments, "self"), _shape(arguments, "weight")
+    shape, weight = shape_of(arguments, "self"), shape_of(arguments, "weight")
     if shape is None or weight is None:
         return None
     channels = shape[1] if len(shape) > 1 else 1
     if len(weight) > 1 or weight not in ((), (1,), (channels,)):
         return f"weight is {list(weight)}, self is {list(shape)}"
-    return _other_dtype(arguments, "self", "weight")
+    return other_dtype(arguments, "self", "weight")
 
 
 def _linear(arguments: Arguments) -> str | None:
-    weight, bias = _shape(arguments, "weight"), _shape(arguments, "bias")
+    weight, bias = shape_of(arguments, "weight"), shape_of(arguments, "bias")
     if weight is not None and bias is not None and bias not in ((), (1,), weight[:1]):
         return f"bias is {list(bias)}, weight is {list(weight)}"
-    return _other_dtype(arguments, "input", "weight", "bias")
+    return other_dtype(arguments, "input", "weight", "bias")
 
 
 def _product(rank: int, names: tuple[str, str], arguments: Arguments) -> str | None:
     """Two tensors of this rank, and what is added to their product."""
-    a, b = (_shape(arguments, name) for name in names)
+    a, b = (shape_of(arguments, name) for name in names)
     if a is None or b is None:
         return None
     if len(a) != rank or len(b) != rank or a[:-2] != b[:-2] or a[-1] != b[-2]:
         return f"{names[0]} is {list(a)}, {names[1]} is {list(b)}"
-    added, made = _shape(arguments, "self"), (*a[:-1], b[-1])
+    added, made = shape_of(arguments, "self"), (*a[:-1], b[-1])
     if names[0] != "self" and added is not None and broadcast(added, made) != made:
         return f"self is {list(added)}, the product is {list(made)}"
-    return _other_dtype(arguments, *names, *(["self"] if names[0] != "self" else []))
+    return other_dtype(arguments, *names, *(["self"] if names[0] != "self" else []))
 
 
 def _addmm(arguments: Arguments) -> str | None:
     # TorchScript computes it as a product and a sum, and then not only self is repeated.
     return _product(2, ("mat1", "mat2"), {name: item for name, item in arguments.items() if name != "self"}) or (
-        _other_dtype(arguments, "mat1", "self")
+        other_dtype(arguments, "mat1", "self")
     )
 
 
+def _power(arguments: Arguments) -> str | None:
+    exponent = arguments.get("exponent")
+    is_inverse = isinstance(exponent, int) and exponent < 0
+    return whole(arguments, "self") and f"{whole(arguments, 'self')}, exponent is {exponent}" if is_inverse else None
+
+
+def _between(arguments: Arguments) -> str | None:
+    return whole(arguments, "self") or other_dtype(arguments, "self", "end", "weight")
+
+
 def _matrix_by_vector(names: tuple[str, str], arguments: Arguments) -> str | None:
-    a, b, added = (_shape(arguments, name) for name in (*names, "self"))
+    a, b, added = (shape_of(arguments, name) for name in (*names, "self"))
     if a is None or b is None:
         return None
     if len(a) != 2 or len(b) != 1 or a[1] != b[0]:
         return f"{names[0]} is {list(a)}, {names[1]} is {list(b)}"
     if names[0] != "self" and added is not None and added not in ((), (1,), a[:1]):
         return f"self is {list(added)}, the product is {list(a[:1])}"
-    return _other_dtype(arguments, *names, "self")
+    return other_dtype(arguments, *names, "self")
 
 
 def _summed_products(arguments: Arguments) -> str | None:
     products = {name: item for name, item in arguments.items() if name != "self"}
-    return _product(3, ("batch1", "batch2"), products) or _other_dtype(arguments, "batch1", "self")
+    return _product(3, ("batch1", "batch2"), products) or other_dtype(arguments, "batch1", "self")
 
 
 def _attention(arguments: Arguments) -> str | None:
-    query, key, value = (_shape(arguments, name) for name in ("query", "key", "value"))
+    query, key, value = (shape_of(arguments, name) for name in ("query", "key", "value"))
     if query is None or key is None or value is None:
         return None
     if min(len(query), len(key), len(value)) < 2:
@@ -196,9 +146,9 @@ def _attention(arguments: Arguments) -> str | None:
         scores = (*query[:-1], key[-2])
         if broadcast(mask.shape, scores) != scores:
             return f"attn_mask is {list(mask.shape)}, the scores are {list(scores)}"
-        if mask.dtype is not torch.bool and _other_dtype(arguments, "query", "attn_mask"):
-            return _other_dtype(arguments, "query", "attn_mask")
-    return _other_dtype(arguments, "query", "key", "value")
+        if mask.dtype is not torch.bool and other_dtype(arguments, "query", "attn_mask"):
+            return other_dtype(arguments, "query", "attn_mask")
+    return other_dtype(arguments, "query", "key", "value")
 
 
 def _out_of(arguments: Arguments, name: str, least: int) -> str | None:
@@ -216,7 +166,7 @@ def _first(*found: str | None) -> str | None:
 
 def _window(axes: int, arguments: Arguments) -> str | None:
     """Kernels, strides and paddings over so many axes, and an image with or without a batch."""
-    shape = _shape(arguments, "self")
+    shape = shape_of(arguments, "self")
     if shape is not None and len(shape) not in (axes + 1, axes + 2):
         return f"self has rank {len(shape)}"
     if shape is not None and 0 in shape[1:]:
@@ -233,7 +183,7 @@ def _window(axes: int, arguments: Arguments) -> str | None:
 
 def _convolution(axes: int | None, arguments: Arguments) -> str | None:
     """Filters over so many axes, or over as many as they have."""
-    weight, groups = _shape(arguments, "weight"), arguments.get("groups", 1)
+    weight, groups = shape_of(arguments, "weight"), arguments.get("groups", 1)
     transposed = bool(arguments.get("transposed", "output_padding" in arguments))
     if weight is not None and isinstance(groups, int):
         axes = len(weight) - 2 if axes is None else axes
@@ -241,10 +191,10 @@ def _convolution(axes: int | None, arguments: Arguments) -> str | None:
             return f"a convolution over {axes} axes with a weight of rank {len(weight)}"
         if groups < 1 or weight[0] % groups:
             return f"{weight[0]} filters in {groups} groups"
-        refused = _other_shape(arguments, [weight[1] * groups if transposed else weight[0]], "bias")
+        refused = other_shape(arguments, [weight[1] * groups if transposed else weight[0]], "bias")
         if refused is not None:
             return refused
-        shape, read = _shape(arguments, "input"), weight[0] if transposed else weight[1] * groups
+        shape, read = shape_of(arguments, "input"), weight[0] if transposed else weight[1] * groups
         if shape is not None and (len(shape) not in (axes + 1, axes + 2) or shape[-axes - 1] != read):
             return f"weight is {list(weight)} in {groups} groups, input is {list(shape)}"
     least = {"stride": 1, "padding": 0, "output_padding": 0, "dilation": 1}
@@ -254,7 +204,7 @@ def _convolution(axes: int | None, arguments: Arguments) -> str | None:
             return f"a convolution over {axes} axes with {name}={list(found)}"
     return _first(
         *(_out_of(arguments, name, number) for name, number in least.items()),
-        _other_dtype(arguments, "input", "weight", "bias"),
+        other_dtype(arguments, "input", "weight", "bias"),
         _extra(arguments) if transposed else None,
     )
 
@@ -273,7 +223,7 @@ def _extra(arguments: Arguments) -> str | None:
 
 
 def _adaptive(axes: int, arguments: Arguments) -> str | None:
-    shape, size = _shape(arguments, "self"), arguments.get("output_size")
+    shape, size = shape_of(arguments, "self"), arguments.get("output_size")
     if shape is not None and (len(shape) not in (axes + 1, axes + 2) or 0 in shape[1:]):
         return f"self is {list(shape)}"
     if is_ints(size) and len(size) != axes:
@@ -282,7 +232,7 @@ def _adaptive(axes: int, arguments: Arguments) -> str | None:
 
 
 def _resized(axes: int, arguments: Arguments) -> str | None:
-    shape = _shape(arguments, "self") or _shape(arguments, "input")
+    shape = shape_of(arguments, "self") or shape_of(arguments, "input")
     if shape is not None and (len(shape) != axes + 2 or 0 in shape[1:]):
         return f"the image is {list(shape)}"
     size, factors = arguments.get("output_size"), arguments.get("scale_factors")
@@ -302,7 +252,7 @@ def _grid(arguments: Arguments) -> str | None:
         found = arguments.get(name)
         if isinstance(found, int) and not 0 <= found <= last:
             return f"{name} is {found}"
-    return _other_dtype(arguments, "input", "grid")
+    return other_dtype(arguments, "input", "grid")
 
 
 def _joined(arguments: Arguments) -> str | None:
@@ -314,16 +264,16 @@ def _joined(arguments: Arguments) -> str | None:
     return f"tensors of ranks {sorted(ranks)}" if any(True for _ in pairwise(sorted(ranks))) else None
 
 
-_TAKEN_ONCE = partial(_dims, "dim", is_once=True)
+_TAKEN_ONCE = partial(dims, "dim", is_once=True)
 
 CONDITIONS: Mapping[str, Condition] = {
-    **{f"aten::{name}": partial(_dims, "dim") for name in ("argmax", "argmin", "softmax", "log_softmax", "cumsum")},
+    **{f"aten::{name}": partial(dims, "dim") for name in ("argmax", "argmin", "softmax", "log_softmax", "cumsum")},
     **{f"aten::{name}": _TAKEN_ONCE for name in ("mean", "sum", "amax", "amin", "linalg_vector_norm", "norm")},
-    "aten::flip": partial(_dims, "dims", is_once=True),
-    "aten::roll": partial(_dims, "dims"),
-    "aten::gather": _gather,
-    "aten::embedding": _embedding,
+    "aten::flip": partial(dims, "dims", is_once=True),
     "aten::masked_fill": partial(_mask, "mask"),
+    "aten::hardshrink": lambda arguments: whole(arguments, "self"),
+    "aten::lerp": _between,
+    "aten::pow": _power,
     "aten::repeat": lambda arguments: _out_of(arguments, "repeats", 0),
     "aten::cat": _joined,
     "aten::layer_norm": _layer_norm,
@@ -357,6 +307,7 @@ CONDITIONS: Mapping[str, Condition] = {
     "aten::upsample_bilinear2d": partial(_resized, 2),
     "aten::upsample_bicubic2d": partial(_resized, 2),
     "aten::upsample_trilinear3d": partial(_resized, 3),
+    **LOOKUP_CONDITIONS,
     **RECURRENCE_CONDITIONS,
 }
 """Conditions by the op's name without overload."""

@@ -92,6 +92,26 @@ LAX: Mapping[str, tuple[str, list[object]]] = {
     "a flip beyond the rank": ("flip", [X, [4]]),
     "places of floats": ("gather", [X, 1, torch.ones(2, 4, 7, 9)]),
     "more places than elements": ("gather", [X, 1, torch.zeros(3, 4, 7, 9, dtype=torch.int64)]),
+    "places in a square": ("index_select", [X, 1, torch.zeros(2, 2, dtype=torch.int64)]),
+    "places that are true": ("index_select", [X, 1, torch.zeros(2, dtype=torch.bool)]),
+    "added slices of another size": (
+        "index_add",
+        [X, 1, torch.zeros(2, dtype=torch.int64), torch.rand(2, 2, 7, 8)],
+    ),
+    "slices of another type": (
+        "index_copy",
+        [X, 1, torch.zeros(1, dtype=torch.int64), torch.zeros(2, 1, 7, 9, dtype=torch.bool)],
+    ),
+    "slices at places of 32 bits": ("index_copy", [X, 1, torch.zeros(1, dtype=torch.int32), torch.rand(2, 1, 7, 9)]),
+    "values that do not spread": (
+        "index_put",
+        [X[0, 0], [torch.zeros(1, dtype=torch.int64)], torch.rand(1, 4), False],
+    ),
+    "values of another rank": ("scatter.src", [X, 1, torch.zeros(1, 1, 1, 1, dtype=torch.int64), torch.rand(1)]),
+    "a slice of another size": ("select_scatter", [X, torch.rand(2, 7, 8), 1, 0]),
+    "a slice beyond the last": ("select_scatter", [X, torch.rand(2, 7, 9), 1, 4]),
+    "slices of another size": ("slice_scatter", [X, torch.rand(2, 2, 7, 9), 1, 0, 3, 1]),
+    "more steps than dimensions": ("roll", [X, [1, 2], [1]]),
     "words of floats": ("embedding", [torch.rand(5, 3), torch.ones(2)]),
     "a mask of numbers": ("masked_fill.Scalar", [X, torch.ones(2, 4, 7, 9), 1.0]),
     "repeats below zero": ("repeat", [X, [1, 1, -1, 1]]),
@@ -120,6 +140,25 @@ LAX: Mapping[str, tuple[str, list[object]]] = {
     "channels that no filter reads": (
         "conv_transpose2d.input",
         [X, torch.rand(3, 6, 3, 3), None, [2, 1], [0], [0], 1, [1]],
+    ),
+    "a shrunken whole number": ("hardshrink", [torch.ones(2, 4, dtype=torch.int32), 0.5]),
+    "a way between whole numbers": (
+        "lerp.Scalar",
+        [torch.ones(2, 4, dtype=torch.int32), torch.ones(2, 4, dtype=torch.int32), 0.5],
+    ),
+    "an inverse of whole numbers": ("pow.Tensor_Scalar", [torch.ones(2, 4, dtype=torch.int32), -1]),
+    "whole numbers to normalize": (
+        "batch_norm",
+        [
+            torch.ones(2, 4, dtype=torch.int32),
+            None,
+            None,
+            *[torch.ones(4, dtype=torch.int32)] * 2,
+            False,
+            0.1,
+            1e-5,
+            False,
+        ],
     ),
     "a mask of other scores": (
         "scaled_dot_product_attention",
