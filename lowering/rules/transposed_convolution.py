@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from nnapi_check.lowering.compositions.convolution_window import channels_of, image_filter, joined_channels
 from nnapi_check.lowering.compositions.filter_operands import bias_operand
+from nnapi_check.lowering.compositions.matrix_product import permuted, reshaped
 from nnapi_check.lowering.compositions.transposed_convolution import (
     TransposedWindow,
     cut_to_output,
@@ -54,7 +55,24 @@ def conv_transpose2d_by_cut_channels(node: NodeReader, emit: Emitter) -> Operand
     return cut_to_output(emit, spread_by_channels(emit, emit.input("input")))
 
 
+@lowers("aten.conv_transpose2d.input", way="without-batch")
+def unbatched_conv_transpose2d(node: NodeReader, emit: Emitter) -> OperandId:
+    """Lower to TRANSPOSE_CONV_2D of a batch of one, made and unmade around it."""
+    x = emit.input("input")
+    image = permuted(emit, reshaped(emit, x, (1, *emit.spec(x).shape)), (0, 2, 3, 1))
+    return reshaped(emit, permuted(emit, _spread(emit, image), (0, 3, 1, 2)), emit.output_spec().shape)
+
+
 @lowers("aten.conv_transpose1d.default", way="operation")
 def conv_transpose1d(node: NodeReader, emit: Emitter) -> OperandId:
     """Lower to TRANSPOSE_CONV_2D of an image of height 1."""
     return signal_of_row(emit, _spread(emit, row_of_signal(emit, emit.input("input"))))
+
+
+@lowers("aten.conv_transpose1d.default", way="without-batch")
+def unbatched_conv_transpose1d(node: NodeReader, emit: Emitter) -> OperandId:
+    """Lower to TRANSPOSE_CONV_2D of a batch of one image of height 1."""
+    x = emit.input("input")
+    signal = reshaped(emit, x, (1, *emit.spec(x).shape))
+    made = signal_of_row(emit, _spread(emit, row_of_signal(emit, signal)))
+    return reshaped(emit, made, emit.output_spec().shape)
