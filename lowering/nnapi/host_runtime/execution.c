@@ -5,6 +5,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* NNAPI's header, of setOutput: "Since NNAPI feature level 3, the output operand can have unspecified dimensions". */
+#define FIRST_LEVEL_WITH_OPEN_OUTPUTS 3
+
 static void free_execution(ANeuralNetworksExecution *execution) {
     struct host_execution *view = &execution->view;
     uint32_t count = view->input_count + view->output_count;
@@ -112,6 +115,10 @@ static int set_argument(ANeuralNetworksExecution *execution, struct host_argumen
     uint64_t wanted = size_of_value(operand->type, rank, dimensions);
     if (wanted == 0 && !is_output) {
         return refuse(ANEURALNETWORKS_BAD_DATA, function, "input %d has unspecified dimensions", (int)index);
+    }
+    if (wanted == 0 && execution->compilation->model->view.level < FIRST_LEVEL_WITH_OPEN_OUTPUTS) {
+        return refuse(ANEURALNETWORKS_BAD_DATA, function, "output %d has unspecified dimensions, wanted none before level %d",
+                      (int)index, FIRST_LEVEL_WITH_OPEN_OUTPUTS);
     }
     bool fits = execution->is_padded ? length >= wanted : length == wanted;
     if (length > UINT32_MAX || (wanted != 0 && !fits)) {

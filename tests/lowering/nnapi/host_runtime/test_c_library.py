@@ -66,6 +66,21 @@ def test_no_behavior_is_undefined(tmp_path: Path) -> None:
     run(build_driver(tmp_path, "-fsanitize=address,undefined", "-fno-sanitize-recover=all"))
 
 
+def test_sources_are_clean_under_strict_warnings() -> None:
+    try:
+        compiler = find_compiler()
+    except NoCompilerError as error:
+        pytest.skip(str(error))
+    strict = ["-Werror", "-Wall", "-Wextra", "-Wconversion", "-Wshadow", "-Wstrict-prototypes", "-fsyntax-only"]
+    files = [path for path in sources() if path.suffix == ".c"]
+
+    ran = subprocess.run(
+        [*compiler.command, *OPTIONS, *definitions(), *strict, *files], capture_output=True, text=True, check=False
+    )
+
+    assert ran.returncode == 0, ran.stderr
+
+
 def test_threads_do_not_race(tmp_path: Path) -> None:
     run(build_driver(tmp_path, "-fsanitize=thread"))
 

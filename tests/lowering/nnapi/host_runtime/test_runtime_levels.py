@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import ctypes
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 
 import pytest
 
 from nnapi_check.coverage_db.spec import ResultCode
 from nnapi_check.lowering.nnapi.host_runtime.runtime import HostRuntime, load_host_runtime
+from nnapi_check.lowering.nnapi.model import UNSPECIFIED, Computed, Operand
 from tests.lowering.nnapi.host_runtime.client import CallError, Client
-from tests.lowering.nnapi.host_runtime.model_runs import CODES, finish_and_free, hard_swish_model
+from tests.lowering.nnapi.host_runtime.model_runs import CODES, FLOATS, finish_and_free, hard_swish_model, sum_model
 from tests.registry_numbers import NEXT_LEVEL
 
 
@@ -60,6 +62,24 @@ def test_refuses_a_level_that_does_not_exist(runtime: HostRuntime) -> None:
         pass
     with pytest.raises(ValueError, match="level is 0"):
         load_host_runtime(0)
+
+
+@pytest.mark.parametrize(("level", "wanted"), [(2, ResultCode.BAD_DATA), (3, ResultCode.NO_ERROR)])
+def test_outputs_may_have_open_dimensions_from_level_3_on(
+    runtime: HostRuntime, client: Client, level: int, wanted: ResultCode
+) -> None:
+    operands = (*sum_model().operands[:3], Operand(FLOATS, (UNSPECIFIED, 3), Computed()))
+    with runtime.at_level(level):
+        handle = client.build(replace(sum_model(), operands=operands), CODES)
+        client.call("Model_finish", handle)
+        compilation = client.compile(handle)
+        execution = client.make("Execution_create", compilation)
+        room = ctypes.create_string_buffer(24)
+        found = client.library.ANeuralNetworksExecution_setOutput(execution, 0, None, room, ctypes.c_size_t(24))
+        client.library.ANeuralNetworksExecution_free(execution)
+        client.free(models=[handle], compilations=[compilation])
+
+    assert found == wanted
 
 
 def test_the_device_tells_the_level_as_nnapi_writes_it(runtime: HostRuntime, client: Client) -> None:

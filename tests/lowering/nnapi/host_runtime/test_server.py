@@ -15,7 +15,7 @@ import pytest
 
 from nnapi_check.coverage_db.spec import ResultCode
 from nnapi_check.lowering.nnapi.host_runtime.bindings import ModelStruct
-from nnapi_check.lowering.nnapi.host_runtime.build import find_compiler, sources
+from nnapi_check.lowering.nnapi.host_runtime.build import definitions, find_compiler, sources
 from nnapi_check.lowering.nnapi.host_runtime.errors import NoCompilerError
 from nnapi_check.lowering.nnapi.host_runtime.images import ImageError, empty_image, model_in
 from nnapi_check.lowering.nnapi.host_runtime.run import main
@@ -131,6 +131,27 @@ count = ctypes.c_uint32()
 client.call("_getDeviceCount", ctypes.byref(count))
 print(count.value)
 """
+
+
+def test_a_program_and_its_library_do_nothing_that_a_sanitizer_reports(server: HostServer, tmp_path: Path) -> None:
+    environment = {**os.environ, **_environment(server, has_accelerator=True), "LD_LIBRARY_PATH": str(tmp_path)}
+    options = ["-std=c11", "-g", "-pthread", "-fsanitize=address,undefined", "-fno-sanitize-recover=all"]
+    compiler = [*find_compiler().command, *options, f"-I{sources()[0].parent}"]
+    files = [path for path in sources() if path.suffix == ".c"]
+    shared: list[str | Path] = ["-shared", "-fPIC", *definitions(), "-o", tmp_path / "libneuralnetworks.so"]
+    built = subprocess.run([*compiler, *shared, *files], capture_output=True, text=True, check=False)
+    if built.returncode:
+        pytest.skip(f"the compiler has no such sanitizer: {built.stderr.splitlines()[-1]}")
+    program = tmp_path / "app"
+    subprocess.run([*compiler, "-D_GNU_SOURCE", "-o", program, HERE / "app.c", "-ldl"], check=True)
+
+    ran = [
+        subprocess.run([program, *words], env=environment, capture_output=True, text=True, check=False, timeout=60)
+        for words in (["many"], ["start"], ["start", "999"])
+    ]
+
+    assert [one.returncode for one in ran] == [0, 0, 1], ran
+    assert "Sanitizer" not in "".join(one.stderr for one in ran)
 
 
 def test_loops_caches_and_devices_are_there_for_programs_as_well(server: HostServer, tmp_path: Path) -> None:
