@@ -398,8 +398,9 @@ class OwnFormat:
 class Target:
     """What carries a model to the device, and what of NNAPI it leaves out.
 
-    ``title`` is what sentences call it. Below ``lowest_level`` it runs nothing, and ``lowest_level_because`` says why;
-    that is empty where NNAPI's own first level is the lowest. ``carries_cpu_ops`` is whether ops that NNAPI cannot
+    ``title`` is what sentences call it. ``calls`` are the functions of later levels than the first that it
+    cannot do without. Below ``lowest_level`` it runs nothing, and ``lowest_level_because`` says why; that is empty
+    where NNAPI's own first level is the lowest. ``carries_cpu_ops`` is whether ops that NNAPI cannot
     compute run beside the NNAPI models: without, one NNAPI model must hold everything.
     """
 
@@ -407,6 +408,7 @@ class Target:
     title: str
     summary: str
     sources: tuple[str, ...]
+    calls: tuple[str, ...]
     lowest_level: int
     lowest_level_because: str
     carries_cpu_ops: bool

@@ -24,6 +24,11 @@ def target_names() -> tuple[str, ...]:
     return (*(target.name for target in load_targets()), AUTO)
 
 
+def target_called(name: str) -> Target:
+    """The target of this name."""
+    return next(target for target in load_targets() if target.name == name)
+
+
 def load_targets(path: Path = TARGETS_FILE) -> tuple[Target, ...]:
     """The targets in the order of the text."""
     text = read_tables(path)
@@ -36,6 +41,7 @@ def _target(name: str, table: Table) -> Target:
         title=table.text("title"),
         summary=table.text("summary"),
         sources=table.texts("sources"),
+        calls=table.texts("calls"),
         lowest_level=table.integer("lowest_level"),
         lowest_level_because=table.text("lowest_level_because", default=""),
         carries_cpu_ops=table.flag("carries_cpu_ops"),

@@ -15,6 +15,7 @@ from nnapi_check.analyzer.inputs.arguments import Call, cloned
 from nnapi_check.analyzer.tensor_types import tensor_type
 from nnapi_check.analyzer.torchscript import computed_op_by_op
 from nnapi_check.coverage_db.spec import OperationFacts
+from nnapi_check.coverage_db.targets import PYTORCH_MOBILE, target_called
 from nnapi_check.lowering.nnapi.host_runtime.errors import HostRuntimeError
 from nnapi_check.lowering.nnapi.host_runtime.runtime import HostRuntime, load_host_runtime
 from nnapi_check.lowering.nnapi.interpreter.execute import prepare
@@ -77,12 +78,6 @@ class Verification:
         )
 
 
-# pytorch/pytorch: aten/src/ATen/nnapi/nnapi_bind.cpp calls these at every run.
-_BINDING_CALLS = tuple(
-    f"ANeuralNetworksExecution_{name}" for name in ("compute", "getOutputOperandRank", "getOutputOperandDimensions")
-)
-
-
 @computed_op_by_op()
 def verify_artifact(
     path: Path,
@@ -113,7 +108,7 @@ def verify_artifact(
     is_relaxed = artifact.manifest is not None and artifact.manifest.is_relaxed
     try:
         runtime = load_host_runtime(level, facts)
-        runtime.require(_BINDING_CALLS)
+        runtime.require(target_called(PYTORCH_MOBILE).calls)
     except HostRuntimeError as error:
         alone = tuple(_layers(artifact, model, call, names, trust=trust, only_outputs=True))
         outputs = tuple(layer.numbers for layer in _held_layers(alone, reach))

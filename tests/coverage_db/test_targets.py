@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from nnapi_check.coverage_db.platform_facts import load_functions
 from nnapi_check.coverage_db.spec import LoaderFormat, OperandType, OwnFormat, ValueSource
 from nnapi_check.coverage_db.targets import TARGETS_FILE, load_targets, target_names
 from nnapi_check.coverage_db.text import TextError
@@ -31,6 +32,13 @@ def test_pytorch_mobile_starts_where_its_functions_do_and_the_ndk_where_nnapi_do
     assert (mobile.lowest_level, ndk.lowest_level) == (3, 1)
     assert "ANeuralNetworksExecution_compute" in mobile.lowest_level_because
     assert isinstance(ndk.format, OwnFormat)
+
+
+def test_a_target_reaches_down_to_where_all_that_it_calls_is_there() -> None:
+    since = {facts.name: facts.since for facts in load_functions()}
+
+    for target in load_targets():
+        assert target.lowest_level == max((since[function] for function in target.calls), default=1), target.name
 
 
 def test_targets_are_asked_for_by_name_or_left_open() -> None:
