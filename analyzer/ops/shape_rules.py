@@ -259,19 +259,22 @@ def _gather(arguments: Arguments) -> torch.Tensor | None:
 
 
 def _index(arguments: Arguments) -> torch.Tensor | None:
-    """Integer index tensors that stand side by side, with whole axes before and after them."""
+    """Integer index tensors, whose dimensions come first where they do not stand side by side.
+
+    PyTorch's meta kernel loses them where the places are constants with elements.
+    """
     x, indices = arguments.get("self"), arguments.get("indices")
     if not isinstance(x, torch.Tensor) or not isinstance(indices, (list, tuple)) or len(indices) > x.dim():
         return None
-    tensors = [index for index in indices if isinstance(index, torch.Tensor)]
-    if not tensors or any(t.dtype not in (torch.int64, torch.int32) for t in tensors):
+    tensors = {axis: index for axis, index in enumerate(indices) if isinstance(index, torch.Tensor)}
+    if not tensors or any(t.dtype not in (torch.int64, torch.int32) for t in tensors.values()):
         return None
-    first = next(place for place, index in enumerate(indices) if index is not None)
-    together = indices[first : first + len(tensors)]
-    shape = broadcast(*(t.shape for t in tensors))
-    if shape is None or any(index is None for index in together) or len(together) != len(tensors):
+    shape = broadcast(*(t.shape for t in tensors.values()))
+    if shape is None:
         return None
-    return meta((*x.shape[:first], *shape, *x.shape[first + len(tensors) :]), x.dtype)
+    first = min(tensors) if max(tensors) - min(tensors) < len(tensors) else 0
+    others = [size for axis, size in enumerate(x.shape) if axis not in tensors]
+    return meta((*others[:first], *shape, *others[first:]), x.dtype)
 
 
 def _repeat(arguments: Arguments) -> torch.Tensor | None:

@@ -69,6 +69,9 @@ OTHERS: dict[str, list[tuple[object, ...]]] = {
         (X, [t(4, dtype=I64)]),
         (X, [None, t(4, 1, dtype=I64), t(5, dtype=I64)]),
         (X, [None, None, t(4, dtype=I64)]),
+        (X, [None, t(4, dtype=I64), None, t(dtype=I64)]),
+        (X, [t(4, dtype=I64), None, t(5, 1, dtype=I64)]),
+        (X, [None, t(dtype=I64), t(4, dtype=I64)]),
     ],
     "repeat": [(t(3, 5), [2, 1, 4])],
     "cat": [([t(2, 3, 5), t(2, 4, 5)], 1), ([t(2, 3), t(2, 3)], -1)],
@@ -232,6 +235,18 @@ def test_a_rule_answers_nothing_where_the_op_fails(op: str, case: Case) -> None:
     assert RULES[operation.name](dict(zip(names, map(to_meta, case), strict=False))) is None
     with pytest.raises(OpError):
         call(operation, case)
+
+
+def test_constant_places_apart_from_each_other_give_the_shape_that_a_run_gives() -> None:
+    operation = operation_of(schema("index.Tensor"))
+    places = [None, t(4, dtype=I64), None, t(dtype=I64)]
+    expected = call(operation, [X, places])
+
+    answer = evaluate(operation, [to_meta(X), places])
+
+    assert isinstance(answer, torch.Tensor)
+    assert isinstance(expected, torch.Tensor)
+    assert answer.shape == expected.shape
 
 
 def test_a_rule_keeps_the_layout_of_a_permuted_tensor() -> None:
