@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from nnapi_check.coverage_db.cards import Card, Status, Way
-from nnapi_check.coverage_db.spec import FOREVER, OperandFacts, OperandType, OperationFacts
+from nnapi_check.coverage_db.spec import FOREVER, FunctionFacts, OperandFacts, OperandType, OperationFacts
 from nnapi_check.coverage_db.way_levels import Operations, way_types
 
 _BEST_FIRST = (Status.NATIVE, Status.LOWERED, Status.APPROXIMATE, Status.CPU)
@@ -18,6 +18,9 @@ class Known(Operations, Protocol):
 
     def operations(self) -> tuple[OperationFacts, ...]:
         """Every operation."""
+
+    def functions(self) -> tuple[FunctionFacts, ...]:
+        """Every function of the C interface."""
 
     def cards(self) -> tuple[Card, ...]:
         """Every card."""
@@ -55,12 +58,13 @@ class OpChange:
 
 @dataclass(frozen=True, slots=True)
 class LevelChanges:
-    """All that changes from one feature level to a higher one."""
+    """All that changes from one feature level to a higher one. ``functions`` of the C interface are new."""
 
     lower: int
     higher: int
     operations: tuple[OperationChange, ...]
     ops: tuple[OpChange, ...]
+    functions: tuple[str, ...] = ()
 
 
 def level_changes(known: Known, lower: int, higher: int) -> LevelChanges:
@@ -69,7 +73,8 @@ def level_changes(known: Known, lower: int, higher: int) -> LevelChanges:
         raise ValueError(f"feature level {higher} is below {lower}: name the lower one first")
     operations = (_operation_change(facts, lower, higher) for facts in known.operations())
     ops = (change for card in known.cards() for change in _op_changes(card, known, lower, higher))
-    return LevelChanges(lower, higher, tuple(found for found in operations if found is not None), tuple(ops))
+    functions = tuple(facts.name for facts in known.functions() if lower < facts.since <= higher)
+    return LevelChanges(lower, higher, tuple(found for found in operations if found is not None), tuple(ops), functions)
 
 
 def _operation_change(facts: OperationFacts, lower: int, higher: int) -> OperationChange | None:

@@ -23,7 +23,7 @@ from nnapi_check.coverage_db.database.documents import DocumentFormat
 from nnapi_check.coverage_db.database.registry_key import RegistryKey, key_of, layout_key
 from nnapi_check.coverage_db.errors import UserError
 from nnapi_check.coverage_db.output import OutputError, write_whole
-from nnapi_check.coverage_db.spec import Level, OperationFacts, Target, TypeFacts
+from nnapi_check.coverage_db.spec import FunctionFacts, Level, OperationFacts, Target, TypeFacts
 from nnapi_check.coverage_db.status import RegistryStatus, read_status
 
 T = TypeVar("T")
@@ -109,6 +109,12 @@ class Registry:
     def types(self) -> tuple[TypeFacts, ...]:
         """The operand types, in order of their codes."""
         return self._all(TypeFacts)
+
+    def functions(self) -> tuple[FunctionFacts, ...]:
+        """The functions of NNAPI's C interface, in the order of its header."""
+        with closing(self.connect()) as connection:
+            rows = connection.execute("SELECT name, since FROM functions ORDER BY rowid").fetchall()
+        return tuple(FunctionFacts(str(name), int(since)) for name, since in rows)
 
     def targets(self) -> tuple[Target, ...]:
         """Every target."""

@@ -21,6 +21,9 @@ def changes_text(changes: LevelChanges, title: str) -> str:
     lines = [title]
     lines += _operations("New operations", [change for change in changes.operations if change.is_new])
     lines += _operations("Operations that gain", [change for change in changes.operations if not change.is_new])
+    if changes.functions:
+        lines += ["", f"New functions of the C interface: {len(changes.functions)}"]
+        lines += [f"  + {name}" for name in changes.functions]
     for words, found in _groups(changes.ops):
         lines += _ops(words, found)
     if any(_WHOLE_NUMBERS & set(change.types) for change in changes.ops):

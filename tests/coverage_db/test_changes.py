@@ -13,7 +13,7 @@ from nnapi_check.coverage_db.changes import LevelChanges, OpChange, OperationCha
 from nnapi_check.coverage_db.checks import Compare, Relation
 from nnapi_check.coverage_db.queries import Registry, open_registry
 from nnapi_check.coverage_db.requirements import Requirement
-from nnapi_check.coverage_db.spec import OperandType, OperationFacts
+from nnapi_check.coverage_db.spec import FunctionFacts, OperandType, OperationFacts
 from tests.registry_numbers import LEVELS
 
 F32, INT32 = OperandType.TENSOR_FLOAT32, OperandType.TENSOR_INT32
@@ -36,6 +36,9 @@ class WithCards:
 
     def operations(self) -> tuple[OperationFacts, ...]:
         return self.registry.operations()
+
+    def functions(self) -> tuple[FunctionFacts, ...]:
+        return self.registry.functions()
 
     def cards(self) -> tuple[Card, ...]:
         return self.own
@@ -61,6 +64,14 @@ def test_every_operation_is_new_at_its_own_level_and_only_there(registry: Regist
 
         new = {change.operation for change in found.operations if change.is_new}
         assert new == {facts.name for facts in registry.operations() if facts.since == higher}
+
+
+def test_every_function_is_new_at_its_own_level_and_only_there(registry: Registry) -> None:
+    found = [level_changes(registry, higher - 1, higher).functions for higher in LEVELS]
+
+    assert [len(names) for names in found] == [23, 1, 19, 19, 7, 0, 0, 0]
+    assert {name for names in found for name in names} == {facts.name for facts in registry.functions()}
+    assert "ANeuralNetworksExecution_compute" in found[2]
 
 
 def test_nothing_changes_within_a_level(registry: Registry) -> None:
