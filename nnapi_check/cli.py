@@ -162,7 +162,14 @@ def check(model: Path, html: Path | None, form: str, **options: object) -> None:
 @main.command()
 @_model
 @_with_levels
-@click.option("-o", "--output", required=True, type=click.Path(path_type=Path), metavar="OUT", help="File to write.")
+@click.option(
+    "-o",
+    "--output",
+    required=True,
+    type=click.Path(path_type=Path),
+    metavar="OUT",
+    help="File to write, or for the NDK the folder.",
+)
 @click.option("--lite", is_flag=True, help="Write for PyTorch Mobile's lite interpreter (.ptl).")
 @click.option("--bundle-input", is_flag=True, help="Store an example input in the file, for benchmarking.")
 @click.option(
@@ -180,15 +187,19 @@ def check(model: Path, html: Path | None, form: str, **options: object) -> None:
 @click.option("--layers", is_flag=True, help="Also compare layer by layer.")
 @click.option("--no-verify", is_flag=True, help="Do not run the result. It then has no numbers.")
 def convert(model: Path, html: Path | None, form: str, **options: object) -> None:
-    """Convert MODEL to one TorchScript file with NNAPI parts and a CPU fallback.
+    """Convert MODEL to one file that runs on NNAPI, and compare its numbers.
 
-    OUT runs its parts on NNAPI. Where NNAPI is absent its method use_cpu()
+    OUT is a TorchScript file that runs its parts on NNAPI. Where NNAPI is absent its method use_cpu()
     switches to the original computation, which it holds too; weights are
     stored once. An input of another shape goes to the CPU by itself.
 
-    The result is then run in PyTorch's own NNAPI binding on this machine, and
-    its numbers are compared with MODEL's. This executes MODEL, which is looked
-    through before as check does.
+    For --target ndk, OUT is a folder that an app for the NDK builds with CMake:
+    model.nnc with the one NNAPI model, the C++ runtime that runs it, a program
+    that shows how, and a README.
+
+    The result is then run in PyTorch's own NNAPI binding on this machine, or in
+    that runtime, and its numbers are compared with MODEL's. This executes MODEL,
+    which is looked through before as check does.
 
     \b
     Exit codes

@@ -2,24 +2,29 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from nnapi_check.analyzer.capture.capture import capture
 from nnapi_check.analyzer.errors import InputError
 from nnapi_check.analyzer.torchscript import quantized_as_on_phones
-from nnapi_check.coverage_db.output import Format, check_output, replaced, writing
+from nnapi_check.coverage_db.output import Format, check_output, check_parent, place_of, replaced, writing
+from nnapi_check.coverage_db.output_folder import check_folder, replaced_folder
 from nnapi_check.coverage_db.queries import open_registry
 from nnapi_check.coverage_db.spec import Preference
-from nnapi_check.coverage_db.targets import NDK
-from nnapi_check.lowering.packaging.artifact import open_artifact
+from nnapi_check.coverage_db.targets import NDK, PYTORCH_MOBILE
+from nnapi_check.lowering.ndk.assembly import assemble
+from nnapi_check.lowering.ndk.project import PROJECT, fill_project
 from nnapi_check.lowering.packaging.convert import convert, output_steps
 from nnapi_check.lowering.packaging.package import PackageOptions
 from nnapi_check.lowering.packaging.saving import Form, write_package
 from nnapi_check.lowering.plan_lowering import FactsByName
 from nnapi_check.lowering.verification.approximation import approximations, approximations_document
-from nnapi_check.lowering.verification.verify import Verification, VerifyError, verify_artifact
-from nnapi_check.pipeline import Inputs, Model, Request, check_model, unpickled_once
+from nnapi_check.lowering.verification.subject import ModelFileSubject, VerifyError, model_file_in, open_subject
+from nnapi_check.lowering.verification.verify import Verification, verify_artifact
+from nnapi_check.pipeline import Checked, Inputs, Model, Request, check_model, unpickled_once
 from nnapi_check.progress import Progress
 from nnapi_check.reports.verification_view import verification_view
 from nnapi_check.reports.views import ModelReport, VerificationView
@@ -52,20 +57,18 @@ def convert_model(
 ) -> Converted:
     """Convert a model, write the package and compare its numbers with PyTorch's."""
     sources = request.files_read(model)
-    check_output(output, Format.FILE, sources)
+    _check_place(output, request.target, sources)
     model = unpickled_once(model, trust=request.trust)
     checked = check_model(model, inputs, request, progress, weights=True)
     if not checked.report.gate.is_passed:
         return Converted(None, checked.report, None)
-    if checked.survey.target.name == NDK:
-        raise InputError(
-            "Files for the target ndk are not written yet; --target pytorch-mobile is (from API level 29)."
-        )
-    captured = checked.captured
+    target = checked.survey.target.name
+    if target == NDK and (form is not Form.FULL or bundle_input):
+        raise InputError("--lite and --bundle-input are for PyTorch Mobile; this model is converted for the NDK.")
     options = PackageOptions(
         preference=preference,
         is_relaxed=relaxed,
-        bundled_inputs=(captured.example_arguments,) if bundle_input else (),
+        bundled_inputs=(checked.captured.example_arguments,) if bundle_input else (),
         extra={
             "feature_level": checked.plan.level,
             "output_steps": list(output_steps(checked.survey.graph)),
@@ -73,19 +76,17 @@ def convert_model(
         },
     )
     progress.stage("packaging")
-    package = convert(captured, checked.survey, checked.lowered, FactsByName(checked.registry), options)
     report = replace(checked.report, artifact=str(output))
     # What does not run is not put in the place of what was there.
-    with replaced(output, sources) as draft:
-        with writing(output):
-            write_package(package, draft, form)
+    with _written(checked, output, sources, form, options) as draft:
         if not verify:
             return Converted(output, report, None)
         progress.stage("verifying")
+        captured = checked.captured
         verification = verify_artifact(
             draft,
             model,
-            captured.example_arguments,
+            captured.example_inputs if target == NDK else captured.example_arguments,
             reference=captured.reference_call,
             level=checked.plan.level,
             facts=FactsByName(checked.registry),
@@ -94,6 +95,40 @@ def convert_model(
         )
     view = verification_view(verification, checked.survey.graph)
     return Converted(output, replace(report, verification=view), verification)
+
+
+def _check_place(output: Path, target: str, sources: Sequence[Path]) -> None:
+    """Raise ``UserError`` before any work where a target's output cannot be written."""
+    match target:
+        case name if name == NDK:
+            check_folder(output, PROJECT)
+        case name if name == PYTORCH_MOBILE:
+            check_output(output, Format.FILE, sources)
+        case _:
+            # Which target suits, and so whether this is a file or a folder, is not known yet.
+            check_parent(output, place_of(output))
+
+
+@contextmanager
+def _written(
+    checked: Checked, output: Path, sources: Sequence[Path], form: Form, options: PackageOptions
+) -> Iterator[Path]:
+    """What is converted, written beside ``output``, whose place it takes at the end."""
+    captured, facts = checked.captured, FactsByName(checked.registry)
+    if checked.survey.target.name == NDK:
+        (part,) = checked.lowered
+        assembled = assemble(captured, checked.survey, part, options)
+        codes = {name: operation.code for name, operation in facts.items()}
+        with replaced_folder(output, PROJECT) as draft:
+            with writing(output):
+                fill_project(draft, assembled, codes)
+            yield draft
+        return
+    package = convert(captured, checked.survey, checked.lowered, facts, options)
+    with replaced(output, sources) as draft:
+        with writing(output):
+            write_package(package, draft, form)
+        yield draft
 
 
 @quantized_as_on_phones()
@@ -109,18 +144,18 @@ def verify_file(
     """Compare a converted file with the model that it was made from, at the level it was converted for."""
     progress.stage("capturing")
     against = unpickled_once(against, trust=trust)
-    with reading(None if trust else output):
-        manifest = open_artifact(output, trust=trust).manifest
     registry = open_registry()
+    with reading(None if trust else model_file_in(output) or output):
+        subject = open_subject(output, FactsByName(registry), trust=trust)
     with reading(against if isinstance(against, Path) and not trust else None):
         captured = capture(against, inputs, weights=True, trust=trust, registry=registry)
-    level = manifest.extra.get("feature_level") if manifest is not None else None
+    level = subject.manifest.extra.get("feature_level") if subject.manifest is not None else None
     progress.stage("verifying")
     try:
         verification = verify_artifact(
             output,
             against,
-            captured.example_arguments,
+            captured.example_inputs if isinstance(subject, ModelFileSubject) else captured.example_arguments,
             reference=captured.reference_call,
             level=level if isinstance(level, int) else 8,
             facts=FactsByName(registry),

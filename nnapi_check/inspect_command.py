@@ -13,6 +13,7 @@ from nnapi_check.analyzer.errors import InputError
 from nnapi_check.analyzer.inputs.specification import format_type
 from nnapi_check.coverage_db.queries import open_registry
 from nnapi_check.coverage_db.spec import OperationFacts
+from nnapi_check.coverage_db.targets import NDK, PYTORCH_MOBILE
 from nnapi_check.lowering.nnapi.disassembly import (
     BufferEntry,
     Disassembly,
@@ -21,11 +22,10 @@ from nnapi_check.lowering.nnapi.disassembly import (
     write_disassembly,
 )
 from nnapi_check.lowering.nnapi.model import Model, Operand, UnknownRank
-from nnapi_check.lowering.nnapi.serialize import Malformed, deserialize
-from nnapi_check.lowering.packaging.artifact import Artifact, ArtifactPart, open_artifact
 from nnapi_check.lowering.packaging.border import Border
 from nnapi_check.lowering.packaging.manifest import PartRecord
 from nnapi_check.lowering.packaging.recipe_torch import stored
+from nnapi_check.lowering.verification.subject import ModelFileSubject, Part, Subject, model_file_in, open_subject
 from nnapi_check.reports.terminal import printable
 from nnapi_check.supervision import reading
 
@@ -64,25 +64,21 @@ class PartView:
 
 def inspect(file: Path, part: int | None, form: str, *, trust: bool) -> int:
     """Print the NNAPI models of a file, or one of them. The exit code is 1 where NNAPI would refuse one."""
-    with reading(None if trust else file):
-        artifact = open_artifact(file, trust=trust, is_run=False)
     facts = {operation.name: operation for operation in open_registry().operations()}
-    wanted = _wanted(file, artifact, part)
-    parts = [take_apart(file, index, artifact.parts[index], facts) for index in wanted]
+    with reading(None if trust else model_file_in(file) or file):
+        subject = open_subject(file, facts, trust=trust, is_run=False)
+    wanted = _wanted(file, subject, part)
+    parts = [take_apart(file, index, subject.parts[index], facts) for index in wanted]
     if form == "json":
-        click.echo(json.dumps(_document(artifact, parts), indent=2))
+        click.echo(json.dumps(_document(subject, parts), indent=2))
     else:
-        click.echo(printable("\n".join(_lines(artifact, parts))))
+        click.echo(printable("\n".join(_lines(subject, parts))))
     return 1 if any(part.faults for part in parts) else 0
 
 
-def take_apart(file: Path, index: int, part: ArtifactPart, facts: Mapping[str, OperationFacts]) -> PartView:
-    """One NNAPI model of ``file`` with all that is known of it. Raises ``InputError`` where its bytes are no model."""
-    names = {operation.code: operation.name for operation in facts.values()}
-    model = deserialize(part.serialized, names)
-    if isinstance(model, Malformed):
-        more = f" (and {len(model.faults) - 1} more faults)" if len(model.faults) > 1 else ""
-        raise InputError(f"{file}: part {index} ({part.name}) is no NNAPI model: {model.faults[0]}{more}")
+def take_apart(file: Path, index: int, part: Part, facts: Mapping[str, OperationFacts]) -> PartView:
+    """One NNAPI model of ``file`` with all that is known of it. Raises ``InputError`` where its record does not fit."""
+    model = part.model
     arrays = [stored(buffer) for buffer in part.buffers]
     record = part.record
     if record is not None and (len(record.inputs), len(record.outputs)) != (len(model.inputs), len(model.outputs)):
@@ -97,15 +93,15 @@ def take_apart(file: Path, index: int, part: ArtifactPart, facts: Mapping[str, O
         BufferView(number, _dtype(tensor.dtype), tuple(tensor.shape), array.nbytes, reaches.get(number, 0))
         for number, (tensor, array) in enumerate(zip(part.buffers, arrays, strict=True))
     )
-    return PartView(index, part.name, len(part.serialized), model, record, buffers, found)
+    return PartView(index, part.name, part.size, model, record, buffers, found)
 
 
 def _dtype(dtype: object) -> str:
     return str(dtype).removeprefix("torch.")
 
 
-def _wanted(file: Path, artifact: Artifact, part: int | None) -> Sequence[int]:
-    count = len(artifact.parts)
+def _wanted(file: Path, subject: Subject, part: int | None) -> Sequence[int]:
+    count = len(subject.parts)
     if part is None:
         return range(count)
     if not 0 <= part < count:
@@ -121,10 +117,10 @@ def _missing(entries: Sequence[BufferEntry], count: int) -> Iterator[str]:
             yield f"Buffer {entry.index}: found none in the file; wanted {entry.end} bytes."
 
 
-def _lines(artifact: Artifact, parts: Sequence[PartView]) -> Iterator[str]:
-    count = len(artifact.parts)
+def _lines(subject: Subject, parts: Sequence[PartView]) -> Iterator[str]:
+    count = len(subject.parts)
     models = "1 NNAPI model" if count == 1 else f"{count} NNAPI models"
-    yield f"{artifact.path}: {models}, {_origin(artifact)}"
+    yield f"{subject.path}: {models}, {_origin(subject)}"
     for part in parts:
         yield ""
         yield f"part {part.index} {part.name}: {part.model_bytes} bytes and {len(part.buffers)} buffers"
@@ -140,12 +136,14 @@ def _lines(artifact: Artifact, parts: Sequence[PartView]) -> Iterator[str]:
         yield from (f"  fault: {fault}" for fault in missing)
 
 
-def _origin(artifact: Artifact) -> str:
-    if artifact.manifest is None:
+def _origin(subject: Subject) -> str:
+    if subject.manifest is None:
         return "made by PyTorch's own converter"
-    level = artifact.manifest.extra.get("feature_level")
+    level = subject.manifest.extra.get("feature_level")
     words = f"made by nnapi-check for feature level {level}" if isinstance(level, int) else "made by nnapi-check"
-    return f"{words}, float32 computed in float16" if artifact.manifest.is_relaxed else words
+    if isinstance(subject, ModelFileSubject):
+        words += " and the NDK"
+    return f"{words}, float32 computed in float16" if subject.manifest.is_relaxed else words
 
 
 def _borders(part: PartView) -> Iterator[tuple[str, Sequence[tuple[int, Border]]]]:
@@ -163,15 +161,16 @@ def _border(border: Border) -> str:
     return f"{words}, dimensions in order {order}" if order else words
 
 
-def _document(artifact: Artifact, parts: Sequence[PartView]) -> dict[str, object]:
-    manifest = artifact.manifest
+def _document(subject: Subject, parts: Sequence[PartView]) -> dict[str, object]:
+    manifest = subject.manifest
     return {
         "schema_version": SCHEMA_VERSION,
-        "file": str(artifact.path),
+        "file": str(subject.path),
         "producer": "PyTorch's converter" if manifest is None else "nnapi-check",
+        "target": NDK if isinstance(subject, ModelFileSubject) else PYTORCH_MOBILE,
         "converted_for_level": None if manifest is None else manifest.extra.get("feature_level"),
         "relaxed": None if manifest is None else manifest.is_relaxed,
-        "part_count": len(artifact.parts),
+        "part_count": len(subject.parts),
         "parts": [_part_document(part) for part in parts],
     }
 

@@ -64,12 +64,23 @@ def convert(model: Path, html: Path | None, form: str, options: Mapping[str, obj
     if made.path is None:
         say("nothing was written, for the gate is not passed.")
         return 1
-    size = f"{made.path.stat().st_size:,} bytes, the original has {model.stat().st_size:,}"
-    say(f"wrote {made.path} ({size}).")
+    say(_written(made.path, model))
     if made.verification is None:
         say("its numbers were not compared with PyTorch's (--no-verify).")
         return 0
     return 0 if made.verification.is_within_tolerance else 1
+
+
+def _written(output: Path, model: Path) -> str:
+    from nnapi_check.lowering.ndk.project import MODEL_NAME
+
+    original = f"the original has {model.stat().st_size:,}"
+    if not output.is_dir():
+        return f"wrote {output} ({output.stat().st_size:,} bytes, {original})."
+    file = output / MODEL_NAME
+    return (
+        f"wrote {output}: {MODEL_NAME} ({file.stat().st_size:,} bytes, {original}) and what runs it; see its README.md."
+    )
 
 
 def verify(output: Path, against: Path, form: str, options: Mapping[str, object]) -> int:

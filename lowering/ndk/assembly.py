@@ -1,16 +1,14 @@
-"""From a captured graph and the one part that it became to a program and its weights, or why there is none."""
+"""From a captured graph and the one part that it became to a program and its weights."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 import torch
 
 from nnapi_check.analyzer.capture.capture import Captured
-from nnapi_check.analyzer.graph import Graph, GraphInput, TensorType
-from nnapi_check.analyzer.planning.plan import Plan
-from nnapi_check.analyzer.planning.score import counts
+from nnapi_check.analyzer.graph import TensorType
 from nnapi_check.analyzer.planning.survey import Survey
 from nnapi_check.lowering.emission.recipes import Recipe
 from nnapi_check.lowering.ndk.program import (
@@ -25,9 +23,10 @@ from nnapi_check.lowering.ndk.program import (
     Region,
     Stored,
 )
-from nnapi_check.lowering.ndk.writing import ELEMENTS, Weight
+from nnapi_check.lowering.ndk.writing import Weight
 from nnapi_check.lowering.nnapi.model import Buffer, Immediate, Model, Operand
-from nnapi_check.lowering.packaging.manifest import HeldValue, Json, Manifest, PartRecord, write_manifest
+from nnapi_check.lowering.packaging.manifest import HeldValue, Manifest, PartRecord, write_manifest
+from nnapi_check.lowering.packaging.package import PackageOptions
 from nnapi_check.lowering.packaging.part_borders import border_of, permutation_of
 from nnapi_check.lowering.packaging.recipe_torch import evaluate, stored
 from nnapi_check.lowering.part_lowering import LoweredPart
@@ -47,48 +46,11 @@ class Assembled:
     weights: tuple[Weight, ...]
 
 
-def obstacles(survey: Survey, plan: Plan) -> tuple[str, ...]:
-    """Why a graph as planned cannot be a model file, which holds NNAPI's models and nothing for the CPU."""
-    return tuple(_obstacles(survey, plan))
-
-
-def _obstacles(survey: Survey, plan: Plan) -> Iterator[str]:
-    graph, parts = survey.graph, plan.partition.parts
-    inside = {node for part in parts for node in part.nodes}
-    left = [survey.nodes[node] for node, verdict in plan.verdicts.items() if counts(verdict) and node not in inside]
-    if left:
-        more = f" and {len(left) - 1} more" if len(left) > 1 else ""
-        yield f"{left[0].op} at {left[0].source}{more} would stay on the CPU"
-    elif len(parts) != 1:
-        yield f"it would become {len(parts)} NNAPI models, with the CPU between them"
-    for place, value in enumerate(graph.body.inputs):
-        if not _can_cross(graph, value):
-            yield f"input {place} is {graph.type_of(value)}, which the runtime does not take"
-    made = {value for part in parts for value in part.outputs}
-    for place, value in enumerate(graph.body.outputs):
-        if not _can_cross(graph, value):
-            yield f"output {place} is {graph.type_of(value)}, which the runtime does not give"
-        elif not (value in made or _is_input(graph, value) or graph.values[value].is_constant or left):
-            yield f"output {place} would be made on the CPU"
-
-
-def _can_cross(graph: Graph, value: int) -> bool:
-    kind = graph.type_of(value)
-    return isinstance(kind, TensorType) and kind.dtype in ELEMENTS and 0 not in kind.shape
-
-
-def _is_input(graph: Graph, value: int) -> bool:
-    return isinstance(graph.values[value].origin, GraphInput)
-
-
-def assemble(captured: Captured, survey: Survey, part: LoweredPart, extra: Mapping[str, Json]) -> Assembled:
-    """The program of a graph that has no ``obstacles``. Weights are read when they are written.
-
-    ``extra`` is kept with the file for this project's own commands.
-    """
+def assemble(captured: Captured, survey: Survey, part: LoweredPart, options: PackageOptions) -> Assembled:
+    """The program of a graph that one part holds. Weights are read when they are written."""
     graph = survey.graph
     region = _Region(captured)
-    model = _laid_out(part.model, part.buffers, region)
+    model = replace(_laid_out(part.model, part.buffers, region), relaxed=options.is_relaxed)
     borders = {holder.operand: border_of(holder, part, graph) for holder in (*part.inputs, *part.outputs)}
     input_of = {borders[operand].value: place for place, operand in enumerate(model.inputs)}
     output_of = {borders[operand].value: place for place, operand in enumerate(model.outputs)}
@@ -129,7 +91,8 @@ def assemble(captured: Captured, survey: Survey, part: LoweredPart, extra: Mappi
         places=(_places(part.node_of, survey),),
         inputs=inputs,
         outputs=outputs,
-        notes=write_manifest(Manifest((record,), preference=0, is_relaxed=model.relaxed, extra=extra)),
+        preference=options.preference,
+        notes=write_manifest(Manifest((record,), options.preference, options.is_relaxed, options.extra)),
     )
     return Assembled(program, tuple(region.weights))
 

@@ -55,24 +55,14 @@ def build_runtime(directory: Path | None = None) -> BuiltRuntime:
     return built
 
 
-def includes() -> tuple[str, ...]:
-    """The options that let a compiler find the headers of the runtime, its own ones included."""
-    carried = RUNTIME / "third_party" / "flatbuffers" / "include"
-    return (f"-I{RUNTIME / 'include'}", f"-I{RUNTIME / 'src'}", "-isystem", str(carried))
-
-
-def library_sources() -> tuple[str, ...]:
-    """The files that the library is made of."""
-    return tuple(map(str, sorted((RUNTIME / "src").glob("*.cpp"))))
-
-
 def _build(compiler: Compiler, folder: Path) -> None:
     library, program = folder / "libnnc.so", folder / "run_model"
-    _compile(compiler, ("-shared", *includes(), *library_sources(), "-ldl", "-o", str(library)))
-    main = str(RUNTIME / "main.cpp")
+    includes = (f"-I{RUNTIME / 'include'}", "-isystem", str(RUNTIME / "third_party" / "flatbuffers" / "include"))
+    sources = map(str, sorted((RUNTIME / "src").glob("*.cpp")))
+    _compile(compiler, ("-shared", *includes, *sources, "-ldl", "-o", str(library)))
     beside = ("-Wl,-rpath,$ORIGIN", f"-L{folder}", "-lnnc")
     # Programs may use what the library leaves out.
-    _compile(compiler, (*includes(), "-fexceptions", main, *beside, "-o", str(program)))
+    _compile(compiler, (*includes, "-fexceptions", str(RUNTIME / "main.cpp"), *beside, "-o", str(program)))
 
 
 def _compile(compiler: Compiler, words: Sequence[str]) -> None:

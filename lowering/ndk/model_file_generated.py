@@ -1506,8 +1506,16 @@ class Program(object):
             return self._tab.String(o + self._tab.Pos)
         return None
 
+    # NNAPI's PreferenceCode, unless the app asks for another.
+    # Program
+    def Preference(self):
+        o = flatbuffers.number_types.UOffsetTFlags.py_type(self._tab.Offset(18))
+        if o != 0:
+            return self._tab.Get(flatbuffers.number_types.Uint8Flags, o + self._tab.Pos)
+        return 0
+
 def ProgramStart(builder: flatbuffers.Builder):
-    builder.StartObject(7)
+    builder.StartObject(8)
 
 def ProgramAddProducer(builder: flatbuffers.Builder, producer: int):
     builder.PrependUOffsetTRelativeSlot(0, flatbuffers.number_types.UOffsetTFlags.py_type(producer), 0)
@@ -1539,6 +1547,9 @@ def ProgramStartOutputsVector(builder, numElems: int) -> int:
 def ProgramAddNotes(builder: flatbuffers.Builder, notes: int):
     builder.PrependUOffsetTRelativeSlot(6, flatbuffers.number_types.UOffsetTFlags.py_type(notes), 0)
 
+def ProgramAddPreference(builder: flatbuffers.Builder, preference: int):
+    builder.PrependUint8Slot(7, preference, 0)
+
 def ProgramEnd(builder: flatbuffers.Builder) -> int:
     return builder.EndObject()
 
@@ -1560,6 +1571,7 @@ class ProgramT(object):
         inputs = None,
         outputs = None,
         notes = None,
+        preference = 0,
     ):
         self.producer = producer  # type: Optional[str]
         self.featureLevel = featureLevel  # type: int
@@ -1568,6 +1580,7 @@ class ProgramT(object):
         self.inputs = inputs  # type: Optional[List[InputT]]
         self.outputs = outputs  # type: Optional[List[OutputT]]
         self.notes = notes  # type: Optional[str]
+        self.preference = preference  # type: int
 
     @classmethod
     def InitFromBuf(cls, buf, pos):
@@ -1618,6 +1631,7 @@ class ProgramT(object):
                     output_ = OutputT.InitFromObj(program.Outputs(i))
                     self.outputs.append(output_)
         self.notes = program.Notes()
+        self.preference = program.Preference()
 
     # ProgramT
     def Pack(self, builder):
@@ -1662,6 +1676,7 @@ class ProgramT(object):
             ProgramAddOutputs(builder, outputs)
         if self.notes is not None:
             ProgramAddNotes(builder, notes)
+        ProgramAddPreference(builder, self.preference)
         program = ProgramEnd(builder)
         return program
 

@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from nnapi_check.analyzer.graph import TensorType
+from nnapi_check.coverage_db.spec import Preference
 from nnapi_check.lowering.nnapi.model import Model
 
 Region = npt.NDArray[np.uint8]
@@ -88,4 +89,5 @@ class Program:
     inputs: tuple[ProgramInput, ...]
     outputs: tuple[ProgramOutput, ...]
     notes: str
+    preference: Preference = Preference.SUSTAINED_SPEED
     producer: str = PRODUCER

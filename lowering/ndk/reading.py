@@ -14,7 +14,7 @@ import numpy as np
 
 from nnapi_check.analyzer.errors import InputError
 from nnapi_check.analyzer.graph import NOT_QUANTIZED, ElementType, PerTensor, TensorType
-from nnapi_check.coverage_db.spec import OperandType
+from nnapi_check.coverage_db.spec import OperandType, Preference
 from nnapi_check.coverage_db.stored_elements import ELEMENT_STRUCTS
 from nnapi_check.lowering.ndk.model_file_generated import (
     InputT,
@@ -124,7 +124,7 @@ def _regions(path: Path) -> tuple[bytes, Region]:
         raise _DamagedError("its structure does not have its checksum")
     if weights_length == 0:
         return structure, np.empty(0, np.uint8)
-    return structure, np.memmap(path, np.uint8, "r", offset=weights_start, shape=(weights_length,))
+    return structure, np.memmap(path, np.uint8, "c", offset=weights_start, shape=(weights_length,))
 
 
 def _program(structure: bytes, weights_length: int, names: Mapping[int, str]) -> Program:
@@ -149,6 +149,8 @@ def _program(structure: bytes, weights_length: int, names: Mapping[int, str]) ->
         relaxed=bool(table.relaxed),
     )
     inputs = tuple(reader.input(item, main) for item in _all(table.inputs))
+    if table.preference not in set(Preference):
+        raise _DamagedError(f"it asks for preference {table.preference}, which NNAPI does not have")
     return Program(
         level=int(table.featureLevel),
         model=main,
@@ -156,6 +158,7 @@ def _program(structure: bytes, weights_length: int, names: Mapping[int, str]) ->
         inputs=inputs,
         outputs=tuple(reader.output(item, main, len(inputs)) for item in _all(table.outputs)),
         notes=_text(table.notes),
+        preference=Preference(table.preference),
         producer=_text(table.producer),
     )
 

@@ -127,6 +127,7 @@ def _structure(program: Program, codes: Mapping[str, int]) -> bytes:
         inputs=[_input(item) for item in program.inputs],
         outputs=[_output(item) for item in program.outputs],
         notes=program.notes,
+        preference=int(program.preference),
     )
     builder = flatbuffers.Builder(1 << 16)
     root = table.Pack(builder)  # type: ignore[func-returns-value]  # The compiler's stubs know no result.

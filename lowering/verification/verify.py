@@ -1,4 +1,4 @@
-"""Whether a package computes what PyTorch computes: the whole file in PyTorch's own NNAPI binding, and node by node."""
+"""Whether a converted file computes what PyTorch computes: the whole file as an app runs it, and node by node."""
 
 from __future__ import annotations
 
@@ -11,31 +11,24 @@ import torch
 
 from nnapi_check.analyzer.capture.capture import capture
 from nnapi_check.analyzer.errors import InputError
-from nnapi_check.analyzer.inputs.arguments import Call, cloned
+from nnapi_check.analyzer.inputs.arguments import Call
 from nnapi_check.analyzer.tensor_types import tensor_type
 from nnapi_check.analyzer.torchscript import computed_op_by_op
 from nnapi_check.coverage_db.spec import OperationFacts
-from nnapi_check.coverage_db.targets import PYTORCH_MOBILE, target_called
 from nnapi_check.lowering.nnapi.host_runtime.errors import HostRuntimeError
-from nnapi_check.lowering.nnapi.host_runtime.runtime import HostRuntime, load_host_runtime
 from nnapi_check.lowering.nnapi.interpreter.execute import prepare
-from nnapi_check.lowering.nnapi.serialize import Malformed, deserialize
-from nnapi_check.lowering.packaging.artifact import Artifact, ArtifactPart, open_artifact
 from nnapi_check.lowering.packaging.manifest import ManifestError, PartRecord
 from nnapi_check.lowering.packaging.recipe_torch import stored
 from nnapi_check.lowering.verification.approximation import MARGIN, Approximation, read_approximations
 from nnapi_check.lowering.verification.comparison import Numbers, compare
 from nnapi_check.lowering.verification.part_run import inward, outward
-from nnapi_check.lowering.verification.reference import flat_tensors, graph_values, reference_outputs
+from nnapi_check.lowering.verification.reference import graph_values, reference_outputs
 from nnapi_check.lowering.verification.row_sets import RowSet, row_sets
 from nnapi_check.lowering.verification.sensitivity import NO_MOVEMENT, Movement, movement
+from nnapi_check.lowering.verification.subject import Part, Subject, open_subject
 
 SPLIT = 0.01
 """An output of which PyTorch's own changes by this share of its range is compared as a set of rows."""
-
-
-class VerifyError(Exception):
-    """A package does not run: a fault of this project, whose message says what refused it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,42 +83,39 @@ def verify_artifact(
     trust: bool = False,
     reference: Call | None = None,
 ) -> Verification:
-    """Run a package and the model that it was made from on the same arguments, and compare every output.
+    """Run a converted file and the model that it was made from on the same arguments, and compare every output.
 
-    ``reference`` is how the model is called, where that is otherwise than the package.
+    ``reference`` is how the model is called, where that is otherwise than the converted file.
 
-    ``facts`` are those of NNAPI's operations, by name. The package runs in PyTorch's own NNAPI binding, on the host
-    runtime that plays an Android of feature level ``level``. Without a C compiler, and at levels whose library lacks
-    functions that the binding calls, each part runs alone in the interpreter, on what PyTorch computes for its inputs.
+    ``facts`` are those of NNAPI's operations, by name. A package runs in PyTorch's own NNAPI binding, a model file in
+    the NDK's runtime, on the host runtime that plays an Android of feature level ``level``. Without a compiler, and at
+    levels whose library lacks functions that the binding calls, each part runs alone in the interpreter, on what
+    PyTorch computes for its inputs.
     """
-    artifact = open_artifact(path, trust=trust)
+    subject = open_subject(path, facts, trust=trust)
     call = Call(tuple(inputs)) if reference is None else reference
-    names = {operation.code: operation.name for operation in facts.values()}
-    approximate = _approximations(artifact)
-    reach = _Reach(artifact, model, call, approximate, trust=trust)
+    approximate = _approximations(subject)
+    reach = _Reach(subject, model, call, approximate, trust=trust)
     rows: tuple[RowSet, ...] = ()
     half: tuple[Numbers, ...] = ()
-    is_relaxed = artifact.manifest is not None and artifact.manifest.is_relaxed
+    is_relaxed = subject.manifest is not None and subject.manifest.is_relaxed
     try:
-        runtime = load_host_runtime(level, facts)
-        runtime.require(target_called(PYTORCH_MOBILE).calls)
+        ran = subject.run(inputs, level, facts)
     except HostRuntimeError as error:
-        alone = tuple(_layers(artifact, model, call, names, trust=trust, only_outputs=True))
+        alone = tuple(_layers(subject, model, call, trust=trust, only_outputs=True))
         outputs = tuple(layer.numbers for layer in _held_layers(alone, reach))
         if is_relaxed:
-            halved = _layers(artifact, model, call, names, trust=trust, only_outputs=True, in_half=True)
+            halved = _layers(subject, model, call, trust=trust, only_outputs=True, in_half=True)
             half = tuple(layer.numbers for layer in halved)
-        ran_in, executions = f"the interpreter, part by part ({error})", len(artifact.parts)
+        ran_in, executions = f"the interpreter, part by part ({error})", len(subject.parts)
     else:
-        found, executions = _run_on_host(artifact, inputs, runtime)
-        ran_in = "PyTorch's NNAPI binding on the host runtime"
         wanted = reference_outputs(model, call, trust=trust)
-        outputs, rows = _held_outputs(flat_tensors(found), wanted, artifact, reach)
+        outputs, rows = _held_outputs(ran.outputs, wanted, subject, reach)
+        ran_in, executions = ran.ran_in, ran.executions
         if is_relaxed:
-            with runtime.in_half():
-                found, _ = _run_on_host(artifact, inputs, runtime)
-            half = tuple(compare(ours, theirs) for ours, theirs in zip(flat_tensors(found), wanted, strict=True))
-    layers = _held_layers(tuple(_layers(artifact, model, call, names, trust=trust)), reach) if with_layers else ()
+            halved_run = subject.run(inputs, level, facts, in_half=True)
+            half = tuple(compare(ours, theirs) for ours, theirs in zip(halved_run.outputs, wanted, strict=True))
+    layers = _held_layers(tuple(_layers(subject, model, call, trust=trust)), reach) if with_layers else ()
     layers = tuple(sorted(layers, key=lambda layer: -layer.numbers.max_relative))
     return Verification(ran_in, level, executions, outputs, layers, approximate, rows, half)
 
@@ -135,7 +125,7 @@ class _Reach:
 
     def __init__(
         self,
-        artifact: Artifact,
+        subject: Subject,
         model: Path | torch.nn.Module,
         call: Call,
         approximate: Sequence[Approximation],
@@ -143,7 +133,7 @@ class _Reach:
         trust: bool,
     ) -> None:
         self._model, self._call, self._approximate, self._trust = model, call, approximate, trust
-        records = [part.record for part in artifact.parts if part.record is not None]
+        records = [part.record for part in subject.parts if part.record is not None]
         self._values = [border.value for record in records for border in record.outputs]
         self._values += [held.value for record in records for held in record.held]
         self._read = [border.value for record in records for border in record.inputs]
@@ -169,14 +159,14 @@ class _Reach:
 
 
 def _held_outputs(
-    ours: Sequence[torch.Tensor], theirs: Sequence[torch.Tensor], artifact: Artifact, reach: _Reach
+    ours: Sequence[torch.Tensor], theirs: Sequence[torch.Tensor], subject: Subject, reach: _Reach
 ) -> tuple[tuple[Numbers, ...], tuple[RowSet, ...]]:
     """Hold outputs to the tolerance, and those beyond to what other rounding does to PyTorch's own."""
     if len(ours) != len(theirs):
         raise InputError(
             f"The package gives {len(ours)} outputs, the model gives {len(theirs)}: it was made from another."
         )
-    steps = _output_steps(artifact, len(theirs))
+    steps = _output_steps(subject, len(theirs))
     plain = [compare(left, right, step=step) for left, right, step in zip(ours, theirs, steps, strict=True)]
     by_bounds = reach.of_bounds()
     held = _allowing(plain, by_bounds)
@@ -218,71 +208,52 @@ def _allowed_layer(layer: LayerNumbers, moved: Movement) -> LayerNumbers:
     return replace(layer, numbers=layer.numbers.allowing(MARGIN * moved.values.get(layer.value, 0.0)))
 
 
-def _approximations(artifact: Artifact) -> tuple[Approximation, ...]:
+def _approximations(subject: Subject) -> tuple[Approximation, ...]:
     try:
-        return () if artifact.manifest is None else read_approximations(artifact.manifest.extra)
+        return () if subject.manifest is None else read_approximations(subject.manifest.extra)
     except ManifestError as error:
         raise InputError(f"The package is damaged: {error}") from error
 
 
-def _output_steps(artifact: Artifact, count: int) -> list[float | None]:
+def _output_steps(subject: Subject, count: int) -> list[float | None]:
     """The steps of the outputs that are the real numbers of quantized tensors, as the package tells them."""
-    told = artifact.manifest.extra.get("output_steps") if artifact.manifest is not None else None
+    told = subject.manifest.extra.get("output_steps") if subject.manifest is not None else None
     steps = [step if isinstance(step, float) else None for step in told] if isinstance(told, list) else []
     return steps if len(steps) == count else [None] * count
 
 
-def _run_on_host(artifact: Artifact, inputs: Sequence[object], runtime: HostRuntime) -> tuple[object, int]:
-    runtime.forget_faults()
-    before = runtime.executions
-    artifact.use_nnapi()
-    try:
-        with torch.no_grad():
-            found = artifact.run(*cloned(Call(tuple(inputs))).positional)
-    except RuntimeError as error:
-        faults = "; ".join(fault.words for fault in runtime.recent_faults[:3])
-        raise VerifyError(f"The package does not run in PyTorch's NNAPI binding: {faults or error}") from error
-    return found, runtime.executions - before
-
-
 def _layers(
-    artifact: Artifact,
+    subject: Subject,
     model: Path | torch.nn.Module,
     call: Call,
-    names: Mapping[int, str],
     *,
     trust: bool,
     only_outputs: bool = False,
     in_half: bool = False,
 ) -> Iterator[LayerNumbers]:
     """Each part alone in the interpreter, on PyTorch's own values, so that errors do not add up."""
-    records = [part.record for part in artifact.parts if part.record is not None]
+    records = [part.record for part in subject.parts if part.record is not None]
     captured = capture(model, call, weights=True, trust=trust)
     wanted = {border.value for record in records for border in (*record.inputs, *record.outputs)}
     wanted |= {held.value for record in records for held in record.held}
     values = graph_values(captured, wanted, captured.example_inputs)
-    for index, part in enumerate(artifact.parts):
+    for index, part in enumerate(subject.parts):
         if part.record is not None and all(border.value in values for border in part.record.inputs):
-            made = _part_layers(index, part, part.record, values, names, only_outputs=only_outputs, in_half=in_half)
-            yield from made
+            yield from _part_layers(index, part, part.record, values, only_outputs=only_outputs, in_half=in_half)
 
 
 def _part_layers(
     index: int,
-    part: ArtifactPart,
+    part: Part,
     record: PartRecord,
     values: Mapping[int, torch.Tensor],
-    names: Mapping[int, str],
     *,
     only_outputs: bool,
     in_half: bool,
 ) -> Iterator[LayerNumbers]:
-    model = deserialize(part.serialized, names)
-    if isinstance(model, Malformed):
-        raise VerifyError(f"part {index} is malformed: {model}")
     held = [] if only_outputs else [item for item in record.held if item.value in values]
     arrays = [inward(values[border.value], border) for border in record.inputs]
-    prepared = prepare(replace(model, relaxed=in_half), [stored(buffer) for buffer in part.buffers])
+    prepared = prepare(replace(part.model, relaxed=in_half), [stored(buffer) for buffer in part.buffers])
     execution = prepared.run(arrays, keep={item.operand for item in held}, in_half=in_half)
     outputs = {border.value for border in record.outputs}
     for border, tensor in zip(record.outputs, execution.outputs, strict=True):

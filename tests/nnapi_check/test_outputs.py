@@ -17,7 +17,7 @@ from nnapi_check.coverage_db.output_folder import FolderError
 from nnapi_check.lowering.examples.measured_errors import NOTHING_MEASURED, write_measurements
 from nnapi_check.lowering.packaging.package import Package
 from nnapi_check.lowering.packaging.saving import Form, save_package
-from nnapi_check.lowering.verification.verify import VerifyError
+from nnapi_check.lowering.verification.subject import VerifyError
 from nnapi_check.reports.pages import write_page
 from nnapi_check.reports.site.folder import SITE, SiteFile, write_site
 from tests.lowering.hand_made_parts import elementwise_part, nodes_of, packaged, random_tensor

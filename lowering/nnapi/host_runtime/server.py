@@ -58,9 +58,13 @@ class _Question:
 
 
 class HostServer:
-    """Listens while it is entered. A program's models live as long as its connections."""
+    """Listens while it is entered. A program's models live as long as its connections.
 
-    def __init__(self, facts: Mapping[str, OperationFacts] | None = None) -> None:
+    With ``in_half``, relaxed models are computed as by a driver that has float16 only.
+    """
+
+    def __init__(self, facts: Mapping[str, OperationFacts] | None = None, *, in_half: bool = False) -> None:
+        self._in_half = in_half
         self._facts = load_operations() if facts is None else facts
         self._faults = FaultRecord()
         self._clients: dict[int, _Client] = {}
@@ -145,7 +149,9 @@ class HostServer:
 
     def _enter(self, number: int) -> _Client:
         with self._lock:
-            client = self._clients.setdefault(number, _Client(Engine(self._facts, judge_by(self._facts)), self._faults))
+            engine = Engine(self._facts, judge_by(self._facts))
+            engine.is_half = self._in_half
+            client = self._clients.setdefault(number, _Client(engine, self._faults))
             client.connections += 1
             return client
 

@@ -8,7 +8,8 @@ from functools import cache
 from pathlib import Path
 
 from nnapi_check.coverage_db.database.cache import cache_directory
-from nnapi_check.lowering.ndk.building import COMPILERS, BuiltRuntime, build_runtime, includes, library_sources
+from nnapi_check.lowering.ndk.building import COMPILERS, BuiltRuntime, build_runtime
+from nnapi_check.lowering.ndk.project import RUNTIME, runtime_files
 from nnapi_check.lowering.nnapi.host_runtime.build import find_compiler
 
 HERE = Path(__file__).parent
@@ -31,17 +32,34 @@ def fake_nnapi(level: int) -> Path:
 
 
 @cache
+def sanitized() -> Path:
+    """The runtime as CMake builds a project, warnings being errors, with sanitizers: the folder of the build."""
+    digest = hashlib.sha256(repr(SANITIZED).encode())
+    for path in runtime_files():
+        if path.suffix in (".cpp", ".h", ".txt"):
+            digest.update((RUNTIME / path).read_bytes())
+    folder = cache_directory() / f"ndk-tests-cmake-{digest.hexdigest()[:20]}"
+    with _lock("cmake"):
+        if not (folder / "run_model").is_file():
+            flags = " ".join(("-Werror", *SANITIZED))
+            configure = ["cmake", "-S", str(RUNTIME), "-B", str(folder), f"-DCMAKE_CXX_FLAGS={flags}"]
+            subprocess.run(configure, check=True, capture_output=True)
+            subprocess.run(["cmake", "--build", str(folder), "-j2"], check=True, capture_output=True)
+    return folder
+
+
+@cache
 def fuzzer() -> Path:
-    """A program that opens mutated model files, with the runtime in it, under sanitizers."""
-    sources = [HERE / "fuzz_reader.cpp", *map(Path, library_sources())]
-    return _built("fuzz_reader", sources, (*SANITIZED, *includes(), *map(str, sources), "-ldl"))
+    """A program that opens mutated model files, with sanitizers."""
+    source, folder = HERE / "fuzz_reader.cpp", sanitized()
+    library = (f"-L{folder}", f"-Wl,-rpath,{folder}", "-lnnc")
+    return _built("fuzz_reader", [source], (*SANITIZED, f"-I{RUNTIME / 'include'}", str(source), *library))
 
 
 def _built(name: str, sources: Sequence[Path], options: Sequence[str]) -> Path:
     compiler = find_compiler("CXX", COMPILERS)
     digest = hashlib.sha256(repr((compiler, options)).encode())
-    headers = [path for source in sources for path in source.parent.glob("*.h")]
-    for path in [*sources, *sorted(set(headers))]:
+    for path in sources:
         digest.update(path.read_bytes())
     target = cache_directory() / f"ndk-tests-{digest.hexdigest()[:20]}" / name
     with _lock(name):

@@ -422,5 +422,5 @@ def test_the_default_options_ask_for_nothing_special() -> None:
     options = functions().nnc_default_options()
 
     assert isinstance(options, OptionsStruct)
-    assert (options.preference, options.device_type, options.device_name) == (1, 0, None)
+    assert (options.preference, options.device_type, options.device_name) == (-1, 0, None)
     assert isinstance(Handle(), ctypes.c_void_p)

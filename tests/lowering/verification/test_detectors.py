@@ -1,6 +1,7 @@
 """Detectors, whose rows hang on comparisons of nearly equal numbers: what PyTorch's own do not explain is found."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -9,8 +10,9 @@ from torch import nn
 
 from nnapi_check import convert
 from nnapi_check.coverage_db.queries import open_registry
+from nnapi_check.coverage_db.spec import OperationFacts
 from nnapi_check.lowering.plan_lowering import FactsByName
-from nnapi_check.lowering.verification import verify
+from nnapi_check.lowering.verification.subject import PackageSubject, Ran
 from nnapi_check.lowering.verification.verify import Verification, verify_artifact
 
 CANDIDATES = 40
@@ -70,15 +72,21 @@ Verify = Callable[[Plant], Verification]
 @pytest.fixture
 def verified(package: Path, model: nn.Module, candidates: torch.Tensor, monkeypatch: pytest.MonkeyPatch) -> Verify:
     """Verify the package as if it gave something else."""
-    run = verify._run_on_host
+    run = PackageSubject.run
 
     def verified(plant: Plant) -> Verification:
-        def planted(*arguments: object) -> tuple[object, int]:
-            found, executions = run(*arguments)  # type: ignore[arg-type]
-            assert isinstance(found, tuple)
-            return plant([tensor.clone() for tensor in found]), executions
+        def planted(
+            self: PackageSubject,
+            inputs: Sequence[object],
+            level: int,
+            facts: Mapping[str, OperationFacts],
+            *,
+            in_half: bool = False,
+        ) -> Ran:
+            ran = run(self, inputs, level, facts, in_half=in_half)
+            return replace(ran, outputs=tuple(plant([tensor.clone() for tensor in ran.outputs])))
 
-        monkeypatch.setattr(verify, "_run_on_host", planted)
+        monkeypatch.setattr(PackageSubject, "run", planted)
         return verify_artifact(package, model, [candidates], level=3, facts=FactsByName(open_registry()))
 
     return verified

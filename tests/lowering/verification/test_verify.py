@@ -12,9 +12,10 @@ from nnapi_check.analyzer.errors import InputError
 from nnapi_check.coverage_db.queries import open_registry
 from nnapi_check.lowering.nnapi.host_runtime.errors import NoCompilerError
 from nnapi_check.lowering.plan_lowering import FactsByName
-from nnapi_check.lowering.verification import verify
+from nnapi_check.lowering.verification import subject
 from nnapi_check.lowering.verification.approximation import FLOAT_TOLERANCE
-from nnapi_check.lowering.verification.verify import Verification, VerifyError, verify_artifact
+from nnapi_check.lowering.verification.subject import VerifyError
+from nnapi_check.lowering.verification.verify import Verification, verify_artifact
 
 
 class TwoParts(nn.Module):
@@ -104,7 +105,7 @@ def test_without_a_compiler_the_interpreter_runs_part_by_part(
     def missing(*_arguments: object) -> None:
         raise NoCompilerError("there is no C compiler")
 
-    monkeypatch.setattr(verify, "load_host_runtime", missing)
+    monkeypatch.setattr(subject, "load_host_runtime", missing)
 
     found = verified(package, model, photo)
 
@@ -120,7 +121,7 @@ def test_wrong_weights_are_found_without_a_compiler_too(
     def missing(*_arguments: object) -> None:
         raise NoCompilerError("there is no C compiler")
 
-    monkeypatch.setattr(verify, "load_host_runtime", missing)
+    monkeypatch.setattr(subject, "load_host_runtime", missing)
     torch.manual_seed(99)
 
     assert not verified(package, TwoParts().eval(), photo).is_within_tolerance
@@ -278,7 +279,7 @@ def test_float16_is_told_without_a_compiler_too(
         raise NoCompilerError("no compiler")
 
     convert(model, tmp_path / "out.pt", [photo], feature_level=3, relaxed=True, verify=False)
-    monkeypatch.setattr(verify, "load_host_runtime", no_compiler)
+    monkeypatch.setattr(subject, "load_host_runtime", no_compiler)
 
     found = verified(tmp_path / "out.pt", model, photo)
 

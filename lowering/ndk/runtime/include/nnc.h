@@ -53,6 +53,7 @@ typedef enum nnc_element {
 } nnc_element;
 
 typedef enum nnc_preference {
+    NNC_AS_CONVERTED = -1, /* What the model was converted with. */
     NNC_LOW_POWER = 0,
     NNC_FAST_SINGLE_ANSWER = 1,
     NNC_SUSTAINED_SPEED = 2,

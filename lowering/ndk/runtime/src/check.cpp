@@ -275,6 +275,7 @@ nnc_status check_program(const file::Program &program, uint64_t structure_length
     if (program.feature_level() < 1 || program.feature_level() > kHighestLevel) {
         return bad("feature level", program.feature_level(), "does not exist");
     }
+    if (program.preference() > NNC_SUSTAINED_SPEED) return bad("preference", program.preference(), "does not exist");
     for (uint32_t i = 0; i < models.size(); ++i) {
         NNC_TRY(check_model(*models.Get(i), i, models.size(), weights_length));
     }

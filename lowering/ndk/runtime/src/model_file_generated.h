@@ -835,7 +835,8 @@ struct Program FLATBUFFERS_FINAL_CLASS : private ::flatbuffers::Table {
     VT_MODELS = 10,
     VT_INPUTS = 12,
     VT_OUTPUTS = 14,
-    VT_NOTES = 16
+    VT_NOTES = 16,
+    VT_PREFERENCE = 18
   };
   const ::flatbuffers::String *producer() const {
     return GetPointer<const ::flatbuffers::String *>(VT_PRODUCER);
@@ -862,6 +863,10 @@ struct Program FLATBUFFERS_FINAL_CLASS : private ::flatbuffers::Table {
   const ::flatbuffers::String *notes() const {
     return GetPointer<const ::flatbuffers::String *>(VT_NOTES);
   }
+  /// NNAPI's PreferenceCode, unless the app asks for another.
+  uint8_t preference() const {
+    return GetField<uint8_t>(VT_PREFERENCE, 0);
+  }
   template <bool B = false>
   bool Verify(::flatbuffers::VerifierTemplate<B> &verifier) const {
     return VerifyTableStart(verifier) &&
@@ -880,6 +885,7 @@ struct Program FLATBUFFERS_FINAL_CLASS : private ::flatbuffers::Table {
            verifier.VerifyVectorOfTables(outputs()) &&
            VerifyOffset(verifier, VT_NOTES) &&
            verifier.VerifyString(notes()) &&
+           VerifyField<uint8_t>(verifier, VT_PREFERENCE, 1) &&
            verifier.EndTable();
   }
 };
@@ -909,6 +915,9 @@ struct ProgramBuilder {
   void add_notes(::flatbuffers::Offset<::flatbuffers::String> notes) {
     fbb_.AddOffset(Program::VT_NOTES, notes);
   }
+  void add_preference(uint8_t preference) {
+    fbb_.AddElement<uint8_t>(Program::VT_PREFERENCE, preference, 0);
+  }
   explicit ProgramBuilder(::flatbuffers::FlatBufferBuilder &_fbb)
         : fbb_(_fbb) {
     start_ = fbb_.StartTable();
@@ -932,7 +941,8 @@ inline ::flatbuffers::Offset<Program> CreateProgram(
     ::flatbuffers::Offset<::flatbuffers::Vector<::flatbuffers::Offset<nnc::file::Model>>> models = 0,
     ::flatbuffers::Offset<::flatbuffers::Vector<::flatbuffers::Offset<nnc::file::Input>>> inputs = 0,
     ::flatbuffers::Offset<::flatbuffers::Vector<::flatbuffers::Offset<nnc::file::Output>>> outputs = 0,
-    ::flatbuffers::Offset<::flatbuffers::String> notes = 0) {
+    ::flatbuffers::Offset<::flatbuffers::String> notes = 0,
+    uint8_t preference = 0) {
   ProgramBuilder builder_(_fbb);
   builder_.add_notes(notes);
   builder_.add_outputs(outputs);
@@ -940,6 +950,7 @@ inline ::flatbuffers::Offset<Program> CreateProgram(
   builder_.add_models(models);
   builder_.add_feature_level(feature_level);
   builder_.add_producer(producer);
+  builder_.add_preference(preference);
   builder_.add_relaxed(relaxed);
   return builder_.Finish();
 }
@@ -952,7 +963,8 @@ inline ::flatbuffers::Offset<Program> CreateProgramDirect(
     const std::vector<::flatbuffers::Offset<nnc::file::Model>> *models = nullptr,
     const std::vector<::flatbuffers::Offset<nnc::file::Input>> *inputs = nullptr,
     const std::vector<::flatbuffers::Offset<nnc::file::Output>> *outputs = nullptr,
-    const char *notes = nullptr) {
+    const char *notes = nullptr,
+    uint8_t preference = 0) {
   auto producer__ = producer ? _fbb.CreateString(producer) : 0;
   auto models__ = models ? _fbb.CreateVector<::flatbuffers::Offset<nnc::file::Model>>(*models) : 0;
   auto inputs__ = inputs ? _fbb.CreateVector<::flatbuffers::Offset<nnc::file::Input>>(*inputs) : 0;
@@ -966,7 +978,8 @@ inline ::flatbuffers::Offset<Program> CreateProgramDirect(
       models__,
       inputs__,
       outputs__,
-      notes__);
+      notes__,
+      preference);
 }
 
 inline const nnc::file::Program *GetProgram(const void *buf) {

@@ -80,7 +80,7 @@ bool is_preference(nnc_preference preference) {
 
 nnc_options nnc_default_options(void) {
     nnc_options options{};
-    options.preference = NNC_FAST_SINGLE_ANSWER;
+    options.preference = NNC_AS_CONVERTED;
     return options;
 }
 
@@ -93,6 +93,9 @@ nnc_status nnc_program_create(const nnc_nnapi *nnapi, const nnc_model *model, co
     if (made == nullptr) return nnc::fail(NNC_OUT_OF_MEMORY, "memory is lacking");
     made->nnapi = nnapi->functions;
     made->options = options != nullptr ? *options : nnc_default_options();
+    if (made->options.preference == NNC_AS_CONVERTED) {
+        made->options.preference = static_cast<nnc_preference>(model->file->program->preference());
+    }
     if (!nnc::is_preference(made->options.preference)) return nnc::fail(NNC_BAD_ARGUMENT, "there is no such preference");
     NNC_TRY(nnc::build_models(*made->nnapi, model->file, made->options.is_relaxed, &made->built));
     NNC_TRY(nnc::compile(made.get()));

@@ -18,17 +18,20 @@ import java.nio.ByteOrder
  */
 class Model(
     file: AssetFileDescriptor,
-    preference: Preference = Preference.FAST_SINGLE_ANSWER,
+    preference: Preference = Preference.AS_CONVERTED,
     refusesReference: Boolean = false,
     device: String? = null,
     cacheDirectory: String? = null,
 ) : AutoCloseable {
-    enum class Preference { LOW_POWER, FAST_SINGLE_ANSWER, SUSTAINED_SPEED }
+    /** What a driver is to favor. */
+    enum class Preference(val code: Int) {
+        AS_CONVERTED(-1), LOW_POWER(0), FAST_SINGLE_ANSWER(1), SUSTAINED_SPEED(2)
+    }
 
     private var handle: Long = file.use {
         open(
             it.parcelFileDescriptor.fd, it.startOffset, it.length,
-            preference.ordinal, refusesReference, device, cacheDirectory,
+            preference.code, refusesReference, device, cacheDirectory,
         )
     }
 

@@ -1,0 +1,167 @@
+"""From a PyTorch model to a C++ program that computes it: converted, built by CMake, run at each level's functions."""
+
+import os
+import shutil
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+import nnapi_check
+from nnapi_check.coverage_db.spec import Preference
+from nnapi_check.lowering.ndk.project import MODEL_NAME, PROJECT, RUNTIME, runtime_files
+from nnapi_check.lowering.ndk.reading import read_program
+from nnapi_check.lowering.nnapi.host_runtime.server import HostServer
+from tests.lowering.ndk.builds import runtime, sanitized
+from tests.lowering.ndk.programs import NAMES
+
+LEVELS = (1, 2, 3, 5, 8)
+
+
+class Images(nn.Module):
+    """Convolutions of every kind, so that images cross from NCHW, and a sum along a skip."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.stem = nn.Sequential(nn.Conv2d(3, 6, (3, 2), stride=(2, 1)), nn.ReLU6())
+        self.depthwise = nn.Conv2d(6, 6, 3, padding=1, groups=6)
+        self.pool, self.head = nn.AvgPool2d((4, 5)), nn.Linear(6, 4)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        y = self.stem(x)
+        return torch.tanh(self.head(self.pool(y + self.depthwise(y)).flatten(1)))
+
+
+class Rows(nn.Module):
+    """Two inputs, one of them of another type, and three outputs: computed, passed on and constant."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.linear = nn.Linear(7, 5)
+        self.steps = nn.Parameter(torch.arange(3.0))
+
+    def forward(self, x: torch.Tensor, n: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+        return torch.tanh(self.linear(x)), n, self.steps
+
+
+class Quantized(nn.Module):
+    """A convolution of quantized images, whose weights have one scale."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv = torch.ao.nn.quantized.Conv2d(3, 4, (2, 3))  # type: ignore[no-untyped-call] # PyTorch's own
+        weight = torch.quantize_per_tensor(torch.randn(4, 3, 2, 3), 0.02, 0, torch.qint8)
+        self.conv.set_weight_bias(weight, torch.randn(4))
+        self.conv.scale, self.conv.zero_point = 0.1, 100
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return torch.relu(self.conv(torch.quantize_per_tensor(x, 0.03, 125, torch.quint8)).dequantize())
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[HostServer]:
+    with HostServer() as opened:
+        yield opened
+
+
+def run(server: HostServer, program: Path, folder: Path, level: int, inputs: list[torch.Tensor]) -> list[bytes]:
+    """What a program gives for a project's model, as the bytes of its outputs."""
+    files = [folder / f"in{index}.raw" for index in range(len(inputs))]
+    for file, tensor in zip(files, inputs, strict=True):
+        file.write_bytes(tensor.numpy().tobytes())
+    outputs = [folder / f"out{index}.raw" for index in range(3)]
+    environment = {**os.environ, **server.environment(level)}
+    words = [str(program), str(folder / MODEL_NAME), *map(str, files), "--", *map(str, outputs)]
+    subprocess.run(words, env=environment, check=True, capture_output=True)
+    return [file.read_bytes() for file in outputs if file.exists()]
+
+
+@pytest.mark.parametrize("level", LEVELS)
+def test_images_are_computed_at_every_level(level: int, server: HostServer, tmp_path: Path) -> None:
+    torch.manual_seed(5)
+    model, x = Images().eval(), torch.randn(1, 3, 10, 7)
+    folder = tmp_path / "out"
+    report = nnapi_check.convert(model, folder, [x], feature_level=level, target="ndk", verify=False)
+    assert report.artifact == str(folder)
+
+    (found,) = run(server, runtime().program, folder, level, [x])
+
+    with torch.no_grad():
+        np.testing.assert_allclose(np.frombuffer(found, np.float32).reshape(1, 4), model(x).numpy(), atol=1e-5)
+
+
+@pytest.mark.parametrize("level", LEVELS)
+def test_outputs_of_every_origin_are_given(level: int, server: HostServer, tmp_path: Path) -> None:
+    torch.manual_seed(5)
+    model, x, n = Rows().eval(), torch.randn(2, 7), torch.tensor([[2**40, -3]])
+    nnapi_check.convert(model, tmp_path / "out", [x, n], feature_level=level, target="ndk", verify=False)
+
+    computed, passed, constant = run(server, runtime().program, tmp_path / "out", level, [x, n])
+
+    with torch.no_grad():
+        np.testing.assert_allclose(np.frombuffer(computed, np.float32).reshape(2, 5), model(x, n)[0], atol=1e-5)
+    assert np.frombuffer(passed, np.int64).tolist() == [2**40, -3]
+    assert np.frombuffer(constant, np.float32).tolist() == [0.0, 1.0, 2.0]
+
+
+def test_a_conversion_is_verified_in_the_runtime(tmp_path: Path) -> None:
+    torch.manual_seed(5)
+    report = nnapi_check.convert(
+        Quantized().eval(), tmp_path / "out", [torch.randn(1, 3, 8, 9)], feature_level=3, target="ndk"
+    )
+
+    assert report.verification is not None
+    assert report.verification.is_within_tolerance
+    assert report.verification.ran_in == "the NDK's runtime on the host runtime"
+    assert report.verification.executions == 1
+
+
+def test_float16_is_allowed_by_the_file_and_its_error_told(tmp_path: Path) -> None:
+    torch.manual_seed(5)
+    model, x = Images().eval(), [torch.randn(1, 3, 10, 7)]
+    report = nnapi_check.convert(
+        model, tmp_path / "out", x, feature_level=3, target="ndk", relaxed=True, preference="low-power"
+    )
+
+    program = read_program(tmp_path / "out" / MODEL_NAME, NAMES).program
+    assert (program.model.relaxed, program.preference) == (True, Preference.LOW_POWER)
+    assert report.verification is not None
+    assert [0 < numbers.max_relative < 0.01 for numbers in report.verification.float16] == [True]
+
+
+def test_a_model_file_is_verified_again(tmp_path: Path) -> None:
+    model, x = Rows().eval(), [torch.randn(2, 7), torch.tensor([5])]
+    nnapi_check.convert(model, tmp_path / "out", x, feature_level=1, target="ndk", verify=False)
+    moved = shutil.copy(tmp_path / "out" / MODEL_NAME, tmp_path / "moved.nnc")
+
+    assert nnapi_check.verify(moved, model, x, layers=True).is_within_tolerance
+    with torch.no_grad():
+        model.linear.bias[2] += 0.1
+    assert not nnapi_check.verify(tmp_path / "out", model, x).is_within_tolerance
+
+
+def test_the_program_that_cmake_builds_computes_it_without_a_fault(server: HostServer, tmp_path: Path) -> None:
+    torch.manual_seed(5)
+    model, x, n = Rows().eval(), torch.randn(2, 7), torch.tensor([[2**40, -3]])
+    folder = tmp_path / "out"
+    nnapi_check.convert(model, folder, [x, n], feature_level=3, target="ndk", verify=False)
+
+    found = run(server, sanitized() / "run_model", folder, 3, [x, n])
+
+    with torch.no_grad():
+        np.testing.assert_allclose(np.frombuffer(found[0], np.float32).reshape(2, 5), model(x, n)[0], atol=1e-5)
+
+
+def test_a_project_holds_what_is_built(tmp_path: Path) -> None:
+    nnapi_check.convert(
+        Rows().eval(), tmp_path / "out", [torch.randn(2, 7), torch.ones(1)], feature_level=3, target="ndk", verify=False
+    )
+
+    held = {path.relative_to(tmp_path / "out") for path in (tmp_path / "out").rglob("*") if path.is_file()}
+
+    assert held == {*runtime_files(), Path(MODEL_NAME), Path(PROJECT.marker)}
+    assert all((tmp_path / "out" / path).read_bytes() == (RUNTIME / path).read_bytes() for path in runtime_files())
