@@ -163,6 +163,7 @@ static bool take_cached(ANeuralNetworksCompilation *compilation) {
         return false;
     }
     cached->id = next_id();
+    cached->level = model->level;
     if (call_finish_model(cached) != ANEURALNETWORKS_NO_ERROR) {
         free(bytes);
         return false;

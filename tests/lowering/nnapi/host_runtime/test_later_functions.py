@@ -13,7 +13,14 @@ from nnapi_check.coverage_db.spec import FunctionFacts, ResultCode
 from nnapi_check.lowering.nnapi.host_runtime.runtime import HostRuntime
 from nnapi_check.lowering.nnapi.model import Model
 from tests.lowering.nnapi.host_runtime.client import CallError, Client
-from tests.lowering.nnapi.host_runtime.model_runs import CODES, ROW, counting_model, run_once, sum_model
+from tests.lowering.nnapi.host_runtime.model_runs import (
+    CODES,
+    ROW,
+    counting_model,
+    hard_swish_model,
+    run_once,
+    sum_model,
+)
 
 LATER = [facts for facts in load_functions() if facts.since > 1]
 NUMBERS = {"ANeuralNetworks_getRuntimeFeatureLevel"} | {
@@ -115,6 +122,17 @@ def test_a_token_stands_for_the_model_that_was_cached_by_it(client: Client, tmp_
     assert sorted(path.name for path in tmp_path.iterdir()) == [f"{'61' * 32}.nnapi-check", f"{'62' * 32}.nnapi-check"]
     assert first == mistaken == [10, 12, 14, 16, 18, 20]
     assert other == [6] * 6
+
+
+def test_a_cache_of_a_higher_level_is_not_used_at_a_lower_one(
+    runtime: HostRuntime, client: Client, tmp_path: Path
+) -> None:
+    run_cached(client, hard_swish_model(), tmp_path, b"a" * 32)
+
+    with runtime.at_level(3):
+        found = run_cached(client, sum_model(), tmp_path, b"a" * 32)
+
+    assert found == [10, 12, 14, 16, 18, 20]
 
 
 @pytest.mark.parametrize("damage", ["cut", "changed", "empty"])
