@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* NNAPI's header, of setOutput: "Since NNAPI feature level 3, the output operand can have unspecified dimensions". */
+/* What NNAPI's header says of setOutput: before, an output's dimensions had to be known. */
 #define FIRST_LEVEL_WITH_OPEN_OUTPUTS 3
 
 static void free_execution(ANeuralNetworksExecution *execution) {

@@ -143,6 +143,13 @@ static void give_back(int fd) {
     }
 }
 
+/* A program may let the library go. */
+__attribute__((destructor)) static void close_connections(void) {
+    while (idle_count > 0) {
+        close(idle[--idle_count]);
+    }
+}
+
 static void tell(const char *function, int32_t code, const char *words) {
     fprintf(stderr, "libneuralnetworks: %s gives %d: %s\n", function, (int)code, words);
 }

@@ -32,7 +32,10 @@ def main(words: Sequence[str] | None = None) -> int:
             environment = {**os.environ, **server.environment(given.level, has_accelerator=not given.no_accelerator)}
         except HostRuntimeError as error:
             parser.error(str(error))
-        code = subprocess.run(given.command, env=environment, check=False).returncode
+        try:
+            code = subprocess.run(given.command, env=environment, check=False).returncode
+        except OSError as error:
+            parser.error(f"{given.command[0]} cannot be run: {error.strerror}")
     return code if code >= 0 else 128 - code
 
 

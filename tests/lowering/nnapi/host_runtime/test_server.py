@@ -172,6 +172,14 @@ def test_loops_caches_and_devices_are_there_for_programs_as_well(server: HostSer
     assert server.executions == before + 3
 
 
+def test_a_command_that_is_not_there_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as caught:
+        main(["--", str(tmp_path / "app")])
+
+    assert caught.value.code == 2
+    assert "app cannot be run: No such file or directory" in capsys.readouterr().err
+
+
 def test_a_place_outside_of_an_image_is_no_pointer() -> None:
     image = empty_image(ctypes.sizeof(ModelStruct))
     image[:] = 0
