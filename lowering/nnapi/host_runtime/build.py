@@ -27,7 +27,7 @@ COMPILERS = ("cc", "gcc", "clang")
 
 WARNINGS = ("-Wall", "-Wextra")
 
-OPTIONS = ("-std=c11", "-O2", "-fPIC", "-pthread", "-fvisibility=hidden")
+OPTIONS = ("-std=c11", "-O1", "-fPIC", "-pthread", "-fvisibility=hidden")
 
 LINK_OPTIONS = ("-shared", f"-Wl,-soname,{LIBRARY}", "-Wl,-z,relro,-z,now")
 
