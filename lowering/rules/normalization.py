@@ -85,31 +85,31 @@ def _last_axes(node: NodeReader) -> tuple[int, ...]:
 
 @lowers("aten.layer_norm.default", way="products")
 def layer_norm_by_products(node: NodeReader, emit: Emitter) -> OperandId:
-    """Lower to L2_NORMALIZATION between two of FULLY_CONNECTED, which exists from feature level 1.
+    """Lower to L2_NORMALIZATION of deviations from the mean, which exists from feature level 1.
 
-    The first takes the mean away and appends sqrt(n * eps), so that the length of a row is sqrt(n * (variance + eps)).
-    The second takes that element away again, and holds sqrt(n), weight and bias.
+    The mean is a product by FULLY_CONNECTED, taken away twice as in ``centered``. What CONCATENATION appends is
+    sqrt(n * eps), so that the length of a row is sqrt(n * (variance + eps)). The last FULLY_CONNECTED takes that
+    element away again, and holds sqrt(n), weight and bias.
     """
     x = emit.input("input")
     spec = emit.spec(x)
     n = spec.shape[-1]
     rows = prod(spec.shape[:-1])
-    matrix = emit.operation("RESHAPE", [x, emit.int32_tensor((rows, n))], replace(spec, shape=(rows, n)))
-    wide = replace(spec, shape=(rows, n + 1))
-    centered = emit.operation("FULLY_CONNECTED", [matrix, *_centering(emit, n), emit.fuse()], wide)
+    plain, column, wide = (replace(spec, shape=(rows, width)) for width in (n, 1, n + 1))
+    found = emit.operation("RESHAPE", [x, emit.int32_tensor(plain.shape)], plain)
+    kind = ElementType.FLOAT32
+    for _ in range(2):
+        share = emit.weight(full((1, n), -1 / n, kind)), emit.weight(full((1,), 0.0, kind))
+        opposite = emit.operation("FULLY_CONNECTED", [found, *share, emit.fuse()], column)
+        found = emit.operation("ADD", [found, opposite, emit.fuse()], plain)
+    appended = emit.weight(full(column.shape, sqrt(n * node.real("eps")), kind))
+    lengthened = emit.operation("CONCATENATION", [found, appended, emit.int32(1)], wide)
     deep = replace(spec, shape=(1, 1, rows, n + 1))
-    image = emit.operation("RESHAPE", [centered, emit.int32_tensor(deep.shape)], deep)
+    image = emit.operation("RESHAPE", [lengthened, emit.int32_tensor(deep.shape)], deep)
     unit = emit.operation("L2_NORMALIZATION", [image], deep)
     flat = emit.operation("RESHAPE", [unit, emit.int32_tensor(wide.shape)], wide)
-    made = emit.operation("FULLY_CONNECTED", [flat, *_scaling(emit, n), emit.fuse()], replace(spec, shape=(rows, n)))
+    made = emit.operation("FULLY_CONNECTED", [flat, *_scaling(emit, n), emit.fuse()], plain)
     return emit.operation("RESHAPE", [made, emit.int32_tensor(emit.output_spec().shape)])
-
-
-def _centering(emit: Emitter, n: int) -> tuple[OperandId, OperandId]:
-    kind = ElementType.FLOAT32
-    square = _identity(n) + full((n, n), -1 / n, kind)
-    bias = concatenate((full((n,), 0.0, kind), full((1,), sqrt(n * emit.node.real("eps")), kind)), 0)
-    return emit.weight(concatenate((square, full((1, n), 0.0, kind)), 0)), emit.weight(bias)
 
 
 def _scaling(emit: Emitter, n: int) -> tuple[OperandId, OperandId]:
