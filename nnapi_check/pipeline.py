@@ -112,7 +112,7 @@ def check_model(
         min_score=request.min_score,
         requires_ready=request.requires_ready,
         is_strict=request.strict,
-        notes=notes,
+        notes=(*captured.notes, *notes),
         near_misses=captured.near_misses,
         target_because=choice.because,
         other_targets=choice.others,

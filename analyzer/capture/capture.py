@@ -39,7 +39,8 @@ class Captured:
 
     ``module`` is in our normal form: its ``forward`` graph is what ``torch_nodes`` (by `Node.id`) and
     ``torch_values`` (by `Value.id`) belong to. ``calls`` are its nodes before the rewrites, by id: those that a node of
-    ``graph`` covers are among them. ``near_misses`` are what was almost rewritten. ``decided`` are the conditions in it
+    ``graph`` covers are among them. ``near_misses`` are what was almost rewritten, and ``notes``
+    what a user should know of how the model was opened. ``decided`` are the conditions in it
     that shapes decide: the nodes of the branch that is taken are in ``graph`` as if there were no condition around
     them. ``original`` is the TorchScript graph as the user's module has it, for inputs of any shape. ``shared`` are the
     sets of values that may share a storage and are overwritten in a run, by the numbers of the TorchScript values that
@@ -58,6 +59,7 @@ class Captured:
     shared: Mapping[int, frozenset[int]]
     calls: tuple[Node, ...]
     near_misses: tuple[NearMiss, ...]
+    notes: tuple[str, ...]
     _drafts: tuple[Draft, ...]
     _constants: ConstantValues
     _inputs: BoundInputs
@@ -144,6 +146,7 @@ def capture(
         shared_sets(walk.aliases, walk.known),
         tuple(numbered.graph.nodes()),
         rewritten.near_misses,
+        opened.notes,
         numbered.values,
         ConstantValues(walk.root, numbered.nodes, walk.known),
         bound,

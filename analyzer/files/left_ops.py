@@ -12,21 +12,30 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from nnapi_check.analyzer.errors import InputError
 from nnapi_check.analyzer.files.screening.known_ops import may_be_traced
+from nnapi_check.analyzer.files.value_reads import names_reading_ops
 
 
 def leave_out_calls(module: torch.fx.GraphModule) -> None:
     """Let a trace of the module note ops that may not be called, without a call of them.
 
-    Raises ``InputError`` where the program does not say what such an op gives.
+    Raises ``InputError`` where the program does not say what such an op gives, and where it takes numbers out of
+    tensors, which may be those that the op would give.
     """
+    left: list[torch._ops.OpOverload] = []
     for part in module.modules():
         if not isinstance(part, torch.fx.GraphModule):
             continue
         for node in part.graph.nodes:
             target = node.target
             if isinstance(target, torch._ops.OpOverload) and not _may_be_called(target):
+                left.append(target)
                 node.target = _noted(target, _stated(node.meta.get("val"), target))
         part.recompile()
+    if left and names_reading_ops(module):
+        raise InputError(
+            f"The program takes numbers out of tensors, and {left[0]} may not be called to tell them; "
+            "compute with tensors in place of numbers, or export it without this op."
+        )
 
 
 def _may_be_called(op: torch._ops.OpOverload) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pickle
 import warnings
 import zipfile
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,15 +18,19 @@ from nnapi_check.analyzer.files.left_ops import leave_out_calls
 from nnapi_check.analyzer.files.program_file import module_of, read_program, write_truth_values_as_numbers
 from nnapi_check.analyzer.files.script_file import LOAD_FAILURES, first_line, read_script
 from nnapi_check.analyzer.files.tracing import prepare
+from nnapi_check.analyzer.files.value_reads import holds_for_other_values, tracer_warnings, value_reads
 from nnapi_check.analyzer.inputs.arguments import Call
 from nnapi_check.analyzer.torchscript import in_evaluation_mode, trace
+
+_SHOWN_PLACES = 3
 
 
 @dataclass(frozen=True, slots=True)
 class OpenedModel:
     """A TorchScript module, with the example inputs that were stored with it or that it was traced with, if any.
 
-    ``reference`` is how the model itself is called, where that is otherwise than the module.
+    ``reference`` is how the model itself is called, where that is otherwise than the module, and ``notes`` what a user
+    should know of how it was opened.
     """
 
     name: str
@@ -34,6 +38,7 @@ class OpenedModel:
     stored: Call | None
     is_traced: bool = False
     reference: Call | None = None
+    notes: tuple[str, ...] = ()
 
 
 def open_model(model: Path | torch.nn.Module, call: Call | None, *, weights: bool, trust: bool) -> OpenedModel:
@@ -62,13 +67,33 @@ def _open_module(model: torch.nn.Module, call: Call | None, name: str, keywords:
     traced = prepare(model, call, name, keywords)
     try:
         with in_evaluation_mode(model):
-            module = trace(traced.module, traced.arguments)
+            with tracer_warnings(model) as told:
+                module = trace(traced.module, traced.arguments)
+            reads = (*value_reads(traced.module, traced.arguments), *told.whole) if told.may_read else ()
+            if reads and not holds_for_other_values(traced.module, module, traced.arguments):
+                raise _read_values(name, reads)
     except LOAD_FAILURES as error:
         raise InputError(
             f"{name} cannot be traced with inputs of these shapes: {first_line(error)}; "
             "pass inputs that the model accepts, or a scripted module (torch.jit.script)."
         ) from error
-    return OpenedModel(name, module, Call(traced.arguments), is_traced=True, reference=traced.reference)
+    notes = tuple(_READS_NOTE.format(place) for place in reads)
+    return OpenedModel(name, module, Call(traced.arguments), is_traced=True, reference=traced.reference, notes=notes)
+
+
+_READS_NOTE = (
+    "{} reads values of the inputs while the model is traced. The trace gave the same numbers as the model for other "
+    "values that were tried; where they decide what is computed, script that part (torch.jit.script)."
+)
+
+
+def _read_values(name: str, places: Sequence[str]) -> InputError:
+    shown = ", ".join(places[:_SHOWN_PLACES]) + (" and elsewhere" if len(places) > _SHOWN_PLACES else "")
+    return InputError(
+        f"{name} takes numbers out of its inputs' values, or decides by them, at {shown}: traced, it is right for the "
+        "example inputs only. Script that part (torch.jit.script), compute with tensors in place of numbers, or give a "
+        "trace of your own if these values never change."
+    )
 
 
 def _open_script(path: Path, *, weights: bool, trust: bool) -> OpenedModel:

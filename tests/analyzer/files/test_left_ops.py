@@ -109,6 +109,15 @@ def test_an_op_whose_result_has_sizes_that_vary_is_refused(tmp_path: Path) -> No
         capture(tmp_path / "model.pt2", None, weights=True)
 
 
+def test_a_number_that_is_taken_out_beside_such_an_op_is_refused(tmp_path: Path) -> None:
+    path = exported(tmp_path, lambda x: torch.relu(x) * torch.ops.nnapi_check_left.halves(x)[0].max().item())
+
+    with pytest.raises(InputError, match=r"takes numbers out of tensors, and nnapi_check_left\.halves"):
+        capture(path, None, weights=True)
+
+    assert CALLS == []
+
+
 def test_an_op_that_is_made_of_others_is_not_taken_apart(tmp_path: Path) -> None:
     path = exported(tmp_path, lambda x: torch.ops.nnapi_check_left.pieces(x))
 

@@ -1,0 +1,205 @@
+"""What a model reads of its inputs' elements while it is traced: a trace holds what was read as a constant.
+
+A number taken by ``item()``, or a branch of Python that an element decides, is right for the example inputs alone.
+"""
+
+from __future__ import annotations
+
+import sys
+import warnings
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import torch
+from torch.multiprocessing.reductions import StorageWeakRef
+from torch.utils._python_dispatch import TorchDispatchMode
+
+from nnapi_check.analyzer.inputs.arguments import leaves, mapped
+
+_READING = frozenset({"aten::_local_scalar_dense", "aten::item", "aten::is_nonzero", "aten::equal"})
+_OF_SHAPES = frozenset(
+    f"aten::{name}"
+    for name in (
+        "zeros_like",
+        "ones_like",
+        "empty_like",
+        "rand_like",
+        "randn_like",
+        "new_zeros",
+        "new_ones",
+        "new_empty",
+    )
+)
+_WHOLE_TENSORS = ("Python list", "NumPy array")
+"""What the tracer warns of by these words is no call of an op."""
+
+_TORCH = str(Path(torch.__file__).parent)
+_GENERATED = "<"
+_TOLERANCE = 1e-3
+_ALONE = 8
+
+
+@dataclass(slots=True)
+class TracerWarnings:
+    """What PyTorch's tracer says of elements: whether any may be read, and the lines that take a tensor as a whole."""
+
+    may_read: bool = False
+    whole: list[str] = field(default_factory=list)
+
+
+@contextmanager
+def tracer_warnings(model: torch.nn.Module) -> Iterator[TracerWarnings]:
+    """Keep what PyTorch says while a model is traced, in place of printing it."""
+    found = TracerWarnings(names_reading_ops(model))
+    with warnings.catch_warnings(record=True) as told:
+        warnings.simplefilter("always")
+        yield found
+    for warning in told:
+        if warning.category.__name__ != "TracerWarning":
+            warnings.warn_explicit(warning.message, warning.category, warning.filename, warning.lineno)
+            continue
+        found.may_read = True
+        if any(words in str(warning.message) for words in _WHOLE_TENSORS):
+            found.whole.append(f"{warning.filename}:{warning.lineno}")
+
+
+def names_reading_ops(model: torch.nn.Module) -> bool:
+    """Whether a program of ops has one that reads: only for those that Python itself calls does PyTorch warn."""
+    graphs = [part.graph for part in model.modules() if isinstance(part, torch.fx.GraphModule)]
+    targets = (node.target for graph in graphs for node in graph.nodes)
+    return any(isinstance(op, torch._ops.OpOverload) and op._schema.name in _READING for op in targets)
+
+
+def value_reads(model: Callable[..., object], inputs: Sequence[object]) -> tuple[str, ...]:
+    """The lines of source, ``file:line``, that read elements which depend on a model's inputs, by a run with them."""
+    given = [mapped(item, lambda leaf: leaf.clone() if isinstance(leaf, torch.Tensor) else leaf) for item in inputs]
+    with torch.no_grad(), _Following(given) as following:
+        model(*given)
+    return tuple(following.places)
+
+
+class _Following(TorchDispatchMode):  # type: ignore[no-untyped-call]  # PyTorch leaves out its types
+    """Follows which storages hold elements that depend on the inputs."""
+
+    def __init__(self, inputs: Iterable[object]) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]  # as above
+        self.places: list[str] = []
+        # A weak reference keeps an address from being given to another storage.
+        self._dependent: dict[int, StorageWeakRef] = {}
+        self._mark(inputs)
+
+    @classmethod
+    def _should_skip_dynamo(cls) -> bool:
+        # Else the first call imports PyTorch's compiler, which takes a second.
+        return False
+
+    def __torch_dispatch__(
+        self,
+        func: torch._ops.OpOverload,
+        types: Iterable[type],
+        args: Sequence[object] = (),
+        kwargs: Mapping[str, object] | None = None,
+    ) -> object:
+        """Run an op, and note what it reads or makes of the inputs' elements."""
+        result: object = func(*args, **(kwargs or {}))
+        name = func._schema.name
+        given = (*args, *(kwargs or {}).values())
+        if not any(map(self._depends, _tensors(given))):
+            return result
+        if name in _READING:
+            self._note(_place())
+        elif name not in _OF_SHAPES:
+            written = [
+                item
+                for argument, item in zip(func._schema.arguments, given, strict=False)
+                if argument.alias_info is not None and argument.alias_info.is_write
+            ]
+            self._mark((result, *written))
+        return result
+
+    def _note(self, place: str) -> None:
+        if place not in self.places:
+            self.places.append(place)
+
+    def _depends(self, tensor: torch.Tensor) -> bool:
+        return tensor.untyped_storage()._cdata in self._dependent
+
+    def _mark(self, items: Iterable[object]) -> None:
+        for tensor in _tensors(items):
+            storage = tensor.untyped_storage()
+            self._dependent[storage._cdata] = StorageWeakRef(storage)  # type: ignore[no-untyped-call]  # as above
+
+
+def _tensors(items: Iterable[object]) -> Iterator[torch.Tensor]:
+    for item in items:
+        for leaf in leaves(item):
+            if isinstance(leaf, torch.Tensor) and leaf.layout == torch.strided:
+                yield leaf
+
+
+def _place() -> str:
+    """The innermost line of source that is neither PyTorch's nor this file's."""
+    frame = sys._getframe(1)
+    while frame.f_back is not None:
+        file = frame.f_code.co_filename
+        if file != __file__ and not file.startswith((_TORCH, _GENERATED)):
+            return f"{file}:{frame.f_lineno}"
+        if file.startswith(_GENERATED):
+            return "the exported program"
+        frame = frame.f_back
+    return "the model"
+
+
+def holds_for_other_values(
+    model: Callable[..., object], traced: Callable[..., object], inputs: Sequence[object]
+) -> bool:
+    """Whether a trace gives what the model gives for inputs with other elements than those it was traced with."""
+    with torch.no_grad():
+        for others in _other_inputs(inputs):
+            try:
+                wanted = list(_tensors([model(*others)]))
+            except Exception:  # noqa: BLE001, S112 - a user's model may refuse such values in any way
+                continue
+            try:
+                found = list(_tensors([traced(*others)]))
+            except RuntimeError:
+                return False
+            if len(found) != len(wanted) or not all(map(_is_close, found, wanted)):
+                return False
+    return True
+
+
+def _other_inputs(inputs: Sequence[object]) -> Iterator[Sequence[object]]:
+    """All inputs halved, turned around, and set to zero, and each of them alone set to zero."""
+    for change in (_halved, _turned, torch.zeros_like):
+        yield [_changed(item, change) for item in inputs]
+    for place in range(min(len(inputs), _ALONE) if len(inputs) > 1 else 0):
+        yield [_changed(item, torch.zeros_like) if at == place else item for at, item in enumerate(inputs)]
+
+
+def _halved(x: torch.Tensor) -> torch.Tensor:
+    return x / 2 if x.is_floating_point() else x
+
+
+def _turned(x: torch.Tensor) -> torch.Tensor:
+    if x.is_floating_point():
+        return -3 * x
+    return x.flip(0) if x.dim() else x
+
+
+def _changed(item: object, change: Callable[[torch.Tensor], torch.Tensor]) -> object:
+    def of_leaf(leaf: object) -> object:
+        return change(leaf) if isinstance(leaf, torch.Tensor) and not leaf.is_quantized else leaf
+
+    return mapped(item, of_leaf)
+
+
+def _is_close(found: torch.Tensor, wanted: torch.Tensor) -> bool:
+    if found.shape != wanted.shape or found.dtype != wanted.dtype:
+        return False
+    if not wanted.is_floating_point():
+        return torch.equal(found, wanted)
+    scale = float(wanted.detach().nan_to_num(0.0, 0.0, 0.0).abs().max()) if wanted.numel() else 0.0
+    return torch.allclose(found, wanted, rtol=_TOLERANCE, atol=_TOLERANCE * max(scale, 1e-30), equal_nan=True)

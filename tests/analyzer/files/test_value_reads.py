@@ -1,0 +1,100 @@
+"""A trace is not taken for the model where it holds what the model read of its example inputs."""
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import pytest
+import torch
+from torch import nn
+
+import nnapi_check
+from nnapi_check import InputError
+
+
+class Scaled(nn.Module):
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return torch.relu(x) * x.max().item()
+
+
+class Branching(nn.Module):
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return torch.relu(x) if x.sum() > 0 else torch.tanh(x)
+
+
+class Listed(nn.Module):
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        rows: list[list[float]] = x.tolist()
+        return torch.relu(x) + rows[0][0]
+
+
+class Written(nn.Module):
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        kept = torch.zeros(2, 3)
+        kept[0] = x[0]
+        return torch.relu(x) + float(kept.sum())
+
+
+class Masked(nn.Module):
+    def forward(self, x: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
+        return torch.relu(x) if bool(mask.all()) else torch.relu(x) * mask
+
+
+class Asserting(nn.Module):
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        if x.min() < -5:
+            raise ValueError("numbers from -5 on")
+        return torch.relu(x)
+
+
+class OfShapes(nn.Module):
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        if x.shape[0] > 1 and bool((torch.zeros_like(x) == 0).all()):
+            x = x.reshape(int(x.shape[0]) * 3)
+        return torch.relu(x) * float(torch.tensor([2.0, 3.0]).max())
+
+
+X = torch.tensor([[0.25, 0.5, 1.0], [1.5, 2.0, 3.0]])
+READING: Sequence[tuple[nn.Module, list[torch.Tensor]]] = [
+    (Scaled(), [X]),
+    (Branching(), [X]),
+    (Listed(), [X]),
+    (Written(), [X]),
+    (Masked(), [X, torch.ones(2, 3, dtype=torch.bool)]),
+]
+
+
+@pytest.mark.parametrize(("model", "inputs"), READING, ids=lambda item: type(item).__name__)
+def test_model_whose_trace_depends_on_values_is_refused_with_the_place(
+    model: nn.Module, inputs: list[torch.Tensor]
+) -> None:
+    with pytest.raises(InputError, match=r"inputs' values, or decides by them, at \S*test_value_reads\.py:\d+: traced"):
+        nnapi_check.check(model.eval(), inputs, feature_level=8)
+
+
+def test_check_of_values_that_changes_nothing_is_a_note() -> None:
+    report = nnapi_check.check(Asserting().eval(), [X], feature_level=8)
+
+    assert report.readiness == "ready"
+    assert any("test_value_reads.py" in note and "reads values of the inputs" in note for note in report.notes)
+
+
+def test_what_shapes_and_constants_decide_is_no_read_of_values() -> None:
+    report = nnapi_check.check(OfShapes().eval(), [X], feature_level=8)
+
+    assert (report.readiness, report.notes) == ("ready", report.notes)
+    assert not any("reads values" in note for note in report.notes)
+
+
+def test_exported_program_that_takes_a_number_out_is_refused(tmp_path: Path) -> None:
+    save: Callable[..., None] = torch.export.save
+    path = tmp_path / "scaled.pt2"
+    save(torch.export.export(Scaled().eval(), (X,), strict=False), path)
+
+    with pytest.raises(InputError, match="at the exported program: traced, it is right for the example inputs only"):
+        nnapi_check.check(path, feature_level=8)
+
+
+def test_scripted_model_that_takes_a_number_out_is_answered() -> None:
+    script: Callable[[nn.Module], torch.jit.ScriptModule] = torch.jit.script
+
+    assert nnapi_check.check(script(Scaled().eval()), [X], feature_level=8).readiness
