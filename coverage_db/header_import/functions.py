@@ -54,6 +54,14 @@ def read_functions(document: Document) -> tuple[CFunction, ...]:
     return tuple(_declarations(document, list(read_tokens(document))))
 
 
+@dataclass(frozen=True, slots=True)
+class _Ending:
+    """What follows a list of parameters: whether a declaration ends there, and the API level that it is marked with."""
+
+    is_declaration: bool
+    api_level: int | None = None
+
+
 def _declarations(document: Document, tokens: list[Token]) -> Iterator[CFunction]:
     guards = Guards()
     for position, token in enumerate(tokens):
@@ -61,13 +69,13 @@ def _declarations(document: Document, tokens: list[Token]) -> Iterator[CFunction
             guards.read(token, document)
         elif token.kind == "word" and token.text.startswith(_PREFIX) and _text(tokens, position + 1) == "(":
             ending = _ending(tokens, position + 1)
-            if ending is not None:
-                yield CFunction(token.text, guards.api_level if ending == 0 else ending, token.line)
+            if ending.is_declaration:
+                level = guards.api_level if ending.api_level is None else ending.api_level
+                yield CFunction(token.text, level, token.line)
 
 
-def _ending(tokens: list[Token], opening: int) -> int | None:
-    """The API level after a list of parameters, 0 where none is marked, or None where no declaration ends there."""
-    level = 0
+def _ending(tokens: list[Token], opening: int) -> _Ending:
+    level = None
     depth = 0
     for position in range(opening, len(tokens)):
         match tokens[position].text:
@@ -76,17 +84,17 @@ def _ending(tokens: list[Token], opening: int) -> int | None:
             case ")":
                 depth -= 1
             case ";" if depth == 0:
-                return level
+                return _Ending(is_declaration=True, api_level=level)
             case mark if mark in _MARKS:
-                number = _text(tokens, position + 2)
-                level = (
-                    int(number)
-                    if number.isdigit()
-                    else NAMED_API_LEVELS.get(number.strip("_").removeprefix("ANDROID_API_"), 0)
-                )
+                level = _api_level(_text(tokens, position + 2))
             case "{" | "}":
-                return None
-    return None
+                break
+    return _Ending(is_declaration=False)
+
+
+def _api_level(word: str) -> int | None:
+    """An API level by its number, or by its name in <android/api-level.h>."""
+    return int(word) if word.isdigit() else NAMED_API_LEVELS.get(word.strip("_").removeprefix("ANDROID_API_"))
 
 
 def _text(tokens: list[Token], position: int) -> str:
