@@ -25,6 +25,9 @@ int ANeuralNetworksMemoryDesc_create(ANeuralNetworksMemoryDesc **desc) {
 }
 
 void free_purpose(struct memory_purpose *purpose) {
+    for (uint32_t i = 0; i < purpose->role_count; i++) {
+        release_compilation((ANeuralNetworksCompilation *)purpose->roles[i].compilation);
+    }
     free(purpose->roles);
     free(purpose->dimensions);
 }
@@ -130,6 +133,7 @@ static int add_role(ANeuralNetworksMemoryDesc *desc, const ANeuralNetworksCompil
     }
     purpose->roles = roles;
     purpose->roles[purpose->role_count++] = role;
+    hold_compilation((ANeuralNetworksCompilation *)compilation);
     purpose->operand = *operand;
     desc->has_operand = true;
     return ANEURALNETWORKS_NO_ERROR;
@@ -194,6 +198,9 @@ static bool copy_purpose(struct memory_purpose *copy, const struct memory_purpos
     *copy = *purpose;
     copy->roles = roles;
     copy->dimensions = dimensions;
+    for (uint32_t i = 0; i < purpose->role_count; i++) {
+        hold_compilation((ANeuralNetworksCompilation *)purpose->roles[i].compilation);
+    }
     return true;
 }
 

@@ -10,6 +10,9 @@
 static ANeuralNetworksModel *models[PLACES];
 static ANeuralNetworksCompilation *compilations[PLACES];
 static ANeuralNetworksExecution *executions[PLACES];
+static ANeuralNetworksBurst *bursts[PLACES];
+static ANeuralNetworksMemoryDesc *descs[PLACES];
+static ANeuralNetworksMemory *memories[PLACES];
 static float storage[64];
 static uint32_t state = 1;
 
@@ -71,7 +74,9 @@ static int call_execution(ANeuralNetworksExecution *execution) {
                 ANeuralNetworksExecution_setInput(execution, 0, NULL, storage, 12);
                 ANeuralNetworksExecution_setOutput(execution, 0, NULL, storage, 12);
             }
-            if (draw(3) == 0) {
+            if (draw(4) == 0) {
+                result = ANeuralNetworksExecution_burstCompute(execution, bursts[draw(PLACES)]);
+            } else if (draw(3) == 0) {
                 result = ANeuralNetworksExecution_startComputeWithDependencies(execution, NULL, 0, 0, &event);
                 ANeuralNetworksEvent_free(event);
             } else if (draw(2) == 0) {
@@ -90,10 +95,49 @@ static int call_execution(ANeuralNetworksExecution *execution) {
     }
 }
 
+static int made = 0;
+
+/* Memories for roles: what they are for, and their use. */
+static int call_memory(void) {
+    ANeuralNetworksMemoryDesc *desc = descs[draw(PLACES)];
+    ANeuralNetworksMemory *memory = memories[draw(PLACES)];
+    ANeuralNetworksCompilation *compilation = compilations[draw(PLACES)];
+    ANeuralNetworksExecution *execution = executions[draw(PLACES)];
+    uint32_t place = draw(PLACES);
+    switch (draw(8)) {
+        case 0:
+            return ANeuralNetworksMemoryDesc_addInputRole(desc, compilation, draw(2), (float)draw(3));
+        case 1:
+            return ANeuralNetworksMemoryDesc_addOutputRole(desc, compilation, draw(2), (float)draw(3));
+        case 2:
+            return ANeuralNetworksMemoryDesc_setDimensions(desc, draw(3), draw(4) == 0 ? NULL : row_shape);
+        case 3:
+            return ANeuralNetworksMemoryDesc_finish(desc);
+        case 4:
+            ANeuralNetworksMemory_free(memories[place]);
+            ANeuralNetworksMemory_createFromDesc(desc, &memories[place]);
+            made += memories[place] != NULL;
+            return ANEURALNETWORKS_NO_ERROR;
+        case 5:
+            return ANeuralNetworksMemory_copy(memory, memories[place]);
+        case 6:
+            return ANeuralNetworksExecution_setInputFromMemory(execution, 0, NULL, memory, draw(2), 12 * draw(2));
+        default:
+            return ANeuralNetworksExecution_setOutputFromMemory(execution, 0, NULL, memory, draw(2), 12 * draw(2));
+    }
+}
+
 /* Makes or frees an object at a random place. */
 static int call_lifetime(void) {
     uint32_t place = draw(PLACES);
-    switch (draw(3)) {
+    switch (draw(5)) {
+        case 3:
+            ANeuralNetworksBurst_free(bursts[place]);
+            bursts[place] = NULL;
+            return ANeuralNetworksBurst_create(compilations[draw(PLACES)], &bursts[place]);
+        case 4:
+            ANeuralNetworksMemoryDesc_free(descs[place]);
+            return ANeuralNetworksMemoryDesc_create(&descs[place]);
         case 0:
             ANeuralNetworksModel_free(models[place]);
             models[place] = NULL;
@@ -118,7 +162,10 @@ void walk_at_random(void) {
     int accepted = 0;
     for (int i = 0; i < CALLS; i++) {
         int result;
-        switch (draw(5)) {
+        switch (draw(6)) {
+            case 5:
+                result = call_memory();
+                break;
             case 0:
                 result = call_lifetime();
                 break;
@@ -134,8 +181,12 @@ void walk_at_random(void) {
     }
     WANT(1, accepted > CALLS / 10);
     WANT(1, computed > 20);
+    WANT(1, made > 20);
     for (uint32_t place = 0; place < PLACES; place++) {
         ANeuralNetworksExecution_free(executions[place]);
+        ANeuralNetworksBurst_free(bursts[place]);
+        ANeuralNetworksMemory_free(memories[place]);
+        ANeuralNetworksMemoryDesc_free(descs[place]);
         ANeuralNetworksCompilation_free(compilations[place]);
         ANeuralNetworksModel_free(models[place]);
     }
