@@ -264,10 +264,11 @@ def _joined(arguments: Arguments) -> str | None:
     return f"tensors of ranks {sorted(ranks)}" if any(True for _ in pairwise(sorted(ranks))) else None
 
 
+_CUMULATIVE = ("cumsum", "cumprod", "cummax", "cummin", "logcumsumexp")
 _TAKEN_ONCE = partial(dims, "dim", is_once=True)
 
 CONDITIONS: Mapping[str, Condition] = {
-    **{f"aten::{name}": partial(dims, "dim") for name in ("argmax", "argmin", "softmax", "log_softmax", "cumsum")},
+    **{f"aten::{name}": partial(dims, "dim") for name in ("argmax", "argmin", "softmax", "log_softmax", *_CUMULATIVE)},
     **{f"aten::{name}": _TAKEN_ONCE for name in ("mean", "sum", "amax", "amin", "linalg_vector_norm", "norm")},
     "aten::flip": partial(dims, "dims", is_once=True),
     "aten::masked_fill": partial(_mask, "mask"),
@@ -287,6 +288,7 @@ CONDITIONS: Mapping[str, Condition] = {
     "aten::prelu": _prelu,
     "aten::linear": _linear,
     "aten::addmm": _addmm,
+    "aten::matmul": lambda arguments: other_dtype(arguments, "self", "other"),
     "aten::mm": partial(_product, 2, ("self", "mat2")),
     "aten::bmm": partial(_product, 3, ("self", "mat2")),
     "aten::mv": partial(_matrix_by_vector, ("self", "vec")),
@@ -294,6 +296,7 @@ CONDITIONS: Mapping[str, Condition] = {
     "aten::addbmm": _summed_products,
     "aten::baddbmm": partial(_product, 3, ("batch1", "batch2")),
     "aten::scaled_dot_product_attention": _attention,
+    "aten::_scaled_dot_product_flash_attention_for_cpu": _attention,
     "aten::grid_sampler": _grid,
     "aten::_convolution": partial(_convolution, None),
     "aten::convolution": partial(_convolution, None),

@@ -88,6 +88,9 @@ X = torch.rand(2, 4, 7, 9)
 LAX: Mapping[str, tuple[str, list[object]]] = {
     "a dimension beyond the rank": ("argmax", [X, 4, False]),
     "a dimension named twice": ("mean.dim", [X, [1, -3], False]),
+    "a running maximum beyond the rank": ("cummax", [torch.rand([]), 7]),
+    "a running product beyond the rank": ("cumprod", [X, 4]),
+    "a product of other element types": ("matmul", [torch.rand(5, 10), torch.ones(10, dtype=torch.int32)]),
     "a softmax beyond the rank": ("softmax.int", [X, -5]),
     "a flip beyond the rank": ("flip", [X, [4]]),
     "places of floats": ("gather", [X, 1, torch.ones(2, 4, 7, 9)]),
