@@ -112,6 +112,7 @@ static int call_memory(void) {
         case 2:
             return ANeuralNetworksMemoryDesc_setDimensions(desc, draw(3), draw(4) == 0 ? NULL : row_shape);
         case 3:
+            ANeuralNetworksMemoryDesc_addInputRole(desc, compilation, 0, 1.0f);
             return ANeuralNetworksMemoryDesc_finish(desc);
         case 4:
             ANeuralNetworksMemory_free(memories[place]);
