@@ -96,6 +96,12 @@ def library_path(compiler: Compiler, directory: Path, level: int = HIGHEST_LEVEL
     return directory / f"host-runtime-{digest.hexdigest()[:20]}" / LIBRARY
 
 
+def check_platform() -> None:
+    """Raise ``PlatformError`` where the host runtime cannot be."""
+    if not sys.platform.startswith("linux"):
+        raise PlatformError(f"the host runtime needs Linux, this is {sys.platform}")
+
+
 def build_library(directory: Path | None = None, *, level: int = HIGHEST_LEVEL, again: bool = False) -> Path:
     """The library's path, after building it unless that was done before.
 
@@ -103,8 +109,7 @@ def build_library(directory: Path | None = None, *, level: int = HIGHEST_LEVEL, 
     function fails as on a phone. ``directory`` is the cache directory, the user's own where it is None. Runs at the
     same time do not harm each other: a library appears whole. With ``again``, it is built although it is there.
     """
-    if not sys.platform.startswith("linux"):
-        raise PlatformError(f"the host runtime needs Linux, this is {sys.platform}")
+    check_platform()
     compiler = find_compiler()
     path = library_path(compiler, cache_directory() if directory is None else directory, level)
     if path.is_file() and not again:

@@ -27,15 +27,14 @@ def main(words: Sequence[str] | None = None) -> int:
     parser.add_argument("--no-accelerator", action="store_true", help="only nnapi-reference is there")
     parser.add_argument("command", nargs="+", help="the program and its arguments, after --")
     given = parser.parse_args(words)
-    with HostServer() as server:
-        try:
-            environment = {**os.environ, **server.environment(given.level, has_accelerator=not given.no_accelerator)}
-        except HostRuntimeError as error:
-            parser.error(str(error))
-        try:
-            code = subprocess.run(given.command, env=environment, check=False).returncode
-        except OSError as error:
-            parser.error(f"{given.command[0]} cannot be run: {error.strerror}")
+    try:
+        with HostServer() as server:
+            added = server.environment(given.level, has_accelerator=not given.no_accelerator)
+            code = subprocess.run(given.command, env={**os.environ, **added}, check=False).returncode
+    except HostRuntimeError as error:
+        parser.error(str(error))
+    except OSError as error:
+        parser.error(f"{given.command[0]} cannot be run: {error.strerror}")
     return code if code >= 0 else 128 - code
 
 

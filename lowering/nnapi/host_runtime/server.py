@@ -23,7 +23,8 @@ import numpy as np
 from nnapi_check.coverage_db.facts import load_operations
 from nnapi_check.coverage_db.spec import OperationFacts
 from nnapi_check.lowering.nnapi.host_runtime.bindings import Released
-from nnapi_check.lowering.nnapi.host_runtime.build import HIGHEST_LEVEL, build_library
+from nnapi_check.lowering.nnapi.host_runtime.build import HIGHEST_LEVEL, build_library, check_platform
+from nnapi_check.lowering.nnapi.host_runtime.errors import PlatformError
 from nnapi_check.lowering.nnapi.host_runtime.images import empty_image, execution_in, model_in
 from nnapi_check.lowering.nnapi.host_runtime.service import DONE, Answer, Engine, FaultRecord, HostFault, judge_by
 from nnapi_check.lowering.nnapi.interpreter.kernels import Array, Tensor
@@ -70,14 +71,20 @@ class HostServer:
         self._clients: dict[int, _Client] = {}
         self._gone = 0
         self._lock = threading.Lock()
-        self._threads: list[threading.Thread] = []
         self._folder: tempfile.TemporaryDirectory[str] | None = None
-        self._listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
 
     def __enter__(self) -> HostServer:
+        """Listen; raises ``PlatformError`` where no program could reach this process."""
+        check_platform()
         self._folder = tempfile.TemporaryDirectory(prefix="nnapi-check-")
-        self._listener.bind(self.address)
-        self._listener.listen()
+        self._listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        try:
+            self._listener.bind(self.address)
+            self._listener.listen()
+        except OSError as error:
+            self._listener.close()
+            self._folder.cleanup()
+            raise PlatformError(f"no socket can be made at {self.address}: {error}") from error
         threading.Thread(target=self._accept, daemon=True).start()
         return self
 

@@ -6,6 +6,7 @@ import ctypes
 import os
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -16,7 +17,7 @@ import pytest
 from nnapi_check.coverage_db.spec import ResultCode
 from nnapi_check.lowering.nnapi.host_runtime.bindings import ModelStruct
 from nnapi_check.lowering.nnapi.host_runtime.build import definitions, find_compiler, sources
-from nnapi_check.lowering.nnapi.host_runtime.errors import NoCompilerError
+from nnapi_check.lowering.nnapi.host_runtime.errors import NoCompilerError, PlatformError
 from nnapi_check.lowering.nnapi.host_runtime.images import ImageError, empty_image, model_in
 from nnapi_check.lowering.nnapi.host_runtime.run import main
 from nnapi_check.lowering.nnapi.host_runtime.server import SOCKET_VARIABLE, HostServer
@@ -178,6 +179,17 @@ def test_a_command_that_is_not_there_is_told(tmp_path: Path, capsys: pytest.Capt
 
     assert caught.value.code == 2
     assert "app cannot be run: No such file or directory" in capsys.readouterr().err
+
+
+def test_a_socket_that_cannot_be_made_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    deep = tmp_path / ("d" * 100)
+    deep.mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(deep))
+
+    with pytest.raises(PlatformError, match=r"no socket can be made at .*: AF_UNIX path too long"), HostServer():
+        pass
+
+    assert list(deep.iterdir()) == []
 
 
 def test_a_place_outside_of_an_image_is_no_pointer() -> None:
