@@ -4,7 +4,8 @@ A check speaks of *quantities* of a node, written as paths:
 
 - an argument of the op's schema: ``dilation``, ``dilation[0]``, ``padding[1:]``;
 - a property of a tensor argument: ``self.shape``, ``self.shape[-2:]``, ``self.rank``, ``self.dtype``, ``self.numel``,
-  ``self.scale``, ``self.zero_point``, ``self.quantization`` (``none``, ``per-tensor``, ``per-channel``),
+  ``self.scale``, ``self.zero_point``, ``self.zero_points`` (one, or one for each channel), ``self.quantization``
+  (``none``, ``per-tensor``, ``per-channel``),
   ``self.producer`` (the op that computes it, ``input`` or ``constant``), ``self.uses`` (how many read it),
   ``self.data`` (the elements of a small constant);
 - the same of the node's outputs: ``output.shape``, ``output1.dtype``; of a list of tensors, a tuple: ``tensors.rank``;

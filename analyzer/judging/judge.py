@@ -123,7 +123,7 @@ def judge_node(node: Node, uses: Uses, knowledge: Knowledge, target: Target) -> 
     if any(failure.is_without_type for failure in general):
         # Of a tensor without a type, a way could only say that it does not know it.
         return NodeJudgement(node.id, node.op, (), general, Status.CPU)
-    ways = tuple(_judge_way(way, node, uses, knowledge, general) for way in card.ways)
+    ways = tuple(_judge_way(way, node, uses, knowledge, target, general) for way in card.ways)
     return NodeJudgement(node.id, node.op, ways, (), Status.CPU, card.family)
 
 
@@ -144,8 +144,10 @@ def _has_no_tensor(node: Node, uses: Uses) -> bool:
     return is_of_the_program(node.op) or all(isinstance(kind, OtherType) for kind in kinds)
 
 
-def _judge_way(way: Way, node: Node, uses: Uses, knowledge: Knowledge, general: tuple[Failure, ...]) -> WayVerdict:
-    failures = list(general)
+def _judge_way(
+    way: Way, node: Node, uses: Uses, knowledge: Knowledge, target: Target, general: tuple[Failure, ...]
+) -> WayVerdict:
+    failures = [*general, *_not_carried(way, target)]
     level = 1 if way.emits else _copy_level(node, uses, knowledge)
     is_for_others = False
     raised: Requirement | None = None
@@ -233,6 +235,23 @@ def _main_value(of: str, node: Node) -> int | None:
             return next((value for value in values if value is not None), None)
         case _:
             raise CardError(f"{node.op}: `of` names {of!r}, which is not one of its tensors")
+
+
+def _not_carried(way: Way, target: Target) -> Iterator[Failure]:
+    if target.carries_channel_params:
+        return
+    for emission in way.emits:
+        if emission.filter is OperandType.TENSOR_QUANT8_SYMM_PER_CHANNEL:
+            yield Failure(
+                reason="NNC801",
+                requirement="carried-scales",
+                way=way.name,
+                found=f"{emission.operation} with a scale for each channel",
+                wanted="a target that carries one scale for each channel",
+                because=f"{target.title} cannot carry one scale for each channel.",
+                fix="Choose another target by --target, or quantize weights per tensor: "
+                "torch.ao.quantization.default_weight_observer in the qconfig.",
+            )
 
 
 def _type_refused(way: Way, facts: OperationFacts, found: str) -> Failure:

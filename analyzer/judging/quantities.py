@@ -18,7 +18,9 @@ from nnapi_check.analyzer.graph import (
     Node,
     NodeOutput,
     NotQuantized,
+    PerChannel,
     PerTensor,
+    Quantization,
     Ref,
     RefList,
     TensorType,
@@ -225,12 +227,24 @@ def _of_type(tensor: TensorType, attribute: str) -> Quantity:
             return tensor.numel
         case "quantization":
             return {"NotQuantized": "none", "PerTensor": "per-tensor"}.get(type(tensor.quant).__name__, "per-channel")
+        case "zero_points":
+            return _zero_points(tensor.quant)
         case "scale" | "zero_point":
             if isinstance(tensor.quant, PerTensor):
                 return tensor.quant.scale if attribute == "scale" else tensor.quant.zero_point
             return NotKnown("not quantized" if isinstance(tensor.quant, NotQuantized) else "quantized per channel")
         case _:
             raise CardError(f"tensors have no property {attribute!r}")
+
+
+def _zero_points(quant: Quantization) -> Quantity:
+    match quant:
+        case PerTensor(_, zero_point):
+            return (zero_point,)
+        case PerChannel(_, zero_points, _):
+            return zero_points
+        case NotQuantized():
+            return NotKnown("not quantized")
 
 
 _RELATIONS: Mapping[Relation, Callable[[float, float], bool]] = {

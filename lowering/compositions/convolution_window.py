@@ -104,7 +104,7 @@ def convolve(emit: Emitter, x: OperandId, weight: Recipe, bias: OperandId, windo
     """CONV_2D of an NHWC image, its filter as [out, height, width, in]."""
     inputs = [
         x,
-        filter_operand(emit, weight.permute(0, 2, 3, 1)),
+        filter_operand(emit, weight, (0, 2, 3, 1)),
         bias,
         *window.numbers(emit),
         emit.activation(),
@@ -118,7 +118,7 @@ def convolve_depthwise(emit: Emitter, x: OperandId, weight: Recipe, bias: Operan
     multiplier = weight.shape[0] // emit.spec(x).shape[3]
     inputs = [
         x,
-        filter_operand(emit, weight.permute(1, 2, 3, 0)),
+        filter_operand(emit, weight, (1, 2, 3, 0)),
         bias,
         *window.numbers(emit),
         emit.int32(multiplier),
@@ -133,7 +133,7 @@ def convolve_grouped(emit: Emitter, x: OperandId, weight: Recipe, bias: OperandI
     groups = emit.spec(x).shape[3] // weight.shape[1]
     inputs = [
         x,
-        filter_operand(emit, weight.permute(0, 2, 3, 1)),
+        filter_operand(emit, weight, (0, 2, 3, 1)),
         bias,
         *window.numbers(emit),
         emit.int32(groups),

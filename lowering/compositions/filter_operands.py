@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from nnapi_check.analyzer.graph import ElementType, PerTensor
+from nnapi_check.analyzer.graph import ElementType, NotQuantized, PerChannel, PerTensor
 from nnapi_check.analyzer.nnapi_types import SIGNED_SHIFT
 from nnapi_check.coverage_db.spec import OperandType
 from nnapi_check.lowering.emission.emitter import Emitter
 from nnapi_check.lowering.emission.model_draft import OperandId
 from nnapi_check.lowering.emission.recipes import Recipe, full
 from nnapi_check.lowering.emission.tensor_spec import TensorSpec
-from nnapi_check.lowering.nnapi.model import QuantParams
+from nnapi_check.lowering.nnapi.model import ChannelQuantParams, QuantParams
 
 
 def product_spec(emit: Emitter, x: OperandId) -> TensorSpec:
@@ -22,26 +22,44 @@ def product_spec(emit: Emitter, x: OperandId) -> TensorSpec:
     return replace(emit.output_spec(), type=spec.type, quant=spec.quant)
 
 
-def filter_operand(emit: Emitter, recipe: Recipe) -> OperandId:
-    """A filter as an operand: floats, or unsigned integers with PyTorch's scale."""
-    if not isinstance(recipe.quant, PerTensor):
-        return emit.weight(recipe)
-    shift = SIGNED_SHIFT if recipe.dtype is ElementType.QINT8 else 0
-    quant = QuantParams(recipe.quant.scale, recipe.quant.zero_point + shift)
-    return emit.weight(recipe.quantized_storage(), quant, OperandType.TENSOR_QUANT8_ASYMM)
+def filter_operand(emit: Emitter, recipe: Recipe, order: tuple[int, ...] = ()) -> OperandId:
+    """A filter as an operand: floats, unsigned integers with PyTorch's scale, or signed ones with one for each channel.
+
+    ``order[i]`` is the dimension of the recipe that stands at place ``i``.
+    """
+    dims = order or tuple(range(recipe.rank))
+    match recipe.quant:
+        case NotQuantized():
+            return emit.weight(recipe.permute(*dims))
+        case PerTensor(scale, zero_point):
+            shift = SIGNED_SHIFT if recipe.dtype is ElementType.QINT8 else 0
+            stored = recipe.permute(*dims).quantized_storage()
+            return emit.weight(stored, QuantParams(scale, zero_point + shift), OperandType.TENSOR_QUANT8_ASYMM)
+        case PerChannel(scales, _, axis):
+            channels = ChannelQuantParams(scales, dims.index(axis))
+            kind = OperandType.TENSOR_QUANT8_SYMM_PER_CHANNEL
+            return emit.weight(recipe.integers().permute(*dims), kind=kind, channels=channels)
 
 
 def bias_operand(emit: Emitter, weight: Recipe, x: OperandId, count: int, first: int = 0) -> OperandId:
     """``count`` numbers of the node's bias, from number ``first``: zeros where it has none, for NNAPI always wants one.
 
-    Beside a quantized weight they are INT32, of the product of the input's and the weight's scale.
+    Beside a quantized weight they are INT32, of the product of the input's and the weight's scale; where that has one
+    for each channel, NNAPI wants no scale to be stated.
     """
     bias = _cut(emit.node.constant("bias"), first, count) if emit.node.has("bias") else None
-    if not isinstance(weight.quant, PerTensor):
-        return emit.weight(bias if bias is not None else full((count,), 0.0, weight.dtype))
-    scale = emit.spec(x).quant.scale * weight.quant.scale
-    recipe = bias.quantized_bias(scale) if bias is not None else full((count,), 0, ElementType.INT32)
-    return emit.weight(recipe, QuantParams(scale, 0), OperandType.TENSOR_INT32)
+    match weight.quant:
+        case NotQuantized():
+            return emit.weight(bias if bias is not None else full((count,), 0.0, weight.dtype))
+        case PerTensor(of_weight, _):
+            scale = emit.spec(x).quant.scale * of_weight
+            recipe = bias.quantized_bias(scale) if bias is not None else full((count,), 0, ElementType.INT32)
+            return emit.weight(recipe, QuantParams(scale, 0), OperandType.TENSOR_INT32)
+        case PerChannel(scales, _, _):
+            of_input = emit.spec(x).quant.scale
+            products = tuple(of_input * of_channel for of_channel in scales)
+            zeros = full((count,), 0, ElementType.INT32)
+            return emit.weight(bias.quantized_bias_per_channel(products) if bias is not None else zeros)
 
 
 def _cut(bias: Recipe, first: int, count: int) -> Recipe:

@@ -17,7 +17,14 @@ from nnapi_check.lowering.emission.model_draft import Constant, Draft, DraftOper
 from nnapi_check.lowering.emission.node_reader import NodeReader, RuleError
 from nnapi_check.lowering.emission.recipes import Recipe
 from nnapi_check.lowering.emission.tensor_spec import INT32_SCALAR, TensorSpec, spec_of, stored_number
-from nnapi_check.lowering.nnapi.model import NOT_QUANTIZED, Computed, ModelInput, NoValue, QuantParams
+from nnapi_check.lowering.nnapi.model import (
+    NOT_QUANTIZED,
+    ChannelQuantParams,
+    Computed,
+    ModelInput,
+    NoValue,
+    QuantParams,
+)
 
 
 class Emitter:
@@ -92,7 +99,13 @@ class Emitter:
 
     # Constants.
 
-    def weight(self, recipe: Recipe, quant: QuantParams = NOT_QUANTIZED, kind: OperandType | None = None) -> OperandId:
+    def weight(
+        self,
+        recipe: Recipe,
+        quant: QuantParams = NOT_QUANTIZED,
+        kind: OperandType | None = None,
+        channels: ChannelQuantParams | None = None,
+    ) -> OperandId:
         """A constant operand made by a recipe, whose shape and element type it has unless ``kind`` is given."""
         found = kind if kind is not None else operand_type(TensorType(recipe.dtype, recipe.shape))
         if found is None:
@@ -101,7 +114,7 @@ class Emitter:
             recipe = recipe.cast(ElementType.INT32)
         if not recipe.shape:
             recipe = recipe.reshape(1)
-        return self.draft.add(TensorSpec(found, recipe.shape, quant), Constant(recipe))
+        return self.draft.add(TensorSpec(found, recipe.shape, quant, channels), Constant(recipe))
 
     def number(self, value: float, like: OperandId) -> OperandId:
         """A constant tensor of shape ``[1]`` with the element type of another operand."""

@@ -7,6 +7,7 @@ Nothing here reads a weight or knows PyTorch: shapes and element types are track
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Iterator
 from dataclasses import dataclass
 from math import prod
@@ -192,6 +193,13 @@ class _Expression:
         """
         inverse = single_precision(1.0 / single_precision(scale))
         steps = (self.cast(ElementType.FLOAT32) * inverse).round().cast(ElementType.FLOAT64)
+        return steps.clamp(-2147483648.0, 2147483647.0).cast(ElementType.INT32)
+
+    def quantized_bias_per_channel(self, scales: tuple[float, ...]) -> Recipe:
+        """The same with a scale for each element."""
+        inverses = [single_precision(1.0 / single_precision(scale)) for scale in scales]
+        row = Inline(struct.pack(f"<{len(inverses)}f", *inverses), ElementType.FLOAT32, (len(inverses),))
+        steps = (self.cast(ElementType.FLOAT32) * row).round().cast(ElementType.FLOAT64)
         return steps.clamp(-2147483648.0, 2147483647.0).cast(ElementType.INT32)
 
     def __add__(self, other: Recipe | float) -> Recipe:

@@ -15,6 +15,7 @@ from nnapi_check.analyzer.planning.partition import Part
 from nnapi_check.analyzer.torchscript import quiet
 from nnapi_check.coverage_db.cards import Card, Example, Way
 from nnapi_check.coverage_db.queries import Registry
+from nnapi_check.coverage_db.targets import NDK
 from nnapi_check.lowering.emission.rule_table import Rulebook, rules
 from nnapi_check.lowering.examples.measured_errors import MeasuredExample, Measurements, measurements
 from nnapi_check.lowering.examples.modules import example_module
@@ -51,7 +52,7 @@ def measure_example(card: Card, way: Way, example: Example, registry: Registry) 
     graph = captured.graph
     nodes = {node.id: node for node in graph.nodes()}
     node = _node_of(card, example, nodes)
-    judged = judge(graph, registry, registry.target("pytorch-mobile")).nodes[node.id]
+    judged = judge(graph, registry, registry.target(NDK)).nodes[node.id]
     level = next((found.level for found in judged.ways if found.way.name == way.name), None)
     if level is None:
         raise ExampleError(f"{card.op}, way {way.name}: example {example.name} should pass and does not")

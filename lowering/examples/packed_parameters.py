@@ -61,8 +61,9 @@ def _repeated(value: object, axes: int) -> list[object]:
 
 
 def per_channel(tensor: torch.Tensor, axis: int) -> torch.Tensor:
-    """A signed quantized tensor with a scale of its own for each slice along ``axis``, none equal to another."""
+    """A signed quantized tensor with a scale of its own for each slice along ``axis``, none equal to another, and the
+    tensor's zero point."""
     count = tensor.shape[axis]
     scales = tensor.q_scale() * (1 + torch.arange(count, dtype=torch.float64) / count)
-    zeros = torch.zeros(count, dtype=torch.int64)
+    zeros = torch.full((count,), tensor.q_zero_point(), dtype=torch.int64)
     return torch.quantize_per_channel(tensor.dequantize(), scales, zeros, axis, torch.qint8)

@@ -49,18 +49,21 @@ def _window(node: NodeReader, weight: Recipe) -> Window:
     return Window.keeping_size(node, weight) if node.argument("padding") == "same" else Window.of(node)
 
 
+@lowers(*QUANTIZED, way="regular-per-channel")
 @lowers("aten.conv2d.default", "aten.conv2d.padding", *QUANTIZED, way="regular")
 def conv2d(node: NodeReader, emit: Emitter) -> OperandId:
     """Lower to CONV_2D."""
     return _convolved(emit, emit.input("input"), convolve)
 
 
+@lowers(*QUANTIZED, way="depthwise-per-channel")
 @lowers("aten.conv2d.default", "aten.conv2d.padding", *QUANTIZED, way="depthwise")
 def depthwise_conv2d(node: NodeReader, emit: Emitter) -> OperandId:
     """Lower to DEPTHWISE_CONV_2D."""
     return _convolved(emit, emit.input("input"), convolve_depthwise)
 
 
+@lowers(*QUANTIZED, way="grouped-per-channel")
 @lowers("aten.conv2d.default", "aten.conv2d.padding", *QUANTIZED, way="grouped")
 def grouped_conv2d(node: NodeReader, emit: Emitter) -> OperandId:
     """Lower to GROUPED_CONV_2D."""

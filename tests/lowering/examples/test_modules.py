@@ -10,6 +10,7 @@ from nnapi_check.analyzer.planning.layout import LayoutChanges, plan_layout
 from nnapi_check.analyzer.planning.partition import Part
 from nnapi_check.coverage_db.cards import Card, Example, Way, load_cards
 from nnapi_check.coverage_db.queries import Registry, open_registry
+from nnapi_check.coverage_db.targets import NDK
 from nnapi_check.lowering.emission.rule_table import Rulebook, rules
 from nnapi_check.lowering.examples.modules import example_module
 from nnapi_check.lowering.part_lowering import LoweredPart, PlannedGraph, lower_part
@@ -39,7 +40,7 @@ def captured_example(card: Card, example: Example) -> Captured:
 
 
 def judged(captured: Captured, card: Card, registry: Registry) -> tuple[Judgement, Node]:
-    judgement = judge(captured.graph, registry, registry.target("pytorch-mobile"))
+    judgement = judge(captured.graph, registry, registry.target(NDK))
     (node,) = [node for node in captured.graph.nodes() if node.op == card.op]
     return judgement, node
 

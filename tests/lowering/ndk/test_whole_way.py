@@ -62,6 +62,23 @@ class Quantized(nn.Module):
         return torch.relu(self.conv(torch.quantize_per_tensor(x, 0.03, 125, torch.quint8)).dequantize())
 
 
+class PerChannel(nn.Module):
+    """A convolution and a depthwise one of quantized images, whose weights have a scale for each channel."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.first = torch.ao.nn.quantized.Conv2d(3, 4, (2, 3))  # type: ignore[no-untyped-call] # PyTorch's own
+        self.second = torch.ao.nn.quantized.Conv2d(4, 4, (3, 2), groups=4)  # type: ignore[no-untyped-call]
+        for layer, shape in ((self.first, (4, 3, 2, 3)), (self.second, (4, 1, 3, 2))):
+            scales, zeros = torch.tensor([0.02, 0.01, 0.03, 0.025]), torch.zeros(4, dtype=torch.int64)
+            weight = torch.quantize_per_channel(torch.randn(shape), scales, zeros, 0, torch.qint8)
+            layer.set_weight_bias(weight, torch.randn(4))
+            layer.scale, layer.zero_point = 0.1, 100
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return torch.relu(self.second(self.first(torch.quantize_per_tensor(x, 0.03, 125, torch.quint8))).dequantize())
+
+
 @pytest.fixture(scope="module")
 def server() -> Iterator[HostServer]:
     with HostServer() as opened:
@@ -118,6 +135,29 @@ def test_a_conversion_is_verified_in_the_runtime(tmp_path: Path) -> None:
     assert report.verification.is_within_tolerance
     assert report.verification.ran_in == "the NDK's runtime on the host runtime"
     assert report.verification.executions == 1
+
+
+def test_scales_per_channel_are_carried_as_they_are(tmp_path: Path) -> None:
+    torch.manual_seed(5)
+    model, x = PerChannel().eval(), [torch.randn(1, 3, 8, 9)]
+    report = nnapi_check.convert(model, tmp_path / "out", x, feature_level=3, target="ndk")
+
+    program = read_program(tmp_path / "out" / MODEL_NAME, NAMES).program
+    channels = [operand.channels for operand in program.model.operands if operand.channels is not None]
+    assert [(found.channel_dim, len(found.scales)) for found in channels] == [(0, 4), (3, 4)]
+    assert report.verification is not None
+    assert report.verification.is_within_tolerance
+
+
+def test_pytorch_mobile_multiplies_them_as_floats(tmp_path: Path) -> None:
+    torch.manual_seed(5)
+    model, x = PerChannel().eval(), [torch.randn(1, 3, 8, 9)]
+
+    found = nnapi_check.check(model, x, feature_level=3)
+
+    assert found.readiness == "ready"
+    assert [part.operations for part in found.parts] == [9]
+    assert [part.operations for part in nnapi_check.check(model, x, feature_level=3, target="ndk").parts] == [5]
 
 
 def test_float16_is_allowed_by_the_file_and_its_error_told(tmp_path: Path) -> None:
