@@ -4,11 +4,13 @@
     python benchmarks/models.py --model resnet18 --level 3   some of them, options repeated
     python benchmarks/models.py --exported                   every model as a .pt2 file instead of a trace
     python benchmarks/models.py --decomposed                 the same after run_decompositions()
+    python benchmarks/models.py --target ndk                 through the NDK's runtime, at each level's functions
     python benchmarks/models.py --lines found.jsonl          also write a line of JSON for each row
 
 Each model is built and converted in a process of its own, so one that fails or takes too long costs its rows only.
 The weights are random, with batch norms that differ from identity. The exit code is 1 when a row has an error, its
-numbers are not within tolerance, or a promised level is not the validator's.
+numbers are not within tolerance, or a promised level is not the validator's. A verdict that the target does not fit is
+no error: nothing was promised.
 """
 
 from __future__ import annotations
@@ -29,7 +31,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from benchmarks.built_models import DECOMPOSED, EXPORTED, MODELS, save_model
+from nnapi_check.analyzer.planning.plan import Readiness
 from nnapi_check.coverage_db.levels import feature_levels
+from nnapi_check.coverage_db.targets import NDK, PYTORCH_MOBILE
 
 if TYPE_CHECKING:
     import torch
@@ -67,22 +71,25 @@ class Row:
     @property
     def is_good(self) -> bool:
         """Whether nothing contradicts the promises."""
+        if self.verdict == Readiness.DOES_NOT_FIT.value:
+            return not self.error
         return not self.error and self.is_within_tolerance and self.promised_level == self.validated_level
 
 
-def measure(name: str, path: Path, level: int) -> Row:
+def measure(name: str, path: Path, level: int, target: str) -> Row:
     """Check, convert and verify a model at a level, each stage timed."""
     from nnapi_check.conversion import convert_model
     from nnapi_check.coverage_db.queries import open_registry
     from nnapi_check.lowering.nnapi.validation.validate import validate
     from nnapi_check.lowering.part_lowering import promised_level
     from nnapi_check.lowering.plan_lowering import FactsByName
+    from nnapi_check.lowering.verification.subject import model_file_in
     from nnapi_check.lowering.verification.verify import verify_artifact
     from nnapi_check.pipeline import Request, check_model
     from nnapi_check.progress import Progress
 
     progress = Progress(is_quiet=True)
-    request = Request(feature_level=level)
+    request = Request(feature_level=level, target=target)
     started = time.perf_counter()
     checked = check_model(path, None, request, progress)
     check_seconds = time.perf_counter() - started
@@ -104,7 +111,9 @@ def measure(name: str, path: Path, level: int) -> Row:
         transposes=sum(part.transposes for part in report.parts),
         check_seconds=round(check_seconds, 3),
     )
-    output = path.with_name(f"{path.stem}_nnapi_{level}.pt")
+    if report.readiness == Readiness.DOES_NOT_FIT.value:
+        return row
+    output = path.with_name(f"{path.stem}_{target}_{level}")
     started = time.perf_counter()
     made = convert_model(path, None, output, request, progress, verify=False)
     convert_seconds = time.perf_counter() - started
@@ -115,11 +124,11 @@ def measure(name: str, path: Path, level: int) -> Row:
         output, path, _stored_inputs(path), level=level, facts=FactsByName(open_registry()), with_layers=False
     )
     verify_seconds = time.perf_counter() - started
-    size_ratio = output.stat().st_size / path.stat().st_size
-    output.unlink()
+    written = model_file_in(output) or output
+    size_ratio = written.stat().st_size / path.stat().st_size
     steps = [numbers.steps for numbers in found.outputs if numbers.steps is not None]
     shares = [numbers.steps_share for numbers in found.outputs if numbers.steps_share is not None]
-    ran = "PyTorch's NNAPI binding" in found.ran_in and found.executions >= len(report.parts)
+    ran = "on the host runtime" in found.ran_in and found.executions >= len(report.parts)
     return _with(
         row,
         max_relative=max(numbers.max_relative for numbers in found.outputs),
@@ -144,22 +153,22 @@ def _with(row: Row, **changes: object) -> Row:
     return Row(**{**known, **changes})
 
 
-def worker(name: str, levels: Sequence[int], folder: Path) -> None:
+def worker(name: str, levels: Sequence[int], folder: Path, target: str) -> None:
     """Measure one model at each level, and print a line of JSON for each row."""
     warnings.simplefilter("ignore")
     path = save_model(name, folder)
     for level in levels:
         try:
-            row = measure(name, path, level)
+            row = measure(name, path, level, target)
         except Exception as error:  # noqa: BLE001  # a row tells what went wrong, whatever it is
             row = Row(name, level, error=" ".join(f"{type(error).__name__}: {error}".split()))
         print(json.dumps(asdict(row)), flush=True)
 
 
-def run(name: str, levels: Sequence[int], timeout: float) -> list[Row]:
+def run(name: str, levels: Sequence[int], timeout: float, target: str) -> list[Row]:
     """Measure one model in a process of its own. Levels that gave no row get one with the error."""
     with tempfile.TemporaryDirectory() as folder:
-        command = [sys.executable, __file__, "--worker", name, "--folder", folder]
+        command = [sys.executable, __file__, "--worker", name, "--folder", folder, "--target", target]
         command += [part for level in levels for part in ("--level", str(level))]
         environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")])}
         try:
@@ -227,6 +236,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument(
         "--level", action="append", type=int, choices=feature_levels(), help="a feature level; repeatable"
     )
+    parser.add_argument("--target", choices=(PYTORCH_MOBILE, NDK), default=PYTORCH_MOBILE, help="what carries models")
     parser.add_argument("--jobs", type=int, default=1, help="models at a time (1)")
     parser.add_argument("--timeout", type=float, default=TIMEOUT_SECONDS, help="seconds for a model at all its levels")
     parser.add_argument("--lines", type=Path, help="also write the rows to this file, as lines of JSON")
@@ -235,13 +245,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     given = parser.parse_args(arguments)
     levels = given.level or list(LEVELS)
     if given.worker:
-        worker(given.worker, levels, given.folder)
+        worker(given.worker, levels, given.folder, given.target)
         return 0
     chosen = given.model or _all_of(given)
     print(HEADER)
     bad = 0
     with ThreadPoolExecutor(given.jobs) as pool:
-        for rows in pool.map(lambda name: run(name, levels, given.timeout), chosen):
+        for rows in pool.map(lambda name: run(name, levels, given.timeout, given.target), chosen):
             for row in rows:
                 bad += not row.is_good
                 print(line_of(row), flush=True)
