@@ -45,7 +45,12 @@ int ANeuralNetworksCompilation_createForDevices(ANeuralNetworksModel *model,
     return result == ANEURALNETWORKS_NO_ERROR ? create(model, device_count, compilation, __func__) : result;
 }
 
-void ANeuralNetworksCompilation_free(ANeuralNetworksCompilation *compilation) { release_compilation(compilation); }
+void ANeuralNetworksCompilation_free(ANeuralNetworksCompilation *compilation) {
+    if (compilation != NULL) {
+        atomic_store(&compilation->is_freed, true);
+    }
+    release_compilation(compilation);
+}
 
 ANeuralNetworksCompilation *hold_compilation(ANeuralNetworksCompilation *compilation) {
     atomic_fetch_add(&compilation->references, 1);
@@ -122,6 +127,10 @@ int ANeuralNetworksCompilation_setTimeout(ANeuralNetworksCompilation *compilatio
 
 int ANeuralNetworksCompilation_finish(ANeuralNetworksCompilation *compilation) {
     int result = check_settable(compilation, __func__);
+    if (result != ANEURALNETWORKS_NO_ERROR) {
+        return result;
+    }
+    result = check_model_kept(compilation->model, __func__);
     if (result != ANEURALNETWORKS_NO_ERROR) {
         return result;
     }

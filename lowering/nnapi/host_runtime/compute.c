@@ -58,7 +58,10 @@ int begin_execution(ANeuralNetworksExecution *execution, const char *function) {
                           expected == EXECUTION_RUNNING ? "is under way" : "has been computed");
         }
     }
-    int result = check_complete(execution, function);
+    int result = check_execution_kept(execution, function);
+    if (result == ANEURALNETWORKS_NO_ERROR) {
+        result = check_complete(execution, function);
+    }
     if (result == ANEURALNETWORKS_NO_ERROR) {
         result = check_memories(execution, function);
     }

@@ -60,7 +60,12 @@ int ANeuralNetworksMemory_createFromFd(size_t size, int protect, int fd, size_t 
     return ANEURALNETWORKS_NO_ERROR;
 }
 
-void ANeuralNetworksMemory_free(ANeuralNetworksMemory *memory) { release_memory(memory); }
+void ANeuralNetworksMemory_free(ANeuralNetworksMemory *memory) {
+    if (memory != NULL) {
+        atomic_store(&memory->is_freed, true);
+    }
+    release_memory(memory);
+}
 
 int ANeuralNetworksMemory_createFromAHardwareBuffer(const AHardwareBuffer *buffer, ANeuralNetworksMemory **memory) {
     REQUIRE(ANeuralNetworksMemory_createFromAHardwareBuffer);

@@ -22,7 +22,12 @@ int ANeuralNetworksModel_create(ANeuralNetworksModel **model) {
     return ANEURALNETWORKS_NO_ERROR;
 }
 
-void ANeuralNetworksModel_free(ANeuralNetworksModel *model) { release_model(model); }
+void ANeuralNetworksModel_free(ANeuralNetworksModel *model) {
+    if (model != NULL) {
+        atomic_store(&model->is_freed, true);
+    }
+    release_model(model);
+}
 
 ANeuralNetworksModel *hold_model(const ANeuralNetworksModel *model) {
     ANeuralNetworksModel *held = (ANeuralNetworksModel *)model;

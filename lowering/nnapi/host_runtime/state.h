@@ -21,6 +21,7 @@ struct ANeuralNetworksModel {
     uint32_t operation_capacity;
     bool is_finished;
     bool is_invalid;
+    atomic_bool is_freed; /* By the caller, while something here still holds it. */
     atomic_int references;
 };
 
@@ -39,6 +40,7 @@ struct ANeuralNetworksCompilation {
     struct cached_model cached;
     bool is_finished;
     bool is_prepared;
+    atomic_bool is_freed; /* By the caller, while something here still holds it. */
     atomic_int references;
 };
 
@@ -87,6 +89,7 @@ struct ANeuralNetworksMemory {
     bool is_for_roles; /* Then ``data`` is the library's own. */
     struct memory_purpose purpose;
     atomic_bool is_initialized;
+    atomic_bool is_freed; /* By the caller, while something here still holds it. */
     atomic_int references;
 };
 
@@ -162,6 +165,10 @@ void release_cached(ANeuralNetworksCompilation *compilation);
 int check_role(const ANeuralNetworksMemory *memory, const struct memory_role *role, size_t offset, size_t length,
                const char *function);
 void free_purpose(struct memory_purpose *purpose);
+
+/* Whether the caller kept what NNAPI obliges it to keep. */
+int check_model_kept(const ANeuralNetworksModel *model, const char *function);
+int check_execution_kept(const ANeuralNetworksExecution *execution, const char *function);
 
 /* Whether ``length`` bytes at ``offset`` lie in the memory. */
 int check_range(const ANeuralNetworksMemory *memory, size_t offset, size_t length, const char *function);

@@ -1,7 +1,7 @@
 /* An app without Python: it opens libneuralnetworks.so by its name, as apps on phones do, and adds ones to a row.
 
    Prints which functions it looked up and what it computed; fails with 2 where a function is missing that it needs.
-   app compute | app start | app many */
+   app compute | app start | app many | app early (which frees a weight too early) */
 
 #include <dlfcn.h>
 #include <pthread.h>
@@ -37,7 +37,8 @@ static void *find(const char *name) {
 static const uint32_t shape[] = {1, 40};
 static const ANeuralNetworksOperandType row = {ANEURALNETWORKS_TENSOR_FLOAT32, 2, shape, 0.0f, 0};
 static const ANeuralNetworksOperandType integer = {ANEURALNETWORKS_INT32, 0, NULL, 0.0f, 0};
-static float ones[40];
+static float *ones;
+#define ONES_BYTES (40 * sizeof *ones)
 
 static ANeuralNetworksModel *make_model(int32_t operation) {
     static const uint32_t inputs[] = {0, 1, 2};
@@ -49,7 +50,7 @@ static ANeuralNetworksModel *make_model(int32_t operation) {
     OK(CALL(ANeuralNetworksModel_addOperand, model, &row));
     OK(CALL(ANeuralNetworksModel_addOperand, model, &integer));
     OK(CALL(ANeuralNetworksModel_addOperand, model, &row));
-    OK(CALL(ANeuralNetworksModel_setOperandValue, model, 1, ones, sizeof ones));
+    OK(CALL(ANeuralNetworksModel_setOperandValue, model, 1, ones, ONES_BYTES));
     OK(CALL(ANeuralNetworksModel_setOperandValue, model, 2, &no_activation, sizeof no_activation));
     OK(CALL(ANeuralNetworksModel_addOperation, model, operation, 3, inputs, 1, outputs));
     OK(CALL(ANeuralNetworksModel_identifyInputsAndOutputs, model, 1, inputs, 1, outputs));
@@ -94,13 +95,18 @@ int main(int count, char **words) {
         printf("%s\n", dlerror());
         return 3;
     }
-    for (size_t i = 0; i < sizeof ones / sizeof *ones; i++) {
+    ones = malloc(ONES_BYTES);
+    for (size_t i = 0; i < 40; i++) {
         ones[i] = 1;
     }
     starts = count > 1 && strcmp(words[1], "start") == 0;
     ANeuralNetworksModel *model = make_model(count > 2 ? atoi(words[2]) : 0);
     OK(CALL(ANeuralNetworksCompilation_create, model, &compilation));
     OK(CALL(ANeuralNetworksCompilation_finish, compilation));
+    if (count > 1 && strcmp(words[1], "early") == 0) {
+        free(ones);
+        ones = NULL;
+    }
     printf("%g\n", (double)run_once(41));
     if (count > 1 && strcmp(words[1], "many") == 0) {
         pthread_t threads[4];
@@ -114,6 +120,7 @@ int main(int count, char **words) {
     }
     CALL(ANeuralNetworksCompilation_free, compilation);
     CALL(ANeuralNetworksModel_free, model);
+    free(ones);
     dlclose(library);
     return 0;
 }

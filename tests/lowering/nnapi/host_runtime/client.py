@@ -56,6 +56,7 @@ class Client:
 
     library: ctypes.CDLL
     kept: list[object] = field(default_factory=list)
+    inner: dict[int | None, list[ctypes.c_void_p]] = field(default_factory=dict)
 
     def call(self, function: str, *arguments: object) -> None:
         """Call ``ANeuralNetworks<function>``."""
@@ -88,7 +89,7 @@ class Client:
                     inner = self.build(main.referenced[number], codes, buffers, main)
                     self.call("Model_finish", inner)
                     self.call("Model_setOperandValueFromModel", handle, index, inner)
-                    self.library.ANeuralNetworksModel_free(inner)
+                    self.inner.setdefault(handle.value, []).append(inner)
                 case ModelInput() | Computed():
                     pass
         for operation in model.operations:
@@ -119,11 +120,12 @@ class Client:
             self.library.ANeuralNetworksExecution_free(execution)
 
     def free(self, *, models: Sequence[ctypes.c_void_p] = (), compilations: Sequence[ctypes.c_void_p] = ()) -> None:
-        """Free models and compilations."""
-        for model in models:
-            self.library.ANeuralNetworksModel_free(model)
+        """Free compilations, and models with those that they refer to."""
         for compilation in compilations:
             self.library.ANeuralNetworksCompilation_free(compilation)
+        for model in models:
+            self.library.ANeuralNetworksModel_free(model)
+            self.free(models=self.inner.pop(model.value, []))
 
     def run(
         self, execution: ctypes.c_void_p, model: Model, inputs: Sequence[Array | None], sizes: Sequence[int]

@@ -364,6 +364,52 @@ static void walk_open_outputs(void) {
     ANeuralNetworksModel_free(model);
 }
 
+static ANeuralNetworksExecution *set_up(ANeuralNetworksCompilation *compilation, ANeuralNetworksMemory *memory) {
+    ANeuralNetworksExecution *execution;
+    OK(ANeuralNetworksExecution_create(compilation, &execution));
+    OK(ANeuralNetworksExecution_setInputFromMemory(execution, 0, NULL, memory, 0, 12));
+    OK(ANeuralNetworksExecution_setOutput(execution, 0, NULL, output, 12));
+    return execution;
+}
+
+/* What is freed too early is told, and nothing crashes. */
+static void walk_early_frees(void) {
+    int fd = memfd_create("driver", 0);
+    WANT(12, write(fd, input, 12));
+    for (int i = 0; i < 4; i++) {
+        ANeuralNetworksModel *model = make_sum(&row);
+        ANeuralNetworksCompilation *compilation = compile(model);
+        ANeuralNetworksMemory *memory;
+        OK(ANeuralNetworksMemory_createFromFd(12, PROT_READ, fd, 0, &memory));
+        ANeuralNetworksExecution *execution = set_up(compilation, memory);
+        if (i == 0) {
+            ANeuralNetworksModel_free(model);
+        } else if (i == 1) {
+            ANeuralNetworksCompilation_free(compilation);
+        } else if (i == 2) {
+            ANeuralNetworksMemory_free(memory);
+        }
+        WANT(i == 3 ? ANEURALNETWORKS_NO_ERROR : ANEURALNETWORKS_BAD_STATE, ANeuralNetworksExecution_compute(execution));
+        ANeuralNetworksExecution_free(execution);
+        if (i != 2) {
+            ANeuralNetworksMemory_free(memory);
+        }
+        if (i != 1) {
+            ANeuralNetworksCompilation_free(compilation);
+        }
+        if (i != 0) {
+            ANeuralNetworksModel_free(model);
+        }
+    }
+    ANeuralNetworksModel *model = make_sum(&row);
+    ANeuralNetworksCompilation *compilation;
+    OK(ANeuralNetworksCompilation_create(model, &compilation));
+    ANeuralNetworksModel_free(model);
+    BAD_STATE(ANeuralNetworksCompilation_finish(compilation));
+    ANeuralNetworksCompilation_free(compilation);
+    close(fd);
+}
+
 static void walk_cache(ANeuralNetworksModel *model) {
     const uint8_t token[ANEURALNETWORKS_BYTE_SIZE_OF_CACHE_TOKEN] = {1, 2, 3};
     char folder[] = "/tmp/nnapi-check-XXXXXX";
@@ -400,6 +446,7 @@ void walk_later(void) {
     walk_fences(model);
     walk_failing_fence(model);
     walk_open_outputs();
+    walk_early_frees();
     walk_cache(model);
     ANeuralNetworksModel_free(model);
 }

@@ -134,7 +134,9 @@ print(count.value)
 """
 
 
-def test_a_program_and_its_library_do_nothing_that_a_sanitizer_reports(server: HostServer, tmp_path: Path) -> None:
+def test_a_sanitizer_reports_a_weight_that_is_freed_too_early_and_nothing_else(
+    server: HostServer, tmp_path: Path
+) -> None:
     environment = {**os.environ, **_environment(server, has_accelerator=True), "LD_LIBRARY_PATH": str(tmp_path)}
     options = ["-std=c11", "-g", "-pthread", "-fsanitize=address,undefined", "-fno-sanitize-recover=all"]
     compiler = [*find_compiler().command, *options, f"-I{sources()[0].parent}"]
@@ -153,6 +155,8 @@ def test_a_program_and_its_library_do_nothing_that_a_sanitizer_reports(server: H
 
     assert [one.returncode for one in ran] == [0, 0, 1], ran
     assert "Sanitizer" not in "".join(one.stderr for one in ran)
+    freed = run(program, "early", server=server, level=8)
+    assert (freed.returncode, "heap-use-after-free" in freed.stderr) == (1, True)
 
 
 def test_loops_caches_and_devices_are_there_for_programs_as_well(server: HostServer, tmp_path: Path) -> None:
