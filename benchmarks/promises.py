@@ -6,7 +6,7 @@ part that makes it.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence, Set
+from collections.abc import Callable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, replace
 from enum import Enum
 from functools import cache, partial
@@ -207,47 +207,61 @@ def _numbers(
             excuses = excused(part, plan, captured, values)
             for value, tensor in computed.items():
                 compare = partial(mismatches, tensor, values[value], inputs=given, excused=excuses.get(value))
-                allowance = _allowance(used, values[value], given)
+                allowance = _allowance(used, values[value])
+                steps = max((way.bound.of_input for way in used if way.bound is not None), default=0.0)
+                if steps and len(used) == 1:
+                    allowance += 2 * _movements(captured, crossing, tensors, values, partial(_stepped, steps)).get(
+                        value, 0.0
+                    )
                 off = list(compare(allowance=allowance))
                 if any(found.kind is Disagreement.FINITE for found in off):
-                    moved = moved or _movements(captured, crossing, tensors, values)
-                    off = list(compare(allowance=allowance + moved.get(value, 0.0)))
+                    moved = moved or _movements(captured, crossing, tensors, values, _rounded)
+                    off = list(compare(allowance=allowance + 4 * moved.get(value, 0.0)))
                     if not any(found.kind is Disagreement.FINITE for found in off):
-                        told = f"may move by {moved[value]:.2g} of {span_of(values[value]):.2g}"
+                        told = f"may move by {4 * moved[value]:.2g} of {span_of(values[value]):.2g}"
                         yield Fault(Disagreement.ILL_CONDITIONED, plan.level, draw, ways, told)
                 for found in off:
                     yield Fault(found.kind, plan.level, draw, ways, f"{found.count} elements: {found.first}")
 
 
 def _movements(
-    captured: Captured, names: Set[int], tensors: Tensors, values: Mapping[int, torch.Tensor]
+    captured: Captured,
+    names: Set[int],
+    tensors: Tensors,
+    values: Mapping[int, torch.Tensor],
+    move: Callable[[torch.Tensor, torch.Generator], torch.Tensor],
 ) -> dict[int, float]:
-    """How far PyTorch's own values move when its inputs are rounded otherwise, four times that, by value id.
+    """How far PyTorch's own values move when its inputs are moved a little, by value id.
 
     It is what remains of numbers that cancel, and how steep a function is where it is asked.
     """
     generator = torch.Generator().manual_seed(0)
     largest = dict.fromkeys(names, 0.0)
     for _ in range(_ROUNDINGS):
-        rounded = tuple(
-            tensor * (1 + _EPSILON * (torch.randint(3, tensor.shape, generator=generator) - 1))
-            if tensor.is_floating_point()
-            else tensor
-            for tensor in tensors
-        )
+        rounded = tuple(move(tensor, generator) if tensor.is_floating_point() else tensor for tensor in tensors)
         torch.manual_seed(0)
         for value, tensor in graph_values(captured, names, rounded).items():
             wanted = values[value]
             if wanted.is_floating_point() and tensor.shape == wanted.shape:
-                largest[value] = max(largest[value], 4 * span_of(tensor.double() - wanted.double()))
+                largest[value] = max(largest[value], span_of(tensor.double() - wanted.double()))
     return largest
+
+
+def _rounded(tensor: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
+    return tensor * (1 + _EPSILON * (torch.randint(3, tensor.shape, generator=generator) - 1))
+
+
+def _stepped(steps: float, tensor: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
+    """Each element moved by a share of the tensor's range, up or down."""
+    reach = steps * (tensor.max().clamp_min(0) - tensor.min().clamp_max(0)) if tensor.numel() else 0.0
+    return tensor + reach * (torch.randint(2, tensor.shape, generator=generator) * 2 - 1)
 
 
 _ROUNDINGS = 3
 _EPSILON = 2.0**-22
 
 
-def _allowance(used: Sequence[Way], wanted: torch.Tensor, inputs: Sequence[torch.Tensor]) -> float:
+def _allowance(used: Sequence[Way], wanted: torch.Tensor) -> float:
     """By how much a value of a part may be off: by the bound of its one way, or by more where several follow."""
     bounds = [way.bound for way in used if way.bound is not None]
     if not bounds:
@@ -255,8 +269,7 @@ def _allowance(used: Sequence[Way], wanted: torch.Tensor, inputs: Sequence[torch
     if len(used) > 1:
         return BLURRED * span_of(wanted)
     (bound,) = bounds
-    read = max([span_of(tensor) for tensor in inputs] or [0.0])
-    return bound.absolute + bound.relative * span_of(wanted) + bound.of_input * 2 * read
+    return bound.absolute + bound.relative * span_of(wanted)
 
 
 def _ways(plan: Plan, part: LoweredPart | None = None) -> tuple[str, ...]:

@@ -70,6 +70,7 @@ def linear_in_floats(node: NodeReader, emit: Emitter) -> OperandId:
 
 
 @lowers("quantized.linear_dynamic.default", "quantized.linear_relu_dynamic.default", way="in-floats")
+@lowers("quantized.linear_dynamic.default", "quantized.linear_relu_dynamic.default", way="in-floats-of-7-bits")
 def dynamic_linear(node: NodeReader, emit: Emitter) -> OperandId:
     """Lower to FULLY_CONNECTED of floats."""
     return _layer_in_floats(emit, emit.input("input"))

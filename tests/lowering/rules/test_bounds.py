@@ -108,7 +108,8 @@ def test_way_is_as_near_as_an_input_off_by_what_it_states(
 ) -> None:
     x = torch.randn(4000, 48, generator=torch.Generator().manual_seed(2))
     x = x**3 if is_heavy_tailed else x
-    example = Example("sweep", (("input", "f32[4000,48]"), ("weight", "qint8(0.02,3)[7,48]!"), ("bias", "f32[7]!")), ())
+    operands = (("input", "f32[4000,48]"), ("weight", "qint8(0.02,3)[7,48]!"), ("bias", "f32[7]!"))
+    example = Example("sweep", operands, way.examples[0].args)
     captured = captured_example(registry.card(op), example)
     wanted = captured.module._get_method("forward")(x)
     (weight,) = [
@@ -121,6 +122,21 @@ def test_way_is_as_near_as_an_input_off_by_what_it_states(
     reach = half_step * weight.dequantize().abs().sum(1)
     assert bool((error <= reach + 1e-5 * wanted.abs().max()).all())
     assert bool((error > 0.15 * reach).any()), "the bound is no measure of the way: state a nearer one"
+
+
+@pytest.mark.skipif("fbgemm" not in torch.backends.quantized.supported_engines, reason="needs the engine fbgemm")
+def test_engines_that_round_the_input_to_7_bits_stay_within_the_bound_for_it() -> None:
+    (bound,) = {bound for _, way, bound in APPROXIMATE if way.name == "in-floats-of-7-bits"}
+    x = torch.randn(400, 16, generator=torch.Generator().manual_seed(3))
+    before = torch.backends.quantized.engine
+    torch.backends.quantized.engine = "fbgemm"
+    try:
+        packed = torch.ops.quantized.linear_prepack(torch.quantize_per_tensor(torch.eye(16), 1 / 64, 0, torch.qint8))
+        error = (torch.ops.quantized.linear_dynamic(x, packed, reduce_range=True) - x).abs().max()
+    finally:
+        torch.backends.quantized.engine = before
+
+    assert 0.5 < float(error / (bound.of_input * (x.max() - x.min()))) <= 1
 
 
 ROUNDING = [(card.op, way, way.rounding) for card in load_cards().values() for way in card.ways if way.rounding]
