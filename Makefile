@@ -5,7 +5,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 TORCH ?= torch
 
-.PHONY: demo test lint clean
+.PHONY: demo test lint compat clean
 
 demo: $(VENV)/.installed
 	mkdir -p demo
@@ -21,6 +21,10 @@ lint: $(VENV)/.installed-dev
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+# Runs what this PyTorch writes in releases from 1.13.1 on, each in an environment of its own, and tells in a table.
+compat: $(VENV)/.installed
+	$(BIN)/python -m benchmarks.compat --write
 
 $(VENV)/bin/python:
 	$(PYTHON) -m venv $(VENV)

@@ -8,6 +8,7 @@ import warnings
 import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from inspect import signature
 from pathlib import Path
 from typing import BinaryIO, cast
 
@@ -50,7 +51,9 @@ def _load(path: Path, source: Path | Joined) -> torch.export.ExportedProgram:
 def module_of(program: torch.export.ExportedProgram, path: Path) -> torch.fx.GraphModule:
     """The program as a module, without the guards that would check each call of it."""
     try:
-        module = program.module(check_guards=False)
+        # PyTorch has guards, and the argument that leaves them out, since 2.9.
+        has_guards = "check_guards" in signature(program.module).parameters
+        module = program.module(check_guards=False) if has_guards else program.module()
         # What is left to check the sizes of inputs asks for them in a way that cannot be traced.
         for key, hook in list(module._forward_pre_hooks.items()):
             if getattr(hook, "__name__", "") == _SIZE_CHECK:

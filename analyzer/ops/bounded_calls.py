@@ -103,8 +103,9 @@ class BoundedCalls(TorchDispatchMode):  # type: ignore[no-untyped-call]  # PyTor
 @lru_cache(maxsize=4096)
 def _makes_tensors(func: torch._ops.OpOverload) -> bool:
     """Whether the op returns tensors that are neither views nor what it was given."""
-    returned = func._schema.returns
-    return torch.Tag.out in func.tags or any("Tensor" in str(r.type) and r.alias_info is None for r in returned)
+    returned, given = func._schema.returns, func._schema.arguments
+    has_out = any(argument.is_out for argument in given)
+    return has_out or any("Tensor" in str(r.type) and r.alias_info is None for r in returned)
 
 
 def check_results(name: str, named: Mapping[str, object]) -> None:

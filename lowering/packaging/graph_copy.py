@@ -43,8 +43,8 @@ def written_values(node: torch._C.Node) -> list[torch._C.Value]:
     schema = node.schema()
     if "!" not in schema:
         return []
-    arguments = torch._C.parse_schema(schema).arguments
-    return [value for value, argument in zip(node.inputs(), arguments, strict=False) if argument.is_write]
+    given = zip(node.inputs(), torch._C.parse_schema(schema).arguments, strict=False)
+    return [value for value, argument in given if argument.alias_info is not None and argument.alias_info.is_write]
 
 
 def loops_around(node: torch._C.Node) -> Iterator[torch._C.Node]:

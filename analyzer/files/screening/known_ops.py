@@ -55,6 +55,9 @@ _OF_TORCHAUDIO = words("_lfilter _lfilter_core_generic_loop rnnt_loss rnnt_loss_
 
 class _Schema(Protocol):
     @property
+    def overload_name(self) -> str: ...
+
+    @property
     def arguments(self) -> list[torch._C.Argument]: ...
 
 
@@ -98,7 +101,8 @@ def may_be_left(space: str, name: str) -> bool:
 
 @cache
 def _takes_text(name: str) -> bool:
-    schemas = _schemas(f"aten::{name}")
+    # Overloads for named dimensions, which releases before 2.14 have, take the names as text.
+    schemas = (schema for schema in _schemas(f"aten::{name}") if "name" not in schema.overload_name.lower())
     return any("str" in str(argument.type) for schema in schemas for argument in schema.arguments)
 
 

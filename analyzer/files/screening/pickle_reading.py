@@ -38,6 +38,9 @@ class Name:
         return f"{self.module}.{self.name}"
 
 
+_ORDERED = Name("collections", "OrderedDict")
+
+
 class Sequence:
     """A list or a tuple. A dictionary is one of its keys and values in turn."""
 
@@ -56,15 +59,38 @@ class Sequence:
 
 
 class Made:
-    """What calling ``name`` with ``given`` makes, or an object of that class in that state."""
+    """What calling ``name`` with ``given`` makes, or an object of that class in that state.
 
-    __slots__ = ("given", "height", "is_placed", "name")
+    ``held`` are the keys and values of an ordered dictionary, which are put into it once it is made.
+    """
+
+    __slots__ = ("given", "height", "held", "is_placed", "name")
 
     def __init__(self, name: Name, given: Value) -> None:
         self.name = name
         self.given = given
-        self.is_placed = True
+        self.held: Sequence | None = None
         self.height = _height_over((given,))
+        self.is_placed = not self.is_empty_dictionary
+
+    @property
+    def is_empty_dictionary(self) -> bool:
+        """Whether this is an ordered dictionary in which nothing is yet."""
+        is_plain = isinstance(self.given, Sequence) and self.given.is_tuple and not self.given.items
+        return self.name == _ORDERED and is_plain and self.held is None
+
+    def hold(self, items: list[Value]) -> None:
+        """Put keys and values into an empty dictionary that nothing holds yet, itself included."""
+        self.held = Sequence(items, is_mapping=True)
+        if self.is_placed:
+            raise PickleError("it adds to a list or dictionary that is in use already")
+        self.is_placed = True
+        self.height = max(self.height, self.held.height + 1)
+
+    def is_described_by(self, state: Value) -> bool:
+        """Whether ``state`` is what the state of a module says of itself beside its tensors, which nothing reads."""
+        is_alone = isinstance(state, Sequence) and state.is_mapping and state.items[::2] == ["_metadata"]
+        return self.name == _ORDERED and is_alone
 
 
 class Storage:
@@ -157,6 +183,9 @@ def _run(data: bytes) -> Pickle:  # One branch for each opcode.
                 at += 4 + size
             case 0x52 | 0x62:  # R, b
                 given, name = stack.pop(), stack.pop()
+                if code == 0x62 and isinstance(name, Made) and name.is_described_by(given):
+                    push(name)
+                    continue
                 if not isinstance(name, Name):
                     raise PickleError("it calls what is no name")
                 made = Made(name, given)
@@ -235,6 +264,11 @@ def _underflow() -> list[Value]:
 
 
 def _extend(holder: Value, items: list[Value], *, is_mapping: bool) -> None:
+    if isinstance(holder, Made) and is_mapping and holder.is_empty_dictionary:
+        if len(items) % 2:
+            raise DamagedPickleError
+        holder.hold(items)
+        return
     if not isinstance(holder, Sequence) or holder.is_tuple or holder.is_mapping != is_mapping:
         raise PickleError("it adds to what is no list or dictionary")
     height = _height_over(items)
