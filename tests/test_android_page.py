@@ -71,6 +71,14 @@ def test_methods_that_the_app_calls_are_in_the_file(text: str, package: Path) ->
     assert all(hasattr(module, name) for name in (*called, "use_nnapi", "forward"))
 
 
+@pytest.mark.parametrize("text", [PAGE, README], ids=["page", "README"])
+def test_cpp_catches_what_the_interpreter_throws(text: str) -> None:
+    (code,) = blocks(text, "cpp")
+
+    # TorchScript's interpreter turns c10::Error into an exception of its own, a std::runtime_error.
+    assert re.findall(r"catch \((.*?)[&)]", code) == ["const std::exception"]
+
+
 def test_options_that_the_page_names_are_there() -> None:
     commands = [command for command in main.commands.values() if isinstance(command, click.Command)]
     known = {option for command in commands for parameter in command.params for option in parameter.opts}
