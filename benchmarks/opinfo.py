@@ -18,10 +18,8 @@ import argparse
 import json
 import os
 import random
-import resource
 import signal
 import sys
-import tempfile
 import time
 import warnings
 from collections import Counter
@@ -37,12 +35,11 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 from benchmarks.agreement import Disagreement
 from benchmarks.conversions import hold_converted
 from benchmarks.draws import Draw
+from benchmarks.op_processes import in_processes
 from benchmarks.opinfo_calls import Call, OpInfo, calls, dtypes_of, infos
 from benchmarks.promises import Answer, Broken, Fault, hold, known
 
-SECONDS_PER_OP = 900
 SECONDS_PER_CALL = 60
-MEMORY_BYTES = 12 << 30
 LEVELS = (1, 3, 8)
 
 UNCOUNTED = {Disagreement.ZERO_SIGN, Disagreement.ILL_CONDITIONED}
@@ -126,59 +123,20 @@ def _held(call: Call, options: Options, *, is_converted: bool) -> Answer:
 def try_all(ops: Sequence[OpInfo], options: Options, jobs: int) -> Iterator[Found]:
     """Try ops, each in a process of its own that is forked from this one."""
     known()
-    waiting = list(reversed(ops))
-    running: dict[int, tuple[OpInfo, Path, float]] = {}
-    with tempfile.TemporaryDirectory() as folder:
-        while waiting or running:
-            while waiting and len(running) < jobs:
-                info = waiting.pop()
-                path = Path(folder) / f"{len(waiting)}.jsonl"
-                path.touch()
-                child = os.fork()
-                if child == 0:
-                    _child(info, path, options)
-                running[child] = (info, path, time.monotonic())
-            for child, (info, path, started) in list(running.items()):
-                pid, status = os.waitpid(child, os.WNOHANG)
-                if not pid and time.monotonic() - started < SECONDS_PER_OP:
-                    continue
-                if not pid:
-                    os.kill(child, signal.SIGKILL)
-                    os.waitpid(child, 0)
-                del running[child]
-                yield from _read(info, path, None if not pid else os.waitstatus_to_exitcode(status))
-            time.sleep(0.02)
 
+    def rows(info: OpInfo) -> Iterator[str]:
+        return (json.dumps(_plain(found)) for found in try_op(info, options))
 
-def _child(info: OpInfo, path: Path, options: Options) -> None:
-    """Try one op, write what is found line by line, and end this process."""
-    code = 1
-    try:
-        torch.set_num_threads(1)
-        resource.setrlimit(resource.RLIMIT_AS, (MEMORY_BYTES, MEMORY_BYTES))
-        with path.open("w", encoding="utf-8") as file, open(os.devnull, "w", encoding="utf-8") as nowhere:
-            os.dup2(nowhere.fileno(), 1)
-            for found in try_op(info, options):
-                file.write(json.dumps(_plain(found)) + "\n")
-                file.flush()
-        code = 0
-    except Exception as error:  # noqa: BLE001  # the parent tells of it
-        path.with_suffix(".error").write_text(f"{type(error).__name__}: {error}", encoding="utf-8")
-    finally:
-        os._exit(code)
-
-
-def _read(info: OpInfo, path: Path, code: int | None) -> Iterator[Found]:
-    last = ""
-    for line in path.read_text(encoding="utf-8").splitlines():
-        found = _found(json.loads(line))
-        last = found.call
-        yield found
-    if code != 0:
-        kind = Broken.TIME if code is None else Broken.DEATH
-        error = path.with_suffix(".error")
-        told = error.read_text(encoding="utf-8") if error.exists() else f"exit code {code}, after call {last or 'none'}"
-        yield Found(info.formatted_name, "", "", Answer("", (), (Fault(kind, 0, Draw.SAMPLE, (), told),)))
+    for ended in in_processes(ops, rows, jobs):
+        last = "none"
+        for line in ended.lines:
+            found = _found(json.loads(line))
+            last = found.call
+            yield found
+        if ended.is_late or ended.death:
+            kind = Broken.TIME if ended.is_late else Broken.DEATH
+            fault = Fault(kind, 0, Draw.SAMPLE, (), f"{ended.death}, after call {last}".removeprefix(", "))
+            yield Found(ended.info.formatted_name, "", "", Answer("", (), (fault,)))
 
 
 def _plain(found: Found) -> dict[str, object]:

@@ -13,13 +13,8 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import random
-import resource
-import signal
 import sys
-import tempfile
-import time
 import warnings
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -33,6 +28,7 @@ from torch.utils import _pytree as pytree
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
+from benchmarks.op_processes import in_processes
 from benchmarks.opinfo_calls import OpInfo, Sample, infos
 from benchmarks.promises import Tensors, carrier, known, words_of
 from nnapi_check.analyzer.capture.capture import capture
@@ -41,8 +37,6 @@ from nnapi_check.analyzer.planning.survey import survey
 from nnapi_check.analyzer.torchscript import quiet
 
 LEVELS = (1, 3, 8)
-SECONDS_PER_OP = 300
-MEMORY_BYTES = 12 << 30
 
 DEADLY = ("segment_reduce", "ctc_loss", "embedding_bag", "ldl_solve", "to_sparse", "sparse", "multi_head", "jiterator")
 """Ops whose kernels end the process, or ask for more than tensors, where their arguments do not fit."""
@@ -268,52 +262,15 @@ def _fault(module: torch.jit.ScriptModule, inputs: Tensors) -> str:
 def try_all(ops: Sequence[OpInfo], options: Options, jobs: int) -> Iterator[Refused]:
     """Try ops, each in a process of its own that is forked from this one."""
     known()
-    waiting = list(reversed(ops))
-    running: dict[int, tuple[OpInfo, Path, float]] = {}
-    with tempfile.TemporaryDirectory() as folder:
-        while waiting or running:
-            while waiting and len(running) < jobs:
-                info = waiting.pop()
-                path = Path(folder) / f"{len(waiting)}.jsonl"
-                path.touch()
-                child = os.fork()
-                if child == 0:
-                    _child(info, path, options)
-                running[child] = (info, path, time.monotonic())
-            for child, (info, path, started) in list(running.items()):
-                pid, status = os.waitpid(child, os.WNOHANG)
-                if not pid and time.monotonic() - started < SECONDS_PER_OP:
-                    continue
-                if not pid:
-                    os.kill(child, signal.SIGKILL)
-                    os.waitpid(child, 0)
-                del running[child]
-                for line in path.read_text(encoding="utf-8").splitlines():
-                    yield Refused(*json.loads(line))
-                if not pid or status:
-                    error = path.with_suffix(".error")
-                    told = (
-                        error.read_text(encoding="utf-8") if error.exists() else f"status {status}" if pid else "late"
-                    )
-                    yield Refused(info.formatted_name, "", told, "process died or was late")
-            time.sleep(0.02)
 
+    def rows(info: OpInfo) -> Iterator[str]:
+        return (json.dumps([it.op, it.words, it.told, it.fault]) for it in refused_calls(info, options))
 
-def _child(info: OpInfo, path: Path, options: Options) -> None:
-    code = 1
-    try:
-        torch.set_num_threads(1)
-        resource.setrlimit(resource.RLIMIT_AS, (MEMORY_BYTES, MEMORY_BYTES))
-        with path.open("w", encoding="utf-8") as file, open(os.devnull, "w", encoding="utf-8") as nowhere:
-            os.dup2(nowhere.fileno(), 1)
-            for found in refused_calls(info, options):
-                file.write(json.dumps([found.op, found.words, found.told, found.fault]) + "\n")
-                file.flush()
-        code = 0
-    except Exception as error:  # noqa: BLE001  # the parent tells of it
-        path.with_suffix(".error").write_text(words_of(error), encoding="utf-8")
-    finally:
-        os._exit(code)
+    for ended in in_processes(ops, rows, jobs):
+        for line in ended.lines:
+            yield Refused(*json.loads(line))
+        if ended.is_late or ended.death:
+            yield Refused(ended.info.formatted_name, "", ended.death or "late", "process died or was late")
 
 
 def _word(leaf: object) -> str:

@@ -131,6 +131,9 @@ def draw_chain(seed: int, families: Sequence[Sequence[Drawer]], form: Form | Non
         if all(_is_usable(tensor) for tensor in made):
             draw.tensors.update(zip(step.results, made, strict=True))
             steps.append(step)
+    if any("bool(" in step.template for step in steps):
+        # What elements decide, a trace holds as it was for the example inputs, and is refused.
+        chosen = Form.SCRIPTED
     read = {operand for step in steps for operand in step.operands}
     outputs = [value for step in steps for value in step.results if value not in read]
     kept = draw.random.sample(outputs, draw.random.randint(1, len(outputs))) if len(outputs) > 1 else outputs
