@@ -277,13 +277,13 @@ nnc_status Run::begin(const int *fences, uint32_t count, int *fence) {
         event_ = Handle<Event>(started, nnapi().Event_free);
         return NNC_OK;
     }
-    std::vector<Handle<Event>> owned;
     std::vector<const Event *> events;
     for (uint32_t i = 0; i < count; ++i) {
         if (fences[i] < 0) continue;
         Event *made = nullptr;
         NNC_TRY(told(nnapi().Event_createFromSyncFenceFd(fences[i], &made), "taking a fence"));
-        owned.emplace_back(made, nnapi().Event_free);
+        // NNAPI waits for an event that it frees, so these are kept until the end.
+        dependencies_.emplace_back(made, nnapi().Event_free);
         events.push_back(made);
     }
     constexpr uint64_t kNoLimit = 0;
@@ -305,7 +305,10 @@ nnc_status Run::start(const int *fences, uint32_t count, int *fence) {
     if (count != 0 && fences == nullptr) return fail(NNC_BAD_ARGUMENT, "nnc_run_start_after: the fences are null");
     NNC_TRY(prepare());
     const nnc_status status = begin(fences, count, fence);
-    if (status != NNC_OK) is_ready_ = false;
+    if (status != NNC_OK) {
+        is_ready_ = false;
+        dependencies_.clear();
+    }
     return status;
 }
 
@@ -313,6 +316,7 @@ nnc_status Run::wait() {
     if (!event_) return fail(NNC_BAD_STATE, "the run was not started");
     const int code = nnapi().Event_wait(event_.get());
     event_.reset();
+    dependencies_.clear();
     return finish(told(code, "computing"));
 }
 

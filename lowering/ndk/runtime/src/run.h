@@ -62,6 +62,7 @@ class Run {
     std::vector<Argument> outputs_;
     Handle<Burst> burst_;
     Handle<Execution> execution_;
+    std::vector<Handle<Event>> dependencies_;
     Handle<Event> event_;
     // Whether the execution has all arguments as they are, and can compute.
     bool is_ready_ = false;
