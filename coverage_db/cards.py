@@ -15,7 +15,7 @@ from nnapi_check.coverage_db.bounds import Bound, parse_bound
 from nnapi_check.coverage_db.card_arguments import check_arguments
 from nnapi_check.coverage_db.card_text import CardTable, mapping, read_toml
 from nnapi_check.coverage_db.checks import CardError, ConstantOrTuple
-from nnapi_check.coverage_db.input_classes import InputClass, range_words
+from nnapi_check.coverage_db.input_classes import InputClass, Jump, range_words
 from nnapi_check.coverage_db.requirements import Requirement, parse_requirement, parse_shared, read_common
 from nnapi_check.coverage_db.spec import FuseCode, OperandType
 
@@ -107,6 +107,7 @@ class Way:
     bound: Bound | None = None
     rounding: float | None = None
     activation: FuseCode = FuseCode.NONE
+    jumps: Jump = Jump.NONE
 
     @property
     def status(self) -> Status:
@@ -142,7 +143,8 @@ class Card:
     a call is read as ``when`` that holds, before anything is judged: their cards say whether they can be lowered.
     ``arguments`` are those of an op of this project; PyTorch's ops have them in the list of schemas. What only
     ``moves`` elements may become a part of one rearrangement. Where ``first_output`` is set, the op is read as the one
-    that it ``becomes`` where nothing reads its other outputs.
+    that it ``becomes`` where nothing reads its other outputs. ``jumps`` says where the smallest change of an input
+    changes a result by much, whatever computes it.
     """
 
     op: str
@@ -158,6 +160,7 @@ class Card:
     arguments: tuple[str, ...] = ()
     moves: Movement = Movement.NONE
     first_output: FirstOutput | None = None
+    jumps: Jump = Jump.NONE
 
     def way(self, name: str) -> Way:
         """The way called ``name``."""
@@ -240,6 +243,7 @@ def _in_place_card(op: str, family: str, functional: Card) -> Card:
         becomes=(functional.op,),
         when="nothing else reads what it overwrites",
         fix=f"Use {name}, which returns a new tensor.",
+        jumps=functional.jumps,
     )
 
 
@@ -252,12 +256,13 @@ def parse_card(op: str, family: str, raw: object, shared: Mapping[str, Requireme
     table = CardTable(raw, f"{family}.toml: {op}")
     common = tuple(parse_requirement(part, table.where, shared) for part in table.items("requires"))
     activation = _fuse_code(table.optional_text("activation"), table.where)
+    jumps = _jump(table)
     card = Card(
         op=op,
         family=family,
         summary=table.text("summary"),
         ways=tuple(
-            replace(_parse_way(part, table.where, common, shared), activation=activation)
+            replace(_parse_way(part, table.where, common, shared), activation=activation, jumps=jumps)
             for part in table.tables("ways")
         ),
         gap=table.optional_text("gap"),
@@ -269,6 +274,7 @@ def parse_card(op: str, family: str, raw: object, shared: Mapping[str, Requireme
         arguments=table.texts("arguments"),
         moves=_movement(table),
         first_output=_first_output(table.take("first_output"), table.where),
+        jumps=jumps,
     )
     table.close()
     if sum((bool(card.ways), card.gap is not None, bool(card.unwritten), bool(card.becomes))) != 1:
@@ -300,6 +306,13 @@ def _movement(table: CardTable) -> Movement:
     if found not in {item.value for item in Movement}:
         raise CardError(f"{table.where}: `moves` is one of {[item.value for item in Movement]}, found {found!r}")
     return Movement(found)
+
+
+def _jump(table: CardTable) -> Jump:
+    found = table.optional_text("jumps") or Jump.NONE.value
+    if found not in {item.value for item in Jump}:
+        raise CardError(f"{table.where}: `jumps` is one of {[item.value for item in Jump]}, found {found!r}")
+    return Jump(found)
 
 
 def _parse_way(raw: object, where: str, common: tuple[Requirement, ...], shared: Mapping[str, Requirement]) -> Way:

@@ -22,6 +22,26 @@ class InputClass(Enum):
         return _WORDS[self]
 
 
+class Jump(Enum):
+    """Where an op's result jumps, so that a rounding before it may show as a whole step behind it."""
+
+    NONE = "none"
+    TIES = "ties"
+    THRESHOLDS = "thresholds"
+
+    @property
+    def words(self) -> str:
+        """What that means for a comparison, in a sentence; empty where nothing jumps."""
+        return _JUMP_WORDS[self]
+
+
+_JUMP_WORDS = {
+    Jump.NONE: "",
+    Jump.TIES: "Its result jumps where elements are equal or nearly so: which of them is told hangs on their rounding.",
+    Jump.THRESHOLDS: "Its result jumps at thresholds: of an element near one, a rounding decides the side.",
+}
+
+
 _WORDS = {
     InputClass.NAN: "NaN",
     InputClass.INFINITE: "infinities",

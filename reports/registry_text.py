@@ -140,6 +140,7 @@ def _card(card: Card, registry: Known) -> Explained:
         lines += ["", *wrapped(f"Read as {', '.join(card.becomes)} where {card.when}.", "  ")]
     if card.fix:
         lines += wrapped(f"Fix: {card.fix}", "  ")
+    lines += wrapped(card.jumps.words, "  ") if card.jumps.words else []
     for way in card.ways:
         lines += ["", *_way(way, registry)]
     if card.source:

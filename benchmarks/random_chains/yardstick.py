@@ -61,6 +61,10 @@ class Yardstick:
             return Reading.BOUND
         return Reading.FAULT
 
+    def knows(self, wanted: torch.Tensor) -> bool:
+        """Whether a tensor is one that the chain names: what an op becomes inside may be none."""
+        return self._value_of(wanted) is not None
+
     def _value_of(self, wanted: torch.Tensor) -> int | None:
         """The value of the chain that a tensor is, told by its elements."""
         for value, tensor in self._plain.items():

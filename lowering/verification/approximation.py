@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from enum import Enum
 
 from nnapi_check.analyzer.planning.plan import Plan
 from nnapi_check.analyzer.planning.survey import Survey
 from nnapi_check.coverage_db.bounds import Bound
+from nnapi_check.coverage_db.input_classes import Jump
 from nnapi_check.lowering.packaging.manifest import Json, ManifestError
 
 FLOAT_TOLERANCE = 1e-4
@@ -27,18 +29,26 @@ MARGIN = 2
 _KEY = "approximations"
 
 
+class Cause(Enum):
+    """Why a node may make other numbers than PyTorch does."""
+
+    BOUND = "bound"  # its way is approximate
+    ROUNDING = "rounding"  # its way is exact, but for greater numbers inside, whose rounding its bound is
+    TIES = "ties"  # it tells the place of one of several equal elements; its bound is nothing
+
+
 @dataclass(frozen=True, slots=True)
 class Approximation:
     """One approximate node: the graph's values that it makes, the first that it reads, and its way's bound.
 
-    ``is_rounding`` marks a way that is exact but for rounding, whose bound is what greater numbers inside it round.
+    ``cause`` says what may make it differ from PyTorch.
     """
 
     op: str
     made: tuple[int, ...]
     read: int
     bound: Bound
-    is_rounding: bool = False
+    cause: Cause = Cause.BOUND
 
 
 def approximations(survey: Survey, plan: Plan) -> tuple[Approximation, ...]:
@@ -53,13 +63,15 @@ def _approximations(survey: Survey, plan: Plan) -> Iterator[Approximation]:
             yield Approximation(node.op, node.outputs, next(iter(node.inputs())), way.bound)
         elif way is not None and way.rounding is not None:
             bound = Bound(absolute=way.rounding)
-            yield Approximation(node.op, node.outputs, next(iter(node.inputs())), bound, is_rounding=True)
+            yield Approximation(node.op, node.outputs, next(iter(node.inputs())), bound, Cause.ROUNDING)
+        elif way is not None and way.jumps is Jump.TIES:
+            yield Approximation(node.op, node.outputs, next(iter(node.inputs())), Bound(), Cause.TIES)
 
 
 def tolerance_words(found: Sequence[Approximation]) -> str:
     """What the outputs of a model are held to, whose approximate nodes are these."""
     floats = f"float32: {FLOAT_TOLERANCE:g} of the output's range"
-    counted = Counter((item.op, item.bound.words) for item in found if not item.is_rounding)
+    counted = Counter((item.op, item.bound.words) for item in found if item.cause is Cause.BOUND)
     if counted:
         ops = "; ".join(f"{count} {op}: {words[0].lower()}{words[1:-1]}" for (op, words), count in counted.items())
         floats += (
@@ -70,6 +82,8 @@ def tolerance_words(found: Sequence[Approximation]) -> str:
         f"; beyond that, {MARGIN} times what PyTorch's own output changes by when every value on NNAPI is off by one "
         "rounding of its range"
     )
+    if any(item.cause is Cause.TIES for item in found):
+        floats += "; places of equal elements: any that PyTorch tells where these stand in another order"
     return f"{floats}; quantized: {STEPS_TOLERANCE} step, on at most {STEPS_SHARE_TOLERANCE:.0%} of the elements"
 
 
@@ -85,7 +99,7 @@ def approximations_document(found: Sequence[Approximation]) -> dict[str, Json]:
             "of_input": item.bound.of_input,
             "within": item.bound.within,
             "note": item.bound.note,
-            "is_rounding": item.is_rounding,
+            "cause": item.cause.value,
         }
         for item in found
     ]
@@ -111,10 +125,10 @@ def _read(row: Json) -> Approximation:
             "of_input": float() | int() as of_input,
             "within": float() | int() | None as within,
             "note": str() as note,
-            "is_rounding": bool() as is_rounding,
-        } if all(isinstance(value, int) for value in made):
+            "cause": str() as cause,
+        } if all(isinstance(value, int) for value in made) and cause in {known.value for known in Cause}:
             bound = Bound(absolute, relative, of_input, within, note)
             values = tuple(value for value in made if isinstance(value, int))
-            return Approximation(op, values, read, bound, is_rounding)
+            return Approximation(op, values, read, bound, Cause(cause))
         case _:
             raise ManifestError(f"the manifest has {row!r} where an approximate op was wanted")

@@ -15,10 +15,9 @@ import torch
 
 from nnapi_check.analyzer.capture.capture import Captured
 from nnapi_check.analyzer.torchscript import quiet
-from nnapi_check.coverage_db.bounds import Bound
 from nnapi_check.lowering.packaging.graph_copy import walk, written_values
 from nnapi_check.lowering.packaging.script_modules import type_of
-from nnapi_check.lowering.verification.approximation import Approximation
+from nnapi_check.lowering.verification.approximation import Approximation, Cause
 from nnapi_check.lowering.verification.comparison import compare
 from nnapi_check.lowering.verification.reference import all_twins_of, flat_tensors, is_at_top
 
@@ -43,8 +42,13 @@ class Movement:
 NO_MOVEMENT = Movement((), {})
 """That of a model without approximate ops."""
 
-_Tensors = tuple[tuple[torch.Tensor, ...], tuple[torch.Tensor, ...]]
-"""The outputs of one run, and the values inside."""
+
+@dataclass(frozen=True, slots=True)
+class MovedRun:
+    """What one run of PyTorch gives: the outputs, and those of the values inside that are watched, by id."""
+
+    outputs: tuple[torch.Tensor, ...]
+    values: Mapping[int, torch.Tensor]
 
 
 class _Mover(torch.nn.Module):
@@ -71,6 +75,34 @@ class _Mover(torch.nn.Module):
         return moved
 
 
+class _Reorderer(torch.nn.Module):
+    """Gives equal elements another order, and says of a place in that order where it was."""
+
+    def __init__(self, dim: int, *, is_flat: bool) -> None:
+        super().__init__()
+        self.dim, self.is_flat = dim, is_flat
+        self.share_up = 0.5
+        self.sign = 0.0
+        self.order = torch.zeros(0, dtype=torch.int64)
+
+    def forward(self, value: torch.Tensor, read: torch.Tensor) -> torch.Tensor:
+        elements = value.flatten() if self.is_flat or value.dim() == 0 else value
+        dim = self.dim if elements.dim() == value.dim() else 0
+        count = elements.size(dim)
+        # The first draws keep the order and reverse it.
+        self.order = torch.arange(count) if self.share_up == 1.0 else torch.randperm(count)
+        if self.sign > 0.0:
+            self.order = self.order.flip(0)
+        if self.sign == 0.0:
+            return value
+        return elements.index_select(dim, self.order).reshape(value.shape)
+
+    @torch.jit.export
+    def restored(self, value: torch.Tensor, read: torch.Tensor) -> torch.Tensor:
+        """What the op tells, of the elements as they were."""
+        return value if self.sign == 0.0 else self.order[value]
+
+
 def movement(
     captured: Captured,
     items: Sequence[Approximation],
@@ -83,12 +115,32 @@ def movement(
 
     ``rounded`` are values that are moved by a rounding as well. Only ``values`` at the top of the graph are watched.
     """
+    runs = moved_runs(captured, items, inputs, values, rounded=rounded)
+    base = next(runs)
+    outputs, inside = [0.0] * len(base.outputs), [0.0] * len(base.values)
+    draws = []
+    for moved in runs:
+        outputs = _greater(outputs, moved.outputs, base.outputs)
+        inside = _greater(inside, tuple(moved.values.values()), tuple(base.values.values()))
+        draws.append(moved.outputs)
+    return Movement(tuple(outputs), dict(zip(base.values, inside, strict=True)), tuple(draws))
+
+
+def moved_runs(
+    captured: Captured,
+    items: Sequence[Approximation],
+    inputs: Sequence[torch.Tensor],
+    values: Sequence[int] = (),
+    *,
+    rounded: Sequence[int] = (),
+) -> Iterator[MovedRun]:
+    """Each run that ``movement`` measures, after one in which nothing is moved."""
     graph = captured.torch_graph.copy()
     twins = all_twins_of(captured, graph)
     tapped = [value for value in sorted(set(values)) if value in twins and is_at_top(twins[value])]
     # The turns of a loop are one node.
     once = {tuple(twins[value].unique() for value in item.made if value in twins): item for item in items}
-    movers = [_scripted(_mover(item.bound)) for item in once.values()]
+    movers = [_scripted(_mover(item, twins)) for item in once.values()]
     for item, mover in zip(once.values(), movers, strict=True):
         _insert(graph, twins, item, mover)
     if rounded:
@@ -97,23 +149,17 @@ def movement(
     _give(graph, [twins[value] for value in tapped])
     function = torch._C._create_function_from_graph("forward", graph)
 
-    def run() -> _Tensors:
+    def run() -> MovedRun:
         given = captured.input_layout.arguments([tensor.clone() for tensor in inputs])
         with quiet(), torch.no_grad():
             *outputs, inside = function(captured.module, *given, *(mover._c for mover in movers))
-        return flat_tensors(outputs), flat_tensors(inside)
+        return MovedRun(flat_tensors(outputs), dict(zip(tapped, flat_tensors(inside), strict=True)))
 
-    base_outputs, base_values = run()
-    outputs, inside = [0.0] * len(base_outputs), [0.0] * len(base_values)
-    draws = []
-    for moved_outputs, moved_values in _draws(movers, run):
-        outputs = _greater(outputs, moved_outputs, base_outputs)
-        inside = _greater(inside, moved_values, base_values)
-        draws.append(moved_outputs)
-    return Movement(tuple(outputs), dict(zip(tapped, inside, strict=True)), tuple(draws))
+    yield run()
+    yield from _draws(movers, run)
 
 
-def _draws(movers: Sequence[torch.jit.ScriptModule], run: Callable[[], _Tensors]) -> Iterator[_Tensors]:
+def _draws(movers: Sequence[torch.jit.ScriptModule], run: Callable[[], MovedRun]) -> Iterator[MovedRun]:
     for seed, share in enumerate(_SHARES_UP):
         for sign in (1.0, -1.0):
             for mover in movers:
@@ -137,12 +183,24 @@ def _change(moved: torch.Tensor, base: torch.Tensor) -> float:
     return math.inf if is_exact and found.max_relative > 0 else found.max_relative
 
 
-def _mover(bound: Bound) -> _Mover:
+def _mover(item: Approximation, twins: Mapping[int, torch._C.Value]) -> _Mover | _Reorderer:
+    bound = item.bound
+    if item.cause is Cause.TIES:
+        dim = next((_dim(twins[value].node()) for value in item.made if value in twins), None)
+        return _Reorderer(dim or 0, is_flat=dim is None)
     within = math.inf if bound.within is None else bound.within
     return _Mover(bound.absolute, bound.relative, bound.of_input, within)
 
 
-def _scripted(mover: _Mover) -> torch.jit.ScriptModule:
+def _dim(node: torch._C.Node) -> int | None:
+    """The dimension that a node compares elements along, None for all."""
+    names = [argument.name for argument in torch._C.parse_schema(node.schema()).arguments]
+    given = node.inputsAt(names.index("dim")) if "dim" in names else None
+    found = None if given is None else given.toIValue()
+    return found if isinstance(found, int) else None
+
+
+def _scripted(mover: _Mover | _Reorderer) -> torch.jit.ScriptModule:
     with quiet():
         return cast("torch.jit.ScriptModule", torch.jit.script(mover))
 
@@ -162,14 +220,19 @@ def _insert(
     made, read = [value for value in item.made if value in twins], twins.get(item.read)
     if not made or read is None:
         return
-    if item.bound.of_input:
+    is_reordered = item.cause is Cause.TIES
+    if item.bound.of_input or is_reordered:
         maker = twins[made[0]].node()
         moved = _called(graph, receiver, read, read)
         moved.node().insertBefore(maker)
         maker.replaceInputWith(read, moved)
-        return
-    for value in made:
-        _move(graph, receiver, twins, value, read)
+    if is_reordered:
+        # Such ops tell places last.
+        for value in (value for value in made if twins[value].offset() == twins[value].node().outputsSize() - 1):
+            _move(graph, receiver, twins, value, read, "restored")
+    elif not item.bound.of_input:
+        for value in made:
+            _move(graph, receiver, twins, value, read)
 
 
 def _insert_roundings(
@@ -196,9 +259,10 @@ def _move(
     twins: dict[int, torch._C.Value],
     value: int,
     read: torch._C.Value,
+    name: str = "forward",
 ) -> None:
     made = twins[value]
-    moved = _called(graph, receiver, made, read)
+    moved = _called(graph, receiver, made, read, name)
     if made.node().kind() == "prim::Param":
         moved.node().insertBefore(next(iter(made.node().owningBlock().nodes())))
     else:
@@ -208,10 +272,14 @@ def _move(
 
 
 def _called(
-    graph: torch._C.Graph, receiver: torch._C.Value, value: torch._C.Value, read: torch._C.Value
+    graph: torch._C.Graph,
+    receiver: torch._C.Value,
+    value: torch._C.Value,
+    read: torch._C.Value,
+    name: str = "forward",
 ) -> torch._C.Value:
     call = graph.create("prim::CallMethod", [receiver, value, read], 1)
-    call.s_("name", "forward")
+    call.s_("name", name)
     call.output().setType(torch._C.TensorType.get())
     return call.output()
 

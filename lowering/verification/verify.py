@@ -19,7 +19,7 @@ from nnapi_check.lowering.nnapi.host_runtime.errors import HostRuntimeError
 from nnapi_check.lowering.nnapi.interpreter.execute import prepare
 from nnapi_check.lowering.packaging.manifest import ManifestError, PartRecord
 from nnapi_check.lowering.packaging.recipe_torch import stored
-from nnapi_check.lowering.verification.approximation import MARGIN, Approximation, read_approximations
+from nnapi_check.lowering.verification.approximation import MARGIN, Approximation, Cause, read_approximations
 from nnapi_check.lowering.verification.comparison import Numbers, compare
 from nnapi_check.lowering.verification.part_run import inward, outward
 from nnapi_check.lowering.verification.reference import graph_values, reference_outputs
@@ -143,12 +143,12 @@ class _Reach:
     def of_bounds(self) -> Movement:
         """By the bounds of approximate ops."""
         if self._of_bounds is None:
-            approximate = [item for item in self._approximate if not item.is_rounding]
+            approximate = [item for item in self._approximate if item.cause is Cause.BOUND]
             self._of_bounds = self._measured(approximate, []) if approximate else NO_MOVEMENT
         return self._of_bounds
 
     def of_rounding(self) -> Movement:
-        """By these, and by one rounding of every value that NNAPI computes, and of every one that it is given."""
+        """By these, by one rounding of every value that NNAPI computes or is given, and by the order of equals."""
         if self._of_rounding is None:
             self._of_rounding = self._measured(self._approximate, [*self._values, *self._read])
         return self._of_rounding

@@ -127,3 +127,17 @@ def test_error_beyond_what_the_bound_moves_is_blamed(monkeypatch: pytest.MonkeyP
 @pytest.mark.parametrize("seed", [702_128, 703_168])
 def test_approximate_op_before_a_package_and_tie_with_a_zero_for_a_place_are_judged_rightly(seed: int) -> None:
     assert Judge((3,)).judge(chain_of(seed), packages=True).faults == []
+
+
+def test_places_of_equal_elements_are_no_fault_in_what_an_op_becomes_inside() -> None:
+    steps = (
+        Step("torch.relu({0})", (0,), results=(1,)),
+        Step("torch.topk({0}, {arguments})", (1,), (("k", 2),), rounding=Rounding.TIES, results=(2, 3)),
+        Step("1 - {0}", (3,), results=(4,)),
+    )
+    chain = Chain(1, Form.SCRIPTED, (Input(0, Data((2, 5), low=-3.0, high=-1.0)),), steps, (4,))
+
+    outcome = Judge((3, 8)).judge(chain)
+
+    assert outcome.faults == []
+    assert outcome.counts[f"outputs {Reading.TIE.value}"] > 0

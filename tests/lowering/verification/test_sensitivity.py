@@ -1,6 +1,7 @@
 """How far PyTorch's own outputs move by the bounds of approximate ops."""
 
 import math
+from collections.abc import Callable
 
 import pytest
 import torch
@@ -12,11 +13,12 @@ from nnapi_check.lowering.packaging.manifest import ManifestError
 from nnapi_check.lowering.verification.approximation import (
     MARGIN,
     Approximation,
+    Cause,
     approximations_document,
     read_approximations,
     tolerance_words,
 )
-from nnapi_check.lowering.verification.sensitivity import movement
+from nnapi_check.lowering.verification.sensitivity import moved_runs, movement
 
 X = torch.linspace(-2, 2, 15).reshape(3, 5)
 
@@ -139,6 +141,55 @@ def test_place_of_the_greatest_of_equals_hangs_on_rounding() -> None:
     assert movement(captured, [], [X], rounded=[value]).outputs == (0.0,)
 
 
+class Places(nn.Module):
+    def __init__(self, op: Callable[[torch.Tensor], torch.Tensor]) -> None:
+        super().__init__()
+        self.op = op
+
+    def forward(self, x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        places = self.op(x)
+        return places, 1 - places
+
+
+@pytest.mark.parametrize(
+    ("op", "name"),
+    [
+        (lambda x: torch.topk(x, 2)[1], "aten.topk.default"),
+        (lambda x: torch.argmax(x, 1), "aten.argmax.default"),
+        (lambda x: torch.argmin(x, -1, keepdim=True), "aten.argmin.default"),
+        (lambda x: torch.max(x, 1)[1], "aten.max.dim"),
+    ],
+)
+@pytest.mark.parametrize("dtype", [torch.float32, torch.int32])
+def test_places_of_equal_elements_move_and_those_of_others_do_not(
+    op: Callable[[torch.Tensor], torch.Tensor], name: str, dtype: torch.dtype
+) -> None:
+    x = torch.tensor([[0, 0, 0, 0], [3, 1, 4, 2]], dtype=dtype)
+    captured = capture(Places(op).eval(), [x], weights=True)
+    (node,) = [node for node in captured.graph.nodes() if node.op == name]
+    item = Approximation(name, node.outputs, next(iter(node.inputs())), Bound(), cause=Cause.TIES)
+
+    runs = list(moved_runs(captured, [item], [x]))
+
+    places, following = (torch.stack([run.outputs[output] for run in runs]) for output in (0, 1))
+    assert any(not torch.equal(run, places[0, 0]) for run in places[:, 0])
+    assert bool((places[:, 1] == op(x)[1]).all())
+    assert torch.equal(following, 1 - places)
+    assert bool(((places >= 0) & (places < 4)).all())
+
+
+def test_place_among_all_elements_is_told_of_these() -> None:
+    x = torch.tensor([[1.0, 7.0, 0.0], [7.0, 2.0, 7.0]])
+    captured = capture(Places(torch.argmax).eval(), [x], weights=True)
+    (node,) = [node for node in captured.graph.nodes() if node.op == "aten.argmax.default"]
+    item = Approximation(node.op, node.outputs, next(iter(node.inputs())), Bound(), cause=Cause.TIES)
+
+    found = {int(run.outputs[0]) for run in moved_runs(captured, [item], [x])}
+
+    assert found <= {1, 3, 5}
+    assert len(found) > 1
+
+
 def test_value_that_is_written_to_is_not_moved() -> None:
     class Writes(nn.Module):
         def forward(self, x: torch.Tensor) -> torch.Tensor:
@@ -166,9 +217,13 @@ def test_random_numbers_of_the_program_go_on_as_before() -> None:
 ITEMS = (
     Approximation("aten.gelu.default", (7,), 4, Bound(absolute=5e-4)),
     Approximation("aten.gelu.default", (9,), 8, Bound(absolute=5e-4)),
-    Approximation("aten.elu.default", (13,), 12, Bound(absolute=2e-7), is_rounding=True),
+    Approximation("aten.elu.default", (13,), 12, Bound(absolute=2e-7), cause=Cause.ROUNDING),
+    Approximation("aten.topk.default", (14, 15), 13, Bound(), cause=Cause.TIES),
     Approximation("aten.tan.default", (11, 12), 10, Bound(relative=3e-7, within=6000.0, note="It grows.")),
 )
+
+
+ROW = {**approximations_document(ITEMS[:1])["approximations"][0], "cause": "weather"}  # type: ignore[index, dict-item]
 
 
 def test_what_a_manifest_says_is_read_back() -> None:
@@ -176,7 +231,7 @@ def test_what_a_manifest_says_is_read_back() -> None:
     assert read_approximations({}) == ()
 
 
-@pytest.mark.parametrize("rows", ["many", [3], [{"op": "aten.gelu.default"}], [{"op": 1}]])
+@pytest.mark.parametrize("rows", ["many", [3], [{"op": "aten.gelu.default"}], [{"op": 1}], [ROW]])
 def test_manifest_that_is_damaged_is_refused(rows: object) -> None:
     with pytest.raises(ManifestError):
         read_approximations({"approximations": rows})  # type: ignore[dict-item]  # what a damaged file may hold
@@ -186,6 +241,8 @@ def test_words_count_the_approximate_ops_and_name_their_bounds() -> None:
     assert "approximate" not in tolerance_words(())
     assert f"{MARGIN} times what PyTorch's own output changes by" in tolerance_words(ITEMS)
     assert "2 aten.gelu.default: at most 0.0005 from the true value" in tolerance_words(ITEMS)
+    assert "any that PyTorch tells where these stand in another order" in tolerance_words(ITEMS)
+    assert "another order" not in tolerance_words(ITEMS[:3])
     assert "elu.default: at most 2e-07" not in tolerance_words(ITEMS)
 
 

@@ -285,3 +285,29 @@ def test_float16_is_told_without_a_compiler_too(
 
     assert len(found.half) == 2
     assert all(FLOAT_TOLERANCE < numbers.max_relative < 1e-2 for numbers in found.half)
+
+
+class Ranks(nn.Module):
+    """Counts with the places of the greatest elements, of which the first row's are equal."""
+
+    def __init__(self, shift: list[float]) -> None:
+        super().__init__()
+        self.shift = nn.Buffer(torch.tensor([[0.0] * 4, shift]))
+
+    def forward(self, x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        places = torch.topk(torch.relu(x + self.shift), 2)[1]
+        return 1 - places, places.to(torch.float32) * 0.5 + 1
+
+
+def test_places_of_equal_elements_may_be_any_and_those_of_others_may_not(tmp_path: Path) -> None:
+    x = torch.full((2, 4), -1.0)
+    module = Ranks([4.0, 2.0, 3.0, 5.0]).eval()
+    convert(module, tmp_path / "out.pt", [x], feature_level=8, verify=False)
+
+    def found(model: nn.Module) -> Verification:
+        facts = FactsByName(open_registry())
+        return verify_artifact(tmp_path / "out.pt", model, [x], level=8, facts=facts, with_layers=True)
+
+    assert found(module).outputs[1].max_absolute > 0
+    assert found(module).is_within_tolerance
+    assert not found(Ranks([4.0, 5.0, 3.0, 2.0]).eval()).is_within_tolerance
