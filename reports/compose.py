@@ -14,7 +14,7 @@ from nnapi_check.analyzer.judging.judge import LEVELS, met_differences
 from nnapi_check.analyzer.planning.partition import DroppedPart
 from nnapi_check.analyzer.planning.plan import Plan, Readiness
 from nnapi_check.analyzer.planning.score import LossKind, counts
-from nnapi_check.analyzer.planning.survey import Survey
+from nnapi_check.analyzer.planning.survey import NOT_WHOLE, TOO_LOW, Survey
 from nnapi_check.analyzer.planning.work import multiply_adds
 from nnapi_check.analyzer.rewrites.rewrite import NearMiss
 from nnapi_check.coverage_db.cards import Difference, Reason, Status
@@ -195,6 +195,8 @@ def _kept_because(found: DroppedPart | None, survey: Survey, texts: Texts) -> st
     if found is None:
         return None
     title = texts.reason(found.reason).title
+    if found.reason in (TOO_LOW, NOT_WHOLE):
+        return f"{found.reason} {title}"
     if found.value is not None:
         (crossing,) = _types(survey.graph, (found.value,))
         return f"{found.reason} {title}: {crossing}"
@@ -261,6 +263,8 @@ def _losses(survey: Survey, plan: Plan) -> Iterator[LossView]:
             case LossKind.BOUNDARY:
                 (crossing,) = _types(survey.graph, (loss.id,))
                 yield LossView(loss.points, "crosses a boundary", crossing, f"value {loss.id}")
+            case LossKind.TARGET:
+                yield LossView(loss.points, "not carried", survey.target.name, f"feature level {plan.level}")
             case LossKind.APPROXIMATION:
                 node = survey.nodes[loss.id]
                 yield LossView(loss.points, "approximate", node.op, str(node.source))

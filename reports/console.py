@@ -146,7 +146,8 @@ def place_words(place: PlaceView | NodeView) -> str:
 
 def _kept(report: ModelReport, paint: Paint) -> Iterator[str]:
     kept: dict[str, list[str]] = {}
-    for node in report.nodes:
+    # Of a model that the target does not carry, the verdict says why already.
+    for node in report.nodes if report.misfit is None else ():
         if node.kept_because is not None:
             kept.setdefault(node.kept_because, []).append(node.op)
     if not kept:

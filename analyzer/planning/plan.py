@@ -6,11 +6,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from enum import Enum
 
-from nnapi_check.analyzer.graph import Graph
 from nnapi_check.analyzer.judging.judge import NodeVerdict
 from nnapi_check.analyzer.planning.layout import LayoutPlan
 from nnapi_check.analyzer.planning.partition import DroppedPart, Partition
-from nnapi_check.analyzer.planning.score import Score, counts, score
+from nnapi_check.analyzer.planning.score import Loss, LossKind, Score, counts
 from nnapi_check.coverage_db.cards import Status
 
 
@@ -41,13 +40,12 @@ class Plan:
     left: frozenset[int] = frozenset()
     outside: tuple[str, ...] = ()
 
-    def kept_off(self, graph: Graph, reason: str, outside: tuple[str, ...] = ()) -> Plan:
+    def kept_off(self, reason: str, outside: tuple[str, ...] = ()) -> Plan:
         """This plan where the target carries none of its parts. ``reason`` is the code of why."""
         dropped = tuple(DroppedPart(part, reason) for part in self.partition.parts)
         parts = Partition((), (*self.partition.dropped, *dropped))
-        points = score(graph, self.verdicts, parts)
-        readiness = Readiness.DOES_NOT_FIT
-        return replace(self, partition=parts, score=points, readiness=readiness, outside=outside)
+        lost = Score(0.0, (Loss(LossKind.TARGET, self.level, 100.0),))
+        return replace(self, partition=parts, score=lost, readiness=Readiness.DOES_NOT_FIT, outside=outside)
 
     @property
     def unknown(self) -> tuple[NodeVerdict, ...]:

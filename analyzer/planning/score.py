@@ -29,11 +29,13 @@ class LossKind(Enum):
     NODE = "node"
     BOUNDARY = "boundary"
     APPROXIMATION = "approximation"
+    TARGET = "target"
 
 
 @dataclass(frozen=True, slots=True)
 class Loss:
-    """Points lost to one node (its id) or to one value that crosses a boundary (its id)."""
+    """Points lost to one node (its id), to one value that crosses a boundary (its id), or to a target that does not
+    carry the model (the level that was planned)."""
 
     kind: LossKind
     id: int

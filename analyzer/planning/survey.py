@@ -103,10 +103,10 @@ class _Planner:
             plan = Plan(level, level, verdicts, layout, parts, points, readiness_of(verdicts, parts))
             if parts.parts and not self._target.carries_cpu_ops:
                 left = outside_one_model(self._graph, self._nodes, verdicts, parts, self._target)
-                plan = plan.kept_off(self._graph, NOT_WHOLE, left) if left else plan
+                plan = plan.kept_off(NOT_WHOLE, left) if left else plan
             self._known[key] = plan
         return replace(self._known[key], level=level, planned_level=level, verdicts=verdicts)
 
     def reached(self, plan: Plan) -> Plan:
         """The plan, or at a level that the target does not reach, one with nothing on NNAPI."""
-        return plan if plan.level >= self._target.lowest_level else plan.kept_off(self._graph, TOO_LOW)
+        return plan if plan.level >= self._target.lowest_level else plan.kept_off(TOO_LOW)

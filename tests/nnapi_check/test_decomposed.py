@@ -9,6 +9,7 @@ import torch
 from torch import nn
 
 import nnapi_check
+from tests.torch_releases import since
 
 
 class ChannelsLast(nn.Module):
@@ -138,6 +139,7 @@ def run_on_cpu(path: Path, x: torch.Tensor) -> torch.Tensor:
     return found
 
 
+@since("2.13", "decompositions of attention are of this form")
 @pytest.mark.parametrize("level", [3, 8])
 @pytest.mark.parametrize("name", MODELS)
 def test_decomposed_program_runs_in_as_few_parts_with_the_same_numbers(name: str, level: int, tmp_path: Path) -> None:

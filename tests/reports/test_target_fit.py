@@ -52,6 +52,7 @@ def test_pytorch_mobile_carries_nothing_below_level_3_and_names_the_target_that_
 
     assert (report.readiness, report.score, report.parts) == ("does not fit the target", 0, ())
     assert not report.gate.is_passed
+    assert [(loss.points, loss.kind, loss.what) for loss in report.losses] == [(100, "not carried", "pytorch-mobile")]
     assert report.misfit is not None
     assert "ANeuralNetworksExecution_compute" in report.misfit.because
     assert report.misfit.fix.startswith("Pass --target ndk:")

@@ -11,6 +11,7 @@ from nnapi_check.analyzer.graph import ElementType, NodeOutput, Parameter, Ref, 
 from nnapi_check.analyzer.inputs.specification import parse_input_spec
 from nnapi_check.analyzer.torchscript import attribute_at, trace
 from tests.analyzer.torch_models import Small, computed_types, scripted_file, traced_file
+from tests.torch_releases import since
 
 pytestmark = pytest.mark.filterwarnings("ignore::torch.jit.TracerWarning")
 
@@ -169,6 +170,7 @@ def test_a_scripted_module_stays_as_it_was() -> None:
     assert norm.argument("training") is False
 
 
+@since("2.6", "exported programs flatten as their modules do")
 def test_an_exported_program_gives_the_graph_of_the_module(tmp_path: Path) -> None:
     module = Small().eval()
     inputs = (torch.rand(1, 3, 7, 9),)

@@ -10,13 +10,13 @@ from typing import Protocol, cast
 import pytest
 import torch
 from torch import nn
-from torch.nn.modules.linear_cross_entropy_options import LinearCrossEntropyOptions
 from torchvision.ops import roi_align
 
 from nnapi_check.analyzer.capture.capture import Captured, capture
 from nnapi_check.analyzer.errors import InputError
 from nnapi_check.analyzer.graph import ElementType, TensorType
 from tests.analyzer.torch_models import Called
+from tests.torch_releases import since
 
 CALLS: list[str] = []
 _SPACE = "nnapi_check_left"
@@ -148,7 +148,10 @@ for path in sorted(Path(sys.argv[1]).glob("*.pt2")):
 """
 
 
+@since("2.14", "it has the loss that is computed in chunks")
 def test_ops_of_known_libraries_are_there_without_an_import(tmp_path: Path) -> None:
+    from torch.nn.modules.linear_cross_entropy_options import LinearCrossEntropyOptions
+
     loss = nn.LinearCrossEntropyLoss(
         8, 5, options=LinearCrossEntropyOptions(allow_retain_graph=True, batch_chunk_size=2)
     )

@@ -18,6 +18,7 @@ from nnapi_check.analyzer.ops.calls import call, evaluate, operation_of
 from nnapi_check.analyzer.tensor_types import tensor_type
 from nnapi_check.analyzer.torchscript import load
 from tests.analyzer.torch_models import node_of, ops, scripted_file
+from tests.torch_releases import since
 
 SPEC = [parse_input_spec("f32[2,3]")]
 
@@ -134,6 +135,7 @@ def test_what_all_calls_make_together_is_bounded() -> None:
         call(operation_of(schema), [x], calls)
 
 
+@since("2.13", "the kernel says what it refuses")
 def test_what_a_kernel_refuses_is_an_error_of_the_op() -> None:
     schema = "prims::squeeze(Tensor(a) a, int[] dimensions) -> Tensor(a)"
 

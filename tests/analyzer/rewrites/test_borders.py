@@ -10,6 +10,7 @@ import nnapi_check
 from nnapi_check.analyzer.capture.capture import capture
 from nnapi_check.analyzer.graph import Graph
 from tests.analyzer.torch_models import Called
+from tests.torch_releases import since
 
 SIGNAL, IMAGE, VOLUME = (2, 3, 5), (1, 2, 3, 4), (1, 2, 3, 4, 5)
 
@@ -67,6 +68,7 @@ def _borders(pads: object) -> list[object]:
     return items
 
 
+@since("2.9", "decompositions of resizing are of this form")
 @pytest.mark.parametrize(("module", "shape", "op"), RESIZINGS)
 def test_decomposed_resizing_is_the_op_that_the_module_calls(
     module: nn.Module, shape: tuple[int, ...], op: str, tmp_path: Path

@@ -10,6 +10,7 @@ from nnapi_check.analyzer.capture.capture import capture
 from nnapi_check.analyzer.files.program_file import write_truth_values_as_numbers
 from nnapi_check.analyzer.graph import ABSENT, Graph, Node, Ref
 from nnapi_check.analyzer.rewrites.decomposed_attention import ATTENTION
+from tests.torch_releases import since
 
 Function = Callable[..., object]
 QUERY, KEY, VALUE = (2, 3, 5, 4), (2, 3, 7, 4), (2, 3, 7, 6)
@@ -36,6 +37,7 @@ def computing(graph: Graph) -> list[Node]:
     return [node for node in graph.nodes() if not node.is_constant]
 
 
+@since("2.9", "decompositions of attention are of this form")
 def test_decomposed_attention_is_one_node_again() -> None:
     graph = rewritten(lambda q, k, v, _: scaled_dot_product_attention(q, k, v, scale=0.3))
 
@@ -49,6 +51,7 @@ def test_decomposed_attention_is_one_node_again() -> None:
     assert node.id == max(node.covers)
 
 
+@since("2.9", "decompositions of attention are of this form")
 def test_its_arguments_are_those_of_the_op() -> None:
     (node,) = computing(rewritten(lambda q, k, v, _: scaled_dot_product_attention(q, k, v)))
 
@@ -57,6 +60,7 @@ def test_its_arguments_are_those_of_the_op() -> None:
     assert set(node.arguments) == {argument.name for argument in schema.arguments}
 
 
+@since("2.13", "decompositions of attention are of this form")
 def test_batches_of_one_dimension_are_found_between_the_dimension_that_is_added() -> None:
     graph = rewritten(lambda q, k, v, _: scaled_dot_product_attention(q, k, v), QUERY[1:], KEY[1:], VALUE[1:])
 
@@ -65,6 +69,7 @@ def test_batches_of_one_dimension_are_found_between_the_dimension_that_is_added(
     assert ops == ["aten.unsqueeze.default"] * 3 + [ATTENTION, "aten.squeeze.dims"]
 
 
+@since("2.9", "decompositions of attention are of this form")
 @pytest.mark.parametrize(
     "mask_of", [lambda mask: mask, lambda mask: mask > 0.3], ids=["a mask to add", "a mask of truth values"]
 )
@@ -79,6 +84,7 @@ def test_its_mask_is_a_constant(mask_of: Callable[[torch.Tensor], torch.Tensor])
     assert graph.values[mask.value].is_constant
 
 
+@since("2.9", "decompositions of attention are of this form")
 def test_causal_attention_has_a_constant_mask() -> None:
     shapes = (QUERY, QUERY, (2, 3, 5, 6))
     graph = rewritten(lambda q, k, v, _: scaled_dot_product_attention(q, k, v, is_causal=True), *shapes)

@@ -27,6 +27,7 @@ from nnapi_check.analyzer.rewrites.rewrite import ByCard, shipped_ops
 from nnapi_check.coverage_db.cards import Card, load_cards
 from nnapi_check.lowering.examples.modules import example_module
 from nnapi_check.lowering.verification.reference import graph_values
+from tests.torch_releases import since
 
 Function = Callable[..., object]
 MADE = {op for item in REWRITES if not isinstance(item.makes, ByCard) for op in item.makes}
@@ -99,6 +100,7 @@ def called(op: str, arguments: dict[str, object]) -> torch.Tensor:
     return result
 
 
+@since("2.5", "attention has the argument enable_gqa")
 @pytest.mark.parametrize("op", SAMPLES)
 def test_the_node_that_is_made_computes_what_its_nodes_did(op: str) -> None:
     found = captured(op)

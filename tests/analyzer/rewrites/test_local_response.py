@@ -8,6 +8,7 @@ from nnapi_check.analyzer.capture.capture import capture
 from nnapi_check.analyzer.graph import Ref
 from nnapi_check.analyzer.rewrites.local_response import LOCAL_RESPONSE
 from tests.analyzer.torch_models import Called, Function
+from tests.torch_releases import since
 
 
 def ops(function: Function, *shape: int) -> list[str]:
@@ -34,6 +35,7 @@ def test_finds_a_decomposed_normalization() -> None:
     assert node.arguments == {"self": Ref(0), "size": 4, "alpha": 0.02, "beta": 0.6, "k": 1.5}
 
 
+@since("2.13", "scripts write the normalization in this form")
 def test_finds_a_scripted_normalization() -> None:
     scripted = torch.jit.script(torch.nn.Sequential(torch.nn.LocalResponseNorm(3), torch.nn.ReLU()).eval())
 

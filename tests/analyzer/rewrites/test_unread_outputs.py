@@ -11,6 +11,7 @@ from nnapi_check.analyzer.graph import Graph, Node
 from nnapi_check.analyzer.judging.judge import judge
 from nnapi_check.coverage_db.cards import load_cards
 from nnapi_check.coverage_db.queries import open_registry
+from tests.torch_releases import since
 
 aten = torch.ops.aten
 Function = Callable[..., object]
@@ -117,6 +118,7 @@ def test_every_card_that_names_what_its_op_is_read_as_is_kept_to_here() -> None:
     assert promised == set(CALLS)
 
 
+@since("2.5", "attention has the argument enable_gqa")
 @pytest.mark.parametrize(("op", "meaning"), CALLS)
 def test_the_arguments_are_those_of_the_op_that_is_meant(op: str, meaning: str) -> None:
     node = the_node(CALLS[op, meaning]())

@@ -53,7 +53,7 @@ def with_program(source: Path, change: Callable[[dict[str, object]], None]) -> P
     """The exported program with its description changed."""
 
     def edit(name: str, data: bytes) -> bytes:
-        if not name.endswith("models/model.json"):
+        if not name.endswith(("models/model.json", "serialized_exported_program.json")):
             return data
         document = json.loads(data)
         change(document)

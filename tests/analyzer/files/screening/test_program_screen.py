@@ -15,6 +15,7 @@ from nnapi_check.analyzer.errors import InputError
 from nnapi_check.analyzer.graph import ElementType, TensorType
 from nnapi_check.analyzer.inputs.specification import parse_input_spec
 from tests.analyzer.files.screening.hostile_files import edited, program, with_program
+from tests.torch_releases import since
 
 COMMAND = "touch MARK"
 CALL = f"__import__('os').system({COMMAND!r})"
@@ -135,6 +136,7 @@ def test_a_program_with_sizes_that_vary_is_read_for_the_sizes_of_its_inputs(tmp_
     assert graph.type_of(graph.body.outputs[0]) == TensorType(ElementType.FLOAT32, (7, 3))
 
 
+@since("2.8", "programs are archives with folders")
 def test_what_pytorch_logs_of_a_damaged_program_is_kept_from_the_terminal(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -146,6 +148,7 @@ def test_what_pytorch_logs_of_a_damaged_program_is_kept_from_the_terminal(
     assert [record for record in caplog.records if record.levelno >= logging.WARNING] == []
 
 
+@since("2.8", "programs are archives with folders")
 def test_an_object_in_a_pickle_is_refused(tmp_path: Path) -> None:
     entry = {"path_name": "opaque_obj_0", "is_param": False, "use_pickle": True, "tensor_meta": None}
     config = json.dumps({"config": {"x": entry}}).encode()
