@@ -10,6 +10,9 @@ from nnapi_check.analyzer.planning.partition import Partition, crosses
 from nnapi_check.analyzer.planning.score import counts
 from nnapi_check.coverage_db.spec import Target
 
+MOST_DIMENSIONS = 8
+"""Of a tensor that an app hands over: NNAPI's own have fewer, but one may be passed on that no operation reads."""
+
 
 def outside_one_model(
     graph: Graph, nodes: Mapping[int, Node], verdicts: Mapping[int, NodeVerdict], partition: Partition, target: Target
@@ -47,6 +50,7 @@ def _is_handed_over(graph: Graph, value: int, target: Target) -> bool:
         isinstance(kind, TensorType)
         and kind.dtype.name.lower() in dtypes
         and 0 not in kind.shape
+        and kind.rank <= MOST_DIMENSIONS
         and crosses(graph, value, target)
     )
 

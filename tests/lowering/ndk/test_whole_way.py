@@ -125,6 +125,13 @@ def test_outputs_of_every_origin_are_given(level: int, server: HostServer, tmp_p
     assert np.frombuffer(constant, np.float32).tolist() == [0.0, 1.0, 2.0]
 
 
+@pytest.mark.parametrize(("rank", "fits"), [(8, True), (9, False)])
+def test_an_input_that_is_passed_on_has_as_many_dimensions_as_the_runtime_takes(rank: int, fits: bool) -> None:
+    found = nnapi_check.check(Rows().eval(), [torch.randn(2, 7), torch.ones([1] * rank)], feature_level=3, target="ndk")
+
+    assert (found.readiness == "ready") == fits
+
+
 def test_a_conversion_is_verified_in_the_runtime(tmp_path: Path) -> None:
     torch.manual_seed(5)
     report = nnapi_check.convert(
