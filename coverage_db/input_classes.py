@@ -37,8 +37,8 @@ class Jump(Enum):
 
 _JUMP_WORDS = {
     Jump.NONE: "",
-    Jump.TIES: "Its result jumps where elements are equal or nearly so: which of them is told hangs on their rounding.",
-    Jump.THRESHOLDS: "Its result jumps at thresholds: of an element near one, a rounding decides the side.",
+    Jump.TIES: "It may jump where elements are equal or nearly so: which of them is told hangs on their rounding.",
+    Jump.THRESHOLDS: "It may jump at thresholds: of an element near one, a rounding decides the side.",
 }
 
 
