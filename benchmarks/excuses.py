@@ -71,7 +71,8 @@ def _mask(
         for difference in (known[id_] for id_ in met_differences(way, node, captured.graph)):
             for kind in difference.inputs:
                 source = _of_class(kind, tensor, output)
-                along = _along(node, source, mask) if difference.spreads else None
+                is_of_lines = difference.spreads or InputClass.TIES in difference.inputs
+                along = _along(node, source, mask) if is_of_lines else None
                 is_elementwise = way.layout is Layout.ANY and not difference.spreads
                 mask |= _reach(source, mask, is_elementwise=is_elementwise) if along is None else along
                 if kind is InputClass.WIDE:
@@ -121,5 +122,8 @@ def _of_class(kind: InputClass, tensor: torch.Tensor, output: torch.Tensor) -> t
                 return ~(tensor.double().abs() <= WIDEST)
             return nothing
         case InputClass.TIES:
-            has_ties = not output.is_floating_point() and len(set(tensor.flatten().tolist())) < tensor.numel()
-            return torch.full(tensor.shape, has_ties)
+            if output.is_floating_point() or tensor.dim() == 0:
+                return nothing
+            # Ways that tell places in another order do so along the last dimension.
+            is_tied = tensor.sort(-1).values.diff(dim=-1) == 0
+            return is_tied.any(-1, keepdim=True).expand(tensor.shape)

@@ -31,6 +31,18 @@ def test_places_of_equal_elements_may_have_another_order() -> None:
     assert kinds(lambda x: x.topk(3), x) == set()
 
 
+def test_equal_elements_of_a_row_excuse_no_places_of_another(monkeypatch: pytest.MonkeyPatch) -> None:
+    x = torch.tensor([[0.0, 2.0, 1.0, 2.0], [4.0, 2.0, 1.0, 3.0]])
+    for row, found in ((0, set()), (1, {Disagreement.FINITE.name})):
+        values, places = x.topk(2)
+        places[row] = places[row].flip(0)
+        monkeypatch.setattr(
+            "benchmarks.promises.run_part",
+            lambda lowered, *_, made=(values, places): _Run(dict(zip(lowered.part.outputs, made, strict=True))),
+        )
+        assert kinds(lambda x: x.topk(2), x) == found
+
+
 def test_a_running_sum_beside_an_infinity_may_be_undefined() -> None:
     assert kinds(lambda x: x.cumsum(0), torch.tensor([1.0, 2.0, math.inf, 3.0])) == set()
 
