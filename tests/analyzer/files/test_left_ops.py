@@ -88,6 +88,7 @@ def test_what_was_noted_is_called_when_the_model_runs(tmp_path: Path) -> None:
     assert torch.equal(answer, torch.cat([x.relu()[2:] * 3.0, x.relu()[:2] * 2.0]).tanh())
 
 
+@since("2.6", "such an op is exported")
 def test_an_op_that_writes_to_its_arguments_is_refused(tmp_path: Path) -> None:
     def of_written(x: torch.Tensor) -> torch.Tensor:
         y = x + 1.0
@@ -109,6 +110,7 @@ def test_an_op_whose_result_has_sizes_that_vary_is_refused(tmp_path: Path) -> No
         capture(tmp_path / "model.pt2", None, weights=True)
 
 
+@since("2.6", "a number that is taken out is exported")
 def test_a_number_that_is_taken_out_beside_such_an_op_is_refused(tmp_path: Path) -> None:
     path = exported(tmp_path, lambda x: torch.relu(x) * torch.ops.nnapi_check_left.halves(x)[0].max().item())
 
