@@ -70,6 +70,9 @@ def _mask(
             mask |= _reach(~(tensor.abs() <= within), mask, is_elementwise=way.layout is Layout.ANY)
         for difference in (known[id_] for id_ in met_differences(way, node, captured.graph)):
             for kind in difference.inputs:
+                if kind is InputClass.WIDE and tensor.is_floating_point() and way.layout is not Layout.ANY:
+                    # What tells places makes no number of its input's.
+                    continue
                 source = _of_class(kind, tensor, output)
                 is_of_lines = difference.spreads or InputClass.TIES in difference.inputs
                 along = _along(node, source, mask) if is_of_lines else None
@@ -125,5 +128,6 @@ def _of_class(kind: InputClass, tensor: torch.Tensor, output: torch.Tensor) -> t
             if output.is_floating_point() or tensor.dim() == 0:
                 return nothing
             # Ways that tell places in another order do so along the last dimension.
-            is_tied = tensor.sort(-1).values.diff(dim=-1) == 0
+            ordered = tensor.sort(-1).values
+            is_tied = ordered[..., 1:] == ordered[..., :-1]
             return is_tied.any(-1, keepdim=True).expand(tensor.shape)

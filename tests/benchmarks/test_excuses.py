@@ -31,8 +31,9 @@ def test_places_of_equal_elements_may_have_another_order() -> None:
     assert kinds(lambda x: x.topk(3), x) == set()
 
 
-def test_equal_elements_of_a_row_excuse_no_places_of_another(monkeypatch: pytest.MonkeyPatch) -> None:
-    x = torch.tensor([[0.0, 2.0, 1.0, 2.0], [4.0, 2.0, 1.0, 3.0]])
+@pytest.mark.parametrize("odd", [2.0, math.nan, math.inf])
+def test_equal_elements_of_a_row_excuse_no_places_of_another(odd: float, monkeypatch: pytest.MonkeyPatch) -> None:
+    x = torch.tensor([[odd, 2.0, 2.0, odd], [4.0, 2.0, 1.0, 3.0]])
     for row, found in ((0, set()), (1, {Disagreement.FINITE.name})):
         values, places = x.topk(2)
         places[row] = places[row].flip(0)
