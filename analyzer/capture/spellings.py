@@ -25,6 +25,8 @@ _RESPELLED: Mapping[str, tuple[str, Mapping[str, int]]] = {
     **dict.fromkeys(
         ("aten.mT.default", "aten.mH.default", "aten.adjoint.default"), ("aten.transpose.int", {"dim0": -2, "dim1": -1})
     ),
+    # A model is always captured for the CPU.
+    "aten.cpu.default": ("aten.alias.default", {}),
     "aten.ravel.default": ("aten.flatten.using_ints", {"start_dim": 0, "end_dim": -1}),
     # Overloads that TorchScript has beside another one for lists of tensors of which none is left out.
     "aten.index.Tensor_hacked_twin": ("aten.index.Tensor", {}),
@@ -41,6 +43,9 @@ _TURNED_AROUND = {
 
 _NEW_TENSORS = frozenset({"aten::mean", "aten::sum", "aten::amax", "aten::amin"})
 """Ops whose result is no view, and dense."""
+
+_PROGRAM_CASTS = frozenset(f"aten.to.prim_{overload}" for overload in ("Device", "dtype", "other"))
+"""What scripts write for a call of ``to`` with or without a device and an element type."""
 
 _NUMBERS = frozenset({"other", "exponent", "value", "min", "max"})
 """Arguments that are tensors by their schema, for which a number serves as well."""
@@ -67,6 +72,11 @@ def respelled(op: str, arguments: Mapping[str, object]) -> tuple[str, dict[str, 
         arguments = {**arguments, **given}
     if op in _TURNED_AROUND and isinstance(arguments["self"], int | float):
         op, arguments = _turned_around(op, arguments)
+    if op in _PROGRAM_CASTS:
+        op, arguments = (
+            "aten.to.dtype_layout",
+            {**arguments, "dtype": _plain("ScalarType", None, arguments.get("dtype"))},
+        )
     if op in _CONVOLUTIONS:
         op, arguments = _convolution(op, arguments)
     if op == "aten._convolution_mode.default":

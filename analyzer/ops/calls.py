@@ -17,6 +17,7 @@ from nnapi_check.analyzer.ops.conditions.call_conditions import unmet
 from nnapi_check.analyzer.ops.conditions.recurrence_conditions import RECURRENCE_CONDITIONS
 from nnapi_check.analyzer.ops.quantized_rules import QUANTIZED_RULES
 from nnapi_check.analyzer.ops.shape_rules import NUMBER_OPS, RULES
+from nnapi_check.analyzer.tensor_types import dtype_of_number
 
 MAX_COMPUTED = 1 << 20
 """A constant with more elements than this is typed, not computed, while a graph is typed."""
@@ -46,6 +47,20 @@ FORM_ARGUMENT: Mapping[str, int] = {
 
 # Results of these are made with elements up to this many.
 _MAX_MADE = 1 << 16
+
+
+def _tensor_of(data: object, dtype: int | None, **_where: object) -> torch.Tensor:
+    """A list of numbers as a tensor of whole numbers, fractions or truth values, like the numbers themselves."""
+    if not _flat(data):
+        raise ValueError("an empty list does not say of which numbers")
+    return torch.tensor(data, dtype=None if dtype is None else dtype_of_number(dtype))
+
+
+_OF_ANY_LIST: Mapping[tuple[str, str], Callable[..., object]] = {
+    ("aten::tensor", ""): _tensor_of,
+    ("aten::as_tensor", "list"): _tensor_of,
+}
+"""Ops that take lists of any kind, which PyTorch can only call from TorchScript."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +118,7 @@ def operation_of(schema_text: str) -> Operation:
         return Operation(schema.name, schema.overload_name, arguments, is_mutable, returns_shared, None)
     found = torch._C._get_operation_overload(schema.name, schema.overload_name)
     function, _, tags = found if found is not None else (None, None, ())
+    function = _OF_ANY_LIST.get((schema.name, schema.overload_name), function)
     is_random = torch.Tag.nondeterministic_seeded in tags
     return Operation(
         schema.name, schema.overload_name, arguments, is_mutable, returns_shared, function, is_random, is_foreign

@@ -32,6 +32,11 @@ def _keep_type(arguments: Arguments) -> torch.Tensor | None:
     return like(x, x.dtype)
 
 
+def _same(arguments: Arguments) -> torch.Tensor | None:
+    x = arguments.get("self")
+    return x if isinstance(x, torch.Tensor) else None
+
+
 def _magnitude(arguments: Arguments) -> torch.Tensor | None:
     x = arguments.get("self")
     if not isinstance(x, torch.Tensor) or x.is_quantized:
@@ -320,6 +325,7 @@ RULES: dict[str, Rule | Callable[[Arguments], tuple[torch.Tensor, ...] | None]] 
     "aten::argmax": _arg_extreme,
     "aten::argmin": _arg_extreme,
     "aten::atan2": _divide,
+    "aten::cpu": _same,
     "aten::div": _divide,
     "aten::clamp": _clamp,
     "aten::clamp_min": _clamp,

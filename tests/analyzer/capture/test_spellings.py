@@ -1,10 +1,13 @@
 """Calls in other spellings."""
 
+from pathlib import Path
+
 import pytest
 import torch
 
-from nnapi_check import check, registry
+from nnapi_check import check, convert, registry
 from nnapi_check.analyzer.capture.capture import capture
+from nnapi_check.analyzer.capture.spellings import respelled
 from tests.analyzer.torch_models import Called, Function
 
 aten = torch.ops.aten
@@ -22,11 +25,65 @@ SPELLINGS: list[tuple[str, Function, str, dict[str, object]]] = [
     ("clip", lambda x: torch.clip(x, 0, 1), "aten.clamp.default", {"min": 0, "max": 1}),
 ]
 
+_PROCESSOR = torch.device("cpu")
+_OF_PROGRAMS = ("aten.to.prim_Device", "aten.to.prim_dtype", "aten.to.prim_other")
+
+
+class Moved(torch.nn.Module):
+    """Asks for devices and element types in every way that only scripts write."""
+
+    def forward(
+        self, x: torch.Tensor, device: torch.device = _PROCESSOR, dtype: torch.dtype | None = None
+    ) -> torch.Tensor:
+        kept = x.to(device) * x.to(device, None) + x.to(x.device, dtype) + x.to(dtype).cpu()
+        table = torch.tensor([[1.0, 2.5, 3.0]], device=x.device) + torch.as_tensor([1, 2, 4], dtype=x.dtype)
+        return kept * table + torch.zeros(x.shape, device=device)
+
 
 def test_spellings_with_a_card_are_those_tried_here() -> None:
     written = {card.op for card in registry().cards() if card.family == "spellings" and "convolution" not in card.op}
 
-    assert written == {f"aten.{name}.default" for name in ("mT", "mH", "adjoint", "ravel", "detach", "swapaxes")}
+    plain = {f"aten.{name}.default" for name in ("mT", "mH", "adjoint", "ravel", "detach", "swapaxes", "cpu")}
+    assert written == {*plain, *_OF_PROGRAMS}
+
+
+def test_script_that_names_devices_runs_on_nnapi_as_a_whole_and_gives_the_same_numbers(tmp_path: Path) -> None:
+    torch.manual_seed(2)
+
+    report = convert(torch.jit.script(Moved().eval()), tmp_path / "made.pt", [torch.rand(4, 3)], feature_level=3)
+
+    assert (report.readiness, report.score) == ("ready", 100)
+    ops = {node.op for node in report.nodes}
+    assert ops == {"aten.to.dtype_layout", "aten.alias.default", "aten.mul.Tensor", "aten.add.Tensor"}
+    assert report.verification is not None
+    assert report.verification.is_within_tolerance
+
+
+@pytest.mark.parametrize("overload", _OF_PROGRAMS)
+def test_cast_of_a_script_is_known_by_the_name_that_exports_give_it(overload: str) -> None:
+    op, arguments = respelled(overload, {"self": 1, "dtype": 5} if "other" not in overload else {"self": 1})
+
+    assert op == "aten.to.dtype_layout"
+    assert arguments["dtype"] == (None if "other" in overload else "f16")
+
+
+def test_write_to_a_tensor_that_was_asked_for_on_the_processor_is_seen_in_the_tensor_itself(tmp_path: Path) -> None:
+    class Written(torch.nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.layer = torch.nn.Linear(64, 64)
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            made = x * 2
+            made.cpu().add_(1.0)
+            made.to(x.device).mul_(3.0)
+            found: torch.Tensor = self.layer(self.layer(made + x))
+            return found
+
+    report = convert(torch.jit.script(Written().eval()), tmp_path / "made.pt", [torch.rand(9, 64)], feature_level=3)
+
+    assert report.verification is not None
+    assert report.verification.is_within_tolerance
 
 
 def test_detached_tensor_is_the_tensor_itself() -> None:
