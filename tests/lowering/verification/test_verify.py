@@ -290,9 +290,11 @@ def test_float16_is_told_without_a_compiler_too(
 class Ranks(nn.Module):
     """Counts with the places of the greatest elements, of which the first row's are equal."""
 
+    shift: torch.Tensor
+
     def __init__(self, shift: list[float]) -> None:
         super().__init__()
-        self.shift = nn.Buffer(torch.tensor([[0.0] * 4, shift]))
+        self.register_buffer("shift", torch.tensor([[0.0] * 4, shift]))
 
     def forward(self, x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         places = torch.topk(torch.relu(x + self.shift), 2)[1]
