@@ -18,7 +18,12 @@ from nnapi_check.analyzer.files.screening.zip_directory import check_members
 from nnapi_check.analyzer.files.traced_inputs import read_traced_inputs
 from nnapi_check.analyzer.inputs.arguments import Call
 from nnapi_check.analyzer.ops.op_libraries import with_op_libraries
-from nnapi_check.analyzer.torchscript import LoadedScript, load_with_functions, use_up_quantization_warning
+from nnapi_check.analyzer.torchscript import (
+    LoadedScript,
+    load_with_functions,
+    nodes_of_kind,
+    use_up_quantization_warning,
+)
 
 LOAD_FAILURES = (RuntimeError, ValueError, TypeError, LookupError, AttributeError, EOFError, OSError, ImportError)
 
@@ -89,9 +94,20 @@ def first_line(error: BaseException) -> str:
 
 def _load(path: Path, light: Lightened | None) -> LoadedScript:
     if light is None:
-        return load_with_functions(str(path), map_location="cpu")
-    light.data.seek(0)
-    return load_with_functions(light.data)
+        loaded = load_with_functions(str(path), map_location="cpu")
+    else:
+        light.data.seek(0)
+        loaded = load_with_functions(light.data)
+    for graph in loaded.functions.values():
+        _name_the_processor(graph)
+    return loaded
+
+
+def _name_the_processor(graph: torch._C.Graph) -> None:
+    """Let a program that was written on a GPU run where there is none, as phones have it: its tensors are moved too."""
+    for node in nodes_of_kind(graph, "prim::Constant"):
+        if node.outputsSize() == 1 and node.output().type().kind() == "DeviceObjType":
+            node.s_("value", "cpu")
 
 
 def _load_error(path: Path, error: BaseException) -> InputError:
