@@ -15,6 +15,7 @@ import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from nnapi_check.analyzer.errors import OpError, TooLargeError
+from nnapi_check.analyzer.graph import is_ints
 from nnapi_check.analyzer.ops.allowed_ops import may_be_computed
 from nnapi_check.analyzer.ops.shape_rules import RULES
 from nnapi_check.analyzer.ops.window_rules import broadcast
@@ -252,6 +253,12 @@ def _repeated(named: Mapping[str, object]) -> int | None:
     return int(repeats.sum())
 
 
+def _of_size(named: Mapping[str, object]) -> int | None:
+    """As many as a list of sizes says."""
+    size = named.get("size")
+    return prod(size) if is_ints(size) else None
+
+
 def _in_range(named: Mapping[str, object]) -> int | None:
     """As many steps as lead from one number to another."""
     start, end, step = named.get("start", 0), named.get("end"), named.get("step", 1)
@@ -268,6 +275,8 @@ _SIZES: Mapping[str, Callable[[Mapping[str, object]], int | None]] = {
     "aten::range": _in_range,
     "aten::bincount": _counted,
     "aten::repeat_interleave": _repeated,
+    "aten::_empty_affine_quantized": _of_size,
+    "aten::_empty_per_channel_affine_quantized": _of_size,
     **{
         f"aten::{name}": _elements_of("self", times_rank=True)
         for name in ("nonzero", "argwhere", "_unique2", "_unique")

@@ -202,3 +202,16 @@ def test_elements_of_a_quantized_tensor_decide_nothing(tmp_path: Path) -> None:
 
     assert not isinstance(first, float)
     assert second == 0.5
+
+
+def test_large_weights_per_channel_are_read_from_a_module_in_memory() -> None:
+    module = nn.Sequential(quantization.QuantStub(), nn.Conv2d(64, 128, 3), quantization.DeQuantStub()).eval()
+    weights = quantization.default_per_channel_weight_observer
+    module.__dict__["qconfig"] = make_config(activation=quantization.HistogramObserver, weight=weights)
+    prepare(module, inplace=True)
+    x = torch.randn(1, 64, 5, 5)
+    module(x)
+
+    captured = capture(convert(module), [x], weights=True)
+
+    assert "quantized.conv2d.new" in {node.op for node in captured.graph.nodes()}
