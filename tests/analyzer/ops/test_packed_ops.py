@@ -204,7 +204,9 @@ def test_elements_of_a_quantized_tensor_decide_nothing(tmp_path: Path) -> None:
     assert second == 0.5
 
 
-def test_large_weights_per_channel_are_read_from_a_module_in_memory() -> None:
+@pytest.mark.skipif("fbgemm" not in torch.backends.quantized.supported_engines, reason="needs the engine fbgemm")
+def test_large_weights_per_channel_are_read_from_a_module_in_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.backends.quantized, "engine", "fbgemm")
     module = nn.Sequential(quantization.QuantStub(), nn.Conv2d(64, 128, 3), quantization.DeQuantStub()).eval()
     weights = quantization.default_per_channel_weight_observer
     module.__dict__["qconfig"] = make_config(activation=quantization.HistogramObserver, weight=weights)
