@@ -234,7 +234,8 @@ def _einsum(arguments: Arguments) -> torch.Tensor | None:
     # Whole numbers that are added up become int64, depending on how the formula is carried out.
     if not set(result) <= set(sizes) or not tensors[0].dtype.is_floating_point:
         return None
-    return meta([sizes[letter] for letter in result], tensors[0].dtype)
+    # Which order of dimensions the result lies in depends on how PyTorch carries the formula out.
+    return torch.einsum(formula, *(like(tensor, tensor.dtype) for tensor in tensors))
 
 
 def _same_dtype(value: object) -> list[torch.Tensor] | None:
@@ -303,6 +304,10 @@ def _attention(arguments: Arguments) -> torch.Tensor | None:
         return None
     if any(other.dim() != query.dim() or other.shape[:-2] != query.shape[:-2] for other in (key, value)):
         return None
+    lasts = {tensor.stride(-1) for tensor in (query, key, value)}
+    if query.dim() in (3, 4) and lasts == {1} and query.shape[-1] == value.shape[-1]:
+        # The kernel for images of heads keeps the order of the query's dimensions, and no other does.
+        return like(query, query.dtype)
     return meta((*query.shape[:-1], value.shape[-1]), query.dtype)
 
 

@@ -19,14 +19,9 @@ def meta(shape: Sequence[int], dtype: torch.dtype) -> torch.Tensor:
 
 def like(tensor: torch.Tensor, dtype: torch.dtype) -> torch.Tensor:
     """A tensor laid out as this one, without elements; as PyTorch does, densely where this one has gaps."""
-    if tensor.is_contiguous() or 0 in tensor.stride() or not _is_dense(tensor):
+    if tensor.is_contiguous() or tensor.is_quantized or 0 in tensor.stride():
         return meta(tensor.shape, dtype)
-    return torch.empty_strided(tensor.shape, tensor.stride(), dtype=dtype, device="meta")
-
-
-def _is_dense(tensor: torch.Tensor) -> bool:
-    span = 1 + sum((size - 1) * step for size, step in zip(tensor.shape, tensor.stride(), strict=True))
-    return span == tensor.numel()
+    return torch.empty_like(tensor, dtype=dtype, device="meta")
 
 
 def broadcast(*shapes: Sequence[int]) -> tuple[int, ...] | None:

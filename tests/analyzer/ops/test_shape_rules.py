@@ -1,5 +1,7 @@
 """Every rule against the op itself, run on real tensors."""
 
+from collections.abc import Callable, Mapping
+
 import pytest
 import torch
 from hypothesis import given, settings
@@ -288,3 +290,29 @@ def test_a_convolution_that_fails_when_it_runs_has_no_type(
     assert isinstance(answer, torch.Tensor)
     assert isinstance(expected, torch.Tensor)
     assert answer.shape == expected.shape
+
+
+LAID_OUT: Mapping[str, tuple[str, Callable[[torch.Tensor], list[object]]]] = {
+    "attention": ("scaled_dot_product_attention", lambda x: [x, x, x]),
+    "a sum with a number": ("add.Scalar", lambda x: [x, 0.5, 1]),
+    "a slice and a sum": ("add.Scalar", lambda x: [x[1:, :, ::2], 0.5, 1]),
+    "a row and a sum": ("add.Scalar", lambda x: [x[-1], 0.5, 1]),
+    "a formula": ("einsum", lambda x: ["bijk,im->bjmk", [x, torch.zeros(x.shape[1], 4)]]),
+    "a formula that turns": ("einsum", lambda x: ["bijk,bijm->bmik", [x, x]]),
+}
+ORDERS = [(0, 1, 2, 3), (0, 2, 1, 3), (1, 0, 2, 3), (0, 1, 3, 2), (3, 1, 2, 0), (2, 3, 0, 1)]
+
+
+@pytest.mark.parametrize("order", ORDERS)
+@pytest.mark.parametrize("name", LAID_OUT)
+def test_a_result_has_the_layout_of_a_run(name: str, order: tuple[int, ...]) -> None:
+    op, arguments = LAID_OUT[name]
+    x = torch.rand(2, 3, 4, 5).permute(order)
+    operation = operation_of(schema(op))
+
+    answer = evaluate(operation, arguments(torch.rand(2, 3, 4, 5).to("meta").permute(order)))
+
+    wanted = call(operation, arguments(x))
+    assert isinstance(wanted, torch.Tensor)
+    assert isinstance(answer, torch.Tensor)
+    assert answer.stride() == wanted.stride()
