@@ -38,9 +38,9 @@ class _Library(Protocol):
     def _destroy(self) -> None: ...
 
 
-@pytest.fixture(autouse=True)
+@pytest.fixture(autouse=True, scope="module")
 def library() -> Iterator[None]:
-    """A library of ops that somebody else wrote."""
+    """A library of ops that somebody else wrote. PyTorch keeps handles of ops, so that it is defined once."""
     made = cast("Callable[..., _Library]", torch.library.Library)(_SPACE, "DEF")
     made.define("halves(Tensor x) -> Tensor[]")
     made.impl("halves", halves, "CPU")
@@ -50,8 +50,13 @@ def library() -> Iterator[None]:
     made.define("pieces(Tensor x) -> Tensor")
     made.impl("pieces", lambda x: x.exp() + 1.0, "CompositeImplicitAutograd")
     yield
-    CALLS.clear()
     made._destroy()
+
+
+@pytest.fixture(autouse=True)
+def no_calls() -> None:
+    """Forget the calls of the test before."""
+    CALLS.clear()
 
 
 def exported(folder: Path, function: Callable[[torch.Tensor], torch.Tensor]) -> Path:
