@@ -19,7 +19,6 @@ _MAX_LENGTH = 1 << 22
 _MAKING = frozenset({"prim::ListConstruct", "prim::TupleConstruct"})
 _JOINING = frozenset({"aten::add", "aten::add_", "aten::format", "aten::percentFormat", "aten::extend"})
 _MULTIPLYING = frozenset({"aten::join", "aten::replace"})
-_PADDING = frozenset({"aten::zfill", "aten::ljust", "aten::rjust", "aten::center"})
 _MAX_DEPTH = 8
 
 
@@ -92,15 +91,11 @@ def _length(node: torch._C.Node, given: list[int]) -> int:
             return len(given) + sum(given)
         case kind if kind in _JOINING:
             return sum(given)
-        case kind if kind in _PADDING:
-            return sum(given) + _times(node)
         case "aten::join" if _items(node) is not None:
             separator, joined = given
             return separator * len(_items(node) or ()) + joined
         case "aten::mul" if _holds_items(node):
             return sum(given) * _times(node)
-        case "aten::expandtabs":
-            return sum(given) * max(_times(node), 1)
         case kind if kind in _MULTIPLYING:
             return prod(length for length in given if length) if any(given) else 0
         case _:

@@ -16,7 +16,8 @@ import torch
 from torch.multiprocessing.reductions import StorageWeakRef
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from nnapi_check.analyzer.inputs.arguments import leaves, mapped
+from nnapi_check.analyzer.inputs.arguments import Call, cloned, leaves, mapped
+from nnapi_check.analyzer.ops.bounded_calls import arguments_by_name
 
 _READING = frozenset({"aten::_local_scalar_dense", "aten::item", "aten::is_nonzero", "aten::equal"})
 _OF_SHAPES = frozenset(
@@ -74,7 +75,7 @@ def names_reading_ops(model: torch.nn.Module) -> bool:
 
 def value_reads(model: Callable[..., object], inputs: Sequence[object]) -> tuple[str, ...]:
     """The lines of source, ``file:line``, that read elements which depend on a model's inputs, by a run with them."""
-    given = [mapped(item, lambda leaf: leaf.clone() if isinstance(leaf, torch.Tensor) else leaf) for item in inputs]
+    given = cloned(Call(tuple(inputs))).positional
     with torch.no_grad(), _Following(given) as following:
         model(*given)
     return tuple(following.places)
@@ -105,16 +106,16 @@ class _Following(TorchDispatchMode):  # type: ignore[no-untyped-call]  # PyTorch
         """Run an op, and note what it reads or makes of the inputs' elements."""
         result: object = func(*args, **(kwargs or {}))
         name = func._schema.name
-        given = (*args, *(kwargs or {}).values())
-        if not any(map(self._depends, _tensors(given))):
+        given = arguments_by_name(func, args, kwargs or {})
+        if not any(map(self._depends, _tensors(given.values()))):
             return result
         if name in _READING:
             self._note(_place())
         elif name not in _OF_SHAPES:
             written = [
-                item
-                for argument, item in zip(func._schema.arguments, given, strict=False)
-                if argument.alias_info is not None and argument.alias_info.is_write
+                given[argument.name]
+                for argument in func._schema.arguments
+                if argument.alias_info is not None and argument.alias_info.is_write and argument.name in given
             ]
             self._mark((result, *written))
         return result

@@ -92,7 +92,7 @@ class BoundedCalls(TorchDispatchMode):  # type: ignore[no-untyped-call]  # PyTor
         self._left -= _COST_OF_CALL
         if self._left < 0:
             raise TooLargeError("the model computes more constants than are computed before a run")
-        named = _named(func, args, kwargs)
+        named = arguments_by_name(func, args, kwargs)
         check_results(name, named)
         if not _makes_tensors(func):
             return
@@ -133,7 +133,10 @@ _SPLITTING = frozenset(
 )
 
 
-def _named(func: torch._ops.OpOverload, args: Sequence[object], kwargs: Mapping[str, object]) -> dict[str, object]:
+def arguments_by_name(
+    func: torch._ops.OpOverload, args: Sequence[object], kwargs: Mapping[str, object]
+) -> dict[str, object]:
+    """What a call gives for the arguments of an op's schema."""
     names = (argument.name for argument in func._schema.arguments)
     return {**dict(zip(names, args, strict=False)), **kwargs}
 

@@ -36,6 +36,8 @@ class _Tuple:
 
 def screen_growth(file: CodeFile) -> None:
     """Raise `SuspectError` where reading a file's code makes a huge text or type of a tuple, or pads a text."""
+    if _PADDING.search(file.text):
+        raise SuspectError("code that pads texts", "a program that leaves that out")
     for definition in file.definitions:
         _check_texts(definition, max(file.quoted, 1))
         _check_tuples(definition)
@@ -52,8 +54,6 @@ def _check_texts(definition: Definition, literal: int) -> None:
     """Follow the lengths of texts by name; each that is written out counts as ``literal``."""
     lengths: dict[str, int] = {}
     for names, expression in _assignments(definition):
-        if _PADDING.search(expression):
-            raise SuspectError("code that pads texts", "a program that leaves that out")
         length = _length(expression, lengths, literal)
         if length > _MAX_TEXT:
             raise SuspectError(f"code that joins texts to more than {_MAX_TEXT:,} characters", "shorter ones")

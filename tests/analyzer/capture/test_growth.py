@@ -108,9 +108,15 @@ def test_what_doubles_while_the_code_is_read_is_refused(name: str, tmp_path: Pat
         nnapi_check.check(path, inputs=[torch.rand(2, 3)], feature_level=8)
 
 
+@pytest.mark.parametrize(
+    "body",
+    [["a = $", "return torch.mul(x, torch.len(a))"], ["return torch.mul(x, torch.len($))"]],
+    ids=["a line of its own", "inside a call"],
+)
 @pytest.mark.parametrize("op", ["zfill", "ljust", "rjust", "center"])
-def test_text_that_is_padded_is_refused(op: str, tmp_path: Path) -> None:
-    path = crafted(tmp_path / "model.pt", [f'a = torch.{op}("a", 3000000000)', "return torch.mul(x, torch.len(a))"])
+def test_text_that_is_padded_is_refused(op: str, body: Sequence[str], tmp_path: Path) -> None:
+    padded = f'torch.{op}("a", 3000000000)'
+    path = crafted(tmp_path / "model.pt", [line.replace("$", padded) for line in body])
 
     with pytest.raises(InputError, match="pads texts"):
         nnapi_check.check(path, inputs=[torch.rand(2, 3)], feature_level=8)

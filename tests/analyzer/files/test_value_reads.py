@@ -34,6 +34,13 @@ class Written(nn.Module):
         return torch.relu(x) + float(kept.sum())
 
 
+class WrittenByName(nn.Module):
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        kept = torch.zeros(2, 3)
+        torch.add(x, x, out=kept)
+        return torch.relu(x) + float(kept.sum())
+
+
 class Masked(nn.Module):
     def forward(self, x: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
         return torch.relu(x) if bool(mask.all()) else torch.relu(x) * mask
@@ -59,6 +66,7 @@ READING: Sequence[tuple[nn.Module, list[torch.Tensor]]] = [
     (Branching(), [X]),
     (Listed(), [X]),
     (Written(), [X]),
+    (WrittenByName(), [X]),
     (Masked(), [X, torch.ones(2, 3, dtype=torch.bool)]),
 ]
 
