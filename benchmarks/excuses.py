@@ -11,7 +11,8 @@ from nnapi_check.analyzer.capture.capture import Captured
 from nnapi_check.analyzer.graph import Node
 from nnapi_check.analyzer.judging.judge import met_differences
 from nnapi_check.analyzer.planning.plan import Plan
-from nnapi_check.coverage_db.cards import Difference, Layout, Way
+from nnapi_check.coverage_db.cards import Layout, Way
+from nnapi_check.coverage_db.differences import Difference
 from nnapi_check.coverage_db.input_classes import InputClass
 from nnapi_check.coverage_db.queries import open_registry
 from nnapi_check.lowering.part_lowering import LoweredPart

@@ -27,7 +27,8 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 from benchmarks.agreement import Disagreement
 from benchmarks.draws import Draw
 from benchmarks.promises import hold
-from nnapi_check.coverage_db.cards import Card, Example, load_cards
+from nnapi_check.coverage_db.card_reading import load_cards
+from nnapi_check.coverage_db.cards import Card, Example
 from nnapi_check.coverage_db.checks import CardError
 from nnapi_check.lowering.examples.modules import ExampleModule, example_module
 

@@ -6,13 +6,10 @@ import ast
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
 
+from nnapi_check.coverage_db.cards import Card, FirstOutput
 from nnapi_check.coverage_db.checks import CardError, quantities
 from nnapi_check.coverage_db.known_schemas import SCHEMAS_FILE, read_schema_list
-
-if TYPE_CHECKING:
-    from nnapi_check.coverage_db.cards import Card, FirstOutput
 
 OURS = "nnapi_check"
 """The namespace of ops that rewrites make: their cards name their arguments, for PyTorch has no schema of them."""

@@ -5,7 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from nnapi_check.coverage_db.cards import Card, Difference, Reason, load_cards, load_differences, load_reasons
+from nnapi_check.coverage_db.card_reading import load_cards
+from nnapi_check.coverage_db.cards import Card
+from nnapi_check.coverage_db.differences import Difference, Reason, load_differences, load_reasons
 from nnapi_check.coverage_db.facts import load_operations
 from nnapi_check.coverage_db.levels import load_levels
 from nnapi_check.coverage_db.platform_facts import (

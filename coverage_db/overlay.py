@@ -15,8 +15,9 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from nnapi_check.coverage_db.card_reading import parse_card
 from nnapi_check.coverage_db.card_text import read_toml
-from nnapi_check.coverage_db.cards import Card, parse_card
+from nnapi_check.coverage_db.cards import Card
 from nnapi_check.coverage_db.checks import CardError
 from nnapi_check.coverage_db.errors import UserError
 from nnapi_check.coverage_db.queries import Registry, UnknownNameError

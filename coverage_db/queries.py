@@ -8,8 +8,7 @@ from contextlib import closing
 from pathlib import Path
 from typing import TypeVar
 
-from nnapi_check.coverage_db import bounds, cards, checks, input_classes, requirements, spec
-from nnapi_check.coverage_db.cards import Card, Difference, Movement, Reason
+from nnapi_check.coverage_db.cards import Card, Movement
 from nnapi_check.coverage_db.database.cache import (
     cache_directory,
     cached_path,
@@ -19,8 +18,9 @@ from nnapi_check.coverage_db.database.cache import (
     read_cached,
     remove_stale,
 )
-from nnapi_check.coverage_db.database.documents import DocumentFormat
+from nnapi_check.coverage_db.database.documents import registry_documents
 from nnapi_check.coverage_db.database.registry_key import RegistryKey, key_of, layout_key
+from nnapi_check.coverage_db.differences import Difference, Reason
 from nnapi_check.coverage_db.errors import UserError
 from nnapi_check.coverage_db.output import OutputError, write_whole
 from nnapi_check.coverage_db.spec import FunctionFacts, Level, OperationFacts, Target, TypeFacts
@@ -74,7 +74,7 @@ class Registry:
     def __init__(self, data: bytes, path: Path | None) -> None:
         self._data = data
         self._path = path
-        self._format = DocumentFormat((spec, checks, bounds, cards, requirements, input_classes))
+        self._format = registry_documents()
         self._documents: dict[type, dict[str, str]] = {}
         self._found: dict[tuple[type, str], object] = {}
 

@@ -17,7 +17,8 @@ from nnapi_check.analyzer.planning.score import LossKind, counts
 from nnapi_check.analyzer.planning.survey import NOT_WHOLE, TOO_LOW, Survey
 from nnapi_check.analyzer.planning.work import multiply_adds
 from nnapi_check.analyzer.rewrites.rewrite import NearMiss
-from nnapi_check.coverage_db.cards import Difference, Reason, Status
+from nnapi_check.coverage_db.cards import Status
+from nnapi_check.coverage_db.differences import Difference, Reason
 from nnapi_check.coverage_db.spec import Level
 from nnapi_check.lowering.part_lowering import LoweredPart
 from nnapi_check.lowering.verification.approximation import approximations, tolerance_words

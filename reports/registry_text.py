@@ -8,7 +8,8 @@ from contextlib import closing
 from dataclasses import asdict, dataclass
 from typing import Protocol
 
-from nnapi_check.coverage_db.cards import Card, Difference, Reason, Way
+from nnapi_check.coverage_db.cards import Card, Way
+from nnapi_check.coverage_db.differences import Difference, Reason
 from nnapi_check.coverage_db.queries import UnknownNameError
 from nnapi_check.coverage_db.spec import OperationFacts
 from nnapi_check.coverage_db.status import RegistryStatus

@@ -8,7 +8,7 @@ import pytest
 from click import Command, Group
 
 from nnapi_check.cli import main
-from nnapi_check.coverage_db.cards import load_cards
+from nnapi_check.coverage_db.card_reading import load_cards
 
 ROOT = Path(__file__).parent.parent
 CONTRIBUTING = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")

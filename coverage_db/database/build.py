@@ -12,9 +12,8 @@ from pathlib import Path
 
 import sqlite_utils
 
-from nnapi_check.coverage_db import bounds, cards, checks, input_classes, requirements, spec
 from nnapi_check.coverage_db.database.card_tables import CARD_TABLES
-from nnapi_check.coverage_db.database.documents import DocumentFormat
+from nnapi_check.coverage_db.database.documents import DocumentFormat, registry_documents
 from nnapi_check.coverage_db.database.operation_tables import OPERATION_TABLES
 from nnapi_check.coverage_db.database.platform_tables import PLATFORM_TABLES
 from nnapi_check.coverage_db.database.registry_key import RegistryKey, key_of
@@ -41,7 +40,7 @@ def build_database(path: Path, directory: Path = TEXT_DIRECTORY) -> None:
 
 def database_bytes(known: Knowledge, key: RegistryKey) -> bytes:
     """The bytes of a SQLite database that holds ``known`` and says that it was built for ``key``."""
-    documents = DocumentFormat((spec, checks, bounds, cards, requirements, input_classes))
+    documents = registry_documents()
     with closing(sqlite3.connect(":memory:")) as connection:
         database = sqlite_utils.Database(connection)
         # Rows refer to rows that come later, within a table and between tables; all are checked at the end.

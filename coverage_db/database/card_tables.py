@@ -6,8 +6,9 @@ import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from nnapi_check.coverage_db.cards import Card, Difference, Emission, Example, Reason, Way
+from nnapi_check.coverage_db.cards import Card, Emission, Example, Way
 from nnapi_check.coverage_db.database.tables import LEVEL, TYPE, Row, integer, table, text
+from nnapi_check.coverage_db.differences import Difference, Reason
 from nnapi_check.coverage_db.knowledge import Knowledge
 from nnapi_check.coverage_db.requirements import Requirement
 from nnapi_check.coverage_db.spec import OperationFacts

@@ -13,6 +13,8 @@ from enum import Enum
 from types import ModuleType
 from typing import TypeVar
 
+from nnapi_check.coverage_db import bounds, cards, checks, differences, input_classes, requirements, spec
+
 T = TypeVar("T")
 
 Json = None | bool | int | float | str | list["Json"] | dict[str, "Json"]
@@ -95,3 +97,8 @@ def _has_documents(found: type) -> bool:
 def _is_same(value: object, default: object) -> bool:
     """Equal and of one type: 0, 0.0 and False are equal, but written differently."""
     return type(value) is type(default) and value == default
+
+
+def registry_documents() -> DocumentFormat:
+    """The form in which the registry's rows hold what is known."""
+    return DocumentFormat((spec, checks, bounds, cards, differences, requirements, input_classes))

@@ -9,7 +9,8 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from nnapi_check.coverage_db.cards import Card, load_cards
+from nnapi_check.coverage_db.card_reading import load_cards
+from nnapi_check.coverage_db.cards import Card
 from nnapi_check.coverage_db.facts import load_operations
 from nnapi_check.coverage_db.header_import.edits import (
     with_functions,

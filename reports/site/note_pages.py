@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from nnapi_check.analyzer.judging.failures import reason_of
-from nnapi_check.coverage_db.cards import Card, Difference, Reason
+from nnapi_check.coverage_db.cards import Card
+from nnapi_check.coverage_db.differences import Difference, Reason
 
 
 @dataclass(frozen=True, slots=True)

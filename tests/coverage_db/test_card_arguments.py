@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 
 from nnapi_check.coverage_db.card_arguments import OURS, named_arguments, schema_arguments
-from nnapi_check.coverage_db.cards import FirstOutput, load_cards
+from nnapi_check.coverage_db.card_reading import load_cards
+from nnapi_check.coverage_db.cards import FirstOutput
 from nnapi_check.coverage_db.checks import CardError
 from nnapi_check.coverage_db.known_schemas import SchemaList, read_schema_list, schema_list_text
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from nnapi_check.coverage_db.cards import load_cards
+from nnapi_check.coverage_db.card_reading import load_cards
 from nnapi_check.coverage_db.checks import CardError
 
 RETURNING = '["aten.relu.default"]\nsummary = "Max of x and 0."\ngap = "For a test."\n'

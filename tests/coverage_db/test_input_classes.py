@@ -2,8 +2,8 @@ from pathlib import Path
 
 import pytest
 
-from nnapi_check.coverage_db.cards import load_differences
 from nnapi_check.coverage_db.checks import CardError
+from nnapi_check.coverage_db.differences import load_differences
 from nnapi_check.coverage_db.input_classes import InputClass, range_words
 from nnapi_check.coverage_db.queries import open_registry
 from nnapi_check.reports.registry_text import explained

@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from nnapi_check.coverage_db.cards import load_cards, load_differences, load_reasons
+from nnapi_check.coverage_db.card_reading import load_cards
+from nnapi_check.coverage_db.differences import load_differences, load_reasons
 from nnapi_check.coverage_db.levels import load_levels
 
 ROOT = Path(__file__).parents[2]

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from nnapi_check.coverage_db.card_reading import HOME, load_cards
 from nnapi_check.coverage_db.card_text import mapping, read_toml
-from nnapi_check.coverage_db.cards import HOME, load_cards
 from nnapi_check.coverage_db.checks import CardError
 
 COMMON = read_toml(HOME / "requirements.toml")

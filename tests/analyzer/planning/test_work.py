@@ -12,7 +12,8 @@ from nnapi_check.analyzer.planning.work import (
     multiply_adds,
     node_work,
 )
-from nnapi_check.coverage_db.cards import Card, load_cards
+from nnapi_check.coverage_db.card_reading import load_cards
+from nnapi_check.coverage_db.cards import Card
 from nnapi_check.lowering.examples.modules import example_module
 from tests.analyzer.hand_made_graphs import Sketch, tensor
 

@@ -24,7 +24,8 @@ from nnapi_check.analyzer.graph import Absent, Argument, Block, Graph, Node, Ref
 from nnapi_check.analyzer.rewrites.driver import REWRITES, Applied, Rewritten, rewrite
 from nnapi_check.analyzer.rewrites.invariants import ENSURES, REQUIRES, broken
 from nnapi_check.analyzer.rewrites.rewrite import ByCard, shipped_ops
-from nnapi_check.coverage_db.cards import Card, load_cards
+from nnapi_check.coverage_db.card_reading import load_cards
+from nnapi_check.coverage_db.cards import Card
 from nnapi_check.lowering.examples.modules import example_module
 from nnapi_check.lowering.verification.reference import graph_values
 from tests.torch_releases import since

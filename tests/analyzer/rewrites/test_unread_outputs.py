@@ -9,7 +9,7 @@ import torch
 from nnapi_check.analyzer.capture.capture import capture
 from nnapi_check.analyzer.graph import Graph, Node
 from nnapi_check.analyzer.judging.judge import judge
-from nnapi_check.coverage_db.cards import load_cards
+from nnapi_check.coverage_db.card_reading import load_cards
 from nnapi_check.coverage_db.queries import open_registry
 from tests.torch_releases import since
 

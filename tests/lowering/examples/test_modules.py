@@ -8,7 +8,8 @@ from nnapi_check.analyzer.graph import Node
 from nnapi_check.analyzer.judging.judge import Judgement, NodeVerdict, judge
 from nnapi_check.analyzer.planning.layout import LayoutChanges, plan_layout
 from nnapi_check.analyzer.planning.partition import Part
-from nnapi_check.coverage_db.cards import Card, Example, Way, load_cards
+from nnapi_check.coverage_db.card_reading import load_cards
+from nnapi_check.coverage_db.cards import Card, Example, Way
 from nnapi_check.coverage_db.queries import Registry, open_registry
 from nnapi_check.coverage_db.targets import NDK
 from nnapi_check.lowering.emission.rule_table import Rulebook, rules

@@ -5,7 +5,7 @@ from itertools import islice
 import pytest
 
 from benchmarks.shrunken import DEADLY, held, variants
-from nnapi_check.coverage_db.cards import load_cards
+from nnapi_check.coverage_db.card_reading import load_cards
 
 EVERY = 149
 

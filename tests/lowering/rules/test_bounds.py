@@ -9,7 +9,8 @@ import torch
 from torch.nn import functional
 
 from nnapi_check.coverage_db.bounds import Bound, parse_bound
-from nnapi_check.coverage_db.cards import Example, Way, load_cards
+from nnapi_check.coverage_db.card_reading import load_cards
+from nnapi_check.coverage_db.cards import Example, Way
 from nnapi_check.coverage_db.checks import CardError
 from nnapi_check.coverage_db.queries import Registry, open_registry
 from nnapi_check.lowering.verification.part_run import run_part

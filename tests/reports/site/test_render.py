@@ -9,7 +9,8 @@ from urllib.parse import unquote
 import pytest
 
 from nnapi_check.coverage_db.bounds import Bound
-from nnapi_check.coverage_db.cards import Card, Reason
+from nnapi_check.coverage_db.cards import Card
+from nnapi_check.coverage_db.differences import Reason
 from nnapi_check.coverage_db.queries import Registry, open_registry
 from nnapi_check.lowering.examples.measured_errors import MeasuredExample
 from nnapi_check.reports.site.render import error_words, site_files
