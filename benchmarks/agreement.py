@@ -49,7 +49,8 @@ def mismatches(
 ) -> Iterator[Mismatch]:
     """Every way in which ``found`` differs from ``wanted``, which is computed of ``inputs``, beyond what is allowed.
 
-    Elements that are ``excused`` may be anything; ``allowance`` is by how much the others may be off besides rounding.
+    Elements that are ``excused`` may be anything, and no other is held to their size; ``allowance`` is by how much the
+    others may be off besides rounding.
     """
     if found.shape != wanted.shape:
         yield Mismatch(Disagreement.SHAPE, 1, f"{tuple(found.shape)}, wanted {tuple(wanted.shape)}")
@@ -59,12 +60,13 @@ def mismatches(
         return
     if wanted.is_complex():
         found, wanted = torch.view_as_real(found.resolve_conj()), torch.view_as_real(wanted.resolve_conj())
-    if excused is not None:
-        found = torch.where(excused, wanted, found)
+        excused = None if excused is None else excused.unsqueeze(-1).expand(wanted.shape)
+    left = torch.ones(wanted.shape, dtype=torch.bool) if excused is None else ~excused
     if wanted.is_quantized:
         steps = (found.int_repr().int() - wanted.int_repr().int()).abs()
-        yield from _told(Disagreement.FINITE, steps > STEPS, found, wanted)
+        yield from _told(Disagreement.FINITE, left & (steps > STEPS), found, wanted)
         return
+    found = torch.where(left, found, wanted)
     if not wanted.is_floating_point():
         yield from _told(Disagreement.FINITE, found != wanted, found, wanted)
         return
@@ -72,7 +74,7 @@ def mismatches(
     undefined = ours.isnan() != theirs.isnan()
     infinite = ~undefined & (ours != theirs) & (ours.isinf() | theirs.isinf())
     finite = ours.isfinite() & theirs.isfinite()
-    span = max([span_of(theirs), 1e-6, *(CANCELLED * span_of(tensor) for tensor in inputs)])
+    span = max([span_of(theirs[left]), 1e-6, *(CANCELLED * span_of(tensor) for tensor in inputs)])
     bound = EXACT * span + allowance
     yield from _told(Disagreement.UNDEFINED, undefined, found, wanted)
     yield from _told(Disagreement.INFINITE, infinite, found, wanted)

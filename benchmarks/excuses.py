@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import cache
 
 import torch
 
+from benchmarks.reach import Reach
 from nnapi_check.analyzer.capture.capture import Captured
 from nnapi_check.analyzer.graph import Node
 from nnapi_check.analyzer.judging.judge import met_differences
@@ -17,9 +18,14 @@ from nnapi_check.coverage_db.input_classes import InputClass
 from nnapi_check.coverage_db.queries import open_registry
 from nnapi_check.lowering.part_lowering import LoweredPart
 
+Values = Mapping[int, torch.Tensor]
+
 SQUARE_OVERFLOWS = 1.8e19
 LEAST_NORMAL = 1.1754944e-38
 WIDEST = 2**31 - 1
+
+GREAT = 1e4
+"""What greater numbers do not reach is held to a range without them."""
 
 
 @cache
@@ -27,13 +33,46 @@ def _differences() -> Mapping[str, Difference]:
     return {found.id: found for found in open_registry().differences()}
 
 
-def excused(
-    part: LoweredPart, plan: Plan, captured: Captured, values: Mapping[int, torch.Tensor]
-) -> Mapping[int, torch.Tensor]:
+def excused(part: LoweredPart, plan: Plan, captured: Captured, values: Values, reach: Reach) -> Values:
     """The elements of each value of a part that a difference concerns, and those that are computed of them.
 
     ``values`` are what PyTorch computes, by value id.
     """
+
+    def mask(node: Node, way: Way, made: int, inputs: Values, before: Values) -> torch.Tensor:
+        return _mask(node, way, made, inputs, values[made], before, reach)
+
+    return _carried(part, plan, captured, values, mask)
+
+
+def beyond(part: LoweredPart, plan: Plan, captured: Captured, values: Values, reach: Reach) -> Values:
+    """The elements of each value of a part that are great themselves, or computed of such."""
+
+    def mask(node: Node, way: Way, made: int, inputs: Values, before: Values) -> torch.Tensor:
+        found = is_great(values[made])
+        for value, tensor in inputs.items():
+            source = is_great(tensor) | before[value] if value in before else is_great(tensor)
+            found |= _reached(reach, node, way, made, value, source, inputs, found)
+        return found
+
+    return _carried(part, plan, captured, values, mask)
+
+
+def is_great(tensor: torch.Tensor) -> torch.Tensor:
+    """The finite elements that are great."""
+    if not tensor.is_floating_point():
+        return torch.zeros(tensor.shape, dtype=torch.bool)
+    return tensor.isfinite() & (tensor.abs() > GREAT)
+
+
+def _carried(
+    part: LoweredPart,
+    plan: Plan,
+    captured: Captured,
+    values: Values,
+    mask_of: Callable[[Node, Way, int, Values, Values], torch.Tensor],
+) -> Values:
+    """Mark elements node by node."""
     nodes = {node.id: node for node in captured.graph.nodes()}
     found: dict[int, torch.Tensor] = {}
     for id_ in part.part.nodes:
@@ -43,65 +82,75 @@ def excused(
         inputs = {value: _tensor(value, captured, values) for value in node.inputs()}
         for value in node.outputs:
             if value in values:
-                mask = _mask(node, way, inputs, values[value], found, captured)
+                mask = mask_of(node, way, value, inputs, found)
                 if bool(mask.any()):
                     found[value] = mask
     return found
 
 
-def _tensor(value: int, captured: Captured, values: Mapping[int, torch.Tensor]) -> torch.Tensor:
+def _tensor(value: int, captured: Captured, values: Values) -> torch.Tensor:
     return values[value] if value in values else captured.tensor(value)
 
 
 def _mask(
     node: Node,
     way: Way,
-    inputs: Mapping[int, torch.Tensor],
+    made: int,
+    inputs: Values,
     output: torch.Tensor,
-    before: Mapping[int, torch.Tensor],
-    captured: Captured,
+    before: Values,
+    reach: Reach,
 ) -> torch.Tensor:
     mask = torch.zeros(output.shape, dtype=torch.bool)
-    known = _differences()
+    differences = [_differences()[id_] for id_ in met_differences(way, node, reach.captured.graph)]
+    spreads = any(difference.spreads for difference in differences)
     within = None if way.bound is None else way.bound.within
+
+    def reached(value: int, source: torch.Tensor, *, is_of_lines: bool) -> torch.Tensor:
+        return _reached(reach, node, way, made, value, source, inputs, mask, is_of_lines=is_of_lines)
+
     for value, tensor in inputs.items():
         if value in before:
-            mask |= _reach(before[value], mask, is_elementwise=way.layout is Layout.ANY)
+            mask |= reached(value, before[value], is_of_lines=spreads)
         if within is not None and tensor.is_floating_point():
-            mask |= _reach(~(tensor.abs() <= within), mask, is_elementwise=way.layout is Layout.ANY)
-        for difference in (known[id_] for id_ in met_differences(way, node, captured.graph)):
+            mask |= reached(value, ~(tensor.abs() <= within), is_of_lines=spreads)
+        for difference in differences:
             for kind in difference.inputs:
                 if kind is InputClass.WIDE and tensor.is_floating_point() and way.layout is not Layout.ANY:
                     # What tells places makes no number of its input's.
                     continue
-                source = _of_class(kind, tensor, output)
                 is_of_lines = difference.spreads or InputClass.TIES in difference.inputs
-                along = _along(node, source, mask) if is_of_lines else None
-                is_elementwise = way.layout is Layout.ANY and not difference.spreads
-                mask |= _reach(source, mask, is_elementwise=is_elementwise) if along is None else along
+                mask |= reached(value, _of_class(kind, tensor, output), is_of_lines=is_of_lines)
                 if kind is InputClass.WIDE:
                     mask |= _of_class(kind, output, output)
     return mask
 
 
-def _reach(source: torch.Tensor, output: torch.Tensor, *, is_elementwise: bool) -> torch.Tensor:
-    """The elements of an output that those of an input reach: all of them, but for an elementwise op."""
+def _reached(
+    reach: Reach,
+    node: Node,
+    way: Way,
+    made: int,
+    value: int,
+    source: torch.Tensor,
+    inputs: Values,
+    output: torch.Tensor,
+    *,
+    is_of_lines: bool = False,
+) -> torch.Tensor:
+    """The elements of an output that those of an input reach, in lines or of themselves."""
     if not bool(source.any()):
         return torch.zeros_like(output)
-    try:
-        return source.expand(output.shape) if is_elementwise else torch.ones_like(output)
-    except RuntimeError:
-        return torch.ones_like(output)
+    if way.layout is Layout.ANY and not is_of_lines and _is_below(source, output):
+        return source.expand(output.shape)
+    find = reach.beside if is_of_lines else reach.reached
+    return find(node, made, value, source, inputs)
 
 
-def _along(node: Node, source: torch.Tensor, output: torch.Tensor) -> torch.Tensor | None:
-    """The elements that lie on a line with those of an input, of an op that adds up along one axis; None of others."""
-    dim = node.arguments.get("dim")
-    if type(dim) is not int or source.dim() != output.dim() or source.dim() == 0:
-        return None
-    line = source.any(dim, keepdim=True)
-    is_beside = all(left in (1, right) for left, right in zip(line.shape, output.shape, strict=True))
-    return line.expand(output.shape) if is_beside else None
+def _is_below(source: torch.Tensor, output: torch.Tensor) -> bool:
+    """Whether a tensor's elements reach those that it is broadcast to."""
+    pairs = zip(reversed(source.shape), reversed(output.shape), strict=False)
+    return source.dim() <= output.dim() and all(left in (1, right) for left, right in pairs)
 
 
 def _of_class(kind: InputClass, tensor: torch.Tensor, output: torch.Tensor) -> torch.Tensor:

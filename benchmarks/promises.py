@@ -15,7 +15,8 @@ import torch
 
 from benchmarks.agreement import Disagreement, Mismatch, mismatches, span_of
 from benchmarks.draws import Draw
-from benchmarks.excuses import excused
+from benchmarks.excuses import beyond, excused, is_great
+from benchmarks.reach import Reach
 from nnapi_check.analyzer.capture.capture import Captured, capture
 from nnapi_check.analyzer.errors import InputError
 from nnapi_check.analyzer.graph import TensorType
@@ -73,6 +74,7 @@ BLURRED = 2e-2
 """By what share of its range a value may be off where an approximate way is one of several."""
 
 Tensors = tuple[torch.Tensor, ...]
+Values = Mapping[int, torch.Tensor]
 
 
 @cache
@@ -100,6 +102,7 @@ def hold(module: torch.jit.ScriptModule, draws: Mapping[Draw, Tensors], levels: 
     faults = [*_types(captured, draws[Draw.SAMPLE], levels[0]), *_normal_form(module, captured, draws, levels[0])]
     accepted: list[int] = []
     tried: dict[tuple[str, ...], tuple[Fault, ...]] = {}
+    reach = Reach(captured)
     for plan in plans:
         if not plan.partition.parts:
             continue
@@ -112,7 +115,7 @@ def hold(module: torch.jit.ScriptModule, draws: Mapping[Draw, Tensors], levels: 
         faults.extend(_levels(plan, lowered))
         models = tuple(str((part.part.nodes, part.model)) for part in lowered)
         if models not in tried:
-            tried[models] = tuple(_numbers(captured, plan, lowered, draws))
+            tried[models] = tuple(_numbers(captured, plan, lowered, draws, reach))
         faults.extend(replace(fault, level=plan.level) for fault in tried[models])
     return Answer("", tuple(accepted), tuple(faults))
 
@@ -181,7 +184,7 @@ def _levels(plan: Plan, lowered: Sequence[LoweredPart]) -> Iterator[Fault]:
 
 
 def _numbers(
-    captured: Captured, plan: Plan, lowered: Sequence[LoweredPart], draws: Mapping[Draw, Tensors]
+    captured: Captured, plan: Plan, lowered: Sequence[LoweredPart], draws: Mapping[Draw, Tensors], reach: Reach
 ) -> Iterator[Fault]:
     crossing = {item.value for part in lowered for item in (*part.inputs, *part.outputs)}
     nodes = {node.id: node for node in captured.graph.nodes()}
@@ -191,7 +194,7 @@ def _numbers(
     for draw, tensors in draws.items():
         torch.manual_seed(0)
         values = graph_values(captured, crossing | inside, tensors)
-        moved: dict[int, float] = {}
+        moved: Values = {}
         for part in lowered:
             ways = _ways(plan, part)
             if not {item.value for item in (*part.inputs, *part.outputs)} <= set(values):
@@ -204,24 +207,49 @@ def _numbers(
                 continue
             given = tuple(inputs.values())
             used = [way for node in part.part.nodes if (way := plan.verdicts[node].way) is not None]
-            excuses = excused(part, plan, captured, values)
+            excuses = excused(part, plan, captured, values, reach)
+            great = beyond(part, plan, captured, values, reach)
+            stepped: Values = {}
+            steps = max((way.bound.of_input for way in used if way.bound is not None), default=0.0)
+            if steps and len(used) == 1:
+                stepped = _movements(captured, crossing, tensors, values, partial(_stepped, steps))
             for value, tensor in computed.items():
-                compare = partial(mismatches, tensor, values[value], inputs=given, excused=excuses.get(value))
-                allowance = _allowance(used, values[value])
-                steps = max((way.bound.of_input for way in used if way.bound is not None), default=0.0)
-                if steps and len(used) == 1:
-                    allowance += 2 * _movements(captured, crossing, tensors, values, partial(_stepped, steps)).get(
-                        value, 0.0
-                    )
-                off = list(compare(allowance=allowance))
-                if any(found.kind is Disagreement.FINITE for found in off):
-                    moved = moved or _movements(captured, crossing, tensors, values, _rounded)
-                    off = list(compare(allowance=allowance + 4 * moved.get(value, 0.0)))
-                    if not any(found.kind is Disagreement.FINITE for found in off):
-                        told = f"may move by {4 * moved[value]:.2g} of {span_of(values[value]):.2g}"
-                        yield Fault(Disagreement.ILL_CONDITIONED, plan.level, draw, ways, told)
-                for found in off:
-                    yield Fault(found.kind, plan.level, draw, ways, f"{found.count} elements: {found.first}")
+                wanted = values[value]
+                for left_out, sources in _groups(wanted, given, excuses.get(value), great.get(value)):
+                    counted = partial(_span_without, left_out)
+                    compare = partial(mismatches, tensor, wanted, inputs=sources, excused=left_out)
+                    allowance = _allowance(used, counted(wanted))
+                    if value in stepped:
+                        allowance += 2 * counted(stepped[value])
+                    off = list(compare(allowance=allowance))
+                    if any(found.kind is Disagreement.FINITE for found in off):
+                        moved = moved or _movements(captured, crossing, tensors, values, _rounded)
+                        own = 4 * counted(moved[value])
+                        off = list(compare(allowance=allowance + own))
+                        if not any(found.kind is Disagreement.FINITE for found in off):
+                            told = f"may move by {own:.2g} of {counted(wanted):.2g}"
+                            yield Fault(Disagreement.ILL_CONDITIONED, plan.level, draw, ways, told)
+                    for found in off:
+                        yield Fault(found.kind, plan.level, draw, ways, f"{found.count} elements: {found.first}")
+
+
+def _groups(
+    wanted: torch.Tensor, inputs: Tensors, excuses: torch.Tensor | None, great: torch.Tensor | None
+) -> Iterator[tuple[torch.Tensor, Tensors]]:
+    """What to leave out of a comparison, with the inputs whose size counts: once without great numbers, once of them.
+
+    A number that is off must not hide behind one in another row that is 30 orders greater.
+    """
+    excuses = torch.zeros(wanted.shape, dtype=torch.bool) if excuses is None else excuses
+    if great is None:
+        yield excuses, inputs
+        return
+    yield excuses | great, tuple(torch.where(is_great(tensor), 0, tensor) for tensor in inputs)
+    yield excuses | ~great, inputs
+
+
+def _span_without(left_out: torch.Tensor, tensor: torch.Tensor) -> float:
+    return 0.0 if tensor.is_quantized else span_of(tensor[~left_out])
 
 
 def _movements(
@@ -230,20 +258,21 @@ def _movements(
     tensors: Tensors,
     values: Mapping[int, torch.Tensor],
     move: Callable[[torch.Tensor, torch.Generator], torch.Tensor],
-) -> dict[int, float]:
-    """How far PyTorch's own values move when its inputs are moved a little, by value id.
+) -> dict[int, torch.Tensor]:
+    """How far each element of PyTorch's own values moves when its inputs are moved a little, by value id.
 
     It is what remains of numbers that cancel, and how steep a function is where it is asked.
     """
     generator = torch.Generator().manual_seed(0)
-    largest = dict.fromkeys(names, 0.0)
+    largest = {value: torch.zeros(values[value].shape, dtype=torch.float64) for value in names & values.keys()}
     for _ in range(_ROUNDINGS):
         rounded = tuple(move(tensor, generator) if tensor.is_floating_point() else tensor for tensor in tensors)
         torch.manual_seed(0)
         for value, tensor in graph_values(captured, names, rounded).items():
             wanted = values[value]
             if wanted.is_floating_point() and tensor.shape == wanted.shape:
-                largest[value] = max(largest[value], span_of(tensor.double() - wanted.double()))
+                change = (tensor.double() - wanted.double()).abs().nan_to_num(0.0, 0.0)
+                largest[value] = torch.maximum(largest[value], change)
     return largest
 
 
@@ -261,15 +290,15 @@ _ROUNDINGS = 3
 _EPSILON = 2.0**-22
 
 
-def _allowance(used: Sequence[Way], wanted: torch.Tensor) -> float:
-    """By how much a value of a part may be off: by the bound of its one way, or by more where several follow."""
+def _allowance(used: Sequence[Way], span: float) -> float:
+    """By how much a value of this range may be off: by its part's one bound, or by more where several ways follow."""
     bounds = [way.bound for way in used if way.bound is not None]
     if not bounds:
         return 0.0
     if len(used) > 1:
-        return BLURRED * span_of(wanted)
+        return BLURRED * span
     (bound,) = bounds
-    return bound.absolute + bound.relative * span_of(wanted)
+    return bound.absolute + bound.relative * span
 
 
 def _ways(plan: Plan, part: LoweredPart | None = None) -> tuple[str, ...]:

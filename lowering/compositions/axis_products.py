@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from math import prod
 
+import numpy as np
+
 from nnapi_check.lowering.compositions.element_moves import reshaped, transposed
 from nnapi_check.lowering.compositions.sampling import Matrix, matrix_recipe
 from nnapi_check.lowering.emission.emitter import Emitter
@@ -27,7 +29,12 @@ def resample_image(emit: Emitter, x: OperandId, rows: Matrix, columns: Matrix) -
 
 
 def resample_last(emit: Emitter, x: OperandId, matrix: Matrix) -> OperandId:
-    """Multiply the last axis of an operand by a matrix [output, input]. Emits RESHAPE and FULLY_CONNECTED."""
+    """Multiply the last axis of an operand by a matrix [output, input]. Emits RESHAPE and FULLY_CONNECTED.
+
+    An axis that stays as it is is left alone: multiplied, infinite elements would make their whole line undefined.
+    """
+    if np.array_equal(matrix, np.eye(len(matrix))):
+        return x
     spec = emit.spec(x)
     wanted, size = matrix.shape
     dtype = emit.node.output_type().dtype

@@ -48,3 +48,19 @@ def test_whole_numbers_agree_exactly_or_not_at_all() -> None:
     wanted = torch.tensor([2**24 + 1, 3])
 
     assert kinds(torch.tensor([2**24, 3]), wanted) == [Disagreement.FINITE]
+
+
+def test_no_error_is_held_to_the_size_of_what_is_excused() -> None:
+    wanted = torch.tensor([1e30, 1.0])
+    found = torch.tensor([0.0, 1.1])
+
+    assert list(mismatches(found, wanted, excused=torch.tensor([False, True]))) != []
+    assert [off.kind for off in mismatches(found, wanted, excused=torch.tensor([True, False]))] == [Disagreement.FINITE]
+
+
+def test_excused_steps_of_quantized_numbers_are_left_out_and_no_others() -> None:
+    wanted = torch.quantize_per_tensor(torch.tensor([1.0, 2.0]), 0.1, 0, torch.quint8)
+    found = torch.quantize_per_tensor(torch.tensor([1.0, 3.0]), 0.1, 0, torch.quint8)
+
+    assert list(mismatches(found, wanted, excused=torch.tensor([False, True]))) == []
+    assert [off.kind for off in mismatches(found, wanted, excused=torch.tensor([True, False]))] == [Disagreement.FINITE]
