@@ -69,7 +69,7 @@ def own() -> Iterator[Case]:
 
 
 def _case(kind: Kind, positional: Sequence[object], inputs: Sequence[torch.Tensor], **given: object) -> Case:
-    words = ", ".join((*map(str, positional), *(f"{name}={item}" for name, item in given.items())))
+    words = " ".join(", ".join((*map(str, positional), *(f"{name}={item}" for name, item in given.items()))).split())
     shapes = ", ".join(str(tuple(item.shape)) for item in inputs)
     return Case(f"{kind.__name__}({words}) of {shapes}", partial(kind, *positional, **given), tuple(inputs))
 

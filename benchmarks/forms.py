@@ -1,28 +1,29 @@
 """Ask the same of every module of torch.nn in every form that it comes in, and list where the answers differ.
 
-    python benchmarks/forms.py [MODULE ...] [--every N]
+    python benchmarks/forms.py [MODULE ...] [--every N] [--jobs N]
 
 The forms are a trace, a script, the live module, an exported program, and one that was decomposed. The modules are
 PyTorch's own samples (its ModuleInfos), and for each argument of a constructor that is a text or one of a few values,
 every value that it takes (`benchmarks/form_modules.py`). An answer is the verdict, the score, the number of parts and
 the share of the work at each feature level, and the multiply-adds. Levels at which no part runs are alike, whatever the
-verdict calls them. Exit code 1 where the answers of a module differ without a reason that is stated in `EXPLAINED`.
+verdict calls them. Each module is asked of in a process of its own and has a line of its own. Exit code 1 where
+the answers of a module differ without a reason that is stated in `benchmarks/form_reasons.py`, or its process dies.
 """
 
 from __future__ import annotations
 
 import argparse
-import contextlib
-import itertools
+import json
 import logging
 import re
 import sys
 import tempfile
 import warnings
 from collections import Counter
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict, dataclass, field
 from enum import Enum
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -30,193 +31,132 @@ from torch import nn
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from benchmarks.form_modules import SEED, Case, Tensors, cases
+from benchmarks.form_modules import SEED, Case, Kind, Tensors, cases
+from benchmarks.form_reasons import Answer, Answers, differs, reasons_of
+from benchmarks.processes import in_processes
 from nnapi_check import check
 from nnapi_check.analyzer.torchscript import trace
 
 Form = Path | nn.Module
-Level = tuple[str, float, int, float]
+TOLD_LEVELS = (1, 3, 8)
+
+
+class Outcome(Enum):
+    """What comes of asking of a module."""
+
+    ALIKE = "alike"
+    STATED = "stated"
+    REFUSED = "refused in every form"
+    DIFFERENT = "DIFFERENT"
+    ENDED = "DIED"
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
-    """What is said of one form: per level the verdict, the score, the parts and the share of the work."""
+class NotMade:
+    """A form that PyTorch itself does not make of a module, and why."""
 
-    levels: tuple[Level, ...]
-    multiply_adds: int
-    ops: tuple[str, ...]
-
-
-Answers = Mapping[str, Answer | str]
-
-
-class Excuse(Enum):
-    """What of a form's answer is not compared with the others'."""
-
-    ALL = "all"
-    BELOW_LEVEL_3 = "levels 1 and 2"
-    MULTIPLY_ADDS = "the multiply-adds"
-
-
-@dataclass(frozen=True, slots=True)
-class Explained:
-    """Why two forms of modules of ``kinds`` are answered differently, in what ``excuse`` says and in nothing else.
-
-    One of both holds one of ``ops`` and the other does not; or one is refused with ``error`` in the refusal. ``given``
-    are arguments of the constructor that the case has.
-    """
-
-    kinds: frozenset[str]
     why: str
-    ops: frozenset[str] = frozenset()
-    error: str = ""
-    given: tuple[tuple[str, object], ...] = ()
-    excuse: Excuse = Excuse.ALL
-
-    def covers(self, case: Case, one: Answer | str, another: Answer | str) -> bool:
-        """Whether these answers to two forms of a case are meant."""
-        if case.kind not in self.kinds or not set(self.given) <= set(case.given):
-            return False
-        if self.error:
-            return any(isinstance(item, str) and self.error in item for item in (one, another))
-        holds = [isinstance(item, Answer) and not self.ops.isdisjoint(item.ops) for item in (one, another)]
-        return holds[0] != holds[1]
 
 
-RECURRENT = frozenset({"RNN", "LSTM", "GRU"})
-LOSS_OPS: Mapping[str, str] = {
-    "BCELoss": "aten.binary_cross_entropy.default",
-    "BCEWithLogitsLoss": "aten.binary_cross_entropy_with_logits.default",
-    "CosineEmbeddingLoss": "aten.cosine_embedding_loss.default",
-    "CrossEntropyLoss": "aten.cross_entropy_loss.default",
-    "HingeEmbeddingLoss": "aten.hinge_embedding_loss.default",
-    "HuberLoss": "aten.huber_loss.default",
-    "KLDivLoss": "aten.kl_div.default",
-    "L1Loss": "aten.l1_loss.default",
-    "LinearCrossEntropyLoss": "aten.cross_entropy_loss.default",
-    "MSELoss": "aten.mse_loss.default",
-    "MarginRankingLoss": "aten.margin_ranking_loss.default",
-    "MultiLabelMarginLoss": "aten.multilabel_margin_loss.default",
-    "MultiMarginLoss": "aten.multi_margin_loss.default",
-    "NLLLoss": "aten.nll_loss_nd.default",
-    "PoissonNLLLoss": "aten.poisson_nll_loss.default",
-    "SmoothL1Loss": "aten.smooth_l1_loss.default",
-    "SoftMarginLoss": "aten.soft_margin_loss.default",
-    "TripletMarginLoss": "aten.triplet_margin_loss.default",
-}
-"""Losses that are one op, which has no way."""
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What came of a module: the outcome, the verdicts of the first form answered, and all that is told of it."""
 
-EXPLAINED = (
-    *(
-        Explained(
-            frozenset({"Upsample"}),
-            "Decomposed, each neighbor is picked by places, for which NNAPI has GATHER from level 3 on.",
-            ops=frozenset({"aten.index.Tensor"}),
-            given=(("mode", mode),),
-            excuse=Excuse.BELOW_LEVEL_3,
-        )
-        for mode in ("linear", "bicubic")
-    ),
-    Explained(
-        frozenset({"AdaptiveMaxPool1d"}),
-        "Decomposed it pools an image of one row, which at level 1 must lie in memory as NNAPI has it.",
-        ops=frozenset({"aten.adaptive_max_pool2d.default"}),
-        excuse=Excuse.BELOW_LEVEL_3,
-    ),
-    Explained(
-        frozenset({"AdaptiveAvgPool1d"}),
-        "Decomposed, a pooling to one cell is a mean, for which NNAPI has an operation from level 2 on.",
-        ops=frozenset({"aten.mean.dim"}),
-        excuse=Excuse.BELOW_LEVEL_3,
-    ),
-    Explained(
-        RECURRENT,
-        "A scripted recurrent layer that stands alone has no method forward, but one for each kind of input.",
-        error="has no method 'forward'",
-    ),
-    Explained(
-        RECURRENT,
-        "Decomposed, products with a state of zeros are left out.",
-        ops=frozenset({"aten.rnn_tanh.input", "aten.rnn_relu.input", "aten.lstm.input", "aten.gru.input"}),
-        excuse=Excuse.MULTIPLY_ADDS,
-    ),
-    Explained(
-        frozenset({"TransformerEncoderLayer", "TransformerEncoder", "Transformer"}),
-        "Without an export PyTorch takes one fused op for a layer, which has no way with gelu nor below level 3.",
-        ops=frozenset({"aten._transformer_encoder_layer_fwd.default"}),
-    ),
-    Explained(
-        frozenset({"MultiheadAttention"}),
-        "Without an export PyTorch takes one fused op, whose masks have a meaning of their own.",
-        ops=frozenset({"aten._native_multi_head_attention.default"}),
-    ),
-    *(
-        Explained(frozenset({kind}), "Decomposed, that op is written out, which has no way.", frozenset({op}))
-        for kind, op in (
-            ("RReLU", "aten.rrelu_with_noise_functional.default"),
-            ("Bilinear", "aten._trilinear.default"),
-        )
-    ),
-    *(
-        Explained(
-            frozenset({kind}),
-            "The loss is one op without a way, as it is computed in training alone; its pieces have ways.",
-            ops=frozenset({op}),
-        )
-        for kind, op in LOSS_OPS.items()
-    ),
-    Explained(
-        frozenset({"LinearCrossEntropyLoss"}),
-        "With options, an export holds one op of which nothing is known; a trace leaves the options out.",
-        ops=frozenset(
-            {
-                "torch_nn._linear_cross_entropy_batch_chunked.default",
-                "torch_nn._linear_cross_entropy_batch_chunked_no_reduction.default",
-            }
-        ),
-    ),
-    Explained(
-        frozenset({"FractionalMaxPool2d", "FractionalMaxPool3d"}),
-        "PyTorch's sample mixes element types, which its kernel for the CPU takes and its meta kernel does not.",
-        error="Expect _random_samples to have the same dtype",
-    ),
-)
-"""Where forms are answered differently, and why. What no entry leaves out must be alike."""
+    name: str
+    outcome: Outcome
+    forms: int
+    verdicts: tuple[str, ...] = ()
+    told: tuple[str, ...] = ()
+    reasons: tuple[str, ...] = ()
+    refusals: tuple[str, ...] = ()
+    not_made: tuple[str, ...] = ()
 
 
-def forms(case: Case, folder: Path) -> Iterator[tuple[str, Form]]:
+@dataclass(slots=True)
+class Tally:
+    """Counts what came of all modules."""
+
+    found: list[Found] = field(default_factory=list)
+
+    def lines(self) -> Iterator[str]:
+        """The tables, and at the end the modules whose forms differ or are refused."""
+        yield f"{len(self.found)} modules in {sum(one.forms for one in self.found)} forms; seed {SEED}"
+        yield from _table(Counter(one.outcome.value for one in self.found))
+        for place, level in enumerate(TOLD_LEVELS):
+            yield f"first answers at feature level {level}:"
+            yield from _table(Counter(one.verdicts[place] for one in self.found if one.verdicts))
+        for title, named in (
+            ("stated reasons, by modules:", Counter(why for one in self.found for why in one.reasons)),
+            ("refusals, by modules:", Counter(why for one in self.found for why in one.refusals)),
+            (
+                "forms that PyTorch does not make, by modules:",
+                Counter(why for one in self.found for why in one.not_made),
+            ),
+        ):
+            if named:
+                yield title
+                yield from _table(named)
+        for one in self.found:
+            if one.outcome in (Outcome.DIFFERENT, Outcome.ENDED):
+                yield from (f"{one.outcome.value}: {one.name}", *one.told)
+
+
+def _table(counts: Counter[str]) -> Iterator[str]:
+    for what, number in counts.most_common():
+        yield f"{number:7}  {what}"
+
+
+def forms(case: Case, folder: Path) -> Iterator[tuple[str, Form | NotMade]]:
     """The module in every form that PyTorch can give it."""
     torch.manual_seed(SEED)
     module = case.module().eval()
     yield "live", module
     with torch.no_grad():
-        # Whatever PyTorch cannot trace, script or export has no such form.
-        with contextlib.suppress(Exception):
-            yield "traced", trace(module, case.inputs)
-        with contextlib.suppress(Exception):
-            yield "scripted", torch.jit.script(module)
-        with contextlib.suppress(Exception):
+        yield "traced", _made(lambda: trace(module, case.inputs))
+        yield "scripted", _made(lambda: torch.jit.script(module))
+        try:
             program = torch.export.export(module, case.inputs)
-            for name, made in (("exported", program), ("decomposed", program.run_decompositions())):
+            programs = {"exported": program, "decomposed": program.run_decompositions()}
+            for name, made in programs.items():
                 torch.export.save(made, folder / f"{name}.pt2")
-                yield name, folder / f"{name}.pt2"
+        except Exception as error:  # noqa: BLE001  # whatever PyTorch cannot export has no such form
+            yield from ((name, NotMade(_first_line(error))) for name in ("exported", "decomposed"))
+        else:
+            yield from ((name, folder / f"{name}.pt2") for name in programs)
 
 
-def answers(case: Case) -> Answers:
-    """What is said of each form: an answer, or the error."""
-    found: dict[str, Answer | str] = {}
+def _made(make: Callable[[], nn.Module]) -> nn.Module | NotMade:
+    try:
+        return make()
+    except Exception as error:  # noqa: BLE001  # whatever PyTorch cannot trace or script has no such form
+        return NotMade(_first_line(error))
+
+
+def _first_line(error: Exception) -> str:
+    """What an error says, without the places in files and memory that differ from form to form."""
+    said = next((line.strip() for line in str(error).splitlines() if line.strip()), "")
+    placeless = re.sub(r" at \S+:\d+( \S+:\d+)*|/tmp/\S+/| at 0x\w+", "", said)
+    return f"{type(error).__name__}: {placeless[:300]}"
+
+
+def answers(case: Case) -> tuple[Answers, tuple[str, ...]]:
+    """What is said of each form that there is, an answer or the error; and which forms there are not, and why."""
+    asked: dict[str, Answer | str] = {}
+    not_made = []
     with tempfile.TemporaryDirectory() as folder:
         for name, form in forms(case, Path(folder)):
-            try:
-                found[name] = answer(form, None if isinstance(form, Path) else case.inputs)
-            except Exception as error:  # noqa: BLE001  # every outcome is a result here
-                found[name] = f"{type(error).__name__}: {_refusal(str(error))}"
-    return found
+            if isinstance(form, NotMade):
+                not_made.append(f"{name}: {form.why}")
+            else:
+                asked[name] = _asked(form, case.inputs)
+    return asked, tuple(not_made)
 
 
-def _refusal(text: str) -> str:
-    """What a refusal says, without the places in files that differ from form to form."""
-    return re.sub(r" at \S+:\d+( \S+:\d+)*|/tmp/\S+/", "", text.splitlines()[0])[:300]
+def _asked(form: Form, inputs: Tensors) -> Answer | str:
+    try:
+        return answer(form, None if isinstance(form, Path) else inputs)
+    except Exception as error:  # noqa: BLE001  # every outcome is a result here
+        return _first_line(error)
 
 
 def answer(form: Form, inputs: Tensors | None) -> Answer:
@@ -231,29 +171,6 @@ def answer(form: Form, inputs: Tensors | None) -> Answer:
     return Answer(levels, report.multiply_adds, tuple(node.op for node in report.nodes))
 
 
-def differs(case: Case, found: Answers, *, explained: bool) -> bool:
-    """Whether the forms of one module are not answered alike; with ``explained``, in what nothing explains."""
-    return any(
-        _is_other(one, another, excuses_of(case, one, another) if explained else frozenset())
-        for one, another in itertools.combinations(found.values(), 2)
-    )
-
-
-def excuses_of(case: Case, one: Answer | str, another: Answer | str) -> frozenset[Excuse]:
-    """What of the answers to two forms is not compared."""
-    return frozenset(entry.excuse for entry in EXPLAINED if entry.covers(case, one, another))
-
-
-def _is_other(one: Answer | str, another: Answer | str, excuses: frozenset[Excuse]) -> bool:
-    if Excuse.ALL in excuses:
-        return False
-    if isinstance(one, str) or isinstance(another, str):
-        return one != another
-    since = 2 if Excuse.BELOW_LEVEL_3 in excuses else 0
-    is_counted_alike = one.multiply_adds == another.multiply_adds or Excuse.MULTIPLY_ADDS in excuses
-    return one.levels[since:] != another.levels[since:] or not is_counted_alike
-
-
 def told(found: Answers) -> Iterator[str]:
     """What each form is answered, those with one answer together."""
     groups: dict[Answer | str, list[str]] = {}
@@ -263,8 +180,51 @@ def told(found: Answers) -> Iterator[str]:
         if isinstance(item, str):
             yield f"    {', '.join(names)}: {item}"
             continue
-        chosen = [f"{level}: {item.levels[level - 1][0]} {item.levels[level - 1][1]:.2f}" for level in (1, 3, 8)]
+        chosen = [f"{level}: {item.levels[level - 1][0]} {item.levels[level - 1][1]:.2f}" for level in TOLD_LEVELS]
         yield f"    {', '.join(names)}: {'; '.join(chosen)}; {item.multiply_adds} multiply-adds; {' '.join(item.ops)}"
+
+
+def found_of(case: Case) -> Found:
+    """What comes of one module."""
+    asked, not_made = answers(case)
+    answered = [item for item in asked.values() if isinstance(item, Answer)]
+    return Found(
+        case.name,
+        _outcome(case, asked, is_answered=bool(answered)),
+        len(asked),
+        tuple(answered[0].levels[level - 1][0] for level in TOLD_LEVELS) if answered else (),
+        tuple(told(asked)),
+        reasons_of(case, asked),
+        tuple(f"{name}: {item}" for name, item in asked.items() if isinstance(item, str)),
+        not_made,
+    )
+
+
+def _outcome(case: Case, asked: Answers, *, is_answered: bool) -> Outcome:
+    if differs(case, asked, explained=True):
+        return Outcome.DIFFERENT
+    if differs(case, asked, explained=False):
+        return Outcome.STATED
+    return Outcome.ALIKE if is_answered else Outcome.REFUSED
+
+
+def ask_all(asked: Sequence[Case], jobs: int) -> Iterator[Found]:
+    """Ask of every module, each in a process of its own that is forked from this one."""
+    # What PyTorch imports for a first export and a first check, no process need import again.
+    simple: Kind = nn.ReLU
+    answers(Case("ReLU", partial(simple), (torch.rand(2, 3),)))
+
+    def rows(case: Case) -> Iterator[str]:
+        found = found_of(case)
+        yield json.dumps({**asdict(found), "outcome": found.outcome.name})
+
+    for ended in in_processes(asked, rows, jobs):
+        if ended.lines and not ended.is_late:
+            row = json.loads(ended.lines[-1])
+            told_of = (tuple(row[name]) for name in ("verdicts", "told", "reasons", "refusals", "not_made"))
+            yield Found(row["name"], Outcome[row["outcome"]], row["forms"], *told_of)
+        else:
+            yield Found(ended.item.name, Outcome.ENDED, 0, told=(f"    {ended.death or 'too late'}",))
 
 
 def main() -> int:
@@ -272,23 +232,16 @@ def main() -> int:
     arguments = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
     arguments.add_argument("modules", nargs="*", help="the modules whose names start so")
     arguments.add_argument("--every", type=int, default=1, help="only every Nth module")
+    arguments.add_argument("--jobs", type=int, default=1, help="how many at the same time")
     given = arguments.parse_args()
-    logging.disable(logging.WARNING)
-    count = Counter[str]()
+    logging.disable(logging.CRITICAL)
     warnings.simplefilter("ignore")
-    for index, case in enumerate(cases(given.modules)):
-        if index % given.every:
-            continue
-        found = answers(case)
-        count["modules"] += 1
-        count["forms"] += len(found)
-        if differs(case, found, explained=True):
-            count["different"] += 1
-            print(case.name, *told(found), sep="\n", flush=True)
-        elif differs(case, found, explained=False):
-            count["different with a reason that is stated"] += 1
-    print(", ".join(f"{number} {what}" for what, number in count.items()), f"seed {SEED}", sep="; ")
-    return 1 if count["different"] else 0
+    tally = Tally()
+    for found in ask_all(list(cases(given.modules))[:: given.every], given.jobs):
+        tally.found.append(found)
+        print(f"{found.outcome.value:9} {'/'.join(found.verdicts):30} {found.name}", flush=True)
+    print("", *tally.lines(), sep="\n")
+    return 1 if any(one.outcome in (Outcome.DIFFERENT, Outcome.ENDED) for one in tally.found) else 0
 
 
 if __name__ == "__main__":

@@ -35,8 +35,8 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 from benchmarks.agreement import Disagreement
 from benchmarks.conversions import hold_converted
 from benchmarks.draws import Draw
-from benchmarks.op_processes import in_processes
 from benchmarks.opinfo_calls import Call, OpInfo, calls, dtypes_of, infos
+from benchmarks.processes import in_processes
 from benchmarks.promises import Answer, Broken, Fault, hold, known
 
 SECONDS_PER_CALL = 60
@@ -136,7 +136,7 @@ def try_all(ops: Sequence[OpInfo], options: Options, jobs: int) -> Iterator[Foun
         if ended.is_late or ended.death:
             kind = Broken.TIME if ended.is_late else Broken.DEATH
             fault = Fault(kind, 0, Draw.SAMPLE, (), f"{ended.death}, after call {last}".removeprefix(", "))
-            yield Found(ended.info.formatted_name, "", "", Answer("", (), (fault,)))
+            yield Found(ended.item.formatted_name, "", "", Answer("", (), (fault,)))
 
 
 def _plain(found: Found) -> dict[str, object]:

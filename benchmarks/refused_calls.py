@@ -28,8 +28,8 @@ from torch.utils import _pytree as pytree
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from benchmarks.op_processes import in_processes
 from benchmarks.opinfo_calls import OpInfo, Sample, infos
+from benchmarks.processes import in_processes
 from benchmarks.promises import Tensors, carrier, known, words_of
 from nnapi_check.analyzer.capture.capture import capture
 from nnapi_check.analyzer.errors import InputError
@@ -270,7 +270,7 @@ def try_all(ops: Sequence[OpInfo], options: Options, jobs: int) -> Iterator[Refu
         for line in ended.lines:
             yield Refused(*json.loads(line))
         if ended.is_late or ended.death:
-            yield Refused(ended.info.formatted_name, "", ended.death or "late", "process died or was late")
+            yield Refused(ended.item.formatted_name, "", ended.death or "late", "process died or was late")
 
 
 def _word(leaf: object) -> str:

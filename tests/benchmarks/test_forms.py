@@ -2,14 +2,18 @@
 
 import inspect
 import logging
+import os
 import typing
+from dataclasses import replace
 from functools import partial
 
 import pytest
+import torch
 from torch import nn
 
 from benchmarks.form_modules import TEXTS, TEXTS_OF_OWN, Case, own
-from benchmarks.forms import Answer, answers, differs, told
+from benchmarks.form_reasons import Answer, differs
+from benchmarks.forms import Outcome, answers, ask_all, told
 
 QUICK = (
     "Conv1d(6, 12, 2, padding=same, dilation=1, groups=3)",
@@ -36,10 +40,29 @@ def quiet_export() -> typing.Iterator[None]:
 def test_forms_of_a_module_are_answered_alike_but_where_a_reason_is_stated(start: str) -> None:
     (case,) = [case for case in own() if case.name.startswith(start)]
 
-    found = answers(case)
+    found, not_made = answers(case)
 
     assert len(found) == 5
+    assert not not_made
     assert not differs(case, found, explained=True), "\n".join(told(found))
+
+
+class Deadly(nn.Module):
+    """Ends the process that makes it."""
+
+    def __init__(self) -> None:
+        os._exit(3)
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_module_of_which_a_process_dies_is_told_and_the_next_one_is_asked() -> None:
+    deadly, alike = case_of(Deadly), replace(case_of(nn.ReLU), inputs=(torch.rand(2, 3),))
+
+    found = list(ask_all([deadly, alike], jobs=1))
+
+    assert [(one.name, one.outcome) for one in found] == [("Deadly", Outcome.ENDED), ("ReLU", Outcome.ALIKE)]
+    assert found[0].told == ("    exit code 3",)
+    assert found[1].forms == 5
 
 
 def test_every_text_that_a_constructor_takes_is_tried() -> None:

@@ -1,4 +1,4 @@
-"""Each op in a process of its own, forked from this one, with limits of time and memory."""
+"""Each item of work in a process of its own, forked from this one, with limits of time and memory."""
 
 from __future__ import annotations
 
@@ -10,49 +10,49 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Generic, TypeVar
 
 import torch
 
-from benchmarks.opinfo_calls import OpInfo
-
-SECONDS_PER_OP = 900
+Item = TypeVar("Item")
+SECONDS = 900
 MEMORY_BYTES = 12 << 30
 
 
 @dataclass(frozen=True, slots=True)
-class Ended:
-    """The lines that the process of an op wrote, and how it failed: by its time, in words, or not at all."""
+class Ended(Generic[Item]):
+    """The lines that the process of an item wrote, and how it failed: by its time, in words, or not at all."""
 
-    info: OpInfo
+    item: Item
     lines: tuple[str, ...]
     is_late: bool = False
     death: str = ""
 
 
-def in_processes(ops: Sequence[OpInfo], work: Callable[[OpInfo], Iterator[str]], jobs: int) -> Iterator[Ended]:
-    """Do ``work`` for each op, so many at the same time. It gives lines of text, which are kept as they come."""
-    waiting = list(reversed(ops))
-    running: dict[int, tuple[OpInfo, Path, float]] = {}
+def in_processes(items: Sequence[Item], work: Callable[[Item], Iterator[str]], jobs: int) -> Iterator[Ended[Item]]:
+    """Do ``work`` for each item, so many at the same time. It gives lines of text, which are kept as they come."""
+    waiting = list(reversed(items))
+    running: dict[int, tuple[Item, Path, float]] = {}
     with tempfile.TemporaryDirectory() as folder:
         while waiting or running:
             while waiting and len(running) < jobs:
-                info = waiting.pop()
+                item = waiting.pop()
                 path = Path(folder) / f"{len(waiting)}.jsonl"
                 path.touch()
                 child = os.fork()
                 if child == 0:
-                    _work(info, path, work)
-                running[child] = (info, path, time.monotonic())
-            for child, (info, path, started) in list(running.items()):
+                    _work(item, path, work)
+                running[child] = (item, path, time.monotonic())
+            for child, (item, path, started) in list(running.items()):
                 pid, status = os.waitpid(child, os.WNOHANG)
-                if not pid and time.monotonic() - started < SECONDS_PER_OP:
+                if not pid and time.monotonic() - started < SECONDS:
                     continue
                 if not pid:
                     os.kill(child, signal.SIGKILL)
                     os.waitpid(child, 0)
                 del running[child]
                 lines = tuple(path.read_text(encoding="utf-8").splitlines())
-                yield Ended(info, lines, not pid, _death(path, status) if pid and status else "")
+                yield Ended(item, lines, not pid, _death(path, status) if pid and status else "")
             time.sleep(0.02)
 
 
@@ -63,7 +63,7 @@ def _death(path: Path, status: int) -> str:
     return f"exit code {os.waitstatus_to_exitcode(status)}"
 
 
-def _work(info: OpInfo, path: Path, work: Callable[[OpInfo], Iterator[str]]) -> None:
+def _work(item: Item, path: Path, work: Callable[[Item], Iterator[str]]) -> None:
     """Write what the work gives line by line, and end this process."""
     code = 1
     try:
@@ -71,7 +71,7 @@ def _work(info: OpInfo, path: Path, work: Callable[[OpInfo], Iterator[str]]) -> 
         resource.setrlimit(resource.RLIMIT_AS, (MEMORY_BYTES, MEMORY_BYTES))
         with path.open("w", encoding="utf-8") as file, open(os.devnull, "w", encoding="utf-8") as nowhere:
             os.dup2(nowhere.fileno(), 1)
-            for line in work(info):
+            for line in work(item):
                 file.write(f"{line}\n")
                 file.flush()
         code = 0
