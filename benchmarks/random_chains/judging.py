@@ -292,8 +292,8 @@ def _is_within_roundings(captured: Captured, found: Survey, plan: Plan, value: i
 
 
 def _bounded(found: Survey, plan: Plan) -> list[Approximation]:
-    """The approximate nodes of a plan, whose bounds its numbers are held to."""
-    return [item for item in approximations(found, plan) if item.cause is Cause.BOUND]
+    """The nodes of a plan that say how far off they may be, which its numbers are held to."""
+    return [item for item in approximations(found, plan) if item.cause is not Cause.TIES]
 
 
 def _stated(items: Sequence[Approximation]) -> float:
