@@ -9,7 +9,7 @@ from nnapi_check.analyzer.nnapi_types import SIGNED_SHIFT
 from nnapi_check.coverage_db.spec import OperandType
 from nnapi_check.lowering.emission.emitter import Emitter
 from nnapi_check.lowering.emission.model_draft import OperandId
-from nnapi_check.lowering.emission.recipes import Recipe, full
+from nnapi_check.lowering.emission.recipes import Recipe, full, numbers
 from nnapi_check.lowering.emission.tensor_spec import TensorSpec
 from nnapi_check.lowering.nnapi.model import ChannelQuantParams, QuantParams
 
@@ -60,6 +60,26 @@ def bias_operand(emit: Emitter, weight: Recipe, x: OperandId, count: int, first:
             products = tuple(of_input * of_channel for of_channel in scales)
             zeros = full((count,), 0, ElementType.INT32)
             return emit.weight(bias.quantized_bias_per_channel(products) if bias is not None else zeros)
+
+
+def rounded_bias(emit: Emitter, weight: Recipe, x: OperandId) -> OperandId:
+    """The node's bias as floats, for a quantized ``x`` that is multiplied as floats: in the steps of INT32 that QNNPACK
+    rounds it to, zeros where the node has none.
+    """
+    count = weight.shape[0]
+    if not emit.node.has("bias"):
+        return emit.weight(full((count,), 0.0, ElementType.FLOAT32))
+    of_input, bias = emit.spec(x).quant.scale, emit.node.constant("bias")
+    match weight.quant:
+        case PerTensor(of_weight, _):
+            steps = bias.quantized_bias(of_input * of_weight).cast(ElementType.FLOAT64)
+            return emit.weight((steps * (of_input * of_weight)).cast(ElementType.FLOAT32))
+        case PerChannel(scales, _, _):
+            products = tuple(of_input * of_channel for of_channel in scales)
+            steps = bias.quantized_bias_per_channel(products).cast(ElementType.FLOAT64)
+            return emit.weight((steps * numbers(products)).cast(ElementType.FLOAT32))
+        case NotQuantized():
+            return emit.weight(bias)
 
 
 def _cut(bias: Recipe, first: int, count: int) -> Recipe:

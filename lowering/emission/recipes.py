@@ -381,6 +381,11 @@ def full(shape: Shape, number: float, dtype: ElementType) -> Recipe:
     return Call("aten.full.default", (shape, number, dtype), shape, dtype)
 
 
+def numbers(values: tuple[float, ...]) -> Recipe:
+    """One dimension of float64 numbers."""
+    return Inline(struct.pack(f"<{len(values)}d", *values), ElementType.FLOAT64, (len(values),))
+
+
 def steps(recipe: Recipe) -> Iterator[Weight | Inline | Call | PackedValue]:
     """A recipe and all that it is made of, repeated where used twice."""
     yield recipe

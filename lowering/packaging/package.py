@@ -47,6 +47,7 @@ from nnapi_check.lowering.packaging.package_source import (
     serialized_source,
     wrapper_forward_source,
 )
+from nnapi_check.lowering.packaging.quantized_clamps import mend_clamps
 from nnapi_check.lowering.packaging.recipe_torch import SourceWriter, check_declared, tensor_from_bytes
 from nnapi_check.lowering.packaging.script_modules import (
     add_attribute,
@@ -131,6 +132,7 @@ def build_package(captured: Captured, parts: Sequence[PackagedPart], options: Pa
     refill_method(module, "forward", captured.original)
     for filled in (copy.graph, module._get_method("forward").graph):
         keep_results_apart(filled)
+        mend_clamps(filled)
     store.lift(copy.graph)
     store.lift(graph)
     torch._C._jit_pass_lint(copy.graph)

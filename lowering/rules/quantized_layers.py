@@ -12,7 +12,7 @@ from nnapi_check.lowering.compositions.convolution_window import (
     convolve_grouped,
     image_filter,
 )
-from nnapi_check.lowering.compositions.filter_operands import bias_operand, filter_operand
+from nnapi_check.lowering.compositions.filter_operands import bias_operand, filter_operand, rounded_bias
 from nnapi_check.lowering.compositions.in_floats import as_floats, dequantized, quantized
 from nnapi_check.lowering.compositions.matrix_product import row_product
 from nnapi_check.lowering.emission.emitter import Emitter
@@ -26,8 +26,9 @@ lowers("quantized.conv_transpose2d.default", way="operation")(conv_transpose2d)
 
 
 def _convolved_in_floats(emit: Emitter, image: OperandId, kind: Convolve) -> OperandId:
-    weight = image_filter(emit.node.constant("weight").dequantize())
-    return kind(emit, image, weight, bias_operand(emit, weight, image, weight.shape[0]), Window.of(emit.node))
+    weight = emit.node.constant("weight")
+    bias = rounded_bias(emit, weight, emit.input("input"))
+    return kind(emit, image, image_filter(weight.dequantize()), bias, Window.of(emit.node))
 
 
 @lowers(*QUANTIZED, way="in-floats")
@@ -66,17 +67,17 @@ def linear(node: NodeReader, emit: Emitter) -> OperandId:
 @lowers("quantized.linear.default", "quantized.linear_relu.default", way="in-floats")
 def linear_in_floats(node: NodeReader, emit: Emitter) -> OperandId:
     """Lower to FULLY_CONNECTED of floats."""
-    return quantized(emit, _layer_in_floats(emit, dequantized(emit, emit.input("input"))))
+    x, weight = emit.input("input"), emit.node.constant("weight")
+    bias = rounded_bias(emit, weight, x)
+    factors = dequantized(emit, x), emit.weight(weight.dequantize())
+    return quantized(emit, row_product(emit, *factors, bias, as_floats(emit.output_spec())))
 
 
 @lowers("quantized.linear_dynamic.default", "quantized.linear_relu_dynamic.default", way="in-floats")
 @lowers("quantized.linear_dynamic.default", "quantized.linear_relu_dynamic.default", way="in-floats-of-7-bits")
 def dynamic_linear(node: NodeReader, emit: Emitter) -> OperandId:
     """Lower to FULLY_CONNECTED of floats."""
-    return _layer_in_floats(emit, emit.input("input"))
-
-
-def _layer_in_floats(emit: Emitter, x: OperandId) -> OperandId:
+    x = emit.input("input")
     weight = emit.node.constant("weight").dequantize()
     bias = bias_operand(emit, weight, x, weight.shape[0])
     return row_product(emit, x, emit.weight(weight), bias, as_floats(emit.output_spec()))

@@ -15,6 +15,7 @@ from nnapi_check.analyzer.files.script_file import read_script
 from nnapi_check.analyzer.inputs.arguments import Call, cloned
 from nnapi_check.analyzer.torchscript import quiet
 from nnapi_check.lowering.packaging.graph_copy import decided_branches, take_branch, walk
+from nnapi_check.lowering.packaging.quantized_clamps import clamps_mended, mend_clamps
 
 
 def reference_outputs(
@@ -28,7 +29,7 @@ def reference_outputs(
     try:
         for part in modes:
             part.training = False
-        with quiet(), torch.no_grad():
+        with quiet(), torch.no_grad(), clamps_mended(module):
             return flat_tensors(module(*call.positional, **call.named))
     except RuntimeError as error:
         last = next((line for line in reversed(str(error).splitlines()) if line.strip()), type(error).__name__)
@@ -73,6 +74,7 @@ def graph_values(
     graph.appendNode(together)
     graph.registerOutput(together.output())
     torch._C._jit_pass_dce(graph)
+    mend_clamps(graph)
     function = torch._C._create_function_from_graph("forward", graph)
     with quiet(), torch.no_grad():
         arguments = captured.input_layout.arguments([tensor.clone() for tensor in inputs])

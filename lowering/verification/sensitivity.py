@@ -16,6 +16,7 @@ import torch
 from nnapi_check.analyzer.capture.capture import Captured
 from nnapi_check.analyzer.torchscript import quiet
 from nnapi_check.lowering.packaging.graph_copy import walk, written_values
+from nnapi_check.lowering.packaging.quantized_clamps import mend_clamps
 from nnapi_check.lowering.packaging.script_modules import type_of
 from nnapi_check.lowering.verification.approximation import Approximation, Cause
 from nnapi_check.lowering.verification.comparison import compare
@@ -147,6 +148,7 @@ def moved_runs(
         movers.append(_scripted(_Mover(0.0, 0.0, ROUNDING, math.inf)))
         _insert_roundings(graph, twins, rounded, movers[-1])
     _give(graph, [twins[value] for value in tapped])
+    mend_clamps(graph)
     function = torch._C._create_function_from_graph("forward", graph)
 
     def run() -> MovedRun:
