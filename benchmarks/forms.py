@@ -28,6 +28,7 @@ from pathlib import Path
 
 import torch
 from torch import nn
+from torch.nn.parameter import is_lazy
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
@@ -110,8 +111,10 @@ def forms(case: Case, folder: Path) -> Iterator[tuple[str, Form | NotMade]]:
     """The module in every form that PyTorch can give it."""
     torch.manual_seed(SEED)
     module = case.module().eval()
-    yield "live", module
     with torch.no_grad():
+        if any(map(is_lazy, module.parameters())):
+            module(*case.inputs)
+        yield "live", module
         yield "traced", _made(lambda: trace(module, case.inputs))
         yield "scripted", _made(lambda: torch.jit.script(module))
         try:

@@ -164,6 +164,11 @@ class ArchiveCopy:
         """Add a member as it is."""
         self.add(name, data, size=len(data), checksum=zlib.crc32(data))
 
+    def add_member(self, archive: Archive, name: str) -> None:
+        """Add a member of an archive as it lies there."""
+        member = archive.members[name]
+        self.add(name, archive.view(member), size=member.size, checksum=member.checksum, method=member.method)
+
     def finish(self) -> Sequence[bytes | memoryview]:
         """The parts of the whole archive, in order."""
         directory = b"".join(self._directory)

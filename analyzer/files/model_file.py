@@ -14,10 +14,11 @@ import torch
 from nnapi_check.analyzer.errors import InputError
 from nnapi_check.analyzer.files.bundled_inputs import read_bundled_inputs
 from nnapi_check.analyzer.files.file_kind import FileKind, kind_of, refuse_pickle
+from nnapi_check.analyzer.files.gpu_names import moved_script, without_gpus
 from nnapi_check.analyzer.files.left_ops import leave_out_calls
 from nnapi_check.analyzer.files.program_file import module_of, read_program, write_truth_values_as_numbers
 from nnapi_check.analyzer.files.script_file import LOAD_FAILURES, first_line, read_script
-from nnapi_check.analyzer.files.tracing import prepare
+from nnapi_check.analyzer.files.tracing import Prepared, prepare
 from nnapi_check.analyzer.files.value_reads import holds_for_other_values, tracer_warnings, value_reads
 from nnapi_check.analyzer.inputs.arguments import Call
 from nnapi_check.analyzer.torchscript import in_evaluation_mode, trace
@@ -61,24 +62,32 @@ def _name_of(model: torch.nn.Module) -> str:
 
 def _open_module(model: torch.nn.Module, call: Call | None, name: str, keywords: Collection[str] = ()) -> OpenedModel:
     if isinstance(model, torch.jit.ScriptModule):
-        return _with_inputs(name, model, None)
+        return _with_inputs(name, moved_script(model), None)
     if call is None:
         raise InputError(f"{name} is not TorchScript yet; pass example inputs to trace it with.")
     traced = prepare(model, call, name, keywords)
+    module, reads = without_gpus(lambda: _traced(model, traced, name))
+    notes = tuple(_READS_NOTE.format(place) for place in reads)
+    return OpenedModel(name, module, Call(traced.arguments), is_traced=True, reference=traced.reference, notes=notes)
+
+
+def _traced(model: torch.nn.Module, prepared: Prepared, name: str) -> tuple[torch.jit.ScriptModule, tuple[str, ...]]:
+    """The trace, and the lines of source that read elements of the inputs while it is made."""
     try:
         with in_evaluation_mode(model):
             with tracer_warnings(model) as told:
-                module = trace(traced.module, traced.arguments)
-            reads = (*value_reads(traced.module, traced.arguments), *told.whole) if told.may_read else ()
-            if reads and not holds_for_other_values(traced.module, module, traced.arguments):
-                raise _read_values(name, reads)
-    except LOAD_FAILURES as error:
+                module = trace(prepared.module, prepared.arguments)
+            reads = (*value_reads(prepared.module, prepared.arguments), *told.whole) if told.may_read else ()
+            if not reads or holds_for_other_values(prepared.module, module, prepared.arguments):
+                return module, reads
+    except MemoryError:
+        raise
+    except Exception as error:  # A model's own code may fail in any way.
         raise InputError(
             f"{name} cannot be traced with inputs of these shapes: {first_line(error)}; "
             "pass inputs that the model accepts, or a scripted module (torch.jit.script)."
         ) from error
-    notes = tuple(_READS_NOTE.format(place) for place in reads)
-    return OpenedModel(name, module, Call(traced.arguments), is_traced=True, reference=traced.reference, notes=notes)
+    raise _read_values(name, reads)
 
 
 _READS_NOTE = (

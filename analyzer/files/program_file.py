@@ -16,6 +16,7 @@ import torch
 
 from nnapi_check.analyzer.errors import InputError
 from nnapi_check.analyzer.files.archive import Archive, Joined
+from nnapi_check.analyzer.files.program_places import moved_parts
 from nnapi_check.analyzer.files.screening.program_screen import screened_parts
 from nnapi_check.analyzer.files.screening.suspect import SuspectError
 from nnapi_check.analyzer.files.script_file import first_line, refusal
@@ -31,7 +32,8 @@ def read_program(path: Path, *, trust: bool) -> torch.export.ExportedProgram:
     """
     try:
         with Archive(path) as archive, _safe_pickles(trust=trust):
-            return _load(path, path if trust else Joined(screened_parts(archive)))
+            parts = moved_parts(archive) if trust else screened_parts(archive)
+            return _load(path, path if parts is None else Joined(parts))
     except SuspectError as error:
         raise refusal(path, error) from error
     except (zipfile.BadZipFile, OSError) as error:

@@ -11,6 +11,7 @@ import torch
 
 from nnapi_check.analyzer.errors import InputError
 from nnapi_check.analyzer.files.archive import Archive, Lightened, lighten, mentions_quantization
+from nnapi_check.analyzer.files.gpu_names import move_script
 from nnapi_check.analyzer.files.screening.program_size import screen_size
 from nnapi_check.analyzer.files.screening.script_screen import screen_bytecode, screen_script
 from nnapi_check.analyzer.files.screening.suspect import SuspectError
@@ -18,12 +19,7 @@ from nnapi_check.analyzer.files.screening.zip_directory import check_members
 from nnapi_check.analyzer.files.traced_inputs import read_traced_inputs
 from nnapi_check.analyzer.inputs.arguments import Call
 from nnapi_check.analyzer.ops.op_libraries import with_op_libraries
-from nnapi_check.analyzer.torchscript import (
-    LoadedScript,
-    load_with_functions,
-    nodes_of_kind,
-    use_up_quantization_warning,
-)
+from nnapi_check.analyzer.torchscript import LoadedScript, load_with_functions, use_up_quantization_warning
 
 LOAD_FAILURES = (RuntimeError, ValueError, TypeError, LookupError, AttributeError, EOFError, OSError, ImportError)
 
@@ -98,16 +94,8 @@ def _load(path: Path, light: Lightened | None) -> LoadedScript:
     else:
         light.data.seek(0)
         loaded = load_with_functions(light.data)
-    for graph in loaded.functions.values():
-        _name_the_processor(graph)
+    move_script(loaded.functions.values())
     return loaded
-
-
-def _name_the_processor(graph: torch._C.Graph) -> None:
-    """Let a program that was written on a GPU run where there is none, as phones have it: its tensors are moved too."""
-    for node in nodes_of_kind(graph, "prim::Constant"):
-        if node.outputsSize() == 1 and node.output().type().kind() == "DeviceObjType":
-            node.s_("value", "cpu")
 
 
 def _load_error(path: Path, error: BaseException) -> InputError:

@@ -10,6 +10,7 @@ import torch
 from nnapi_check.analyzer.capture.capture import Captured
 from nnapi_check.analyzer.errors import InputError
 from nnapi_check.analyzer.files.file_kind import FileKind, kind_of
+from nnapi_check.analyzer.files.gpu_names import moved_script, without_gpus
 from nnapi_check.analyzer.files.program_file import module_of, read_program
 from nnapi_check.analyzer.files.script_file import read_script
 from nnapi_check.analyzer.inputs.arguments import Call, cloned
@@ -22,16 +23,25 @@ def reference_outputs(
     model: Path | torch.nn.Module, inputs: Sequence[object] | Call, *, trust: bool = False
 ) -> tuple[torch.Tensor, ...]:
     """Every tensor that the model gives for these arguments, in order. A file is loaded anew, by PyTorch alone."""
-    call = cloned(inputs if isinstance(inputs, Call) else Call(tuple(inputs)))
+    given = inputs if isinstance(inputs, Call) else Call(tuple(inputs))
     module = _loaded(model, trust=trust) if isinstance(model, Path) else model
+    if isinstance(module, torch.jit.ScriptModule):
+        module = moved_script(module)
+
+    def run() -> object:
+        call = cloned(given)
+        return module(*call.positional, **call.named)
+
     # An exported module refuses eval(), so the modes are set one by one; a frozen module has none any more.
     modes = {part: part.training for part in module.modules() if hasattr(part, "training")}
     try:
         for part in modes:
             part.training = False
         with quiet(), torch.no_grad(), clamps_mended(module):
-            return flat_tensors(module(*call.positional, **call.named))
-    except RuntimeError as error:
+            return flat_tensors(without_gpus(run))
+    except MemoryError:
+        raise
+    except Exception as error:  # A model's own code may fail in any way.
         last = next((line for line in reversed(str(error).splitlines()) if line.strip()), type(error).__name__)
         raise InputError(f"The model itself fails on its inputs in PyTorch: {last.strip()}") from error
     finally:

@@ -7,6 +7,7 @@ import zipfile
 from collections.abc import Sequence
 
 from nnapi_check.analyzer.files.archive import Archive, ArchiveCopy
+from nnapi_check.analyzer.files.program_places import moved_description, moved_tensors
 from nnapi_check.analyzer.files.screening.pickle_reading import Name, PickleError, read_pickle
 from nnapi_check.analyzer.files.screening.program_json import (
     Json,
@@ -60,24 +61,22 @@ def _copy_first_format(archive: Archive, copy: ArchiveCopy) -> None:
     copy.add_text(_FIRST_MODEL, _program(archive, _FIRST_MODEL))
     for name in _FIRST_PICKLES:
         if name in archive.members:
-            _check_saved(name, archive.read(archive.members[name]))
-            _copy_member(archive, copy, name)
+            _copy_saved(archive, copy, name, name)
     if "version" in archive.members:
-        _copy_member(archive, copy, "version")
+        copy.add_member(archive, "version")
 
 
 def _copy_present_format(archive: Archive, copy: ArchiveCopy) -> None:
     prefix = archive.prefix
     for name in _FORMATS:
         if prefix + name in archive.members:
-            _copy_member(archive, copy, prefix + name)
+            copy.add_member(archive, prefix + name)
     if prefix + _MODEL not in archive.members:
         raise SuspectError("no program named model", "one saved by torch.export.save")
     copy.add_text(prefix + _MODEL, _program(archive, prefix + _MODEL))
     for name in (_INPUTS, *_LEGACY):
         if prefix + name in archive.members:
-            _check_saved(name, archive.read(archive.members[prefix + name]))
-            _copy_member(archive, copy, prefix + name)
+            _copy_saved(archive, copy, prefix + name, name)
     for folder in _FOLDERS:
         for name in archive.members:
             if not name.startswith(prefix + folder) or name.removeprefix(prefix) in _LEGACY:
@@ -85,12 +84,17 @@ def _copy_present_format(archive: Archive, copy: ArchiveCopy) -> None:
             if name.endswith("_config.json"):
                 copy.add_text(name, _payload(archive, name, prefix + folder))
             else:
-                _copy_member(archive, copy, name)
+                copy.add_member(archive, name)
 
 
-def _copy_member(archive: Archive, copy: ArchiveCopy, name: str) -> None:
-    member = archive.members[name]
-    copy.add(name, archive.view(member), size=member.size, checksum=member.checksum, method=member.method)
+def _copy_saved(archive: Archive, copy: ArchiveCopy, name: str, told: str) -> None:
+    data = archive.read(archive.members[name])
+    _check_saved(told, data)
+    moved = moved_tensors(data, trust=False)
+    if moved is data:
+        copy.add_member(archive, name)
+    else:
+        copy.add_text(name, moved)
 
 
 def _program(archive: Archive, name: str) -> bytes:
@@ -115,7 +119,7 @@ def _json(archive: Archive, name: str) -> Json:
 
 
 def _written(document: Json) -> bytes:
-    return json.dumps(document).encode()
+    return json.dumps(moved_description(document)).encode()
 
 
 def _check_saved(name: str, data: bytes) -> None:
