@@ -15,7 +15,8 @@ class Bound:
     Each element is at most ``absolute``, and the share ``relative`` of itself, from the true value. With ``of_input``
     the way gives what the op gives for an input whose elements are each off by at most that share of the input's range
     (greatest less least, 0 among them). ``within`` is the greatest magnitude of the input for which it holds, where it
-    does not hold for all; ``note`` says what numbers do not.
+    does not hold for all; ``note`` says what numbers do not. Of a quantized result, each element is at most ``steps``
+    steps of its scale from PyTorch's own, and about the share ``share`` of the elements is off at all.
     """
 
     absolute: float = 0.0
@@ -23,6 +24,8 @@ class Bound:
     of_input: float = 0.0
     within: float | None = None
     note: str = ""
+    steps: int = 0
+    share: float = 0.0
 
     @property
     def words(self) -> str:
@@ -31,6 +34,9 @@ class Bound:
         said = [f"at most {' and '.join(parts)} from the true value"] if parts else []
         if self.of_input:
             said.append(f"as if each element of the input were off by at most {self.of_input:g} of the input's range")
+        if self.steps:
+            count = "1 step" if self.steps == 1 else f"{self.steps} steps"
+            said.append(f"at most {count} from PyTorch's own, on about {self.share:.2%} of the elements")
         text = ", and ".join(said)
         if self.within is not None:
             text += f", where the input is between {-self.within:g} and {self.within:g}"
@@ -44,7 +50,13 @@ def parse_bound(raw: object, where: str) -> Bound:
         table.optional_positive(key) for key in ("absolute", "relative", "of_input", "within")
     )
     note = table.optional_text("note") or ""
+    steps, share = table.optional_positive("steps"), table.optional_positive("share")
     table.close()
-    if absolute is None and relative is None and of_input is None:
-        raise CardError(f"{where}: a bound has at least one of absolute, relative and of_input")
-    return Bound(absolute or 0.0, relative or 0.0, of_input or 0.0, within, note)
+    if absolute is None and relative is None and of_input is None and steps is None:
+        raise CardError(f"{where}: a bound has at least one of absolute, relative, of_input and steps")
+    if (steps is None) != (share is None):
+        raise CardError(f"{where}: a bound has steps and share together")
+    if steps is not None and (steps != int(steps) or (absolute or relative or of_input)):
+        raise CardError(f"{where}: steps are whole, and stand alone")
+    numbers = absolute or 0.0, relative or 0.0, of_input or 0.0
+    return Bound(*numbers, within, note, int(steps or 0), share or 0.0)

@@ -148,6 +148,7 @@ def _parse_way(raw: object, where: str, common: tuple[Requirement, ...], shared:
         requires=common + tuple(parse_requirement(part, where, shared) for part in table.items("requires")),
         examples=tuple(_parse_example(part, where) for part in table.tables("examples")),
         rounding=table.optional_positive("rounding"),
+        quantized_bound=None if (steps := table.take("quantized_bound")) is None else parse_bound(steps, where),
         bound=None if (bound := table.take("bound")) is None else parse_bound(bound, where),
     )
     table.close()

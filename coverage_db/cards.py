@@ -82,8 +82,8 @@ class Way:
     """One possibility to lower an op.
 
     ``bound`` states the error of an approximation; None means exact. ``rounding`` is how far a way that is exact but
-    for rounding may be off however small its result is, because numbers inside it are greater. ``activation`` is what
-    the op ends with.
+    for rounding may be off however small its result is, because numbers inside it are greater. ``quantized_bound`` is
+    the bound of calls that give a quantized tensor. ``activation`` is what the op ends with.
     """
 
     name: str
@@ -94,6 +94,7 @@ class Way:
     examples: tuple[Example, ...] = ()
     bound: Bound | None = None
     rounding: float | None = None
+    quantized_bound: Bound | None = None
     activation: FuseCode = FuseCode.NONE
     jumps: Jump = Jump.NONE
 

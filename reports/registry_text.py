@@ -155,6 +155,8 @@ def _way(way: Way, registry: Known) -> Iterator[str]:
     yield from wrapped(becomes, "    becomes  ")
     if way.bound is not None:
         yield from wrapped(way.bound.words, "    bound    ")
+    if way.quantized_bound is not None:
+        yield from wrapped(f"Of quantized tensors: {way.quantized_bound.words}", "    bound    ")
     if way.rounding is not None:
         yield from wrapped(f"at most {way.rounding:g}, however small the result", "    rounds   ")
     for id_ in way.differences:

@@ -40,6 +40,7 @@ def _notes(verification: Verification) -> Iterator[str]:
             )
     for rows in verification.rows:
         yield f"{rows.words[0].upper()}{rows.words[1:]}."
+    yield from _step_notes(verification)
     for place, found in enumerate(verification.outputs):
         if 0 in found.shape:
             yield f"Output {place} has no elements with these inputs: nothing was compared."
@@ -47,6 +48,23 @@ def _notes(verification: Verification) -> Iterator[str]:
             yield (
                 f"Output {place} cannot be compared: with these inputs PyTorch's own differs where ops round "
                 "otherwise, or an approximate op reads numbers that its bound does not hold for."
+            )
+
+
+def _step_notes(verification: Verification) -> Iterator[str]:
+    for place, found in enumerate(verification.outputs):
+        least = found.least_signal_to_noise
+        if found.steps is None or not math.isfinite(least) or found.allowing_no_noise.is_within_tolerance:
+            continue
+        noise = f"{found.signal_to_noise:.1f} dB from signal to noise, at least {least:.1f} dB"
+        yield f"Output {place} has {noise} by what steps inside do to PyTorch's own."
+        if least <= 0:
+            yield f"Output {place} says little as a whole: such steps drown it in PyTorch as well."
+    for layer in verification.quantized:
+        if not layer.numbers.is_within_tolerance:
+            yield (
+                f"Value {layer.value} is {layer.numbers.steps} steps off on {layer.numbers.steps_share or 0:.2%} of "
+                "its elements, of what PyTorch has before it: more than its op's bound."
             )
 
 

@@ -6,11 +6,11 @@ A node is judged once for all feature levels; ``Judgement.at`` then picks, for o
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 from nnapi_check.analyzer.capture.program_ops import is_of_the_program
-from nnapi_check.analyzer.graph import ElementType, Graph, Node, OtherType, Ref, RefList, TensorType
+from nnapi_check.analyzer.graph import ElementType, Graph, Node, NotQuantized, OtherType, Ref, RefList, TensorType
 from nnapi_check.analyzer.judging.failures import (
     Failure,
     control_flow,
@@ -167,7 +167,15 @@ def _judge_way(
         elif level <= requirement.until:
             level, raised = requirement.until + 1, requirement
     failures = failures or list(_result_refused(way, node, uses, knowledge))
-    return WayVerdict(way, level, tuple(dict.fromkeys(failures)), is_for_others, raised)
+    return WayVerdict(_bounded(way, node, uses), level, tuple(dict.fromkeys(failures)), is_for_others, raised)
+
+
+def _bounded(way: Way, node: Node, uses: Uses) -> Way:
+    """The way with the bound that holds for what this node gives."""
+    kind = uses.graph.values[node.outputs[0]].type if node.outputs else None
+    if way.quantized_bound is None or not isinstance(kind, TensorType) or isinstance(kind.quant, NotQuantized):
+        return way
+    return replace(way, bound=way.quantized_bound)
 
 
 def _copy_level(node: Node, uses: Uses, knowledge: Knowledge) -> int:

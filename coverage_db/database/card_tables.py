@@ -78,7 +78,7 @@ def rewritten(known: Knowledge) -> Iterator[Row]:
     text("bound", required=False),
     key=("id",),
     fields_of=Way,
-    without=("differences", "rounding"),
+    without=("differences", "rounding", "quantized_bound"),
 )
 def ways(known: Knowledge) -> Iterator[Row]:
     """One possibility to lower an op."""

@@ -46,7 +46,16 @@ def _measured(registry: Registry, cards: Sequence[Card]) -> Iterator[MeasuredExa
 
 
 def measure_example(card: Card, way: Way, example: Example, registry: Registry) -> MeasuredExample:
-    """Lower an example by one way, run it in the interpreter, and compare its outputs with PyTorch's."""
+    """The greatest error of what ``example_numbers`` finds."""
+    level, numbers = example_numbers(card, way, example, registry)
+    return _worst(card, way, example, level, numbers)
+
+
+def example_numbers(card: Card, way: Way, example: Example, registry: Registry) -> tuple[int, tuple[Numbers, ...]]:
+    """Lower an example by one way, run it in the interpreter, and compare its outputs with PyTorch's.
+
+    Gives the feature level that its model needs as well. Raises ``ExampleError`` where the way does not take it.
+    """
     made = example_module(card, example)
     captured = capture(made.module, made.inputs, weights=True)
     graph = captured.graph
@@ -64,8 +73,9 @@ def measure_example(card: Card, way: Way, example: Example, registry: Registry) 
     computed = run_part(lowered, graph, inputs, captured.tensor).outputs
     with quiet(), torch.no_grad():
         wanted = flat_tensors(captured.module._get_method("forward")(*captured.example_inputs))
-    numbers = [compare(computed[value], tensor) for value, tensor in zip(graph.body.outputs, wanted, strict=True)]
-    return _worst(card, way, example, level, numbers)
+    return level, tuple(
+        compare(computed[value], tensor) for value, tensor in zip(graph.body.outputs, wanted, strict=True)
+    )
 
 
 def _node_of(card: Card, example: Example, nodes: dict[int, Node]) -> Node:

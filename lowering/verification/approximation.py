@@ -71,7 +71,9 @@ def _approximations(survey: Survey, plan: Plan) -> Iterator[Approximation]:
 def tolerance_words(found: Sequence[Approximation]) -> str:
     """What the outputs of a model are held to, whose approximate nodes are these."""
     floats = f"float32: {FLOAT_TOLERANCE:g} of the output's range"
-    counted = Counter((item.op, item.bound.words) for item in found if item.cause is Cause.BOUND)
+    counted = Counter(
+        (item.op, item.bound.words) for item in found if item.cause is Cause.BOUND and not item.bound.steps
+    )
     if counted:
         ops = "; ".join(f"{count} {op}: {words[0].lower()}{words[1:-1]}" for (op, words), count in counted.items())
         floats += (
@@ -84,7 +86,15 @@ def tolerance_words(found: Sequence[Approximation]) -> str:
     )
     if any(item.cause is Cause.TIES for item in found):
         floats += "; places of equal elements: any that PyTorch tells where these stand in another order"
-    return f"{floats}; quantized: {STEPS_TOLERANCE} step, on at most {STEPS_SHARE_TOLERANCE:.0%} of the elements"
+    steps = f"{STEPS_TOLERANCE} step, on at most {STEPS_SHARE_TOLERANCE:.0%} of the elements"
+    stepped = Counter((item.op, item.bound.words) for item in found if item.bound.steps)
+    if stepped:
+        ops = "; ".join(f"{count} {op}: {words[0].lower()}{words[1:-1]}" for (op, words), count in stepped.items())
+        steps += (
+            f", or as much noise as {MARGIN} times that in PyTorch's own output when its ops are off by the steps of "
+            f"their bounds ({ops}); each quantized value by itself, on PyTorch's own inputs, is held to its op's bound"
+        )
+    return f"{floats}; quantized: {steps}"
 
 
 def approximations_document(found: Sequence[Approximation]) -> dict[str, Json]:
@@ -99,6 +109,8 @@ def approximations_document(found: Sequence[Approximation]) -> dict[str, Json]:
             "of_input": item.bound.of_input,
             "within": item.bound.within,
             "note": item.bound.note,
+            "steps": item.bound.steps,
+            "share": item.bound.share,
             "cause": item.cause.value,
         }
         for item in found
@@ -125,9 +137,11 @@ def _read(row: Json) -> Approximation:
             "of_input": float() | int() as of_input,
             "within": float() | int() | None as within,
             "note": str() as note,
+            "steps": int() as steps,
+            "share": float() | int() as share,
             "cause": str() as cause,
         } if all(isinstance(value, int) for value in made) and cause in {known.value for known in Cause}:
-            bound = Bound(absolute, relative, of_input, within, note)
+            bound = Bound(absolute, relative, of_input, within, note, steps, share)
             values = tuple(value for value in made if isinstance(value, int))
             return Approximation(op, values, read, bound, Cause(cause))
         case _:

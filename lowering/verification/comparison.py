@@ -23,7 +23,7 @@ class Numbers:
     tensor (of 1 where that is all zeros), ``signal_to_noise`` in decibels (infinite without a difference).
     ``tolerance`` is the greatest ``max_relative`` that is accepted: 0 of integers and truth values. ``steps`` and
     ``steps_share`` are set for quantized tensors, and for the real numbers of one: the greatest error in steps of the
-    scale, and the share of elements that are off at all.
+    scale, and the share of elements that are off at all. ``least_signal_to_noise`` is enough where it is reached.
     """
 
     shape: tuple[int, ...]
@@ -34,22 +34,37 @@ class Numbers:
     tolerance: float
     steps: int | None = None
     steps_share: float | None = None
+    least_signal_to_noise: float = math.inf
 
     @property
     def is_within_tolerance(self) -> bool:
         """Whether the difference is one of rounding and of stated bounds only."""
+        if self.signal_to_noise >= self.least_signal_to_noise and not self.is_another_form:
+            return True
         if self.steps is not None and self.steps_share is not None:
             return self.steps <= STEPS_TOLERANCE and self.steps_share <= STEPS_SHARE_TOLERANCE
         return self.max_relative <= self.tolerance
+
+    @property
+    def allowing_no_noise(self) -> Numbers:
+        """The same difference, held to what holds without noise inside."""
+        return replace(self, least_signal_to_noise=math.inf)
 
     @property
     def is_another_form(self) -> bool:
         """Whether the shape or the element type is not PyTorch's."""
         return self.tolerance == -math.inf
 
-    def allowing(self, change: float) -> Numbers:
-        """The same difference, held to a tolerance that is greater by ``change``."""
-        return self if self.is_another_form else replace(self, tolerance=self.tolerance + change)
+    def allowing(self, change: float, *, signal_to_noise: float = math.inf) -> Numbers:
+        """The same difference, held to a tolerance that is greater by ``change``, or to a ``signal_to_noise``.
+
+        The latter is of tensors of real numbers only, stored as steps or not.
+        """
+        if self.is_another_form:
+            return self
+        is_real = self.steps is not None or self.tolerance > 0
+        least = min(self.least_signal_to_noise, signal_to_noise if is_real else math.inf)
+        return replace(self, tolerance=self.tolerance + change, least_signal_to_noise=least)
 
 
 def compare(found: torch.Tensor, wanted: torch.Tensor, *, step: float | None = None) -> Numbers:

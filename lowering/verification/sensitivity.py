@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import cast
 
 import torch
@@ -33,11 +33,15 @@ ROUNDING = 2.0**-24
 class Movement:
     """The greatest relative change of each output, and of values inside the graph by id. Infinite where an output that
     is not float32 changes at all, or where an op reads what its bound does not hold for. ``draws`` are the outputs that
-    moved."""
+    moved. ``noise`` and ``values_noise`` are the least decibels from signal to noise, where ``is_stepped``: some ops
+    are off by steps of their quantized results."""
 
     outputs: tuple[float, ...]
     values: Mapping[int, float]
     draws: tuple[tuple[torch.Tensor, ...], ...] = ()
+    noise: tuple[float, ...] = ()
+    values_noise: Mapping[int, float] = field(default_factory=dict)
+    is_stepped: bool = False
 
 
 NO_MOVEMENT = Movement((), {})
@@ -74,6 +78,31 @@ class _Mover(torch.nn.Module):
         if math.isfinite(self.within) and bool((read.abs() > self.within).any()):
             return torch.full_like(value, math.nan)
         return moved
+
+
+class _Stepper(torch.nn.Module):
+    """Moves some elements of a quantized tensor, at random, by steps of its scale."""
+
+    def __init__(self, steps: int, share: float) -> None:
+        super().__init__()
+        self.steps, self.share = steps, share
+        self.share_up = 0.5
+        self.sign = 0.0
+
+    def forward(self, value: torch.Tensor, read: torch.Tensor) -> torch.Tensor:
+        if self.sign == 0.0 or not value.is_quantized or value.numel() == 0:
+            return value
+        # One at least: that a step occurs is sure over many models, and where it occurs is not.
+        count = min(value.numel(), math.ceil(self.share * value.numel()))
+        places = torch.randperm(value.numel())[:count]
+        stored = value.int_repr()
+        low, high = (0, 255) if stored.dtype == torch.uint8 else (-128, 127)
+        up = torch.rand(count) < self.share_up
+        moved = torch.where(up, int(self.sign) * self.steps, -int(self.sign) * self.steps)
+        steps = stored.flatten().to(torch.int32)
+        steps = steps.index_add(0, places, moved.to(torch.int32)).clamp(low, high)
+        elements = steps.to(stored.dtype).reshape(stored.shape)
+        return torch._make_per_tensor_quantized_tensor(elements, value.q_scale(), value.q_zero_point())
 
 
 class _Reorderer(torch.nn.Module):
@@ -119,12 +148,19 @@ def movement(
     runs = moved_runs(captured, items, inputs, values, rounded=rounded)
     base = next(runs)
     outputs, inside = [0.0] * len(base.outputs), [0.0] * len(base.values)
+    noise, values_noise = [math.inf] * len(base.outputs), [math.inf] * len(base.values)
     draws = []
+    is_stepped = any(item.bound.steps for item in items)
     for moved in runs:
         outputs = _greater(outputs, moved.outputs, base.outputs)
         inside = _greater(inside, tuple(moved.values.values()), tuple(base.values.values()))
+        if is_stepped:
+            noise = _noisier(noise, moved.outputs, base.outputs)
+            values_noise = _noisier(values_noise, tuple(moved.values.values()), tuple(base.values.values()))
         draws.append(moved.outputs)
-    return Movement(tuple(outputs), dict(zip(base.values, inside, strict=True)), tuple(draws))
+    changes = dict(zip(base.values, inside, strict=True))
+    inner_noise = dict(zip(base.values, values_noise, strict=True))
+    return Movement(tuple(outputs), changes, tuple(draws), tuple(noise), inner_noise, is_stepped)
 
 
 def moved_runs(
@@ -179,14 +215,23 @@ def _greater(known: Sequence[float], moved: Sequence[torch.Tensor], base: Sequen
     return [max(pair) for pair in zip(known, changes, strict=True)]
 
 
+def _noisier(known: Sequence[float], moved: Sequence[torch.Tensor], base: Sequence[torch.Tensor]) -> list[float]:
+    """The less of what is known and the decibels that each moved tensor has from signal to noise."""
+    if len(moved) != len(base):
+        return [-math.inf] * len(known)
+    return [min(a, compare(b, c).signal_to_noise) for a, b, c in zip(known, moved, base, strict=True)]
+
+
 def _change(moved: torch.Tensor, base: torch.Tensor) -> float:
     found = compare(moved, base)
     is_exact = found.tolerance == 0.0
     return math.inf if is_exact and found.max_relative > 0 else found.max_relative
 
 
-def _mover(item: Approximation, twins: Mapping[int, torch._C.Value]) -> _Mover | _Reorderer:
+def _mover(item: Approximation, twins: Mapping[int, torch._C.Value]) -> _Mover | _Stepper | _Reorderer:
     bound = item.bound
+    if bound.steps:
+        return _Stepper(bound.steps, bound.share)
     if item.cause is Cause.TIES:
         dim = next((_dim(twins[value].node()) for value in item.made if value in twins), None)
         return _Reorderer(dim or 0, is_flat=dim is None)
@@ -202,7 +247,7 @@ def _dim(node: torch._C.Node) -> int | None:
     return found if isinstance(found, int) else None
 
 
-def _scripted(mover: _Mover | _Reorderer) -> torch.jit.ScriptModule:
+def _scripted(mover: _Mover | _Stepper | _Reorderer) -> torch.jit.ScriptModule:
     with quiet():
         return cast("torch.jit.ScriptModule", torch.jit.script(mover))
 

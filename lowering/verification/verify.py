@@ -2,21 +2,28 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from math import isfinite
 from pathlib import Path
 
+import numpy as np
 import torch
 
 from nnapi_check.analyzer.capture.capture import capture
 from nnapi_check.analyzer.errors import InputError
 from nnapi_check.analyzer.inputs.arguments import Call
+from nnapi_check.analyzer.nnapi_types import SIGNED_SHIFT
 from nnapi_check.analyzer.tensor_types import tensor_type
 from nnapi_check.analyzer.torchscript import computed_op_by_op
-from nnapi_check.coverage_db.spec import OperationFacts
+from nnapi_check.coverage_db.bounds import Bound
+from nnapi_check.coverage_db.spec import OperandType, OperationFacts
 from nnapi_check.lowering.nnapi.host_runtime.errors import HostRuntimeError
 from nnapi_check.lowering.nnapi.interpreter.execute import prepare
+from nnapi_check.lowering.nnapi.interpreter.kernels import NUMPY_TYPES, Array
+from nnapi_check.lowering.nnapi.interpreter.quantization import QUANTIZED_TENSORS
+from nnapi_check.lowering.nnapi.model import Operand
 from nnapi_check.lowering.packaging.manifest import ManifestError, PartRecord
 from nnapi_check.lowering.packaging.recipe_torch import stored
 from nnapi_check.lowering.verification.approximation import MARGIN, Approximation, Cause, read_approximations
@@ -26,6 +33,9 @@ from nnapi_check.lowering.verification.reference import graph_values, reference_
 from nnapi_check.lowering.verification.row_sets import RowSet, row_sets
 from nnapi_check.lowering.verification.sensitivity import NO_MOVEMENT, Movement, movement
 from nnapi_check.lowering.verification.subject import Part, Subject, open_subject
+
+MARGIN_DECIBELS = 20 * math.log10(MARGIN)
+"""The same margin of what noise has for amplitude."""
 
 SPLIT = 0.01
 """An output of which PyTorch's own changes by this share of its range is compared as a set of rows."""
@@ -48,7 +58,8 @@ class Verification:
     ``executions`` counts the NNAPI models that ran, ``approximations`` are the ops that tolerances allow for, and
     ``rows`` the outputs that were compared as sets of rows, for PyTorch's own change where its ops round otherwise.
     ``half`` are the outputs once more, computed with float16's numbers, of a package that lets drivers do so. They have
-    no tolerance; they only must be finite where PyTorch's are.
+    no tolerance; they only must be finite where PyTorch's are. ``quantized`` are the quantized values, each computed of
+    what PyTorch has for the quantized values before it; they are held to the bounds of the ops that make them.
     """
 
     ran_in: str
@@ -59,12 +70,15 @@ class Verification:
     approximations: tuple[Approximation, ...] = ()
     rows: tuple[RowSet, ...] = ()
     half: tuple[Numbers, ...] = ()
+    quantized: tuple[LayerNumbers, ...] = ()
 
     @property
     def is_within_tolerance(self) -> bool:
         """Whether every output differs by rounding, and by the bounds of approximate ops, only."""
         as_rows = {place for rows in self.rows for place in rows.jumping}
         if not all(isfinite(numbers.max_absolute) for numbers in self.half):
+            return False
+        if not all(layer.numbers.is_within_tolerance for layer in self.quantized):
             return False
         return all(rows.is_within_tolerance for rows in self.rows) and all(
             numbers.is_within_tolerance or place in as_rows for place, numbers in enumerate(self.outputs)
@@ -115,9 +129,34 @@ def verify_artifact(
         if is_relaxed:
             halved_run = subject.run(inputs, level, facts, in_half=True)
             half = tuple(compare(ours, theirs) for ours, theirs in zip(halved_run.outputs, wanted, strict=True))
-    layers = _held_layers(tuple(_layers(subject, model, call, trust=trust)), reach) if with_layers else ()
+    stepped = {value: item.bound for item in approximate if item.bound.steps for value in item.made}
+    quantized: tuple[LayerNumbers, ...] = ()
+    layers: tuple[LayerNumbers, ...] = ()
+    if with_layers or _is_quantized(subject):
+        found = tuple(_layers(subject, model, call, trust=trust))
+        quantized = tuple(_held_to_steps(layer, stepped) for layer in found if layer.numbers.steps is not None)
+        others = tuple(layer for layer in found if layer.numbers.steps is None)
+        layers = (*_held_layers(others, reach), *quantized) if with_layers else ()
     layers = tuple(sorted(layers, key=lambda layer: -layer.numbers.max_relative))
-    return Verification(ran_in, level, executions, outputs, layers, approximate, rows, half)
+    return Verification(ran_in, level, executions, outputs, layers, approximate, rows, half, quantized)
+
+
+def _is_quantized(subject: Subject) -> bool:
+    """Whether NNAPI computes quantized values that PyTorch has as well."""
+    return any(
+        part.model.operands[held.operand].type in QUANTIZED_TENSORS
+        for part in subject.parts
+        if part.record is not None
+        for held in part.record.held
+    )
+
+
+def _held_to_steps(layer: LayerNumbers, bounds: Mapping[int, Bound]) -> LayerNumbers:
+    """A quantized value held to the bound of the op that makes it, where that has one."""
+    bound = bounds.get(layer.value)
+    if bound is None or (layer.numbers.steps or 0) > bound.steps:
+        return layer
+    return replace(layer, numbers=layer.numbers.allowing(0.0, signal_to_noise=layer.numbers.signal_to_noise))
 
 
 class _Reach:
@@ -188,12 +227,17 @@ def _held_outputs(
 
 
 def _jumps(moved: Movement, place: int) -> bool:
-    return place < len(moved.outputs) and moved.outputs[place] >= SPLIT
+    # Steps move quantized outputs by more than rounding does, and put nothing into another order.
+    return not moved.is_stepped and place < len(moved.outputs) and moved.outputs[place] >= SPLIT
 
 
 def _allowing(found: Sequence[Numbers], moved: Movement) -> tuple[Numbers, ...]:
     changes = moved.outputs if len(moved.outputs) == len(found) else (0.0,) * len(found)
-    return tuple(numbers.allowing(MARGIN * change) for numbers, change in zip(found, changes, strict=True))
+    noise = moved.noise if len(moved.noise) == len(found) else (math.inf,) * len(found)
+    return tuple(
+        numbers.allowing(MARGIN * change, signal_to_noise=least - MARGIN_DECIBELS)
+        for numbers, change, least in zip(found, changes, noise, strict=True)
+    )
 
 
 def _held_layers(layers: Sequence[LayerNumbers], reach: _Reach) -> tuple[LayerNumbers, ...]:
@@ -205,7 +249,9 @@ def _held_layers(layers: Sequence[LayerNumbers], reach: _Reach) -> tuple[LayerNu
 
 
 def _allowed_layer(layer: LayerNumbers, moved: Movement) -> LayerNumbers:
-    return replace(layer, numbers=layer.numbers.allowing(MARGIN * moved.values.get(layer.value, 0.0)))
+    least = moved.values_noise.get(layer.value, math.inf) - MARGIN_DECIBELS
+    change = MARGIN * moved.values.get(layer.value, 0.0)
+    return replace(layer, numbers=layer.numbers.allowing(change, signal_to_noise=least))
 
 
 def _approximations(subject: Subject) -> tuple[Approximation, ...]:
@@ -254,13 +300,29 @@ def _part_layers(
     held = [] if only_outputs else [item for item in record.held if item.value in values]
     arrays = [inward(values[border.value], border) for border in record.inputs]
     prepared = prepare(replace(part.model, relaxed=in_half), [stored(buffer) for buffer in part.buffers])
-    execution = prepared.run(arrays, keep={item.operand for item in held}, in_half=in_half)
+    forced = {
+        item.operand: _as_computed(part.model.operands[item.operand], values[item.value], item.permutation)
+        for item in held
+        if values[item.value].is_quantized
+    }
+    execution = prepared.run(arrays, keep={item.operand for item in held}, instead=forced, in_half=in_half)
     outputs = {border.value for border in record.outputs}
-    for border, tensor in zip(record.outputs, execution.outputs, strict=True):
-        found = outward(tensor.array, border.torch, border.permutation)
+    for border, operand, tensor in zip(record.outputs, part.model.outputs, execution.outputs, strict=True):
+        # What is kept is what was computed, whatever later operations read.
+        found = outward(execution.kept.get(operand, tensor).array, border.torch, border.permutation)
         yield LayerNumbers(index, border.value, compare(found, values[border.value]))
     for item in held:
         if item.value not in outputs:
             wanted = values[item.value]
             found = outward(execution.kept[item.operand].array, tensor_type(wanted), item.permutation)
             yield LayerNumbers(index, item.value, compare(found, wanted))
+
+
+def _as_computed(operand: Operand, tensor: torch.Tensor, permutation: tuple[int, ...]) -> Array:
+    """PyTorch's quantized tensor as the operand that holds it would be computed."""
+    array = stored(tensor)
+    if tensor.dtype is torch.qint8 and operand.type is OperandType.TENSOR_QUANT8_ASYMM:
+        array = array.astype(np.int16) + SIGNED_SHIFT
+    array = array.transpose(permutation or tuple(range(array.ndim)))
+    shape = [size for size in operand.shape if isinstance(size, int)] if isinstance(operand.shape, tuple) else []
+    return np.ascontiguousarray(array, NUMPY_TYPES[operand.type]).reshape(shape)

@@ -57,10 +57,13 @@ class Prepared:
         inputs: Sequence[Array | None],
         *,
         keep: Collection[int] = (),
+        instead: Mapping[int, Array] | None = None,
         loop_seconds: float = math.inf,
         in_half: bool = False,
     ) -> Execution:
         """Compute the outputs. None stands for an omitted input; ``keep`` names operands to return as well.
+
+        ``instead`` has arrays that later operations read in the place of what the model itself computes for an operand.
 
         With ``in_half`` a relaxed model is computed as a driver may that has float16 only: every float32 tensor that is
         given, stored or computed is rounded to float16. Sums inside an operation are those of float32 all the same, and
@@ -75,7 +78,7 @@ class Prepared:
             for position, (index, array) in enumerate(zip(self.model.inputs, inputs, strict=True))
         ]
         with np.errstate(all="ignore"):
-            limits = _Limits(in_half and self.model.relaxed, loop_seconds)
+            limits = _Limits(in_half and self.model.relaxed, loop_seconds, instead or {})
             execution = _run(self, tensors, self.referenced, frozenset(keep), limits)
         outputs = tuple(replace(tensor, array=_owned(tensor.array, inputs)) for tensor in execution.outputs)
         return replace(execution, outputs=outputs)
@@ -87,6 +90,7 @@ class _Limits:
 
     is_half: bool
     loop_seconds: float
+    instead: Mapping[int, Array]
 
 
 def prepare(model: Model, buffers: Sequence[BufferData] = ()) -> Prepared:
@@ -226,6 +230,9 @@ def _run(
             results = tuple(_halved(result) for result in results)
         values.update(zip(operation.outputs, results, strict=True))
         kept.update({index: result for index, result in zip(operation.outputs, results, strict=True) if index in keep})
+        for index, result in zip(operation.outputs, results, strict=True):
+            if index in limits.instead:
+                values[index] = replace(result, array=limits.instead[index])
         # The call holds its inputs: without this they would live on while the next operation runs.
         del call, results
         for index in prepared.last_uses[position]:
@@ -248,7 +255,7 @@ def _run_referenced(
         _typed(argument.array, prepared.model.operands[operand], f"input {position} of referenced model {index}")
         for position, (operand, argument) in enumerate(zip(prepared.model.inputs, arguments, strict=True))
     ]
-    return _run(prepared, typed, referenced, frozenset(), limits).outputs
+    return _run(prepared, typed, referenced, frozenset(), replace(limits, instead={})).outputs
 
 
 def _halved(tensor: Tensor) -> Tensor:

@@ -57,6 +57,16 @@ def test_operations_run_in_order_and_feed_each_other() -> None:
     assert execution.outputs[0].type is FLOATS
 
 
+def test_operations_read_what_stands_instead_and_what_was_computed_is_kept() -> None:
+    prepared = prepare(chain(3, (2,), immediate(1, 10)))
+
+    execution = prepared.run([floats(0, 5)], keep=(3, 4), instead={3: floats(100, 200)})
+
+    assert execution.kept[3].array.tolist() == [1, 15]
+    assert execution.kept[4].array.tolist() == [101, 210]
+    assert execution.outputs[0].array.tolist() == [102, 220]
+
+
 def test_only_the_operands_that_are_asked_for_are_kept() -> None:
     execution = execute(chain(3, (2,), immediate(1, 10)), [floats(0, 5)], keep=(0, 3))
 

@@ -1,0 +1,153 @@
+"""Draws scales and zero points, extremes included, for every rule of quantized tensors, and holds it to its bound.
+
+``python -m benchmarks.quantized_rules [--draws 2000] [--seed 0] [--only TEXT]``: each card's passing examples with
+quantized tensors are drawn anew; what a way accepts is lowered, run in the interpreter, and compared with PyTorch's
+QNNPACK. A table tells, by op and way, how many draws were accepted, refused by the way and by PyTorch itself, the
+greatest difference in steps, and the share of elements that were off. Exit code 1: something is beyond its bound.
+"""
+
+from __future__ import annotations
+
+import argparse
+import random
+import re
+import sys
+import warnings
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+
+from nnapi_check.analyzer.errors import InputError
+from nnapi_check.analyzer.torchscript import quantized_as_on_phones
+from nnapi_check.coverage_db.card_reading import load_cards
+from nnapi_check.coverage_db.cards import Card, Example, Way
+from nnapi_check.coverage_db.queries import Registry, open_registry
+from nnapi_check.lowering.examples.measure import ExampleError, example_numbers
+
+_QUANTIZED = re.compile(r"\b(quint8|qint8|qint32)\(([^,]+),([^)]+)\)")
+_ZERO_POINTS = {"quint8": (0, 255), "qint8": (-128, 127)}
+SMALLEST, LARGEST = 1e-6, 1e3
+
+
+@dataclass(slots=True)
+class Row:
+    """What was found of one way."""
+
+    accepted: int = 0
+    refused: int = 0
+    failed: int = 0
+    steps: int = 0
+    elements: float = 0.0
+    off: float = 0.0
+    beyond: list[str] = field(default_factory=list)
+
+
+def quantized_ways() -> Iterator[tuple[Card, Way, list[Example]]]:
+    """The ways with passing examples of quantized tensors, and these examples."""
+    for card in load_cards().values():
+        for way in card.ways:
+            examples = [item for item in way.examples if item.expect is None and _is_quantized(item)]
+            if examples:
+                yield card, way, examples
+
+
+def _is_quantized(example: Example) -> bool:
+    return any(_QUANTIZED.search(text) for _, spec in example.tensors for text in _texts(spec))
+
+
+def _texts(spec: str | tuple[str, ...]) -> tuple[str, ...]:
+    return (spec,) if isinstance(spec, str) else spec
+
+
+def drawn(example: Example, draw: random.Random) -> Example:
+    """The example with other scales and zero points: of sizes that belong together, or of any."""
+    is_wild = draw.random() < 0.4
+    factor = 10 ** draw.uniform(-4, 2)
+
+    def scale(known: float) -> float:
+        if is_wild:
+            return 10 ** draw.uniform(-6, 3)
+        return min(max(known * factor * 10 ** draw.uniform(-0.5, 0.5), SMALLEST), LARGEST)
+
+    def zero_point(kind: str) -> int:
+        low, high = _ZERO_POINTS[kind]
+        return draw.choice([low, high, draw.randint(low, high)])
+
+    def again(match: re.Match[str]) -> str:
+        kind, known, zero = match[1], float(match[2]), int(match[3])
+        if kind not in _ZERO_POINTS:
+            return match[0]
+        # Filters with a scale for each channel are symmetric, and so are examples of what is.
+        return f"{kind}({scale(known):.9g},{zero if zero == 0 and kind == 'qint8' else zero_point(kind)})"
+
+    tensors = tuple(
+        (name, _QUANTIZED.sub(again, spec) if isinstance(spec, str) else tuple(_QUANTIZED.sub(again, t) for t in spec))
+        for name, spec in example.tensors
+    )
+    args = []
+    for name, value in example.args:
+        if name in {"output_scale", "scale"} and isinstance(value, float):
+            value = scale(value) * (1.0 if is_wild else factor)
+        elif name in {"output_zero_point", "zero_point"} and isinstance(value, int):
+            value = zero_point("quint8")
+        args.append((name, value))
+    return replace(example, tensors=tensors, args=tuple(args))
+
+
+def try_way(card: Card, way: Way, examples: list[Example], registry: Registry, draws: int, seed: int) -> Row:
+    """Draw ``draws`` times."""
+    row = Row()
+    draw = random.Random(f"{seed} {card.op} {way.name}")
+    for _ in range(draws):
+        example = drawn(draw.choice(examples), draw)
+        try:
+            _, numbers = example_numbers(card, way, example, registry)
+        except ExampleError:
+            row.refused += 1
+            continue
+        except (InputError, RuntimeError):
+            row.failed += 1
+            continue
+        row.accepted += 1
+        for found in numbers:
+            steps = found.steps or 0
+            size = 1
+            for dimension in found.shape:
+                size *= dimension
+            row.steps = max(row.steps, steps)
+            row.elements += size
+            row.off += size * (found.steps_share or 0.0)
+            if not found.is_within_tolerance and (found.steps is None or steps > 1) and len(row.beyond) < 3:
+                row.beyond.append(f"{example.tensors} {example.args}: {found}")
+            elif not found.is_within_tolerance and found.steps is None:
+                row.beyond.append("")
+    return row
+
+
+@quantized_as_on_phones()
+def main(arguments: list[str] | None = None) -> int:
+    """Run the draws and print the table."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--draws", type=int, default=2000)
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--only", default="")
+    options = parser.parse_args(arguments)
+    warnings.simplefilter("ignore")
+    registry, bad = open_registry(), 0
+    for card, way, examples in quantized_ways():
+        if options.only not in f"{card.op}/{way.name}":
+            continue
+        row = try_way(card, way, examples, registry, options.draws, options.seed)
+        share = row.off / row.elements if row.elements else 0.0
+        print(
+            f"{card.op}/{way.name}: {row.accepted} accepted, {row.refused} refused, {row.failed} PyTorch refuses, "
+            f"{row.steps} steps, {share:.5%} of elements off",
+            flush=True,
+        )
+        for text in row.beyond:
+            print("   ", text)
+        bad += bool(row.beyond)
+    return int(bad > 0)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
