@@ -41,6 +41,12 @@ def _notes(verification: Verification) -> Iterator[str]:
     for rows in verification.rows:
         yield f"{rows.words[0].upper()}{rows.words[1:]}."
     yield from _step_notes(verification)
+    if verification.parts:
+        off = sum(not part.numbers.is_within_tolerance for part in verification.parts)
+        yield (
+            f"Each part alone, on what PyTorch computes for its inputs: of {len(verification.parts)} outputs of parts "
+            f"{off or 'none'} beyond what rounding explains."
+        )
     for place, found in enumerate(verification.outputs):
         if 0 in found.shape:
             yield f"Output {place} has no elements with these inputs: nothing was compared."

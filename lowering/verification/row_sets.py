@@ -9,94 +9,15 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from enum import Enum
 
 import torch
 
 from nnapi_check.lowering.verification.approximation import MARGIN
-
-ROW_TOLERANCE = 1e-3
-"""Greatest error of a number in a row that is taken for the same row, as a share of the output's range."""
+from nnapi_check.lowering.verification.compared_set import ROW_TOLERANCE, Held, RowSet, Stray
+from nnapi_check.lowering.verification.element_sets import allowed_off, element_set, off
 
 _LONGEST_MATCHED = 64
 """Outputs with more numbers in a row, as masks have, are compared where the others are the same."""
-
-
-class Unit(Enum):
-    """What is matched: rows in any order, or elements in place, where outputs have one row or PyTorch keeps none."""
-
-    ROWS = "rows"
-    ELEMENTS = "elements"
-
-
-@dataclass(frozen=True, slots=True)
-class Stray:
-    """Rows that are on one side only: ``lost`` are PyTorch's, ``new`` are not."""
-
-    lost: int
-    new: int
-
-    def is_allowed_by(self, own: Stray) -> bool:
-        """Whether on each side there are no more than PyTorch's own allow for."""
-        return self.lost <= MARGIN * own.lost and self.new <= MARGIN * own.new
-
-
-NONE = Stray(0, 0)
-
-
-@dataclass(frozen=True, slots=True)
-class RowSet:
-    """How many rows some outputs have together, and how many of them PyTorch's have too. ``outputs`` are their places,
-    and ``jumping`` those that PyTorch's own jump in, which only this comparison holds.
-
-    ``own_unmatched`` is how many rows PyTorch's own outputs do not share at most where its ops round otherwise.
-    ``unexplained`` are the rows on one side only that never are in PyTorch's own, and ``own_unexplained`` as many of
-    one of PyTorch's own, held against its others.
-    """
-
-    outputs: tuple[int, ...]
-    found: int
-    wanted: int
-    matched: int
-    own_unmatched: int = 0
-    unexplained: Stray = NONE
-    own_unexplained: Stray = NONE
-    unit: Unit = Unit.ROWS
-    jumping: tuple[int, ...] = ()
-
-    @property
-    def unmatched(self) -> int:
-        """How many rows are on one side only."""
-        return self.found + self.wanted - 2 * self.matched
-
-    @property
-    def is_within_tolerance(self) -> bool:
-        """Whether PyTorch's own, where it rounds otherwise, allow for so many rows on one side only, and for these."""
-        return self.unmatched <= MARGIN * self.own_unmatched and self.unexplained.is_allowed_by(self.own_unexplained)
-
-    @property
-    def is_blind(self) -> bool:
-        """Whether PyTorch's own share nothing, so that nothing is held to anything."""
-        return self.wanted > 0 and self.own_unmatched >= self.found + self.wanted
-
-    @property
-    def words(self) -> str:
-        """What was compared, in a sentence."""
-        names, unit = ", ".join(f"output {place}" for place in self.outputs), self.unit.value
-        way = "as a set of rows" if self.unit is Unit.ROWS else "element by element"
-        told = (
-            f"{names} compared {way}, for PyTorch's own change where ops round otherwise: {self.matched} of "
-            f"PyTorch's {self.wanted} {unit} are among the {self.found} (within {ROW_TOLERANCE:g} of the range), "
-            f"{self.unmatched} are on one side only; of PyTorch's own, up to {self.own_unmatched}"
-        )
-        if self.is_blind:
-            return f"{told}, which is all, so that nothing is known of these numbers"
-        if self.unmatched:
-            told += (
-                f". Of these {self.unmatched}, PyTorch never loses {self.unexplained.lost} and never adds "
-                f"{self.unexplained.new}; of its own, up to {self.own_unexplained.lost} and {self.own_unexplained.new}"
-            )
-        return told
 
 
 def row_sets(
@@ -108,19 +29,35 @@ def row_sets(
     """Compare the outputs at ``places``, and the columns of the same tables, as sets of rows, where they have any.
 
     ``draws`` are PyTorch's own outputs, rounded otherwise. Masks and the like count apart from the columns beside them.
+    What has no rows, or one, or such that PyTorch's own share none, is compared element by element.
     """
     compared: list[RowSet] = []
-    for group in row_groups(found, wanted, places):
-        own = [draw for draw in draws if len(draw) == len(wanted) and _is_table(draw, wanted, group)]
+    like = [draw for draw in draws if len(draw) == len(wanted)]
+    groups = tuple(row_groups(found, wanted, places))
+    for group in groups:
+        own = [draw for draw in like if _is_table(draw, wanted, group)]
         short = tuple(place for place in group if _width(wanted[place]) <= _LONGEST_MATCHED)
         rows = [_row_set(found, wanted, table, own) for table in dict.fromkeys((short or group, group))]
         in_place = [place for place in group if place in places and found[place].shape == wanted[place].shape]
-        if in_place and (wanted[group[0]].shape[0] == 1 or rows[0].is_blind):
-            compared += [_element_set(found, wanted, place, own) for place in in_place]
+        keeps_none = 0 < rows[0].found + rows[0].wanted <= rows[0].own_unmatched
+        if in_place and (wanted[group[0]].shape[0] == 1 or keeps_none):
+            compared += [_in_place(found, wanted, place, own) for place in in_place]
         else:
             jumping = tuple(place for place in group if place in places)
             compared += [replace(table, jumping=jumping) for table in rows]
+    alone = [place for place in places if not any(place in group for group in groups)]
+    compared += [_in_place(found, wanted, place, like) for place in alone if _is_like(found[place], wanted[place])]
     return tuple(compared)
+
+
+def _is_like(found: torch.Tensor, wanted: torch.Tensor) -> bool:
+    return found.shape == wanted.shape and found.dtype == wanted.dtype
+
+
+def _in_place(
+    found: Sequence[torch.Tensor], wanted: Sequence[torch.Tensor], place: int, draws: Sequence[Sequence[torch.Tensor]]
+) -> RowSet:
+    return element_set(found[place], wanted[place], [draw[place] for draw in draws], (place,))
 
 
 def row_groups(
@@ -173,7 +110,7 @@ class _Columns:
     def of(tensors: Sequence[torch.Tensor], wanted: Sequence[torch.Tensor], outputs: Sequence[int]) -> _Columns:
         """The columns at ``outputs``, held to the ranges that PyTorch's have."""
         tables = tuple(tensors[place].reshape(tensors[place].shape[0], _width(tensors[place])) for place in outputs)
-        return _Columns(tables, tuple(_allowed(wanted[place]) for place in outputs))
+        return _Columns(tables, tuple(allowed_off(wanted[place]) for place in outputs))
 
     @property
     def height(self) -> int:
@@ -187,32 +124,35 @@ class _Columns:
             near = distance.isfinite()
             if not bool(near.any()):
                 break
-            off = _off(left[ours[near]], right[theirs[near]]).amax(1) if left.shape[1] else torch.zeros(int(near.sum()))
-            share = torch.where(off <= allowed, off / (allowed or 1.0), torch.inf).float()
+            away = off(left[ours[near]], right[theirs[near]]).amax(1) if left.shape[1] else torch.zeros(int(near.sum()))
+            share = torch.where(away <= allowed, away / (allowed or 1.0), torch.inf).float()
             distance[near] = torch.maximum(distance[near], share)
         return distance
 
+    def farthest(self, rows: torch.Tensor, pool: Sequence[_Columns]) -> float:
+        """How far the farthest of some rows lies from the nearest in a pool, in shares of what is allowed.
 
-def _allowed(wanted: torch.Tensor) -> float:
-    if not wanted.dtype.is_floating_point:
-        return 0.0
-    finite = wanted[wanted.isfinite()]
-    return ROW_TOLERANCE * ((float(finite.abs().max()) if finite.numel() else 0.0) or 1.0)
-
-
-def _off(ours: torch.Tensor, theirs: torch.Tensor) -> torch.Tensor:
-    same = (ours == theirs) | ((ours != ours) & (theirs != theirs))
-    off = (ours.double() - theirs.double()).abs().nan_to_num(torch.inf, torch.inf)
-    # 64-bit integers that differ may be one number as floats.
-    return torch.where(same, 0.0, off if ours.dtype.is_floating_point else off.clamp(min=1.0))
+        Whole numbers that differ count as the whole range; long rows are left out.
+        """
+        nearest = torch.full((int(rows.sum()),), torch.inf)
+        for other in pool:
+            apart = torch.zeros(len(nearest), other.height)
+            for left, right, allowed in zip(self.tables, other.tables, self.allowed, strict=True):
+                if 0 < left.shape[1] <= _LONGEST_MATCHED:
+                    away = off(left[rows][:, None], right[None]).amax(2)
+                    share = away / allowed if allowed else torch.where(away > 0, 1 / ROW_TOLERANCE, 0.0)
+                    apart = torch.maximum(apart, share.float())
+            nearest = torch.minimum(nearest, apart.amin(1)) if other.height else nearest
+        return float(nearest.max()) if len(nearest) else 0.0
 
 
 @dataclass(frozen=True, slots=True)
 class _Match:
-    """Which of PyTorch's rows are lost, and which of the others are new."""
+    """Which of PyTorch's rows are lost, which others are new, and which of PyTorch's do not stand at their place."""
 
     lost: torch.Tensor
     new: torch.Tensor
+    displaced: torch.Tensor
 
 
 def _match(ours: _Columns, theirs: _Columns) -> _Match:
@@ -221,6 +161,7 @@ def _match(ours: _Columns, theirs: _Columns) -> _Match:
     places = torch.arange(min(ours.height, theirs.height))
     in_place = ours.are_like(theirs, places, places).isfinite()
     lost[places[in_place]] = new[places[in_place]] = False
+    displaced = lost.clone()
     for row in lost.nonzero().flatten():
         left = new.nonzero().flatten()
         if not len(left):
@@ -229,7 +170,7 @@ def _match(ours: _Columns, theirs: _Columns) -> _Match:
         nearest = int(distance.argmin())
         if math.isfinite(float(distance[nearest])):
             lost[row] = new[left[nearest]] = False
-    return _Match(lost, new)
+    return _Match(lost, new, displaced)
 
 
 def _row_set(
@@ -241,54 +182,49 @@ def _row_set(
     ours, theirs = _Columns.of(found, wanted, outputs), _Columns.of(wanted, wanted, outputs)
     own = [_Columns.of(draw, wanted, outputs) for draw in draws]
     match, matches = _match(ours, theirs), [_match(columns, theirs) for columns in own]
-
-    own_new = (_added(columns, matches[index].new, own[:index] + own[index + 1 :]) for index, columns in enumerate(own))
-    return _told(
-        RowSet(outputs, ours.height, theirs.height, theirs.height - int(match.lost.sum())),
-        match,
-        matches,
-        _added(ours, match.new, own),
-        max(own_new, default=0),
+    losses = _times([other.lost for other in matches], theirs.height)
+    moves = _times([other.displaced for other in matches], theirs.height)
+    added = _added(ours, match.new, own)
+    own_added = [
+        (columns, _added(columns, matches[index].new, own[:index] + own[index + 1 :]))
+        for index, columns in enumerate(own)
+    ]
+    own_new = max((int(rows.sum()) for _, rows in own_added), default=0)
+    unsteady = int((losses > 0).sum())
+    loosely = min(unsteady, MARGIN * own_new)
+    return RowSet(
+        outputs,
+        ours.height,
+        theirs.height,
+        theirs.height - int(match.lost.sum()),
+        Held(theirs.height - unsteady, unsteady - loosely, loosely),
+        own_unmatched=max((int(other.lost.sum()) + int(other.new.sum()) for other in matches), default=0),
+        unexplained=Stray(_unexplained(match, losses, moves, 0), int(added.sum())),
+        own_unexplained=Stray(max((_unexplained(other, losses, moves, 1) for other in matches), default=0), own_new),
+        farthest=ours.farthest(added, [theirs, *own]),
+        own_farthest=max(
+            (
+                columns.farthest(rows, [theirs, *own[:index], *own[index + 1 :]])
+                for index, (columns, rows) in enumerate(own_added)
+            ),
+            default=0.0,
+        ),
     )
 
 
-def _added(columns: _Columns, new: torch.Tensor, others: Sequence[_Columns]) -> int:
-    """How many of the new rows none of PyTorch's own has either."""
+def _times(marks: Sequence[torch.Tensor], count: int) -> torch.Tensor:
+    return torch.stack(list(marks)).sum(0) if marks else torch.zeros(count)
+
+
+def _unexplained(match: _Match, losses: torch.Tensor, moves: torch.Tensor, times: int) -> int:
+    """How many rows are lost, or stand elsewhere, that so many of PyTorch's own lose or have elsewhere."""
+    return int(((match.lost & (losses == times)) | (match.displaced & (moves == times))).sum())
+
+
+def _added(columns: _Columns, new: torch.Tensor, others: Sequence[_Columns]) -> torch.Tensor:
+    """Which of the new rows none of PyTorch's own has either."""
     for other in others:
         if not bool(new.any()):
             break
         new = new & _match(columns, other).new
-    return int(new.sum())
-
-
-def _element_set(
-    found: Sequence[torch.Tensor], wanted: Sequence[torch.Tensor], place: int, draws: Sequence[Sequence[torch.Tensor]]
-) -> RowSet:
-    theirs = wanted[place].flatten()
-    allowed = _allowed(theirs)
-    none = torch.zeros(theirs.numel(), dtype=torch.bool)
-    match = _Match(_off(found[place].flatten(), theirs) > allowed, none)
-    same = [draw[place] for draw in draws if draw[place].shape == wanted[place].shape]
-    matches = [_Match(_off(draw.flatten(), theirs) > allowed, none) for draw in same]
-    count = theirs.numel()
-    rows = RowSet((place,), count, count, count - int(match.lost.sum()), unit=Unit.ELEMENTS)
-    return _told(rows, match, matches, 0, 0)
-
-
-def _strays(unit: Unit, match: _Match) -> int:
-    """How many are on one side only: an element that is off is on each."""
-    lost = int(match.lost.sum())
-    return 2 * lost if unit is Unit.ELEMENTS else lost + int(match.new.sum())
-
-
-def _told(rows: RowSet, match: _Match, own: Sequence[_Match], new: int, own_new: int) -> RowSet:
-    """The same, with what PyTorch's own lose, in all and each of them alone."""
-    times = torch.stack([other.lost for other in own]).sum(0) if own else torch.zeros(len(match.lost))
-    strays = [_strays(rows.unit, other) for other in own]
-    alone = [int((other.lost & (times == 1)).sum()) for other in own]
-    return replace(
-        rows,
-        own_unmatched=max(strays, default=0),
-        unexplained=Stray(int((match.lost & (times == 0)).sum()), new),
-        own_unexplained=Stray(max(alone, default=0), own_new),
-    )
+    return new

@@ -27,11 +27,13 @@ from nnapi_check.lowering.nnapi.model import Operand
 from nnapi_check.lowering.packaging.manifest import ManifestError, PartRecord
 from nnapi_check.lowering.packaging.recipe_torch import stored
 from nnapi_check.lowering.verification.approximation import MARGIN, Approximation, Cause, read_approximations
+from nnapi_check.lowering.verification.compared_set import RowSet
 from nnapi_check.lowering.verification.comparison import Numbers, compare
+from nnapi_check.lowering.verification.element_sets import element_set
 from nnapi_check.lowering.verification.part_run import inward, outward
 from nnapi_check.lowering.verification.reference import graph_values, reference_outputs
-from nnapi_check.lowering.verification.row_sets import RowSet, row_sets
-from nnapi_check.lowering.verification.sensitivity import NO_MOVEMENT, Movement, movement
+from nnapi_check.lowering.verification.row_sets import row_sets
+from nnapi_check.lowering.verification.sensitivity import NO_MOVEMENT, Movement, moved_runs, movement
 from nnapi_check.lowering.verification.subject import Part, Subject, open_subject
 
 MARGIN_DECIBELS = 20 * math.log10(MARGIN)
@@ -60,6 +62,8 @@ class Verification:
     ``half`` are the outputs once more, computed with float16's numbers, of a package that lets drivers do so. They have
     no tolerance; they only must be finite where PyTorch's are. ``quantized`` are the quantized values, each computed of
     what PyTorch has for the quantized values before it; they are held to the bounds of the ops that make them.
+    ``parts`` are the outputs of each part alone, where PyTorch's own share nothing of an output of the package, so that
+    it tells too little.
     """
 
     ran_in: str
@@ -71,6 +75,7 @@ class Verification:
     rows: tuple[RowSet, ...] = ()
     half: tuple[Numbers, ...] = ()
     quantized: tuple[LayerNumbers, ...] = ()
+    parts: tuple[LayerNumbers, ...] = ()
 
     @property
     def is_within_tolerance(self) -> bool:
@@ -78,7 +83,7 @@ class Verification:
         as_rows = {place for rows in self.rows for place in rows.jumping}
         if not all(isfinite(numbers.max_absolute) for numbers in self.half):
             return False
-        if not all(layer.numbers.is_within_tolerance for layer in self.quantized):
+        if not all(layer.numbers.is_within_tolerance for layer in (*self.quantized, *self.parts)):
             return False
         return all(rows.is_within_tolerance for rows in self.rows) and all(
             numbers.is_within_tolerance or place in as_rows for place, numbers in enumerate(self.outputs)
@@ -116,11 +121,11 @@ def verify_artifact(
     try:
         ran = subject.run(inputs, level, facts)
     except HostRuntimeError as error:
-        alone = tuple(_layers(subject, model, call, trust=trust, only_outputs=True))
-        outputs = tuple(layer.numbers for layer in _held_layers(alone, reach))
+        alone = _held_layers(tuple(_layers(subject, model, call, trust=trust, only_outputs=True)), reach)
+        outputs = tuple(layer.numbers for layer in alone)
         if is_relaxed:
             halved = _layers(subject, model, call, trust=trust, only_outputs=True, in_half=True)
-            half = tuple(layer.numbers for layer in halved)
+            half = tuple(measured.layer.numbers for measured in halved)
         ran_in, executions = f"the interpreter, part by part ({error})", len(subject.parts)
     else:
         wanted = reference_outputs(model, call, trust=trust)
@@ -134,11 +139,14 @@ def verify_artifact(
     layers: tuple[LayerNumbers, ...] = ()
     if with_layers or _is_quantized(subject):
         found = tuple(_layers(subject, model, call, trust=trust))
-        quantized = tuple(_held_to_steps(layer, stepped) for layer in found if layer.numbers.steps is not None)
-        others = tuple(layer for layer in found if layer.numbers.steps is None)
+        quantized = tuple(_held_to_steps(item.layer, stepped) for item in found if item.layer.numbers.steps is not None)
+        others = tuple(item for item in found if item.layer.numbers.steps is None)
         layers = (*_held_layers(others, reach), *quantized) if with_layers else ()
+    parts: tuple[LayerNumbers, ...] = ()
+    if any(table.is_blind for table in rows):
+        parts = _held_layers(tuple(_layers(subject, model, call, trust=trust, only_outputs=True)), reach)
     layers = tuple(sorted(layers, key=lambda layer: -layer.numbers.max_relative))
-    return Verification(ran_in, level, executions, outputs, layers, approximate, rows, half, quantized)
+    return Verification(ran_in, level, executions, outputs, layers, approximate, rows, half, quantized, parts)
 
 
 def _is_quantized(subject: Subject) -> bool:
@@ -192,6 +200,14 @@ class _Reach:
             self._of_rounding = self._measured(self._approximate, [*self._values, *self._read])
         return self._of_rounding
 
+    def own(self, values: Sequence[int]) -> Mapping[int, tuple[torch.Tensor, ...]]:
+        """What PyTorch's own values are where it rounds otherwise."""
+        captured = capture(self._model, self._call, weights=True, trust=self._trust)
+        rounded = [*self._values, *self._read]
+        runs = moved_runs(captured, self._approximate, captured.example_inputs, values, rounded=rounded)
+        _, *moved = [run.values for run in runs]
+        return {value: tuple(run[value] for run in moved) for value in values}
+
     def _measured(self, approximate: Sequence[Approximation], rounded: Sequence[int]) -> Movement:
         captured = capture(self._model, self._call, weights=True, trust=self._trust)
         return movement(captured, approximate, captured.example_inputs, self._values, rounded=rounded)
@@ -240,12 +256,36 @@ def _allowing(found: Sequence[Numbers], moved: Movement) -> tuple[Numbers, ...]:
     )
 
 
-def _held_layers(layers: Sequence[LayerNumbers], reach: _Reach) -> tuple[LayerNumbers, ...]:
-    """Hold each layer to the tolerance, and those beyond to what other rounding does to PyTorch's own."""
-    held = [_allowed_layer(layer, reach.of_bounds()) for layer in layers]
-    return tuple(
-        layer if layer.numbers.is_within_tolerance else _allowed_layer(layer, reach.of_rounding()) for layer in held
-    )
+@dataclass(frozen=True, slots=True)
+class _Measured:
+    """A layer, with what was found and wanted where that differs by more than rounding."""
+
+    layer: LayerNumbers
+    found: torch.Tensor | None
+    wanted: torch.Tensor | None
+
+
+def _held_layers(layers: Sequence[_Measured], reach: _Reach) -> tuple[LayerNumbers, ...]:
+    """Hold each layer to the tolerance, those beyond to what other rounding does to PyTorch's own, and where these jump
+    each element to what they jump to."""
+    held = {index: _allowed_layer(item.layer, reach.of_bounds()) for index, item in enumerate(layers)}
+    beyond = [index for index, layer in held.items() if not layer.numbers.is_within_tolerance]
+    if not beyond:
+        return tuple(held.values())
+    moved = reach.of_rounding()
+    jumping = [index for index in beyond if not moved.is_stepped and moved.values.get(held[index].value, 0.0) >= SPLIT]
+    own = reach.own([held[index].value for index in jumping]) if jumping else {}
+    for index in beyond:
+        if index not in jumping or _is_among(layers[index], own[held[index].value]):
+            held[index] = _allowed_layer(held[index], moved)
+    return tuple(held.values())
+
+
+def _is_among(measured: _Measured, own: Sequence[torch.Tensor]) -> bool:
+    """Whether each element of a layer is one of what PyTorch's own have there."""
+    if measured.found is None or measured.wanted is None or measured.layer.numbers.is_another_form:
+        return False
+    return element_set(measured.found, measured.wanted, own).is_within_tolerance
 
 
 def _allowed_layer(layer: LayerNumbers, moved: Movement) -> LayerNumbers:
@@ -276,7 +316,7 @@ def _layers(
     trust: bool,
     only_outputs: bool = False,
     in_half: bool = False,
-) -> Iterator[LayerNumbers]:
+) -> Iterator[_Measured]:
     """Each part alone in the interpreter, on PyTorch's own values, so that errors do not add up."""
     records = [part.record for part in subject.parts if part.record is not None]
     captured = capture(model, call, weights=True, trust=trust)
@@ -296,7 +336,7 @@ def _part_layers(
     *,
     only_outputs: bool,
     in_half: bool,
-) -> Iterator[LayerNumbers]:
+) -> Iterator[_Measured]:
     held = [] if only_outputs else [item for item in record.held if item.value in values]
     arrays = [inward(values[border.value], border) for border in record.inputs]
     prepared = prepare(replace(part.model, relaxed=in_half), [stored(buffer) for buffer in part.buffers])
@@ -310,12 +350,12 @@ def _part_layers(
     for border, operand, tensor in zip(record.outputs, part.model.outputs, execution.outputs, strict=True):
         # What is kept is what was computed, whatever later operations read.
         found = outward(execution.kept.get(operand, tensor).array, border.torch, border.permutation)
-        yield LayerNumbers(index, border.value, compare(found, values[border.value]))
+        yield _measured(index, border.value, found, values[border.value])
     for item in held:
         if item.value not in outputs:
             wanted = values[item.value]
             found = outward(execution.kept[item.operand].array, tensor_type(wanted), item.permutation)
-            yield LayerNumbers(index, item.value, compare(found, wanted))
+            yield _measured(index, item.value, found, wanted)
 
 
 def _as_computed(operand: Operand, tensor: torch.Tensor, permutation: tuple[int, ...]) -> Array:
@@ -326,3 +366,9 @@ def _as_computed(operand: Operand, tensor: torch.Tensor, permutation: tuple[int,
     array = array.transpose(permutation or tuple(range(array.ndim)))
     shape = [size for size in operand.shape if isinstance(size, int)] if isinstance(operand.shape, tuple) else []
     return np.ascontiguousarray(array, NUMPY_TYPES[operand.type]).reshape(shape)
+
+
+def _measured(index: int, value: int, found: torch.Tensor, wanted: torch.Tensor) -> _Measured:
+    numbers = compare(found, wanted)
+    is_kept = not numbers.is_within_tolerance
+    return _Measured(LayerNumbers(index, value, numbers), found if is_kept else None, wanted if is_kept else None)
