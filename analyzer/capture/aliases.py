@@ -24,6 +24,8 @@ _IMMUTABLE = frozenset({"int", "float", "bool", "str", "number", "NoneType", "De
 
 # What they are given may be reached later by a way that the walk does not see.
 _KEEPING = frozenset({"prim::SetAttr", "prim::CallMethod", "prim::CallFunction", "prim::fork"})
+_MAX_COMPARED = 1 << 24
+_OVERLAPS = 1
 # Ops that overwrite each tensor of a list.
 _FOR_EACH = "aten::_foreach_"
 
@@ -104,18 +106,24 @@ class Aliases:
         return self.set_of(draft) in {self._root(number) for number in self._escaped}
 
     def is_read_elsewhere(self, draft: Draft, node: torch._C.Node) -> bool:
-        """Whether, after ``node``, a value that shares the draft's storage is read, or the draft in another block."""
+        """Whether, after ``node``, a value that overlaps with the draft is read, or the draft in another block."""
         if self.has_escaped(draft):
             return True
         block = node.owningBlock()
         for value in self.values_with(draft):
-            is_draft = value is draft.torch_value
-            for use in value.uses():
-                if not use.user.isAfter(node):
-                    continue
-                if not is_draft or use.user.owningBlock() is not block:
-                    return True
+            later = [use.user for use in value.uses() if use.user.isAfter(node)]
+            if value is draft.torch_value:
+                later = [user for user in later if user.owningBlock() is not block]
+            if later and not self._is_apart(value, draft):
+                return True
         return False
+
+    def _is_apart(self, value: torch._C.Value, draft: Draft) -> bool:
+        """Whether a value is one tensor that has no element in common with the draft, as pieces of a whole."""
+        found = [other for other in self.drafts_with(draft) if other.torch_value is value]
+        # A list holds pieces that are known by other values.
+        is_tensor = value.type().kind() == "TensorType"
+        return is_tensor and bool(found) and all(_are_apart(other.tensor, draft.tensor) for other in found)
 
     def forget_elements(self, target: Draft) -> None:
         """Keep only the types of all views of a constant that a run will overwrite with what is not known."""
@@ -258,6 +266,18 @@ class Aliases:
         _move(self._values, gone, kept)
         _move(self._drafts, gone, kept)
         _move(self._writers, gone, kept)
+
+
+def _are_apart(first: torch.Tensor | None, second: torch.Tensor | None) -> bool:
+    """Whether two views of one storage have no element in common; nothing is said of very large storages."""
+    if first is None or second is None or first.dtype is not second.dtype or first.is_quantized:
+        return False
+    size = first.untyped_storage().nbytes() // first.element_size()
+    if size > _MAX_COMPARED or torch._debug_has_internal_overlap(first) == _OVERLAPS:
+        return False
+    taken = torch.zeros(size, dtype=torch.bool)
+    taken.as_strided(first.shape, first.stride(), first.storage_offset()).fill_(True)
+    return not taken.as_strided(second.shape, second.stride(), second.storage_offset()).any()
 
 
 def _move(lists: dict[int, list[Item]], gone: int, kept: int) -> None:

@@ -20,6 +20,11 @@ UNANSWERED: tuple[object, ...] = (object(),)
 
 _KEYS = (str, int, float, bool)
 
+_VIEWS = frozenset(
+    f"aten::{name}" for name in ("as_strided", "expand", "permute", "select", "slice", "squeeze", "unsqueeze", "view")
+)
+"""Ops that give a tensor of its own, if over the storage of another one."""
+
 StructureOp = Callable[[torch._C.Node, Sequence[object]], Sequence[object]]
 
 
@@ -121,9 +126,15 @@ def _is_one_tensor(items: Sequence[object]) -> Sequence[object]:
     first, second = items
     if first is second:
         return (True,)
-    if isinstance(first, Draft) and isinstance(second, Draft) and _storage_of(first) != _storage_of(second):
-        return (False,)
-    return UNANSWERED
+    if not isinstance(first, Draft) or not isinstance(second, Draft):
+        return UNANSWERED
+    are_apart = _storage_of(first) != _storage_of(second) or (_is_made_anew(first) and _is_made_anew(second))
+    return (False,) if are_apart else UNANSWERED
+
+
+def _is_made_anew(draft: Draft) -> bool:
+    """Whether a tensor is no other one, as `contiguous` and `to` may give the one that they are given."""
+    return draft.torch_value.node().kind() in _VIEWS
 
 
 def _storage_of(draft: Draft) -> int | None:

@@ -313,6 +313,55 @@ def test_questions_about_types_are_answered(captured_of: Callable[..., Captured]
     assert ops(captured_of(Asks(), "f64[2,3]", "f64[2,3]")) == ["aten.relu.default"]
 
 
+class AsksOfViews(nn.Module):
+    def forward(self, x: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
+        first, second, third = x.unsqueeze(1), x.unsqueeze(-2), x.contiguous()
+        if first is second:
+            return torch.relu(x)
+        if first.select(1, 0) is third:
+            return torch.sigmoid(x)
+        return torch.tanh(x)
+
+
+def test_two_views_are_two_tensors_and_what_may_be_the_tensor_itself_is_not_known(
+    captured_of: Callable[..., Captured],
+) -> None:
+    found = ops(captured_of(AsksOfViews(), "f32[2,3]", "f32[2,3]"))
+
+    assert "aten.relu.default" not in found
+    assert "aten.sigmoid.default" in found
+    assert "aten.tanh.default" in found
+
+
+class WritesPieces(nn.Module):
+    def __init__(self, read: str) -> None:
+        super().__init__()
+        self.read = read
+
+    def forward(self, x: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
+        whole = x * 2
+        pieces = whole.chunk(3, 1)
+        a, b, c = pieces
+        a.add_(y).sigmoid_()
+        c.mul_(b)
+        if self.read == "the whole":
+            return a + whole.sum()
+        return pieces[0] + pieces[2] if self.read == "the list" else a + b + c
+
+
+def test_piece_is_written_as_a_value_of_its_own_where_the_whole_is_read_no_more(
+    captured_of: Callable[..., Captured],
+) -> None:
+    apart, *others = (
+        captured_of(WritesPieces(read), "f32[2,9]", "f32[2,3]") for read in ("pieces", "the whole", "the list")
+    )
+
+    written = ["aten.add.Tensor", "aten.sigmoid.default", "aten.mul.Tensor"]
+    assert ops(apart) == ["aten.mul.Scalar", "aten.chunk.default", *written, *["aten.add.Tensor"] * 2]
+    for other in others:
+        assert {"aten.add_.Tensor", "aten.mul_.Tensor"} <= set(ops(other))
+
+
 class PicksChannels(nn.Module):
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         return x[:, torch.tensor([2, 0, 1])]
