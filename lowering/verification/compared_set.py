@@ -13,6 +13,8 @@ ROW_TOLERANCE = 1e-3
 BEYOND = 4
 """So many times as far from PyTorch's own as these from each other a number may lie: it may be rounded more often."""
 
+_MOST_NAMED = 4
+
 
 class Unit(Enum):
     """What is matched: rows in any order, or elements in place, where outputs have one row or PyTorch keeps none."""
@@ -60,7 +62,8 @@ class RowSet:
     ``own_unmatched`` is how many rows PyTorch's own outputs do not share at most where its ops round otherwise.
     ``unexplained`` are the rows on one side only that never are in PyTorch's own, and ``own_unexplained`` as many of
     one of PyTorch's own, held against its others. ``farthest`` is how far a row lies from the nearest of PyTorch's own,
-    in shares of what is taken for the same, and ``own_farthest`` how far one of its own from its others.
+    in shares of what is taken for the same, and ``own_farthest`` how far one of its own from its others. ``ops`` are
+    those on the way to these outputs of which their cards say that their results jump.
     """
 
     outputs: tuple[int, ...]
@@ -75,6 +78,7 @@ class RowSet:
     own_farthest: float = 0.0
     unit: Unit = Unit.ROWS
     jumping: tuple[int, ...] = ()
+    ops: tuple[str, ...] = ()
 
     @property
     def unmatched(self) -> int:
@@ -101,8 +105,8 @@ class RowSet:
         names, unit = ", ".join(f"output {place}" for place in self.outputs), self.unit.value
         way = "as a set of rows" if self.unit is Unit.ROWS else "element by element"
         told = (
-            f"{names} compared {way}, for PyTorch's own change where ops round otherwise: {self.matched} of "
-            f"PyTorch's {self.wanted} {unit} are among the {self.found} (within {ROW_TOLERANCE:g} of the range), "
+            f"{names} compared {way}, for PyTorch's own change where ops round otherwise{self._cause}: {self.matched} "
+            f"of PyTorch's {self.wanted} {unit} are among the {self.found} (within {ROW_TOLERANCE:g} of the range), "
             f"{self.unmatched} are on one side only; of PyTorch's own, up to {self.own_unmatched}. "
             f"Of PyTorch's {unit}, {self.held.words}"
         )
@@ -115,3 +119,11 @@ class RowSet:
                 f"{self.unexplained.new}; of its own, up to {own.lost} and {own.new}"
             )
         return told
+
+    @property
+    def _cause(self) -> str:
+        if not self.ops:
+            return ""
+        rest = len(self.ops) - _MOST_NAMED
+        told = ", ".join(self.ops[:_MOST_NAMED]) + (f" and {rest} more" if rest > 0 else "")
+        return f" ({told} may jump)"

@@ -7,7 +7,7 @@ adds some or drops some. Which of them it may be PyTorch's own outputs tell, whe
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import torch
@@ -25,27 +25,29 @@ def row_sets(
     wanted: Sequence[torch.Tensor],
     places: Sequence[int],
     draws: Sequence[Sequence[torch.Tensor]],
+    steady: Collection[int] = (),
 ) -> tuple[RowSet, ...]:
     """Compare the outputs at ``places``, and the columns of the same tables, as sets of rows, where they have any.
 
     ``draws`` are PyTorch's own outputs, rounded otherwise. Masks and the like count apart from the columns beside them.
-    What has no rows, or one, or such that PyTorch's own share none, is compared element by element.
+    What has no rows, or one, or such that PyTorch's own share none, is compared element by element, and so are outputs
+    that are ``steady``, for no op on the way to them can put rows into another order.
     """
     compared: list[RowSet] = []
     like = [draw for draw in draws if len(draw) == len(wanted)]
-    groups = tuple(row_groups(found, wanted, places))
+    groups = tuple(row_groups(found, wanted, [place for place in places if place not in steady]))
     for group in groups:
         own = [draw for draw in like if _is_table(draw, wanted, group)]
         short = tuple(place for place in group if _width(wanted[place]) <= _LONGEST_MATCHED)
         rows = [_row_set(found, wanted, table, own) for table in dict.fromkeys((short or group, group))]
-        in_place = [place for place in group if place in places and found[place].shape == wanted[place].shape]
+        among = [place for place in group if place in places and place not in steady]
+        in_place = [place for place in among if found[place].shape == wanted[place].shape]
         keeps_none = 0 < rows[0].found + rows[0].wanted <= rows[0].own_unmatched
         if in_place and (wanted[group[0]].shape[0] == 1 or keeps_none):
             compared += [_in_place(found, wanted, place, own) for place in in_place]
         else:
-            jumping = tuple(place for place in group if place in places)
-            compared += [replace(table, jumping=jumping) for table in rows]
-    alone = [place for place in places if not any(place in group for group in groups)]
+            compared += [replace(table, jumping=tuple(among)) for table in rows]
+    alone = [place for place in places if place in steady or not any(place in group for group in groups)]
     compared += [_in_place(found, wanted, place, like) for place in alone if _is_like(found[place], wanted[place])]
     return tuple(compared)
 

@@ -18,6 +18,7 @@ from nnapi_check.analyzer.nnapi_types import SIGNED_SHIFT
 from nnapi_check.analyzer.tensor_types import tensor_type
 from nnapi_check.analyzer.torchscript import computed_op_by_op
 from nnapi_check.coverage_db.bounds import Bound
+from nnapi_check.coverage_db.queries import open_registry
 from nnapi_check.coverage_db.spec import OperandType, OperationFacts
 from nnapi_check.lowering.nnapi.host_runtime.errors import HostRuntimeError
 from nnapi_check.lowering.nnapi.interpreter.execute import prepare
@@ -30,6 +31,7 @@ from nnapi_check.lowering.verification.approximation import MARGIN, Approximatio
 from nnapi_check.lowering.verification.compared_set import RowSet
 from nnapi_check.lowering.verification.comparison import Numbers, compare
 from nnapi_check.lowering.verification.element_sets import element_set
+from nnapi_check.lowering.verification.jumps import jumps_of_outputs
 from nnapi_check.lowering.verification.part_run import inward, outward
 from nnapi_check.lowering.verification.reference import graph_values, reference_outputs
 from nnapi_check.lowering.verification.row_sets import row_sets
@@ -200,6 +202,11 @@ class _Reach:
             self._of_rounding = self._measured(self._approximate, [*self._values, *self._read])
         return self._of_rounding
 
+    def jumps(self, count: int) -> tuple[frozenset[str], ...]:
+        """The ops on the way to each of so many outputs of which their cards say that they jump."""
+        captured = capture(self._model, self._call, weights=True, trust=self._trust)
+        return jumps_of_outputs(captured.graph, open_registry(), count)
+
     def own(self, values: Sequence[int]) -> Mapping[int, tuple[torch.Tensor, ...]]:
         """What PyTorch's own values are where it rounds otherwise."""
         captured = capture(self._model, self._call, weights=True, trust=self._trust)
@@ -239,7 +246,12 @@ def _held_outputs(
         for place, found in enumerate(numbers)
         if not settled[place] and (found.is_another_form or _jumps(moved, place))
     ]
-    return numbers, row_sets(ours, theirs, jumping, moved.draws)
+    ops = reach.jumps(len(theirs))
+    tables = row_sets(ours, theirs, jumping, moved.draws, [place for place in jumping if not ops[place]])
+    return numbers, tuple(
+        replace(table, ops=tuple(sorted(set[str]().union(*(ops[place] for place in table.outputs)))))
+        for table in tables
+    )
 
 
 def _jumps(moved: Movement, place: int) -> bool:
