@@ -13,6 +13,8 @@ from nnapi_check.analyzer.inputs.argument_names import distinct_names, is_loadab
 from nnapi_check.analyzer.inputs.arguments import Call, leaves, type_of
 from nnapi_check.analyzer.inputs.options import field_names, needed_options, option_of
 from nnapi_check.analyzer.inputs.specification import InputSpec, PlainSpec
+from nnapi_check.analyzer.tensor_types import number_of_dtype
+from nnapi_check.analyzer.torchscript import is_readable
 
 # A tensor that stands as the default of an argument is written out in a package, so it must be small.
 _MAX_DEFAULT = 4096
@@ -212,6 +214,8 @@ class _Binding:
             return self.bound(wanted.name, wanted.kind, given)
         if not wanted.argument.has_default_value():
             return Fixed(wanted.name, None)
+        if not is_readable(wanted.kind):
+            raise _not_taken(wanted.name, wanted.kind)
         default = wanted.argument.default_value
         if isinstance(default, torch.Tensor) and default.numel() > _MAX_DEFAULT:
             raise InputError(
@@ -371,19 +375,25 @@ def _plain_value(name: str, kind: torch._C.JitType, item: object) -> object:
             return item
         case int() | float() if wanted == "float" and not isinstance(item, bool):
             return float(item)
-        case float() if wanted in ("Scalar", "number"):
+        case torch.dtype() if wanted == "int" and number_of_dtype(item) is not None:
+            return number_of_dtype(item)
+        case int() | float() | complex() if wanted == "complex" and not isinstance(item, bool):
+            return complex(item)
+        case float() | complex() if wanted in ("Scalar", "number"):
             return item
         case str() if wanted == "str":
             return item
-        case torch.device() if wanted == "Device":
+        case torch.device() | None if wanted == ("NoneType" if item is None else "Device"):
             return item
-        case None if wanted == "NoneType":
-            return None
         case _:
             pass
     if wanted in ("int", "bool", "float", "str", "Scalar", "number"):
         raise _misfit(name, f"of type {wanted}", item, option_of(name, kind))
-    raise InputError(
+    raise _not_taken(name, kind)
+
+
+def _not_taken(name: str, kind: torch._C.JitType) -> InputError:
+    return InputError(
         f"Input '{name}' of the model is of type {kind.annotation_str}, which a converted model cannot take; "
         "wrap the model in a module that makes it from tensors."
     )

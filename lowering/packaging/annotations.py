@@ -49,6 +49,8 @@ def default_text(value: object) -> str:
             return f"torch.tensor({listed}, dtype={value.dtype}).reshape({list(value.shape)})"
         case float() if not isfinite(value):
             return f'float("{value}")'
+        case complex():
+            return f"complex({default_text(value.real)}, {default_text(value.imag)})"
         case torch.device():
             return f'torch.device("{value}")'
         case list():

@@ -32,7 +32,7 @@ def _checks(name: str, example: object) -> Iterator[str]:
         case torch.Tensor():
             yield _unless(f"{name} is None")
             yield from _tensor_checks(name, example)
-        case bool() | int() | str() | float():
+        case bool() | int() | str() | float() | complex():
             yield _unless(f"{name} is None")
             yield from _plain_checks(name, example)
         case torch.device():
@@ -56,8 +56,8 @@ def _checks(name: str, example: object) -> Iterator[str]:
             raise InputError(f"an input is a {type(example).__name__}, which a converted model cannot recognize")
 
 
-def _plain_checks(name: str, example: bool | int | float | str) -> Iterator[str]:
-    if isinstance(example, float) and isnan(example):
+def _plain_checks(name: str, example: bool | int | float | complex | str) -> Iterator[str]:
+    if isinstance(example, (float, complex)) and (isnan(example.real) or isnan(example.imag)):
         yield _unless(f"{name} == {name}")
     else:
         yield _unless(f"{name} != {default_text(example)}")

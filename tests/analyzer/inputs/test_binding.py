@@ -1,5 +1,6 @@
 import re
 from collections.abc import Sequence
+from enum import Enum
 from pathlib import Path
 from typing import NamedTuple
 
@@ -8,6 +9,7 @@ import torch
 from torch import nn
 from torch.utils import bundled_inputs
 
+import nnapi_check
 from nnapi_check.analyzer.capture.capture import capture
 from nnapi_check.analyzer.errors import InputError
 from nnapi_check.analyzer.graph import ElementType, GraphInput, TensorType
@@ -214,3 +216,55 @@ def test_a_tensor_that_is_a_default_is_an_input_all_the_same(tmp_path: Path) -> 
 
     assert [kind.shape for kind in captured.input_types] == [(2, 3), (3,)]
     assert captured.example_inputs[1].tolist() == [0, 0, 0]
+
+
+class Color(Enum):
+    RED = 1
+    BLUE = 2
+
+
+class WithPlainDefaults(nn.Module):
+    def forward(
+        self,
+        x: torch.Tensor,
+        factor: complex = 1 + 2j,
+        pair: tuple[int, complex] = (1, 2j),
+        dtype: torch.dtype = torch.float32,
+        perhaps: torch.dtype | None = torch.float32,
+        device: torch.device = torch.device("cpu"),  # noqa: B008
+    ) -> torch.Tensor:
+        if factor != 1 + 2j or pair[1] != 2j:
+            return torch.sigmoid(x)
+        return torch.relu(x).to(dtype) + torch.ones(3, dtype=perhaps, device=device)
+
+
+class WithAColor(nn.Module):
+    def forward(self, x: torch.Tensor, color: Color = Color.RED) -> torch.Tensor:
+        return torch.relu(x) if color == Color.RED else torch.sigmoid(x)
+
+
+def test_default_of_any_plain_type_that_nobody_overrides_is_the_default(tmp_path: Path) -> None:
+    x = torch.tensor([[-1.0, 2.0, 3.0]])
+
+    for model in (scripted_file(tmp_path, WithPlainDefaults()), WithPlainDefaults()):
+        report = nnapi_check.convert(model, tmp_path / "made.pt", [x], feature_level=4)
+
+        assert report.verification is not None
+        assert report.verification.is_within_tolerance
+        assert "aten.sigmoid.default" not in {node.op for node in report.nodes}
+    assert nnapi_check.verify(tmp_path / "made.pt", WithPlainDefaults(), [x]).is_within_tolerance
+
+
+def test_element_type_is_given_as_python_has_it(tmp_path: Path) -> None:
+    captured = capture(
+        scripted_file(tmp_path, WithPlainDefaults()), {"x": "f32[2,3]", "dtype": torch.float64}, weights=False
+    )
+
+    assert captured.graph.type_of(captured.graph.body.outputs[0]) == TensorType(ElementType.FLOAT64, (2, 3))
+
+
+def test_default_of_a_class_of_the_model_s_own_is_refused_in_one_sentence(tmp_path: Path) -> None:
+    with pytest.raises(
+        InputError, match=r"Input 'color' of the model is of type __torch__\..*Color, which a converted"
+    ):
+        capture(scripted_file(tmp_path, WithAColor()), specs("f32[2,3]"), weights=False)
