@@ -18,6 +18,7 @@ from dataclasses import dataclass, field, replace
 
 from nnapi_check.analyzer.errors import InputError
 from nnapi_check.analyzer.torchscript import quantized_as_on_phones
+from nnapi_check.coverage_db.bounds import Bound
 from nnapi_check.coverage_db.card_reading import load_cards
 from nnapi_check.coverage_db.cards import Card, Example, Way
 from nnapi_check.coverage_db.queries import Registry, open_registry
@@ -116,11 +117,14 @@ def try_way(card: Card, way: Way, examples: list[Example], registry: Registry, d
             row.steps = max(row.steps, steps)
             row.elements += size
             row.off += size * (found.steps_share or 0.0)
-            if not found.is_within_tolerance and (found.steps is None or steps > 1) and len(row.beyond) < 3:
-                row.beyond.append(f"{example.tensors} {example.args}: {found}")
-            elif not found.is_within_tolerance and found.steps is None:
-                row.beyond.append("")
+            if steps > _allowed(way) and len(row.beyond) < 3:
+                row.beyond.append(f"{example.tensors} {example.args}: {found.steps} steps, {found.steps_share:.2%}")
     return row
+
+
+def _allowed(way: Way) -> int:
+    """The steps of a way's bound: none where it is exact."""
+    return max(bound.steps for bound in (way.bound or Bound(), way.quantized_bound or Bound()))
 
 
 @quantized_as_on_phones()

@@ -22,6 +22,7 @@ from nnapi_check.analyzer.judging.failures import (
 )
 from nnapi_check.analyzer.judging.nearest_ways import WayVerdict, worth_telling
 from nnapi_check.analyzer.judging.quantities import Uses, found_words, holds, what_fails
+from nnapi_check.analyzer.judging.quantization_limits import quantization_failures
 from nnapi_check.analyzer.nnapi_types import copying_operation, operand_type
 from nnapi_check.coverage_db.cards import Card, Emission, Status, Way
 from nnapi_check.coverage_db.checks import CardError, wording
@@ -119,7 +120,7 @@ def judge_node(node: Node, uses: Uses, knowledge: Knowledge, target: Target) -> 
     card = knowledge.card(node.op)
     if not card.ways:
         return _without_way(node, Status.CPU, no_way(card))
-    general = tuple(tensor_failures(node, uses, target))
+    general = (*tensor_failures(node, uses, target), *quantization_failures(node, uses))
     if any(failure.is_without_type for failure in general):
         # Of a tensor without a type, a way could only say that it does not know it.
         return NodeJudgement(node.id, node.op, (), general, Status.CPU)

@@ -1,0 +1,154 @@
+"""What every way demands of quantization parameters: that NNAPI can state them, and that no integers overflow."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from math import prod
+
+from nnapi_check.analyzer.graph import (
+    Absent,
+    ElementType,
+    Node,
+    NotQuantized,
+    PerChannel,
+    PerTensor,
+    Quantization,
+    Ref,
+    RefList,
+    TensorType,
+)
+from nnapi_check.analyzer.judging.failures import Failure
+from nnapi_check.analyzer.judging.quantities import Uses
+
+SCALES = (2.0**-126, 2.0**126)
+"""The least and the greatest scale: float32 has them, and their inverses, in full precision."""
+
+HIGHEST_STEPS = 2**30
+"""How many steps a result may be from 0. QNNPACK's conversions to INT32 make of what is beyond 2**31 its other end."""
+
+USUAL_BIAS = 4.0
+"""What a bias is taken to be at most, for a check reads none: a layer's real numbers are of the order of 1."""
+
+_NO_WEIGHTS = 1.2e-7
+"""The scale that PyTorch's observers give channels whose weights are all 0: only the bias is left of these."""
+
+_STORED = {ElementType.QUINT8: (0, 255), ElementType.QINT8: (-128, 127)}
+_PRODUCTS = frozenset({"mul", "mul_relu", "matmul"})
+
+
+def quantization_failures(node: Node, uses: Uses) -> Iterator[Failure]:
+    """Of a node with quantized tensors: parameters that none may have, and results out of reach of INT32."""
+    kinds = {value: kind for value in (*node.inputs(), *node.outputs) if (kind := _quantized(value, uses)) is not None}
+    if not kinds:
+        return
+    illegal = [failure for kind in kinds.values() for failure in _illegal(kind)]
+    yield from illegal
+    if not illegal and node.op.startswith("quantized.") and node.outputs[0] in kinds:
+        yield from _out_of_reach(node, kinds, uses)
+
+
+def _quantized(value: int, uses: Uses) -> TensorType | None:
+    kind = uses.graph.values[value].type
+    return kind if isinstance(kind, TensorType) and not isinstance(kind.quant, NotQuantized) else None
+
+
+def _illegal(kind: TensorType) -> Iterator[Failure]:
+    low, high = SCALES
+    wrong = [scale for scale in scales_of(kind.quant) if not low <= scale <= high]
+    if wrong:
+        yield Failure(
+            reason="NNC501",
+            requirement="scale",
+            way="",
+            found=f"the scale is {wrong[0]:g}",
+            wanted=f"a scale between {low:.2g} and {high:.2g}",
+            because="A scale is a number above 0 whose inverse float32 has.",
+            fix="Calibrate the model with inputs that are finite and not all 0.",
+        )
+    least, greatest = _STORED.get(kind.dtype, (-(2**31), 2**31 - 1))
+    beyond = [zero for zero in _zero_points(kind.quant) if not least <= zero <= greatest]
+    if beyond:
+        yield Failure(
+            reason="NNC501",
+            requirement="zero-point",
+            way="",
+            found=f"the zero point is {beyond[0]}",
+            wanted=f"a zero point between {least} and {greatest}",
+            because=f"A zero point is one of the integers that {kind.dtype.value} stores.",
+            fix="Calibrate the model anew, with an observer of this element type.",
+        )
+
+
+def scales_of(quant: Quantization) -> tuple[float, ...]:
+    """The scales of a quantization: none, one, or one for each channel."""
+    match quant:
+        case PerTensor(scale, _):
+            return (scale,)
+        case PerChannel(scales, _, _):
+            return scales
+        case NotQuantized():
+            return ()
+
+
+def _zero_points(quant: Quantization) -> tuple[int, ...]:
+    match quant:
+        case PerTensor(_, zero_point):
+            return (zero_point,)
+        case PerChannel(_, zero_points, _):
+            return zero_points
+        case NotQuantized():
+            return ()
+
+
+def _out_of_reach(node: Node, kinds: Mapping[int, TensorType], uses: Uses) -> Iterator[Failure]:
+    output = scales_of(kinds[node.outputs[0]].quant)[0]
+    weight = _at("weight", node, kinds)
+    inputs = [kind for name in node.arguments if name != "weight" for kind in _all_at(name, node, kinds)]
+    ranges = [_range(kind) for kind in inputs]
+    if weight is not None and inputs:
+        filled = [scale for scale in scales_of(weight.quant) if scale > _NO_WEIGHTS]
+        product = scales_of(inputs[0].quant)[0] * min(filled, default=1.0)
+        has_bias = not isinstance(node.argument("bias"), Absent) if "bias" in node.arguments else False
+        if has_bias and product * HIGHEST_STEPS < USUAL_BIAS / 2:
+            yield Failure(
+                reason="NNC501",
+                requirement="bias-fits",
+                way="",
+                found=f"the input's scale times the weight's is {product:.3g}",
+                wanted=f"at least {USUAL_BIAS / 2 / HIGHEST_STEPS:.3g}",
+                because="The bias is INT32 in steps of that product, and overflows where they are so small.",
+                fix="Calibrate the model with wider inputs, or leave out channels whose weights are all 0.",
+            )
+        reach = ranges[0] * _range(weight) * prod(weight.shape[1:]) + (USUAL_BIAS if has_bias else 0.0)
+    elif node.op.split(".")[1] in _PRODUCTS:
+        reach = prod(ranges) * (inputs[0].shape[-1] if "matmul" in node.op else 1)
+    else:
+        reach = max([1.0, *ranges])
+    if reach > output * HIGHEST_STEPS:
+        yield Failure(
+            reason="NNC501",
+            requirement="output-in-reach",
+            way="",
+            found=f"the output's scale is {output:.3g}, where results may be {reach:.3g}",
+            wanted=f"at least {reach / HIGHEST_STEPS:.3g}",
+            because="Engines count a result in steps of the output's scale, and overflow where these are so small.",
+            fix="Calibrate the model with inputs like those it will see.",
+        )
+
+
+def _at(name: str, node: Node, kinds: Mapping[int, TensorType]) -> TensorType | None:
+    return next(_all_at(name, node, kinds), None)
+
+
+def _all_at(name: str, node: Node, kinds: Mapping[int, TensorType]) -> Iterator[TensorType]:
+    match node.arguments.get(name):
+        case Ref(value) if value in kinds:
+            yield kinds[value]
+        case RefList(values):
+            yield from (kinds[value] for value in values if value is not None and value in kinds)
+        case _:
+            pass
+
+
+def _range(kind: TensorType) -> float:
+    return 255 * max(scales_of(kind.quant))

@@ -1,0 +1,101 @@
+"""Quantization parameters that none may have, and results beyond the reach of integers, are refused with a reason."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from math import inf, nan
+
+import pytest
+
+from nnapi_check.analyzer.capture.capture import capture
+from nnapi_check.analyzer.graph import Graph, PerChannel, PerTensor, Quantization, TensorType
+from nnapi_check.analyzer.judging.judge import judge
+from nnapi_check.analyzer.torchscript import quantized_as_on_phones
+from nnapi_check.coverage_db.card_reading import load_cards
+from nnapi_check.coverage_db.cards import Example
+from nnapi_check.coverage_db.queries import Registry, open_registry
+from nnapi_check.lowering.examples.modules import example_module
+
+
+@pytest.fixture(scope="module")
+def registry() -> Registry:
+    return open_registry()
+
+
+def graph_of(op: str, tensors: Sequence[tuple[str, str]], **args: float) -> Graph:
+    example = Example("drawn", tuple(tensors), tuple(args.items()))
+    with quantized_as_on_phones():
+        made = example_module(load_cards()[op], example)
+        return capture(made.module, list(made.inputs), weights=False).graph
+
+
+def refused(graph: Graph, registry: Registry) -> list[str]:
+    verdicts = judge(graph, registry, registry.target("ndk")).at(8).values()
+    return [failure.requirement for verdict in verdicts for failure in verdict.failures]
+
+
+def with_output(graph: Graph, quant: Quantization) -> Graph:
+    (output,) = graph.body.outputs
+    value = graph.values[output]
+    assert isinstance(value.type, TensorType)
+    changed = replace(value, type=replace(value.type, quant=quant))
+    return replace(graph, values=tuple(changed if item is value else item for item in graph.values))
+
+
+CAT = ("quantized.relu6.default", [("qx", "quint8(0.05,100)[2,3]")])
+
+
+@pytest.mark.parametrize("scale", [0.0, -0.1, nan, inf, 1e-46, 1e-40, 1e39])
+def test_scales_that_float32_cannot_divide_by_are_refused(scale: float, registry: Registry) -> None:
+    graph = graph_of(*CAT)
+
+    assert refused(with_output(graph, PerTensor(scale, 0)), registry) == ["scale"]
+    assert "scale" in refused(with_output(graph, PerChannel((0.1, scale, 0.2), (0, 0, 0), 1)), registry)
+
+
+@pytest.mark.parametrize("zero_point", [-1, 256])
+def test_zero_points_that_are_not_stored_are_refused(zero_point: int, registry: Registry) -> None:
+    assert refused(with_output(graph_of(*CAT), PerTensor(0.05, zero_point)), registry) == ["zero-point"]
+
+
+@pytest.mark.parametrize("zero_point", [0, 255])
+def test_extremes_are_accepted(zero_point: int, registry: Registry) -> None:
+    assert refused(with_output(graph_of(*CAT), PerTensor(1e-6, zero_point)), registry) == []
+
+
+def layer(input_scale: float, weight: str, output_scale: float) -> Graph:
+    tensors = [("input", f"quint8({input_scale},3)[2,5]"), ("weight", weight), ("bias", "f32[7]!")]
+    return graph_of("quantized.linear.default", tensors, output_scale=output_scale, output_zero_point=3)
+
+
+def test_a_bias_that_overflows_in_its_steps_is_refused(registry: Registry) -> None:
+    assert refused(layer(1e-6, "qint8(1e-5,0)[7,5]!", 0.1), registry) == ["bias-fits"]
+    assert refused(layer(1e-3, "qint8(1e-5,0)[7,5]!", 0.1), registry) == []
+
+
+def test_a_channel_without_weights_does_not_stand_for_the_others(registry: Registry) -> None:
+    # The scale that observers give such channels.
+    assert refused(layer(1e-3, "qint8(1.1920929e-07,0)[7,5]!", 0.1), registry) == []
+
+
+def test_results_beyond_the_reach_of_integers_are_refused(registry: Registry) -> None:
+    assert refused(layer(900.0, "qint8(900,0)[7,5]!", 1e-3), registry) == ["output-in-reach"]
+    assert refused(layer(0.05, "qint8(0.02,0)[7,5]!", 1e-3), registry) == []
+
+
+@pytest.mark.parametrize(
+    ("op", "tensors", "args"),
+    [
+        (
+            "quantized.mul.default",
+            [("qa", "quint8(900,3)[2,3]"), ("qb", "quint8(900,3)[2,3]")],
+            {"scale": 1e-4, "zero_point": 3},
+        ),
+        ("quantized.softmax.default", [("qx", "quint8(0.05,3)[2,3]")], {"dim": 1, "output_scale": 1e-10}),
+    ],
+)
+def test_results_of_other_ops_are_held_to_it_as_well(
+    op: str, tensors: list[tuple[str, str]], args: dict[str, float], registry: Registry
+) -> None:
+    given = {"output_zero_point": 3, **args} if "output_scale" in args else args
+
+    assert "output-in-reach" in refused(graph_of(op, tensors, **given), registry)
