@@ -11,10 +11,13 @@ from functools import partial
 import torch
 from torch import nn
 
+from nnapi_check.analyzer.inputs.arguments import leaves
+
 SEED = 3
 MOST = 110
 """How many samples of one module are asked of."""
-Tensors = tuple[torch.Tensor, ...]
+Inputs = tuple[object, ...]
+"""Tensors, and tuples of them."""
 Kind = Callable[..., nn.Module]
 
 TEXTS: Mapping[str, tuple[str, ...]] = {
@@ -39,7 +42,7 @@ class Case:
 
     name: str
     module: partial[nn.Module]
-    inputs: Tensors
+    inputs: Inputs
 
     @property
     def kind(self) -> str:
@@ -68,9 +71,9 @@ def own() -> Iterator[Case]:
     yield from _others()
 
 
-def _case(kind: Kind, positional: Sequence[object], inputs: Sequence[torch.Tensor], **given: object) -> Case:
+def _case(kind: Kind, positional: Sequence[object], inputs: Sequence[object], **given: object) -> Case:
     words = " ".join(", ".join((*map(str, positional), *(f"{name}={item}" for name, item in given.items()))).split())
-    shapes = ", ".join(str(tuple(item.shape)) for item in inputs)
+    shapes = ", ".join(str(tuple(leaf.shape)) for leaf in leaves(inputs) if isinstance(leaf, torch.Tensor))
     return Case(f"{kind.__name__}({words}) of {shapes}", partial(kind, *positional, **given), tuple(inputs))
 
 
@@ -204,15 +207,14 @@ def _with_texts(kind: Kind, given: Mapping[str, object], tried: set[tuple[str, o
                 yield {**given, name: text}
 
 
-def _inputs(kind: Kind, args: Sequence[object], kwargs: Mapping[str, object]) -> Tensors:
+def _inputs(kind: Kind, args: Sequence[object], kwargs: Mapping[str, object]) -> Inputs:
     """What forward is called on, where these are tensors alone; else nothing."""
     forward = getattr(kind, "forward", None)
     if forward is None:
         return ()
     bound = inspect.signature(forward).bind(None, *args, **kwargs)
     items = [item for name, item in bound.arguments.items() if name != "self"]
-    flat = [part for item in items for part in (item if isinstance(item, tuple) else (item,))]
-    while flat and flat[-1] is None:
-        flat.pop()
-    tensors = tuple(item for item in flat if isinstance(item, torch.Tensor))
-    return tensors if len(tensors) == len(flat) and not bound.kwargs else ()
+    while items and items[-1] is None:
+        items.pop()
+    are_tensors = all(isinstance(leaf, torch.Tensor) for leaf in leaves(items))
+    return tuple(items) if are_tensors and not bound.kwargs else ()

@@ -32,7 +32,7 @@ from torch.nn.parameter import is_lazy
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from benchmarks.form_modules import SEED, Case, Kind, Tensors, cases
+from benchmarks.form_modules import SEED, Case, Inputs, Kind, cases
 from benchmarks.form_reasons import Answer, Answers, differs, reasons_of
 from benchmarks.processes import in_processes
 from nnapi_check import check
@@ -155,14 +155,14 @@ def answers(case: Case) -> tuple[Answers, tuple[str, ...]]:
     return asked, tuple(not_made)
 
 
-def _asked(form: Form, inputs: Tensors) -> Answer | str:
+def _asked(form: Form, inputs: Inputs) -> Answer | str:
     try:
         return answer(form, None if isinstance(form, Path) else inputs)
     except Exception as error:  # noqa: BLE001  # every outcome is a result here
         return _first_line(error)
 
 
-def answer(form: Form, inputs: Tensors | None) -> Answer:
+def answer(form: Form, inputs: Inputs | None) -> Answer:
     """What is said of one form."""
     report = check(form, inputs, feature_level=8)
     levels = tuple(
