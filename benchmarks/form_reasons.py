@@ -124,6 +124,11 @@ EXPLAINED = (
         "Without an export PyTorch takes one fused op, whose masks have a meaning of their own.",
         ops=frozenset({"aten._native_multi_head_attention.default"}),
     ),
+    Explained(
+        frozenset({"Softplus"}),
+        "A low threshold makes a step, for which the one op has no way; its pieces are compared and chosen.",
+        ops=frozenset({"aten.softplus.default"}),
+    ),
     *(
         Explained(frozenset({kind}), "Decomposed, that op is written out, which has no way.", frozenset({op}))
         for kind, op in (

@@ -29,6 +29,8 @@ _WHEN_QUANTIZED = Bounds(1 << 26, 1 << 28)
 
 # An op is tried on real tensors of at most this many elements together.
 _MAX_TRIED = 1 << 24
+_TRIED = ((0, 1.0), (1, 0.5))
+"""Elements of tensors of whole numbers and of others with which an op is tried."""
 _WHEN_TRIED = Bounds(_MAX_TRIED, 4 * _MAX_TRIED, is_size_needed=False)
 # Texts that are worked on have at most this many characters together.
 _MAX_TEXT = 1 << 16
@@ -214,10 +216,16 @@ def failure(operation: Operation, items: Sequence[object]) -> str | None:
         return None
     if sum(draft.tensor.numel() for draft in drafts if draft.tensor is not None) > _MAX_TRIED:
         return None
-    values = [_filled(_plain(item)) for item in items]
     if operation.is_random or operation.is_foreign or operation.name in RECURRENCE_CONDITIONS:
         # What recurrent layers are given that does not fit, they read past its end.
         return None
+    first, second = (_trial(operation, [_filled(_plain(item), *numbers) for item in items]) for numbers in _TRIED)
+    # Where it fails in another way with other elements, it is these that do not fit, and not the shapes.
+    return first if first == second else None
+
+
+def _trial(operation: Operation, values: Sequence[object]) -> str | None:
+    """How the op fails with these values; None where it does not."""
     try:
         call(operation, values, BoundedCalls(_WHEN_TRIED))
     except TooLargeError:
@@ -229,12 +237,12 @@ def failure(operation: Operation, items: Sequence[object]) -> str | None:
     return None
 
 
-def _filled(value: object) -> object:
+def _filled(value: object, whole: int, real: float) -> object:
+    """A value with elements for those of tensors that are known by their type alone."""
     if isinstance(value, torch.Tensor) and value.is_meta:
-        made = torch.ones if value.dtype.is_floating_point else torch.zeros
-        return made(value.shape, dtype=value.dtype)
+        return torch.full(value.shape, real if value.dtype.is_floating_point else whole, dtype=value.dtype)
     if isinstance(value, (list, tuple)):
-        return [_filled(part) for part in value]
+        return [_filled(part, whole, real) for part in value]
     return value
 
 
