@@ -61,6 +61,7 @@ def mean(node: NodeReader, emit: Emitter) -> OperandId:
     return mean_over(emit, emit.input("self"), reduced_axes(node), emit.output_spec())
 
 
+@lowers("aten.mean.dim", way="averaged")
 @lowers("aten.mean.dim", way="pooled")
 def pooled_mean(node: NodeReader, emit: Emitter) -> OperandId:
     """Lower to AVERAGE_POOL_2D of one window, then RESHAPE where the dimensions are taken away."""
