@@ -47,6 +47,12 @@ def _notes(verification: Verification) -> Iterator[str]:
             f"Each part alone, on what PyTorch computes for its inputs: of {len(verification.parts)} outputs of parts "
             f"{off or 'none'} beyond what rounding explains."
         )
+    beyond = [layer for layer in verification.layers if not layer.numbers.is_within_tolerance]
+    if beyond:
+        yield (
+            f"Of {len(verification.layers)} values inside the parts {len(beyond)} are beyond what rounding explains, "
+            f"though the outputs {'are not' if verification.is_within_tolerance else 'are as well'}: see the layers."
+        )
     for place, found in enumerate(verification.outputs):
         if 0 in found.shape:
             yield f"Output {place} has no elements with these inputs: nothing was compared."

@@ -90,7 +90,8 @@ def test_layer_of_equal_elements_is_held_to_their_places(
         return found
 
     monkeypatch.setattr(verify, "outward", planted)
-    layers = verified(model, package, with_layers=True).layers
+    found = verified(model, package, with_layers=True)
 
-    (told,) = (layer.numbers for layer in layers if layer.numbers.dtype == "int64")
+    (told,) = (layer.numbers for layer in found.layers if layer.numbers.dtype == "int64")
     assert told.is_within_tolerance is is_right
+    assert any("1 are beyond what rounding explains" in note for note in _notes(found)) is not is_right
