@@ -170,8 +170,9 @@ def moved_runs(
     values: Sequence[int] = (),
     *,
     rounded: Sequence[int] = (),
+    times: int = 1,
 ) -> Iterator[MovedRun]:
-    """Each run that ``movement`` measures, after one in which nothing is moved."""
+    """Each run that ``movement`` measures, after one in which nothing is moved; each is moved so many times as far."""
     graph = captured.torch_graph.copy()
     twins = all_twins_of(captured, graph)
     tapped = [value for value in sorted(set(values)) if value in twins and is_at_top(twins[value])]
@@ -194,12 +195,12 @@ def moved_runs(
         return MovedRun(flat_tensors(outputs), dict(zip(tapped, flat_tensors(inside), strict=True)))
 
     yield run()
-    yield from _draws(movers, run)
+    yield from _draws(movers, run, times)
 
 
-def _draws(movers: Sequence[torch.jit.ScriptModule], run: Callable[[], MovedRun]) -> Iterator[MovedRun]:
-    for seed, share in enumerate(_SHARES_UP):
-        for sign in (1.0, -1.0):
+def _draws(movers: Sequence[torch.jit.ScriptModule], run: Callable[[], MovedRun], times: int) -> Iterator[MovedRun]:
+    for seed, share in enumerate(_SHARES_UP, start=len(_SHARES_UP) * (times - 1)):
+        for sign in (float(times), -float(times)):
             for mover in movers:
                 mover.share_up, mover.sign = share, sign
             with torch.random.fork_rng(devices=[]):

@@ -35,7 +35,7 @@ from nnapi_check.lowering.verification.jumps import jumps_of_outputs
 from nnapi_check.lowering.verification.part_run import inward, outward
 from nnapi_check.lowering.verification.reference import graph_values, reference_outputs
 from nnapi_check.lowering.verification.row_sets import row_sets
-from nnapi_check.lowering.verification.sensitivity import NO_MOVEMENT, Movement, moved_runs, movement
+from nnapi_check.lowering.verification.sensitivity import NO_MOVEMENT, MovedRun, Movement, moved_runs, movement
 from nnapi_check.lowering.verification.subject import Part, Subject, open_subject
 
 MARGIN_DECIBELS = 20 * math.log10(MARGIN)
@@ -207,13 +207,18 @@ class _Reach:
         captured = capture(self._model, self._call, weights=True, trust=self._trust)
         return jumps_of_outputs(captured.graph, open_registry(), count)
 
-    def own(self, values: Sequence[int]) -> Mapping[int, tuple[torch.Tensor, ...]]:
-        """What PyTorch's own values are where it rounds otherwise."""
+    def own(self, values: Sequence[int] = ()) -> tuple[MovedRun, ...]:
+        """What PyTorch's own outputs and ``values`` are where it rounds otherwise, and as far as is allowed.
+
+        Numbers that may be off by so much may stand in every order that these bring about.
+        """
         captured = capture(self._model, self._call, weights=True, trust=self._trust)
         rounded = [*self._values, *self._read]
-        runs = moved_runs(captured, self._approximate, captured.example_inputs, values, rounded=rounded)
-        _, *moved = [run.values for run in runs]
-        return {value: tuple(run[value] for run in moved) for value in values}
+        runs = (
+            moved_runs(captured, self._approximate, captured.example_inputs, values, rounded=rounded, times=times)
+            for times in (1, MARGIN)
+        )
+        return tuple(moved for drawn in runs for moved in list(drawn)[1:])
 
     def _measured(self, approximate: Sequence[Approximation], rounded: Sequence[int]) -> Movement:
         captured = capture(self._model, self._call, weights=True, trust=self._trust)
@@ -246,8 +251,10 @@ def _held_outputs(
         for place, found in enumerate(numbers)
         if not settled[place] and (found.is_another_form or _jumps(moved, place))
     ]
-    ops = reach.jumps(len(theirs))
-    tables = row_sets(ours, theirs, jumping, moved.draws, [place for place in jumping if not ops[place]])
+    if not jumping:
+        return numbers, ()
+    ops, own = reach.jumps(len(theirs)), [run.outputs for run in reach.own()]
+    tables = row_sets(ours, theirs, jumping, own, [place for place in jumping if not ops[place]])
     return numbers, tuple(
         replace(table, ops=tuple(sorted(set[str]().union(*(ops[place] for place in table.outputs)))))
         for table in tables
@@ -286,9 +293,9 @@ def _held_layers(layers: Sequence[_Measured], reach: _Reach) -> tuple[LayerNumbe
         return tuple(held.values())
     moved = reach.of_rounding()
     jumping = [index for index in beyond if not moved.is_stepped and moved.values.get(held[index].value, 0.0) >= SPLIT]
-    own = reach.own([held[index].value for index in jumping]) if jumping else {}
+    own = reach.own([held[index].value for index in jumping]) if jumping else ()
     for index in beyond:
-        if index not in jumping or _is_among(layers[index], own[held[index].value]):
+        if index not in jumping or _is_among(layers[index], [run.values[held[index].value] for run in own]):
             held[index] = _allowed_layer(held[index], moved)
     return tuple(held.values())
 
