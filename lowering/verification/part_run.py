@@ -10,8 +10,10 @@ import torch
 
 from nnapi_check.analyzer.graph import ElementType, Graph, NotQuantized, PerTensor, TensorType
 from nnapi_check.analyzer.nnapi_types import SIGNED_SHIFT
+from nnapi_check.coverage_db.spec import OperandType
 from nnapi_check.lowering.nnapi.interpreter.execute import prepare
-from nnapi_check.lowering.nnapi.interpreter.kernels import Array
+from nnapi_check.lowering.nnapi.interpreter.kernels import NUMPY_TYPES, Array
+from nnapi_check.lowering.nnapi.model import Operand
 from nnapi_check.lowering.packaging.border import Border
 from nnapi_check.lowering.packaging.part_borders import border_of, permutation_of, torch_type
 from nnapi_check.lowering.packaging.recipe_torch import TensorOf, evaluate, stored
@@ -62,6 +64,16 @@ def inward(tensor: torch.Tensor, border: Border) -> Array:
         array = array.transpose(border.permutation)
     dtype = array.dtype if isinstance(border.nnapi.quant, PerTensor) else _NUMPY[border.nnapi.dtype.value]
     return np.ascontiguousarray(array.reshape(border.nnapi.shape).astype(dtype))
+
+
+def as_computed(operand: Operand, tensor: torch.Tensor, permutation: tuple[int, ...]) -> Array:
+    """PyTorch's quantized tensor as the operand that holds it would be computed."""
+    array = stored(tensor)
+    if tensor.dtype is torch.qint8 and operand.type is OperandType.TENSOR_QUANT8_ASYMM:
+        array = array.astype(np.int16) + SIGNED_SHIFT
+    array = array.transpose(permutation or tuple(range(array.ndim)))
+    shape = [size for size in operand.shape if isinstance(size, int)] if isinstance(operand.shape, tuple) else []
+    return np.ascontiguousarray(array, NUMPY_TYPES[operand.type]).reshape(shape)
 
 
 def outward(array: Array, kind: TensorType, permutation: tuple[int, ...]) -> torch.Tensor:

@@ -8,23 +8,19 @@ from dataclasses import dataclass, replace
 from math import isfinite
 from pathlib import Path
 
-import numpy as np
 import torch
 
 from nnapi_check.analyzer.capture.capture import capture
 from nnapi_check.analyzer.errors import InputError
 from nnapi_check.analyzer.inputs.arguments import Call
-from nnapi_check.analyzer.nnapi_types import SIGNED_SHIFT
 from nnapi_check.analyzer.tensor_types import tensor_type
 from nnapi_check.analyzer.torchscript import computed_op_by_op
 from nnapi_check.coverage_db.bounds import Bound
 from nnapi_check.coverage_db.queries import open_registry
-from nnapi_check.coverage_db.spec import OperandType, OperationFacts
+from nnapi_check.coverage_db.spec import OperationFacts
 from nnapi_check.lowering.nnapi.host_runtime.errors import HostRuntimeError
 from nnapi_check.lowering.nnapi.interpreter.execute import prepare
-from nnapi_check.lowering.nnapi.interpreter.kernels import NUMPY_TYPES, Array
 from nnapi_check.lowering.nnapi.interpreter.quantization import QUANTIZED_TENSORS
-from nnapi_check.lowering.nnapi.model import Operand
 from nnapi_check.lowering.packaging.manifest import ManifestError, PartRecord
 from nnapi_check.lowering.packaging.recipe_torch import stored
 from nnapi_check.lowering.verification.approximation import MARGIN, Approximation, Cause, read_approximations
@@ -32,7 +28,8 @@ from nnapi_check.lowering.verification.compared_set import RowSet
 from nnapi_check.lowering.verification.comparison import Numbers, compare
 from nnapi_check.lowering.verification.element_sets import element_set
 from nnapi_check.lowering.verification.jumps import jumps_of_outputs
-from nnapi_check.lowering.verification.part_run import inward, outward
+from nnapi_check.lowering.verification.own_inputs import on_own_inputs
+from nnapi_check.lowering.verification.part_run import as_computed, inward, outward
 from nnapi_check.lowering.verification.reference import graph_values, reference_outputs
 from nnapi_check.lowering.verification.row_sets import row_sets
 from nnapi_check.lowering.verification.sensitivity import NO_MOVEMENT, MovedRun, Movement, moved_runs, movement
@@ -141,9 +138,11 @@ def verify_artifact(
     layers: tuple[LayerNumbers, ...] = ()
     if with_layers or _is_quantized(subject):
         found = tuple(_layers(subject, model, call, trust=trust))
-        quantized = tuple(_held_to_steps(item.layer, stepped) for item in found if item.layer.numbers.steps is not None)
-        others = tuple(item for item in found if item.layer.numbers.steps is None)
-        layers = (*_held_layers(others, reach), *quantized) if with_layers else ()
+        own = [item.layer for item in found if item.is_own_steps]
+        others = _held_layers([item for item in found if not item.is_own_steps], reach)
+        quantized = tuple(_held_to_steps(layer, stepped) for layer in own)
+        layers = (*others, *quantized) if with_layers else ()
+        quantized = (*quantized, *(layer for layer in others if layer.numbers.steps is not None))
     parts: tuple[LayerNumbers, ...] = ()
     if any(table.is_blind for table in rows):
         parts = _held_layers(tuple(_layers(subject, model, call, trust=trust, only_outputs=True)), reach)
@@ -282,6 +281,12 @@ class _Measured:
     layer: LayerNumbers
     found: torch.Tensor | None
     wanted: torch.Tensor | None
+    is_own: bool = True  # it is computed of what PyTorch has for its inputs
+
+    @property
+    def is_own_steps(self) -> bool:
+        """Whether it is quantized, and computed of what PyTorch has for its inputs."""
+        return self.is_own and self.layer.numbers.steps is not None
 
 
 def _held_layers(layers: Sequence[_Measured], reach: _Reach) -> tuple[LayerNumbers, ...]:
@@ -342,9 +347,14 @@ def _layers(
     wanted = {border.value for record in records for border in (*record.inputs, *record.outputs)}
     wanted |= {held.value for record in records for held in record.held}
     values = graph_values(captured, wanted, captured.example_inputs)
+    given = {border.value for record in records for border in record.inputs}
+    held = {item.value for record in records for item in record.held}
+    given |= {value for value in held if value in values and values[value].is_quantized}
+    own = on_own_inputs(captured.graph, given)
     for index, part in enumerate(subject.parts):
         if part.record is not None and all(border.value in values for border in part.record.inputs):
-            yield from _part_layers(index, part, part.record, values, only_outputs=only_outputs, in_half=in_half)
+            found = _part_layers(index, part, part.record, values, only_outputs=only_outputs, in_half=in_half)
+            yield from (replace(item, is_own=item.layer.value in own) for item in found)
 
 
 def _part_layers(
@@ -360,7 +370,7 @@ def _part_layers(
     arrays = [inward(values[border.value], border) for border in record.inputs]
     prepared = prepare(replace(part.model, relaxed=in_half), [stored(buffer) for buffer in part.buffers])
     forced = {
-        item.operand: _as_computed(part.model.operands[item.operand], values[item.value], item.permutation)
+        item.operand: as_computed(part.model.operands[item.operand], values[item.value], item.permutation)
         for item in held
         if values[item.value].is_quantized
     }
@@ -375,16 +385,6 @@ def _part_layers(
             wanted = values[item.value]
             found = outward(execution.kept[item.operand].array, tensor_type(wanted), item.permutation)
             yield _measured(index, item.value, found, wanted)
-
-
-def _as_computed(operand: Operand, tensor: torch.Tensor, permutation: tuple[int, ...]) -> Array:
-    """PyTorch's quantized tensor as the operand that holds it would be computed."""
-    array = stored(tensor)
-    if tensor.dtype is torch.qint8 and operand.type is OperandType.TENSOR_QUANT8_ASYMM:
-        array = array.astype(np.int16) + SIGNED_SHIFT
-    array = array.transpose(permutation or tuple(range(array.ndim)))
-    shape = [size for size in operand.shape if isinstance(size, int)] if isinstance(operand.shape, tuple) else []
-    return np.ascontiguousarray(array, NUMPY_TYPES[operand.type]).reshape(shape)
 
 
 def _measured(index: int, value: int, found: torch.Tensor, wanted: torch.Tensor) -> _Measured:

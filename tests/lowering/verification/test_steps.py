@@ -73,6 +73,25 @@ def test_a_layer_that_is_a_few_steps_off_by_itself_is_a_fault(tmp_path: Path) ->
     assert found.outputs[0].max_absolute == 0.0
 
 
+class Averager(Classifier):
+    """The same, with averages that become one with the shape that the layer reads, and so are held nowhere."""
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        averages = torch.quantize_per_tensor(x, 0.05, 128, torch.quint8).mean([2, 3])
+        sums: torch.Tensor = torch.ops.quantized.linear(averages, self.packed, 0.005, 120)
+        return sums.dequantize()
+
+
+def test_a_layer_is_not_held_to_be_exact_on_what_is_given_to_it_otherwise(tmp_path: Path) -> None:
+    report = nnapi_check.convert(Averager(), tmp_path / "converted.pt", [pixels()], feature_level=3, layers=True)
+
+    assert report.verification is not None
+    (layer,) = (layer for layer in report.verification.layers if layer.op == "quantized.linear.default")
+    assert layer.numbers.steps_share is not None
+    assert layer.numbers.steps_share > 0.01
+    assert report.verification.is_within_tolerance
+
+
 @pytest.mark.parametrize(
     ("is_quantized", "status"), [(False, Status.LOWERED), (True, Status.APPROXIMATE)], ids=["floats", "quantized"]
 )
