@@ -47,7 +47,7 @@ class Case:
     @property
     def kind(self) -> str:
         """The name of the module's class."""
-        return getattr(self.module.func, "__name__", "")
+        return getattr(self.module.func, "__name__", "").lstrip("_")
 
     @property
     def given(self) -> tuple[tuple[str, object], ...]:
@@ -55,11 +55,10 @@ class Case:
         return tuple((name, item) for name, item in self.module.keywords.items() if isinstance(item, str))
 
 
-def cases(words: Sequence[str] = ()) -> Iterator[Case]:
-    """Every module to ask of, those whose name starts with one of ``words`` where there are any."""
-    for case in (*own(), *samples()):
-        if not words or case.name.startswith(tuple(words)):
-            yield case
+def cases() -> Iterator[Case]:
+    """Every module to ask of."""
+    yield from own()
+    yield from samples()
 
 
 def own() -> Iterator[Case]:
@@ -126,8 +125,10 @@ def _sequences() -> Iterator[Case]:
     for activation, norm, first in itertools.product(TEXTS["activation"], flags, flags):
         given = {"activation": activation, "norm_first": norm, "batch_first": first}
         yield _case(nn.TransformerEncoderLayer, (8, 2, 12), [x], **given)
+        yield _case(nn.TransformerEncoderLayer, (8, 2, 12), [x[0]], **given)
         if first:
             yield _case(nn.TransformerDecoderLayer, (8, 2, 12), [x, memory], **given)
+    yield _case(nn.GRUCell, (5, 7), [torch.rand(3, 5), torch.rand(3, 7)])
     for first in flags:
         yield _case(nn.MultiheadAttention, (8, 2), [x, x, x], batch_first=first)
     for mode in ("sum", "mean", "max"):

@@ -104,12 +104,17 @@ EXPLAINED = (
         excuse=Excuse.BELOW_LEVEL_3,
     ),
     Explained(
+        frozenset({"Normed"}),
+        "A scripted module with a parametrization raises whenever it is called.",
+        error="Parametrization is not working with scripting",
+    ),
+    Explained(
         RECURRENT,
         "A scripted recurrent layer that stands alone has no method forward, but one for each kind of input.",
         error="has no method 'forward'",
     ),
     Explained(
-        RECURRENT,
+        RECURRENT | {"LastStep"},
         "Decomposed, products with a state of zeros are left out.",
         ops=frozenset({"aten.rnn_tanh.input", "aten.rnn_relu.input", "aten.lstm.input", "aten.gru.input"}),
         excuse=Excuse.MULTIPLY_ADDS,

@@ -4,7 +4,8 @@
 
 The forms are a trace, a script, the live module, an exported program, and one that was decomposed. The modules are
 PyTorch's own samples (its ModuleInfos), and for each argument of a constructor that is a text or one of a few values,
-every value that it takes (`benchmarks/form_modules.py`). An answer is the verdict, the score, the number of parts and
+every value that it takes (`benchmarks/form_modules.py`); and blocks as models are built of them
+(`benchmarks/form_blocks.py`). An answer is the verdict, the score, the number of parts and
 the share of the work at each feature level, and the multiply-adds. Levels at which no part runs are alike, whatever the
 verdict calls them. Each module is asked of in a process of its own and has a line of its own. Exit code 1 where
 the answers of a module differ without a reason that is stated in `benchmarks/form_reasons.py`, or its process dies.
@@ -32,6 +33,7 @@ from torch.nn.parameter import is_lazy
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
+from benchmarks.form_blocks import blocks
 from benchmarks.form_modules import SEED, Case, Inputs, Kind, cases
 from benchmarks.form_reasons import Answer, Answers, differs, reasons_of
 from benchmarks.processes import in_processes
@@ -240,7 +242,8 @@ def main() -> int:
     logging.disable(logging.CRITICAL)
     warnings.simplefilter("ignore")
     tally = Tally()
-    for found in ask_all(list(cases(given.modules))[:: given.every], given.jobs):
+    asked = [case for case in (*blocks(), *cases()) if not given.modules or case.name.startswith(tuple(given.modules))]
+    for found in ask_all(asked[:: given.every], given.jobs):
         tally.found.append(found)
         print(f"{found.outcome.value:9} {'/'.join(found.verdicts):30} {found.name}", flush=True)
     print("", *tally.lines(), sep="\n")

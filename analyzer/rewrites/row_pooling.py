@@ -48,7 +48,7 @@ def _match(first: Node, around: Surroundings) -> Match | None:
     if around.shape(first.outputs[0]) != (*length[:-1], 1, *length[-1:]):
         return None
     # A length of 1 is no row: which of both is added and taken away is seen by the numbers of the dimensions.
-    rows = (_dims(first, len(length) + 1), _dims(last, len(length) + 1))
+    rows = (dims_of(first, len(length) + 1), dims_of(last, len(length) + 1))
     if rows != ((len(length) - 1,),) * 2 or pooling.arguments.get("divisor_override", ABSENT) != ABSENT:
         return None
     known = _POOLINGS[pooling.op]
@@ -62,7 +62,7 @@ def _match(first: Node, around: Surroundings) -> Match | None:
     return in_place_of_last(known.op, {"self": source, **columns, **others}, (first, pooling, last))
 
 
-def _dims(node: Node, rank: int) -> tuple[int, ...]:
+def dims_of(node: Node, rank: int) -> tuple[int, ...]:
     """The dimensions that a node adds or takes away."""
     dims = node.arguments["dim"]
     found = dims if is_ints(dims) else [dims] if isinstance(dims, int) else []

@@ -11,6 +11,7 @@ import pytest
 import torch
 from torch import nn
 
+from benchmarks.form_blocks import blocks
 from benchmarks.form_modules import TEXTS, TEXTS_OF_OWN, Case, own
 from benchmarks.form_reasons import Answer, differs
 from benchmarks.forms import Outcome, answers, ask_all, told
@@ -24,6 +25,9 @@ QUICK = (
     "AdaptiveMaxPool1d(1)",
     "LSTM(5, 7, 1, bidirectional=False, batch_first=True)",
     "TripletMarginLoss()",
+    "GRUCell(5, 7)",
+    "TransformerEncoderLayer(8, 2, 12, activation=relu, norm_first=True, batch_first=True) of (5, 8)",
+    "Attention(causal)",
 )
 
 
@@ -38,7 +42,7 @@ def quiet_export() -> typing.Iterator[None]:
 @pytest.mark.filterwarnings("ignore")
 @pytest.mark.parametrize("start", QUICK)
 def test_forms_of_a_module_are_answered_alike_but_where_a_reason_is_stated(start: str) -> None:
-    (case,) = [case for case in own() if case.name.startswith(start)]
+    (case,) = [case for case in (*blocks(), *own()) if case.name.startswith(start)]
 
     found, not_made = answers(case)
 

@@ -103,6 +103,30 @@ def test_query_key_and_value_become_one_node() -> None:
         assert graph.values[value].origin == NodeOutput(node.id, place)
 
 
+def test_query_and_value_that_are_sliced_become_one_node() -> None:
+    def attention(x: torch.Tensor) -> tuple[torch.Tensor, ...]:
+        parts = x.reshape(2, 5, 3, 4, 2).permute(2, 0, 3, 1, 4)
+        return parts[-3:1].squeeze(0) * 2, parts[2:].squeeze(0)
+
+    (node, multiply) = rewritten(attention, 2, 5, 24).nodes()
+
+    assert node.op == REARRANGE_PARTS
+    assert node.arguments["indices"] == (0, 2)
+    assert multiply.op == "aten.mul.Tensor"
+
+
+def test_slices_that_are_more_than_one_place_are_kept() -> None:
+    def two_places(x: torch.Tensor) -> tuple[torch.Tensor, ...]:
+        parts = x.reshape(2, 5, 3, 4, 2).permute(2, 0, 3, 1, 4)
+        return parts[:1].squeeze(0), parts[1:]
+
+    def another_dimension(x: torch.Tensor) -> torch.Tensor:
+        return x.reshape(2, 5, 3, 1, 8).permute(2, 0, 3, 1, 4)[:1].squeeze(2)
+
+    assert REARRANGE_PARTS not in ops(rewritten(two_places, 2, 5, 24))
+    assert REARRANGE_PARTS not in ops(rewritten(another_dimension, 2, 5, 24))
+
+
 def test_a_node_names_what_it_covers() -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
