@@ -42,7 +42,8 @@ class _ChannelConv(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         y = self.conv(x.mean((2, 3)).unsqueeze(1)).transpose(1, 2).unsqueeze(-1)
-        return x * y.sigmoid().expand_as(x)
+        found: Tensor = x * y.sigmoid().expand_as(x)
+        return found
 
 
 class _SpatialGate(nn.Module):
@@ -65,7 +66,8 @@ class _ConvNext(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         y = self.norm(self.depth(x).permute(0, 2, 3, 1))
         y = self.down(functional.gelu(self.up(y))) * self.scale
-        return x + y.permute(0, 3, 1, 2)
+        found: Tensor = x + y.permute(0, 3, 1, 2)
+        return found
 
 
 class _ResponseNorm(nn.Module):
@@ -77,7 +79,8 @@ class _ResponseNorm(nn.Module):
         y = x.permute(0, 2, 3, 1)
         size = torch.norm(y, p=2, dim=(1, 2), keepdim=True)
         y = self.gamma * (y * (size / (size.mean(dim=-1, keepdim=True) + 1e-6))) + self.beta + y
-        return y.permute(0, 3, 1, 2)
+        found: Tensor = y.permute(0, 3, 1, 2)
+        return found
 
 
 class _Shuffle(nn.Module):
@@ -176,7 +179,8 @@ class _Attention(nn.Module):
             y = (q @ k.transpose(-2, -1) * 0.5).masked_fill(mask, float("-inf")).softmax(dim=-1) @ v
         else:
             y = functional.dropout((q @ k.transpose(-2, -1) * 0.5).softmax(dim=-1), 0.1, self.training) @ v
-        return self.out(y.transpose(1, 2).reshape(n, t, c))
+        found: Tensor = self.out(y.transpose(1, 2).reshape(n, t, c))
+        return found
 
 
 class _Windows(nn.Module):
@@ -196,8 +200,8 @@ class _Rotary(nn.Module):
     def __init__(self) -> None:
         super().__init__()
         angles = torch.outer(torch.arange(5.0), 10.0 ** -torch.arange(4.0))
-        self.register_buffer("cos", angles.cos().repeat(1, 2))
-        self.register_buffer("sin", angles.sin().repeat(1, 2))
+        self.cos = nn.Parameter(angles.cos().repeat(1, 2))
+        self.sin = nn.Parameter(angles.sin().repeat(1, 2))
 
     def forward(self, x: Tensor) -> Tensor:
         first, second = x[..., : x.shape[-1] // 2], x[..., x.shape[-1] // 2 :]
@@ -212,7 +216,8 @@ class _SwiGlu(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         y = x * torch.rsqrt(x.pow(2).mean(-1, keepdim=True) + 1e-6) * self.weight
         gate, value = self.up(y).chunk(2, dim=-1)
-        return x + self.down(functional.silu(gate) * value)
+        found: Tensor = x + self.down(functional.silu(gate) * value)
+        return found
 
 
 class _Cosine(nn.Module):
@@ -252,7 +257,8 @@ class _Points(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         y = torch.max(functional.leaky_relu(self.norm(self.conv(x)), 0.2), 2, keepdim=True)[0]
-        return self.head(y.view(-1, 9))
+        found: Tensor = self.head(y.view(-1, 9))
+        return found
 
 
 class _SoftArgmax(nn.Module):
@@ -329,7 +335,8 @@ class _Embedded(nn.Module):
 
     def forward(self, tokens: Tensor) -> Tensor:
         places = torch.arange(tokens.size(1), device=tokens.device).unsqueeze(0).expand_as(tokens)
-        return self.norm(self.table(tokens) + self.place(places))
+        found: Tensor = self.norm(self.table(tokens) + self.place(places))
+        return found
 
 
 class _Normed(nn.Module):
