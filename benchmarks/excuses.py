@@ -119,6 +119,9 @@ def _mask(
                 if kind is InputClass.WIDE and tensor.is_floating_point() and way.layout is not Layout.ANY:
                     # What tells places makes no number of its input's.
                     continue
+                if kind is InputClass.TIES:
+                    mask |= _tied_places(tensor, output)
+                    continue
                 is_of_lines = difference.spreads or InputClass.TIES in difference.inputs
                 mask |= reached(value, _of_class(kind, tensor, output), is_of_lines=is_of_lines)
                 if kind is InputClass.WIDE:
@@ -154,7 +157,7 @@ def _is_below(source: torch.Tensor, output: torch.Tensor) -> bool:
 
 
 def _of_class(kind: InputClass, tensor: torch.Tensor, output: torch.Tensor) -> torch.Tensor:
-    """The elements of a tensor that are of a class; equal elements concern the outputs only that tell places."""
+    """The elements of a tensor that are of a class; equal elements are found with the places that are told of them."""
     nothing = torch.zeros(tensor.shape, dtype=torch.bool)
     if tensor.is_quantized or tensor.is_complex():
         return nothing
@@ -175,9 +178,17 @@ def _of_class(kind: InputClass, tensor: torch.Tensor, output: torch.Tensor) -> t
                 return ~(tensor.double().abs() <= WIDEST)
             return nothing
         case InputClass.TIES:
-            if output.is_floating_point() or tensor.dim() == 0:
-                return nothing
-            # Ways that tell places in another order do so along the last dimension.
-            ordered = tensor.sort(-1).values
-            is_tied = ordered[..., 1:] == ordered[..., :-1]
-            return is_tied.any(-1, keepdim=True).expand(tensor.shape)
+            return nothing
+
+
+def _tied_places(tensor: torch.Tensor, output: torch.Tensor) -> torch.Tensor:
+    """The places that an output tells of elements which others on their line equal.
+
+    Ways that tell places in another order do so along the last dimension.
+    """
+    if output.is_floating_point() or tensor.dim() == 0:
+        return torch.zeros(output.shape, dtype=torch.bool)
+    ordered, order = tensor.sort(-1)
+    equal = ordered[..., 1:] == ordered[..., :-1]
+    beside = torch.nn.functional.pad(equal, (1, 0)) | torch.nn.functional.pad(equal, (0, 1))
+    return torch.zeros_like(beside).scatter(-1, order, beside).gather(-1, output)

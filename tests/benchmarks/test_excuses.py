@@ -44,6 +44,18 @@ def test_equal_elements_of_a_row_excuse_no_places_of_another(odd: float, monkeyp
         assert kinds(lambda x: x.topk(2), x) == found
 
 
+def test_equal_elements_excuse_no_places_of_others_in_their_row(monkeypatch: pytest.MonkeyPatch) -> None:
+    x = torch.tensor([[2.0, 5.0, 2.0, 4.0, 2.0]])
+    for place, found in ((3, set()), (1, {Disagreement.FINITE.name})):
+        values, places = x.topk(4)
+        places[0, place] = 4
+        monkeypatch.setattr(
+            "benchmarks.promises.run_part",
+            lambda lowered, *_, made=(values, places): _Run(dict(zip(lowered.part.outputs, made, strict=True))),
+        )
+        assert kinds(lambda x: x.topk(4), x) == found
+
+
 def test_a_running_sum_beside_an_infinity_may_be_undefined() -> None:
     assert kinds(lambda x: x.cumsum(0), torch.tensor([1.0, 2.0, math.inf, 3.0])) == set()
 
