@@ -5,8 +5,8 @@
 Each model is converted once, and verified without a fault, which must pass. Then one operation computes something else:
 all its numbers are greater by a thousandth (quantized and whole ones by 1), or stand one place further, or two of its
 channels are swapped. A fault is found where verification fails, or a layer is not within tolerance. One that changes
-nothing, such as a channel swapped with its like, is no fault; one that reaches no output, and no layer either, is
-counted apart. It prints a table and what was missed. Exit code 1 where something was.
+nothing, such as a channel swapped with its like, is no fault, and one that moves no output and no layer beyond the
+tolerance of exact ways is counted apart. It prints a table and what was missed. Exit code 1 where something was.
 """
 
 from __future__ import annotations
@@ -33,6 +33,7 @@ from nnapi_check.coverage_db.queries import open_registry
 from nnapi_check.lowering.nnapi.interpreter import execute
 from nnapi_check.lowering.nnapi.interpreter.kernels import Array, Call, Tensor
 from nnapi_check.lowering.plan_lowering import FactsByName
+from nnapi_check.lowering.verification.approximation import FLOAT_TOLERANCE, STEPS_SHARE_TOLERANCE
 from nnapi_check.lowering.verification.subject import open_subject
 from nnapi_check.lowering.verification.verify import Verification, verify_artifact
 
@@ -56,6 +57,7 @@ class Result(Enum):
 
     BY_OUTPUTS = "found by outputs"
     BY_LAYERS = "found by layers"
+    TOO_SMALL = "within tolerance"
     WITHOUT_EFFECT = "changes no number"
     MISSED = "missed"
 
@@ -144,8 +146,9 @@ def try_model(name: str, count: int, seed: int, level: int, folder: Path) -> Ite
             fault = Fault(part, index, parts[part].operations[index].kind, plant)
             seen: list[bool] = []
             with planted(fault, sizes, seen):
-                found = _found(verified())
-            yield fault, (found or Result.MISSED) if any(seen) else Result.WITHOUT_EFFECT
+                verification = verified()
+            missed = Result.TOO_SMALL if _is_small(verification) else Result.MISSED
+            yield fault, (_found(verification) or missed) if any(seen) else Result.WITHOUT_EFFECT
 
 
 def _found(verification: Verification) -> Result | None:
@@ -154,6 +157,17 @@ def _found(verification: Verification) -> Result | None:
     if not all(layer.numbers.is_within_tolerance for layer in verification.layers):
         return Result.BY_LAYERS
     return None
+
+
+def _is_small(verification: Verification) -> bool:
+    """Whether everything is within the tolerance of exact ways, whatever bounds and rounding allow for besides."""
+    numbers = (*verification.outputs, *(layer.numbers for layer in verification.layers))
+    return all(
+        found.max_relative <= FLOAT_TOLERANCE
+        if found.steps_share is None
+        else found.steps_share <= STEPS_SHARE_TOLERANCE
+        for found in numbers
+    )
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 import torch
 
 from nnapi_check.lowering.verification.approximation import MARGIN
-from nnapi_check.lowering.verification.compared_set import ROW_TOLERANCE, Held, RowSet, Stray
+from nnapi_check.lowering.verification.compared_set import Held, RowSet, Stray
 from nnapi_check.lowering.verification.element_sets import allowed_off, element_set, off
 
 _LONGEST_MATCHED = 64
@@ -134,7 +134,7 @@ class _Columns:
     def farthest(self, rows: torch.Tensor, pool: Sequence[_Columns]) -> float:
         """How far the farthest of some rows lies from the nearest in a pool, in shares of what is allowed.
 
-        Whole numbers that differ count as the whole range; long rows are left out.
+        Both have the same whole numbers; rows with others than are in the pool are left out, and so are long columns.
         """
         nearest = torch.full((int(rows.sum()),), torch.inf)
         for other in pool:
@@ -142,10 +142,11 @@ class _Columns:
             for left, right, allowed in zip(self.tables, other.tables, self.allowed, strict=True):
                 if 0 < left.shape[1] <= _LONGEST_MATCHED:
                     away = off(left[rows][:, None], right[None]).amax(2)
-                    share = away / allowed if allowed else torch.where(away > 0, 1 / ROW_TOLERANCE, 0.0)
+                    share = away / allowed if allowed else torch.where(away > 0, torch.inf, 0.0)
                     apart = torch.maximum(apart, share.float())
             nearest = torch.minimum(nearest, apart.amin(1)) if other.height else nearest
-        return float(nearest.max()) if len(nearest) else 0.0
+        known = nearest[nearest.isfinite()]
+        return float(known.max()) if len(known) else 0.0
 
 
 @dataclass(frozen=True, slots=True)
