@@ -72,6 +72,14 @@ def respelled(op: str, arguments: Mapping[str, object]) -> tuple[str, dict[str, 
         arguments = {**arguments, **given}
     if op in _TURNED_AROUND and isinstance(arguments["self"], int | float):
         op, arguments = _turned_around(op, arguments)
+    if op == "aten.div.Tensor_mode" and isinstance(arguments["other"], int | float):
+        op = "aten.div.Scalar_mode"
+    # Without an order the norm is Euclidean, of matrices as of vectors.
+    if op == "aten.linalg_norm.default" and (arguments["ord"] is None or _is_one_dimension(arguments["dim"])):
+        op, arguments = (
+            "aten.linalg_vector_norm.default",
+            {**arguments, "ord": 2 if arguments["ord"] is None else arguments["ord"]},
+        )
     if op in _PROGRAM_CASTS:
         op, arguments = (
             "aten.to.dtype_layout",
@@ -159,6 +167,10 @@ def _convolution_mode(op: str, arguments: dict[str, object]) -> tuple[str, dict[
         if isinstance(item, list) and len(item) == 1:
             arguments[name] = item * rank
     return f"aten.conv{rank}d.padding", arguments
+
+
+def _is_one_dimension(dim: object) -> bool:
+    return isinstance(dim, int) or (is_ints(dim) and len(dim) == 1)
 
 
 def _is_reshape(arguments: Mapping[str, object]) -> bool:

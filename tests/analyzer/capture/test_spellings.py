@@ -22,6 +22,11 @@ SPELLINGS: list[tuple[str, Function, str, dict[str, object]]] = [
     ("number times tensor", lambda x: aten.mul.Tensor(2.5, x), "aten.mul.Tensor", {"other": 2.5}),
     ("swapaxes", lambda x: x.swapaxes(0, 2), "aten.transpose.int", {"dim0": 0, "dim1": 2}),
     ("multiply", lambda x: torch.multiply(x, x), "aten.mul.Tensor", {}),
+    ("quotient by a number", lambda x: torch.div(x, 2, rounding_mode="floor"), "aten.div.Scalar_mode", {"other": 2}),
+    ("norm", lambda x: torch.linalg.norm(x, dim=1), "aten.linalg_vector_norm.default", {"ord": 2, "dim": (1,)}),
+    ("sums", lambda x: torch.linalg.norm(x, 1, 1), "aten.linalg_vector_norm.default", {"ord": 1, "dim": (1,)}),
+    ("matrices", lambda x: torch.linalg.norm(x, dim=(0, 1)), "aten.linalg_vector_norm.default", {"ord": 2}),
+    ("spectrum", lambda x: torch.linalg.norm(x, 2, (0, 1)), "aten.linalg_norm.default", {"ord": 2}),
     ("clip", lambda x: torch.clip(x, 0, 1), "aten.clamp.default", {"min": 0, "max": 1}),
 ]
 
@@ -43,7 +48,9 @@ class Moved(torch.nn.Module):
 def test_spellings_with_a_card_are_those_tried_here() -> None:
     written = {card.op for card in registry().cards() if card.family == "spellings" and "convolution" not in card.op}
 
-    plain = {f"aten.{name}.default" for name in ("mT", "mH", "adjoint", "ravel", "detach", "swapaxes", "cpu")}
+    plain = {
+        f"aten.{name}.default" for name in ("mT", "mH", "adjoint", "ravel", "detach", "swapaxes", "cpu", "linalg_norm")
+    }
     assert written == {*plain, *_OF_PROGRAMS}
 
 
