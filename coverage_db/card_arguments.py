@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
-from nnapi_check.coverage_db.cards import Card, FirstOutput
+from nnapi_check.coverage_db.cards import Card, OtherCall
 from nnapi_check.coverage_db.checks import CardError, quantities
 from nnapi_check.coverage_db.known_schemas import SCHEMAS_FILE, read_schema_list
 
@@ -51,8 +51,9 @@ def check_arguments(cards: Iterable[Card], directory: Path) -> None:
         return
     schemas = read_schema_list(path).schemas
     for card in cards:
-        if card.first_output is not None:
-            _check_first_output(card, card.first_output, schemas)
+        for key, call in (("call", card.call), ("first_output", card.first_output)):
+            if call is not None:
+                _check_other_call(card, key, call, schemas)
         if not card.ways:
             continue
         if card.op not in schemas and not card.arguments:
@@ -64,17 +65,19 @@ def check_arguments(cards: Iterable[Card], directory: Path) -> None:
                 raise CardError(f"{found}: the op has no argument {name!r}; it has {sorted(known)}")
 
 
-def _check_first_output(card: Card, first_output: FirstOutput, schemas: Mapping[str, str]) -> None:
+def _check_other_call(card: Card, key: str, call: OtherCall, schemas: Mapping[str, str]) -> None:
     """Hold what an op's arguments become against the schema of the op that it is read as."""
-    (other,) = card.becomes
-    where = f"{card.family}.toml: {card.op}, first_output"
-    own, wanted = schema_arguments(schemas[card.op]), schema_arguments(schemas[other])
-    strange = {*first_output.without, *(name for name, _ in first_output.renamed)} - own
+    where = f"{card.family}.toml: {card.op}, {key}"
+    if card.op not in schemas and call == OtherCall(call.op):
+        # An overload that TorchScript alone has, with the same arguments.
+        return
+    own, wanted = schema_arguments(schemas[card.op]), schema_arguments(schemas[call.op])
+    strange = {*call.without, *(name for name, _ in call.renamed)} - own
     if strange:
         raise CardError(f"{where}: the op has no arguments {sorted(strange)}; it has {sorted(own)}")
-    found = first_output.names(own)
+    found = call.arguments(dict.fromkeys(own), lambda _: None)
     if sorted(found) != sorted(wanted):
-        raise CardError(f"{where}: gives {sorted(found)}, but {other} has {sorted(wanted)}")
+        raise CardError(f"{where}: gives {sorted(found)}, but {call.op} has {sorted(wanted)}")
 
 
 def named_arguments(card: Card) -> Iterator[tuple[str, str]]:

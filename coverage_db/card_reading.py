@@ -9,7 +9,7 @@ from pathlib import Path
 from nnapi_check.coverage_db.bounds import parse_bound
 from nnapi_check.coverage_db.card_arguments import check_arguments
 from nnapi_check.coverage_db.card_text import CardTable, mapping, read_toml
-from nnapi_check.coverage_db.cards import Card, Emission, Example, FirstOutput, Layout, Movement, Way
+from nnapi_check.coverage_db.cards import Card, Emission, Example, Layout, Movement, OtherCall, Way
 from nnapi_check.coverage_db.checks import CardError, ConstantOrTuple
 from nnapi_check.coverage_db.input_classes import Jump
 from nnapi_check.coverage_db.requirements import Requirement, parse_requirement, parse_shared, read_common
@@ -75,6 +75,7 @@ def parse_card(op: str, family: str, raw: object, shared: Mapping[str, Requireme
     common = tuple(parse_requirement(part, table.where, shared) for part in table.items("requires"))
     activation = _fuse_code(table.optional_text("activation"), table.where)
     jumps = _jump(table)
+    becomes = table.texts("becomes")
     card = Card(
         op=op,
         family=family,
@@ -85,13 +86,14 @@ def parse_card(op: str, family: str, raw: object, shared: Mapping[str, Requireme
         ),
         gap=table.optional_text("gap"),
         unwritten=table.texts("unwritten"),
-        becomes=table.texts("becomes"),
+        becomes=becomes,
         when=table.optional_text("when") or "",
         source=table.optional_text("source") or "",
         fix=table.optional_text("fix") or "",
         arguments=table.texts("arguments"),
         moves=_movement(table),
-        first_output=_first_output(table.take("first_output"), table.where),
+        call=_other_call(table, "call", becomes),
+        first_output=_other_call(table, "first_output", becomes),
         jumps=jumps,
     )
     table.close()
@@ -99,18 +101,20 @@ def parse_card(op: str, family: str, raw: object, shared: Mapping[str, Requireme
         raise CardError(f"{table.where}: a card has exactly one of ways, gap, unwritten and becomes")
     if bool(card.becomes) != bool(card.when):
         raise CardError(f"{table.where}: `becomes` and `when` are given together")
-    if card.first_output is not None and len(card.becomes) != 1:
-        raise CardError(f"{table.where}: `first_output` is for an op that becomes one other")
     return card
 
 
-def _first_output(raw: object, where: str) -> FirstOutput | None:
+def _other_call(card: CardTable, key: str, becomes: tuple[str, ...]) -> OtherCall | None:
+    raw = card.take(key)
     if raw is None:
         return None
-    table = CardTable(raw, f"{where}, first_output")
+    if len(becomes) != 1:
+        raise CardError(f"{card.where}: `{key}` is for an op that becomes one other")
+    table = CardTable(raw, f"{card.where}, {key}")
     renamed = mapping(table.take("renamed", {}), table.where)
     given = mapping(table.take("given", {}), table.where)
-    found = FirstOutput(
+    found = OtherCall(
+        becomes[0],
         table.texts("without"),
         tuple((name, str(other)) for name, other in renamed.items()),
         tuple((name, _argument(value)) for name, value in given.items()),

@@ -5,15 +5,18 @@ Level, types, ranks and signatures are NNAPI's facts and are not repeated here.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import Enum
+from typing import TypeVar
 
 from nnapi_check.coverage_db.bounds import Bound
 from nnapi_check.coverage_db.checks import CardError, ConstantOrTuple
 from nnapi_check.coverage_db.input_classes import Jump
 from nnapi_check.coverage_db.requirements import Requirement
 from nnapi_check.coverage_db.spec import FuseCode, OperandType
+
+T = TypeVar("T")
 
 
 class Layout(Enum):
@@ -107,21 +110,22 @@ class Way:
 
 
 @dataclass(frozen=True, slots=True)
-class FirstOutput:
-    """How a call is one of the op that makes its first output alone: with the same arguments, but for these.
+class OtherCall:
+    """How a call is one of another ``op``: with the same arguments, but for these.
 
     Those ``without`` which, those that are ``renamed`` to what that op calls them, and those ``given`` besides.
     """
 
+    op: str
     without: tuple[str, ...] = ()
     renamed: tuple[tuple[str, str], ...] = ()
     given: tuple[tuple[str, ConstantOrTuple | None], ...] = ()
 
-    def names(self, arguments: Iterable[str]) -> tuple[str, ...]:
-        """What the arguments of a call are called in the other op, in order."""
+    def arguments(self, arguments: Mapping[str, T], constant: Callable[[ConstantOrTuple | None], T]) -> dict[str, T]:
+        """The arguments of the other op's call, of those of this one; ``constant`` makes one of what is given."""
         other = dict(self.renamed)
-        kept = (other.get(name, name) for name in arguments if name not in self.without)
-        return (*kept, *(name for name, _ in self.given))
+        kept = {other.get(name, name): item for name, item in arguments.items() if name not in self.without}
+        return {**kept, **{name: constant(value) for name, value in self.given}}
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,9 +135,9 @@ class Card:
     ``unwritten`` names the operations that could serve, for which no rule is written yet; ``becomes`` the ops that
     a call is read as ``when`` that holds, before anything is judged: their cards say whether they can be lowered.
     ``arguments`` are those of an op of this project; PyTorch's ops have them in the list of schemas. What only
-    ``moves`` elements may become a part of one rearrangement. Where ``first_output`` is set, the op is read as the one
-    that it ``becomes`` where nothing reads its other outputs. ``jumps`` says where the smallest change of an input
-    changes a result by much, whatever computes it.
+    ``moves`` elements may become a part of one rearrangement. Where ``call`` is set, each call is read as that one of
+    the op that it ``becomes``; where ``first_output`` is, a call of which nothing reads another output. ``jumps`` says
+    where the smallest change of an input changes a result by much, whatever computes it.
     """
 
     op: str
@@ -148,7 +152,8 @@ class Card:
     fix: str = ""
     arguments: tuple[str, ...] = ()
     moves: Movement = Movement.NONE
-    first_output: FirstOutput | None = None
+    call: OtherCall | None = None
+    first_output: OtherCall | None = None
     jumps: Jump = Jump.NONE
 
     def way(self, name: str) -> Way:

@@ -8,7 +8,7 @@ from contextlib import closing
 from pathlib import Path
 from typing import TypeVar
 
-from nnapi_check.coverage_db.cards import Card, Movement
+from nnapi_check.coverage_db.cards import Card, Movement, OtherCall
 from nnapi_check.coverage_db.database.cache import (
     cache_directory,
     cached_path,
@@ -142,11 +142,19 @@ class Registry:
             rows = connection.execute("SELECT op, moves FROM ops WHERE moves != ?", (Movement.NONE.value,)).fetchall()
         return {str(op): Movement(moves) for op, moves in rows}
 
-    def first_outputs(self) -> Mapping[str, Card]:
-        """The cards of ops that are read as another one where nothing reads more than their first output, by op."""
+    def calls(self) -> Mapping[str, OtherCall]:
+        """The ops of which each call is one of another op, and which."""
+        with closing(self.connect()) as connection:
+            rows = connection.execute("SELECT op FROM ops WHERE call IS NOT NULL").fetchall()
+        cards = [self.card(str(op)) for (op,) in rows]
+        return {card.op: card.call for card in cards if card.call is not None}
+
+    def first_outputs(self) -> Mapping[str, OtherCall]:
+        """The ops that are read as another one where nothing reads more than their first output, and as which call."""
         with closing(self.connect()) as connection:
             rows = connection.execute("SELECT op FROM ops WHERE first_output IS NOT NULL").fetchall()
-        return {str(op): self.card(str(op)) for (op,) in rows}
+        cards = [self.card(str(op)) for (op,) in rows]
+        return {card.op: card.first_output for card in cards if card.first_output is not None}
 
     def difference(self, id: str) -> Difference:  # noqa: A002 - the glossary's own word for it
         """The difference with that id. Raises ``UnknownNameError``."""

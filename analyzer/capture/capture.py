@@ -27,6 +27,7 @@ from nnapi_check.analyzer.rewrites.driver import rewrite
 from nnapi_check.analyzer.rewrites.rewrite import KnownOps, NearMiss, shipped_ops
 from nnapi_check.analyzer.tensor_types import random_tensor
 from nnapi_check.analyzer.torchscript import in_evaluation_mode, quiet
+from nnapi_check.coverage_db.cards import OtherCall
 from nnapi_check.coverage_db.queries import Registry
 
 Model = Path | torch.nn.Module
@@ -129,7 +130,7 @@ def capture(
         bound = bind_inputs(module, None if opened.is_traced else call, opened.stored, opened.name)
         original = graph.copy()
         values = open_inputs(graph, bound.layout, bound.types)
-        walk, drafts, nodes = _walked(opened, module, bound, values)
+        walk, drafts, nodes = _walked(opened, module, bound, values, known.calls)
         outputs = [draft for value in graph.outputs() for draft in drafts_in(walk.item(value))]
         numbered = number_graph(opened.name, drafts, nodes, outputs)
         rewritten = rewrite(numbered.graph, known)
@@ -155,14 +156,18 @@ def capture(
 
 
 def _walked(
-    opened: OpenedModel, module: torch._C.ScriptModule, bound: BoundInputs, values: InputValues
+    opened: OpenedModel,
+    module: torch._C.ScriptModule,
+    bound: BoundInputs,
+    values: InputValues,
+    calls: Mapping[str, OtherCall],
 ) -> tuple[TypingWalk, list[Draft], list[NodeDraft]]:
     """A walk to the end, with its inputs and nodes. What it finds to be overwritten it is begun anew with."""
     graph = module._get_method("forward").graph
     state = State()
     while True:
         finder = SourceFinder(opened.module._c)
-        walk = TypingWalk(module, graph, finder.locate, _text_of(bound.layout, bound.types), state)
+        walk = TypingWalk(module, graph, finder.locate, calls, _text_of(bound.layout, bound.types), state)
         # A walk writes to the lists that it knows.
         items = [(value, _own(item)) for value, item in values.items]
         drafts = walk.bind(graph, values.drafts, items)

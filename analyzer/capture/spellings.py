@@ -12,6 +12,7 @@ from nnapi_check.analyzer.graph import Literal, TensorType, is_ints
 from nnapi_check.analyzer.growing_graph import Draft, ObjectAttribute, drafts_in
 from nnapi_check.analyzer.ops.calls import Operation
 from nnapi_check.analyzer.tensor_types import dtype_of_number, element_type
+from nnapi_check.coverage_db.cards import OtherCall
 
 _LAYOUTS = {0: "strided", 1: "sparse", 5: "mkldnn"}
 _MEMORY_FORMATS = {0: "contiguous", 1: "preserve", 2: "channels_last", 3: "channels_last_3d"}
@@ -21,19 +22,6 @@ _TRANSPOSED_ARGUMENTS = ("input", "weight", "bias", "stride", "padding", "output
 _POOLING = frozenset({f"aten.{kind}_pool{rank}d.default" for kind in ("max", "avg") for rank in (1, 2, 3)}) | frozenset(
     f"aten.max_pool{rank}d_with_indices.default" for rank in (2, 3)
 )
-_RESPELLED: Mapping[str, tuple[str, Mapping[str, int]]] = {
-    **dict.fromkeys(
-        ("aten.mT.default", "aten.mH.default", "aten.adjoint.default"), ("aten.transpose.int", {"dim0": -2, "dim1": -1})
-    ),
-    # A model is always captured for the CPU.
-    "aten.cpu.default": ("aten.alias.default", {}),
-    "aten.ravel.default": ("aten.flatten.using_ints", {"start_dim": 0, "end_dim": -1}),
-    # Overloads that TorchScript has beside another one for lists of tensors of which none is left out.
-    "aten.index.Tensor_hacked_twin": ("aten.index.Tensor", {}),
-    "aten.index_put.hacked_twin": ("aten.index_put.default", {}),
-}
-"""Ops that are calls of another, with certain arguments besides."""
-
 _TURNED_AROUND = {
     "aten.sub.Tensor": "aten.rsub.Scalar",
     "aten.add.Tensor": "aten.add.Tensor",
@@ -64,12 +52,13 @@ def plain_arguments(operation: Operation, items: Sequence[object]) -> dict[str, 
     }
 
 
-def respelled(op: str, arguments: Mapping[str, object]) -> tuple[str, dict[str, object]]:
-    """The name and arguments that cards know for this call."""
+def respelled(
+    op: str, arguments: Mapping[str, object], calls: Mapping[str, OtherCall]
+) -> tuple[str, dict[str, object]]:
+    """The name and arguments that cards know for this call. ``calls`` are the ops whose calls are another's."""
     arguments = {name: _number(item) if name in _NUMBERS else item for name, item in arguments.items()}
-    if op in _RESPELLED:
-        op, given = _RESPELLED[op]
-        arguments = {**arguments, **given}
+    if op in calls:
+        op, arguments = calls[op].op, calls[op].arguments(arguments, lambda value: value)
     if op in _TURNED_AROUND and isinstance(arguments["self"], int | float):
         op, arguments = _turned_around(op, arguments)
     if op == "aten.div.Tensor_mode" and isinstance(arguments["other"], int | float):

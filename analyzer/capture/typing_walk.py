@@ -52,6 +52,7 @@ from nnapi_check.analyzer.ops.constant_values import MAX_CONSTANT, largest_size
 from nnapi_check.analyzer.ops.packed_ops import PackedParameters, Unpacked, packed_result
 from nnapi_check.analyzer.tensor_types import tensor_type
 from nnapi_check.analyzer.torchscript import is_readable, nodes_of_kind, submodule
+from nnapi_check.coverage_db.cards import OtherCall
 
 # The result is read from elements, which quantized tensors have here although they are not known.
 _ELEMENT_READS = frozenset(f"aten::{name}" for name in ("item", "Int", "Float", "Bool", "equal", "is_nonzero"))
@@ -70,6 +71,7 @@ class TypingWalk:
     root: torch._C.ScriptModule
     graph: torch._C.Graph
     locate: Callable[[torch._C.Node, str | None], SourcePosition]
+    calls: Mapping[str, OtherCall]
     inputs_text: str = "these inputs"
     state: State = field(default_factory=State)
     known: dict[int, object] = field(default_factory=dict)
@@ -252,7 +254,7 @@ class TypingWalk:
             return (self._opaque(node, items, "the input's elements decide it"),)
         if not drafts and not operation.is_mutable:
             return ()
-        op, arguments = respelled(op_name(operation), plain_arguments(operation, items))
+        op, arguments = self._respelled(operation, items)
         made = NodeDraft(node, op, arguments, drafts, self.position(node, arguments), is_constant=is_constant)
         if operation.is_mutable:
             self.aliases.record_writes(made, operation, items)
@@ -384,7 +386,7 @@ class TypingWalk:
         operation = operation_of(schema) if schema and schema != "(no schema)" else None
         name, arguments = node.kind().replace("::", "."), {f"input{i}": item for i, item in enumerate(items)}
         if operation is not None:
-            name, arguments = respelled(op_name(operation), plain_arguments(operation, items))
+            name, arguments = self._respelled(operation, items)
         cause = cause_in(list(items))
         outputs = []
         for value in node.outputs():
@@ -397,6 +399,9 @@ class TypingWalk:
         if operation is not None and operation.is_mutable:
             self.aliases.record_writes(made, operation, items)
         return made
+
+    def _respelled(self, operation: Operation, items: Sequence[object]) -> tuple[str, dict[str, object]]:
+        return respelled(op_name(operation), plain_arguments(operation, items), self.calls)
 
     def run_time_value(self, value: torch._C.Value, kind: DynamicType) -> Draft:
         """A draft for a value that only the run will tell."""

@@ -8,21 +8,23 @@ from enum import Enum
 from functools import cache
 
 from nnapi_check.analyzer.graph import Argument, Graph, Node, NodeOutput, Reader, TensorType
-from nnapi_check.coverage_db.cards import Card, Movement
+from nnapi_check.coverage_db.cards import Movement, OtherCall
 from nnapi_check.coverage_db.queries import Registry, open_registry
 
 
 @dataclass(frozen=True, slots=True)
 class KnownOps:
-    """What rewrites read of cards: the ops that only move elements, and those read by their first output alone."""
+    """What reading a model takes from cards: the ops of which each call is one of another op, those that only move
+    elements, and those read by their first output alone."""
 
+    calls: Mapping[str, OtherCall]
     moves: Mapping[str, Movement]
-    first_outputs: Mapping[str, Card]
+    first_outputs: Mapping[str, OtherCall]
 
     @classmethod
     def of(cls, registry: Registry) -> KnownOps:
         """Those of a registry."""
-        return cls(registry.movements(), registry.first_outputs())
+        return cls(registry.calls(), registry.movements(), registry.first_outputs())
 
 
 @cache

@@ -9,27 +9,20 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from nnapi_check.analyzer.graph import ABSENT, Argument, Node, Ref
+from nnapi_check.analyzer.graph import ABSENT, Node, Ref
 from nnapi_check.analyzer.rewrites.rewrite import ByCard, Match, Rewrite, Surroundings
-from nnapi_check.coverage_db.cards import FirstOutput
 
 
 def _match(first: Node, around: Surroundings) -> Match | None:
     """The node as a call of the op that makes its first output, where no other is read and the call means the same."""
-    card = around.known.first_outputs[first.op]
+    call = around.known.first_outputs[first.op]
     means_it = _ONLY_WHERE.get(first.op)
-    if card.first_output is None or any(around.readers[value] for value in first.outputs[1:]):
+    if any(around.readers[value] for value in first.outputs[1:]):
         return None
     if means_it is not None and not means_it(first, around):
         return None
-    arguments = _arguments(first, card.first_output)
-    return Match(card.becomes[0], arguments, nodes=(), at=first, outputs=first.outputs[:1])
-
-
-def _arguments(node: Node, first_output: FirstOutput) -> Mapping[str, Argument]:
-    kept = (item for name, item in node.arguments.items() if name not in first_output.without)
-    given = (ABSENT if value is None else value for _, value in first_output.given)
-    return dict(zip(first_output.names(node.arguments), (*kept, *given), strict=True))
+    arguments = call.arguments(first.arguments, lambda value: ABSENT if value is None else value)
+    return Match(call.op, arguments, nodes=(), at=first, outputs=first.outputs[:1])
 
 
 def _is_one_image_in_training(node: Node, around: Surroundings) -> bool:

@@ -40,17 +40,18 @@ def reasons(known: Knowledge) -> Iterator[Row]:
 @table(
     text("op"),
     text("status"),
+    text("call", required=False),
     text("first_output", required=False),
     key=("op",),
     fields_of=Card,
-    without=("unwritten", "becomes", "when", "arguments", "first_output"),
+    without=("unwritten", "becomes", "when", "arguments", "call", "first_output"),
     has_document=True,
 )
 def ops(known: Knowledge) -> Iterator[Row]:
     """An op of PyTorch and its card."""
     for card in known.cards:
-        first_output = None if card.first_output is None else card.becomes[0]
-        yield card.op, status_word(card), first_output, card
+        call, first_output = (None if made is None else made.op for made in (card.call, card.first_output))
+        yield card.op, status_word(card), call, first_output, card
 
 
 @table(_OP, _OPERATION, key=("op", "operation"))

@@ -6,7 +6,7 @@ import pytest
 
 from nnapi_check.coverage_db.card_arguments import OURS, named_arguments, schema_arguments
 from nnapi_check.coverage_db.card_reading import load_cards
-from nnapi_check.coverage_db.cards import FirstOutput
+from nnapi_check.coverage_db.cards import OtherCall
 from nnapi_check.coverage_db.checks import CardError
 from nnapi_check.coverage_db.known_schemas import SchemaList, read_schema_list, schema_list_text
 
@@ -93,7 +93,7 @@ NORMS = {
 }
 
 
-def norms(folder: Path, first_output: str) -> FirstOutput:
+def norms(folder: Path, first_output: str) -> OtherCall:
     (folder / "ops").mkdir()
     (folder / "torch_schemas.txt").write_text(schema_list_text(SchemaList("2.14", NORMS)), encoding="utf-8")
     card = '["aten.native_norm.default"]\nsummary = "A norm."\nbecomes = ["aten.norm.default"]\nwhen = "it is alone"\n'
@@ -107,7 +107,7 @@ def norms(folder: Path, first_output: str) -> FirstOutput:
 def test_a_first_output_that_gives_the_other_ops_arguments_is_loaded(tmp_path: Path) -> None:
     found = norms(tmp_path, '{ without = ["N"], renamed = { e = "eps" }, given = { fast = false } }')
 
-    assert sorted(found.names(["input", "N", "e"])) == ["eps", "fast", "input"]
+    assert found.arguments({"input": "x", "N": "n", "e": "e"}, str) == {"input": "x", "eps": "e", "fast": "False"}
 
 
 @pytest.mark.parametrize(

@@ -31,6 +31,7 @@ SPELLINGS: list[tuple[str, Function, str, dict[str, object]]] = [
 ]
 
 _PROCESSOR = torch.device("cpu")
+_OF_TORCHSCRIPT = ("aten.index.Tensor_hacked_twin", "aten.index_put.hacked_twin")
 _OF_PROGRAMS = ("aten.to.prim_Device", "aten.to.prim_dtype", "aten.to.prim_other")
 
 
@@ -51,7 +52,7 @@ def test_spellings_with_a_card_are_those_tried_here() -> None:
     plain = {
         f"aten.{name}.default" for name in ("mT", "mH", "adjoint", "ravel", "detach", "swapaxes", "cpu", "linalg_norm")
     }
-    assert written == {*plain, *_OF_PROGRAMS}
+    assert written == {*plain, *_OF_PROGRAMS, *_OF_TORCHSCRIPT}
 
 
 def test_script_that_names_devices_runs_on_nnapi_as_a_whole_and_gives_the_same_numbers(tmp_path: Path) -> None:
@@ -68,7 +69,7 @@ def test_script_that_names_devices_runs_on_nnapi_as_a_whole_and_gives_the_same_n
 
 @pytest.mark.parametrize("overload", _OF_PROGRAMS)
 def test_cast_of_a_script_is_known_by_the_name_that_exports_give_it(overload: str) -> None:
-    op, arguments = respelled(overload, {"self": 1, "dtype": 5} if "other" not in overload else {"self": 1})
+    op, arguments = respelled(overload, {"self": 1, "dtype": 5} if "other" not in overload else {"self": 1}, {})
 
     assert op == "aten.to.dtype_layout"
     assert arguments["dtype"] == (None if "other" in overload else "f16")
