@@ -26,6 +26,9 @@ SCALES = (2.0**-126, 2.0**126)
 HIGHEST_STEPS = 2**30
 """How many steps a result may be from 0. QNNPACK's conversions to INT32 make of what is beyond 2**31 its other end."""
 
+HIGHEST_FLOAT_STEPS = 2**24
+"""The same of what is computed in float32, which tells no single steps beyond."""
+
 USUAL_BIAS = 4.0
 """What a bias is taken to be at most, for a check reads none: a layer's real numbers are of the order of 1."""
 
@@ -102,6 +105,7 @@ def _zero_points(quant: Quantization) -> tuple[int, ...]:
 
 def _out_of_reach(node: Node, kinds: Mapping[int, TensorType], uses: Uses) -> Iterator[Failure]:
     output = scales_of(kinds[node.outputs[0]].quant)[0]
+    highest = HIGHEST_STEPS
     weight = _at("weight", node, kinds)
     inputs = [kind for name in node.arguments if name != "weight" for kind in _all_at(name, node, kinds)]
     ranges = [_range(kind) for kind in inputs]
@@ -123,14 +127,14 @@ def _out_of_reach(node: Node, kinds: Mapping[int, TensorType], uses: Uses) -> It
     elif node.op.split(".")[1] in _PRODUCTS:
         reach = prod(ranges) * (inputs[0].shape[-1] if "matmul" in node.op else 1)
     else:
-        reach = max([1.0, *ranges])
-    if reach > output * HIGHEST_STEPS:
+        highest, reach = HIGHEST_FLOAT_STEPS, max([1.0, *ranges])
+    if reach > output * highest:
         yield Failure(
             reason="NNC501",
             requirement="output-in-reach",
             way="",
             found=f"the output's scale is {output:.3g}, where results may be {reach:.3g}",
-            wanted=f"at least {reach / HIGHEST_STEPS:.3g}",
+            wanted=f"at least {reach / highest:.3g}",
             because="Engines count a result in steps of the output's scale, and overflow where these are so small.",
             fix="Calibrate the model with inputs like those it will see.",
         )
