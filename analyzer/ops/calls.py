@@ -199,10 +199,18 @@ _OVERWRITES = frozenset({"aten::fill", "aten::copy", "aten::zero"})
 
 
 def _small_stand_in(value: object) -> object:
-    """A tensor with elements in place of one without, where only its type matters and it is small."""
-    if isinstance(value, torch.Tensor) and value.is_meta and value.numel() <= _MAX_MADE:
-        return torch.zeros((), dtype=value.dtype).expand(value.shape)
-    return value
+    return stand_in(value) if isinstance(value, torch.Tensor) and value.is_meta else value
+
+
+def stand_in(tensor: torch.Tensor) -> torch.Tensor:
+    """Zeros in place of a tensor of which only the type matters, and the order of its dimensions in memory.
+
+    Tensors made like it lie in that order too, which is no longer told of zeros in place of a large one.
+    """
+    if tensor.numel() > _MAX_MADE:
+        return torch.zeros((), dtype=tensor.dtype).expand(tensor.shape)
+    dense = torch.empty_like(tensor, device="meta")
+    return torch.empty_strided(dense.shape, dense.stride(), dtype=tensor.dtype, device="cpu").zero_()
 
 
 def failure(operation: Operation, items: Sequence[object]) -> str | None:

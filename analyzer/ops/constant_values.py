@@ -11,7 +11,7 @@ from nnapi_check.analyzer.errors import OpError
 from nnapi_check.analyzer.graph import GraphInput, NotQuantized, Parameter, TensorType
 from nnapi_check.analyzer.growing_graph import Draft, NodeDraft
 from nnapi_check.analyzer.ops.bounded_calls import BoundedCalls, Bounds
-from nnapi_check.analyzer.ops.calls import call, operation_of
+from nnapi_check.analyzer.ops.calls import call, operation_of, stand_in
 from nnapi_check.analyzer.ops.packed_ops import unpacked_tensor
 from nnapi_check.analyzer.tensor_types import empty_like_type
 from nnapi_check.analyzer.torchscript import attribute_at, constant, quiet
@@ -119,7 +119,7 @@ def _shaped(draft: Draft) -> torch.Tensor:
     kind = draft.type
     if isinstance(kind, TensorType) and not isinstance(kind.quant, NotQuantized):
         return empty_like_type(kind, device="cpu")
-    return torch.zeros((), dtype=draft.tensor.dtype).expand(draft.tensor.shape)
+    return stand_in(draft.tensor)
 
 
 def _flat(found: object) -> Sequence[torch.Tensor]:

@@ -298,6 +298,8 @@ LAID_OUT: Mapping[str, tuple[str, Callable[[torch.Tensor], list[object]]]] = {
     "a slice and a sum": ("add.Scalar", lambda x: [x[1:, :, ::2], 0.5, 1]),
     "a row and a sum": ("add.Scalar", lambda x: [x[-1], 0.5, 1]),
     "a formula": ("einsum", lambda x: ["bijk,im->bjmk", [x, torch.zeros(x.shape[1], 4)]]),
+    "ones made like it": ("ones_like", lambda x: [x, None, None, None, None, None]),
+    "numbers made like a slice": ("full_like", lambda x: [x[1:, :, ::2], 0.5, None, None, None, None, None]),
     "a formula that turns": ("einsum", lambda x: ["bijk,bijm->bmik", [x, x]]),
 }
 ORDERS = [(0, 1, 2, 3), (0, 2, 1, 3), (1, 0, 2, 3), (0, 1, 3, 2), (3, 1, 2, 0), (2, 3, 0, 1)]
