@@ -204,9 +204,21 @@ def _convolution(axes: int | None, arguments: Arguments) -> str | None:
             return f"a convolution over {axes} axes with {name}={list(found)}"
     return _first(
         *(_out_of(arguments, name, number) for name, number in least.items()),
+        _padding_by_name(arguments),
         other_dtype(arguments, "input", "weight", "bias"),
         _extra(arguments) if transposed else None,
     )
+
+
+def _padding_by_name(arguments: Arguments) -> str | None:
+    padding, stride = arguments.get("padding"), arguments.get("stride")
+    if not isinstance(padding, str):
+        return None
+    if padding not in ("same", "valid"):
+        return f"padding is {padding!r}"
+    if padding == "same" and is_ints(stride) and any(step != 1 for step in stride):
+        return f'padding is "same", stride is {list(stride)}'
+    return None
 
 
 def _extra(arguments: Arguments) -> str | None:
@@ -300,6 +312,7 @@ CONDITIONS: Mapping[str, Condition] = {
     "aten::grid_sampler": _grid,
     "aten::_convolution": partial(_convolution, None),
     "aten::convolution": partial(_convolution, None),
+    "aten::_convolution_mode": partial(_convolution, None),
     **{f"aten::conv{axes}d": partial(_convolution, axes) for axes in (1, 2, 3)},
     **{f"aten::conv_transpose{axes}d": partial(_convolution, axes) for axes in (1, 2, 3)},
     **{f"aten::{kind}_pool{axes}d": partial(_window, axes) for kind in ("max", "avg") for axes in (1, 2, 3)},

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from functools import partial
+from math import prod
 
 import torch
 
@@ -48,6 +49,8 @@ def _selected(arguments: Arguments) -> str | None:
     index = shape_of(arguments, "index")
     if index is not None and len(index) > 1:
         return f"index has rank {len(index)}"
+    if index is not None and shape_of(arguments, "self") == () and prod(index) != 1:
+        return f"{prod(index)} places of a single number"
     return dims("dim", arguments) or _places("index", _PLACES, arguments)
 
 

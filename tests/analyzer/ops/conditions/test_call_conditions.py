@@ -97,6 +97,7 @@ LAX: Mapping[str, tuple[str, list[object]]] = {
     "places of floats": ("gather", [X, 1, torch.ones(2, 4, 7, 9)]),
     "more places than elements": ("gather", [X, 1, torch.zeros(3, 4, 7, 9, dtype=torch.int64)]),
     "places in a square": ("index_select", [X, 1, torch.zeros(2, 2, dtype=torch.int64)]),
+    "two places of a number": ("index_select", [torch.rand(()), 0, torch.zeros(2, dtype=torch.int64)]),
     "places that are true": ("index_select", [X, 1, torch.zeros(2, dtype=torch.bool)]),
     "added slices of another size": (
         "index_add",
@@ -171,6 +172,12 @@ LAX: Mapping[str, tuple[str, list[object]]] = {
     "pooling over rank 5": ("max_pool2d", [torch.rand(1, 2, 3, 4, 5), [2], [], [0], [1], False]),
     "an average of nothing": ("avg_pool2d", [X, [2, 2], [], [0], False, True, 0]),
     "a step of 0": ("max_pool2d", [X, [2, 2], [0, 1], [0], [1], False]),
+    "steps where the size is to stay": ("conv2d.padding", [X, torch.rand(6, 4, 3, 3), None, [2], "same", [1], 1]),
+    "steps where it is to stay, as traces say": (
+        "_convolution_mode",
+        [X, torch.rand(6, 4, 3, 3), None, [1, 2], "same", [1, 1], 1],
+    ),
+    "another padding": ("conv2d.padding", [X, torch.rand(6, 4, 3, 3), None, [1], "full", [1], 1]),
     "another bias of filters": ("conv2d", [X, torch.rand(6, 4, 3, 3), torch.rand(4), [1], [0], [1], 1]),
     "padding below zero": ("conv2d", [X, torch.rand(6, 4, 3, 3), None, [1], [-1], [1], 1]),
     "no groups": ("conv2d", [X, torch.rand(6, 4, 3, 3), None, [1], [0], [1], 0]),
