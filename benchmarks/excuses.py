@@ -120,7 +120,8 @@ def _mask(
                     # What tells places makes no number of its input's.
                     continue
                 if kind is InputClass.TIES:
-                    mask |= _tied_places(tensor, output)
+                    if made == node.outputs[-1]:
+                        mask |= _tied_places(tensor, output)
                     continue
                 is_of_lines = difference.spreads or InputClass.TIES in difference.inputs
                 mask |= reached(value, _of_class(kind, tensor, output), is_of_lines=is_of_lines)
@@ -182,11 +183,11 @@ def _of_class(kind: InputClass, tensor: torch.Tensor, output: torch.Tensor) -> t
 
 
 def _tied_places(tensor: torch.Tensor, output: torch.Tensor) -> torch.Tensor:
-    """The places that an output tells of elements which others on their line equal.
+    """The places that an op's last output tells of elements which others on their line equal.
 
     Ways that tell places in another order do so along the last dimension.
     """
-    if output.is_floating_point() or tensor.dim() == 0:
+    if output.dtype is not torch.int64 or tensor.dim() == 0:
         return torch.zeros(output.shape, dtype=torch.bool)
     ordered, order = tensor.sort(-1)
     equal = ordered[..., 1:] == ordered[..., :-1]
