@@ -15,7 +15,6 @@ from nnapi_check.analyzer.errors import InputError
 from nnapi_check.analyzer.inputs.arguments import Call
 from nnapi_check.analyzer.tensor_types import tensor_type
 from nnapi_check.analyzer.torchscript import computed_op_by_op
-from nnapi_check.coverage_db.bounds import Bound
 from nnapi_check.coverage_db.queries import open_registry
 from nnapi_check.coverage_db.spec import OperationFacts
 from nnapi_check.lowering.nnapi.host_runtime.errors import HostRuntimeError
@@ -33,6 +32,7 @@ from nnapi_check.lowering.verification.part_run import as_computed, inward, outw
 from nnapi_check.lowering.verification.reference import graph_values, reference_outputs
 from nnapi_check.lowering.verification.row_sets import row_sets
 from nnapi_check.lowering.verification.sensitivity import NO_MOVEMENT, MovedRun, Movement, moved_runs, movement
+from nnapi_check.lowering.verification.stated_steps import held_to_steps
 from nnapi_check.lowering.verification.subject import Part, Subject, open_subject
 
 MARGIN_DECIBELS = 20 * math.log10(MARGIN)
@@ -140,7 +140,9 @@ def verify_artifact(
         found = tuple(_layers(subject, model, call, trust=trust))
         own = [item.layer for item in found if item.is_own_steps]
         others = _held_layers([item for item in found if not item.is_own_steps], reach)
-        quantized = tuple(_held_to_steps(layer, stepped) for layer in own)
+        quantized = tuple(
+            replace(layer, numbers=held_to_steps(layer.numbers, stepped.get(layer.value))) for layer in own
+        )
         layers = (*others, *quantized) if with_layers else ()
         quantized = (*quantized, *(layer for layer in others if layer.numbers.steps is not None))
     parts: tuple[LayerNumbers, ...] = ()
@@ -158,14 +160,6 @@ def _is_quantized(subject: Subject) -> bool:
         if part.record is not None
         for held in part.record.held
     )
-
-
-def _held_to_steps(layer: LayerNumbers, bounds: Mapping[int, Bound]) -> LayerNumbers:
-    """A quantized value held to the bound of the op that makes it, where that has one."""
-    bound = bounds.get(layer.value)
-    if bound is None or (layer.numbers.steps or 0) > bound.steps:
-        return layer
-    return replace(layer, numbers=layer.numbers.allowing(0.0, signal_to_noise=layer.numbers.signal_to_noise))
 
 
 class _Reach:
