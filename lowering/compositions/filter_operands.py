@@ -9,6 +9,7 @@ from nnapi_check.analyzer.nnapi_types import SIGNED_SHIFT
 from nnapi_check.coverage_db.spec import OperandType
 from nnapi_check.lowering.emission.emitter import Emitter
 from nnapi_check.lowering.emission.model_draft import OperandId
+from nnapi_check.lowering.emission.recipe_types import STORED_TYPES
 from nnapi_check.lowering.emission.recipes import Recipe, full, numbers
 from nnapi_check.lowering.emission.tensor_spec import TensorSpec
 from nnapi_check.lowering.nnapi.model import ChannelQuantParams, QuantParams
@@ -38,7 +39,8 @@ def filter_operand(emit: Emitter, recipe: Recipe, order: tuple[int, ...] = ()) -
         case PerChannel(scales, _, axis):
             channels = ChannelQuantParams(scales, dims.index(axis))
             kind = OperandType.TENSOR_QUANT8_SYMM_PER_CHANNEL
-            return emit.weight(recipe.integers().permute(*dims), kind=kind, channels=channels)
+            stored = recipe.integers() if recipe.dtype in STORED_TYPES else recipe
+            return emit.weight(stored.permute(*dims), kind=kind, channels=channels)
 
 
 def bias_operand(emit: Emitter, weight: Recipe, x: OperandId, count: int, first: int = 0) -> OperandId:

@@ -8,8 +8,8 @@ Nothing here reads a weight or knows PyTorch: shapes and element types are track
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
 from math import prod
 
 from nnapi_check.analyzer.graph import (
@@ -59,7 +59,7 @@ class _Expression:
             raise RecipeError(f"permute: dims are {dims}, wanted each of {self.rank} dimensions once")
         if order == tuple(range(self.rank)):
             return self._recipe()
-        return self._call("aten.permute.default", (order,), tuple(self.shape[dim] for dim in order))
+        return self._moved("aten.permute.default", (order,), tuple(self.shape[dim] for dim in order), order.index)
 
     def transpose(self, first: int, second: int) -> Recipe:
         """Swap two dimensions."""
@@ -77,7 +77,9 @@ class _Expression:
             wanted = tuple(rest if size == -1 else size for size in shape)
         if min(wanted, default=0) < 0 or prod(wanted) != prod(self.shape):
             raise RecipeError(f"reshape: {self.shape} has {prod(self.shape)} elements, wanted shape {shape}")
-        return self._recipe() if wanted == self.shape else self._call("aten.reshape.default", (wanted,), wanted)
+        if wanted == self.shape:
+            return self._recipe()
+        return self._moved("aten.reshape.default", (wanted,), wanted, lambda axis: self._place_in(wanted, axis))
 
     def unsqueeze(self, dim: int) -> Recipe:
         """Add a dimension of size 1 at ``dim``."""
@@ -238,6 +240,27 @@ class _Expression:
         self, op: str, arguments: tuple[RecipeArgument, ...], shape: Shape, dtype: ElementType | None = None
     ) -> Recipe:
         return Call(op, (self._recipe(), *arguments), shape, dtype or self.dtype, _kept_quantization(self, dtype))
+
+    def _moved(
+        self, op: str, arguments: tuple[RecipeArgument, ...], shape: Shape, place_of: Callable[[int], int]
+    ) -> Recipe:
+        """A rearrangement after which dimension ``axis`` stands at ``place_of(axis)``.
+
+        PyTorch rearranges no tensor quantized per channel, so its integers are taken, and its scales go with them.
+        """
+        if not isinstance(self.quant, PerChannel):
+            return self._call(op, arguments, shape)
+        stored = self.integers() if self.dtype in STORED_TYPES else self._recipe()
+        quant = replace(self.quant, axis=place_of(self.quant.axis))
+        return Call(op, (stored, *arguments), shape, stored.dtype, quant)
+
+    def _place_in(self, shape: Shape, axis: int) -> int:
+        """Where dimension ``axis`` stands after a reshape that leaves it whole."""
+        before, size = prod(self.shape[:axis]), self.shape[axis]
+        for place, extent in enumerate(shape):
+            if extent == size and prod(shape[:place]) == before:
+                return place
+        raise RecipeError(f"reshape: {shape} does not keep dimension {axis} of {self.shape}, which has the scales")
 
     def _float_call(self, op: str) -> Recipe:
         if self.dtype not in FLOAT_TYPES:
@@ -411,4 +434,4 @@ def _kept_quantization(source: _Expression, dtype: ElementType | None) -> Quanti
         case NotQuantized() | PerTensor():
             return source.quant
         case PerChannel():
-            raise RecipeError("a tensor quantized per channel cannot be rearranged: take its integers() first")
+            raise RecipeError("only permute and reshape know where the scales of a tensor quantized per channel go")

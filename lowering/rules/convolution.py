@@ -126,6 +126,7 @@ def signal_of_row(emit: Emitter, image: OperandId) -> OperandId:
     return permuted(emit, reshaped(emit, image, (batch, length, channels)), (0, 2, 1))
 
 
+@lowers(*QUANTIZED_1D, way="regular-per-channel")
 @lowers("aten.conv1d.default", "aten.conv1d.padding", *QUANTIZED_1D, way="regular")
 def conv1d(node: NodeReader, emit: Emitter) -> OperandId:
     """Lower to CONV_2D of an image of height 1."""
@@ -141,12 +142,14 @@ def unbatched_conv1d(node: NodeReader, emit: Emitter) -> OperandId:
     return reshaped(emit, made, emit.output_spec().shape)
 
 
+@lowers(*QUANTIZED_1D, way="depthwise-per-channel")
 @lowers("aten.conv1d.default", "aten.conv1d.padding", *QUANTIZED_1D, way="depthwise")
 def depthwise_conv1d(node: NodeReader, emit: Emitter) -> OperandId:
     """Lower to DEPTHWISE_CONV_2D of an image of height 1."""
     return signal_of_row(emit, _convolved(emit, row_of_signal(emit, emit.input("input")), convolve_depthwise))
 
 
+@lowers(*QUANTIZED_1D, way="grouped-per-channel")
 @lowers("aten.conv1d.default", "aten.conv1d.padding", *QUANTIZED_1D, way="grouped")
 def grouped_conv1d(node: NodeReader, emit: Emitter) -> OperandId:
     """Lower to GROUPED_CONV_2D of an image of height 1."""

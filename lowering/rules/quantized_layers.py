@@ -5,7 +5,11 @@ Convolutions that multiply stored integers share the rules of ``lowering/rules/c
 
 from __future__ import annotations
 
+from math import prod
+
 from nnapi_check.lowering.compositions.convolution_window import (
+    NONE,
+    ONE,
     Window,
     convolve,
     convolve_depthwise,
@@ -14,7 +18,7 @@ from nnapi_check.lowering.compositions.convolution_window import (
 )
 from nnapi_check.lowering.compositions.filter_operands import bias_operand, filter_operand, rounded_bias
 from nnapi_check.lowering.compositions.in_floats import as_floats, dequantized, quantized
-from nnapi_check.lowering.compositions.matrix_product import row_product
+from nnapi_check.lowering.compositions.matrix_product import reshaped, row_product
 from nnapi_check.lowering.emission.emitter import Emitter
 from nnapi_check.lowering.emission.model_draft import OperandId
 from nnapi_check.lowering.emission.node_reader import NodeReader
@@ -23,6 +27,7 @@ from nnapi_check.lowering.rules.convolution import QUANTIZED, QUANTIZED_1D, Conv
 from nnapi_check.lowering.rules.transposed_convolution import conv_transpose2d
 
 lowers("quantized.conv_transpose2d.default", way="operation")(conv_transpose2d)
+lowers("quantized.conv_transpose2d.default", way="per-channel")(conv_transpose2d)
 
 
 def _convolved_in_floats(emit: Emitter, image: OperandId, kind: Convolve) -> OperandId:
@@ -62,6 +67,17 @@ def linear(node: NodeReader, emit: Emitter) -> OperandId:
     x, weight = emit.input("input"), node.in_feature_order(node.constant("weight"), "input", axis=1)
     bias = bias_operand(emit, weight, x, weight.shape[0])
     return row_product(emit, x, filter_operand(emit, weight), bias, emit.output_spec())
+
+
+@lowers("quantized.linear.default", "quantized.linear_relu.default", way="per-channel")
+def linear_by_cells(node: NodeReader, emit: Emitter) -> OperandId:
+    """Lower to CONV_2D of images of one cell, for FULLY_CONNECTED takes one scale only."""
+    x, weight = emit.input("input"), node.in_feature_order(node.constant("weight"), "input", axis=1)
+    units, width = weight.shape
+    cells = reshaped(emit, x, (prod(emit.spec(x).shape) // width, 1, 1, width))
+    bias = bias_operand(emit, weight, x, units)
+    made = convolve(emit, cells, weight.reshape(units, width, 1, 1), bias, Window(ONE, NONE, ONE))
+    return reshaped(emit, made, emit.output_spec().shape)
 
 
 @lowers("quantized.linear.default", "quantized.linear_relu.default", way="in-floats")

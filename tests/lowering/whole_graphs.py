@@ -11,6 +11,7 @@ from nnapi_check.analyzer.planning.layout import LayoutChanges, LayoutPlan, plan
 from nnapi_check.analyzer.planning.partition import Part
 from nnapi_check.coverage_db.bounds import Bound
 from nnapi_check.coverage_db.queries import Registry
+from nnapi_check.coverage_db.targets import PYTORCH_MOBILE
 from nnapi_check.lowering.emission.rule_table import Rulebook, rules
 from nnapi_check.lowering.part_lowering import LoweredPart, PlannedGraph, lower_part
 from nnapi_check.lowering.verification.part_run import run_part
@@ -40,14 +41,16 @@ def captured_function(function: Function, inputs: Sequence[torch.Tensor]) -> Cap
     return capture(traced, tuple(inputs), weights=True)
 
 
-def judged_function(captured: Captured, registry: Registry) -> Judgement:
-    return judge(captured.graph, registry, registry.target("pytorch-mobile"))
+def judged_function(captured: Captured, registry: Registry, target: str = PYTORCH_MOBILE) -> Judgement:
+    return judge(captured.graph, registry, registry.target(target))
 
 
-def runs(function: Function, inputs: Sequence[torch.Tensor], registry: Registry) -> dict[int, Run]:
+def runs(
+    function: Function, inputs: Sequence[torch.Tensor], registry: Registry, target: str = PYTORCH_MOBILE
+) -> dict[int, Run]:
     """A run for every feature level that supports every node in one part; levels that take the same ways share one."""
     captured = captured_function(function, inputs)
-    judgement = judged_function(captured, registry)
+    judgement = judged_function(captured, registry, target)
     changes = LayoutChanges(registry.operation("RESHAPE"), registry.operation("TRANSPOSE"))
     nodes = {node.id: node for node in captured.graph.nodes()}
     found: dict[int, Run] = {}

@@ -79,6 +79,31 @@ class PerChannel(nn.Module):
         return torch.relu(self.second(self.first(torch.quantize_per_tensor(x, 0.03, 125, torch.quint8))).dequantize())
 
 
+class PerChannelLayers(nn.Module):
+    """Layers of other kinds whose weights have a scale for each channel: of signals, transposed, and linear."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.signals = torch.ao.nn.quantized.Conv1d(3, 2, 3)
+        self.transposed = torch.ao.nn.quantized.ConvTranspose2d(2, 3, (1, 2))  # type: ignore[no-untyped-call]
+        self.linear = torch.ao.nn.quantized.Linear(24, 5)  # type: ignore[no-untyped-call]
+        for layer, shape, axis in (
+            (self.signals, (2, 3, 3), 0),
+            (self.transposed, (2, 3, 1, 2), 1),
+            (self.linear, (5, 24), 0),
+        ):
+            count = shape[axis]
+            scales, zeros = torch.linspace(0.01, 0.03, count), torch.zeros(count, dtype=torch.int64)
+            weight = torch.quantize_per_channel(torch.randn(shape) / 3, scales, zeros, axis, torch.qint8)
+            layer.set_weight_bias(weight, torch.randn(count))
+            layer.scale, layer.zero_point = 0.1, 100
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        signals = self.signals(torch.quantize_per_tensor(x, 0.03, 125, torch.quint8))
+        made: torch.Tensor = self.linear(torch.flatten(self.transposed(signals.unsqueeze(2)), 1)).dequantize()
+        return made
+
+
 @pytest.fixture(scope="module")
 def server() -> Iterator[HostServer]:
     with HostServer() as opened:
@@ -152,6 +177,20 @@ def test_scales_per_channel_are_carried_as_they_are(tmp_path: Path) -> None:
     program = read_program(tmp_path / "out" / MODEL_NAME, NAMES).program
     channels = [operand.channels for operand in program.model.operands if operand.channels is not None]
     assert [(found.channel_dim, len(found.scales)) for found in channels] == [(0, 4), (3, 4)]
+    assert report.verification is not None
+    assert report.verification.is_within_tolerance
+
+
+def test_layers_of_every_kind_carry_them(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.backends.quantized, "engine", "qnnpack")  # Others transpose with one scale only.
+    torch.manual_seed(5)
+    model, x = PerChannelLayers().eval(), [torch.randn(2, 3, 9)]
+    report = nnapi_check.convert(model, tmp_path / "out", x, feature_level=3, target="ndk")
+
+    written = read_program(tmp_path / "out" / MODEL_NAME, NAMES).program.model
+    channels = [operand.channels for operand in written.operands if operand.channels is not None]
+    assert [(found.channel_dim, len(found.scales)) for found in channels] == [(0, 2), (0, 3), (0, 5)]
+    assert not any(operation.kind == "FULLY_CONNECTED" for operation in written.operations)
     assert report.verification is not None
     assert report.verification.is_within_tolerance
 

@@ -9,12 +9,15 @@ from hypothesis import strategies as st
 
 from nnapi_check.analyzer.errors import InputError
 from nnapi_check.coverage_db.queries import Registry, open_registry
+from nnapi_check.coverage_db.targets import NDK, PYTORCH_MOBILE
 from nnapi_check.lowering.examples.packed_parameters import Packing, per_channel
 from tests.lowering.whole_graphs import runs
 
 drawn = settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
 SCALES = st.floats(0.0078125, 0.5, width=32)
 ZERO_POINTS = st.integers(0, 255)
+TARGETS = st.sampled_from([PYTORCH_MOBILE, NDK])
+"""What carries weights as floats and what carries them with a scale for each channel."""
 
 
 @pytest.fixture(scope="module")
@@ -27,9 +30,11 @@ def quantized(shape: tuple[int, ...], scale: float, zero_point: int, dtype: torc
     return torch.quantize_per_tensor(torch.randn(shape, generator=generator) * scale * 50, scale, zero_point, dtype)
 
 
-def differences(function: Callable[..., object], inputs: list[torch.Tensor], registry: Registry) -> list[object]:
+def differences(
+    function: Callable[..., object], inputs: list[torch.Tensor], registry: Registry, target: str = PYTORCH_MOBILE
+) -> list[object]:
     try:
-        found = runs(function, inputs, registry)
+        found = runs(function, inputs, registry, target)
     except (InputError, RuntimeError):
         # PyTorch itself refuses such arguments.
         assume(False)
@@ -71,6 +76,8 @@ class Packed(torch.nn.Module):
     scale=SCALES,
     zero_point=ZERO_POINTS,
     has_channels=st.booleans(),
+    weight_zero_point=st.sampled_from([0, 4]),
+    target=TARGETS,
 )
 @drawn
 def test_convolutions(
@@ -86,18 +93,23 @@ def test_convolutions(
     scale: float,
     zero_point: int,
     has_channels: bool,
+    weight_zero_point: int,
+    target: str,
     registry: Registry,
 ) -> None:
     # QNNPACK divides by zero, and takes the process with it, where a filter is larger than its padded image.
     axes = zip(image, kernel, padding, dilation, strict=True)
     assume(all(size + 2 * pad > step * (width - 1) for size, width, pad, step in axes))
-    weight = quantized((outs * groups, ins, *kernel), 0.03, 4, torch.qint8)
+    weight = quantized((outs * groups, ins, *kernel), 0.03, weight_zero_point, torch.qint8)
     weight = per_channel(weight, 0) if has_channels else weight
     bias = torch.linspace(-1, 1, outs * groups)
     numbers = {"stride": stride, "padding": padding, "dilation": dilation, "groups": groups}
 
     found = differences(
-        Packed(name, weight, bias, **numbers), [quantized((2, ins * groups, *image), scale, zero_point)], registry
+        Packed(name, weight, bias, **numbers),
+        [quantized((2, ins * groups, *image), scale, zero_point)],
+        registry,
+        target,
     )
 
     assert found == []
@@ -110,19 +122,106 @@ def test_convolutions(
     scale=SCALES,
     zero_point=ZERO_POINTS,
     has_channels=st.booleans(),
+    weight_zero_point=st.sampled_from([0, 4]),
+    target=TARGETS,
 )
 @drawn
 def test_layers(
-    name: str, shape: list[int], outs: int, scale: float, zero_point: int, has_channels: bool, registry: Registry
+    name: str,
+    shape: list[int],
+    outs: int,
+    scale: float,
+    zero_point: int,
+    has_channels: bool,
+    weight_zero_point: int,
+    target: str,
+    registry: Registry,
 ) -> None:
-    weight = quantized((outs, shape[-1]), 0.03, -5, torch.qint8)
+    weight = quantized((outs, shape[-1]), 0.03, weight_zero_point, torch.qint8)
     weight = per_channel(weight, 0) if has_channels else weight
+    layer = Packed(name, weight, torch.linspace(-1, 1, outs))
 
-    found = differences(
-        Packed(name, weight, torch.linspace(-1, 1, outs)), [quantized(tuple(shape), scale, zero_point)], registry
-    )
+    assert differences(layer, [quantized(tuple(shape), scale, zero_point)], registry, target) == []
 
-    assert found == []
+
+@given(
+    name=st.sampled_from(["conv1d", "conv1d_relu"]),
+    groups=st.integers(1, 3),
+    ins=st.integers(1, 2),
+    outs=st.integers(1, 3),
+    length=st.integers(3, 8),
+    kernel=st.integers(1, 3),
+    stride=st.integers(1, 2),
+    padding=st.integers(0, 2),
+    dilation=st.integers(1, 2),
+    scale=SCALES,
+    zero_point=ZERO_POINTS,
+    has_channels=st.booleans(),
+    target=TARGETS,
+)
+@drawn
+def test_convolutions_of_signals(
+    name: str,
+    groups: int,
+    ins: int,
+    outs: int,
+    length: int,
+    kernel: int,
+    stride: int,
+    padding: int,
+    dilation: int,
+    scale: float,
+    zero_point: int,
+    has_channels: bool,
+    target: str,
+    registry: Registry,
+) -> None:
+    assume(length + 2 * padding > dilation * (kernel - 1))
+    weight = quantized((outs * groups, ins, kernel), 0.03, 0, torch.qint8)
+    weight = per_channel(weight, 0) if has_channels else weight
+    numbers = {"stride": (stride,), "padding": (padding,), "dilation": (dilation,), "groups": groups}
+    layer = Packed(name, weight, torch.linspace(-1, 1, outs * groups), **numbers)
+
+    assert differences(layer, [quantized((2, ins * groups, length), scale, zero_point)], registry, target) == []
+
+
+@given(
+    ins=st.integers(1, 3),
+    outs=st.integers(1, 3),
+    image=st.tuples(st.integers(1, 5), st.integers(1, 5)),
+    kernel=st.tuples(st.integers(1, 3), st.integers(1, 3)),
+    stride=st.tuples(st.integers(1, 3), st.integers(1, 3)),
+    padding=st.tuples(st.integers(0, 2), st.integers(0, 2)),
+    output_padding=st.tuples(st.integers(0, 2), st.integers(0, 2)),
+    scale=SCALES,
+    zero_point=ZERO_POINTS,
+    has_channels=st.booleans(),
+    target=TARGETS,
+)
+@drawn
+def test_transposed_convolutions(
+    ins: int,
+    outs: int,
+    image: tuple[int, int],
+    kernel: tuple[int, int],
+    stride: tuple[int, int],
+    padding: tuple[int, int],
+    output_padding: tuple[int, int],
+    scale: float,
+    zero_point: int,
+    has_channels: bool,
+    target: str,
+    registry: Registry,
+) -> None:
+    assume(all(extra < step for extra, step in zip(output_padding, stride, strict=True)))
+    sizes = zip(image, stride, kernel, padding, output_padding, strict=True)
+    assume(all((size - 1) * step + reach + extra > 2 * pad for size, step, reach, pad, extra in sizes))
+    weight = quantized((ins, outs, *kernel), 0.03, 0, torch.qint8)
+    weight = per_channel(weight, 1) if has_channels else weight
+    numbers = {"stride": stride, "padding": padding, "output_padding": output_padding}
+    layer = Packed("conv_transpose2d", weight, torch.linspace(-1, 1, outs), **numbers)
+
+    assert differences(layer, [quantized((2, ins, *image), scale, zero_point)], registry, target) == []
 
 
 @given(
