@@ -6,7 +6,7 @@ makes a new one. Values and nodes are numbered from 0 over the whole graph, bloc
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from math import prod
@@ -251,11 +251,27 @@ class Node:
 
 @dataclass(frozen=True, slots=True)
 class Block:
-    """A run of nodes with its own inputs and outputs: the graph itself, or a branch or body of control flow."""
+    """A run of nodes with its own inputs and outputs: the graph itself, or a branch or body of control flow.
+
+    ``results`` are what a branch or body hands over, one for each output of the node that holds it, after a loop's
+    condition: ``outputs`` are the values among them.
+    """
 
     inputs: tuple[int, ...]
     nodes: tuple[Node, ...]
     outputs: tuple[int, ...]
+    results: tuple[Argument, ...] = ()
+
+    def inner_nodes(self) -> Iterator[Node]:
+        """All nodes in execution order, those inside control flow after the node that holds them."""
+        stack = [iter(self.nodes)]
+        while stack:
+            node = next(stack[-1], None)
+            if node is None:
+                stack.pop()
+                continue
+            yield node
+            stack.extend(iter(block.nodes) for block in reversed(node.blocks))
 
 
 @dataclass(frozen=True, slots=True)
@@ -268,14 +284,7 @@ class Graph:
 
     def nodes(self) -> Iterator[Node]:
         """All nodes in execution order, those inside control flow after the node that holds them."""
-        stack = [iter(self.body.nodes)]
-        while stack:
-            node = next(stack[-1], None)
-            if node is None:
-                stack.pop()
-                continue
-            yield node
-            stack.extend(iter(block.nodes) for block in reversed(node.blocks))
+        return self.body.inner_nodes()
 
     def type_of(self, value: int) -> ValueType:
         """The type of a value by its id."""
@@ -297,18 +306,37 @@ Reader = int | End
 """The id of a node, or the end of a block."""
 
 
-def readers_of(graph: Graph) -> dict[int, list[Reader]]:
-    """Who reads each value, once for each time."""
+def readers_of(graph: Graph, *, whole: Collection[int] = (), with_constants: bool = True) -> dict[int, list[Reader]]:
+    """Who reads each value, once for each time. At the end of blocks of the ``whole`` nodes, these themselves read.
+
+    Nodes that are constant read no more of a value than its type; they are left out without ``with_constants``.
+    """
     found: dict[int, list[Reader]] = {value.id: [] for value in graph.values}
 
-    def end(block: Block) -> None:
+    def end(block: Block, reader: Reader) -> None:
         for value in block.outputs:
-            found[value].append(End.OF_BLOCK)
+            found[value].append(reader)
 
-    end(graph.body)
+    end(graph.body, End.OF_BLOCK)
     for node in graph.nodes():
-        for value in node.inputs():
+        for value in node.inputs() if with_constants or not node.is_constant else ():
             found[value].append(node.id)
         for block in node.blocks:
-            end(block)
+            end(block, node.id if node.id in whole else End.OF_BLOCK)
     return found
+
+
+def taken_values(node: Node) -> tuple[int, ...]:
+    """The values that the blocks of a node read from outside them, those that they hand over included."""
+    read: set[int] = set()
+    made: set[int] = set()
+    for block in node.blocks:
+        made.update(block.inputs)
+        read.update(block.outputs)
+        for inner in block.inner_nodes():
+            read.update(inner.inputs())
+            made.update(inner.outputs)
+            for nested in inner.blocks:
+                made.update(nested.inputs)
+                read.update(nested.outputs)
+    return tuple(sorted(read - made))

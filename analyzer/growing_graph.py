@@ -47,11 +47,12 @@ class Draft:
 
 @dataclass(slots=True, eq=False)
 class BlockDraft:
-    """A block of control flow: its inputs, its nodes and its outputs."""
+    """A block of control flow. ``results`` are what it hands over, ``outputs`` the drafts among them."""
 
     inputs: list[Draft]
     nodes: list[NodeDraft]
     outputs: list[Draft]
+    results: list[object]
 
 
 @dataclass(slots=True, eq=False)

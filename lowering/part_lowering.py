@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from nnapi_check.analyzer.graph import Graph, Node
+from nnapi_check.analyzer.graph import Block, Graph, Node, readers_of
 from nnapi_check.analyzer.judging.judge import NodeVerdict
-from nnapi_check.analyzer.planning.layout import LayoutPlan
+from nnapi_check.analyzer.planning.layout import LayoutChange, LayoutPlan
 from nnapi_check.analyzer.planning.partition import Part
+from nnapi_check.coverage_db.cards import Way
 from nnapi_check.coverage_db.spec import OperationFacts
+from nnapi_check.lowering.control_flow_lowering import lower_control_flow
 from nnapi_check.lowering.emission.emitter import Emitter
 from nnapi_check.lowering.emission.model_draft import FinishedModel, OperandId
 from nnapi_check.lowering.emission.node_reader import RuleError
@@ -18,7 +20,7 @@ from nnapi_check.lowering.emission.rule_table import Rulebook
 from nnapi_check.lowering.fixups.fold_affine import fold_affine
 from nnapi_check.lowering.fixups.fuse_activation import fuse_activation
 from nnapi_check.lowering.fixups.merge_reshapes import merge_reshapes
-from nnapi_check.lowering.nnapi.model import Computed, Model
+from nnapi_check.lowering.nnapi.model import Model
 from nnapi_check.lowering.nnapi.validation.validate import validate
 
 
@@ -47,7 +49,8 @@ class LoweredPart:
 
     ``buffers`` are the recipes of the model's numbered buffers. ``held`` says which operand holds which value of the
     graph, for comparing node by node; values that a fixup folded away are not in it. ``node_of`` names, for each
-    operation, the node it was emitted for. ``level`` is the lowest feature level that has all of it.
+    operation, the node it was emitted for, ``inner_node_of`` the same for each referenced model. ``level`` is the
+    lowest feature level that has all of it.
     """
 
     part: Part
@@ -58,6 +61,7 @@ class LoweredPart:
     held: tuple[Holder, ...]
     node_of: tuple[int, ...]
     level: int
+    inner_node_of: tuple[tuple[int, ...], ...] = ()
 
     @property
     def transposes(self) -> int:
@@ -68,14 +72,17 @@ class LoweredPart:
 def lower_part(part: Part, planned: PlannedGraph, rulebook: Rulebook) -> LoweredPart:
     """Lower a part, node by node, apply the fixups and validate. A promise that does not hold is a ``RuleError``."""
     emitter = Emitter(planned.graph, planned.layout)
-    for node_id in part.nodes:
-        _lower_node(planned.nodes[node_id], planned.verdicts[node_id], emitter, rulebook)
-    outputs = _outputs(part, emitter)
+    nodes = [planned.nodes[node] for node in part.nodes]
+    inside = {inner.id for node in nodes for block in node.blocks for inner in block.inner_nodes()}
+    outer = (node for node in nodes if node.id not in inside)
+    _Lowering(planned, rulebook).nodes(outer, planned.layout, emitter)
+    outputs = dict(zip(part.outputs, emitter.as_outputs([emitter.made(value) for value in part.outputs]), strict=True))
     draft = emitter.draft
     draft.outputs.extend(outputs.values())
-    merge_reshapes(draft)
-    fold_affine(draft, rulebook.facts)
-    fuse_activation(draft, rulebook.facts)
+    for written in (draft, *draft.referenced):
+        merge_reshapes(written)
+        fold_affine(written, rulebook.facts)
+        fuse_activation(written, rulebook.facts)
     finished = draft.finish(relaxed=False)
     level = _kept_level(part, planned, finished.model, rulebook.facts, may_be_lower=emitter.has_spared)
     computed = {made for _, operation in draft.live() for made in operation.outputs}
@@ -94,6 +101,7 @@ def lower_part(part: Part, planned: PlannedGraph, rulebook: Rulebook) -> Lowered
         held=_holders(held, finished),
         node_of=finished.node_of,
         level=level,
+        inner_node_of=finished.inner_node_of,
     )
 
 
@@ -103,40 +111,63 @@ def promised_level(part: Part, verdicts: Mapping[int, NodeVerdict], layout: Layo
     made_inside = [
         change for read, change in layout.conflicts.items() if read[0] in members and read[1] not in part.inputs
     ]
+    made_inside += [change for node in part.nodes for change in _changes_inside(layout.inside.get(node, ()))]
     levels = [verdicts[node].level for node in part.nodes] + [change.since for change in made_inside]
     return max([1, *(level for level in levels if level is not None)])
 
 
-def _lower_node(node: Node, verdict: NodeVerdict, emitter: Emitter, rulebook: Rulebook) -> None:
-    if verdict.way is None:
-        raise RuleError(f"{node.op} at {node.source}: it is in a part, but its verdict is {verdict.status.value}")
-    rule = rulebook.rules.get((node.op, verdict.way.name))
-    if rule is None:
-        raise RuleError(f"{node.op}: no rule is registered for the way {verdict.way.name!r}")
-    reader = emitter.bind(node, verdict.way)
-    if not verdict.way.emits and (verdict.level or 1) > 1:
-        # The level is that of a copy, which only an output of the part needs.
-        emitter.spare()
-    made = rule(reader, emitter)
-    operands: Sequence[OperandId] = (made,) if isinstance(made, int) else made
-    # Outputs that a rule leaves out stand last, and its card demands that nothing reads them.
-    if not 0 < len(operands) <= len(node.outputs):
-        raise RuleError(f"{node.op}: its rule made {len(operands)} outputs, the node has {len(node.outputs)}")
-    for value, operand in zip(node.outputs, operands, strict=False):
-        emitter.set_output(value, operand)
+def _changes_inside(plans: Iterable[LayoutPlan]) -> Iterator[LayoutChange]:
+    """The changes of layout in the blocks of a node that is lowered with all that stands inside it."""
+    for plan in plans:
+        yield from plan.conflicts.values()
+        for inner in plan.inside.values():
+            yield from _changes_inside(inner)
 
 
-def _outputs(part: Part, emitter: Emitter) -> dict[int, OperandId]:
-    """The operands of the part's outputs; one that is not computed, or also another output, is copied."""
-    taken: set[OperandId] = set()
-    found: dict[int, OperandId] = {}
-    for value in part.outputs:
-        operand = emitter.made(value)
-        if operand in taken or not isinstance(emitter.draft.operands[operand].source, Computed):
-            operand = emitter.copied(operand)
-        taken.add(operand)
-        found[value] = operand
-    return found
+class _Lowering:
+    """Writes nodes by their rules, and branches and loops with all that stands inside them."""
+
+    def __init__(self, planned: PlannedGraph, rulebook: Rulebook) -> None:
+        self._planned, self._rulebook = planned, rulebook
+        self._readers = readers_of(planned.graph)
+
+    def nodes(self, nodes: Iterable[Node], layout: LayoutPlan, emitter: Emitter) -> None:
+        """Write nodes of one block, whose layout is given."""
+        for node in nodes:
+            if node.blocks:
+                self._control_flow(node, layout, emitter)
+            else:
+                self._node(node, emitter)
+
+    def _body(self, block: Block, layout: LayoutPlan, emitter: Emitter) -> None:
+        self.nodes((node for node in block.nodes if not node.is_constant), layout, emitter)
+
+    def _control_flow(self, node: Node, layout: LayoutPlan, emitter: Emitter) -> None:
+        graph, way = self._planned.graph, self._way(node)
+        lower_control_flow(node, way, graph, layout, emitter, self._body, lambda value: bool(self._readers[value]))
+
+    def _node(self, node: Node, emitter: Emitter) -> None:
+        verdict, way = self._planned.verdicts[node.id], self._way(node)
+        rule = self._rulebook.rules.get((node.op, way.name))
+        if rule is None:
+            raise RuleError(f"{node.op}: no rule is registered for the way {way.name!r}")
+        reader = emitter.bind(node, way)
+        if not way.emits and (verdict.level or 1) > 1:
+            # The level is that of a copy, which only an output of the part needs.
+            emitter.spare()
+        made = rule(reader, emitter)
+        operands: Sequence[OperandId] = (made,) if isinstance(made, int) else made
+        # Outputs that a rule leaves out stand last, and its card demands that nothing reads them.
+        if not 0 < len(operands) <= len(node.outputs):
+            raise RuleError(f"{node.op}: its rule made {len(operands)} outputs, the node has {len(node.outputs)}")
+        for value, operand in zip(node.outputs, operands, strict=False):
+            emitter.set_output(value, operand)
+
+    def _way(self, node: Node) -> Way:
+        verdict = self._planned.verdicts[node.id]
+        if verdict.way is None:
+            raise RuleError(f"{node.op} at {node.source}: it is in a part, but its verdict is {verdict.status.value}")
+        return verdict.way
 
 
 def _kept_level(

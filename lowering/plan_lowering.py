@@ -56,7 +56,8 @@ def lower_plan(survey: Survey, plan: Plan, facts: Mapping[str, OperationFacts]) 
     """Lower and validate every part of a plan. No weight is read."""
     parts = plan.partition.parts
     planned = PlannedGraph(survey.graph, survey.nodes, plan.verdicts, plan.layout)
-    rulebook = Rulebook(rules({plan.verdicts[node].family for part in parts for node in part.nodes}), facts)
+    families = {plan.verdicts[node].family for part in parts for node in part.nodes}
+    rulebook = Rulebook(rules(family for family in families if family), facts)
     return tuple(lower_part(part, planned, rulebook) for part in parts)
 
 
@@ -66,10 +67,12 @@ def refused_nodes(
     """The nodes for which an operation was emitted that the device refuses, each with one such operation."""
     found: dict[int, tuple[str, OperandType | None]] = {}
     for part in lowered:
-        for operation, node in zip(part.model.operations, part.node_of, strict=True):
-            kind = main_type(operation, part.model, facts)
-            if profile.refuses(operation.kind, kind):
-                found.setdefault(node, (operation.kind, kind))
+        models = zip((part.model, *part.model.referenced), (part.node_of, *part.inner_node_of), strict=True)
+        for model, nodes in models:
+            for operation, node in zip(model.operations, nodes, strict=True):
+                kind = main_type(operation, model, facts)
+                if profile.refuses(operation.kind, kind):
+                    found.setdefault(node, (operation.kind, kind))
     return found
 
 

@@ -120,7 +120,7 @@ def walk_if(walk: Walk, node: torch._C.Node, items: Sequence[object]) -> Iterabl
         draft = _merged(walk, value, [results[index] for results, _ in bodies], "prim.If")
         walk.know(value, draft)
         outputs.append(draft)
-    branches = [BlockDraft([], nodes, list(drafts_in(results))) for results, nodes in bodies]
+    branches = [BlockDraft([], nodes, list(drafts_in(results)), results) for results, nodes in bodies]
     return (_control_flow(walk, node, {"condition": condition}, outputs, branches),)
 
 
@@ -234,8 +234,9 @@ def _loop_node(walk: Walk, node: torch._C.Node, body: torch._C.Block, items: Seq
         draft = _merged(walk, value, [before, after], "prim.Loop")
         walk.know(value, draft)
         outputs.append(draft)
-    arguments = {"max_trip_count": items[0], "condition": items[1], "carried": list(items[2:])}
-    block = BlockDraft(inputs, nodes, list(drafts_in(results)))
+    arguments = {"max_trip_count": items[0], "condition": items[1]}
+    arguments |= {f"carried{place}": item for place, item in enumerate(items[2:])}
+    block = BlockDraft(inputs, nodes, list(drafts_in(results)), results)
     return _control_flow(walk, node, arguments, outputs, [block])
 
 

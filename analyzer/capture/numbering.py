@@ -54,10 +54,17 @@ class _Numbering:
         self.drafts.append(draft)
         return number
 
-    def block(self, inputs: Sequence[Draft], nodes: Sequence[NodeDraft], outputs: Sequence[Draft]) -> Block:
+    def block(
+        self,
+        inputs: Sequence[Draft],
+        nodes: Sequence[NodeDraft],
+        outputs: Sequence[Draft],
+        results: Sequence[object] = (),
+    ) -> Block:
         input_ids = tuple(self.value(draft) for draft in inputs)
         numbered = tuple(self.node(node) for node in nodes)
-        return Block(input_ids, numbered, tuple(self.value(draft) for draft in outputs))
+        output_ids = tuple(self.value(draft) for draft in outputs)
+        return Block(input_ids, numbered, output_ids, tuple(self.argument(item) for item in results))
 
     def node(self, draft: NodeDraft) -> Node:
         number = len(self.nodes)
@@ -68,7 +75,7 @@ class _Numbering:
         # What nothing reads was left out.
         follows = tuple(sorted({self.node_ids[node] for node in draft.follows if node in self.node_ids}))
         arguments = {name: self.argument(item) for name, item in draft.arguments.items()}
-        blocks = tuple(self.block(block.inputs, block.nodes, block.outputs) for block in draft.blocks)
+        blocks = tuple(self.block(block.inputs, block.nodes, block.outputs, block.results) for block in draft.blocks)
         outputs = tuple(self.value(output) for output in draft.outputs)
         is_constant = draft.is_constant
         return Node(number, draft.op, arguments, outputs, draft.source, blocks, is_constant, follows=follows)

@@ -38,19 +38,19 @@ class Failure:
 
 def control_flow(node: Node, target: Target) -> Failure:
     """Of a branch or loop that is decided at run time."""
-    because = (
-        "NNAPI has IF and WHILE from feature level 4 on, but no rule is written yet that lowers branches and loops."
-        if target.carries_models
-        else f"{target.title} carries no model operands, so neither IF nor WHILE."
-    )
+    fix = "Trace the model where the condition never changes; else leave it: what stands inside is judged by itself."
+    if not target.carries_models:
+        fix += " Where one NNAPI model holds everything, --target ndk runs it inside, from feature level 4 on."
     return Failure(
         reason="NNC702",
         requirement="control-flow",
         way="",
         found=f"{node.op} whose condition is known only at run time",
         wanted="a graph without branches and loops",
-        because=because,
-        fix="Trace the model where the condition never changes; else leave it: what stands inside is judged by itself.",
+        because=f"{target.title} carries no model operands, so neither IF nor WHILE."
+        if not target.carries_models
+        else "Of control flow NNAPI has IF and WHILE alone.",
+        fix=fix,
     )
 
 

@@ -5,12 +5,13 @@ A node is judged once for all feature levels; ``Judgement.at`` then picks, for o
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Protocol
 
 from nnapi_check.analyzer.capture.program_ops import is_of_the_program
 from nnapi_check.analyzer.graph import ElementType, Graph, Node, NotQuantized, OtherType, Ref, RefList, TensorType
+from nnapi_check.analyzer.judging.control_flow import control_flow_way, what_stands_inside
 from nnapi_check.analyzer.judging.failures import (
     Failure,
     control_flow,
@@ -23,6 +24,7 @@ from nnapi_check.analyzer.judging.failures import (
 from nnapi_check.analyzer.judging.nearest_ways import WayVerdict, worth_telling
 from nnapi_check.analyzer.judging.quantities import Uses, found_words, holds, what_fails
 from nnapi_check.analyzer.judging.quantization_limits import quantization_failures
+from nnapi_check.analyzer.judging.run_time_numbers import with_numbers_as_tensors
 from nnapi_check.analyzer.nnapi_types import copying_operation, operand_type
 from nnapi_check.coverage_db.cards import Card, Emission, Status, Way
 from nnapi_check.coverage_db.checks import CardError, wording
@@ -63,6 +65,10 @@ class NodeVerdict:
     failures: tuple[Failure, ...]
     family: str = ""
 
+    def refused(self, failures: tuple[Failure, ...]) -> NodeVerdict:
+        """This verdict where something is in the way after all."""
+        return replace(self, status=Status.CPU, way=None, level=None, failures=failures)
+
     @property
     def is_supported(self) -> bool:
         """Whether the node can run on NNAPI."""
@@ -98,12 +104,17 @@ class Judgement:
     nodes: dict[int, NodeJudgement]
 
     def at(self, level: int) -> dict[int, NodeVerdict]:
-        """The verdicts at a feature level, by node id."""
-        return {node: judged.at(level) for node, judged in self.nodes.items()}
+        """The verdicts at a feature level, by node id. A branch or loop runs on NNAPI with all that stands inside."""
+        return with_insides(self.graph, {node: judged.at(level) for node, judged in self.nodes.items()})
 
 
 def judge(graph: Graph, knowledge: Knowledge, target: Target) -> Judgement:
-    """Judge every node of a graph that depends on an input's values. Linear in the number of nodes."""
+    """Judge every node of a graph that depends on an input's values. Linear in the number of nodes.
+
+    For a target that carries control flow, the judged graph has tensors for the numbers that decide it.
+    """
+    if target.carries_models and any(node.blocks for node in graph.body.nodes):
+        graph = with_numbers_as_tensors(graph)
     uses = Uses(graph)
     judged = {node.id: judge_node(node, uses, knowledge, target) for node in graph.nodes() if not node.is_constant}
     return Judgement(graph, uses, judged)
@@ -112,7 +123,10 @@ def judge(graph: Graph, knowledge: Knowledge, target: Target) -> Judgement:
 def judge_node(node: Node, uses: Uses, knowledge: Knowledge, target: Target) -> NodeJudgement:
     """Judge one node: each way with the level it needs, or with every failure."""
     if node.blocks:
-        return _without_way(node, Status.CPU, control_flow(node, target))
+        whole = control_flow_way(node, uses, target)
+        if whole is None:
+            return _without_way(node, Status.CPU, control_flow(node, target))
+        return NodeJudgement(node.id, node.op, (whole,), (), Status.CPU)
     if not knowledge.has_card(node.op):
         if _has_no_tensor(node, uses):
             return _without_way(node, Status.CPU, of_the_program(node))
@@ -126,6 +140,25 @@ def judge_node(node: Node, uses: Uses, knowledge: Knowledge, target: Target) -> 
         return NodeJudgement(node.id, node.op, (), general, Status.CPU)
     ways = tuple(_judge_way(way, node, uses, knowledge, target, general) for way in card.ways)
     return NodeJudgement(node.id, node.op, ways, (), Status.CPU, card.family)
+
+
+def with_insides(graph: Graph, verdicts: Mapping[int, NodeVerdict]) -> dict[int, NodeVerdict]:
+    """The verdicts where each branch or loop that runs on NNAPI needs all that stands inside it, innermost first."""
+    found = dict(verdicts)
+    holders = [node for node in graph.nodes() if node.blocks and node.id in found and found[node.id].is_supported]
+    for node in reversed(holders):
+        found[node.id] = _with_inside(node, found)
+    return found
+
+
+def _with_inside(node: Node, found: Mapping[int, NodeVerdict]) -> NodeVerdict:
+    """The verdict on a branch or loop whose bodies are judged: their level too, or what of them stays on the CPU."""
+    inside = [inner.id for block in node.blocks for inner in block.nodes if inner.id in found]
+    failures = tuple(what_stands_inside(node, {id_: found[id_].is_supported for id_ in inside}))
+    if failures:
+        return found[node.id].refused(failures)
+    levels = (found[id_].level for id_ in (node.id, *inside))
+    return replace(found[node.id], level=max(level for level in levels if level is not None))
 
 
 def met_differences(way: Way, node: Node, graph: Graph) -> tuple[str, ...]:

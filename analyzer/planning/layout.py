@@ -7,10 +7,10 @@ crosses a boundary can have either order: the CPU permutes it.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence, Set
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence, Set
+from dataclasses import dataclass, field, replace
 
-from nnapi_check.analyzer.graph import Graph, Node, TensorType
+from nnapi_check.analyzer.graph import Block, Graph, Node, TensorType, taken_values
 from nnapi_check.analyzer.judging.judge import NodeVerdict
 from nnapi_check.analyzer.nnapi_types import operand_type
 from nnapi_check.coverage_db.cards import Layout
@@ -58,6 +58,8 @@ class LayoutPlan:
     ``conflicts`` need the operation that they are given with; those in ``cuts`` cannot have it, so the value must cross
     a boundary there. Reads and values that are not named have PyTorch's order. ``features`` are rank-2 values that were
     flattened from NHWC: the (channels, height, width) that each row of them holds in the order height, width, channels.
+    ``inside`` are the plans of the blocks of each node that is lowered with all that stands inside it, by its id: what
+    goes into a block and comes out of it has PyTorch's order.
     """
 
     nhwc_values: frozenset[int]
@@ -65,6 +67,7 @@ class LayoutPlan:
     conflicts: Mapping[tuple[int, int], LayoutChange]
     cuts: frozenset[tuple[int, int]]
     features: Mapping[int, tuple[int, int, int]]
+    inside: Mapping[int, tuple[LayoutPlan, ...]] = field(default_factory=dict)
 
     def reads_nhwc(self, node: int, value: int) -> bool:
         """Whether a node reads a value in NHWC order."""
@@ -79,8 +82,48 @@ def is_trivial(shape: tuple[int, ...]) -> bool:
 def plan_layout(
     graph: Graph, nodes: Mapping[int, Node], verdicts: Mapping[int, NodeVerdict], changes: LayoutChanges, level: int
 ) -> LayoutPlan:
-    """Choose the layout of every value that a supported node reads or makes. Linear in the number of nodes."""
-    return _Planner(graph, nodes, verdicts, changes, level).plan()
+    """Choose the layout of every value that a supported node reads or makes. Linear in the number of nodes.
+
+    A supported node with blocks is lowered with all that stands inside, so each of its blocks is planned by itself.
+    """
+    whole = [node for node in nodes.values() if node.blocks and node.id in verdicts and verdicts[node.id].is_supported]
+    held = {inner.id for node in whole for block in node.blocks for inner in block.inner_nodes()}
+    outer = {node: verdict for node, verdict in verdicts.items() if node not in held}
+    plans = {
+        node.id: tuple(_block_plan(block, node, graph, nodes, verdicts, changes, level) for block in node.blocks)
+        for node in whole
+    }
+
+    def with_inside(plan: LayoutPlan, members: Iterable[int]) -> LayoutPlan:
+        return replace(plan, inside={id_: plans[id_] for id_ in members if id_ in plans})
+
+    for node in reversed(whole):
+        plans[node.id] = tuple(
+            with_inside(plan, (inner.id for inner in block.nodes))
+            for plan, block in zip(plans[node.id], node.blocks, strict=True)
+        )
+    return with_inside(_Planner(graph, nodes, outer, changes, level, None).plan(), outer)
+
+
+def _block_plan(
+    block: Block,
+    holder: Node,
+    graph: Graph,
+    nodes: Mapping[int, Node],
+    verdicts: Mapping[int, NodeVerdict],
+    changes: LayoutChanges,
+    level: int,
+) -> LayoutPlan:
+    members = {node.id: verdicts[node.id] for node in block.nodes if node.id in verdicts}
+    return _Planner(graph, nodes, members, changes, level, _Body(block, holder)).plan()
+
+
+@dataclass(frozen=True, slots=True)
+class _Body:
+    """A block that is planned by itself, and the node that it belongs to, which reads what stands at its end."""
+
+    block: Block
+    holder: Node
 
 
 class _Planner:
@@ -91,13 +134,16 @@ class _Planner:
         verdicts: Mapping[int, NodeVerdict],
         changes: LayoutChanges,
         level: int,
+        body: _Body | None,
     ) -> None:
         self._graph = graph
+        self._body = body
         self._nodes = nodes
         self._verdicts = verdicts
         self._changes = changes
         self._level = level
-        self._made: dict[int, bool] = {}
+        given = () if body is None else (*body.block.inputs, *taken_values(body.holder))
+        self._made: dict[int, bool] = dict.fromkeys(given, False)
         self._reads: set[tuple[int, int]] = set()
         self._features: dict[int, tuple[int, int, int]] = {}
         self._readers = _readers(nodes)
@@ -122,11 +168,17 @@ class _Planner:
         )
 
     def _conflicts(self) -> dict[tuple[int, int], LayoutChange]:
-        return {
-            (node_id, value): self._changes.of(kind)
+        read = [
+            (node_id, value)
             for node_id, verdict in self._verdicts.items()
             if verdict.way is not None
             for value in self._activations(self._nodes[node_id])
+        ]
+        if self._body is not None:
+            read += [(self._body.holder.id, value) for value in self._body.block.outputs]
+        return {
+            (node_id, value): self._changes.of(kind)
+            for node_id, value in read
             if value in self._made and self._made[value] != ((node_id, value) in self._reads)
             if isinstance(kind := self._graph.values[value].type, TensorType)
         }
@@ -137,7 +189,8 @@ class _Planner:
 
     def _activations(self, node: Node) -> list[int]:
         """The tensors that a node reads and that depend on an input, of any rank."""
-        return [value for value in node.inputs() if not self._graph.values[value].is_constant]
+        read = [*node.inputs(), *(taken_values(node) if node.blocks else ())]
+        return [value for value in read if not self._graph.values[value].is_constant]
 
     def _wanted_downstream(self, order: list[int]) -> Set[int]:
         """Values that are read as NHWC first, seen through nodes that take any layout."""

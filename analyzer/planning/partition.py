@@ -7,10 +7,10 @@ stage is a part that can run as one piece. One pass, linear in the number of nod
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from nnapi_check.analyzer.graph import Block, Graph, Node, NodeOutput, Reader, TensorType, readers_of
+from nnapi_check.analyzer.graph import Block, Graph, Node, NodeOutput, Reader, TensorType, readers_of, taken_values
 from nnapi_check.analyzer.judging.judge import NodeVerdict
 from nnapi_check.analyzer.nnapi_types import operand_type
 from nnapi_check.analyzer.planning.layout import LayoutPlan
@@ -79,9 +79,11 @@ def partition(
 
     A part that holds every node of the graph is kept however small it is: there is nothing to go back to.
     """
-    outside = readers_of(graph)
+    whole = {node.id for node in graph.nodes() if node.blocks and _is_supported(node, verdicts)}
+    # Where no CPU ops run beside the model, constants are computed when it is converted.
+    outside = readers_of(graph, whole=whole, with_constants=target.carries_cpu_ops)
     groups: list[tuple[Node, ...]] = []
-    for block in _blocks(graph.body):
+    for block in _blocks(graph.body, whole):
         groups.extend(_groups(block, graph, verdicts, layout))
     judged = sum(1 for verdict in verdicts.values() if not _moves_nothing(verdict))
     kept: list[Part] = []
@@ -105,10 +107,11 @@ def _moves_nothing(verdict: NodeVerdict) -> bool:
     return verdict.way is not None and not verdict.way.emits
 
 
-def _blocks(block: Block) -> list[Block]:
+def _blocks(block: Block, whole: Collection[int]) -> list[Block]:
+    """A block and all inside it, but for those of nodes that are lowered as a whole."""
     found = [block]
     for current in found:
-        found.extend(inner for node in current.nodes for inner in node.blocks)
+        found.extend(inner for node in current.nodes if node.id not in whole for inner in node.blocks)
     return found
 
 
@@ -119,7 +122,7 @@ def _groups(
     leader: dict[int, int] = {node.id: node.id for node in block.nodes if node.id in stages}
     supported = [node for node in block.nodes if _is_supported(node, verdicts)]
     for node in supported:
-        for value in node.inputs():
+        for value in _read_by(node):
             origin = graph.values[value].origin
             if isinstance(origin, NodeOutput) and (node.id, value) not in layout.cuts:
                 other = origin.node
@@ -175,19 +178,33 @@ def _all_inputs(node: Node) -> list[int]:
 
 
 def _part(index: int, group: Sequence[Node], graph: Graph, readers: Mapping[int, Sequence[Reader]]) -> Part:
-    ids = {node.id for node in group}
+    members = tuple(_with_inside(group))
+    ids = {node.id for node in members}
     made = {value for node in group for value in node.outputs}
-    read = {value for node in group for value in node.inputs() if not graph.values[value].is_constant}
+    read = {value for node in group for value in _read_by(node) if not graph.values[value].is_constant}
     inputs = tuple(sorted(read - made))
     outputs = tuple(sorted(value for value in made if not ids.issuperset(readers[value])))
     return Part(
         index=index,
-        nodes=tuple(node.id for node in group),
+        nodes=tuple(node.id for node in members),
         inputs=inputs,
         outputs=outputs,
-        work=sum(node_work(node, graph) for node in group),
+        work=sum(node_work(node, graph) for node in members),
         boundary=sum(boundary_cost(graph.values[value]) for value in (*inputs, *outputs)),
     )
+
+
+def _read_by(node: Node) -> tuple[int, ...]:
+    """What a node of a part reads, with all that its blocks take from outside them."""
+    return (*node.inputs(), *(taken_values(node) if node.blocks else ()))
+
+
+def _with_inside(group: Sequence[Node]) -> Iterator[Node]:
+    """The nodes of a group, each with those inside it that depend on an input."""
+    for node in group:
+        yield node
+        for block in node.blocks:
+            yield from (inner for inner in block.inner_nodes() if not inner.is_constant)
 
 
 def crosses(graph: Graph, value: int, target: Target) -> bool:

@@ -6,9 +6,10 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 
 from nnapi_check.analyzer.graph import Graph, Node, TensorType
+from nnapi_check.analyzer.judging.control_flow import other_order
 from nnapi_check.analyzer.judging.device_limits import Device, narrowed, planning_knowledge
-from nnapi_check.analyzer.judging.judge import LEVELS, Judgement, Knowledge, NodeVerdict, judge
-from nnapi_check.analyzer.planning.layout import LAYOUT_RANK, LayoutChange, LayoutChanges, plan_layout
+from nnapi_check.analyzer.judging.judge import LEVELS, Judgement, Knowledge, NodeVerdict, judge, with_insides
+from nnapi_check.analyzer.planning.layout import LAYOUT_RANK, LayoutChange, LayoutChanges, LayoutPlan, plan_layout
 from nnapi_check.analyzer.planning.partition import partition
 from nnapi_check.analyzer.planning.plan import Plan, Readiness, readiness_of
 from nnapi_check.analyzer.planning.score import score
@@ -97,7 +98,7 @@ class _Planner:
         possible = frozenset(change for change in self._possible if change.is_possible(level))
         key = (possible, *(verdict.way.name if verdict.way else None for verdict in verdicts.values()))
         if key not in self._known:
-            layout = plan_layout(self._graph, self._nodes, verdicts, self._changes, level)
+            verdicts, layout = self._laid_out(level, verdicts)
             parts = partition(self._graph, verdicts, layout, self._target, gain=self._gain)
             points = score(self._graph, verdicts, parts)
             plan = Plan(level, level, verdicts, layout, parts, points, readiness_of(verdicts, parts))
@@ -105,8 +106,40 @@ class _Planner:
                 left = outside_one_model(self._graph, self._nodes, verdicts, parts, self._target)
                 plan = plan.kept_off(NOT_WHOLE, left) if left else plan
             self._known[key] = plan
-        return replace(self._known[key], level=level, planned_level=level, verdicts=verdicts)
+        known = self._known[key]
+        # A layout may have refused what its verdict did not.
+        refused = {
+            node: known.verdicts[node]
+            for node, found in verdicts.items()
+            if found.is_supported and not known.verdicts[node].is_supported
+        }
+        return replace(known, level=level, planned_level=level, verdicts={**verdicts, **refused})
+
+    def _laid_out(
+        self, level: int, verdicts: Mapping[int, NodeVerdict]
+    ) -> tuple[Mapping[int, NodeVerdict], LayoutPlan]:
+        """A layout, with the verdicts that it leaves: it may not change inside what is lowered as a whole."""
+        while True:
+            layout = plan_layout(self._graph, self._nodes, verdicts, self._changes, level)
+            cut = [node for node in self._nodes.values() if _is_cut_inside(node, layout)]
+            if not cut:
+                return verdicts, layout
+            told = {node.id: verdicts[node.id].refused((other_order(node),)) for node in cut}
+            verdicts = with_insides(self._graph, {**verdicts, **told})
 
     def reached(self, plan: Plan) -> Plan:
         """The plan, or at a level that the target does not reach, one with nothing on NNAPI."""
         return plan if plan.level >= self._target.lowest_level else plan.kept_off(TOO_LOW)
+
+
+def _is_cut_inside(node: Node, layout: LayoutPlan) -> bool:
+    """Whether a node is lowered as a whole in which some tensor would have to leave NNAPI to change its order."""
+    plans = [plan for found in _all_inside(layout) for plan in found.get(node.id, ())]
+    return any(plan.cuts for plan in plans)
+
+
+def _all_inside(layout: LayoutPlan) -> Iterator[Mapping[int, tuple[LayoutPlan, ...]]]:
+    yield layout.inside
+    for plans in layout.inside.values():
+        for plan in plans:
+            yield from _all_inside(plan)

@@ -30,13 +30,14 @@ from nnapi_check.lowering.nnapi.model import (
 class Emitter:
     """Writes the operations of one part, node by node, into a draft."""
 
-    def __init__(self, graph: Graph, layout: LayoutPlan) -> None:
-        self.draft = Draft()
+    def __init__(self, graph: Graph, layout: LayoutPlan, draft: Draft | None = None) -> None:
+        self.draft = Draft() if draft is None else draft
         self.operands: dict[tuple[int, bool], OperandId] = {}
         self.inputs: dict[tuple[int, bool], OperandId] = {}
         self.has_spared = False
         self._graph = graph
         self._layout = layout
+        self._given: set[int] = set()
         self._node: NodeReader | None = None
         self._emits: frozenset[str] = frozenset()
         self._activation = FuseCode.NONE
@@ -60,6 +61,21 @@ class Emitter:
         self.has_spared = True
 
     # Operands of the graph's values.
+
+    def take(self, value: int) -> None:
+        """Let a value be the model's next input, in PyTorch's order of dimensions."""
+        kind = self._graph.type_of(value)
+        spec = spec_of(kind, nhwc=False) if isinstance(kind, TensorType) else None
+        if spec is None:
+            raise RuleError(f"value {value} is {kind}, which no operand holds")
+        operand = self.draft.add(spec, ModelInput())
+        self.inputs[value, False] = self.operands[value, False] = operand
+        self.draft.inputs.append(operand)
+        self._given.add(value)
+
+    def value(self, value: int) -> OperandId:
+        """The operand of a value of the graph, in the layout that this node reads."""
+        return self._value(value)
 
     def input(self, name: str) -> OperandId:
         """The operand of a tensor argument, in the layout that this node reads."""
@@ -166,6 +182,23 @@ class Emitter:
             raise RuleError(f"{self.node.op}: emitted {kind}, which its card does not list")
         return self._emit(kind, inputs, outputs)
 
+    def as_outputs(self, operands: Sequence[OperandId]) -> tuple[OperandId, ...]:
+        """Operands as the outputs of a model: one that is not computed, or stands twice, is copied."""
+        found: list[OperandId] = []
+        for operand in operands:
+            is_own = operand not in found and isinstance(self.draft.operands[operand].source, Computed)
+            found.append(operand if is_own else self.copied(operand))
+        return tuple(found)
+
+    def inner(self, layout: LayoutPlan) -> Emitter:
+        """An emitter for a model that an operation of this one refers to."""
+        return Emitter(self._graph, layout, Draft(self.draft.referenced))
+
+    def refer(self, inner: Emitter) -> OperandId:
+        """The operand of a model that is written."""
+        self.has_spared = self.has_spared or inner.has_spared
+        return self.draft.refer(inner.draft)
+
     def copied(self, operand: OperandId) -> OperandId:
         """A computed copy of an operand, for a model output that must not be an input or another output."""
         spec = self.spec(operand)
@@ -191,7 +224,7 @@ class Emitter:
         nhwc = self.node.reads_nhwc(value)
         if (value, nhwc) in self.operands:
             return self.operands[value, nhwc]
-        if (value, not nhwc) in self.operands and (value, not nhwc) not in self.inputs:
+        if value in self._given or ((value, not nhwc) in self.operands and (value, not nhwc) not in self.inputs):
             self.operands[value, nhwc] = self._converted(value, nhwc=nhwc)
         else:
             operand = self.draft.add(self._spec_of(value, nhwc=nhwc), ModelInput())

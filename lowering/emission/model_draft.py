@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import TypeVar
 
+from nnapi_check.coverage_db.spec import OperandType
 from nnapi_check.lowering.emission.recipes import Recipe
 from nnapi_check.lowering.emission.tensor_spec import TensorSpec, packed_numbers
 from nnapi_check.lowering.nnapi.model import (
@@ -18,6 +19,8 @@ from nnapi_check.lowering.nnapi.model import (
     NoValue,
     Operand,
     Operation,
+    Reference,
+    Source,
 )
 
 OperandId = int
@@ -31,7 +34,7 @@ class Constant:
     recipe: Recipe
 
 
-DraftSource = ModelInput | Computed | Immediate | NoValue | Constant
+DraftSource = ModelInput | Computed | Immediate | NoValue | Constant | Reference
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,18 +57,26 @@ class DraftOperation:
 
 @dataclass(frozen=True, slots=True)
 class FinishedModel:
-    """A model, the recipes of its numbered buffers, and where each of the draft's operands went."""
+    """A model, the recipes of its numbered buffers, and where each of the draft's operands went.
+
+    ``node_of`` names the graph's node of each operation, ``inner_node_of`` those of the referenced models.
+    """
 
     model: Model
     buffers: tuple[Recipe, ...]
     operand_of: dict[OperandId, int]
     node_of: tuple[int, ...]
+    inner_node_of: tuple[tuple[int, ...], ...] = ()
 
 
 class Draft:
-    """A model under construction. Operation slots are stable: a removed operation leaves None behind."""
+    """A model under construction. Operation slots are stable: a removed operation leaves None behind.
 
-    def __init__(self) -> None:
+    ``referenced`` are the drafts that IF and WHILE refer to, in this one or in one that it refers to itself.
+    """
+
+    def __init__(self, referenced: list[Draft] | None = None) -> None:
+        self.referenced: list[Draft] = [] if referenced is None else referenced
         self.operands: list[DraftOperand] = []
         self.operations: list[DraftOperation | None] = []
         self.inputs: list[OperandId] = []
@@ -80,12 +91,17 @@ class Draft:
                 return self._shared(self._immediates, (spec, data), spec, source)
             case Constant(recipe):
                 return self._shared(self._constants, (spec, recipe), spec, source)
-            case ModelInput() | Computed() | NoValue():
+            case ModelInput() | Computed() | NoValue() | Reference():
                 return self._append(spec, source)
 
     def immediate(self, spec: TensorSpec, numbers: Sequence[float]) -> OperandId:
         """Add an operand whose few numbers, as they are stored, stand in the model itself."""
         return self.add(spec, Immediate(packed_numbers(numbers, spec.type)))
+
+    def refer(self, draft: Draft) -> OperandId:
+        """Add an operand that refers to another draft, which is complete."""
+        self.referenced.append(draft)
+        return self.add(TensorSpec(OperandType.MODEL, ()), Reference(len(self.referenced) - 1))
 
     def _append(self, spec: TensorSpec, source: DraftSource) -> OperandId:
         self.operands.append(DraftOperand(spec, source))
@@ -112,14 +128,26 @@ class Draft:
                 yield slot, operation
 
     def finish(self, *, relaxed: bool) -> FinishedModel:
-        """Number what is in use, and make the model."""
+        """Number what is in use, and make the model with all that it refers to."""
+        buffers: list[Recipe] = []
+        main = self._finished(buffers, relaxed=relaxed)
+        inner = [draft._finished(buffers, relaxed=False) for draft in self.referenced]
+        return replace(
+            main,
+            model=replace(main.model, referenced=tuple(found.model for found in inner)),
+            buffers=tuple(buffers),
+            inner_node_of=tuple(found.node_of for found in inner),
+        )
+
+    def _finished(self, buffers: list[Recipe], *, relaxed: bool) -> FinishedModel:
+        """The model alone. The recipes of its constants are added to ``buffers``."""
+        shared = {recipe: index for index, recipe in enumerate(buffers)}
         used = set(self.inputs) | set(self.outputs)
         for _, operation in self.live():
             used.update(operation.inputs)
             used.update(operation.outputs)
         operand_of = {old: new for new, old in enumerate(sorted(used))}
-        buffers: list[Recipe] = []
-        operands = tuple(self._operand(self.operands[old], buffers) for old in operand_of)
+        operands = tuple(self._operand(self.operands[old], buffers, shared) for old in operand_of)
         live = [operation for _, operation in self.live()]
         model = Model(
             operands=operands,
@@ -135,16 +163,18 @@ class Draft:
             outputs=tuple(operand_of[operand] for operand in self.outputs),
             relaxed=relaxed,
         )
-        return FinishedModel(model, tuple(buffers), operand_of, tuple(operation.node for operation in live))
+        return FinishedModel(model, (), operand_of, tuple(operation.node for operation in live))
 
-    def _operand(self, draft: DraftOperand, buffers: list[Recipe]) -> Operand:
+    def _operand(self, draft: DraftOperand, buffers: list[Recipe], shared: Mapping[Recipe, int]) -> Operand:
+        """``shared`` are the buffers that other models brought."""
         spec = draft.spec
         match draft.source:
             case Constant(recipe):
-                buffers.append(recipe)
-                source: Buffer | Immediate | ModelInput | Computed | NoValue = Buffer(
-                    len(buffers) - 1, 0, recipe.byte_length
-                )
-            case ModelInput() | Computed() | NoValue() | Immediate():
+                index = shared.get(recipe)
+                if index is None:
+                    index = len(buffers)
+                    buffers.append(recipe)
+                source: Source = Buffer(index, 0, recipe.byte_length)
+            case ModelInput() | Computed() | NoValue() | Immediate() | Reference():
                 source = draft.source
         return Operand(spec.type, spec.shape, source, spec.quant, spec.channels)

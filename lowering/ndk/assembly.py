@@ -88,7 +88,7 @@ def assemble(captured: Captured, survey: Survey, part: LoweredPart, options: Pac
     program = Program(
         level=part.level,
         model=model,
-        places=(_places(part.node_of, survey),),
+        places=tuple(_places(nodes, survey) for nodes in (part.node_of, *part.inner_node_of)),
         inputs=inputs,
         outputs=outputs,
         preference=options.preference,

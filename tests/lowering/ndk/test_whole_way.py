@@ -150,6 +150,18 @@ def test_outputs_of_every_origin_are_given(level: int, server: HostServer, tmp_p
     assert np.frombuffer(constant, np.float32).tolist() == [0.0, 1.0, 2.0]
 
 
+def test_a_constant_made_like_a_computed_tensor_takes_no_output_of_the_model(tmp_path: Path) -> None:
+    class Like(nn.Module):
+        def forward(self, x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+            y = x * 0.5
+            return torch.ones_like(torch.tanh(y)), torch.relu(y)
+
+    report = nnapi_check.convert(Like().eval(), tmp_path / "out", [torch.randn(2, 7)], feature_level=3, target="ndk")
+
+    assert report.verification is not None
+    assert report.verification.is_within_tolerance
+
+
 @pytest.mark.parametrize(("rank", "fits"), [(8, True), (9, False)])
 def test_an_input_that_is_passed_on_has_as_many_dimensions_as_the_runtime_takes(rank: int, fits: bool) -> None:
     found = nnapi_check.check(Rows().eval(), [torch.randn(2, 7), torch.ones([1] * rank)], feature_level=3, target="ndk")
