@@ -80,6 +80,11 @@ class TensorType:
         """The number of elements; 1 for rank 0."""
         return prod(self.shape)
 
+    @property
+    def is_quantized(self) -> bool:
+        """Whether the elements stand for real numbers, in steps of one scale or of one for each channel."""
+        return not isinstance(self.quant, NotQuantized)
+
 
 @dataclass(frozen=True, slots=True)
 class DynamicType:
@@ -324,6 +329,11 @@ def readers_of(graph: Graph, *, whole: Collection[int] = (), with_constants: boo
         for block in node.blocks:
             end(block, node.id if node.id in whole else End.OF_BLOCK)
     return found
+
+
+def read_values(node: Node) -> tuple[int, ...]:
+    """What a node reads, with all that its blocks read from outside them."""
+    return (*node.inputs(), *taken_values(node)) if node.blocks else tuple(node.inputs())
 
 
 def taken_values(node: Node) -> tuple[int, ...]:

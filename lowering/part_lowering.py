@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
-from nnapi_check.analyzer.graph import Block, Graph, Node, readers_of
+from nnapi_check.analyzer.graph import Block, Graph, Node, Reader, readers_of
 from nnapi_check.analyzer.judging.judge import NodeVerdict
-from nnapi_check.analyzer.planning.layout import LayoutChange, LayoutPlan
+from nnapi_check.analyzer.planning.layout import LayoutPlan
 from nnapi_check.analyzer.planning.partition import Part
 from nnapi_check.coverage_db.cards import Way
 from nnapi_check.coverage_db.spec import OperationFacts
@@ -111,17 +112,9 @@ def promised_level(part: Part, verdicts: Mapping[int, NodeVerdict], layout: Layo
     made_inside = [
         change for read, change in layout.conflicts.items() if read[0] in members and read[1] not in part.inputs
     ]
-    made_inside += [change for node in part.nodes for change in _changes_inside(layout.inside.get(node, ()))]
+    made_inside += [change for node, plan in layout.nested() if node in members for change in plan.conflicts.values()]
     levels = [verdicts[node].level for node in part.nodes] + [change.since for change in made_inside]
     return max([1, *(level for level in levels if level is not None)])
-
-
-def _changes_inside(plans: Iterable[LayoutPlan]) -> Iterator[LayoutChange]:
-    """The changes of layout in the blocks of a node that is lowered with all that stands inside it."""
-    for plan in plans:
-        yield from plan.conflicts.values()
-        for inner in plan.inside.values():
-            yield from _changes_inside(inner)
 
 
 class _Lowering:
@@ -129,7 +122,10 @@ class _Lowering:
 
     def __init__(self, planned: PlannedGraph, rulebook: Rulebook) -> None:
         self._planned, self._rulebook = planned, rulebook
-        self._readers = readers_of(planned.graph)
+
+    @cached_property
+    def _readers(self) -> Mapping[int, Sequence[Reader]]:
+        return readers_of(self._planned.graph)
 
     def nodes(self, nodes: Iterable[Node], layout: LayoutPlan, emitter: Emitter) -> None:
         """Write nodes of one block, whose layout is given."""

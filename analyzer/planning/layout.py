@@ -7,10 +7,11 @@ crosses a boundary can have either order: the CPU permutes it.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence, Set
+from collections.abc import Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 
-from nnapi_check.analyzer.graph import Block, Graph, Node, TensorType, taken_values
+from nnapi_check.analyzer.graph import Block, Graph, Node, TensorType, read_values, taken_values
 from nnapi_check.analyzer.judging.judge import NodeVerdict
 from nnapi_check.analyzer.nnapi_types import operand_type
 from nnapi_check.coverage_db.cards import Layout
@@ -73,6 +74,13 @@ class LayoutPlan:
         """Whether a node reads a value in NHWC order."""
         return (node, value) in self.nhwc_reads
 
+    def nested(self) -> Iterator[tuple[int, LayoutPlan]]:
+        """The plans of all blocks inside, however deep, each with the id of the node that holds it."""
+        for node, plans in self.inside.items():
+            for plan in plans:
+                yield node, plan
+                yield from plan.nested()
+
 
 def is_trivial(shape: tuple[int, ...]) -> bool:
     """Whether NCHW and NHWC hold the same numbers in the same order, so that a RESHAPE converts them."""
@@ -86,36 +94,19 @@ def plan_layout(
 
     A supported node with blocks is lowered with all that stands inside, so each of its blocks is planned by itself.
     """
-    whole = [node for node in nodes.values() if node.blocks and node.id in verdicts and verdicts[node.id].is_supported]
+
+    def planned(members: Mapping[int, NodeVerdict], body: _Body | None) -> LayoutPlan:
+        plan = _Planner(graph, nodes, members, changes, level, body).plan()
+        whole = [nodes[id_] for id_, verdict in members.items() if nodes[id_].blocks and verdict.is_supported]
+        return replace(plan, inside={node.id: tuple(inside(block, node) for block in node.blocks) for node in whole})
+
+    def inside(block: Block, holder: Node) -> LayoutPlan:
+        members = {node.id: verdicts[node.id] for node in block.nodes if node.id in verdicts}
+        return planned(members, _Body(block, holder))
+
+    whole = (nodes[id_] for id_, verdict in verdicts.items() if verdict.is_supported)
     held = {inner.id for node in whole for block in node.blocks for inner in block.inner_nodes()}
-    outer = {node: verdict for node, verdict in verdicts.items() if node not in held}
-    plans = {
-        node.id: tuple(_block_plan(block, node, graph, nodes, verdicts, changes, level) for block in node.blocks)
-        for node in whole
-    }
-
-    def with_inside(plan: LayoutPlan, members: Iterable[int]) -> LayoutPlan:
-        return replace(plan, inside={id_: plans[id_] for id_ in members if id_ in plans})
-
-    for node in reversed(whole):
-        plans[node.id] = tuple(
-            with_inside(plan, (inner.id for inner in block.nodes))
-            for plan, block in zip(plans[node.id], node.blocks, strict=True)
-        )
-    return with_inside(_Planner(graph, nodes, outer, changes, level, None).plan(), outer)
-
-
-def _block_plan(
-    block: Block,
-    holder: Node,
-    graph: Graph,
-    nodes: Mapping[int, Node],
-    verdicts: Mapping[int, NodeVerdict],
-    changes: LayoutChanges,
-    level: int,
-) -> LayoutPlan:
-    members = {node.id: verdicts[node.id] for node in block.nodes if node.id in verdicts}
-    return _Planner(graph, nodes, members, changes, level, _Body(block, holder)).plan()
+    return planned({id_: verdict for id_, verdict in verdicts.items() if id_ not in held}, None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,10 +137,20 @@ class _Planner:
         self._made: dict[int, bool] = dict.fromkeys(given, False)
         self._reads: set[tuple[int, int]] = set()
         self._features: dict[int, tuple[int, int, int]] = {}
-        self._readers = _readers(nodes)
-        self._block_outputs = {
-            value for block in (graph.body, *(b for n in nodes.values() for b in n.blocks)) for value in block.outputs
-        }
+
+    @cached_property
+    def _readers(self) -> Mapping[int, Sequence[Node]]:
+        """The nodes that read each value, those inside control flow as well."""
+        found: dict[int, list[Node]] = {}
+        for node in self._nodes.values():
+            for value in node.inputs():
+                found.setdefault(value, []).append(node)
+        return found
+
+    @cached_property
+    def _block_outputs(self) -> Set[int]:
+        blocks = (self._graph.body, *(block for node in self._nodes.values() for block in node.blocks))
+        return {value for block in blocks for value in block.outputs}
 
     def plan(self) -> LayoutPlan:
         order = sorted(self._verdicts)
@@ -189,8 +190,7 @@ class _Planner:
 
     def _activations(self, node: Node) -> list[int]:
         """The tensors that a node reads and that depend on an input, of any rank."""
-        read = [*node.inputs(), *(taken_values(node) if node.blocks else ())]
-        return [value for value in read if not self._graph.values[value].is_constant]
+        return [value for value in read_values(node) if not self._graph.values[value].is_constant]
 
     def _wanted_downstream(self, order: list[int]) -> Set[int]:
         """Values that are read as NHWC first, seen through nodes that take any layout."""
@@ -314,15 +314,6 @@ class _Planner:
         axes = {axis % 4 for axis in (reduced if isinstance(reduced, tuple) else (reduced,)) if isinstance(axis, int)}
         left = [axis for axis in NHWC_FROM_NCHW if axis not in axes]
         return bool(axes) and left == sorted(left)
-
-
-def _readers(nodes: Mapping[int, Node]) -> dict[int, list[Node]]:
-    """The nodes that read each value, those inside control flow as well."""
-    found: dict[int, list[Node]] = {}
-    for node in nodes.values():
-        for value in node.inputs():
-            found.setdefault(value, []).append(node)
-    return found
 
 
 def axis_in_nhwc(axis: int) -> int:

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from nnapi_check.analyzer.graph import Block, Graph, Node, NodeOutput, Reader, TensorType, readers_of, taken_values
+from nnapi_check.analyzer.graph import Block, Graph, Node, NodeOutput, Reader, TensorType, read_values, readers_of
 from nnapi_check.analyzer.judging.judge import NodeVerdict
 from nnapi_check.analyzer.nnapi_types import operand_type
 from nnapi_check.analyzer.planning.layout import LayoutPlan
@@ -122,7 +122,7 @@ def _groups(
     leader: dict[int, int] = {node.id: node.id for node in block.nodes if node.id in stages}
     supported = [node for node in block.nodes if _is_supported(node, verdicts)]
     for node in supported:
-        for value in _read_by(node):
+        for value in read_values(node):
             origin = graph.values[value].origin
             if isinstance(origin, NodeOutput) and (node.id, value) not in layout.cuts:
                 other = origin.node
@@ -153,7 +153,7 @@ def _stages(block: Block, graph: Graph, verdicts: Mapping[int, NodeVerdict], lay
             continue
         on_nnapi = _is_supported(node, verdicts)
         stage = 1 if on_nnapi else 0
-        for value in _all_inputs(node):
+        for value in read_values(node):
             origin = graph.values[value].origin
             if isinstance(origin, NodeOutput) and origin.node in stages:
                 before = stages[origin.node]
@@ -167,21 +167,11 @@ def _stages(block: Block, graph: Graph, verdicts: Mapping[int, NodeVerdict], lay
     return stages
 
 
-def _all_inputs(node: Node) -> list[int]:
-    """What a node reads, with all that its blocks read from outside them."""
-    found = list(node.inputs())
-    for block in node.blocks:
-        found.extend(block.outputs)
-        for inner in block.nodes:
-            found.extend(_all_inputs(inner))
-    return found
-
-
 def _part(index: int, group: Sequence[Node], graph: Graph, readers: Mapping[int, Sequence[Reader]]) -> Part:
     members = tuple(_with_inside(group))
     ids = {node.id for node in members}
     made = {value for node in group for value in node.outputs}
-    read = {value for node in group for value in _read_by(node) if not graph.values[value].is_constant}
+    read = {value for node in group for value in read_values(node) if not graph.values[value].is_constant}
     inputs = tuple(sorted(read - made))
     outputs = tuple(sorted(value for value in made if not ids.issuperset(readers[value])))
     return Part(
@@ -192,11 +182,6 @@ def _part(index: int, group: Sequence[Node], graph: Graph, readers: Mapping[int,
         work=sum(node_work(node, graph) for node in members),
         boundary=sum(boundary_cost(graph.values[value]) for value in (*inputs, *outputs)),
     )
-
-
-def _read_by(node: Node) -> tuple[int, ...]:
-    """What a node of a part reads, with all that its blocks take from outside them."""
-    return (*node.inputs(), *(taken_values(node) if node.blocks else ()))
 
 
 def _with_inside(group: Sequence[Node]) -> Iterator[Node]:

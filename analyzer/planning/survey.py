@@ -121,25 +121,12 @@ class _Planner:
         """A layout, with the verdicts that it leaves: it may not change inside what is lowered as a whole."""
         while True:
             layout = plan_layout(self._graph, self._nodes, verdicts, self._changes, level)
-            cut = [node for node in self._nodes.values() if _is_cut_inside(node, layout)]
+            cut = {node for node, plan in layout.nested() if plan.cuts}
             if not cut:
                 return verdicts, layout
-            told = {node.id: verdicts[node.id].refused((other_order(node),)) for node in cut}
+            told = {node: verdicts[node].refused((other_order(self._nodes[node]),)) for node in cut}
             verdicts = with_insides(self._graph, {**verdicts, **told})
 
     def reached(self, plan: Plan) -> Plan:
         """The plan, or at a level that the target does not reach, one with nothing on NNAPI."""
         return plan if plan.level >= self._target.lowest_level else plan.kept_off(TOO_LOW)
-
-
-def _is_cut_inside(node: Node, layout: LayoutPlan) -> bool:
-    """Whether a node is lowered as a whole in which some tensor would have to leave NNAPI to change its order."""
-    plans = [plan for found in _all_inside(layout) for plan in found.get(node.id, ())]
-    return any(plan.cuts for plan in plans)
-
-
-def _all_inside(layout: LayoutPlan) -> Iterator[Mapping[int, tuple[LayoutPlan, ...]]]:
-    yield layout.inside
-    for plans in layout.inside.values():
-        for plan in plans:
-            yield from _all_inside(plan)
