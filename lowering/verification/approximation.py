@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
 
@@ -71,11 +71,8 @@ def _approximations(survey: Survey, plan: Plan) -> Iterator[Approximation]:
 def tolerance_words(found: Sequence[Approximation]) -> str:
     """What the outputs of a model are held to, whose approximate nodes are these."""
     floats = f"float32: {FLOAT_TOLERANCE:g} of the output's range"
-    counted = Counter(
-        (item.op, item.bound.words) for item in found if item.cause is Cause.BOUND and not item.bound.steps
-    )
-    if counted:
-        ops = "; ".join(f"{count} {op}: {words[0].lower()}{words[1:-1]}" for (op, words), count in counted.items())
+    ops = _bounds_words(item for item in found if item.cause is Cause.BOUND and not item.bound.steps)
+    if ops:
         floats += (
             f", and {MARGIN} times what PyTorch's own output changes by when its approximate ops are off by their "
             f"bounds ({ops})"
@@ -87,14 +84,19 @@ def tolerance_words(found: Sequence[Approximation]) -> str:
     if any(item.cause is Cause.TIES for item in found):
         floats += "; places of equal elements: any that PyTorch tells where these stand in another order"
     steps = f"{STEPS_TOLERANCE} step, on at most {STEPS_SHARE_TOLERANCE:.0%} of the elements"
-    stepped = Counter((item.op, item.bound.words) for item in found if item.bound.steps)
+    stepped = _bounds_words(item for item in found if item.bound.steps)
     if stepped:
-        ops = "; ".join(f"{count} {op}: {words[0].lower()}{words[1:-1]}" for (op, words), count in stepped.items())
         steps += (
             f", or as much noise as {MARGIN} times that in PyTorch's own output when its ops are off by the steps of "
-            f"their bounds ({ops}); each quantized value by itself, on PyTorch's own inputs, is held to its op's bound"
+            f"their bounds ({stepped}); each quantized value by itself, on PyTorch's own inputs, is held to its op's "
+            "bound"
         )
     return f"{floats}; quantized: {steps}"
+
+
+def _bounds_words(found: Iterable[Approximation]) -> str:
+    counted = Counter((item.op, item.bound.words) for item in found)
+    return "; ".join(f"{count} {op}: {words[0].lower()}{words[1:-1]}" for (op, words), count in counted.items())
 
 
 def approximations_document(found: Sequence[Approximation]) -> dict[str, Json]:

@@ -83,8 +83,8 @@ def compare(found: torch.Tensor, wanted: torch.Tensor, *, step: float | None = N
         counted = _counted(found.int_repr().double() - wanted.int_repr().double())
         found, wanted = found.dequantize(), wanted.dequantize()
     elif step is not None and wanted.dtype is torch.float32:
-        counted = _counted(_difference(found, wanted) / step)
-    error, theirs = _difference(found, wanted).abs(), _real(wanted)
+        counted = _counted(difference(found, wanted) / step)
+    error, theirs = difference(found, wanted).abs(), _real(wanted)
     absolute = float(error.max()) if error.numel() else 0.0
     finite = theirs[theirs.isfinite()]
     span = float(finite.abs().max()) if finite.numel() else 0.0
@@ -105,7 +105,7 @@ def _real(tensor: torch.Tensor) -> torch.Tensor:
     return (torch.view_as_real(plain.resolve_conj()) if plain.is_complex() else plain).double()
 
 
-def _difference(found: torch.Tensor, wanted: torch.Tensor) -> torch.Tensor:
+def difference(found: torch.Tensor, wanted: torch.Tensor) -> torch.Tensor:
     """What each element is off: nothing where both are the same infinity or undefined, else infinity where one is."""
     ours, theirs = _real(found), _real(wanted)
     same = (ours == theirs) | (ours.isnan() & theirs.isnan())

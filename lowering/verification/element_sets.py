@@ -9,6 +9,7 @@ import torch
 
 from nnapi_check.lowering.verification.approximation import MARGIN
 from nnapi_check.lowering.verification.compared_set import ROW_TOLERANCE, Held, RowSet, Stray, Unit
+from nnapi_check.lowering.verification.comparison import difference
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,8 +31,8 @@ def element_set(
     ours, theirs = _elements(found), _elements(wanted)
     own = [_elements(draw) for draw in draws if draw.shape == wanted.shape]
     allowed, count = allowed_off(theirs), len(theirs)
-    lost = off(ours, theirs) > allowed
-    changed = [off(draw, theirs) > allowed for draw in own]
+    lost = difference(ours, theirs).abs() > allowed
+    changed = [difference(draw, theirs).abs() > allowed for draw in own]
     times = torch.stack(changed).sum(0) if changed else torch.zeros(count)
     moving = int((times > 0).sum())
     exchanged = outside = _Beyond(0, 0)
@@ -65,14 +66,6 @@ def allowed_off(wanted: torch.Tensor) -> float:
         return 0.0
     finite = wanted[wanted.isfinite()]
     return ROW_TOLERANCE * ((float(finite.abs().max()) if finite.numel() else 0.0) or 1.0)
-
-
-def off(ours: torch.Tensor, theirs: torch.Tensor) -> torch.Tensor:
-    """By how much each number is off: infinitely where one side only is infinite or undefined."""
-    same = (ours == theirs) | ((ours != ours) & (theirs != theirs))
-    difference = (ours.double() - theirs.double()).abs().nan_to_num(torch.inf, torch.inf)
-    # 64-bit integers that differ may be one number as floats.
-    return torch.where(same, 0.0, difference if ours.dtype.is_floating_point else difference.clamp(min=1.0))
 
 
 def _elements(tensor: torch.Tensor) -> torch.Tensor:

@@ -32,9 +32,8 @@ def jumps_of_outputs(graph: Graph, registry: Registry, count: int) -> tuple[Ops,
 
 def _inside(node: Node, registry: Registry) -> Ops:
     """The ops that jump in a node, and in the blocks that it holds."""
-    ops = {inner.op for block in node.blocks for inner in block.nodes if _jumps(inner.op, registry)}
-    ops |= {op for block in node.blocks for inner in block.nodes for op in _inside(inner, registry)}
-    return frozenset(ops | ({node.op} if _jumps(node.op, registry) else set()))
+    found = (node, *(inner for block in node.blocks for inner in block.inner_nodes()))
+    return frozenset(inner.op for inner in found if _jumps(inner.op, registry))
 
 
 def _jumps(op: str, registry: Registry) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
-from nnapi_check.analyzer.graph import Graph, NotQuantized, TensorType
+from nnapi_check.analyzer.graph import Graph, TensorType
 
 
 def on_own_inputs(graph: Graph, given: Collection[int]) -> frozenset[int]:
@@ -23,4 +23,4 @@ def on_own_inputs(graph: Graph, given: Collection[int]) -> frozenset[int]:
 
 def _is_quantized(graph: Graph, value: int) -> bool:
     kind = graph.values[value].type
-    return isinstance(kind, TensorType) and not isinstance(kind.quant, NotQuantized)
+    return isinstance(kind, TensorType) and kind.is_quantized

@@ -14,7 +14,8 @@ import torch
 
 from nnapi_check.lowering.verification.approximation import MARGIN
 from nnapi_check.lowering.verification.compared_set import Held, RowSet, Stray
-from nnapi_check.lowering.verification.element_sets import allowed_off, element_set, off
+from nnapi_check.lowering.verification.comparison import difference
+from nnapi_check.lowering.verification.element_sets import allowed_off, element_set
 
 _LONGEST_MATCHED = 64
 """Outputs with more numbers in a row, as masks have, are compared where the others are the same."""
@@ -126,7 +127,9 @@ class _Columns:
             near = distance.isfinite()
             if not bool(near.any()):
                 break
-            away = off(left[ours[near]], right[theirs[near]]).amax(1) if left.shape[1] else torch.zeros(int(near.sum()))
+            away = torch.zeros(int(near.sum()))
+            if left.shape[1]:
+                away = difference(left[ours[near]], right[theirs[near]]).abs().amax(1)
             share = torch.where(away <= allowed, away / (allowed or 1.0), torch.inf).float()
             distance[near] = torch.maximum(distance[near], share)
         return distance
@@ -141,7 +144,7 @@ class _Columns:
             apart = torch.zeros(len(nearest), other.height)
             for left, right, allowed in zip(self.tables, other.tables, self.allowed, strict=True):
                 if 0 < left.shape[1] <= _LONGEST_MATCHED:
-                    away = off(left[rows][:, None], right[None]).amax(2)
+                    away = difference(left[rows][:, None], right[None]).abs().amax(2)
                     share = away / allowed if allowed else torch.where(away > 0, torch.inf, 0.0)
                     apart = torch.maximum(apart, share.float())
             nearest = torch.minimum(nearest, apart.amin(1)) if other.height else nearest

@@ -10,8 +10,9 @@ from pathlib import Path
 
 import torch
 
-from nnapi_check.analyzer.capture.capture import capture
+from nnapi_check.analyzer.capture.capture import Captured, capture
 from nnapi_check.analyzer.errors import InputError
+from nnapi_check.analyzer.graph import Graph
 from nnapi_check.analyzer.inputs.arguments import Call
 from nnapi_check.analyzer.tensor_types import tensor_type
 from nnapi_check.analyzer.torchscript import computed_op_by_op
@@ -181,6 +182,7 @@ class _Reach:
         self._read = [border.value for record in records for border in record.inputs]
         self._of_bounds: Movement | None = None
         self._of_rounding: Movement | None = None
+        self._graph: Graph | None = None
 
     def of_bounds(self) -> Movement:
         """By the bounds of approximate ops."""
@@ -197,15 +199,15 @@ class _Reach:
 
     def jumps(self, count: int) -> tuple[frozenset[str], ...]:
         """The ops on the way to each of so many outputs of which their cards say that they jump."""
-        captured = capture(self._model, self._call, weights=True, trust=self._trust)
-        return jumps_of_outputs(captured.graph, open_registry(), count)
+        graph = self._captured().graph if self._graph is None else self._graph
+        return jumps_of_outputs(graph, open_registry(), count)
 
     def own(self, values: Sequence[int] = ()) -> tuple[MovedRun, ...]:
         """What PyTorch's own outputs and ``values`` are where it rounds otherwise, and as far as is allowed.
 
         Numbers that may be off by so much may stand in every order that these bring about.
         """
-        captured = capture(self._model, self._call, weights=True, trust=self._trust)
+        captured = self._captured()
         rounded = [*self._values, *self._read]
         runs = (
             moved_runs(captured, self._approximate, captured.example_inputs, values, rounded=rounded, times=times)
@@ -213,8 +215,14 @@ class _Reach:
         )
         return tuple(moved for drawn in runs for moved in list(drawn)[1:])
 
-    def _measured(self, approximate: Sequence[Approximation], rounded: Sequence[int]) -> Movement:
+    def _captured(self) -> Captured:
+        """The model captured anew, for a run may write to what it holds."""
         captured = capture(self._model, self._call, weights=True, trust=self._trust)
+        self._graph = captured.graph
+        return captured
+
+    def _measured(self, approximate: Sequence[Approximation], rounded: Sequence[int]) -> Movement:
+        captured = self._captured()
         return movement(captured, approximate, captured.example_inputs, self._values, rounded=rounded)
 
 
