@@ -15,6 +15,7 @@ import sys
 import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
+from math import prod
 
 from nnapi_check.analyzer.errors import InputError
 from nnapi_check.analyzer.torchscript import quantized_as_on_phones
@@ -111,9 +112,7 @@ def try_way(card: Card, way: Way, examples: list[Example], registry: Registry, d
         row.accepted += 1
         for found in numbers:
             steps = found.steps or 0
-            size = 1
-            for dimension in found.shape:
-                size *= dimension
+            size = prod(found.shape)
             row.steps = max(row.steps, steps)
             row.elements += size
             row.off += size * (found.steps_share or 0.0)

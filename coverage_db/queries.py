@@ -144,17 +144,18 @@ class Registry:
 
     def calls(self) -> Mapping[str, OtherCall]:
         """The ops of which each call is one of another op, and which."""
-        with closing(self.connect()) as connection:
-            rows = connection.execute("SELECT op FROM ops WHERE call IS NOT NULL").fetchall()
-        cards = [self.card(str(op)) for (op,) in rows]
-        return {card.op: card.call for card in cards if card.call is not None}
+        return {card.op: card.call for card in self._respelled() if card.call is not None}
 
     def first_outputs(self) -> Mapping[str, OtherCall]:
         """The ops that are read as another one where nothing reads more than their first output, and as which call."""
+        return {card.op: card.first_output for card in self._respelled() if card.first_output is not None}
+
+    def _respelled(self) -> list[Card]:
         with closing(self.connect()) as connection:
-            rows = connection.execute("SELECT op FROM ops WHERE first_output IS NOT NULL").fetchall()
-        cards = [self.card(str(op)) for (op,) in rows]
-        return {card.op: card.first_output for card in cards if card.first_output is not None}
+            rows = connection.execute(
+                "SELECT op FROM ops WHERE call IS NOT NULL OR first_output IS NOT NULL"
+            ).fetchall()
+        return [self.card(str(op)) for (op,) in rows]
 
     def difference(self, id: str) -> Difference:  # noqa: A002 - the glossary's own word for it
         """The difference with that id. Raises ``UnknownNameError``."""

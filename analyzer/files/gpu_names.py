@@ -21,7 +21,8 @@ from nnapi_check.analyzer.torchscript import (
 Found = TypeVar("Found")
 
 _PROCESSOR = torch.device("cpu")
-_KEPT = frozenset({"cpu", "meta"})
+ON_PHONES = frozenset({"cpu", "meta"})
+"""Kinds of devices that a model may name as it runs on a phone."""
 _NAME = re.compile(r"[a-z]+(:\d+)?")
 _MOVES = tuple(getattr(torch.Tensor, name) for name in ("cuda", "xpu", "mtia") if hasattr(torch.Tensor, name))
 _TO = torch.Tensor.to
@@ -30,7 +31,7 @@ _COMPARE = frozenset({"aten::eq", "aten::ne", "aten::__is__", "aten::__isnot__"}
 
 def on_processor(device: torch.device) -> torch.device:
     """Where that device's tensors are on a phone."""
-    return device if device.type in _KEPT else _PROCESSOR
+    return device if device.type in ON_PHONES else _PROCESSOR
 
 
 def move_script(functions: Iterable[torch._C.Graph]) -> None:

@@ -10,11 +10,10 @@ from collections.abc import Sequence
 import torch
 
 from nnapi_check.analyzer.files.archive import Archive, ArchiveCopy
+from nnapi_check.analyzer.files.gpu_names import ON_PHONES
 from nnapi_check.analyzer.files.screening.pickle_reading import PickleError, read_pickle
 from nnapi_check.analyzer.files.screening.pickle_reading import Sequence as Items
 from nnapi_check.analyzer.files.screening.program_json import Json, read_json
-
-_PLACES = ("cpu", "meta")
 
 
 def moved_description(document: Json) -> Json:
@@ -23,7 +22,7 @@ def moved_description(document: Json) -> Json:
         case list():
             return [moved_description(item) for item in document]
         case {"type": str(kind), "index": _, **others} if not others:
-            return document if kind in _PLACES else {"type": "cpu", "index": None}
+            return document if kind in ON_PHONES else {"type": "cpu", "index": None}
         case dict():
             return {name: moved_description(item) for name, item in document.items()}
         case _:
@@ -46,7 +45,7 @@ def _names_gpu(data: bytes) -> bool:
     except (zipfile.BadZipFile, KeyError, PickleError):
         return False
     given = [storage.given.items for storage in found.storages if isinstance(storage.given, Items)]
-    return any(len(items) > 3 and items[3] not in _PLACES for items in given)
+    return any(len(items) > 3 and items[3] not in ON_PHONES for items in given)
 
 
 def moved_parts(archive: Archive) -> Sequence[bytes | memoryview] | None:

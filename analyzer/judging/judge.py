@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from typing import Protocol
 
 from nnapi_check.analyzer.capture.program_ops import is_of_the_program
-from nnapi_check.analyzer.graph import ElementType, Graph, Node, NotQuantized, OtherType, Ref, RefList, TensorType
+from nnapi_check.analyzer.graph import ElementType, Graph, Node, OtherType, Ref, RefList, TensorType
 from nnapi_check.analyzer.judging.control_flow import control_flow_way, what_stands_inside
 from nnapi_check.analyzer.judging.failures import (
     Failure,
@@ -207,7 +207,7 @@ def _judge_way(
 def _bounded(way: Way, node: Node, uses: Uses) -> Way:
     """The way with the bound that holds for what this node gives."""
     kind = uses.graph.values[node.outputs[0]].type if node.outputs else None
-    if way.quantized_bound is None or not isinstance(kind, TensorType) or isinstance(kind.quant, NotQuantized):
+    if way.quantized_bound is None or not isinstance(kind, TensorType) or not kind.is_quantized:
         return way
     return replace(way, bound=way.quantized_bound)
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from math import prod
 
 from nnapi_check.analyzer.graph import (
-    Absent,
+    ABSENT,
     ElementType,
     Node,
     NotQuantized,
@@ -47,17 +47,18 @@ def quantization_failures(node: Node, uses: Uses) -> Iterator[Failure]:
     illegal = [failure for kind in kinds.values() for failure in _illegal(kind)]
     yield from illegal
     if not illegal and node.op.startswith("quantized.") and node.outputs[0] in kinds:
-        yield from _out_of_reach(node, kinds, uses)
+        yield from _out_of_reach(node, kinds)
 
 
 def _quantized(value: int, uses: Uses) -> TensorType | None:
     kind = uses.graph.values[value].type
-    return kind if isinstance(kind, TensorType) and not isinstance(kind.quant, NotQuantized) else None
+    return kind if isinstance(kind, TensorType) and kind.is_quantized else None
 
 
 def _illegal(kind: TensorType) -> Iterator[Failure]:
     low, high = SCALES
-    wrong = [scale for scale in scales_of(kind.quant) if not low <= scale <= high]
+    scales, zero_points = _parameters(kind.quant)
+    wrong = [scale for scale in scales if not low <= scale <= high]
     if wrong:
         yield Failure(
             reason="NNC501",
@@ -69,7 +70,7 @@ def _illegal(kind: TensorType) -> Iterator[Failure]:
             fix="Calibrate the model with inputs that are finite and not all 0.",
         )
     least, greatest = _STORED.get(kind.dtype, (-(2**31), 2**31 - 1))
-    beyond = [zero for zero in _zero_points(kind.quant) if not least <= zero <= greatest]
+    beyond = [zero for zero in zero_points if not least <= zero <= greatest]
     if beyond:
         yield Failure(
             reason="NNC501",
@@ -82,37 +83,31 @@ def _illegal(kind: TensorType) -> Iterator[Failure]:
         )
 
 
-def scales_of(quant: Quantization) -> tuple[float, ...]:
-    """The scales of a quantization: none, one, or one for each channel."""
+def _parameters(quant: Quantization) -> tuple[tuple[float, ...], tuple[int, ...]]:
+    """The scales and the zero points of a quantization: none, one of each, or as many as there are channels."""
     match quant:
-        case PerTensor(scale, _):
-            return (scale,)
-        case PerChannel(scales, _, _):
-            return scales
+        case PerTensor(scale, zero_point):
+            return (scale,), (zero_point,)
+        case PerChannel(scales, zero_points, _):
+            return scales, zero_points
         case NotQuantized():
-            return ()
+            return (), ()
 
 
-def _zero_points(quant: Quantization) -> tuple[int, ...]:
-    match quant:
-        case PerTensor(_, zero_point):
-            return (zero_point,)
-        case PerChannel(_, zero_points, _):
-            return zero_points
-        case NotQuantized():
-            return ()
+def _scales(kind: TensorType) -> tuple[float, ...]:
+    return _parameters(kind.quant)[0]
 
 
-def _out_of_reach(node: Node, kinds: Mapping[int, TensorType], uses: Uses) -> Iterator[Failure]:
-    output = scales_of(kinds[node.outputs[0]].quant)[0]
+def _out_of_reach(node: Node, kinds: Mapping[int, TensorType]) -> Iterator[Failure]:
+    output = _scales(kinds[node.outputs[0]])[0]
     highest = HIGHEST_STEPS
     weight = _at("weight", node, kinds)
     inputs = [kind for name in node.arguments if name != "weight" for kind in _all_at(name, node, kinds)]
     ranges = [_range(kind) for kind in inputs]
     if weight is not None and inputs:
-        filled = [scale for scale in scales_of(weight.quant) if scale > _NO_WEIGHTS]
-        product = scales_of(inputs[0].quant)[0] * min(filled, default=1.0)
-        has_bias = not isinstance(node.argument("bias"), Absent) if "bias" in node.arguments else False
+        filled = [scale for scale in _scales(weight) if scale > _NO_WEIGHTS]
+        product = _scales(inputs[0])[0] * min(filled, default=1.0)
+        has_bias = node.arguments.get("bias", ABSENT) != ABSENT
         if has_bias and product * HIGHEST_STEPS < USUAL_BIAS / 2:
             yield Failure(
                 reason="NNC501",
@@ -155,4 +150,4 @@ def _all_at(name: str, node: Node, kinds: Mapping[int, TensorType]) -> Iterator[
 
 
 def _range(kind: TensorType) -> float:
-    return 255 * max(scales_of(kind.quant))
+    return 255 * max(_scales(kind))

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 import torch
 
 from nnapi_check.analyzer.errors import OpError
-from nnapi_check.analyzer.graph import GraphInput, NotQuantized, Parameter, TensorType
+from nnapi_check.analyzer.graph import GraphInput, Parameter, TensorType
 from nnapi_check.analyzer.growing_graph import Draft, NodeDraft
 from nnapi_check.analyzer.ops.bounded_calls import BoundedCalls, Bounds
 from nnapi_check.analyzer.ops.calls import call, operation_of, stand_in
@@ -117,7 +117,7 @@ def _shaped(draft: Draft) -> torch.Tensor:
     if draft.tensor is None:
         raise ValueError(f"the shape of {draft.torch_value.debugName()} is not known before a run")
     kind = draft.type
-    if isinstance(kind, TensorType) and not isinstance(kind.quant, NotQuantized):
+    if isinstance(kind, TensorType) and kind.is_quantized:
         return empty_like_type(kind, device="cpu")
     return stand_in(draft.tensor)
 

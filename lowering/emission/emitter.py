@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from nnapi_check.analyzer.graph import ElementType, Graph, Node, NotQuantized, TensorType
+from nnapi_check.analyzer.graph import ElementType, Graph, Node, TensorType
 from nnapi_check.analyzer.nnapi_types import copying_operation, operand_type
 from nnapi_check.analyzer.planning.layout import NCHW_FROM_NHWC, NHWC_FROM_NCHW, LayoutPlan
 from nnapi_check.coverage_db.cards import Way
@@ -246,7 +246,7 @@ class Emitter:
 
     def _constant_operand(self, value: int) -> OperandId:
         recipe = self.node.placed(self.node.constant_value(value))
-        if isinstance(self.node.tensor_type(value).quant, NotQuantized):
+        if not self.node.tensor_type(value).is_quantized:
             return self.weight(recipe)
         recipe = recipe.quantized_storage()
         return self.draft.add(replace(self._spec_of(value, nhwc=False), shape=recipe.shape or (1,)), Constant(recipe))
