@@ -110,7 +110,9 @@ def promised_level(part: Part, verdicts: Mapping[int, NodeVerdict], layout: Layo
     """The feature level that the verdicts of a part's nodes promise, its changes of layout included."""
     members = set(part.nodes)
     made_inside = [
-        change for read, change in layout.conflicts.items() if read[0] in members and read[1] not in part.inputs
+        change
+        for (node, value), change in layout.conflicts.items()
+        if node in members and (value not in part.inputs or value in layout.given)
     ]
     made_inside += [change for node, plan in layout.nested() if node in members for change in plan.conflicts.values()]
     levels = [verdicts[node].level for node in part.nodes] + [change.since for change in made_inside]

@@ -59,6 +59,7 @@ class LayoutPlan:
     ``conflicts`` need the operation that they are given with; those in ``cuts`` cannot have it, so the value must cross
     a boundary there. Reads and values that are not named have PyTorch's order. ``features`` are rank-2 values that were
     flattened from NHWC: the (channels, height, width) that each row of them holds in the order height, width, channels.
+    ``given`` are inputs of the graph that a model takes in NHWC order alone, though some nodes read them in PyTorch's.
     ``inside`` are the plans of the blocks of each node that is lowered with all that stands inside it, by its id: what
     goes into a block and comes out of it has PyTorch's order.
     """
@@ -68,6 +69,7 @@ class LayoutPlan:
     conflicts: Mapping[tuple[int, int], LayoutChange]
     cuts: frozenset[tuple[int, int]]
     features: Mapping[int, tuple[int, int, int]]
+    given: frozenset[int] = frozenset()
     inside: Mapping[int, tuple[LayoutPlan, ...]] = field(default_factory=dict)
 
     def reads_nhwc(self, node: int, value: int) -> bool:
@@ -88,15 +90,24 @@ def is_trivial(shape: tuple[int, ...]) -> bool:
 
 
 def plan_layout(
-    graph: Graph, nodes: Mapping[int, Node], verdicts: Mapping[int, NodeVerdict], changes: LayoutChanges, level: int
+    graph: Graph,
+    nodes: Mapping[int, Node],
+    verdicts: Mapping[int, NodeVerdict],
+    changes: LayoutChanges,
+    level: int,
+    *,
+    gives_once: bool = False,
 ) -> LayoutPlan:
     """Choose the layout of every value that a supported node reads or makes. Linear in the number of nodes.
+
+    Where the target ``gives_once`` what a model takes, an input that is read in both orders is changed inside.
 
     A supported node with blocks is lowered with all that stands inside, so each of its blocks is planned by itself.
     """
 
     def planned(members: Mapping[int, NodeVerdict], body: _Body | None) -> LayoutPlan:
-        plan = _Planner(graph, nodes, members, changes, level, body).plan()
+        once = graph.body.inputs if gives_once and body is None else ()
+        plan = _Planner(graph, nodes, members, changes, level, body).plan(once)
         whole = [nodes[id_] for id_, verdict in members.items() if nodes[id_].blocks and verdict.is_supported]
         return replace(plan, inside={node.id: tuple(inside(block, node) for block in node.blocks) for node in whole})
 
@@ -152,13 +163,16 @@ class _Planner:
         blocks = (self._graph.body, *(block for node in self._nodes.values() for block in node.blocks))
         return {value for block in blocks for value in block.outputs}
 
-    def plan(self) -> LayoutPlan:
+    def plan(self, once: Sequence[int]) -> LayoutPlan:
+        """The plan; values that are given ``once`` have one order, NHWC where something reads them so."""
         order = sorted(self._verdicts)
         wanted = self._wanted_downstream(order)
         for node_id in order:
             verdict = self._verdicts[node_id]
             if verdict.way is not None:
                 self._place(self._nodes[node_id], verdict.way.layout, wanted)
+        given = self._read_in_both_orders(once)
+        self._made.update(dict.fromkeys(given, True))
         conflicts = self._conflicts()
         return LayoutPlan(
             nhwc_values=frozenset(value for value, is_nhwc in self._made.items() if is_nhwc),
@@ -166,7 +180,16 @@ class _Planner:
             conflicts=conflicts,
             cuts=frozenset(read for read, change in conflicts.items() if not change.is_possible(self._level)),
             features=self._features,
+            given=given,
         )
+
+    def _read_in_both_orders(self, once: Sequence[int]) -> frozenset[int]:
+        orders: dict[int, set[bool]] = {value: set() for value in once if len(self._shape(value)) == LAYOUT_RANK}
+        for node_id, verdict in self._verdicts.items():
+            for value in self._activations(self._nodes[node_id]) if verdict.way is not None else ():
+                if value in orders:
+                    orders[value].add((node_id, value) in self._reads)
+        return frozenset(value for value, found in orders.items() if len(found) > 1)
 
     def _conflicts(self) -> dict[tuple[int, int], LayoutChange]:
         read = [

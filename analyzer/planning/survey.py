@@ -103,7 +103,7 @@ class _Planner:
             points = score(self._graph, verdicts, parts)
             plan = Plan(level, level, verdicts, layout, parts, points, readiness_of(verdicts, parts))
             if parts.parts and not self._target.carries_cpu_ops:
-                left = outside_one_model(self._graph, self._nodes, verdicts, parts, self._target)
+                left = outside_one_model(self._graph, self._nodes, verdicts, layout, parts, self._target)
                 plan = plan.kept_off(NOT_WHOLE, left) if left else plan
             self._known[key] = plan
         known = self._known[key]
@@ -120,7 +120,9 @@ class _Planner:
     ) -> tuple[Mapping[int, NodeVerdict], LayoutPlan]:
         """A layout, with the verdicts that it leaves: it may not change inside what is lowered as a whole."""
         while True:
-            layout = plan_layout(self._graph, self._nodes, verdicts, self._changes, level)
+            layout = plan_layout(
+                self._graph, self._nodes, verdicts, self._changes, level, gives_once=not self._target.carries_cpu_ops
+            )
             cut = {node for node, plan in layout.nested() if plan.cuts}
             if not cut:
                 return verdicts, layout

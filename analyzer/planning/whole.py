@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 
 from nnapi_check.analyzer.graph import Graph, GraphInput, Node, TensorType
 from nnapi_check.analyzer.judging.judge import NodeVerdict
+from nnapi_check.analyzer.planning.layout import LayoutPlan
 from nnapi_check.analyzer.planning.partition import Partition, crosses
 from nnapi_check.analyzer.planning.score import counts
 from nnapi_check.coverage_db.spec import Target
@@ -15,10 +16,21 @@ MOST_DIMENSIONS = 8
 
 
 def outside_one_model(
-    graph: Graph, nodes: Mapping[int, Node], verdicts: Mapping[int, NodeVerdict], partition: Partition, target: Target
+    graph: Graph,
+    nodes: Mapping[int, Node],
+    verdicts: Mapping[int, NodeVerdict],
+    layout: LayoutPlan,
+    partition: Partition,
+    target: Target,
 ) -> tuple[str, ...]:
     """Everything of a graph that one NNAPI model does not hold, each as a claim; empty where it holds all."""
-    return tuple(_outside(graph, nodes, verdicts, partition, target))
+    cut = {value for _, value in layout.cuts if value in layout.given}
+    orders = (
+        f"input {place} is read in two orders of dimensions, and no operation of this level changes them"
+        for place, value in enumerate(graph.body.inputs)
+        if value in cut
+    )
+    return (*_outside(graph, nodes, verdicts, partition, target), *orders)
 
 
 def _outside(

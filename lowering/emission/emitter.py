@@ -37,7 +37,8 @@ class Emitter:
         self.has_spared = False
         self._graph = graph
         self._layout = layout
-        self._given: set[int] = set()
+        # What a model takes in one order of dimensions alone.
+        self._given = set(layout.given)
         self._node: NodeReader | None = None
         self._emits: frozenset[str] = frozenset()
         self._activation = FuseCode.NONE
@@ -224,13 +225,18 @@ class Emitter:
         nhwc = self.node.reads_nhwc(value)
         if (value, nhwc) in self.operands:
             return self.operands[value, nhwc]
-        if value in self._given or ((value, not nhwc) in self.operands and (value, not nhwc) not in self.inputs):
+        if value in self._layout.given and not nhwc and (value, True) not in self.operands:
+            self._add_input(value, nhwc=True)
+        if (value, not nhwc) in self.operands and (value in self._given or (value, not nhwc) not in self.inputs):
             self.operands[value, nhwc] = self._converted(value, nhwc=nhwc)
         else:
-            operand = self.draft.add(self._spec_of(value, nhwc=nhwc), ModelInput())
-            self.inputs[value, nhwc] = self.operands[value, nhwc] = operand
-            self.draft.inputs.append(operand)
+            self._add_input(value, nhwc=nhwc)
         return self.operands[value, nhwc]
+
+    def _add_input(self, value: int, *, nhwc: bool) -> None:
+        operand = self.draft.add(self._spec_of(value, nhwc=nhwc), ModelInput())
+        self.inputs[value, nhwc] = self.operands[value, nhwc] = operand
+        self.draft.inputs.append(operand)
 
     def _converted(self, value: int, *, nhwc: bool) -> OperandId:
         """Change the order of dimensions inside the model, by the operation that the layout plan names."""

@@ -162,6 +162,40 @@ def test_a_constant_made_like_a_computed_tensor_takes_no_output_of_the_model(tmp
     assert report.verification.is_within_tolerance
 
 
+class BothOrders(nn.Module):
+    """Convolves its input, which NNAPI reads with channels last, and flattens it in PyTorch's order."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv, self.flat, self.head = nn.Conv2d(3, 2, 3), nn.Linear(3 * 4 * 5, 7), nn.Linear(2 * 2 * 3, 7)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        flat = self.flat(x.flatten(1)) + self.flat(x.flatten(1) * 2)
+        made: torch.Tensor = flat + self.head(self.conv(x).relu().flatten(1))
+        return made
+
+
+@pytest.mark.parametrize("level", [2, 3, 8])
+def test_an_input_that_is_read_in_two_orders_is_given_once(level: int, server: HostServer, tmp_path: Path) -> None:
+    torch.manual_seed(5)
+    model, x = BothOrders().eval(), torch.randn(1, 3, 4, 5)
+    report = nnapi_check.convert(model, tmp_path / "out", [x], feature_level=level, target="ndk", verify=False)
+
+    (found,) = run(server, runtime().program, tmp_path / "out", level, [x])
+
+    assert report.readiness == "ready"
+    with torch.no_grad():
+        np.testing.assert_allclose(np.frombuffer(found, np.float32).reshape(1, 7), model(x).numpy(), atol=1e-5)
+
+
+def test_before_an_operation_changes_orders_such_an_input_is_refused() -> None:
+    found = nnapi_check.check(BothOrders().eval(), [torch.randn(1, 3, 4, 5)], feature_level=1, target="ndk")
+
+    assert found.readiness != "ready"
+    assert found.misfit is not None
+    assert "two orders of dimensions" in found.misfit.because
+
+
 @pytest.mark.parametrize(("rank", "fits"), [(8, True), (9, False)])
 def test_an_input_that_is_passed_on_has_as_many_dimensions_as_the_runtime_takes(rank: int, fits: bool) -> None:
     found = nnapi_check.check(Rows().eval(), [torch.randn(2, 7), torch.ones([1] * rank)], feature_level=3, target="ndk")
