@@ -259,7 +259,7 @@ class Block:
     """A run of nodes with its own inputs and outputs: the graph itself, or a branch or body of control flow.
 
     ``results`` are what a branch or body hands over, one for each output of the node that holds it, after a loop's
-    condition: ``outputs`` are the values among them.
+    condition: ``outputs`` are the values among them. Its further outputs are tensors that are overwritten inside.
     """
 
     inputs: tuple[int, ...]

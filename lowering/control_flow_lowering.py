@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from nnapi_check.analyzer.graph import Argument, Block, Graph, Node, Ref, TensorType, taken_values
-from nnapi_check.analyzer.judging.control_flow import ENDLESS
+from nnapi_check.analyzer.graph import Argument, Block, Node, Ref, TensorType, taken_values
+from nnapi_check.analyzer.judging.control_flow import ENDLESS, read_outputs
+from nnapi_check.analyzer.judging.quantities import Uses
 from nnapi_check.analyzer.judging.run_time_numbers import BRANCH
 from nnapi_check.analyzer.planning.layout import LayoutPlan
 from nnapi_check.coverage_db.cards import Way
@@ -20,19 +21,17 @@ from nnapi_check.lowering.emission.node_reader import RuleError
 from nnapi_check.lowering.emission.tensor_spec import TensorSpec, spec_of
 from nnapi_check.lowering.nnapi.model import ModelInput
 
-Body = Callable[[Block, LayoutPlan, Emitter], None]
+Body = Callable[[Block, Emitter], None]
 """Writes the nodes of a block with an emitter."""
 
 _TRUTH = TensorSpec(OperandType.TENSOR_BOOL8, (1,))
 _NO_LAYOUT = LayoutPlan(frozenset(), frozenset(), {}, frozenset(), {})
 
 
-def lower_control_flow(
-    node: Node, way: Way, graph: Graph, layout: LayoutPlan, emitter: Emitter, body: Body, is_read: Callable[[int], bool]
-) -> None:
-    """Write a branch or loop. ``layout`` is that of the block in which it stands; ``is_read`` tells of values."""
+def lower_control_flow(node: Node, way: Way, uses: Uses, emitter: Emitter, body: Body) -> None:
+    """Write a branch or loop with the emitter of the block in which it stands."""
     emitter.bind(node, way)
-    writer = _Writer(node, way, graph, layout.inside[node.id], emitter, body, is_read)
+    writer = _Writer(node, way, uses, emitter, body)
     if node.op == BRANCH:
         writer.branch()
     else:
@@ -40,25 +39,17 @@ def lower_control_flow(
 
 
 class _Writer:
-    def __init__(
-        self,
-        node: Node,
-        way: Way,
-        graph: Graph,
-        plans: Sequence[LayoutPlan],
-        emitter: Emitter,
-        body: Body,
-        is_read: Callable[[int], bool],
-    ) -> None:
-        self._node, self._way, self._graph, self._plans = node, way, graph, plans
-        self._emitter, self._body, self._is_read = emitter, body, is_read
+    def __init__(self, node: Node, way: Way, uses: Uses, emitter: Emitter, body: Body) -> None:
+        self._node, self._way, self._uses, self._emitter, self._body = node, way, uses, emitter, body
+        self._plans = emitter.layout.inside[node.id]
+        # The outputs of the operation.
+        self._places = read_outputs(node, uses)
         values = taken_values(node)
-        self._taken = tuple(value for value in values if not graph.values[value].is_constant)
+        self._taken = tuple(value for value in values if not uses.graph.values[value].is_constant)
 
     def branch(self) -> None:
         """Write IF: both branches take all that either of them reads."""
         condition = self._node.arguments["condition"]
-        places = [place for place, value in enumerate(self._node.outputs) if self._is_read(value)]
         # NNAPI has no model without inputs.
         taken = self._taken or _values((condition,))
         models = []
@@ -66,11 +57,13 @@ class _Writer:
             inner = self._emitter.inner(plan)
             for value in taken:
                 inner.take(value)
-            self._body(block, plan, inner)
-            models.append(self._model(inner, [self._given(block.results[place], place, inner) for place in places]))
+            self._body(block, inner)
+            models.append(
+                self._model(inner, [self._given(block.results[place], place, inner) for place in self._places])
+            )
         given = [self._emitter.value(value) for value in taken]
         (decided,) = (self._emitter.value(value) for value in _values((condition,)))
-        self._write("IF", [decided, *models, *given], places)
+        self._write("IF", [decided, *models, *given])
 
     def loop(self) -> None:
         """Write WHILE. Its inputs are what is read after it, what else each turn hands on, and what never changes."""
@@ -79,10 +72,9 @@ class _Writer:
         trips, begins = self._node.arguments["max_trip_count"], self._node.arguments["condition"]
         continues, *results = block.results
         counter, *carried = block.inputs
-        order = sorted(range(len(carried)), key=lambda place: not self._is_read(self._node.outputs[place]))
-        outputs = [place for place in order if self._is_read(self._node.outputs[place])]
+        order = (*self._places, *(place for place in range(len(carried)) if place not in self._places))
         is_counted = isinstance(trips, Ref) or (isinstance(trips, int) and trips < ENDLESS)
-        has_counter = is_counted or self._is_read(counter)
+        has_counter = is_counted or self._uses.is_read(counter)
         has_flag = begins is not True or continues is not True
         limits = _values((trips,))
         fixed = tuple(dict.fromkeys((*limits, *self._taken)))
@@ -111,7 +103,7 @@ class _Writer:
         condition = self._model(inner, checks)
 
         inner, _ = taking(plan)
-        self._body(block, plan, inner)
+        self._body(block, inner)
         handed = [self._given(results[place], place, inner) for place in order]
         inner.bind(self._node, self._way)
         if has_counter:
@@ -129,10 +121,10 @@ class _Writer:
             first.append(self._number(0, self._emitter, self._spec(counter)))
         if has_flag:
             first.append(self._argument(begins, _TRUTH, self._emitter))
-        self._write("WHILE", [condition, turn, *first, *(self._emitter.value(value) for value in fixed)], outputs)
+        self._write("WHILE", [condition, turn, *first, *(self._emitter.value(value) for value in fixed)])
 
-    def _write(self, kind: str, inputs: Sequence[OperandId], places: Sequence[int]) -> None:
-        values = [self._node.outputs[place] for place in places]
+    def _write(self, kind: str, inputs: Sequence[OperandId]) -> None:
+        values = [self._node.outputs[place] for place in self._places]
         made = self._emitter.operations(kind, inputs, [self._spec(value) for value in values])
         for value, operand in zip(values, made, strict=True):
             self._emitter.set_output(value, operand)
@@ -157,7 +149,7 @@ class _Writer:
         return emitter.draft.immediate(spec, [argument])
 
     def _spec(self, value: int) -> TensorSpec:
-        kind = self._graph.type_of(value)
+        kind = self._uses.graph.type_of(value)
         spec = spec_of(kind, nhwc=False) if isinstance(kind, TensorType) else None
         if spec is None:
             raise RuleError(f"{self._node.op}: value {value} is {kind}, which no operand holds")

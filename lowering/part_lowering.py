@@ -6,8 +6,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
-from nnapi_check.analyzer.graph import Block, Graph, Node, Reader, readers_of
+from nnapi_check.analyzer.graph import Block, Graph, Node
 from nnapi_check.analyzer.judging.judge import NodeVerdict
+from nnapi_check.analyzer.judging.quantities import Uses
 from nnapi_check.analyzer.planning.layout import LayoutPlan
 from nnapi_check.analyzer.planning.partition import Part
 from nnapi_check.coverage_db.cards import Way
@@ -76,7 +77,7 @@ def lower_part(part: Part, planned: PlannedGraph, rulebook: Rulebook) -> Lowered
     nodes = [planned.nodes[node] for node in part.nodes]
     inside = {inner.id for node in nodes for block in node.blocks for inner in block.inner_nodes()}
     outer = (node for node in nodes if node.id not in inside)
-    _Lowering(planned, rulebook).nodes(outer, planned.layout, emitter)
+    _Lowering(planned, rulebook).nodes(outer, emitter)
     outputs = dict(zip(part.outputs, emitter.as_outputs([emitter.made(value) for value in part.outputs]), strict=True))
     draft = emitter.draft
     draft.outputs.extend(outputs.values())
@@ -126,23 +127,19 @@ class _Lowering:
         self._planned, self._rulebook = planned, rulebook
 
     @cached_property
-    def _readers(self) -> Mapping[int, Sequence[Reader]]:
-        return readers_of(self._planned.graph)
+    def _uses(self) -> Uses:
+        return Uses(self._planned.graph)
 
-    def nodes(self, nodes: Iterable[Node], layout: LayoutPlan, emitter: Emitter) -> None:
-        """Write nodes of one block, whose layout is given."""
+    def nodes(self, nodes: Iterable[Node], emitter: Emitter) -> None:
+        """Write nodes of one block, whose layout the emitter has."""
         for node in nodes:
             if node.blocks:
-                self._control_flow(node, layout, emitter)
+                lower_control_flow(node, self._way(node), self._uses, emitter, self._body)
             else:
                 self._node(node, emitter)
 
-    def _body(self, block: Block, layout: LayoutPlan, emitter: Emitter) -> None:
-        self.nodes((node for node in block.nodes if not node.is_constant), layout, emitter)
-
-    def _control_flow(self, node: Node, layout: LayoutPlan, emitter: Emitter) -> None:
-        graph, way = self._planned.graph, self._way(node)
-        lower_control_flow(node, way, graph, layout, emitter, self._body, lambda value: bool(self._readers[value]))
+    def _body(self, block: Block, emitter: Emitter) -> None:
+        self.nodes((node for node in block.nodes if not node.is_constant), emitter)
 
     def _node(self, node: Node, emitter: Emitter) -> None:
         verdict, way = self._planned.verdicts[node.id], self._way(node)

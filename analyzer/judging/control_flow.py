@@ -47,7 +47,7 @@ def control_flow_way(node: Node, uses: Uses, target: Target) -> WayVerdict | Non
 
 def read_outputs(node: Node, uses: Uses) -> tuple[int, ...]:
     """The places of the outputs that something reads."""
-    return tuple(place for place, value in enumerate(node.outputs) if uses.readers.get(value, 0))
+    return tuple(place for place, value in enumerate(node.outputs) if uses.is_read(value))
 
 
 def handed_over(node: Node) -> tuple[tuple[Argument, ...], ...]:

@@ -172,7 +172,7 @@ def _tensors(node: Node, uses: Uses) -> Iterator[tuple[str, int]]:
             case _:
                 pass
     for index, value in enumerate(node.outputs):
-        if index == 0 or uses.readers.get(value, 0) > 0:
+        if index == 0 or uses.is_read(value):
             yield ("output" if index == 0 else f"output{index}"), value
 
 

@@ -72,6 +72,10 @@ class Uses:
         for value in values:
             self.readers[value] = self.readers.get(value, 0) + 1
 
+    def is_read(self, value: int) -> bool:
+        """Whether a node reads a value, or a block hands it over."""
+        return self.readers.get(value, 0) > 0
+
     def producer(self, value: int) -> str:
         """The op that computes a value, ``input`` or ``constant``."""
         found = self.graph.values[value]

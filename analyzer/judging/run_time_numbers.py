@@ -90,7 +90,8 @@ class _Numbers:
     def _kept_of_loop(self, node: Node) -> Iterator[int]:
         (body,) = node.blocks
         yield body.inputs[0]
-        for place, (inner, outer) in enumerate(zip(body.inputs[1:], node.outputs, strict=True)):
+        # Behind what it carries stand the tensors that a turn overwrites.
+        for place, (inner, outer) in enumerate(zip(body.inputs[1:], node.outputs, strict=False)):
             handed = (node.arguments.get(f"carried{place}"), body.results[place + 1])
             if all(found is not None and self._is_number(found) for found in handed):
                 yield inner

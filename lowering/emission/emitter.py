@@ -35,8 +35,8 @@ class Emitter:
         self.operands: dict[tuple[int, bool], OperandId] = {}
         self.inputs: dict[tuple[int, bool], OperandId] = {}
         self.has_spared = False
+        self.layout = layout
         self._graph = graph
-        self._layout = layout
         # What a model takes in one order of dimensions alone.
         self._given = set(layout.given)
         self._node: NodeReader | None = None
@@ -45,7 +45,7 @@ class Emitter:
 
     def bind(self, node: Node, way: Way) -> NodeReader:
         """Turn to a node, and give what its rule reads. Called by the engine before the rule."""
-        self._node = NodeReader(node, self._graph, self._layout)
+        self._node = NodeReader(node, self._graph, self.layout)
         self._emits = frozenset(emission.operation for emission in way.emits)
         self._activation = way.activation
         return self._node
@@ -112,7 +112,7 @@ class Emitter:
 
     def made(self, value: int) -> OperandId:
         """The operand that holds a value of the graph as it was made."""
-        return self.operands[value, value in self._layout.nhwc_values]
+        return self.operands[value, value in self.layout.nhwc_values]
 
     # Constants.
 
@@ -225,7 +225,7 @@ class Emitter:
         nhwc = self.node.reads_nhwc(value)
         if (value, nhwc) in self.operands:
             return self.operands[value, nhwc]
-        if value in self._layout.given and not nhwc and (value, True) not in self.operands:
+        if value in self.layout.given and not nhwc and (value, True) not in self.operands:
             self._add_input(value, nhwc=True)
         if (value, not nhwc) in self.operands and (value in self._given or (value, not nhwc) not in self.inputs):
             self.operands[value, nhwc] = self._converted(value, nhwc=nhwc)
@@ -242,7 +242,7 @@ class Emitter:
         """Change the order of dimensions inside the model, by the operation that the layout plan names."""
         operand = self.operands[value, not nhwc]
         spec = self._spec_of(value, nhwc=nhwc)
-        change = self._layout.conflicts.get((self.node.node.id, value))
+        change = self.layout.conflicts.get((self.node.node.id, value))
         if change is None:
             raise RuleError(f"{self.node.op}: no change of layout was planned for value {value}")
         order = NHWC_FROM_NCHW if nhwc else NCHW_FROM_NHWC
