@@ -29,7 +29,8 @@ WARNINGS = ("-Wall", "-Wextra")
 
 OPTIONS = ("-std=c11", "-O1", "-fPIC", "-pthread", "-fvisibility=hidden")
 
-LINK_OPTIONS = ("-shared", f"-Wl,-soname,{LIBRARY}", "-Wl,-z,relro,-z,now")
+LINK_OPTIONS = ("-shared", f"-Wl,-soname,{LIBRARY}", "-Wl,-z,relro,-z,now", "-Wl,-Bsymbolic")
+"""A process may hold libraries of several levels, each of which calls its own functions."""
 
 TIMEOUT_SECONDS = 120
 

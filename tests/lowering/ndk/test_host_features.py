@@ -12,6 +12,7 @@ import pytest
 
 from nnapi_check.lowering.ndk.writing import write_program
 from nnapi_check.lowering.nnapi.host_runtime.build import build_library
+from nnapi_check.lowering.nnapi.host_runtime.runtime import load_host_runtime
 from nnapi_check.lowering.nnapi.host_runtime.server import HostServer
 from tests.lowering.ndk.client import (
     BURST,
@@ -46,7 +47,11 @@ def file(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def sessions(server: HostServer, monkeypatch: pytest.MonkeyPatch) -> Iterator[dict[int, Session]]:
-    """A session for each level that is asked for: NNAPI with that level's functions, in this process."""
+    """A session for each level that is asked for: NNAPI with that level's functions, in this process.
+
+    The library of the highest level is the process's own, which plays the level that was asked of it last.
+    """
+    load_host_runtime()
     opened = _Sessions(server, monkeypatch)
     yield opened
     for session in opened.values():
@@ -109,6 +114,16 @@ def test_a_burst_on_a_chosen_device_is_measured(level: int, sessions: dict[int, 
     call("nnc_run_duration", run, ctypes.byref(hardware), ctypes.byref(driver))
 
     assert 0 < hardware.value <= driver.value
+
+
+def test_what_level_this_process_plays_is_nothing_to_the_library_of_another(
+    sessions: dict[int, Session], file: Path
+) -> None:
+    load_host_runtime(level=1)
+    try:
+        test_a_burst_on_a_chosen_device_is_measured(5, sessions, file)
+    finally:
+        load_host_runtime()
 
 
 def test_a_deadline_that_cannot_be_kept_is_told(sessions: dict[int, Session], file: Path) -> None:
