@@ -86,6 +86,9 @@ class TensorType:
         return not isinstance(self.quant, NotQuantized)
 
 
+OVERWRITTEN = "writes to it in place"
+
+
 @dataclass(frozen=True, slots=True)
 class DynamicType:
     """A tensor whose shape or rank depends on input values, or could not be found.
@@ -95,6 +98,11 @@ class DynamicType:
 
     reason: str
     op: str = ""
+
+    @property
+    def is_overwritten(self) -> bool:
+        """Whether all that is not known of it is what it holds: its op writes to it in place."""
+        return self.reason == OVERWRITTEN
 
     def __str__(self) -> str:
         return f"{self.op}: {self.reason}" if self.op else self.reason

@@ -1,10 +1,13 @@
 """Draw random chains of ops, and hold every promise that is made of them.
 
     python benchmarks/chains.py [--count N | --seconds S] [--start-seed N] [--jobs N] [--levels 1,3,8] [--with NAMES]
+                                [--target ndk]
 
 Each chain is captured, judged, lowered and run at every level, however small its parts are, and a share of them goes
-through the whole packaging and PyTorch's own NNAPI binding. Faults are told by kind, each with the smallest chain that
-shows it. Exit code 1 where there is one.
+through the whole packaging and PyTorch's own NNAPI binding. For the target ndk, which carries one NNAPI model or
+nothing, every chain or former part of a chain that it promises to carry is written to a model file, and run by the
+NDK's runtime at the functions of each level. Faults are told by kind, each with the smallest chain that shows it.
+Exit code 1 where there is one.
 """
 
 from __future__ import annotations
@@ -26,18 +29,20 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 import torch
 
+from benchmarks.carrying import TARGETS, carrier_of
 from benchmarks.random_chains import control, elementwise, moves, rarities, summaries, windows
 from benchmarks.random_chains.drawing import Drawer, draw_chain
 from benchmarks.random_chains.judging import Fault, Judge, Kind, Outcome
 from benchmarks.random_chains.shrinking import shrink
 from benchmarks.random_chains.steps import Chain, reproduction
+from nnapi_check.coverage_db.targets import NDK, PYTORCH_MOBILE
 
 FAMILIES: tuple[tuple[Drawer, ...], ...] = (
     *(elementwise.DRAWERS, elementwise.DRAWERS, moves.DRAWERS, moves.DRAWERS),
     *(windows.DRAWERS, windows.DRAWERS, summaries.DRAWERS, rarities.DRAWERS),
 )
 OTHERS: dict[str, tuple[Drawer, ...]] = {"writes": control.WRITES, "conditions": control.CONDITIONS}
-LEVELS = (1, 3, 8)
+LEVELS = {PYTORCH_MOBILE: (1, 3, 8), NDK: (1, 2, 3, 4, 5, 8)}
 PACKAGED_EVERY = 33
 BATCH = 200
 PATIENCE_SECONDS = 60.0
@@ -67,6 +72,7 @@ class Tally:
 
     chains: int = 0
     counts: Counter[str] = field(default_factory=Counter)
+    reasons: Counter[str] = field(default_factory=Counter)
     faults: Counter[str] = field(default_factory=Counter)
     seeds: dict[str, list[int]] = field(default_factory=dict)
     smallest: dict[str, str] = field(default_factory=dict)
@@ -75,6 +81,7 @@ class Tally:
         """Add a chain."""
         self.chains += 1
         self.counts.update(outcome.counts)
+        self.reasons.update(outcome.reasons)
         for sign in dict.fromkeys(map(signature, outcome.faults)):
             self.faults[sign] += 1
             self.seeds.setdefault(sign, []).append(seed)
@@ -101,13 +108,13 @@ def run_one(judge: Judge, chain: Chain, known: set[str], shrinking_seconds: floa
         if sign in known or shrinking_seconds <= 0:
             continue
         known.add(sign)
-        level = Judge((fault.level,) if fault.level else judge.levels)
+        level = Judge((fault.level,) if fault.level else judge.levels, judge.carrier)
 
         def shows(smaller: Chain, sign: str = sign, level: Judge = level) -> bool:
             return sign in map(signature, level.judge(smaller).faults)
 
         least = shrink(chain, shows, shrinking_seconds)
-        smallest[sign] = reproduction(least, fault.level or judge.levels[-1])
+        smallest[sign] = reproduction(least, fault.level or judge.levels[-1], judge.target.name)
     return Judged(chain.seed, outcome, smallest)
 
 
@@ -115,6 +122,7 @@ def run_one(judge: Judge, chain: Chain, known: set[str], shrinking_seconds: floa
 class Settings:
     """How chains are drawn and judged."""
 
+    target: str
     levels: tuple[int, ...]
     others: tuple[str, ...]
     shrinking_seconds: float
@@ -127,10 +135,11 @@ class Settings:
 def _child(seeds: Sequence[int], settings: Settings, known: set[str], out: Connection) -> None:
     torch.set_num_threads(1)
     warnings.filterwarnings("ignore")
-    judge = Judge(settings.levels)
-    for seed in seeds:
-        out.send(Started(seed))
-        out.send(run_one(judge, settings.chain(seed), known, settings.shrinking_seconds))
+    with carrier_of(settings.target) as carrier:
+        judge = Judge(settings.levels, carrier)
+        for seed in seeds:
+            out.send(Started(seed))
+            out.send(run_one(judge, settings.chain(seed), known, settings.shrinking_seconds))
     out.close()
 
 
@@ -203,19 +212,20 @@ class Runner:
         outcome = Outcome()
         outcome.blame(kind, 0, "in this chain")
         sign = signature(outcome.faults[0])
-        self.tally.add(
-            seeds[0], outcome, {sign: reproduction(self._settings.chain(seeds[0]), self._settings.levels[-1])}
-        )
+        program = reproduction(self._settings.chain(seeds[0]), self._settings.levels[-1], self._settings.target)
+        self.tally.add(seeds[0], outcome, {sign: program})
         if seeds[1:]:
             self._start(seeds[1:])
 
 
-def report(tally: Tally, seconds: float, levels: Sequence[int], *, shown: int) -> None:
-    """Print the table, and the smallest chain of each fault."""
+def report(tally: Tally, seconds: float, levels: Sequence[int], *, shown: int, reasons: int) -> None:
+    """Print the table, the most frequent reasons of refusals, and the smallest chain of each fault."""
     each = 1000 * seconds / max(1, tally.chains * len(levels))
     print(f"{tally.chains} chains x {len(levels)} levels in {seconds:.0f} s, {each:.0f} ms for each chain and level")
     for what, times in sorted(tally.counts.items()):
         print(f"{times:9}  {what}")
+    for reason, times in tally.reasons.most_common(reasons):
+        print(f"{times:9}  no: {reason}")
     print(f"{sum(tally.faults.values())} faults of {len(tally.faults)} kinds")
     for sign, times in tally.faults.most_common():
         print(f"{times:9}  {sign}  (seeds {', '.join(map(str, tally.seeds[sign][:5]))})")
@@ -230,22 +240,24 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--seconds", type=float, help="for how long")
     parser.add_argument("--start-seed", type=int, default=0)
     parser.add_argument("--jobs", type=int, default=1)
-    parser.add_argument("--levels", default=",".join(map(str, LEVELS)))
+    parser.add_argument("--target", choices=TARGETS, default=PYTORCH_MOBILE)
+    parser.add_argument("--levels", help="by commas")
     parser.add_argument("--with", dest="others", default="", help=f"steps besides: {', '.join(OTHERS)}, by commas")
     parser.add_argument(
         "--shrinking-seconds", type=float, default=20.0, help="for each fault; 0 to leave them as they are"
     )
     parser.add_argument("--shown", type=int, default=100, help="how many faults are shown with a program")
+    parser.add_argument("--reasons", type=int, default=0, help="how many reasons of refusals are told, for ndk")
     given = parser.parse_args(arguments)
-    levels = tuple(int(level) for level in given.levels.split(","))
+    levels = tuple(map(int, given.levels.split(","))) if given.levels else LEVELS[given.target]
     count = 1000 if given.count is None and given.seconds is None else given.count
     begun = time.monotonic()
     others = tuple(name for name in given.others.split(",") if name)
-    runner = Runner(Settings(levels, others, given.shrinking_seconds), given.jobs)
+    runner = Runner(Settings(given.target, levels, others, given.shrinking_seconds), given.jobs)
     # What was found until an interruption is told as well.
     with suppress(KeyboardInterrupt):
         runner.run(given.start_seed, count, None if given.seconds is None else begun + given.seconds)
-    report(runner.tally, time.monotonic() - begun, levels, shown=given.shown)
+    report(runner.tally, time.monotonic() - begun, levels, shown=given.shown, reasons=given.reasons)
     return 1 if runner.tally.faults else 0
 
 

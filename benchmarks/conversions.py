@@ -1,4 +1,4 @@
-"""Whether the file that a conversion writes computes what PyTorch does, on the host runtime."""
+"""Whether the file that a conversion writes for a target computes what PyTorch does, on the host runtime."""
 
 from __future__ import annotations
 
@@ -10,23 +10,22 @@ import torch
 
 import nnapi_check
 from benchmarks.agreement import Disagreement, mismatches, span_of
+from benchmarks.carrying import Carrier, Tensors
 from benchmarks.draws import Draw
-from benchmarks.promises import BLURRED, Broken, Fault, Tensors, run, words_of
-from nnapi_check.analyzer.torchscript import computed_op_by_op
-from nnapi_check.lowering.packaging.artifact import open_artifact
-from nnapi_check.lowering.verification.reference import flat_tensors
+from benchmarks.promises import BLURRED, Broken, Fault, run, words_of
 
 
-def hold_converted(module: torch.jit.ScriptModule, draws: Mapping[Draw, Tensors], level: int) -> Iterator[Fault]:
+def hold_converted(
+    module: torch.jit.ScriptModule, draws: Mapping[Draw, Tensors], level: int, carrier: Carrier
+) -> Iterator[Fault]:
     """Convert a module whose check passes the gate, and hold its file against it."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "converted.pt"
         try:
-            report = nnapi_check.convert(module, path, draws[Draw.SAMPLE], feature_level=level)
+            target = carrier.target.name
+            report = nnapi_check.convert(module, path, draws[Draw.SAMPLE], feature_level=level, target=target)
             if report.artifact is None or report.verification is None:
                 return
-            artifact = open_artifact(path)
-            artifact.use_nnapi()
         except Exception as error:  # noqa: BLE001  # whatever it is, it is what is counted here
             yield Fault(Broken.CONVERSION, level, Draw.SAMPLE, (), words_of(error))
             return
@@ -38,14 +37,12 @@ def hold_converted(module: torch.jit.ScriptModule, draws: Mapping[Draw, Tensors]
                 # What the differences say of other elements is held to part by part.
                 continue
             wanted = run(module, tensors)
-            torch.manual_seed(0)
             try:
-                with torch.no_grad(), computed_op_by_op():
-                    found = flat_tensors(artifact.run(*(tensor.clone() for tensor in tensors)))
+                (found,) = carrier.run(path, [tensors], level)
             except Exception as error:  # noqa: BLE001  # as above
                 yield Fault(Broken.RUN, level, draw, (), words_of(error))
                 continue
-            for ours, theirs in zip(found, wanted or (), strict=False):
+            for ours, theirs in zip(found.outputs, wanted or (), strict=False):
                 allowance = 0.0 if report.score == 100 else BLURRED * span_of(theirs)
                 for off in mismatches(ours, theirs, allowance=allowance, inputs=tensors):
                     if off.kind is not Disagreement.ZERO_SIGN:

@@ -1,12 +1,15 @@
 """Hold the promises of a check against PyTorch's own samples of its ops: a yes is never followed by a no.
 
     python benchmarks/opinfo.py [--ops WORD ...] [--levels 1 3 8] [--limit 12] [--seed 0] [--jobs 1] [--json FILE]
+                                [--target ndk]
 
 Every OpInfo of the installed PyTorch is traced with its samples of float32, of one type of whole numbers, of bool and
 of complex numbers, once with every tensor as an input, and once with all but the first as constants. Each is captured,
 checked, lowered and run at every level, however small its parts are, on the sample and on draws with zeros of both
 signs, infinities, NaN and large numbers. Elements that a named difference concerns are left out. A share of the calls
-is converted as well, and the file run on the host runtime. Every op has a process of its own, with limits of time and
+is converted as well, and the file run on the host runtime. For the target ndk, which carries one NNAPI model or
+nothing, every call that it promises to carry is written to a model file too, and run by the NDK's runtime at the
+functions of each level. Every op has a process of its own, with limits of time and
 memory. ``--limit 0`` takes all samples.
 
 It prints what was said and the faults by kind, each with the first call that shows it. Exit code 1 where there is one.
@@ -33,11 +36,13 @@ import torch
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from benchmarks.agreement import Disagreement
+from benchmarks.carrying import TARGETS, Carrier, carrier_of, known
 from benchmarks.conversions import hold_converted
 from benchmarks.draws import Draw
 from benchmarks.opinfo_calls import Call, OpInfo, calls, dtypes_of, infos
 from benchmarks.processes import in_processes
-from benchmarks.promises import Answer, Broken, Fault, hold, known
+from benchmarks.promises import Answer, Broken, Fault, hold
+from nnapi_check.coverage_db.targets import PYTORCH_MOBILE
 
 SECONDS_PER_CALL = 60
 LEVELS = (1, 3, 8)
@@ -55,6 +60,7 @@ class Options:
     seed: int = 0
     dtypes: tuple[str, ...] = ()
     share: float = 0.02
+    target: str = PYTORCH_MOBILE
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,12 +90,12 @@ def memory_filled() -> Iterator[None]:
 
 def try_op(info: OpInfo, options: Options) -> Iterator[Found]:
     """Try every sample of one op, in this process."""
-    with warnings.catch_warnings(), memory_filled():
+    with warnings.catch_warnings(), memory_filled(), carrier_of(options.target) as carrier:
         warnings.simplefilter("ignore")
-        yield from _tried(info, options)
+        yield from _tried(info, options, carrier)
 
 
-def _tried(info: OpInfo, options: Options) -> Iterator[Found]:
+def _tried(info: OpInfo, options: Options, carrier: Carrier) -> Iterator[Found]:
     for dtype in dtypes_of(info):
         kind = str(dtype).removeprefix("torch.")
         if options.dtypes and kind not in options.dtypes:
@@ -97,22 +103,22 @@ def _tried(info: OpInfo, options: Options) -> Iterator[Found]:
         for call in calls(info, dtype, options.limit, options.seed):
             name = f"{kind}/{call.name}"
             chosen = random.Random(f"{options.seed} {info.formatted_name} {name}").random() < options.share
-            yield Found(info.formatted_name, name, call.words, _held(call, options, is_converted=chosen))
+            yield Found(info.formatted_name, name, call.words, _held(call, options, carrier, is_converted=chosen))
 
 
-def _held(call: Call, options: Options, *, is_converted: bool) -> Answer:
+def _held(call: Call, options: Options, carrier: Carrier, *, is_converted: bool) -> Answer:
     def out_of_time(_signal: int, _frame: object) -> None:
         raise OutOfTimeError
 
     signal.signal(signal.SIGALRM, out_of_time)
     signal.alarm(SECONDS_PER_CALL)
     try:
-        answer = hold(call.module, call.draws, options.levels)
+        answer = hold(call.module, call.draws, options.levels, carrier)
         if not is_converted:
             return answer
         wrong = {fault.level for fault in answer.faults}
         right = [level for level in answer.accepted if level not in wrong]
-        more = [fault for level in right for fault in hold_converted(call.module, call.draws, level)]
+        more = [fault for level in right for fault in hold_converted(call.module, call.draws, level, carrier)]
         return replace(answer, faults=(*answer.faults, *more))
     except OutOfTimeError:
         return Answer("", (), (Fault(Broken.TIME, options.levels[0], Draw.SAMPLE, (), f"{SECONDS_PER_CALL} seconds"),))
@@ -205,6 +211,7 @@ def main(arguments: Sequence[str]) -> int:
     """Try the ops, and tell what was found."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--ops", nargs="*", default=[], help="only ops whose name holds one of these words")
+    parser.add_argument("--target", choices=TARGETS, default=PYTORCH_MOBILE)
     parser.add_argument("--levels", nargs="*", type=int, default=list(LEVELS))
     parser.add_argument("--dtypes", nargs="*", default=[], help="only these element types, such as float32")
     parser.add_argument("--limit", type=int, default=12, help="samples of an op and type; 0 for all")
@@ -214,7 +221,9 @@ def main(arguments: Sequence[str]) -> int:
     parser.add_argument("--json", type=Path, help="write every call here, one a line")
     options = parser.parse_args(arguments)
     ops = [info for info in infos() if not options.ops or any(word in info.formatted_name for word in options.ops)]
-    asked = Options(tuple(options.levels), options.limit, options.seed, tuple(options.dtypes), options.share)
+    asked = Options(
+        tuple(options.levels), options.limit, options.seed, tuple(options.dtypes), options.share, options.target
+    )
     found: list[Found] = []
     started = time.monotonic()
     with (options.json or Path(os.devnull)).open("w", encoding="utf-8") as file:

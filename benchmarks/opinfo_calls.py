@@ -11,8 +11,9 @@ from typing import Protocol, cast
 import torch
 from torch.utils import _pytree as pytree
 
+from benchmarks.carrying import Tensors
 from benchmarks.draws import DRAWN, Draw, drawn, drawn_with_places
-from benchmarks.promises import Tensors, run
+from benchmarks.promises import run
 from nnapi_check.analyzer.torchscript import quiet
 from nnapi_check.lowering.verification.reference import flat_tensors
 

@@ -1,19 +1,22 @@
 """Whether what is said of a traced module holds: each part at each level lowers, runs and computes what PyTorch does.
 
 The parts run alone in the interpreter, each on what PyTorch computes for its inputs, so that a fault is told of the
-part that makes it.
+part that makes it. Where a target carries one part alone, its file is run as well, and gives what that part does.
 """
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, replace
 from enum import Enum
-from functools import cache, partial
+from functools import partial
+from pathlib import Path
 
 import torch
 
 from benchmarks.agreement import Disagreement, Mismatch, mismatches, span_of
+from benchmarks.carrying import PACKAGES, Carrier, Tensors, known
 from benchmarks.draws import Draw
 from benchmarks.excuses import beyond, excused, is_great
 from benchmarks.reach import Reach
@@ -22,12 +25,10 @@ from nnapi_check.analyzer.errors import InputError
 from nnapi_check.analyzer.graph import TensorType
 from nnapi_check.analyzer.judging.quantities import Uses
 from nnapi_check.analyzer.planning.plan import Plan
-from nnapi_check.analyzer.planning.survey import survey
+from nnapi_check.analyzer.planning.survey import Survey, survey
 from nnapi_check.analyzer.tensor_types import element_type
 from nnapi_check.coverage_db.cards import Way
-from nnapi_check.coverage_db.queries import Registry, open_registry
-from nnapi_check.coverage_db.spec import Target
-from nnapi_check.coverage_db.targets import PYTORCH_MOBILE
+from nnapi_check.lowering.packaging.recipe_torch import stored
 from nnapi_check.lowering.part_lowering import LoweredPart
 from nnapi_check.lowering.plan_lowering import FactsByName, lower_plan
 from nnapi_check.lowering.verification.part_run import run_part
@@ -46,6 +47,7 @@ class Broken(Enum):
     CONVERSION = "exception while it is converted"
     VERIFICATION = "verification fails"
     CONVERTED = "converted file differs"
+    CARRIED = "model file gives something else than its part"
     DEATH = "process died"
     TIME = "out of time"
 
@@ -73,27 +75,16 @@ class Answer:
 BLURRED = 2e-2
 """By what share of its range a value may be off where an approximate way is one of several."""
 
-Tensors = tuple[torch.Tensor, ...]
 Values = Mapping[int, torch.Tensor]
 
 
-@cache
-def known() -> Registry:
-    """The registry, opened once."""
-    return open_registry()
-
-
-@cache
-def carrier() -> Target:
-    """PyTorch Mobile's loader as if it reached every level: the NDK's runtime takes such parts below its lowest."""
-    return replace(known().target(PYTORCH_MOBILE), lowest_level=1)
-
-
-def hold(module: torch.jit.ScriptModule, draws: Mapping[Draw, Tensors], levels: Sequence[int]) -> Answer:
+def hold(
+    module: torch.jit.ScriptModule, draws: Mapping[Draw, Tensors], levels: Sequence[int], carrier: Carrier = PACKAGES
+) -> Answer:
     """Check a module at these levels, and try every promise on every draw, of which the sample is what is captured."""
     try:
         captured = capture(module, draws[Draw.SAMPLE], weights=True)
-        found = survey(captured.graph, known(), carrier(), gain=0)
+        found = survey(captured.graph, known(), carrier.target, gain=0)
         plans = [found.at(level) for level in levels]
     except InputError as error:
         return Answer(str(error), (), ())
@@ -114,9 +105,13 @@ def hold(module: torch.jit.ScriptModule, draws: Mapping[Draw, Tensors], levels: 
             continue
         faults.extend(_levels(plan, lowered))
         models = tuple(str((part.part.nodes, part.model)) for part in lowered)
-        if models not in tried:
-            tried[models] = tuple(_numbers(captured, plan, lowered, draws, reach))
+        is_new = models not in tried
+        if is_new:
+            tried[models] = tuple(_numbers(captured, found, plan, lowered, draws, reach))
         faults.extend(replace(fault, level=plan.level) for fault in tried[models])
+        if not carrier.target.carries_cpu_ops:
+            run = draws if is_new else {Draw.SAMPLE: draws[Draw.SAMPLE]}
+            faults.extend(_file(captured, found, plan, lowered, run, carrier))
     return Answer("", tuple(accepted), tuple(faults))
 
 
@@ -184,7 +179,12 @@ def _levels(plan: Plan, lowered: Sequence[LoweredPart]) -> Iterator[Fault]:
 
 
 def _numbers(
-    captured: Captured, plan: Plan, lowered: Sequence[LoweredPart], draws: Mapping[Draw, Tensors], reach: Reach
+    captured: Captured,
+    found: Survey,
+    plan: Plan,
+    lowered: Sequence[LoweredPart],
+    draws: Mapping[Draw, Tensors],
+    reach: Reach,
 ) -> Iterator[Fault]:
     crossing = {item.value for part in lowered for item in (*part.inputs, *part.outputs)}
     nodes = {node.id: node for node in captured.graph.nodes()}
@@ -201,7 +201,7 @@ def _numbers(
                 continue
             inputs = {item.value: values[item.value] for item in part.inputs}
             try:
-                computed = run_part(part, captured.graph, inputs, captured.tensor).outputs
+                computed = run_part(part, found.graph, inputs, captured.tensor).outputs
             except Exception as error:  # noqa: BLE001  # as above
                 yield Fault(Broken.RUN, plan.level, draw, ways, words_of(error))
                 continue
@@ -222,15 +222,56 @@ def _numbers(
                     if value in stepped:
                         allowance += 2 * counted(stepped[value])
                     off = list(compare(allowance=allowance))
-                    if any(found.kind is Disagreement.FINITE for found in off):
+                    if any(one.kind is Disagreement.FINITE for one in off):
                         moved = moved or _movements(captured, crossing, tensors, values, _rounded)
                         own = 4 * counted(moved[value])
                         off = list(compare(allowance=allowance + own))
-                        if not any(found.kind is Disagreement.FINITE for found in off):
+                        if not any(one.kind is Disagreement.FINITE for one in off):
                             told = f"may move by {own:.2g} of {counted(wanted):.2g}"
                             yield Fault(Disagreement.ILL_CONDITIONED, plan.level, draw, ways, told)
-                    for found in off:
-                        yield Fault(found.kind, plan.level, draw, ways, f"{found.count} elements: {found.first}")
+                    for one in off:
+                        yield Fault(one.kind, plan.level, draw, ways, f"{one.count} elements: {one.first}")
+
+
+def _file(
+    captured: Captured,
+    found: Survey,
+    plan: Plan,
+    lowered: Sequence[LoweredPart],
+    draws: Mapping[Draw, Tensors],
+    carrier: Carrier,
+) -> Iterator[Fault]:
+    """What the file of the one part gives is what the part gave in the interpreter, bit by bit."""
+    (part,) = lowered
+    ways = _ways(plan, part)
+    given = found.graph.body.outputs
+    inside = {item.value for item in (*part.inputs, *part.outputs)}
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "model"
+        try:
+            carrier.write(captured, found, lowered, path)
+            carried = list(carrier.run(path, draws.values(), plan.level))
+        except Exception as error:  # noqa: BLE001  # as above
+            yield Fault(Broken.CARRIED, plan.level, Draw.SAMPLE, ways, words_of(error))
+            return
+    for (draw, tensors), ran in zip(draws.items(), carried, strict=True):
+        torch.manual_seed(0)
+        values = graph_values(captured, {*given, *inside}, tensors)
+        inputs = {item.value: values[item.value] for item in part.inputs}
+        wanted = {**values, **run_part(part, found.graph, inputs, captured.tensor).outputs}
+        if ran.executions != 1 or len(ran.outputs) != len(given):
+            told = f"{ran.executions} models ran, {len(ran.outputs)} outputs"
+            yield Fault(Broken.CARRIED, plan.level, draw, ways, told)
+        for place, (value, ours) in enumerate(zip(given, ran.outputs, strict=False)):
+            theirs = wanted[value] if value in wanted else captured.tensor(value)
+            if not _is_same(ours, theirs):
+                told = next((off.first for off in mismatches(ours, theirs)), "other bits")
+                yield Fault(Broken.CARRIED, plan.level, draw, ways, f"output {place}: {told}")
+
+
+def _is_same(ours: torch.Tensor, theirs: torch.Tensor) -> bool:
+    is_alike = (ours.dtype, ours.shape) == (theirs.dtype, theirs.shape)
+    return is_alike and stored(ours.contiguous()).tobytes() == stored(theirs.contiguous()).tobytes()
 
 
 def _groups(

@@ -28,9 +28,10 @@ from torch.utils import _pytree as pytree
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
+from benchmarks.carrying import PACKAGES, Tensors, known
 from benchmarks.opinfo_calls import OpInfo, Sample, infos
 from benchmarks.processes import in_processes
-from benchmarks.promises import Tensors, carrier, known, words_of
+from benchmarks.promises import words_of
 from nnapi_check.analyzer.capture.capture import capture
 from nnapi_check.analyzer.errors import InputError
 from nnapi_check.analyzer.planning.survey import survey
@@ -242,7 +243,7 @@ def _error(module: torch.jit.ScriptModule, inputs: Tensors) -> str:
 def _fault(module: torch.jit.ScriptModule, inputs: Tensors) -> str:
     try:
         captured = capture(module, inputs, weights=True)
-        found = survey(captured.graph, known(), carrier(), gain=0)
+        found = survey(captured.graph, known(), PACKAGES.target, gain=0)
         plans = [found.at(level) for level in LEVELS]
     except InputError:
         return ""

@@ -13,7 +13,7 @@ from typing import TypeVar
 
 import torch
 
-from nnapi_check.analyzer.graph import DynamicType, OtherType
+from nnapi_check.analyzer.graph import OVERWRITTEN, DynamicType, OtherType
 from nnapi_check.analyzer.growing_graph import Draft, NodeDraft, drafts_in
 from nnapi_check.analyzer.ops.calls import Operation
 
@@ -289,5 +289,5 @@ def _move(lists: dict[int, list[Item]], gone: int, kept: int) -> None:
 def become_overwritten(draft: Draft, op: str) -> None:
     """Give a draft that is overwritten in place a type that says so; its shape stays known to the walk."""
     if not isinstance(draft.type, OtherType):
-        draft.type = DynamicType("writes to it in place", op)
+        draft.type = DynamicType(OVERWRITTEN, op)
     draft.is_constant = False

@@ -23,6 +23,7 @@ from nnapi_check.analyzer.capture.structure_ops import LIST_OPS, STRUCTURE_OPS, 
 from nnapi_check.analyzer.capture.written_views import scattered_write
 from nnapi_check.analyzer.errors import InputError, OpError
 from nnapi_check.analyzer.graph import (
+    OVERWRITTEN,
     DynamicType,
     GraphInput,
     Parameter,
@@ -349,7 +350,7 @@ class TypingWalk:
 
     def _write_back(self, node: torch._C.Node) -> NodeDraft:
         target, source = (self.item(value) for value in list(node.inputs())[:2])
-        kind = DynamicType("writes to it in place", "aten.copy_.default")
+        kind = DynamicType(OVERWRITTEN, "aten.copy_.default")
         output = Draft(node.output(), kind, None, None, is_constant=False)
         arguments = {"self": target, "src": source, "non_blocking": False}
         made = NodeDraft(node, "aten.copy_.default", arguments, [output], self.position(node, arguments))

@@ -33,7 +33,7 @@ class Failure:
     @property
     def is_without_type(self) -> bool:
         """Whether a tensor's type is not known, so that there is nothing more to ask of it."""
-        return self.requirement in ("static-shape", "tensor")
+        return self.requirement in ("static-shape", "tensor", "overwritten")
 
 
 def control_flow(node: Node, target: Target) -> Failure:
@@ -117,6 +117,9 @@ def tensor_failures(node: Node, uses: Uses, target: Target) -> Iterator[Failure]
                 pass
             case DynamicType() as unknown:
                 causes.add(unknown)
+                if unknown.is_overwritten:
+                    yield _overwritten(node, name, unknown.op)
+                    continue
                 found = f"{node.op}, whose {name} has no known shape"
                 failure = _tensor_failure("NNC701", "static-shape", found, "a shape known before execution")
                 yield replace(failure, because=f"{failure.because} {_sentence(str(unknown))}", cause=unknown.op)
@@ -142,6 +145,12 @@ def tensor_failures(node: Node, uses: Uses, target: Target) -> Iterator[Failure]
         if isinstance(argument, Unknown) and argument.values:
             found = f"{name} is {argument.reason}"
             yield _tensor_failure("NNC402", "known-argument", found, "a number known before execution")
+
+
+def _overwritten(node: Node, name: str, op: str) -> Failure:
+    """Of a tensor that an op writes to in place, or to a part of it."""
+    found = f"{node.op}, to whose {name} {op} writes"
+    return replace(_tensor_failure("NNC105", "overwritten", found, "a tensor that keeps its elements"), cause=op)
 
 
 def _name(node: Node) -> str:
@@ -211,6 +220,11 @@ _TENSOR_TEXTS = {
     "static-shape": (
         "NNAPI plans a model before it runs, for one shape.",
         "Export the model with fixed shapes, and keep what depends on values out of shapes.",
+    ),
+    "overwritten": (
+        "An operation of NNAPI gives a tensor of its own, and none writes to one that others read.",
+        "Make a tensor of the new elements, by torch.where or torch.cat, or export it by torch.export, whose "
+        "run_decompositions() does so.",
     ),
     "tensor": ("NNAPI computes with tensors only.", "Pass a tensor, or leave the op to PyTorch."),
     "known-argument": (

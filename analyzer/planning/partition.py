@@ -77,14 +77,15 @@ def partition(
     """Group the supported nodes of every block into parts, and drop the parts whose work is not ``gain`` times what
     their transfers cost.
 
-    A part that holds every node of the graph is kept however small it is: there is nothing to go back to.
+    A part that holds every node of the graph is kept however small it is: there is nothing to go back to. Where the
+    target carries one model alone, nodes that nothing connects are one part too.
     """
     whole = {node.id for node in graph.nodes() if node.blocks and _is_supported(node, verdicts)}
     # Where no CPU ops run beside the model, constants are computed when it is converted.
     outside = readers_of(graph, whole=whole, with_constants=target.carries_cpu_ops)
     groups: list[tuple[Node, ...]] = []
     for block in _blocks(graph.body, whole):
-        groups.extend(_groups(block, graph, verdicts, layout))
+        groups.extend(_groups(block, graph, verdicts, layout, is_one=not target.carries_cpu_ops))
     judged = sum(1 for verdict in verdicts.values() if not _moves_nothing(verdict))
     kept: list[Part] = []
     dropped: list[DroppedPart] = []
@@ -116,11 +117,17 @@ def _blocks(block: Block, whole: Collection[int]) -> list[Block]:
 
 
 def _groups(
-    block: Block, graph: Graph, verdicts: Mapping[int, NodeVerdict], layout: LayoutPlan
+    block: Block, graph: Graph, verdicts: Mapping[int, NodeVerdict], layout: LayoutPlan, *, is_one: bool
 ) -> list[tuple[Node, ...]]:
+    """The supported nodes of a block by what connects them, or with ``is_one`` by their stage alone."""
     stages = _stages(block, graph, verdicts, layout)
     leader: dict[int, int] = {node.id: node.id for node in block.nodes if node.id in stages}
     supported = [node for node in block.nodes if _is_supported(node, verdicts)]
+    if is_one:
+        by_stage: dict[int, list[Node]] = {}
+        for node in supported:
+            by_stage.setdefault(stages[node.id], []).append(node)
+        return [tuple(group) for group in by_stage.values()]
     for node in supported:
         for value in read_values(node):
             origin = graph.values[value].origin

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from itertools import count
 
 import torch
@@ -128,19 +129,18 @@ def draw_chain(seed: int, families: Sequence[Sequence[Drawer]], form: Form | Non
             made = _run(seed, step, draw)
         except (UnfitError, RuntimeError, ValueError, IndexError, TypeError):
             continue
-        if all(_is_usable(tensor) for tensor in made):
+        if all(is_usable(tensor) for tensor in made):
             draw.tensors.update(zip(step.results, made, strict=True))
             steps.append(step)
-    if any("bool(" in step.template for step in steps):
-        # What elements decide, a trace holds as it was for the example inputs, and is refused.
-        chosen = Form.SCRIPTED
     read = {operand for step in steps for operand in step.operands}
     outputs = [value for step in steps for value in step.results if value not in read]
     kept = draw.random.sample(outputs, draw.random.randint(1, len(outputs))) if len(outputs) > 1 else outputs
     made_values = [value for step in steps for value in step.results]
     if made_values and draw.chance(0.2):
         kept.append(draw.random.choice(made_values))
-    return without_unused(Chain(seed, chosen, inputs, tuple(steps), tuple(dict.fromkeys(kept))))
+    chain = Chain(seed, chosen, inputs, tuple(steps), tuple(dict.fromkeys(kept)))
+    # What elements decide, a trace holds as it was for the example inputs, and is refused.
+    return without_unused(replace(chain, form=Form.SCRIPTED) if chain.is_decided_by_elements else chain)
 
 
 def without_unused(chain: Chain) -> Chain:
@@ -152,7 +152,15 @@ def without_unused(chain: Chain) -> Chain:
             steps.append(step)
             needed.update(step.operands)
     inputs = tuple(item for item in chain.inputs if item.value in needed) or chain.inputs[:1]
-    return Chain(chain.seed, chain.form, inputs, tuple(reversed(steps)), chain.outputs)
+    return replace(chain, inputs=inputs, steps=tuple(reversed(steps)))
+
+
+def without_latter_half(chain: Chain) -> Chain:
+    """The chain with the former half of its steps, or none where it has one."""
+    steps = chain.steps[: len(chain.steps) // 2]
+    read = {operand for step in steps for operand in step.operands}
+    outputs = tuple(value for step in steps for value in step.results if value not in read)
+    return without_unused(replace(chain, steps=steps, outputs=outputs))
 
 
 def _input(draw: Draw) -> Input:
@@ -185,7 +193,8 @@ def run_eagerly(chain: Chain, inputs: Sequence[torch.Tensor], outputs: Sequence[
     return found
 
 
-def _is_usable(tensor: torch.Tensor) -> bool:
+def is_usable(tensor: torch.Tensor) -> bool:
+    """Whether a chain may hold it: finite numbers of no great size, not too many, and of a common type."""
     if not 0 < tensor.numel() <= MOST_ELEMENTS or tensor.dim() > 5:
         return False
     if tensor.dtype not in (torch.float32, torch.int32, torch.int64, torch.bool):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import tempfile
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from enum import Enum
@@ -11,25 +12,19 @@ from pathlib import Path
 
 import torch
 
+from benchmarks.carrying import PACKAGES, Carrier, known
+from benchmarks.random_chains.drawing import is_usable, run_eagerly, without_latter_half
 from benchmarks.random_chains.steps import Chain, ChainModule, Form, script
 from benchmarks.random_chains.yardstick import Reading, Yardstick
 from nnapi_check.analyzer.capture.capture import Captured, capture
 from nnapi_check.analyzer.capture.functional_ops import is_in_place
 from nnapi_check.analyzer.errors import InputError
 from nnapi_check.analyzer.graph import TensorType
-from nnapi_check.analyzer.planning.plan import Plan
+from nnapi_check.analyzer.planning.plan import Plan, Readiness
+from nnapi_check.analyzer.planning.score import counts
 from nnapi_check.analyzer.planning.survey import Survey, survey
 from nnapi_check.analyzer.tensor_types import tensor_type
-from nnapi_check.analyzer.torchscript import computed_op_by_op
-from nnapi_check.coverage_db.queries import Registry, open_registry
-from nnapi_check.coverage_db.targets import PYTORCH_MOBILE
-from nnapi_check.lowering.nnapi.host_runtime.runtime import load_host_runtime
 from nnapi_check.lowering.nnapi.validation.validate import validate
-from nnapi_check.lowering.packaging.artifact import open_artifact
-from nnapi_check.lowering.packaging.convert import convert
-from nnapi_check.lowering.packaging.package import PackageOptions
-from nnapi_check.lowering.packaging.saving import Form as PackageForm
-from nnapi_check.lowering.packaging.saving import save_package
 from nnapi_check.lowering.part_lowering import LoweredPart
 from nnapi_check.lowering.plan_lowering import FactsByName, lower_plan
 from nnapi_check.lowering.verification.approximation import MARGIN, Approximation, Cause, approximations
@@ -38,9 +33,13 @@ from nnapi_check.lowering.verification.part_run import run_part
 from nnapi_check.lowering.verification.reference import flat_tensors, graph_values
 from nnapi_check.lowering.verification.sensitivity import moved_runs, movement
 
-HIDDEN = "parts behind a condition, which run in a package only"
+HIDDEN = "parts behind a condition, which run in a file only"
 
-WRITTEN = "chains with writes, which run in a package only"
+WRITTEN = "chains with writes, which run in a file only"
+
+
+DRAWS = (1, 2, 3)
+"""Of inputs, besides the first."""
 
 
 class Kind(Enum):
@@ -52,6 +51,7 @@ class Kind(Enum):
     LEVEL = "another level than promised"
     PARTS = "another number of parts than promised"
     SCORE = "a higher level scores lower"
+    REASON = "a no without a reason"
     DEATH = "the process died"
     HANG = "no end"
 
@@ -79,14 +79,16 @@ NOTHING = Allowance()
 
 @dataclass(slots=True)
 class Outcome:
-    """What came of a chain. What is no fault is counted apart."""
+    """What came of a chain. What is no fault is counted apart, and so is why the highest level refused it, where a
+    target carries no part alone."""
 
     faults: list[Fault] = field(default_factory=list)
-    counts: dict[str, int] = field(default_factory=dict)
+    counts: Counter[str] = field(default_factory=Counter)
+    reasons: Counter[str] = field(default_factory=Counter)
 
     def count(self, what: str, times: int = 1) -> None:
         """Count something that is no fault."""
-        self.counts[what] = self.counts.get(what, 0) + times
+        self.counts[what] += times
 
     def blame(self, kind: Kind, level: int, words: str) -> None:
         """Add a fault, once."""
@@ -96,43 +98,49 @@ class Outcome:
 
 
 class Judge:
-    """Judges chains at feature levels. What they share is read once."""
+    """Judges chains at feature levels, for the target of a carrier. What they share is read once."""
 
-    def __init__(self, levels: Sequence[int]) -> None:
+    def __init__(self, levels: Sequence[int], carrier: Carrier = PACKAGES) -> None:
         self.levels = tuple(levels)
-        self.registry: Registry = open_registry()
-        self.facts = FactsByName(self.registry)
-        loader = self.registry.target(PYTORCH_MOBILE)
-        self.loadable_since = loader.lowest_level
-        # Below its lowest level, the NDK's runtime takes the same parts.
-        self.target = replace(loader, lowest_level=1)
+        self.carrier = carrier
+        self.target = carrier.target
+        self.facts = FactsByName(known())
 
     def judge(self, chain: Chain, *, packages: bool = False) -> Outcome:
-        """Judge a chain at every level, in packages too where asked for."""
+        """Judge a chain at every level, in the target's file too where asked for, or where no part runs without one.
+
+        Of a chain that a target does not carry whole, the former half is judged as well.
+        """
         outcome = Outcome()
-        try:
-            module = _module(chain)
-        except RuntimeError:
-            outcome.count("chains that PyTorch cannot script")
-            return outcome
-        try:
-            self._judge(chain, module, outcome)
-            if (packages or outcome.counts.keys() & {HIDDEN, WRITTEN}) and not outcome.faults:
-                for level in self.levels:
-                    if level >= self.loadable_since:
-                        self._package(chain, level, outcome)
-        except InputError as error:
-            outcome.blame(Kind.RAISED, 0, f"refused: {error}")
-        except Exception as error:  # noqa: BLE001 - any exception is a finding here
-            outcome.blame(Kind.RAISED, 0, _told(error))
+        is_whole = not self.target.carries_cpu_ops
+        while chain.outputs:
+            try:
+                module = _module(chain)
+            except RuntimeError:
+                outcome.count("chains that PyTorch cannot script")
+                return outcome
+            try:
+                runs = self._judge(chain, module, outcome)
+                needs_file = packages or is_whole or bool(outcome.counts.keys() & {HIDDEN, WRITTEN})
+                if runs and needs_file and not outcome.faults:
+                    self._carry(chain, outcome)
+            except InputError as error:
+                outcome.blame(Kind.RAISED, 0, f"refused: {error}")
+            except Exception as error:  # noqa: BLE001 - any exception is a finding here
+                outcome.blame(Kind.RAISED, 0, _told(error))
+            if outcome.faults or runs or not is_whole:
+                break
+            chain = without_latter_half(chain)
         return outcome
 
-    def _judge(self, chain: Chain, module: torch.nn.Module, outcome: Outcome) -> None:
+    def _judge(self, chain: Chain, module: torch.nn.Module, outcome: Outcome) -> bool:
+        """Whether anything of the chain runs on NNAPI at any level, as is promised."""
         inputs = chain.tensors()
         captured = capture(module, inputs, weights=True)
-        found = survey(captured.graph, self.registry, self.target, gain=0)
+        found = survey(captured.graph, known(), self.target, gain=0)
         lowered: dict[int, tuple[LoweredPart, ...]] = {}
         for level in self.levels:
+            outcome.count(f"level {level}: {found.at(level).readiness.value}")
             try:
                 lowered[level] = lower_plan(found, found.at(level), self.facts)
             except Exception as error:  # noqa: BLE001 - any exception is a finding here
@@ -140,15 +148,20 @@ class Judge:
             else:
                 self._check_promises(found.at(level), lowered[level], outcome)
         _check_scores(found, self.levels, outcome)
+        if not self.target.carries_cpu_ops:
+            for level in self.levels:
+                _check_reasons(found, found.at(level), outcome, is_told=level == self.levels[-1])
+        runs = any(lowered.values())
         if any(is_in_place(node.op.split(".")[1]) for node in captured.graph.nodes()):
             # What PyTorch gives for a value is what was written to it last.
             outcome.count(WRITTEN)
-            return
+            return runs
         values = _values(captured, inputs)
         for words in _wrong_types(captured, values):
             outcome.blame(Kind.SHAPE_OR_TYPE, 0, words)
         self._check_capture(chain, captured, values, outcome)
         self._run(chain, captured, found, lowered, values, outcome)
+        return runs
 
     def _check_promises(self, plan: Plan, parts: Sequence[LoweredPart], outcome: Outcome) -> None:
         if len(parts) != len(plan.partition.parts):
@@ -181,7 +194,6 @@ class Judge:
         known: dict[int, int] = {}
         for level, parts in lowered.items():
             plan = found.at(level)
-            outcome.count(f"level {level}: {plan.readiness.value}")
             if id(plan.partition) in known:
                 continue
             known[id(plan.partition)] = level
@@ -207,8 +219,8 @@ class Judge:
             outcome.count(HIDDEN)
             return
         inputs = {value: values[value] for value in part.part.inputs}
-        made = run_part(part, captured.graph, inputs, captured.tensor).outputs
-        makes = {value for node in captured.graph.nodes() if node.id in part.part.nodes for value in node.outputs}
+        made = run_part(part, found.graph, inputs, captured.tensor).outputs
+        makes = {value for node in found.graph.nodes() if node.id in part.part.nodes for value in node.outputs}
         items = [item for item in _bounded(found, plan) if makes.issuperset(item.made)]
         moved = movement(captured, items, captured.example_inputs, list(made)).values if items else {}
         for value, tensor in made.items():
@@ -247,36 +259,53 @@ class Judge:
             return ""
         return f"off by {numbers.max_relative:.2g} of the range"
 
-    def _package(self, chain: Chain, level: int, outcome: Outcome) -> None:
-        """Write a package, and run it in PyTorch's own binding."""
-        inputs = chain.tensors()
-        captured = capture(_module(chain), inputs, weights=True)
-        found = survey(captured.graph, self.registry, self.target, gain=0)
+    def _carry(self, chain: Chain, outcome: Outcome) -> None:
+        """Write the target's file, and run it on every draw: several of a chain that elements decide."""
+        chains = [chain, *_drawn_again(chain)]
+        captured = capture(_module(chain), chain.tensors(), weights=True)
+        found = survey(captured.graph, known(), self.target, gain=0)
+        for level in self.levels:
+            plan = found.at(level)
+            if level < self.carrier.lowest_level or not (plan.partition.parts or self.target.carries_cpu_ops):
+                continue
+            if self.carrier.takes_apart:
+                captured = capture(_module(chain), chain.tensors(), weights=True)
+                found = survey(captured.graph, known(), self.target, gain=0)
+            self._carry_at(level, chains, captured, found, outcome)
+
+    def _carry_at(
+        self, level: int, chains: Sequence[Chain], captured: Captured, found: Survey, outcome: Outcome
+    ) -> None:
         plan = found.at(level)
         parts = lower_plan(found, plan, self.facts)
         items = _bounded(found, plan)
-        # A conversion takes the captured graph apart.
-        moved = movement(captured, items, captured.example_inputs).outputs if items else (0.0,) * len(chain.outputs)
-        package = convert(captured, found, parts, self.facts, PackageOptions())
-        # A package of a lower level runs from level 3 on, which brought what PyTorch's loader calls.
-        runtime = load_host_runtime(max(level, 3), self.facts)
+        draws = [chain.tensors() for chain in chains]
+        moved = [
+            movement(captured, items, tensors).outputs if items else (0.0,) * len(chains[0].outputs)
+            for tensors in draws
+        ]
         with tempfile.TemporaryDirectory() as folder:
-            path = Path(folder) / "chain.pt"
-            save_package(package, path, form=PackageForm.FULL)
-            artifact = open_artifact(path)
-            before = runtime.executions
-            artifact.use_nnapi()
-            with torch.no_grad(), computed_op_by_op():
-                made = flat_tensors(artifact.run(*(tensor.clone() for tensor in inputs)))
-        outcome.count("packages run")
-        ran, planned = runtime.executions - before, len(plan.partition.parts)
-        if ran != planned and not any(node.blocks for node in found.graph.body.nodes):
-            outcome.blame(Kind.PARTS, level, f"{ran} models ran, {planned} were promised")
-        yardstick = Yardstick(chain)
-        for tensor, wanted, change in zip(made, outputs_of(chain), moved, strict=True):
-            words = self._difference(tensor, wanted, yardstick, outcome, Allowance(change, _stated(items)))
-            if words:
-                outcome.blame(_kind_of(tensor, wanted), level, f"{words} in an output of the package")
+            path = Path(folder) / "chain"
+            self.carrier.write(captured, found, parts, path)
+            carried = list(self.carrier.run(path, draws, level))
+        outcome.count("files run")
+        for chain, changes, run in zip(chains, moved, carried, strict=True):
+            if run.executions != len(parts) and not any(node.blocks for node in found.graph.body.nodes):
+                outcome.blame(Kind.PARTS, level, f"{run.executions} models ran, {len(parts)} were promised")
+            yardstick = Yardstick(chain)
+            for tensor, wanted, change in zip(run.outputs, outputs_of(chain), changes, strict=True):
+                words = self._difference(tensor, wanted, yardstick, outcome, Allowance(change, _stated(items)))
+                if words:
+                    outcome.blame(_kind_of(tensor, wanted), level, f"{words} in an output of the file")
+
+
+def _drawn_again(chain: Chain) -> Iterator[Chain]:
+    """The chain with other inputs, where its elements decide something and its numbers stay usable."""
+    values = [value for step in chain.steps for value in step.results]
+    for draw in DRAWS if chain.is_decided_by_elements else ():
+        again = replace(chain, draw=draw)
+        if all(map(is_usable, run_eagerly(again, again.tensors(), values))):
+            yield again
 
 
 def _is_within_roundings(captured: Captured, found: Survey, plan: Plan, value: int, made: torch.Tensor) -> bool:
@@ -335,6 +364,23 @@ def _check_scores(found: Survey, levels: Sequence[int], outcome: Outcome) -> Non
     for before, after, level in zip(points, points[1:], levels[1:], strict=False):
         if after < before - 1e-9:
             outcome.blame(Kind.SCORE, level, f"{after}, a lower level has {before}")
+
+
+def _check_reasons(found: Survey, plan: Plan, outcome: Outcome, *, is_told: bool) -> None:
+    """Blame a no that gives no sentence for a reason, of a target that carries no part alone."""
+    if plan.readiness is Readiness.READY:
+        return
+    refused = [verdict for verdict in plan.verdicts.values() if counts(verdict) and not verdict.is_supported]
+    reasons = {f"{verdict.op}: {verdict.failures[0].because}" for verdict in refused if verdict.failures}
+    reasons.update(() if refused else plan.outside)
+    computes = any(map(counts, plan.verdicts.values()))
+    if (computes and not reasons) or any(not verdict.failures for verdict in refused):
+        outcome.blame(Kind.REASON, plan.level, plan.readiness.value)
+    for verdict in refused:
+        if any(not failure.because.endswith((".", "?")) for failure in verdict.failures):
+            outcome.blame(Kind.REASON, plan.level, f"{verdict.op} is refused by what is no sentence")
+    if is_told:
+        outcome.reasons.update(reasons)
 
 
 def _told(error: Exception) -> str:

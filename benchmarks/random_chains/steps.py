@@ -115,17 +115,23 @@ class Step:
 
 @dataclass(frozen=True, slots=True)
 class Chain:
-    """A whole graph. ``seed`` gives the numbers of its inputs and parameters."""
+    """A whole graph. ``seed`` gives the numbers of its parameters, and with ``draw`` those of its inputs."""
 
     seed: int
     form: Form
     inputs: tuple[Input, ...]
     steps: tuple[Step, ...]
     outputs: tuple[int, ...]
+    draw: int = 0
+
+    @property
+    def is_decided_by_elements(self) -> bool:
+        """Whether a condition in it depends on the numbers of the inputs."""
+        return any("bool(" in step.template for step in self.steps)
 
     def tensors(self) -> tuple[torch.Tensor, ...]:
         """The numbers of the inputs."""
-        return tuple(item.data.draw(self.seed * 1000 + item.value) for item in self.inputs)
+        return tuple(item.data.draw(self.seed * 1000 + 100 * self.draw + item.value) for item in self.inputs)
 
     def parameters(self) -> dict[str, torch.Tensor]:
         """The numbers of the parameters, by name."""
@@ -205,8 +211,8 @@ def script(chain: Chain, parameters: Mapping[str, torch.Tensor]) -> torch.jit.Sc
     return made
 
 
-def reproduction(chain: Chain, level: int) -> str:
-    """A program that shows what the chain does at a level."""
+def reproduction(chain: Chain, level: int, target: str) -> str:
+    """A program that shows what the chain does at a level, for a target."""
     lines = ["import torch, nnapi_check", "import torch.nn.functional as F", ""]
     lines += ["class M(torch.nn.Module):"]
     parameters = [
@@ -218,5 +224,5 @@ def reproduction(chain: Chain, level: int) -> str:
     lines += [f"    {line}" for line in forward_source(chain).splitlines()]
     module = "torch.jit.script(M().eval())" if chain.form is Form.SCRIPTED else "M().eval()"
     inputs = ", ".join(item.data.text for item in chain.inputs)
-    lines += ["", f"nnapi_check.check({module}, [{inputs}], feature_level={level})"]
+    lines += ["", f"nnapi_check.check({module}, [{inputs}], feature_level={level}, target={target!r})"]
     return "\n".join(lines)

@@ -8,6 +8,7 @@ import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from types import TracebackType
 
 import torch
 
@@ -32,39 +33,57 @@ class HostRun:
     executions: int
 
 
-def run_on_host(
-    path: Path,
-    program: Program,
-    tensors: Sequence[torch.Tensor],
-    level: int,
-    facts: Mapping[str, OperationFacts],
-    *,
-    in_half: bool,
-) -> HostRun:
-    """Run a model file once, at the functions of a feature level; with ``in_half``, as float16 where it may be.
+class HostRunner:
+    """Runs model files while it is entered; with ``in_half``, as float16 where they allow it."""
 
-    Raises ``HostRuntimeError`` where the runtime or NNAPI's host runtime cannot be had, ``HostRunError`` where they
-    refuse the model.
-    """
-    built = build_runtime()
-    with tempfile.TemporaryDirectory(prefix="nnapi-check-") as name, HostServer(facts, in_half=in_half) as server:
-        folder = Path(name)
-        inputs = [folder / f"input_{index}.raw" for index in range(len(tensors))]
-        outputs = [folder / f"output_{index}.raw" for index in range(len(program.outputs))]
-        for file, tensor in zip(inputs, tensors, strict=True):
-            file.write_bytes(stored(tensor).tobytes())
-        words = (str(built.program), str(path), *map(str, inputs), "--", *map(str, outputs))
-        environment = {**os.environ, **server.environment(level)}
+    def __init__(self, facts: Mapping[str, OperationFacts], *, in_half: bool = False) -> None:
+        self._server = HostServer(facts, in_half=in_half)
+        self._environments: dict[int, dict[str, str]] = {}
+
+    def __enter__(self) -> HostRunner:
+        """Build what runs them. Raises ``HostRuntimeError`` where that cannot be."""
+        self._built = build_runtime()
+        self._server.__enter__()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._server.__exit__(kind, error, trace)
+
+    def run(self, path: Path, program: Program, tensors: Sequence[torch.Tensor], level: int) -> HostRun:
+        """Run a model file once, at the functions of a feature level.
+
+        Raises ``HostRuntimeError`` where the host runtime of that level cannot be had, ``HostRunError`` where it or the
+        NDK's runtime refuses the model.
+        """
+        with tempfile.TemporaryDirectory(prefix="nnapi-check-") as name:
+            folder = Path(name)
+            inputs = [folder / f"input_{index}.raw" for index in range(len(tensors))]
+            outputs = [folder / f"output_{index}.raw" for index in range(len(program.outputs))]
+            for file, tensor in zip(inputs, tensors, strict=True):
+                file.write_bytes(stored(tensor).tobytes())
+            words = (str(self._built.program), str(path), *map(str, inputs), "--", *map(str, outputs))
+            executions = self._called(words, level)
+            found = tuple(
+                _tensor(file.read_bytes(), output.tensor.kind)
+                for file, output in zip(outputs, program.outputs, strict=True)
+            )
+            return HostRun(found, executions)
+
+    def _called(self, words: Sequence[str], level: int) -> int:
+        """How many models a program executed."""
+        if level not in self._environments:
+            self._environments[level] = self._server.environment(level)
+        self._server.forget_faults()
+        before = self._server.executions
+        environment = {**os.environ, **self._environments[level]}
         answer = subprocess.run(words, env=environment, capture_output=True, text=True, errors="replace", check=False)
         if answer.returncode != 0:
-            faults = "; ".join(fault.words for fault in server.recent_faults[:3])
+            faults = "; ".join(fault.words for fault in self._server.recent_faults[:3])
             told = answer.stderr.strip().rpartition("run_model: ")[2]
             raise HostRunError(faults or told or f"the program ended with code {answer.returncode}")
-        found = tuple(
-            _tensor(file.read_bytes(), output.tensor.kind)
-            for file, output in zip(outputs, program.outputs, strict=True)
-        )
-        return HostRun(found, server.executions)
+        return self._server.executions - before
 
 
 def _tensor(data: bytes, kind: TensorType) -> torch.Tensor:

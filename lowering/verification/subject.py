@@ -17,7 +17,7 @@ from nnapi_check.analyzer.errors import InputError
 from nnapi_check.analyzer.inputs.arguments import Call, cloned
 from nnapi_check.coverage_db.spec import OperationFacts
 from nnapi_check.coverage_db.targets import PYTORCH_MOBILE, target_called
-from nnapi_check.lowering.ndk.host_run import HostRunError, run_on_host
+from nnapi_check.lowering.ndk.host_run import HostRunError, HostRunner
 from nnapi_check.lowering.ndk.project import MODEL_NAME
 from nnapi_check.lowering.ndk.reading import ModelFile, is_model_file, read_program
 from nnapi_check.lowering.nnapi.host_runtime.runtime import load_host_runtime
@@ -173,7 +173,8 @@ class ModelFileSubject:
         if len(tensors) != len(program.inputs):
             raise InputError(f"{self.path} takes {len(program.inputs)} tensors, {len(tensors)} are given.")
         try:
-            found = run_on_host(self.path, program, tensors, level, facts, in_half=in_half)
+            with HostRunner(facts, in_half=in_half) as runner:
+                found = runner.run(self.path, program, tensors, level)
         except HostRunError as error:
             raise VerifyError(f"The model file does not run in the NDK's runtime: {error}") from error
         return Ran(found.outputs, found.executions, "the NDK's runtime on the host runtime")

@@ -1,17 +1,21 @@
 """Random chains keep what is promised of them, and one that does not is made small."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 import torch
 
+from benchmarks.carrying import Carried, Carrier, ModelFileCarrier, Tensors, carrier_of
 from benchmarks.chains import OTHERS, chain_of
 from benchmarks.random_chains.drawing import run_eagerly
 from benchmarks.random_chains.judging import Judge, Kind
 from benchmarks.random_chains.shrinking import shrink
 from benchmarks.random_chains.steps import Chain, ChainModule, Data, Form, Input, Rounding, Step, reproduction, script
 from benchmarks.random_chains.yardstick import Reading, Yardstick
+from nnapi_check.coverage_db.targets import NDK
+from nnapi_check.lowering.ndk.host_run import HostRunner
 from nnapi_check.lowering.verification.part_run import run_part
 
 pytestmark = [
@@ -40,6 +44,68 @@ def test_chains_keep_every_promise_at_every_level(seed: int, others: tuple[str, 
     outcomes = {number: judge.judge(chain_of(number, others)) for number in range(seed, seed + 10)}
 
     assert {number: outcome.faults for number, outcome in outcomes.items() if outcome.faults} == {}
+
+
+@pytest.fixture(scope="module")
+def ndk() -> Iterator[Carrier]:
+    with carrier_of(NDK) as carrier:
+        yield carrier
+
+
+def test_chains_keep_every_promise_in_the_runtime_for_the_ndk(ndk: Carrier) -> None:
+    judge = Judge((1, 3, 4, 8), ndk)
+
+    outcomes = {number: judge.judge(chain_of(number, tuple(OTHERS))) for number in range(100_100, 100_115)}
+
+    assert {number: outcome.faults for number, outcome in outcomes.items() if outcome.faults} == {}
+    assert sum(outcome.counts["files run"] for outcome in outcomes.values()) > 15
+
+
+DECIDED = Chain(
+    2,
+    Form.SCRIPTED,
+    (X,),
+    (Step("if bool({0}.sum() > 0):\n    {made} = {0} * 2.0\nelse:\n    {made} = -{0}", (0,), results=(1,)),),
+    (1,),
+)
+
+
+def test_what_elements_decide_is_run_with_other_inputs_too(ndk: Carrier, monkeypatch: pytest.MonkeyPatch) -> None:
+    taken: set[bool] = set()
+
+    def watched(carrier: ModelFileCarrier, path: Path, draws: Sequence[Tensors], level: int) -> Iterator[Carried]:
+        taken.update(bool(x.sum() > 0) for (x,) in draws)
+        return run(carrier, path, draws, level)
+
+    run = ModelFileCarrier.run
+    monkeypatch.setattr(ModelFileCarrier, "run", watched)
+
+    outcome = Judge((4,), ndk).judge(DECIDED)
+
+    assert (outcome.faults, outcome.counts["files run"], taken) == ([], 1, {True, False})
+
+
+def test_a_file_that_gives_something_else_is_blamed(ndk: Carrier, monkeypatch: pytest.MonkeyPatch) -> None:
+    def off(*arguments: object) -> object:
+        ran = run(*arguments)  # type: ignore[arg-type]
+        return replace(ran, outputs=tuple(1.01 * tensor for tensor in ran.outputs))
+
+    run = HostRunner.run
+    monkeypatch.setattr(HostRunner, "run", off)
+
+    assert {fault.kind for fault in Judge((4,), ndk).judge(DECIDED).faults} == {Kind.NUMBERS}
+
+
+def test_of_a_chain_that_the_ndk_does_not_carry_the_former_half_is_judged(ndk: Carrier) -> None:
+    steps = (
+        Step("torch.relu({0})", (0,), results=(1,)),
+        Step("torch.linalg.svdvals({0})", (1,), results=(2,)),
+    )
+
+    outcome = Judge((8,), ndk).judge(Chain(1, Form.TRACED, (X,), steps, (2,)))
+
+    assert outcome.counts["files run"] == 1
+    assert [reason.partition(":")[0] for reason in outcome.reasons] == ["aten.linalg_svdvals.default"]
 
 
 def test_chain_is_the_same_for_the_same_seed_and_computes_the_same_traced_or_scripted() -> None:
@@ -91,7 +157,7 @@ def test_fault_is_shown_by_the_fewest_steps_and_simplest_arguments() -> None:
     smallest = shrink(chain, has_a_strided_pool)
 
     assert len(smallest.steps) == 1
-    assert len(reproduction(smallest, 3).splitlines()) < 15
+    assert len(reproduction(smallest, 3, NDK).splitlines()) < 15
     run_eagerly(smallest, smallest.tensors(), smallest.outputs)
 
 

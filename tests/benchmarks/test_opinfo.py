@@ -6,6 +6,7 @@ import pytest
 
 from benchmarks.opinfo import Options, listing, table, try_op
 from benchmarks.opinfo_calls import OpInfo, infos
+from nnapi_check.coverage_db.targets import NDK
 
 QUICK = (
     "abs",
@@ -49,6 +50,18 @@ QUICK = (
 )
 
 
+QUICK_IN_THE_RUNTIME = (
+    "addr",
+    "argmax",
+    "einsum",
+    "index_select",
+    "nn_functional_avg_pool2d",
+    "softmax",
+    "topk",
+    "where",
+)
+
+
 @pytest.fixture(scope="module")
 def by_name() -> Mapping[str, OpInfo]:
     return {info.formatted_name: info for info in infos()}
@@ -59,6 +72,16 @@ def test_a_yes_to_a_sample_of_pytorch_is_not_followed_by_a_no(op: str, by_name: 
     found = list(try_op(by_name[op], Options(limit=2, share=0)))
 
     assert found
+    assert list(listing(found)) == []
+
+
+@pytest.mark.parametrize("op", QUICK_IN_THE_RUNTIME)
+def test_a_model_file_of_a_sample_gives_in_the_runtime_what_was_promised(
+    op: str, by_name: Mapping[str, OpInfo]
+) -> None:
+    found = list(try_op(by_name[op], Options(levels=(1, 8), limit=2, share=0, dtypes=("float32",), target=NDK)))
+
+    assert any(item.answer.accepted for item in found)
     assert list(listing(found)) == []
 
 

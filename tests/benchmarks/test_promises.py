@@ -1,13 +1,18 @@
+from dataclasses import replace
+
 import pytest
 import torch
 
 from benchmarks.agreement import Disagreement
+from benchmarks.carrying import carrier_of
 from benchmarks.draws import Draw
 from benchmarks.promises import Answer, Broken, hold
+from nnapi_check.coverage_db.targets import NDK
 from nnapi_check.lowering.emission.emitter import Emitter
 from nnapi_check.lowering.emission.model_draft import OperandId
 from nnapi_check.lowering.emission.node_reader import NodeReader
 from nnapi_check.lowering.emission.rule_table import Rule, rules
+from nnapi_check.lowering.ndk.host_run import HostRun, HostRunner
 
 X = torch.tensor([[1.0, -2.0, 3.0]])
 
@@ -37,6 +42,21 @@ def test_a_rule_that_computes_something_else_is_told_with_its_draw(monkeypatch: 
     with_rule(monkeypatch, to_nothing)
 
     assert {(fault.kind, fault.draw) for fault in held().faults} == {(Disagreement.FINITE, Draw.FINITE)}
+
+
+def test_a_model_file_that_gives_other_bits_than_its_part_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    def off(*arguments: object) -> HostRun:
+        ran = run(*arguments)  # type: ignore[arg-type]
+        return replace(ran, outputs=(ran.outputs[0] + 1e-6,))
+
+    run = HostRunner.run
+    module = torch.jit.trace(Floor(), X)  # type: ignore[no-untyped-call]  # it has no types
+    with carrier_of(NDK) as carrier:
+        assert hold(module, {Draw.SAMPLE: (X,)}, (8,), carrier) == Answer("", (8,), ())
+        monkeypatch.setattr(HostRunner, "run", off)
+        faults = hold(module, {Draw.SAMPLE: (X,)}, (8,), carrier).faults
+
+    assert {fault.kind for fault in faults} == {Broken.CARRIED}
 
 
 def test_a_rule_that_raises_is_told(monkeypatch: pytest.MonkeyPatch) -> None:

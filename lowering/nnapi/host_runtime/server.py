@@ -134,6 +134,10 @@ class HostServer:
         """The newest faults of any program, oldest first."""
         return self._faults.of_all
 
+    def forget_faults(self) -> None:
+        """Empty their record."""
+        self._faults.forget()
+
     def _accept(self) -> None:
         while True:
             try:

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 
 from nnapi_check.analyzer.graph import (
+    OVERWRITTEN,
     Block,
     DynamicType,
     ElementType,
@@ -153,6 +154,7 @@ def test_control_flow_stays_on_the_cpu() -> None:
     ("kind", "reason"),
     [
         (DynamicType("it depends"), "NNC701"),
+        (DynamicType(OVERWRITTEN, "t.relu_"), "NNC105"),
         (tensor((1 << 15, 1 << 15)), "NNC303"),
         (tensor((1 << 16, 1 << 16), dtype=ElementType.BOOL), "NNC303"),
         (OtherType("int"), "NNC702"),

@@ -162,6 +162,25 @@ def test_a_constant_made_like_a_computed_tensor_takes_no_output_of_the_model(tmp
     assert report.verification.is_within_tolerance
 
 
+class TwoHeads(nn.Module):
+    """Two computations that share nothing but their input, an input that only one reads, and one passed unread."""
+
+    def forward(self, x: torch.Tensor, y: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+        return torch.tanh(x), torch.relu(x).sum(-1) + y, x.contiguous()
+
+
+def test_computations_that_nothing_connects_are_one_model(server: HostServer, tmp_path: Path) -> None:
+    x, y = torch.randn(2, 7), torch.randn(2)
+    report = nnapi_check.convert(TwoHeads(), tmp_path / "out", [x, y], feature_level=3, target="ndk", verify=False)
+
+    first, second, third = run(server, runtime().program, tmp_path / "out", 3, [x, y])
+
+    assert report.readiness == "ready"
+    np.testing.assert_allclose(np.frombuffer(first, np.float32).reshape(2, 7), torch.tanh(x).numpy(), atol=1e-5)
+    np.testing.assert_allclose(np.frombuffer(second, np.float32), (x.relu().sum(-1) + y).numpy(), atol=1e-5)
+    assert third == x.numpy().tobytes()
+
+
 class BothOrders(nn.Module):
     """Convolves its input, which NNAPI reads with channels last, and flattens it in PyTorch's order."""
 
