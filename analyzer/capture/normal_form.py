@@ -12,6 +12,7 @@ from pathlib import Path
 import torch
 
 from nnapi_check.analyzer.capture.autograd_functions import inline_autograd_functions
+from nnapi_check.analyzer.capture.decomposed_quantization import express_decomposed_quantization
 from nnapi_check.analyzer.capture.growth import refuse_exploding_constants
 from nnapi_check.analyzer.errors import InputError
 from nnapi_check.analyzer.ops.allowed_ops import FILE_OPS
@@ -46,6 +47,9 @@ def normalize(module: torch._C.ScriptModule) -> torch._C.ScriptModule:
         # Freezing computes what depends on constants alone.
         with BoundedCalls(_WHEN_FROZEN, for_torch=True):
             frozen: torch._C.ScriptModule = torch._C._freeze_module(module, [], True, True)
+            if express_decomposed_quantization(frozen):
+                # What is stored as quantized tensors now is read as integers no more.
+                frozen = torch._C._freeze_module(frozen, [], True, True)
         graph = frozen._get_method("forward").graph
         inline_autograd_functions(graph)
         _unpack_constant_lists(graph)

@@ -32,6 +32,11 @@ SPELLINGS: list[tuple[str, Function, str, dict[str, object]]] = [
 
 _PROCESSOR = torch.device("cpu")
 _OF_TORCHSCRIPT = ("aten.index.Tensor_hacked_twin", "aten.index_put.hacked_twin")
+_OF_EXPORTS = tuple(
+    f"quantized_decomposed.{name}.default"
+    for name in ("quantize_per_tensor", "dequantize_per_tensor", "dequantize_per_channel")
+)
+"""Tried in ``test_decomposed_quantization.py``."""
 _OF_PROGRAMS = ("aten.to.prim_Device", "aten.to.prim_dtype", "aten.to.prim_other")
 
 
@@ -52,7 +57,7 @@ def test_spellings_with_a_card_are_those_tried_here() -> None:
     plain = {
         f"aten.{name}.default" for name in ("mT", "mH", "adjoint", "ravel", "detach", "swapaxes", "cpu", "linalg_norm")
     }
-    assert written == {*plain, *_OF_PROGRAMS, *_OF_TORCHSCRIPT}
+    assert written == {*plain, *_OF_PROGRAMS, *_OF_TORCHSCRIPT, *_OF_EXPORTS}
 
 
 def test_script_that_names_devices_runs_on_nnapi_as_a_whole_and_gives_the_same_numbers(tmp_path: Path) -> None:

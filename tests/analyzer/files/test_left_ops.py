@@ -177,4 +177,4 @@ def test_ops_of_known_libraries_are_there_without_an_import(tmp_path: Path) -> N
     assert [line.split()[0] for line in lines] == list(inputs)
     assert "torchvision.roi_align.default" in lines[0]
     assert "torch_nn._linear_cross_entropy_batch_chunked.default" in lines[1]
-    assert "quantized_decomposed.quantize_per_tensor.default" in lines[2]
+    assert "aten.quantize_per_tensor.default" in lines[2]

@@ -1,0 +1,325 @@
+"""Quantization as exported programs write it (``quantized_decomposed``), in ops that every PyTorch has, phones' too.
+
+A tensor of integers between a quantize and the dequantize of the same scale becomes a quantized tensor, as do integers
+that the module stores. The rest is written in arithmetic. All of it gives the same bits, of NaN and of what is 2**31
+steps or more from 0 aside, where PyTorch's quantized tensors have no rule.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from functools import cache
+from typing import cast
+
+import torch
+
+from nnapi_check.analyzer.torchscript import attribute_at, constant, insert_constant, nodes_of_kind
+
+_SPACE = "quantized_decomposed::"
+_QUANTIZED = {torch.uint8: torch.quint8, torch.int8: torch.qint8}
+_NUMBERS = {0: torch.uint8, 1: torch.int8}
+"""Element types of 8 bits by the number that TorchScript writes for them."""
+
+_FLOAT32 = 6
+_SMALLEST, _LARGEST = 2.0**-126, 2.0**126
+"""Between these, neither a scale nor one over it loses digits in float32."""
+
+_SOURCE = """
+def quantize_per_tensor(input, scale: float, zero_point: int, quant_min: int, quant_max: int, dtype: int):
+    steps = torch.round(input.to(torch.float32) * (1.0 / scale)) + zero_point
+    return torch.clamp(steps, quant_min, quant_max).to(dtype)
+
+def quantize_per_tensor_tensor(input, scale, zero_point, quant_min: int, quant_max: int, dtype: int):
+    steps = torch.round(input.to(torch.float32) * (1.0 / float(scale))) + int(zero_point)
+    return torch.clamp(steps, quant_min, quant_max).to(dtype)
+
+def quantize_per_tensor_tensor2(input, scale, zero_point, quant_min, quant_max, dtype: int):
+    steps = torch.round(input.to(torch.float32) * (1.0 / float(scale))) + int(zero_point)
+    return torch.clamp(steps, int(quant_min), int(quant_max)).to(dtype)
+
+def quantize_per_channel(input, scales, zero_points, axis: int, quant_min: int, quant_max: int, dtype: int):
+    last = input.to(torch.float32).transpose(axis, -1)
+    steps = torch.round(last * (1.0 / scales)) + zero_points
+    return torch.clamp(steps, quant_min, quant_max).transpose(axis, -1).to(dtype)
+
+def dequantize_per_tensor(input, scale: float, zero_point: int, low: int, high: int, dtype: int, out_dtype: int):
+    return (input.to(out_dtype) - zero_point) * scale
+
+def dequantize_per_tensor_tensor(input, scale, zero_point, low: int, high: int, dtype: int, out_dtype: int):
+    return (input.to(out_dtype) - int(zero_point)) * float(scale)
+
+def dequantize_per_tensor_tensor2(input, scale, zero_point, low, high, dtype: int, out_dtype: int):
+    return (input.to(out_dtype) - int(zero_point)) * float(scale)
+
+def dequantize_per_channel(input, scales, zero_points, axis: int, low: int, high: int, dtype: int, out_dtype: int):
+    return ((input.to(out_dtype).transpose(axis, -1) - zero_points) * scales).transpose(axis, -1).to(out_dtype)
+
+def dequantize_per_channel_symmetric(
+    input, scales, zero_points: None, axis: int, low: int, high: int, dtype: int, out_dtype: int
+):
+    return (input.to(out_dtype).transpose(axis, -1) * scales).transpose(axis, -1).to(out_dtype)
+
+def choose_qparams_tensor(input, quant_min: int, quant_max: int, eps: float, dtype: int):
+    low, high = torch.aminmax(input)
+    low, high = torch.clamp(low, max=0), torch.clamp(high, min=0)
+    scale = (high - low) / float(quant_max - quant_min)
+    scale = torch.max(scale, torch.full([1], eps, dtype=torch.float32))
+    zero_point = torch.clamp(quant_min - torch.round(low / scale).to(torch.int), quant_min, quant_max)
+    return scale.to(torch.double), zero_point.to(torch.int64)
+
+def choose_qparams_symmetric_tensor(input, quant_min: int, quant_max: int, eps: float, dtype: int):
+    low, high = torch.aminmax(input)
+    high = torch.max(-torch.clamp(low, max=0), torch.clamp(high, min=0))
+    scale = high / (float(quant_max - quant_min) / 2)
+    scale = torch.max(scale, torch.full([1], eps, dtype=torch.float32)).to(torch.double)
+    return scale, torch.full([1], 128 if dtype == 0 else 0, dtype=torch.int64)
+"""
+
+_QUANTIZES = ("quantize_per_tensor", "quantize_per_channel")
+_DEQUANTIZES = ("dequantize_per_tensor", "dequantize_per_channel")
+_CHOOSES = ("choose_qparams", "choose_qparams_symmetric")
+
+
+def express_decomposed_quantization(module: torch._C.ScriptModule) -> bool:
+    """Write a module's ``quantized_decomposed`` ops in ops of PyTorch Mobile; whether there were any to write so."""
+    graph = module._get_method("forward").graph
+    writer = _Writer(module, graph)
+    found = False
+    for kinds, express in (
+        (_QUANTIZES, writer.quantize),
+        (_DEQUANTIZES, writer.dequantize),
+        ((*_DEQUANTIZES, *_QUANTIZES, *_CHOOSES), writer.arithmetic),
+    ):
+        for kind in kinds:
+            for node in nodes_of_kind(graph, _SPACE + kind):
+                found = express(node) or found
+    graph.setInsertPoint(graph.return_node())
+    return found
+
+
+class _Writer:
+    """Writes nodes of one graph in other ops."""
+
+    def __init__(self, module: torch._C.ScriptModule, graph: torch._C.Graph) -> None:
+        self._module = module
+        self._graph = graph
+        self._names = 0
+        self._set = {node.s("name") for node in nodes_of_kind(graph, "prim::SetAttr")}
+
+    def quantize(self, node: torch._C.Node) -> bool:
+        """Write a quantize with numbers for parameters as one to a quantized tensor."""
+        given = _given(node)
+        kind = _steps_of(given) if _overload(node) == "" and node.kind().endswith("per_tensor") else None
+        if kind is None:
+            return False
+        self._graph.setInsertPoint(node)
+        numbers = [given["scale"], given["zero_point"], _number_of(kind)]
+        held = self._op("aten::quantize_per_tensor", [node.inputsAt(0), *map(self._constant, numbers)], node)
+        integers: torch._C.Value | None = None
+        for use in list(node.output().uses()):
+            if _reads_steps(use.user, given):
+                self._graph.setInsertPoint(use.user)
+                floats = self._op("aten::dequantize", [held], use.user)
+                use.user.output().replaceAllUsesWith(floats)
+                use.user.destroy()
+            elif integers is None:
+                self._graph.setInsertPoint(node)
+                integers = self._op("aten::int_repr", [held], node)
+        if integers is not None:
+            node.output().replaceAllUsesWith(integers)
+        node.destroy()
+        return True
+
+    def dequantize(self, node: torch._C.Node) -> bool:
+        """Write a dequantize of integers that the module stores as one of a quantized tensor that it stores."""
+        stored = self._stored_steps(node)
+        if stored is None:
+            return False
+        self._graph.setInsertPoint(node)
+        name = self._free_name()
+        self._module._register_attribute(name, torch._C.TensorType.get(), stored)  # type: ignore[attr-defined]  # PyTorch's stubs leave it out
+        read = self._graph.create("prim::GetAttr", [next(iter(self._graph.inputs()))], 1)
+        read.s_("name", name)
+        read.output().setType(torch._C.TensorType.get())
+        self._graph.insertNode(read)
+        node.output().replaceAllUsesWith(self._op("aten::dequantize", [read.output()], node))
+        node.destroy()
+        return True
+
+    def arithmetic(self, node: torch._C.Node) -> bool:
+        """Write a node as the arithmetic that it stands for."""
+        name = "_".join(filter(None, (node.kind().removeprefix(_SPACE), _overload(node))))
+        given = list(node.inputs())
+        if node.kind().removeprefix(_SPACE) in _DEQUANTIZES:
+            self._graph.setInsertPoint(node)
+            if constant(given[-1]) is None:
+                given[-1] = self._constant(_FLOAT32)
+            if name == "dequantize_per_channel" and isinstance(given[2].type(), torch._C.NoneType):
+                name += "_symmetric"
+        function = _arithmetic().get(name)
+        if function is None:
+            return False
+        self._graph.setInsertPoint(node)
+        made = list(self._graph.insertGraph(function, given))
+        if len(made) == 1 and len(list(node.outputs())) > 1:
+            # A function returns several values as one tuple.
+            made = list(made[0].node().inputs())
+        for output, value in zip(node.outputs(), made, strict=True):
+            output.replaceAllUsesWith(value)
+        node.destroy()
+        return True
+
+    def _stored_steps(self, node: torch._C.Node) -> torch.Tensor | None:
+        """The quantized tensor that a dequantize reads, where the module stores its integers, or what they are of."""
+        given = {name: self._known(value) for name, value in _named(node).items()}
+        integers, out = given["input"], given.get("out_dtype")
+        if not isinstance(integers, torch.Tensor) or out not in (None, _FLOAT32):
+            return None
+        if integers.dtype not in _QUANTIZED or _NUMBERS.get(cast("int", given["dtype"])) is not integers.dtype:
+            return None
+        if node.kind().endswith("per_channel"):
+            return _per_channel(integers, given)
+        return _per_tensor(integers, given)
+
+    def _known(self, value: torch._C.Value) -> object:
+        """What a value is before the model runs: a constant, what the module stores, or a quantize of that."""
+        node = value.node()
+        if node.kind() == "prim::GetAttr":
+            path = self._path(value)
+            return None if path is None else attribute_at(self._module, path)
+        if node.kind().removeprefix(_SPACE) in _QUANTIZES and node.kind().startswith(_SPACE):
+            given = [self._known(item) for item in node.inputs()]
+            if not isinstance(given[0], torch.Tensor) or given[0].is_meta or given[0].dtype is not torch.float32:
+                return None
+            if any(item is None for item in given):
+                return None
+            op = getattr(torch.ops.quantized_decomposed, node.kind().removeprefix(_SPACE))
+            given[-1] = _NUMBERS.get(cast("int", given[-1]))
+            return None if given[-1] is None else getattr(op, _overload(node) or "default")(*given)
+        return constant(value)
+
+    def _path(self, value: torch._C.Value) -> str | None:
+        """Where the module stores a value that it never sets; None where it does not."""
+        names: list[str] = []
+        while value.node().kind() == "prim::GetAttr":
+            names.append(value.node().s("name"))
+            value = value.node().input()
+        is_own = value.unique() == next(iter(self._graph.inputs())).unique()
+        return ".".join(reversed(names)) if is_own and names[0] not in self._set else None
+
+    def _free_name(self) -> str:
+        while self._module.hasattr(f"quantized_{self._names}"):  # type: ignore[attr-defined]  # as above
+            self._names += 1
+        return f"quantized_{self._names}"
+
+    def _constant(self, value: object) -> torch._C.Value:
+        return insert_constant(self._graph, value)
+
+    def _op(self, kind: str, inputs: list[torch._C.Value], like: torch._C.Node) -> torch._C.Value:
+        node = self._graph.create(kind, inputs, 1)
+        node.copyMetadata(like)
+        node.output().setType(torch._C.TensorType.get())
+        self._graph.insertNode(node)
+        return node.output()
+
+
+def _named(node: torch._C.Node) -> dict[str, torch._C.Value]:
+    names = [argument.name for argument in torch._C.parse_schema(node.schema()).arguments]
+    return dict(zip(names, node.inputs(), strict=True))
+
+
+def _given(node: torch._C.Node) -> dict[str, object]:
+    return {name: constant(value) for name, value in _named(node).items()}
+
+
+def _overload(node: torch._C.Node) -> str:
+    return torch._C.parse_schema(node.schema()).overload_name
+
+
+def _number_of(kind: torch.dtype) -> int:
+    return {torch.quint8: 13, torch.qint8: 12}[kind]
+
+
+def _steps_of(given: Mapping[str, object]) -> torch.dtype | None:
+    """The quantized type whose steps these parameters tell; None where they leave some out, or PyTorch's own quantized
+    tensors would round otherwise."""
+    match given:
+        case {"scale": float() as scale, "zero_point": int() as zero_point, "dtype": int() as number}:
+            plain = _NUMBERS.get(number)
+            if plain is None or not _is_exact(scale):
+                return None
+            limits = torch.iinfo(plain)
+            whole = given.get("quant_min") == limits.min and given.get("quant_max") == limits.max
+            return _QUANTIZED[plain] if whole and limits.min <= zero_point <= limits.max else None
+        case _:
+            return None
+
+
+def _is_exact(scale: float) -> bool:
+    """Whether one over a scale is the same number, computed in float32 or rounded to it."""
+    if not _SMALLEST < scale < _LARGEST:
+        return False
+    single = torch.tensor(scale, dtype=torch.float32)
+    return bool(1.0 / single == torch.tensor(1.0 / scale, dtype=torch.float32))
+
+
+def _reads_steps(node: torch._C.Node, written: Mapping[str, object]) -> bool:
+    """Whether a node makes floats of the steps that a quantize has written."""
+    if node.kind() != f"{_SPACE}dequantize_per_tensor" or _overload(node):
+        return False
+    given = _given(node)
+    is_same = all(given[name] == written[name] for name in ("scale", "zero_point", "dtype"))
+    return is_same and given.get("out_dtype") in (None, _FLOAT32)
+
+
+def _per_tensor(integers: torch.Tensor, given: Mapping[str, object]) -> torch.Tensor | None:
+    scale, zero_point = (_scalar(given[name]) for name in ("scale", "zero_point"))
+    if scale is None or zero_point is None or not _SMALLEST < scale < _LARGEST:
+        return None
+    if integers.is_meta:
+        return torch._empty_affine_quantized(
+            integers.shape, scale=float(scale), zero_point=int(zero_point), dtype=_QUANTIZED[integers.dtype]
+        )
+    make = cast("Callable[..., torch.Tensor]", torch._make_per_tensor_quantized_tensor)
+    return make(integers, float(scale), int(zero_point))
+
+
+def _per_channel(integers: torch.Tensor, given: Mapping[str, object]) -> torch.Tensor | None:
+    scales, zero_points, axis = given["scales"], given["zero_points"], given["axis"]
+    if not isinstance(scales, torch.Tensor) or scales.is_meta or scales.dtype is not torch.float32:
+        return None
+    if not isinstance(axis, int) or not 0 <= axis < integers.dim() or scales.shape != (integers.shape[axis],):
+        return None
+    zeros = torch.zeros_like(scales, dtype=torch.int64) if zero_points is None else zero_points
+    if not isinstance(zeros, torch.Tensor) or zeros.is_meta or zeros.is_floating_point():
+        return None
+    if not bool(((scales > _SMALLEST) & (scales < _LARGEST)).all()):
+        return None
+    if integers.is_meta:
+        return torch._empty_per_channel_affine_quantized(
+            integers.shape,
+            scales=scales.double(),
+            zero_points=zeros.long(),
+            axis=axis,
+            dtype=_QUANTIZED[integers.dtype],
+        )
+    make = cast("Callable[..., torch.Tensor]", torch._make_per_channel_quantized_tensor)
+    return make(integers, scales.double(), zeros.long(), axis)
+
+
+def _scalar(item: object) -> float | int | None:
+    match item:
+        case torch.Tensor():
+            return item.item() if item.numel() == 1 and not item.is_meta else None
+        case int() | float():
+            return item
+        case _:
+            return None
+
+
+@cache
+def _arithmetic() -> Mapping[str, torch._C.Graph]:
+    """What the ops stand for as graphs, by their names and overloads."""
+    unit = torch.jit.CompilationUnit(_SOURCE)
+    names = [line.split("(")[0].removeprefix("def ") for line in _SOURCE.splitlines() if line.startswith("def ")]
+    return {name: getattr(unit, name).graph for name in names}

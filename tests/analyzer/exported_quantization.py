@@ -1,0 +1,92 @@
+"""Quantization as exported programs write it, put together without the library that quantizes models."""
+
+from __future__ import annotations
+
+import importlib
+from dataclasses import dataclass
+from typing import cast
+
+import torch
+
+from tests.analyzer.torch_models import Function
+
+importlib.import_module("torch.ao.quantization.fx._decomposed")
+
+ops = torch.ops.quantized_decomposed
+
+
+@dataclass(frozen=True)
+class Steps:
+    """How a tensor is rounded."""
+
+    scale: float
+    zero_point: int
+    dtype: torch.dtype = torch.uint8
+
+    @property
+    def numbers(self) -> tuple[float, int, int, int, torch.dtype]:
+        limits = torch.iinfo(self.dtype)
+        return self.single, self.zero_point, limits.min, limits.max, self.dtype
+
+    @property
+    def single(self) -> float:
+        """The scale as observers compute it."""
+        return float(torch.tensor(self.scale))
+
+    def quantize(self, x: torch.Tensor) -> torch.Tensor:
+        return cast("torch.Tensor", ops.quantize_per_tensor(x, *self.numbers))
+
+    def dequantize(self, x: torch.Tensor) -> torch.Tensor:
+        return cast("torch.Tensor", ops.dequantize_per_tensor(x, *self.numbers))
+
+    def rounded(self, x: torch.Tensor) -> torch.Tensor:
+        return self.dequantize(self.quantize(x))
+
+
+class Between(torch.nn.Module):
+    """A function of floats between what is rounded before and after it."""
+
+    def __init__(self, function: Function, before: Steps, after: Steps) -> None:
+        super().__init__()
+        self.function = function
+        self.before, self.after = before, after
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.after.rounded(self.function(self.before.rounded(x)))
+
+
+class RoundedWeight(torch.nn.Module):
+    """Stored integers as the weight of a convolution or a layer, of one scale or one for each output."""
+
+    def __init__(self, layer: torch.nn.Module, *, per_channel: bool = False, folded: bool = True) -> None:
+        super().__init__()
+        weight = cast("torch.Tensor", layer.weight).detach()
+        self.is_linear = isinstance(layer, torch.nn.Linear)
+        self.stride = getattr(layer, "stride", 1)
+        self.padding = getattr(layer, "padding", 0)
+        self.groups = getattr(layer, "groups", 1)
+        self.bias = cast("torch.nn.Parameter | None", layer.bias)
+        self.per_channel, self.folded = per_channel, folded
+        self.scale = float(weight.abs().amax() / 127)
+        self.register_buffer("scales", (weight.abs().flatten(1).amax(1) / 127))
+        self.register_buffer("zero_points", torch.zeros(len(weight), dtype=torch.int64))
+        self.register_buffer("weight", self._quantized(weight) if folded else weight)
+
+    def _quantized(self, weight: torch.Tensor) -> torch.Tensor:
+        if self.per_channel:
+            return cast(
+                "torch.Tensor",
+                ops.quantize_per_channel(weight, self.scales, self.zero_points, 0, -127, 127, torch.int8),
+            )
+        return cast("torch.Tensor", ops.quantize_per_tensor(weight, self.scale, 0, -127, 127, torch.int8))
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        held = cast("torch.Tensor", self.weight)
+        stored = held if self.folded else self._quantized(held)
+        if self.per_channel:
+            weight = ops.dequantize_per_channel(stored, self.scales, self.zero_points, 0, -127, 127, torch.int8)
+        else:
+            weight = ops.dequantize_per_tensor(stored, self.scale, 0, -127, 127, torch.int8)
+        if self.is_linear:
+            return torch.nn.functional.linear(x, weight, self.bias)
+        return torch.nn.functional.conv2d(x, weight, self.bias, self.stride, self.padding, 1, self.groups)
