@@ -9,7 +9,7 @@ from pathlib import Path
 from nnapi_check.coverage_db.bounds import parse_bound
 from nnapi_check.coverage_db.card_arguments import check_arguments
 from nnapi_check.coverage_db.card_text import CardTable, mapping, read_toml
-from nnapi_check.coverage_db.cards import Card, Emission, Example, Layout, Movement, OtherCall, Way
+from nnapi_check.coverage_db.cards import Card, Emission, Example, InFloats, Layout, Movement, OtherCall, Way
 from nnapi_check.coverage_db.checks import CardError, ConstantOrTuple
 from nnapi_check.coverage_db.input_classes import Jump
 from nnapi_check.coverage_db.requirements import Requirement, parse_requirement, parse_shared, read_common
@@ -154,6 +154,7 @@ def _parse_way(raw: object, where: str, common: tuple[Requirement, ...], shared:
         rounding=table.optional_positive("rounding"),
         quantized_bound=None if (steps := table.take("quantized_bound")) is None else parse_bound(steps, where),
         bound=None if (bound := table.take("bound")) is None else parse_bound(bound, where),
+        in_floats=_in_floats(table),
     )
     table.close()
     ids = [requirement.id for requirement in way.requires]
@@ -163,6 +164,16 @@ def _parse_way(raw: object, where: str, common: tuple[Requirement, ...], shared:
         if example.expect is not None and example.expect not in ids:
             raise CardError(f"{where}, example {example.name}: no requirement is called {example.expect!r}")
     return way
+
+
+def _in_floats(way: CardTable) -> InFloats | None:
+    raw = way.take("in_floats")
+    if raw is None:
+        return None
+    table = CardTable(raw, f"{way.where}, in_floats")
+    found = InFloats(table.text("because"), table.text("fix"))
+    table.close()
+    return found
 
 
 def _parse_emission(raw: object, where: str) -> Emission:

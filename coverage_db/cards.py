@@ -81,12 +81,21 @@ class Example:
 
 
 @dataclass(frozen=True, slots=True)
+class InFloats:
+    """Why an op on quantized tensors is computed in floats, and what else could be done."""
+
+    because: str
+    fix: str
+
+
+@dataclass(frozen=True, slots=True)
 class Way:
     """One possibility to lower an op.
 
     ``bound`` states the error of an approximation; None means exact. ``rounding`` is how far a way that is exact but
     for rounding may be off however small its result is, because numbers inside it are greater. ``quantized_bound`` is
-    the bound of calls that give a quantized tensor. ``activation`` is what the op ends with.
+    the bound of calls that give a quantized tensor. ``activation`` is what the op ends with. ``in_floats`` is set where
+    quantized tensors are computed in floats, and the card has no way in integers.
     """
 
     name: str
@@ -100,6 +109,7 @@ class Way:
     quantized_bound: Bound | None = None
     activation: FuseCode = FuseCode.NONE
     jumps: Jump = Jump.NONE
+    in_floats: InFloats | None = None
 
     @property
     def status(self) -> Status:

@@ -2,26 +2,25 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
 from nnapi_check.analyzer.graph import Graph, TensorType
 from nnapi_check.analyzer.inputs.specification import format_type
+from nnapi_check.analyzer.judging.arithmetic import is_quantized
 from nnapi_check.analyzer.judging.failures import Failure
 from nnapi_check.analyzer.judging.judge import LEVELS, met_differences
 from nnapi_check.analyzer.planning.partition import DroppedPart
 from nnapi_check.analyzer.planning.plan import Plan, Readiness
 from nnapi_check.analyzer.planning.score import LossKind, counts
 from nnapi_check.analyzer.planning.survey import NOT_WHOLE, TOO_LOW, Survey
-from nnapi_check.analyzer.planning.work import multiply_adds
 from nnapi_check.analyzer.rewrites.rewrite import NearMiss
-from nnapi_check.coverage_db.cards import Status
 from nnapi_check.coverage_db.differences import Difference, Reason
 from nnapi_check.coverage_db.spec import Level
 from nnapi_check.lowering.part_lowering import LoweredPart
 from nnapi_check.lowering.verification.approximation import approximations, tolerance_words
+from nnapi_check.reports.computing import Counted, counted, in_floats
 from nnapi_check.reports.target_fit import misfit
 from nnapi_check.reports.views import (
     BlockerView,
@@ -73,12 +72,10 @@ def compose(
     survey: Survey, plan: Plan, lowered: Sequence[LoweredPart], texts: Texts, circumstances: Circumstances
 ) -> ModelReport:
     """Write down everything about a plan and its lowered parts."""
-    known = {node: _known_work(survey, plan, node) for node in plan.verdicts}
-    work = {node: found or 0 for node, found in known.items()}
-    uncounted = frozenset(node for node, found in known.items() if found is None)
-    nodes = tuple(_nodes(survey, plan, work, uncounted, texts))
+    found = counted(survey, plan)
+    nodes = tuple(_nodes(survey, plan, found, texts))
     ops = [node for node in nodes if node.is_op]
-    levels = tuple(_level(survey, level, work, texts) for level in LEVELS)
+    levels = tuple(_level(survey, level, found, texts) for level in LEVELS)
     return ModelReport(
         model=survey.graph.name,
         tool_version=circumstances.tool_version,
@@ -90,7 +87,7 @@ def compose(
         api_level=circumstances.api_level,
         notes=(
             *_notes(plan.level, circumstances.api_level, texts),
-            *_uncounted(survey.nodes[node].op for node in sorted(uncounted)),
+            *found.notes(survey),
             *_missed(circumstances.near_misses),
             *circumstances.notes,
         ),
@@ -100,51 +97,25 @@ def compose(
         nodes_total=len(ops),
         nodes_on_nnapi=sum(1 for node in ops if node.part is not None),
         multiply_adds=sum(node.multiply_adds for node in nodes),
-        uncounted=len(uncounted),
-        compute_coverage=coverage(plan, work),
+        uncounted=len(found.uncounted),
+        compute_coverage=found.coverage(plan),
+        work=found.split(plan),
+        is_quantized=any(is_quantized(value.type) for value in survey.graph.values),
         inputs=_types(survey.graph, survey.graph.body.inputs),
         outputs=_types(survey.graph, survey.graph.body.outputs),
         gate=_gate(plan, survey.target.name, circumstances),
         losses=tuple(_losses(survey, plan)),
         levels=levels,
-        parts=tuple(_part(part, survey.graph, plan, work) for part in lowered),
+        parts=tuple(_part(part, survey.graph, plan, found) for part in lowered),
         blockers=_blockers(nodes),
+        in_floats=in_floats(nodes),
         differences=_differences(nodes, texts),
         nodes=nodes,
         tolerance=tolerance_words(approximations(survey, plan)),
     )
 
 
-def _known_work(survey: Survey, plan: Plan, node: int) -> int | None:
-    """The multiply-adds of a node; None where the shapes are not known, or nothing of the op."""
-    if plan.verdicts[node].status is Status.UNKNOWN:
-        return None
-    return multiply_adds(survey.nodes[node], survey.graph)
-
-
-def _uncounted(ops: Iterable[str]) -> Iterator[str]:
-    found = Counter(ops)
-    if found:
-        names = ", ".join(f"{count} {op}" for op, count in sorted(found.items()))
-        yield (
-            f"The multiply-adds of {names} are not known, for want of a shape or a card: they are not counted, and "
-            "shares of the work are the most that they can be."
-        )
-
-
-def coverage(plan: Plan, work: Mapping[int, int]) -> float:
-    """The share of multiply-adds that runs on NNAPI, from 0 to 1; of nodes, where there are no multiply-adds."""
-    inside = {node for part in plan.partition.parts for node in part.nodes}
-    judged = [node for node, verdict in plan.verdicts.items() if counts(verdict)]
-    total = sum(work[node] for node in judged)
-    if total:
-        return sum(work[node] for node in judged if node in inside) / total
-    return sum(1 for node in judged if node in inside) / len(judged) if judged else 0.0
-
-
-def _nodes(
-    survey: Survey, plan: Plan, work: Mapping[int, int], uncounted: Collection[int], texts: Texts
-) -> Iterator[NodeView]:
+def _nodes(survey: Survey, plan: Plan, work: Counted, texts: Texts) -> Iterator[NodeView]:
     part_of = plan.partition.part_of()
     dropped = {node: found for found in plan.partition.dropped for node in found.part.nodes}
     for id_, verdict in plan.verdicts.items():
@@ -164,11 +135,13 @@ def _nodes(
             bound=None if way is None or way.bound is None else way.bound.words,
             part=part_of.get(id_),
             is_op=counts(verdict),
-            multiply_adds=work[id_],
-            is_counted=id_ not in uncounted,
+            multiply_adds=work.work[id_],
+            is_counted=id_ not in work.uncounted,
             output=", ".join(_types(survey.graph, node.outputs)),
             failures=tuple(_failure(failure, texts) for failure in verdict.failures),
             kept_because=_kept_because(dropped.get(id_), survey, texts) or _left_because(id_, plan, texts),
+            arithmetic=verdict.arithmetic.value,
+            in_floats=tuple(_failure(failure, texts) for failure in verdict.in_floats),
         )
 
 
@@ -260,7 +233,8 @@ def _losses(survey: Survey, plan: Plan) -> Iterator[LossView]:
         match loss.kind:
             case LossKind.NODE:
                 node = survey.nodes[loss.id]
-                yield LossView(loss.points, "on the CPU", node.op, str(node.source))
+                fix = next((failure.fix for failure in plan.verdicts[loss.id].failures), "")
+                yield LossView(loss.points, "on the CPU", node.op, str(node.source), fix)
             case LossKind.BOUNDARY:
                 (crossing,) = _types(survey.graph, (loss.id,))
                 yield LossView(loss.points, "crosses a boundary", crossing, f"value {loss.id}")
@@ -269,9 +243,12 @@ def _losses(survey: Survey, plan: Plan) -> Iterator[LossView]:
             case LossKind.APPROXIMATION:
                 node = survey.nodes[loss.id]
                 yield LossView(loss.points, "approximate", node.op, str(node.source))
+            case LossKind.IN_FLOATS:
+                node, why = survey.nodes[loss.id], plan.verdicts[loss.id].in_floats
+                yield LossView(loss.points, "integers as floats", node.op, str(node.source), why[0].fix)
 
 
-def _level(survey: Survey, level: int, work: Mapping[int, int], texts: Texts) -> LevelView:
+def _level(survey: Survey, level: int, work: Counted, texts: Texts) -> LevelView:
     plan = survey.at(level)
     inside = plan.partition.part_of()
     facts = _level_facts(level, texts)
@@ -283,7 +260,8 @@ def _level(survey: Survey, level: int, work: Mapping[int, int], texts: Texts) ->
         score=plan.score.points,
         parts=len(plan.partition.parts),
         nodes_on_nnapi=sum(1 for node in inside if counts(plan.verdicts[node])),
-        compute_coverage=coverage(plan, work),
+        compute_coverage=work.coverage(plan),
+        work=work.split(plan),
     )
 
 
@@ -292,7 +270,8 @@ def _level_facts(level: int, texts: Texts) -> Level:
     return facts
 
 
-def _part(lowered: LoweredPart, graph: Graph, plan: Plan, work: Mapping[int, int]) -> PartView:
+def _part(lowered: LoweredPart, graph: Graph, plan: Plan, work: Counted) -> PartView:
+    split = work.split_of(plan, lowered.part.nodes)
     return PartView(
         index=lowered.part.index,
         nodes=lowered.part.nodes,
@@ -300,10 +279,11 @@ def _part(lowered: LoweredPart, graph: Graph, plan: Plan, work: Mapping[int, int
         operations=len(lowered.model.operations),
         transposes=lowered.transposes,
         level=lowered.level,
-        multiply_adds=sum(work[node] for node in lowered.part.nodes),
+        multiply_adds=split.integers + split.floats,
         inputs=_types(graph, lowered.part.inputs),
         outputs=_types(graph, lowered.part.outputs),
         weights_bytes=sum(recipe.byte_length for recipe in lowered.buffers),
+        work=split,
     )
 
 
@@ -370,11 +350,3 @@ def _notes(level: int, api_level: int | None, texts: Texts) -> Iterator[str]:
             "From API level 35 (Android 15) NNAPI is deprecated and many devices run it on the CPU: measure on the "
             "device, keep the CPU path, and plan to move to another runtime (ExecuTorch or LiteRT)."
         )
-
-
-def shown_share(share: float, *, uncounted: int) -> str:
-    """A share of multiply-adds in words. Of ops that cannot be counted all that is known is that NNAPI has none."""
-    percent = f"{share:.1%}"
-    if not uncounted or not share:
-        return percent
-    return f"at most {percent}" if percent != "100.0%" else "not known"

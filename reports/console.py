@@ -2,14 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
-from nnapi_check.reports.compose import shown_score, shown_share
+from nnapi_check.reports.compose import shown_score
+from nnapi_check.reports.computing import shares, shown_share
 from nnapi_check.reports.table import Fit, number, table, text
 from nnapi_check.reports.terminal import Paint, wrapped
-from nnapi_check.reports.views import BlockerView, ModelReport, NodeView, NumbersView, PlaceView, VerificationView
+from nnapi_check.reports.views import (
+    BlockerView,
+    LevelView,
+    ModelReport,
+    NodeView,
+    NumbersView,
+    PlaceView,
+    VerificationView,
+)
 
 PLACES_SHOWN = 5
+FEW_PLACES = 3
 ALTERNATIVES_SHOWN = 2
 LOSSES_SHOWN = 8
 LAYERS_SHOWN = 12
@@ -25,6 +35,7 @@ def _lines(report: ModelReport, paint: Paint) -> Iterator[str]:
     yield from _headline(report, paint)
     yield from _levels(report, paint)
     yield from _parts(report, paint)
+    yield from _in_floats(report, paint)
     yield from _blockers(report, paint)
     yield from _kept(report, paint)
     yield from _differences(report, paint)
@@ -52,6 +63,8 @@ def _headline(report: ModelReport, paint: Paint) -> Iterator[str]:
         f"{report.nodes_on_nnapi} of {report.nodes_total} ops on NNAPI, "
         f"{_work(report)}, in {_count(len(report.parts), 'part')}"
     )
+    if report.is_quantized and report.multiply_adds:
+        yield from wrapped(f"{work_words(report)}.", "Multiply-adds: ")
     if report.lowest_ready_level is not None and report.lowest_ready_level != report.feature_level:
         yield f"Ready from feature level {report.lowest_ready_level} on."
     elif report.lowest_ready_level is None:
@@ -69,21 +82,34 @@ def _work(report: ModelReport) -> str:
     return f"{'an unknown share' if share == 'not known' else share} of the multiply-adds"
 
 
+def work_words(report: ModelReport) -> str:
+    """In what a model's multiply-adds are computed, and where."""
+    integers, floats, cpu = shares(report.work, uncounted=report.uncounted)
+    return f"{integers} in integers, {floats} in floats, {cpu} on the CPU"
+
+
 def _levels(report: ModelReport, paint: Paint) -> Iterator[str]:
     yield from _heading("Feature levels", paint)
+    is_split = report.is_quantized and report.multiply_adds > 0
     rows = [
         (
             str(row.level) + (" <" if row.level == report.feature_level else ""),
-            row.android if row.api_levels else "updates, no API level",
+            row.android if row.api_levels else "updates only" if is_split else "updates, no API level",
             row.readiness,
             shown_score(row.score),
             row.parts,
-            shown_share(row.compute_coverage, uncounted=report.uncounted),
+            *(_split(row, report) if is_split else (shown_share(row.compute_coverage, uncounted=report.uncounted),)),
         )
         for row in report.levels
     ]
-    columns = (text("level"), text("comes with"), text("verdict"), number("score"), number("parts"), number("compute"))
-    yield from table(columns, rows)
+    where = ("integers", "floats", "CPU") if is_split else ("compute",)
+    words = (text("level"), text("comes with"), text("verdict", Fit.FOLD))
+    yield from table((*words, number("score"), number("parts"), *(number(name) for name in where)), rows)
+
+
+def _split(row: LevelView, report: ModelReport) -> Iterator[str]:
+    for share in shares(row.work, uncounted=report.uncounted):
+        yield share.replace("at most", "≤").replace("at least", "≥")
 
 
 def _parts(report: ModelReport, paint: Paint) -> Iterator[str]:
@@ -104,6 +130,26 @@ def _parts(report: ModelReport, paint: Paint) -> Iterator[str]:
     ]
     counts = (number(heading) for heading in ("part", "ops", "operations", "TRANSPOSE", "level"))
     yield from table((*counts, text("in", Fit.CUT), text("out", Fit.CUT)), rows)
+
+
+def _in_floats(report: ModelReport, paint: Paint) -> Iterator[str]:
+    if not report.in_floats:
+        return
+    yield from _heading("Quantized ops that NNAPI computes in floats, and why", paint)
+    for index, cause in enumerate(report.in_floats):
+        yield from [] if index == 0 else [""]
+        ops = ", ".join(dict.fromkeys(place.op for place in cause.places))
+        yield from wrapped(f"{cause.reason} {cause.title}: {_count(len(cause.places), 'op')} ({ops})", "")
+        if cause.multiply_adds:
+            share = f"{cause.multiply_adds / 1e6:,.1f} of {report.multiply_adds / 1e6:,.1f} million"
+            yield f"  work:   {share} multiply-adds"
+        yield from wrapped(cause.because, "  why:    ")
+        yield from wrapped(cause.fix, "  fix:    ")
+        for fix in cause.alternatives:
+            yield from wrapped(fix, "  or:     ")
+        for place in cause.places[:FEW_PLACES]:
+            yield from wrapped(f"{place.op}; {place_words(place)}", "  found:  ")
+        yield from _more(cause.places, FEW_PLACES)
 
 
 def _blockers(report: ModelReport, paint: Paint) -> Iterator[str]:
@@ -134,8 +180,12 @@ def _blocker(blocker: BlockerView, paint: Paint) -> Iterator[str]:
     yield from wrapped(blocker.fix, "  fix:    ")
     for place in blocker.places[:PLACES_SHOWN]:
         yield from wrapped(f"{place.found}; {place_words(place)}", "  found:  ")
-    if len(blocker.places) > PLACES_SHOWN:
-        yield f"          and {_count(len(blocker.places) - PLACES_SHOWN, 'more place')}"
+    yield from _more(blocker.places, PLACES_SHOWN)
+
+
+def _more(places: Sequence[PlaceView], shown: int) -> Iterator[str]:
+    if len(places) > shown:
+        yield f"          and {_count(len(places) - shown, 'more place')}"
 
 
 def place_words(place: PlaceView | NodeView) -> str:

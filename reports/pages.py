@@ -6,7 +6,8 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from nnapi_check.coverage_db.output import Format, check_output, write_text
-from nnapi_check.reports.compose import shown_score, shown_share
+from nnapi_check.reports.compose import shown_score
+from nnapi_check.reports.computing import shares, shown_share
 from nnapi_check.reports.console import place_words
 from nnapi_check.reports.partition_map import draw
 from nnapi_check.reports.views import ModelReport
@@ -29,6 +30,7 @@ def to_html(report: ModelReport) -> str:
     )
     environment.filters["score"] = shown_score
     environment.filters["share"] = shown_share
+    environment.filters["shares"] = shares
     environment.filters["place"] = place_words
     return environment.get_template("report.html.j2").render(report=report, map=draw(report))
 

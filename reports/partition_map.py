@@ -86,5 +86,10 @@ def _segment(run: Sequence[NodeView], x: float, row: int, width: float, *, is_la
         height=ROW_HEIGHT - 10,
         side="cpu" if part is None else f"part part-{part % 4}",
         label=label if is_labelled and has_room else "",
-        title=f"{name}: {count} ops ({shown}), {work / 1e6:,.1f} million multiply-adds",
+        title=f"{name}: {count} ops ({shown}), {work / 1e6:,.1f} million multiply-adds{_integers(run, part)}",
     )
+
+
+def _integers(run: Sequence[NodeView], part: int | None) -> str:
+    found = sum(node.multiply_adds for node in run if node.arithmetic == "integers")
+    return f", {found / 1e6:,.1f} of them in integers" if found and part is not None else ""

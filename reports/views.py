@@ -27,6 +27,8 @@ class NodeView:
     ``is_op`` is whether it counts as an op: one that only passes a tensor on (dropout in evaluation) does not, in any
     number of the report. ``multiply_adds`` are those of convolutions and matrix products; where ``is_counted`` is
     false they are not known, and 0 stands for them. ``level`` is the lowest feature level of its way.
+    ``arithmetic`` is what the way computes in: ``integers``, ``floats``, or ``none`` where it computes nothing. Where
+    that is floats though the op reads quantized tensors, ``in_floats`` are the reasons.
     ``kept_because`` says why a node that NNAPI could run stays on the CPU.
     """
 
@@ -48,6 +50,8 @@ class NodeView:
     output: str
     failures: tuple[FailureView, ...]
     kept_because: str | None
+    arithmetic: str = "none"
+    in_floats: tuple[FailureView, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,13 +84,42 @@ class BlockerView:
 
 
 @dataclass(frozen=True, slots=True)
+class InFloatsView:
+    """All nodes on quantized tensors that NNAPI computes in floats for one cause, with their multiply-adds.
+
+    ``alternatives`` are fixes by themselves, beside ``fix``.
+    """
+
+    reason: str
+    title: str
+    because: str
+    fix: str
+    alternatives: tuple[str, ...]
+    multiply_adds: int
+    places: tuple[PlaceView, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class WorkView:
+    """The multiply-adds that NNAPI computes in integers and in floats, and those that PyTorch computes on the CPU.
+
+    What decides is the way that was taken: a quantized convolution whose way dequantizes first computes in floats.
+    """
+
+    integers: int
+    floats: int
+    cpu: int
+
+
+@dataclass(frozen=True, slots=True)
 class LossView:
-    """Points that the score lost, and to what."""
+    """Points that the score lost, and to what. ``fix`` is the cheapest one, empty where none is known."""
 
     points: float
     kind: str
     what: str
     where: str
+    fix: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +134,7 @@ class LevelView:
     parts: int
     nodes_on_nnapi: int
     compute_coverage: float
+    work: WorkView
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,6 +154,7 @@ class PartView:
     inputs: tuple[str, ...]
     outputs: tuple[str, ...]
     weights_bytes: int
+    work: WorkView
 
 
 @dataclass(frozen=True, slots=True)
@@ -205,7 +240,9 @@ class ModelReport:
     ``target_because`` says why ``target`` was chosen, where the choice was left open. ``misfit`` says why that target
     does not carry the model at this level, where it does not.
     ``uncounted`` is the number of ops whose multiply-adds are not known. All of them are on the CPU, so where there are
-    any, each ``compute_coverage`` is the most that the share can be.
+    any, each ``compute_coverage`` is the most that the share can be. ``work`` splits the counted ones.
+    ``is_quantized`` is whether any op computes on quantized tensors, and ``in_floats`` are those that NNAPI computes in
+    floats all the same, by their cause.
     ``tolerance`` is what the converted model is held to.
     """
 
@@ -226,6 +263,8 @@ class ModelReport:
     multiply_adds: int
     uncounted: int
     compute_coverage: float
+    work: WorkView
+    is_quantized: bool
     inputs: tuple[str, ...]
     outputs: tuple[str, ...]
     gate: GateView
@@ -233,6 +272,7 @@ class ModelReport:
     levels: tuple[LevelView, ...]
     parts: tuple[PartView, ...]
     blockers: tuple[BlockerView, ...]
+    in_floats: tuple[InFloatsView, ...]
     differences: tuple[DifferenceView, ...]
     nodes: tuple[NodeView, ...]
     tolerance: str

@@ -11,6 +11,7 @@ from typing import Protocol
 
 from nnapi_check.analyzer.capture.program_ops import is_of_the_program
 from nnapi_check.analyzer.graph import ElementType, Graph, Node, OtherType, Ref, RefList, TensorType
+from nnapi_check.analyzer.judging.arithmetic import Arithmetic, arithmetic, takes_quantized
 from nnapi_check.analyzer.judging.control_flow import control_flow_way, what_stands_inside
 from nnapi_check.analyzer.judging.failures import (
     Failure,
@@ -21,7 +22,7 @@ from nnapi_check.analyzer.judging.failures import (
     tensor_failures,
     unknown_op,
 )
-from nnapi_check.analyzer.judging.nearest_ways import WayVerdict, worth_telling
+from nnapi_check.analyzer.judging.nearest_ways import WayVerdict, why_in_floats, worth_telling
 from nnapi_check.analyzer.judging.quantities import Uses, found_words, holds, what_fails
 from nnapi_check.analyzer.judging.quantization_limits import quantization_failures
 from nnapi_check.analyzer.judging.run_time_numbers import with_numbers_as_tensors
@@ -55,6 +56,8 @@ class NodeVerdict:
 
     ``way`` is set, and ``level`` the lowest level that the way needs, when the node can run on NNAPI.
     Otherwise ``failures`` holds all that is in the way. ``family`` is that of the op's card, if it has one.
+    ``arithmetic`` is what the way computes in. Where that is floats though the call reads quantized tensors,
+    ``in_floats`` says why: it is empty for every other node.
     """
 
     node: int
@@ -64,10 +67,12 @@ class NodeVerdict:
     level: int | None
     failures: tuple[Failure, ...]
     family: str = ""
+    arithmetic: Arithmetic = Arithmetic.NONE
+    in_floats: tuple[Failure, ...] = ()
 
     def refused(self, failures: tuple[Failure, ...]) -> NodeVerdict:
         """This verdict where something is in the way after all."""
-        return replace(self, status=Status.CPU, way=None, level=None, failures=failures)
+        return NodeVerdict(self.node, self.op, Status.CPU, None, None, failures, self.family)
 
     @property
     def is_supported(self) -> bool:
@@ -77,7 +82,10 @@ class NodeVerdict:
 
 @dataclass(frozen=True, slots=True)
 class NodeJudgement:
-    """A node's ways in the card's order; ``failures`` where there is none at all."""
+    """A node's ways in the card's order; ``failures`` where there is none at all.
+
+    ``is_quantized`` is whether the call, which a way may be for, reads a quantized tensor.
+    """
 
     node: int
     op: str
@@ -85,14 +93,29 @@ class NodeJudgement:
     failures: tuple[Failure, ...]
     status_without_way: Status
     family: str = ""
+    is_quantized: bool = False
 
     def at(self, level: int) -> NodeVerdict:
         """The verdict at a feature level: the first way that fits, or what is in the way of the nearest ones."""
         for found in self.ways:
             if found.fits(level):
-                return NodeVerdict(self.node, self.op, found.way.status, found.way, found.level, (), self.family)
+                return self._taken(found, level)
         failures = self.failures or worth_telling(self.ways, level)
         return NodeVerdict(self.node, self.op, self.status_without_way, None, None, failures)
+
+    def _taken(self, found: WayVerdict, level: int) -> NodeVerdict:
+        is_turned = self.is_quantized and found.arithmetic is Arithmetic.FLOATS
+        return NodeVerdict(
+            node=self.node,
+            op=self.op,
+            status=found.way.status,
+            way=found.way,
+            level=found.level,
+            failures=(),
+            family=self.family,
+            arithmetic=found.arithmetic,
+            in_floats=why_in_floats(found.way, self.ways, level) if is_turned else (),
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,7 +162,7 @@ def judge_node(node: Node, uses: Uses, knowledge: Knowledge, target: Target) -> 
         # Of a tensor without a type, a way could only say that it does not know it.
         return NodeJudgement(node.id, node.op, (), general, Status.CPU)
     ways = tuple(_judge_way(way, node, uses, knowledge, target, general) for way in card.ways)
-    return NodeJudgement(node.id, node.op, ways, (), Status.CPU, card.family)
+    return NodeJudgement(node.id, node.op, ways, (), Status.CPU, card.family, takes_quantized(node, uses))
 
 
 def with_insides(graph: Graph, verdicts: Mapping[int, NodeVerdict]) -> dict[int, NodeVerdict]:
@@ -201,7 +224,12 @@ def _judge_way(
         elif level <= requirement.until:
             level, raised = requirement.until + 1, requirement
     failures = failures or list(_result_refused(way, node, uses, knowledge))
-    return WayVerdict(_bounded(way, node, uses), level, tuple(dict.fromkeys(failures)), is_for_others, raised)
+    told = tuple(dict.fromkeys(failures))
+    return WayVerdict(_bounded(way, node, uses), level, told, is_for_others, raised, _arithmetic(way, node, uses))
+
+
+def _arithmetic(way: Way, node: Node, uses: Uses) -> Arithmetic:
+    return arithmetic((emission.operation, emitted_type(emission, node, uses)) for emission in way.emits)
 
 
 def _bounded(way: Way, node: Node, uses: Uses) -> Way:
@@ -291,8 +319,7 @@ def _not_carried(way: Way, target: Target) -> Iterator[Failure]:
                 found=f"{emission.operation} with a scale for each channel",
                 wanted="a target that carries one scale for each channel",
                 because=f"{target.title} cannot carry one scale for each channel.",
-                fix="Choose another target by --target, or quantize weights per tensor: "
-                "torch.ao.quantization.default_weight_observer in the qconfig.",
+                fix="Pass --target ndk, which carries them, where one NNAPI model holds everything.",
             )
 
 

@@ -9,8 +9,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from nnapi_check.analyzer.judging.arithmetic import Arithmetic
 from nnapi_check.analyzer.judging.failures import Failure
-from nnapi_check.coverage_db.cards import Way
+from nnapi_check.coverage_db.cards import InFloats, Way
 from nnapi_check.coverage_db.requirements import Requirement
 
 
@@ -19,7 +20,8 @@ class WayVerdict:
     """Whether one way fits a node: from feature level ``least_level`` on, where there are no failures.
 
     ``is_for_others`` says that the card has the way for other calls than this one. ``raised`` is the requirement that
-    holds from ``least_level`` on only, where the level is not that of the operations themselves.
+    holds from ``least_level`` on only, where the level is not that of the operations themselves. ``arithmetic`` is what
+    the way computes in at this node.
     """
 
     way: Way
@@ -27,6 +29,7 @@ class WayVerdict:
     failures: tuple[Failure, ...]
     is_for_others: bool = False
     raised: Requirement | None = None
+    arithmetic: Arithmetic = Arithmetic.NONE
 
     @property
     def level(self) -> int | None:
@@ -53,6 +56,28 @@ def worth_telling(ways: Sequence[WayVerdict], level: int) -> tuple[Failure, ...]
     single = [found[0] for found in steps if len(found) == 1]
     lowest = min((_level(failure) for failure in single if failure.reason == "NNC201"), default=level)
     return _without_repeats(found for found in single if found.reason != "NNC201" or _level(found) == lowest)
+
+
+def why_in_floats(taken: Way, ways: Sequence[WayVerdict], level: int) -> tuple[Failure, ...]:
+    """Why a way that computes in floats was taken for a call on integers: what the nearest way in integers lacks.
+
+    Where the card has none, the way that was taken says why.
+    """
+    if taken.in_floats is not None:
+        return (_without_integers(taken, taken.in_floats),)
+    return worth_telling([found for found in ways if found.arithmetic is Arithmetic.INTEGERS], level)
+
+
+def _without_integers(taken: Way, why: InFloats) -> Failure:
+    return Failure(
+        reason="NNC502",
+        requirement="integer-way",
+        way=taken.name,
+        found="no way in integers",
+        wanted="an op that has one",
+        because=why.because,
+        fix=why.fix,
+    )
 
 
 def _steps(found: WayVerdict, level: int) -> list[Failure]:

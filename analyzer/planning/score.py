@@ -2,6 +2,7 @@
 
 Of 100 points, 90 are lost to nodes that stay on the CPU (seven tenths by their share of the work, three tenths
 by their number), at most 9 to values that cross boundaries between parts and the CPU, and at most 1 to approximations.
+Work on quantized tensors that a part does in floats loses half of what its share of the work would lose on the CPU.
 A plan without a part scores 0.
 """
 
@@ -22,6 +23,11 @@ BOUNDARY_POINTS = 9.0
 APPROXIMATION_POINTS = 1.0
 WORK_SHARE = 0.7
 
+IN_FLOATS_SHARE = 0.5
+"""What integer work in floats loses, of what it would on the CPU. A model is quantized for units that compute
+integers. Where a phone has no others, such work comes back to the CPU after all, and all is lost; where it has others,
+the work is off the CPU, and nothing is. Which phone it will be is not known, so half is lost."""
+
 
 class LossKind(Enum):
     """What a lost point is attributed to."""
@@ -29,6 +35,7 @@ class LossKind(Enum):
     NODE = "node"
     BOUNDARY = "boundary"
     APPROXIMATION = "approximation"
+    IN_FLOATS = "in floats"
     TARGET = "target"
 
 
@@ -52,8 +59,10 @@ class Score:
 
 def score(graph: Graph, verdicts: Mapping[int, NodeVerdict], partition: Partition) -> Score:
     """Score a partition of a judged graph. Linear in the number of nodes."""
-    weights = _weights(graph, verdicts)
+    work = _work(graph, verdicts)
+    weights = _weights(work)
     lost = list(_lost(graph, verdicts, partition, weights) if partition.parts else _all_lost(graph, weights))
+    lost += _in_floats(verdicts, partition, work)
     losses = tuple(sorted(lost, key=lambda loss: (-loss.points, loss.kind.value, loss.id)))
     points = max(0.0, 100.0 - sum(loss.points for loss in losses)) if partition.parts else 0.0
     return Score(points, losses)
@@ -81,11 +90,23 @@ def _all_lost(graph: Graph, weights: Mapping[int, float]) -> Iterator[Loss]:
     yield from (Loss(LossKind.BOUNDARY, value, 100.0 / len(ends)) for value in ends)
 
 
-def _weights(graph: Graph, verdicts: Mapping[int, NodeVerdict]) -> dict[int, float]:
-    """Each node's share of the whole, nodes that compute nothing left out. The shares sum to 1."""
-    work = {
+def _in_floats(verdicts: Mapping[int, NodeVerdict], partition: Partition, work: Mapping[int, int]) -> Iterator[Loss]:
+    """What nodes of parts lose that PyTorch computes on quantized tensors, and NNAPI in floats."""
+    total = sum(work.values())
+    for node in sorted(partition.part_of()):
+        if verdicts[node].in_floats and work.get(node):
+            yield Loss(LossKind.IN_FLOATS, node, IN_FLOATS_SHARE * NODE_POINTS * WORK_SHARE * work[node] / total)
+
+
+def _work(graph: Graph, verdicts: Mapping[int, NodeVerdict]) -> dict[int, int]:
+    """The work of each node, those that compute nothing left out."""
+    return {
         node.id: node_work(node, graph) for node in graph.nodes() if node.id in verdicts and counts(verdicts[node.id])
     }
+
+
+def _weights(work: Mapping[int, int]) -> dict[int, float]:
+    """Each node's share of the whole. The shares sum to 1."""
     total = sum(work.values())
     if not total:
         return {node: 1 / len(work) for node in work}

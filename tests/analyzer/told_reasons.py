@@ -1,4 +1,4 @@
-"""What every text about a node that stays on the CPU must be, whichever op and level."""
+"""What every text must be about a node that stays on the CPU, or is computed in floats, whichever op and level."""
 
 import re
 from collections.abc import Iterator
@@ -13,11 +13,10 @@ _MOVES = frozenset(
 
 def faults(verdict: NodeVerdict, level: int) -> Iterator[str]:
     """What is wrong with the reasons of a verdict at a feature level, in words."""
-    if verdict.is_supported:
-        return
-    if not verdict.failures:
+    told = verdict.in_floats if verdict.is_supported else verdict.failures
+    if not told and not verdict.is_supported:
         yield "no reason at all"
-    for failure in verdict.failures:
+    for failure in told:
         if failure.reason == "NNC201" and int(failure.wanted.split()[2]) <= level:
             yield f"level {level} is told to be raised: {failure.wanted}"
         for met in re.findall(r"level (\d)", failure.fix):
@@ -30,5 +29,5 @@ def faults(verdict: NodeVerdict, level: int) -> Iterator[str]:
         name = verdict.op.split(".")[1]
         if name in _MOVES and re.search(rf"\b{name}\b", failure.fix):
             yield f"a circle: {failure.fix} for {name}"
-    if len({(failure.wanted, failure.fix) for failure in verdict.failures}) < len(verdict.failures):
+    if len({(failure.wanted, failure.fix) for failure in told}) < len(told):
         yield "a reason is told twice"

@@ -7,6 +7,7 @@ from nnapi_check.reports.views import (
     DifferenceView,
     FailureView,
     GateView,
+    InFloatsView,
     LayerView,
     LevelView,
     LossView,
@@ -16,6 +17,7 @@ from nnapi_check.reports.views import (
     PartView,
     PlaceView,
     VerificationView,
+    WorkView,
 )
 
 HOSTILE = "<script>alert('x')</script>&\x1b[31m\"evil\""
@@ -152,6 +154,8 @@ def mixed_report() -> ModelReport:
         multiply_adds=93_000_000,
         uncounted=1,
         compute_coverage=0.8713,
+        work=WorkView(0, 81_000_000, 12_000_000),
+        is_quantized=False,
         inputs=("f32[1,3,224,288]",),
         outputs=("f32[1,24,56,72]",),
         gate=GateView(
@@ -184,6 +188,7 @@ def mixed_report() -> ModelReport:
                 2 if level >= 3 else 0,
                 13 if level >= 3 else 0,
                 0.8713 if level >= 3 else 0.0,
+                WorkView(0, 81_000_000, 12_000_000) if level >= 3 else WorkView(0, 0, 93_000_000),
             )
             for level in range(1, 9)
         ),
@@ -199,9 +204,20 @@ def mixed_report() -> ModelReport:
                 ("f32[1,3,224,288]", "f32[1,24,112,144]"),
                 ("f32[1,24,56,72]", "f32[1,24,112,144]"),
                 123_456,
+                WorkView(0, 81_000_000, 0),
             ),
             PartView(
-                1, tuple(range(16, 20)), 4, 4, 0, 3, 12_000_000, ("f32[1,24,56,72]",), ("f32[1,24,56,72]",), 23_456
+                1,
+                tuple(range(16, 20)),
+                4,
+                4,
+                0,
+                3,
+                12_000_000,
+                ("f32[1,24,56,72]",),
+                ("f32[1,24,56,72]",),
+                23_456,
+                WorkView(0, 12_000_000, 0),
             ),
         ),
         blockers=(
@@ -209,6 +225,7 @@ def mixed_report() -> ModelReport:
             blocker(SMALL_KERNEL, "aten.max_pool2d.default", *pools, is_alternative=True),
             blocker(UNKNOWN_OP, "mylib.whiten.default", place(nodes[20])),
         ),
+        in_floats=(),
         differences=(
             DifferenceView(
                 "layout",
@@ -242,6 +259,7 @@ def ready_report() -> ModelReport:
         multiply_adds=81_000_000,
         uncounted=0,
         compute_coverage=1.0,
+        work=WorkView(0, 81_000_000, 0),
         gate=GateView(True, ()),
         losses=(),
         parts=mixed.parts[:1],
@@ -274,4 +292,45 @@ def hostile_report() -> ModelReport:
         losses=(LossView(1.0, "on the CPU", HOSTILE, HOSTILE),),
         artifact=HOSTILE,
         gate=GateView(False, (HOSTILE,)),
+    )
+
+
+def quantized_report() -> ModelReport:
+    """A report on a quantized model, of whose work a part is in integers, another in floats and the rest on the CPU."""
+    mixed = mixed_report()
+    work = WorkView(45_000_000, 36_000_000, 12_000_000)
+    why = FailureView(
+        reason="NNC801",
+        title="The target cannot carry this",
+        requirement="per-tensor-weight",
+        way="regular",
+        found="weight.quantization is per-channel",
+        wanted="weight.quantization is per-tensor",
+        because="The integers are multiplied with one scale for the whole filter.",
+        fix="Quantize per tensor: torch.ao.quantization.default_weight_observer in the qconfig.",
+    )
+    nodes = tuple(
+        replace(node, arithmetic="integers")
+        if node.id < 5
+        else replace(node, op="quantized.conv2d.new", arithmetic="floats", in_floats=(why,))
+        if node.id < 9
+        else replace(node, part=None)
+        if node.part == 1
+        else node
+        for node in mixed.nodes
+    )
+    places = tuple(PlaceView(node.op, node.module, node.file, node.line, why.found) for node in nodes if node.in_floats)
+    alternatives = ("Pass --target ndk, which carries them, where one NNAPI model holds everything.",)
+    return replace(
+        mixed,
+        uncounted=0,
+        is_quantized=True,
+        work=work,
+        levels=tuple(replace(row, work=work if row.level >= 3 else row.work) for row in mixed.levels),
+        parts=(replace(mixed.parts[0], work=replace(work, cpu=0)),),
+        in_floats=(InFloatsView(why.reason, why.title, why.because, why.fix, alternatives, work.floats, places),),
+        losses=(LossView(9.5, "integers as floats", nodes[5].op, "encoder.stage1 segmenter.py:45", why.fix),),
+        nodes=nodes,
+        notes=(),
+        verification=None,
     )

@@ -4,7 +4,8 @@ import pytest
 import torch
 
 from nnapi_check import check
-from nnapi_check.reports.compose import shown_score, shown_share
+from nnapi_check.reports.compose import shown_score
+from nnapi_check.reports.computing import shown_share
 from nnapi_check.reports.views import ModelReport
 from tests.nnapi_check.models import Tiny
 from tests.registry_numbers import LEVELS

@@ -8,20 +8,24 @@ from nnapi_check.reports.console import place_words, to_text
 from nnapi_check.reports.terminal import Paint, printable
 from nnapi_check.reports.views import ModelReport
 from tests.conftest import Golden
-from tests.reports.sample_reports import HOSTILE, hostile_report, mixed_report, ready_report
+from tests.reports.sample_reports import HOSTILE, hostile_report, mixed_report, quantized_report, ready_report
 
 PLAIN = Paint(is_colored=False)
 
 
 @pytest.mark.parametrize(
-    ("name", "report"), [("mixed", mixed_report()), ("ready", ready_report())], ids=["mixed", "ready"]
+    ("name", "report"),
+    [("mixed", mixed_report()), ("ready", ready_report()), ("quantized", quantized_report())],
+    ids=["mixed", "ready", "quantized"],
 )
 def test_text_is_the_golden_one(name: str, report: ModelReport, golden: Golden) -> None:
     golden(f"console_{name}.txt", to_text(report, PLAIN))
 
 
-def test_no_line_is_wider_than_80_columns() -> None:
-    lines = to_text(mixed_report(), PLAIN).splitlines()
+@pytest.mark.parametrize("uncounted", [0, 2])
+@pytest.mark.parametrize("report", [mixed_report(), quantized_report()], ids=["mixed", "quantized"])
+def test_no_line_is_wider_than_80_columns(report: ModelReport, uncounted: int) -> None:
+    lines = to_text(replace(report, uncounted=uncounted), PLAIN).splitlines()
 
     assert [line for line in lines if len(line) > 80] == []
 

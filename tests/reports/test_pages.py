@@ -10,9 +10,11 @@ import pytest
 from nnapi_check.coverage_db.output import OutputError
 from nnapi_check.reports.pages import check_page, to_html, write_page
 from nnapi_check.reports.views import ModelReport
-from tests.reports.sample_reports import HOSTILE, hostile_report, mixed_report, ready_report
+from tests.reports.sample_reports import HOSTILE, hostile_report, mixed_report, quantized_report, ready_report
 
 VOID = {"meta", "link", "br", "img", "input", "hr", "circle", "rect"}
+
+REPORTS = [mixed_report(), ready_report(), quantized_report(), hostile_report()]
 
 
 class Elements(HTMLParser):
@@ -45,7 +47,7 @@ class Elements(HTMLParser):
         self.text += data
 
 
-@pytest.mark.parametrize("report", [mixed_report(), ready_report(), hostile_report()], ids=["mixed", "ready", "bad"])
+@pytest.mark.parametrize("report", REPORTS, ids=["mixed", "ready", "quantized", "bad"])
 def test_page_needs_no_network_and_every_element_is_closed(report: ModelReport) -> None:
     page = to_html(report)
 
@@ -132,3 +134,16 @@ def test_page_that_can_be_written_is_accepted(tmp_path: Path) -> None:
     check_page(None)
 
     assert os.listdir(tmp_path) == []
+
+
+def test_bar_and_legend_split_the_work_of_a_quantized_model_alone() -> None:
+    quantized, plain = to_html(quantized_report()), to_html(mixed_report())
+
+    for words in (
+        "48.4%</b> in integers on NNAPI, 45.0 million",
+        "38.7%</b> in floats on NNAPI",
+        "12.9%</b> on the CPU",
+    ):
+        assert words in quantized
+    assert "in integers" not in plain
+    assert '<h2 id="in-floats"' not in plain

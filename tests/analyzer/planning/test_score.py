@@ -4,12 +4,26 @@ from itertools import pairwise
 
 import pytest
 from hypothesis import given, settings
+from hypothesis import strategies as st
 
-from nnapi_check.analyzer.graph import DynamicType, Graph
+from nnapi_check.analyzer.graph import DynamicType, ElementType, Graph, PerTensor
 from nnapi_check.analyzer.judging.judge import LEVELS
-from nnapi_check.analyzer.planning.plan import Readiness
-from nnapi_check.analyzer.planning.score import LossKind, counts
-from tests.analyzer.hand_made_graphs import Sketch, graphs, surveyed, tensor
+from nnapi_check.analyzer.planning.plan import Plan, Readiness
+from nnapi_check.analyzer.planning.score import IN_FLOATS_SHARE, NODE_POINTS, WORK_SHARE, LossKind, counts
+from nnapi_check.analyzer.planning.survey import survey
+from nnapi_check.coverage_db.cards import Card, Emission, InFloats, Layout, Way
+from nnapi_check.coverage_db.spec import OperandType
+from tests.analyzer.hand_made_graphs import (
+    IMAGE,
+    HandMadeKnowledge,
+    Sketch,
+    card,
+    graphs,
+    mobile,
+    surveyed,
+    tensor,
+    way,
+)
 
 
 def image_chain(sketch: Sketch, x: int, count: int, op: str = "t.relu") -> int:
@@ -156,3 +170,53 @@ def test_node_that_emits_nothing_weighs_nothing() -> None:
     ]
 
     assert scores[0] == pytest.approx(scores[1])
+
+
+QUANT = tensor(IMAGE, ElementType.QUINT8, PerTensor(0.5, 7))
+IN_FLOATS = Way(
+    "in-floats",
+    (
+        Emission("DEQUANTIZE"),
+        Emission("CONV_2D", type=OperandType.TENSOR_FLOAT32),
+        Emission("QUANTIZE", type=OperandType.TENSOR_FLOAT32),
+    ),
+    Layout.NHWC,
+    in_floats=InFloats("It is a test.", "Pass another."),
+)
+TURNING = HandMadeKnowledge(
+    [card("t.conv", way("operation", Layout.NHWC, "CONV_2D")), Card("t.turned", "made", "", (IN_FLOATS,))]
+)
+
+
+def quantized_plan(*ops: str) -> Plan:
+    """The plan for a chain of ops on quantized images."""
+    sketch = Sketch()
+    x = sketch.input(QUANT)
+    for op in ops:
+        x = sketch.node(op, x, kind=QUANT)
+    return survey(sketch.graph(x), TURNING, mobile()).at(8)
+
+
+def test_integer_work_in_floats_loses_half_of_what_its_work_loses_on_the_cpu() -> None:
+    assert quantized_plan("t.conv", "t.conv").score.points == 100
+
+    score = quantized_plan("t.conv", "t.turned", "t.conv", "t.turned").score
+
+    assert [(loss.kind, loss.id) for loss in score.losses] == [(LossKind.IN_FLOATS, 1), (LossKind.IN_FLOATS, 3)]
+    assert score.points == pytest.approx(100 - IN_FLOATS_SHARE * NODE_POINTS * WORK_SHARE / 2)
+
+
+def test_integer_work_loses_less_in_floats_than_on_the_cpu() -> None:
+    in_floats, on_the_cpu = (quantized_plan(*["t.conv"] * 9, op).score.points for op in ("t.turned", "t.gap"))
+
+    assert on_the_cpu < in_floats < 100
+
+
+@given(st.lists(st.sampled_from(["t.conv", "t.turned", "t.gap"]), min_size=1, max_size=30))
+@settings(max_examples=100)
+def test_losses_of_quantized_chains_sum_to_what_the_score_lacks(ops: list[str]) -> None:
+    score = quantized_plan(*ops).score
+
+    assert sum(loss.points for loss in score.losses) == pytest.approx(100 - score.points, abs=1e-6)
+    assert 0 <= score.points <= 100
+    assert all(loss.points > 0 for loss in score.losses)

@@ -5,13 +5,15 @@ import torch
 
 from nnapi_check.analyzer.capture.capture import Captured, capture
 from nnapi_check.analyzer.graph import Node
-from nnapi_check.analyzer.judging.judge import Judgement, NodeVerdict, judge
+from nnapi_check.analyzer.judging.arithmetic import CONVERSIONS, FLOATS, Arithmetic
+from nnapi_check.analyzer.judging.judge import LEVELS, Judgement, NodeVerdict, judge
 from nnapi_check.analyzer.planning.layout import LayoutChanges, plan_layout
 from nnapi_check.analyzer.planning.partition import Part
+from nnapi_check.analyzer.planning.work import multiply_adds
 from nnapi_check.coverage_db.card_reading import load_cards
 from nnapi_check.coverage_db.cards import Card, Example, Way
 from nnapi_check.coverage_db.queries import Registry, open_registry
-from nnapi_check.coverage_db.targets import NDK
+from nnapi_check.coverage_db.targets import NDK, PYTORCH_MOBILE
 from nnapi_check.lowering.emission.rule_table import Rulebook, rules
 from nnapi_check.lowering.examples.modules import example_module
 from nnapi_check.lowering.part_lowering import LoweredPart, PlannedGraph, lower_part
@@ -20,6 +22,13 @@ from tests.analyzer.told_reasons import faults
 from tests.tolerances import allowed_by, difference
 
 CASES = [(card, way, example) for card in load_cards().values() for way in card.ways for example in way.examples]
+
+
+QUANTIZED = [
+    pytest.param(card, example, id=f"{card.op}-{way.name}-{example.name}")
+    for card, way, example in CASES
+    if any(word in str(example.tensors) for word in ("quint8(", "qint8("))
+]
 
 
 def parameters(*, breaking: bool) -> list[object]:
@@ -33,6 +42,19 @@ def parameters(*, breaking: bool) -> list[object]:
 @pytest.fixture(scope="module")
 def registry() -> Registry:
     return open_registry()
+
+
+def computed_in(lowered: LoweredPart) -> Arithmetic:
+    """What a model computes in, by every tensor that its operations take and give."""
+    operations = [operation for operation in lowered.model.operations if operation.kind not in CONVERSIONS]
+    types = {
+        lowered.model.operands[operand].type
+        for operation in operations
+        for operand in (*operation.inputs, *operation.outputs)
+    }
+    if not operations:
+        return Arithmetic.NONE
+    return Arithmetic.FLOATS if types & FLOATS else Arithmetic.INTEGERS
 
 
 def captured_example(card: Card, example: Example) -> Captured:
@@ -63,6 +85,28 @@ def test_example_breaks_the_requirement_it_names_and_no_other(
     assert told == []
 
 
+@pytest.mark.parametrize("target", [NDK, PYTORCH_MOBILE])
+@pytest.mark.parametrize(("card", "example"), QUANTIZED)
+def test_quantized_call_in_floats_says_why_and_what_to_do(
+    card: Card, example: Example, target: str, registry: Registry
+) -> None:
+    captured = captured_example(card, example)
+    (node,) = [node for node in captured.graph.nodes() if node.op == card.op]
+    judged = judge(captured.graph, registry, registry.target(target)).nodes[node.id]
+
+    for level in LEVELS:
+        verdict = judged.at(level)
+        assert bool(verdict.in_floats) == (judged.is_quantized and verdict.arithmetic is Arithmetic.FLOATS)
+        assert list(faults(verdict, level)) == []
+    integers = [
+        found
+        for found in judged.ways
+        if found.arithmetic is Arithmetic.INTEGERS
+        and "unquantized" not in [failure.requirement for failure in found.failures]
+    ]
+    assert not integers or all(found.way.in_floats is None for found in judged.ways)
+
+
 @pytest.mark.parametrize(("card", "way", "example"), parameters(breaking=False))
 def test_example_is_lowered_to_a_legal_model_that_computes_the_same(
     card: Card, way: Way, example: Example, registry: Registry
@@ -70,8 +114,11 @@ def test_example_is_lowered_to_a_legal_model_that_computes_the_same(
     captured = captured_example(card, example)
     judgement, node = judged(captured, card, registry)
 
-    lowered = lowered_alone(captured, node, verdict_by(way, node, judgement), registry)
+    verdict = verdict_by(way, node, judgement)
+    lowered = lowered_alone(captured, node, verdict, registry)
 
+    if judgement.nodes[node.id].is_quantized or multiply_adds(node, captured.graph):
+        assert computed_in(lowered) is verdict.arithmetic
     inputs = dict(zip(lowered.part.inputs, captured.example_inputs, strict=True))
     computed = run_part(lowered, captured.graph, inputs, captured.tensor).outputs
     wanted = captured.module._get_method("forward")(*captured.example_inputs)
@@ -99,7 +146,7 @@ def verdict_by(way: Way, node: Node, judgement: Judgement) -> NodeVerdict:
     (found,) = [found for found in judgement.nodes[node.id].ways if found.way.name == way.name]
     assert found.failures == ()
     assert found.level is not None
-    return NodeVerdict(node.id, node.op, way.status, way, found.level, ())
+    return NodeVerdict(node.id, node.op, way.status, way, found.level, (), arithmetic=found.arithmetic)
 
 
 def lowered_alone(captured: Captured, node: Node, verdict: NodeVerdict, registry: Registry) -> LoweredPart:

@@ -1,0 +1,41 @@
+"""What a way computes in: stored integers, or floats. It says so by the operations that it emits and their types."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from enum import Enum
+
+from nnapi_check.analyzer.graph import Node, TensorType, ValueType
+from nnapi_check.analyzer.judging.quantities import Uses
+from nnapi_check.coverage_db.spec import OperandType
+
+CONVERSIONS = frozenset({"QUANTIZE", "DEQUANTIZE"})
+"""The operations that only lead from floats to stored integers, and back."""
+
+FLOATS = frozenset({OperandType.TENSOR_FLOAT32, OperandType.TENSOR_FLOAT16})
+
+
+class Arithmetic(Enum):
+    """What numbers a way computes with."""
+
+    INTEGERS = "integers"
+    FLOATS = "floats"
+    NONE = "none"  # it emits nothing, or only leads from the one to the other
+
+
+def arithmetic(emitted: Iterable[tuple[str, OperandType | None]]) -> Arithmetic:
+    """What operations compute in, each given with the type of its main operand: floats, where one of them does."""
+    types = [kind for operation, kind in emitted if operation not in CONVERSIONS]
+    if not types:
+        return Arithmetic.NONE
+    return Arithmetic.FLOATS if any(kind in FLOATS for kind in types) else Arithmetic.INTEGERS
+
+
+def takes_quantized(node: Node, uses: Uses) -> bool:
+    """Whether a call reads a quantized tensor, its weights included."""
+    return any(is_quantized(uses.graph.values[value].type) for value in node.inputs())
+
+
+def is_quantized(kind: ValueType) -> bool:
+    """Whether a value is a quantized tensor."""
+    return isinstance(kind, TensorType) and kind.is_quantized
