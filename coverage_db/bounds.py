@@ -16,7 +16,9 @@ class Bound:
     the way gives what the op gives for an input whose elements are each off by at most that share of the input's range
     (greatest less least, 0 among them). ``within`` is the greatest magnitude of the input for which it holds, where it
     does not hold for all; ``note`` says what numbers do not. Of a quantized result, each element is at most ``steps``
-    steps of its scale from PyTorch's own, and about the share ``share`` of the elements is off at all.
+    steps of its scale from PyTorch's own, and about the share ``share`` of the elements is off at all. Where weights
+    are rounded, ``deviation`` is the root mean square of what a result is off before it is rounded itself, in such
+    steps, for an input whose own is ``spread``, and in proportion for others.
     """
 
     absolute: float = 0.0
@@ -26,6 +28,8 @@ class Bound:
     note: str = ""
     steps: int = 0
     share: float = 0.0
+    deviation: float = 0.0
+    spread: float = 0.0
 
     @property
     def words(self) -> str:
@@ -36,7 +40,10 @@ class Bound:
             said.append(f"as if each element of the input were off by at most {self.of_input:g} of the input's range")
         if self.steps:
             count = "1 step" if self.steps == 1 else f"{self.steps} steps"
-            said.append(f"at most {count} from PyTorch's own, on about {self.share:.2%} of the elements")
+            usual = f"on about {self.share:.2%} of the elements"
+            if self.deviation:
+                usual = f"{self.deviation:.2g} in root mean square where the input has {self.spread:.2g}"
+            said.append(f"at most {count} from PyTorch's own, {usual}")
         text = ", and ".join(said)
         if self.within is not None:
             text += f", where the input is between {-self.within:g} and {self.within:g}"

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 from nnapi_check.coverage_db.cards import Card, OtherCall
-from nnapi_check.coverage_db.checks import CardError, quantities
+from nnapi_check.coverage_db.checks import CHOSEN, CardError, quantities
 from nnapi_check.coverage_db.known_schemas import SCHEMAS_FILE, read_schema_list
 
 OURS = "nnapi_check"
@@ -60,7 +60,7 @@ def check_arguments(cards: Iterable[Card], directory: Path) -> None:
             raise CardError(f"{card.family}.toml: {card.op} is not in {path.name}, so its arguments are not known")
         known = frozenset(card.arguments) or schema_arguments(schemas[card.op])
         for name, where in named_arguments(card):
-            if name not in known and not _OUTPUT.fullmatch(name):
+            if name not in known and name != CHOSEN and not _OUTPUT.fullmatch(name):
                 found = f"{card.family}.toml: {card.op}, way {where}"
                 raise CardError(f"{found}: the op has no argument {name!r}; it has {sorted(known)}")
 

@@ -9,11 +9,21 @@ from pathlib import Path
 from nnapi_check.coverage_db.bounds import parse_bound
 from nnapi_check.coverage_db.card_arguments import check_arguments
 from nnapi_check.coverage_db.card_text import CardTable, mapping, read_toml
-from nnapi_check.coverage_db.cards import Card, Emission, Example, InFloats, Layout, Movement, OtherCall, Way
+from nnapi_check.coverage_db.cards import (
+    Card,
+    Emission,
+    Example,
+    InFloats,
+    Layout,
+    Movement,
+    OtherCall,
+    Way,
+    WeightScales,
+)
 from nnapi_check.coverage_db.checks import CardError, ConstantOrTuple
 from nnapi_check.coverage_db.input_classes import Jump
 from nnapi_check.coverage_db.requirements import Requirement, parse_requirement, parse_shared, read_common
-from nnapi_check.coverage_db.spec import FuseCode, OperandType
+from nnapi_check.coverage_db.spec import PER_CHANNEL, FuseCode, OperandType, PerChannelChoice
 
 HOME = Path(__file__).parent
 SHARED = "requirements"
@@ -155,6 +165,7 @@ def _parse_way(raw: object, where: str, common: tuple[Requirement, ...], shared:
         quantized_bound=None if (steps := table.take("quantized_bound")) is None else parse_bound(steps, where),
         bound=None if (bound := table.take("bound")) is None else parse_bound(bound, where),
         in_floats=_in_floats(table),
+        weight_scales=_weight_scales(table),
     )
     table.close()
     ids = [requirement.id for requirement in way.requires]
@@ -174,6 +185,13 @@ def _in_floats(way: CardTable) -> InFloats | None:
     found = InFloats(table.text("because"), table.text("fix"))
     table.close()
     return found
+
+
+def _weight_scales(table: CardTable) -> WeightScales:
+    found = table.optional_text("weight_scales") or WeightScales.OWN.value
+    if found not in {item.value for item in WeightScales}:
+        raise CardError(f"{table.where}: `weight_scales` is one of {[item.value for item in WeightScales]}")
+    return WeightScales(found)
 
 
 def _parse_emission(raw: object, where: str) -> Emission:
@@ -212,6 +230,7 @@ def _parse_example(raw: object, where: str) -> Example:
     name = table.text("name")
     expect = table.optional_text("expect")
     reads = table.whole_numbers("reads")
+    per_channel = _choice(table)
     args = tuple((key, _argument(value)) for key, value in mapping(table.take("args", {}), where).items())
     tensors: list[tuple[str, str | tuple[str, ...]]] = []
     for key, value in table.rest().items():
@@ -221,7 +240,14 @@ def _parse_example(raw: object, where: str) -> Example:
             tensors.append((key, tuple(value)))
         else:
             raise CardError(f"{where}, example {name}: {key} is a tensor like `f32[1,2,7,9]`, found {value!r}")
-    return Example(name, tuple(tensors), args, expect, reads)
+    return Example(name, tuple(tensors), args, expect, reads, per_channel)
+
+
+def _choice(table: CardTable) -> PerChannelChoice:
+    found = table.optional_text("per_channel") or PER_CHANNEL.value
+    if found not in {choice.value for choice in PerChannelChoice}:
+        raise CardError(f"{table.where}: {found!r} is no choice; {[choice.value for choice in PerChannelChoice]} are")
+    return PerChannelChoice(found)
 
 
 def _argument(raw: object) -> ConstantOrTuple | None:

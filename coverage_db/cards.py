@@ -14,7 +14,7 @@ from nnapi_check.coverage_db.bounds import Bound
 from nnapi_check.coverage_db.checks import CardError, ConstantOrTuple
 from nnapi_check.coverage_db.input_classes import Jump
 from nnapi_check.coverage_db.requirements import Requirement
-from nnapi_check.coverage_db.spec import FuseCode, OperandType
+from nnapi_check.coverage_db.spec import PER_CHANNEL, FuseCode, OperandType, PerChannelChoice
 
 T = TypeVar("T")
 
@@ -38,6 +38,14 @@ class Movement(Enum):
     NONE = "none"
     RESHAPE = "reshape"  # they keep their order
     PERMUTATION = "permutation"  # of dimensions
+
+
+class WeightScales(Enum):
+    """What becomes of the scales of a weight that has one for each channel."""
+
+    OWN = "own"  # each keeps its own, or its real numbers are used
+    ONE = "one"  # the integers are rounded to one scale
+    GROUPS = "groups"  # the integers are rounded to one scale for each group of channels with like scales
 
 
 class Status(Enum):
@@ -68,16 +76,20 @@ class Emission:
 
 @dataclass(frozen=True, slots=True)
 class Example:
-    """One call of the op. ``tensors`` are specifications by argument name: ``f32[1,2,7,9]``; a trailing ``!`` makes it
-    a constant; ``= -0.0, inf, nan`` after it states elements, which are repeated in turn; a list is a list of tensors.
+    """One call of the op, where the user chose ``per_channel``.
+
+    ``tensors`` are specifications by argument name: ``f32[1,2,7,9]``; a trailing ``!`` makes it a constant;
+    ``= -0.0, inf, nan`` after it states elements, which are repeated in turn; a list is a list of tensors.
     ``expect`` is the id of the one requirement it breaks, or None. ``reads`` are the numbers of the outputs that are
-    read, where not all of them are."""
+    read, where not all of them are.
+    """
 
     name: str
     tensors: tuple[tuple[str, str | tuple[str, ...]], ...]
     args: tuple[tuple[str, ConstantOrTuple | None], ...]
     expect: str | None = None
     reads: tuple[int, ...] = ()
+    per_channel: PerChannelChoice = PER_CHANNEL
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,8 +106,9 @@ class Way:
 
     ``bound`` states the error of an approximation; None means exact. ``rounding`` is how far a way that is exact but
     for rounding may be off however small its result is, because numbers inside it are greater. ``quantized_bound`` is
-    the bound of calls that give a quantized tensor. ``activation`` is what the op ends with. ``in_floats`` is set where
-    quantized tensors are computed in floats, and the card has no way in integers.
+    the bound of calls that give a quantized tensor. ``weight_scales`` is what becomes of a scale for each channel,
+    ``activation`` what the op ends with. ``in_floats`` is set where quantized tensors are computed in floats, and the
+    card has no way in integers.
     """
 
     name: str
@@ -107,6 +120,7 @@ class Way:
     bound: Bound | None = None
     rounding: float | None = None
     quantized_bound: Bound | None = None
+    weight_scales: WeightScales = WeightScales.OWN
     activation: FuseCode = FuseCode.NONE
     jumps: Jump = Jump.NONE
     in_floats: InFloats | None = None

@@ -5,10 +5,12 @@ A check speaks of *quantities* of a node, written as paths:
 - an argument of the op's schema: ``dilation``, ``dilation[0]``, ``padding[1:]``;
 - a property of a tensor argument: ``self.shape``, ``self.shape[-2:]``, ``self.rank``, ``self.dtype``, ``self.numel``,
   ``self.scale``, ``self.zero_point``, ``self.zero_points`` (one, or one for each channel), ``self.quantization``
-  (``none``, ``per-tensor``, ``per-channel``),
-  ``self.producer`` (the op that computes it, ``input`` or ``constant``), ``self.uses`` (how many read it),
+  (``none``, ``per-tensor``, ``per-channel``), ``self.scale_groups`` (how many groups of integers of one scale),
+  ``self.whole_scale`` (one scale that reaches as far as those of all channels), ``self.producer`` (the op that computes
+  it, ``input`` or ``constant``), ``self.uses`` (how many read it),
   ``self.data`` (the elements of a small constant);
 - the same of the node's outputs: ``output.shape``, ``output1.dtype``; of a list of tensors, a tuple: ``tensors.rank``;
+- ``chosen.per_channel``: what the user chose for scales per channel, as ``PerChannelChoice`` writes it;
 - ``len(x)``, ``prod(x)``, ``min(x)``, ``max(x)``, ``sum(x)`` of a tuple, and ``+ - *``, element by element:
   ``dilation * (weight.shape[2:] - 1)``, ``self.scale * weight.scale``.
 
@@ -22,6 +24,9 @@ from dataclasses import dataclass
 from enum import Enum
 
 from nnapi_check.coverage_db.errors import UserError
+
+CHOSEN = "chosen"
+"""What quantities call the user's choice."""
 
 Constant = bool | int | float | str
 ConstantOrTuple = Constant | tuple[Constant, ...]

@@ -88,6 +88,19 @@ class Preference(IntEnum):
         return self.name.lower().replace("_", "-")
 
 
+class PerChannelChoice(Enum):
+    """What becomes of integer layers whose weights have a scale for each channel, where the target carries one."""
+
+    SPLIT = "split"  # channels of like scales are multiplied together, as integers
+    REQUANTIZE = "requantize"  # integers are rounded to one scale
+    FLOAT = "float"  # their real numbers are multiplied
+    CPU = "cpu"  # PyTorch computes them
+
+
+PER_CHANNEL = PerChannelChoice.SPLIT
+"""What is done where nothing else is asked for."""
+
+
 class BiasScale(Enum):
     """What a documented configuration demands of the bias's scale."""
 

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     import torch
 
     from nnapi_check.coverage_db.queries import Registry
-    from nnapi_check.coverage_db.spec import Preference
+    from nnapi_check.coverage_db.spec import PerChannelChoice, Preference
     from nnapi_check.reports.views import ModelReport, VerificationView
 
     Model = str | Path | torch.nn.Module
@@ -49,6 +49,7 @@ def check(
     overlay: str | Path | None = None,
     device: str | Path | None = None,
     target: str = "pytorch-mobile",
+    per_channel: str = "split",
 ) -> ModelReport:
     """Say whether a model runs on NNAPI at one level, what is in the way and how to fix it.
 
@@ -60,6 +61,8 @@ def check(
     running on NNAPI; with ``strict`` it also refuses ops of which nothing is known. ``overlay`` is a file of cards to
     lay over the registry, ``device`` the profile of a device, as ``--registry`` and ``--device`` of the command line
     take them. ``target`` is what carries the model: ``"pytorch-mobile"``, ``"ndk"``, or ``"auto"`` for whichever suits.
+    ``per_channel`` is what becomes of integer layers whose weights have a scale for each channel, where the target
+    carries one alone: ``"split"``, ``"requantize"``, ``"float"`` or ``"cpu"``.
     Raises ``InputError`` or ``LevelError``, and for what is wrong in these files ``OverlayError``
     (``nnapi_check.coverage_db.overlay``) or ``DeviceProfileError`` (``nnapi_check.coverage_db.device_profile``), all of
     them ``UserError``.
@@ -77,6 +80,7 @@ def check(
         _path(overlay),
         _path(device),
         target=_target(target),
+        per_channel=_per_channel(per_channel),
     )
     with faults_told():
         return check_model(_model(model), inputs, request, Progress(is_quiet=True)).report
@@ -96,6 +100,7 @@ def convert(
     overlay: str | Path | None = None,
     device: str | Path | None = None,
     target: str = "pytorch-mobile",
+    per_channel: str = "split",
     lite: bool = False,
     relaxed: bool = False,
     preference: str = "sustained-speed",
@@ -131,6 +136,7 @@ def convert(
                 _path(overlay),
                 _path(device),
                 target=_target(target),
+                per_channel=_per_channel(per_channel),
             ),
             Progress(is_quiet=True),
             form=Form.LITE if lite else Form.FULL,
@@ -195,6 +201,15 @@ def _preference(word: str) -> Preference:
     if word not in found:
         raise InputError(f"A preference is one of {', '.join(found)}, not {word!r}.")
     return found[word]
+
+
+def _per_channel(word: str) -> PerChannelChoice:
+    from nnapi_check.coverage_db.spec import PerChannelChoice
+
+    known = [choice.value for choice in PerChannelChoice]
+    if word not in known:
+        raise InputError(f"What becomes of scales per channel is one of {', '.join(known)}, not {word!r}.")
+    return PerChannelChoice(word)
 
 
 def _target(name: str) -> str:

@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 
 from nnapi_check.coverage_db.levels import level_spans
-from nnapi_check.coverage_db.spec import Preference
+from nnapi_check.coverage_db.spec import PerChannelChoice, Preference
 from nnapi_check.coverage_db.targets import target_names
 from nnapi_check.errors import FrontDoor, with_debug
 from nnapi_check.registry_commands import db, explain, ops
@@ -63,6 +63,13 @@ _levels = [
         type=click.Choice(target_names()),
         help="What carries the model: PyTorch Mobile, which the app then holds (feature level 3 and up; the default), "
         "C++ for the NDK, which needs one NNAPI model that holds everything, or whichever suits.",
+    ),
+    click.option(
+        "--per-channel",
+        type=click.Choice([choice.value for choice in PerChannelChoice]),
+        help="What becomes of integer layers whose weights have a scale for each channel, where the target carries one "
+        "alone: split them into groups of like scales (the default), requantize them to one scale, multiply them as "
+        "floats, or leave them to the CPU.",
     ),
     click.option(
         "--input",

@@ -13,7 +13,7 @@ from pathlib import Path
 import click
 
 from nnapi_check.analyzer.inputs.specification import InputSpec, PlainSpec, demand_input
-from nnapi_check.coverage_db.spec import Preference
+from nnapi_check.coverage_db.spec import PerChannelChoice, Preference
 from nnapi_check.errors import say
 from nnapi_check.pipeline import Request, check_model
 from nnapi_check.progress import Progress
@@ -129,7 +129,7 @@ def _request(options: Mapping[str, object]) -> Request:
     """What is asked for: the options, and where they say nothing, the project's file."""
     project = find_project(Path.cwd())
     api_level, feature_level, min_score = (options[name] for name in ("api_level", "feature_level", "min_score"))
-    overlay, device, target = (options[name] for name in ("registry", "device", "target"))
+    overlay, device, target, choice = (options[name] for name in ("registry", "device", "target", "per_channel"))
     names_level = api_level is not None or feature_level is not None
     return Request(
         api_level=api_level if isinstance(api_level, int) else None if names_level else project.api_level,
@@ -146,6 +146,7 @@ def _request(options: Mapping[str, object]) -> Request:
         device=device if isinstance(device, Path) else project.device,
         project=project.path,
         target=target if isinstance(target, str) else project.target,
+        per_channel=PerChannelChoice(choice) if isinstance(choice, str) else project.per_channel,
     )
 
 

@@ -15,7 +15,7 @@ from nnapi_check.analyzer.files.file_kind import FileKind, kind_of
 from nnapi_check.analyzer.files.model_file import unpickled
 from nnapi_check.analyzer.graph import Graph
 from nnapi_check.analyzer.judging.device_limits import Device
-from nnapi_check.analyzer.judging.judge import judge
+from nnapi_check.analyzer.judging.judge import Judgement, judge
 from nnapi_check.analyzer.planning.plan import Plan
 from nnapi_check.analyzer.planning.survey import Survey, planned
 from nnapi_check.analyzer.torchscript import quantized_as_on_phones
@@ -23,7 +23,7 @@ from nnapi_check.coverage_db.device_profile import DeviceProfile, read_device_pr
 from nnapi_check.coverage_db.levels import api_to_feature_level, check_feature_level, level_spans
 from nnapi_check.coverage_db.overlay import with_overlay
 from nnapi_check.coverage_db.queries import Registry, open_registry
-from nnapi_check.coverage_db.spec import OperandType, Target
+from nnapi_check.coverage_db.spec import PER_CHANNEL, OperandType, PerChannelChoice, Target
 from nnapi_check.coverage_db.targets import PYTORCH_MOBILE
 from nnapi_check.lowering.part_lowering import LoweredPart
 from nnapi_check.lowering.plan_lowering import FactsByName, lower_plan, refused_nodes
@@ -41,7 +41,8 @@ Inputs = Sequence[object] | Mapping[str, object]
 class Request:
     """What a user asks for: exactly one of ``api_level`` and ``feature_level``, the target, and the gate to pass.
 
-    ``target`` is the name of one, or ``AUTO``. A ``strict`` gate refuses ops of which nothing is known.
+    ``target`` is the name of one, or ``AUTO``, ``per_channel`` what is done to weights with a scale for each channel,
+    where the target carries one alone. A ``strict`` gate refuses ops of which nothing is known.
     ``overlay`` is a file of cards to lay over the registry, ``device`` the profile of a device, and ``project`` the
     file that defaults were taken from.
     """
@@ -56,6 +57,7 @@ class Request:
     device: Path | None = None
     project: Path | None = None
     target: str = PYTORCH_MOBILE
+    per_channel: PerChannelChoice = PER_CHANNEL
 
     def files_read(self, model: Model) -> tuple[Path, ...]:
         """The files that a command about ``model`` reads, which must not be written to."""
@@ -133,21 +135,26 @@ def _chosen(
         notes += (f"Judged for {profile.device}, by its profile.",)
 
     def plan_for(target: str) -> Planned:
-        return _planned(graph, registry, level, registry.target(target), profile, progress)
+        judgement = judge(graph, registry, registry.target(target), request.per_channel)
+        return _planned(judgement, registry, level, registry.target(target), profile, progress)
 
     return choose(request.target, plan_for), notes
 
 
 def _planned(
-    graph: Graph, registry: Registry, level: int, target: Target, profile: DeviceProfile | None, progress: Progress
+    judgement: Judgement,
+    registry: Registry,
+    level: int,
+    target: Target,
+    profile: DeviceProfile | None,
+    progress: Progress,
 ) -> Planned:
-    """The survey, plan and lowered parts of a model for a target.
+    """The survey, plan and lowered parts of a judged model for a target.
 
     Where the device refuses an operation that only lowering brings in, the node that it is for is left to the CPU, and
     the rest is planned again.
     """
     facts = FactsByName(registry)
-    judgement = judge(graph, registry, target)
     refused: dict[int, tuple[str, OperandType | None]] = {}
     while True:
         device = None if profile is None else Device(profile, dict(refused))

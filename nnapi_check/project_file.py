@@ -3,6 +3,7 @@
     registry = "cards.toml"      # laid over the registry; beside the project file
     device = "device.json"       # what the device's driver refuses
     target = "auto"              # what carries the model
+    per_channel = "float"        # what becomes of weights with a scale for each channel
 
     [level]
     api_level = 29               # or feature_level
@@ -17,19 +18,20 @@ What is passed to a command goes before what the file says.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from nnapi_check.analyzer.errors import InputError
 from nnapi_check.coverage_db.card_text import read_toml
 from nnapi_check.coverage_db.checks import CardError
+from nnapi_check.coverage_db.spec import PER_CHANNEL, PerChannelChoice
 from nnapi_check.coverage_db.targets import PYTORCH_MOBILE, target_names
 
 NAME = "nnapi-check.toml"
 
 _KEYS = {
-    "": ("registry", "device", "target", "level", "gate"),
+    "": ("registry", "device", "target", "per_channel", "level", "gate"),
     "level": ("api_level", "feature_level"),
     "gate": ("min_score", "require_ready", "strict"),
 }
@@ -48,6 +50,7 @@ class Project:
     requires_ready: bool = False
     strict: bool = False
     target: str = PYTORCH_MOBILE
+    per_channel: PerChannelChoice = PER_CHANNEL
 
 
 def find_project(start: Path) -> Project:
@@ -75,7 +78,10 @@ def read_project(path: Path) -> Project:
         path=path,
         registry=reader.file(tables, "registry"),
         device=reader.file(tables, "device"),
-        target=reader.target(tables, "target"),
+        target=reader.choice(tables, "target", target_names(), PYTORCH_MOBILE),
+        per_channel=PerChannelChoice(
+            reader.choice(tables, "per_channel", [choice.value for choice in PerChannelChoice], PER_CHANNEL.value)
+        ),
         api_level=reader.integer(level, "api_level"),
         feature_level=reader.integer(level, "feature_level"),
         min_score=reader.score(gate, "min_score"),
@@ -122,10 +128,10 @@ class _Reader:
             raise self.fail(key, f"{path} is not there")
         return path
 
-    def target(self, table: Mapping[str, object], key: str) -> str:
-        found = table.get(key, PYTORCH_MOBILE)
-        if not isinstance(found, str) or found not in target_names():
-            raise self.fail(key, f"`{key}` must be one of {', '.join(target_names())}, found {found!r}")
+    def choice(self, table: Mapping[str, object], key: str, known: Sequence[str], usual: str) -> str:
+        found = table.get(key, usual)
+        if not isinstance(found, str) or found not in known:
+            raise self.fail(key, f"`{key}` must be one of {', '.join(known)}, found {found!r}")
         return found
 
     def integer(self, table: Mapping[str, object], key: str) -> int | None:

@@ -21,6 +21,7 @@ from nnapi_check.coverage_db.spec import Level
 from nnapi_check.lowering.part_lowering import LoweredPart
 from nnapi_check.lowering.verification.approximation import approximations, tolerance_words
 from nnapi_check.reports.computing import Counted, counted, in_floats
+from nnapi_check.reports.per_channel import per_channel_notes
 from nnapi_check.reports.target_fit import misfit
 from nnapi_check.reports.views import (
     BlockerView,
@@ -82,6 +83,7 @@ def compose(
         torch_version=circumstances.torch_version,
         target=survey.target.name,
         target_because=circumstances.target_because,
+        per_channel=survey.per_channel.value,
         misfit=misfit(survey, plan, circumstances.other_targets, texts.levels()),
         feature_level=plan.level,
         api_level=circumstances.api_level,
@@ -89,6 +91,7 @@ def compose(
             *_notes(plan.level, circumstances.api_level, texts),
             *found.notes(survey),
             *_missed(circumstances.near_misses),
+            *per_channel_notes(survey, plan),
             *circumstances.notes,
         ),
         readiness=plan.readiness.value,

@@ -239,6 +239,7 @@ class ModelReport:
 
     ``target_because`` says why ``target`` was chosen, where the choice was left open. ``misfit`` says why that target
     does not carry the model at this level, where it does not.
+    ``per_channel`` is what was chosen for weights with a scale for each channel.
     ``uncounted`` is the number of ops whose multiply-adds are not known. All of them are on the CPU, so where there are
     any, each ``compute_coverage`` is the most that the share can be. ``work`` splits the counted ones.
     ``is_quantized`` is whether any op computes on quantized tensors, and ``in_floats`` are those that NNAPI computes in
@@ -251,6 +252,7 @@ class ModelReport:
     torch_version: str
     target: str
     target_because: str
+    per_channel: str
     misfit: MisfitView | None
     feature_level: int
     api_level: int | None

@@ -11,18 +11,21 @@ MAX_STEPS = 1
 """Greatest error of a quantized output, in steps of its scale."""
 
 
-def difference(found: torch.Tensor, wanted: torch.Tensor, allowed: torch.Tensor | None = None) -> str:
+def difference(
+    found: torch.Tensor, wanted: torch.Tensor, allowed: torch.Tensor | None = None, *, steps: int = MAX_STEPS
+) -> str:
     """What differs beyond tolerance, or an empty text.
 
-    ``allowed`` is what each element may be off besides rounding, where the way is approximate.
+    ``allowed`` is what each element may be off besides rounding, where the way is approximate, ``steps`` how many steps
+    a quantized one may be.
     """
     found, wanted = found.detach(), wanted.detach()
     if found.shape != wanted.shape or found.dtype != wanted.dtype:
         return f"{found.dtype} {tuple(found.shape)}, wanted {wanted.dtype} {tuple(wanted.shape)}"
     if wanted.is_quantized:
         off = (found.int_repr().int() - wanted.int_repr().int()).abs()
-        steps = int(off.max()) if off.numel() else 0
-        return "" if steps <= MAX_STEPS else f"{steps} steps off"
+        found_steps = int(off.max()) if off.numel() else 0
+        return "" if found_steps <= steps else f"{found_steps} steps off"
     if not wanted.dtype.is_floating_point:
         return "" if torch.equal(found, wanted) else f"{int((found != wanted).sum())} elements differ"
     finite = torch.isfinite(wanted)

@@ -10,7 +10,17 @@ from dataclasses import dataclass, replace
 from typing import Protocol
 
 from nnapi_check.analyzer.capture.program_ops import is_of_the_program
-from nnapi_check.analyzer.graph import ElementType, Graph, Node, OtherType, Ref, RefList, TensorType
+from nnapi_check.analyzer.graph import (
+    Argument,
+    ElementType,
+    Graph,
+    Node,
+    OtherType,
+    PerChannel,
+    Ref,
+    RefList,
+    TensorType,
+)
 from nnapi_check.analyzer.judging.arithmetic import Arithmetic, arithmetic, takes_quantized
 from nnapi_check.analyzer.judging.control_flow import control_flow_way, what_stands_inside
 from nnapi_check.analyzer.judging.failures import (
@@ -27,11 +37,13 @@ from nnapi_check.analyzer.judging.quantities import Uses, found_words, holds, wh
 from nnapi_check.analyzer.judging.quantization_limits import quantization_failures
 from nnapi_check.analyzer.judging.run_time_numbers import with_numbers_as_tensors
 from nnapi_check.analyzer.nnapi_types import copying_operation, operand_type
-from nnapi_check.coverage_db.cards import Card, Emission, Status, Way
+from nnapi_check.analyzer.scale_groups import rounding_bound, scale_groups, whole_group
+from nnapi_check.coverage_db.bounds import Bound
+from nnapi_check.coverage_db.cards import Card, Emission, Status, Way, WeightScales
 from nnapi_check.coverage_db.checks import CardError, wording
 from nnapi_check.coverage_db.levels import feature_levels
 from nnapi_check.coverage_db.requirements import Requirement
-from nnapi_check.coverage_db.spec import OperandType, OperationFacts, Target
+from nnapi_check.coverage_db.spec import PER_CHANNEL, OperandType, OperationFacts, PerChannelChoice, Target
 from nnapi_check.coverage_db.way_levels import role_since
 
 LEVELS = feature_levels()
@@ -131,14 +143,14 @@ class Judgement:
         return with_insides(self.graph, {node: judged.at(level) for node, judged in self.nodes.items()})
 
 
-def judge(graph: Graph, knowledge: Knowledge, target: Target) -> Judgement:
+def judge(graph: Graph, knowledge: Knowledge, target: Target, per_channel: PerChannelChoice = PER_CHANNEL) -> Judgement:
     """Judge every node of a graph that depends on an input's values. Linear in the number of nodes.
 
     For a target that carries control flow, the judged graph has tensors for the numbers that decide it.
     """
     if target.carries_models and any(node.blocks for node in graph.body.nodes):
         graph = with_numbers_as_tensors(graph)
-    uses = Uses(graph)
+    uses = Uses(graph, per_channel)
     judged = {node.id: judge_node(node, uses, knowledge, target) for node in graph.nodes() if not node.is_constant}
     return Judgement(graph, uses, judged)
 
@@ -185,10 +197,12 @@ def _with_inside(node: Node, found: Mapping[int, NodeVerdict]) -> NodeVerdict:
 
 
 def met_differences(way: Way, node: Node, graph: Graph) -> tuple[str, ...]:
-    """The differences that a way bridges at a node: its own, and that of whole numbers where a tensor holds int64."""
+    """The differences that a way bridges at a node: its own, and those of what the node's tensors hold."""
     kinds = (graph.values[value].type for value in (*node.inputs(), *node.outputs))
     is_wide = any(isinstance(kind, TensorType) and kind.dtype is ElementType.INT64 for kind in kinds)
-    return tuple(dict.fromkeys((*way.differences, *(("int64",) if is_wide else ()))))
+    is_rounded = way.weight_scales is not WeightScales.OWN and way.bound is not None
+    met = {"int64": is_wide, "rounded-scales": is_rounded}
+    return tuple(dict.fromkeys((*way.differences, *(difference for difference, is_met in met.items() if is_met))))
 
 
 def _without_way(node: Node, status: Status, failure: Failure) -> NodeJudgement:
@@ -235,9 +249,26 @@ def _arithmetic(way: Way, node: Node, uses: Uses) -> Arithmetic:
 def _bounded(way: Way, node: Node, uses: Uses) -> Way:
     """The way with the bound that holds for what this node gives."""
     kind = uses.graph.values[node.outputs[0]].type if node.outputs else None
-    if way.quantized_bound is None or not isinstance(kind, TensorType) or not kind.is_quantized:
+    if not isinstance(kind, TensorType) or not kind.is_quantized:
         return way
-    return replace(way, bound=way.quantized_bound)
+    if way.weight_scales is not WeightScales.OWN:
+        return replace(way, bound=_rounding_bound(way, node, kind, uses))
+    return way if way.quantized_bound is None else replace(way, bound=way.quantized_bound)
+
+
+def _rounding_bound(way: Way, node: Node, made: TensorType, uses: Uses) -> Bound | None:
+    """The bound of a way that may round a weight's integers to other scales: None where it has no need to."""
+    weight, x = (_tensor_type(node.arguments.get(name), uses) for name in ("weight", "input"))
+    if weight is None or x is None or not isinstance(weight.quant, PerChannel):
+        return None
+    is_grouped = way.weight_scales is WeightScales.GROUPS
+    groups = scale_groups(weight.quant) if is_grouped else (whole_group(weight.quant),)
+    return rounding_bound(groups, x, weight, made)
+
+
+def _tensor_type(argument: Argument | None, uses: Uses) -> TensorType | None:
+    kind = uses.graph.values[argument.value].type if isinstance(argument, Ref) else None
+    return kind if isinstance(kind, TensorType) else None
 
 
 def _copy_level(node: Node, uses: Uses, knowledge: Knowledge) -> int:

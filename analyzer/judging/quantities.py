@@ -26,7 +26,9 @@ from nnapi_check.analyzer.graph import (
     TensorType,
     Unknown,
 )
+from nnapi_check.analyzer.scale_groups import scale_groups, whole_group
 from nnapi_check.coverage_db.checks import (
+    CHOSEN,
     AllOf,
     AnyOf,
     CardError,
@@ -41,6 +43,7 @@ from nnapi_check.coverage_db.checks import (
     quantities,
     written,
 )
+from nnapi_check.coverage_db.spec import PER_CHANNEL, PerChannelChoice
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,10 +57,10 @@ Quantity = ConstantOrTuple | NotKnown
 
 
 class Uses:
-    """Who computes and who reads each value of a graph: found once, in one pass."""
+    """Who computes and who reads each value of a graph, found once, in one pass, and what is chosen for its scales."""
 
-    def __init__(self, graph: Graph) -> None:
-        self.graph = graph
+    def __init__(self, graph: Graph, per_channel: PerChannelChoice = PER_CHANNEL) -> None:
+        self.graph, self.per_channel = graph, per_channel
         self.nodes: dict[int, Node] = {}
         self.readers: dict[int, int] = {}
         for node in graph.nodes():
@@ -179,6 +182,8 @@ def _computed(compute: Callable[[float, float], float], left: Quantity, right: Q
 
 
 def _attribute(name: str, attribute: str | None, node: Node, uses: Uses) -> Quantity:
+    if name == CHOSEN:
+        return uses.per_channel.value
     if name.startswith("output") and name[6:].isdigit() | (name == "output") and name not in node.arguments:
         index = int(name[6:] or 0)
         if index >= len(node.outputs):
@@ -233,9 +238,13 @@ def _of_type(tensor: TensorType, attribute: str) -> Quantity:
             return {"NotQuantized": "none", "PerTensor": "per-tensor"}.get(type(tensor.quant).__name__, "per-channel")
         case "zero_points":
             return _zero_points(tensor.quant)
-        case "scale" | "zero_point":
+        case "scale_groups":
+            return len(scale_groups(tensor.quant)) if isinstance(tensor.quant, PerChannel) else 1
+        case "whole_scale" if isinstance(tensor.quant, PerChannel):
+            return whole_group(tensor.quant).scale
+        case "scale" | "zero_point" | "whole_scale":
             if isinstance(tensor.quant, PerTensor):
-                return tensor.quant.scale if attribute == "scale" else tensor.quant.zero_point
+                return tensor.quant.zero_point if attribute == "zero_point" else tensor.quant.scale
             return NotKnown("not quantized" if isinstance(tensor.quant, NotQuantized) else "quantized per channel")
         case _:
             raise CardError(f"tensors have no property {attribute!r}")

@@ -15,7 +15,7 @@ from nnapi_check.analyzer.planning.plan import Plan, Readiness, readiness_of
 from nnapi_check.analyzer.planning.score import score
 from nnapi_check.analyzer.planning.whole import outside_one_model
 from nnapi_check.analyzer.planning.work import WORTHWHILE
-from nnapi_check.coverage_db.spec import Target
+from nnapi_check.coverage_db.spec import PER_CHANNEL, PerChannelChoice, Target
 
 TOO_LOW = "NNC904"
 """The reason code of parts at a level that the target does not reach."""
@@ -26,12 +26,16 @@ NOT_WHOLE = "NNC905"
 
 @dataclass(frozen=True, slots=True)
 class Survey:
-    """A graph with its nodes by id, and the best plan for each feature level, the lowest first."""
+    """A graph with its nodes by id, and the best plan for each feature level, the lowest first.
+
+    ``per_channel`` is what was chosen for weights with a scale for each channel.
+    """
 
     graph: Graph
     nodes: Mapping[int, Node]
     target: Target
     plans: tuple[Plan, ...]
+    per_channel: PerChannelChoice = PER_CHANNEL
 
     def at(self, level: int) -> Plan:
         """The best plan for a feature level."""
@@ -42,13 +46,20 @@ class Survey:
         return next((plan.level for plan in self.plans if plan.readiness is Readiness.READY), None)
 
 
-def survey(graph: Graph, knowledge: Knowledge, target: Target, *, gain: float = WORTHWHILE) -> Survey:
+def survey(
+    graph: Graph,
+    knowledge: Knowledge,
+    target: Target,
+    *,
+    gain: float = WORTHWHILE,
+    per_channel: PerChannelChoice = PER_CHANNEL,
+) -> Survey:
     """Judge a graph for a target, and plan it at every level. Linear in the number of nodes.
 
     With a ``gain`` of 0 every part that can run on NNAPI does, worthwhile or not; else it must gain that many times
     what it costs.
     """
-    return planned(judge(graph, knowledge, target), knowledge, target, gain=gain)
+    return planned(judge(graph, knowledge, target, per_channel), knowledge, target, gain=gain)
 
 
 def planned(
@@ -65,7 +76,7 @@ def planned(
     if device is not None:
         judgement, knowledge = narrowed(judgement, nodes, device), planning_knowledge(knowledge, device)
     planner = _Planner(graph, nodes, knowledge, target, gain)
-    return Survey(graph, nodes, target, tuple(_best_plans(planner, judgement)))
+    return Survey(graph, nodes, target, tuple(_best_plans(planner, judgement)), judgement.uses.per_channel)
 
 
 def _best_plans(planner: _Planner, judgement: Judgement) -> Iterator[Plan]:

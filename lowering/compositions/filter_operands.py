@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from nnapi_check.analyzer.graph import ElementType, NotQuantized, PerChannel, PerTensor
+from nnapi_check.analyzer.graph import NOT_QUANTIZED, ElementType, NotQuantized, PerChannel, PerTensor
 from nnapi_check.analyzer.nnapi_types import SIGNED_SHIFT
+from nnapi_check.analyzer.scale_groups import ScaleGroup, whole_group
+from nnapi_check.coverage_db.cards import WeightScales
 from nnapi_check.coverage_db.spec import OperandType
 from nnapi_check.lowering.emission.emitter import Emitter
 from nnapi_check.lowering.emission.model_draft import OperandId
@@ -34,7 +36,8 @@ def filter_operand(emit: Emitter, recipe: Recipe, order: tuple[int, ...] = ()) -
             return emit.weight(recipe.permute(*dims))
         case PerTensor(scale, zero_point):
             shift = SIGNED_SHIFT if recipe.dtype is ElementType.QINT8 else 0
-            stored = recipe.permute(*dims).quantized_storage()
+            turned = recipe.permute(*dims)
+            stored = turned.quantized_storage() if turned.dtype in STORED_TYPES else turned
             return emit.weight(stored, QuantParams(scale, zero_point + shift), OperandType.TENSOR_QUANT8_ASYMM)
         case PerChannel(scales, _, axis):
             channels = ChannelQuantParams(scales, dims.index(axis))
@@ -43,13 +46,43 @@ def filter_operand(emit: Emitter, recipe: Recipe, order: tuple[int, ...] = ()) -
             return emit.weight(stored.permute(*dims), kind=kind, channels=channels)
 
 
+def whole_weight(emit: Emitter) -> Recipe:
+    """The node's weight as the way multiplies it: where it has a scale for each channel, rounded to one if need be."""
+    weight = emit.node.constant("weight")
+    match emit.weight_scales, weight.quant:
+        case WeightScales.ONE, PerChannel() as quant:
+            return rounded_weight(weight, quant, whole_group(quant))
+        case _:
+            return weight
+
+
+def rounded_weight(weight: Recipe, quant: PerChannel, group: ScaleGroup) -> Recipe:
+    """The channels of a group as unsigned integers of the group's scale."""
+    chosen = [(quant.scales[channel], quant.zero_points[channel]) for channel in group.channels]
+    along = tuple(len(chosen) if axis == quant.axis else 1 for axis in range(weight.rank))
+    stored = weight.integers() if weight.dtype in STORED_TYPES else weight
+    steps = replace(stored, quant=NOT_QUANTIZED).index_select(quant.axis, group.channels).cast(ElementType.FLOAT64)
+    if any(zero for _, zero in chosen):
+        steps = steps - numbers(tuple(float(zero) for _, zero in chosen)).reshape(*along)
+    if not group.is_exact:
+        steps = (steps * numbers(tuple(scale / group.scale for scale, _ in chosen)).reshape(*along)).round()
+    unsigned = (steps.clamp(-float(SIGNED_SHIFT), SIGNED_SHIFT - 1.0) + float(SIGNED_SHIFT)).cast(ElementType.UINT8)
+    return replace(unsigned, quant=PerTensor(group.scale, SIGNED_SHIFT))
+
+
 def bias_operand(emit: Emitter, weight: Recipe, x: OperandId, count: int, first: int = 0) -> OperandId:
     """``count`` numbers of the node's bias, from number ``first``: zeros where it has none, for NNAPI always wants one.
 
     Beside a quantized weight they are INT32, of the product of the input's and the weight's scale; where that has one
     for each channel, NNAPI wants no scale to be stated.
     """
-    bias = _cut(emit.node.constant("bias"), first, count) if emit.node.has("bias") else None
+    return bias_of(emit, weight, x, tuple(range(first, first + count)))
+
+
+def bias_of(emit: Emitter, weight: Recipe, x: OperandId, channels: tuple[int, ...]) -> OperandId:
+    """The same for these channels."""
+    count = len(channels)
+    bias = emit.node.constant("bias").index_select(0, channels) if emit.node.has("bias") else None
     match weight.quant:
         case NotQuantized():
             return emit.weight(bias if bias is not None else full((count,), 0.0, weight.dtype))
@@ -82,7 +115,3 @@ def rounded_bias(emit: Emitter, weight: Recipe, x: OperandId) -> OperandId:
             return emit.weight((steps * numbers(products)).cast(ElementType.FLOAT32))
         case NotQuantized():
             return emit.weight(bias)
-
-
-def _cut(bias: Recipe, first: int, count: int) -> Recipe:
-    return bias if bias.shape == (count,) else bias.slice(0, first, first + count)

@@ -11,7 +11,7 @@ from dataclasses import replace
 from nnapi_check.analyzer.graph import ElementType, Graph, Node, TensorType
 from nnapi_check.analyzer.nnapi_types import copying_operation, operand_type
 from nnapi_check.analyzer.planning.layout import NCHW_FROM_NHWC, NHWC_FROM_NCHW, LayoutPlan
-from nnapi_check.coverage_db.cards import Way
+from nnapi_check.coverage_db.cards import Way, WeightScales
 from nnapi_check.coverage_db.spec import FuseCode, OperandType
 from nnapi_check.lowering.emission.model_draft import Constant, Draft, DraftOperation, OperandId
 from nnapi_check.lowering.emission.node_reader import NodeReader, RuleError
@@ -42,12 +42,14 @@ class Emitter:
         self._node: NodeReader | None = None
         self._emits: frozenset[str] = frozenset()
         self._activation = FuseCode.NONE
+        self.weight_scales = WeightScales.OWN
 
     def bind(self, node: Node, way: Way) -> NodeReader:
         """Turn to a node, and give what its rule reads. Called by the engine before the rule."""
         self._node = NodeReader(node, self._graph, self.layout)
         self._emits = frozenset(emission.operation for emission in way.emits)
         self._activation = way.activation
+        self.weight_scales = way.weight_scales
         return self._node
 
     @property

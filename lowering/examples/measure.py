@@ -61,7 +61,7 @@ def example_numbers(card: Card, way: Way, example: Example, registry: Registry) 
     graph = captured.graph
     nodes = {node.id: node for node in graph.nodes()}
     node = _node_of(card, example, nodes)
-    judged = judge(graph, registry, registry.target(NDK)).nodes[node.id]
+    judged = judge(graph, registry, registry.target(NDK), example.per_channel).nodes[node.id]
     level = next((found.level for found in judged.ways if found.way.name == way.name), None)
     if level is None:
         raise ExampleError(f"{card.op}, way {way.name}: example {example.name} should pass and does not")

@@ -56,14 +56,18 @@ class Packing:
             torch.backends.quantized.engine = before
 
 
+USUAL_SPREAD = 2
+"""How many times the least scale per channel the greatest is about."""
+
+
 def _repeated(value: object, axes: int) -> list[object]:
     return list(value) if isinstance(value, Sequence) else [value] * axes
 
 
-def per_channel(tensor: torch.Tensor, axis: int) -> torch.Tensor:
+def per_channel(tensor: torch.Tensor, axis: int, spread: int = USUAL_SPREAD) -> torch.Tensor:
     """A signed quantized tensor with a scale of its own for each slice along ``axis``, none equal to another, and the
-    tensor's zero point."""
+    tensor's zero point. The scales are from the tensor's own up to ``spread`` times as much."""
     count = tensor.shape[axis]
-    scales = tensor.q_scale() * (1 + torch.arange(count, dtype=torch.float64) / count)
+    scales = tensor.q_scale() * (1 + (spread - 1) * torch.arange(count, dtype=torch.float64) / count)
     zeros = torch.full((count,), tensor.q_zero_point(), dtype=torch.int64)
     return torch.quantize_per_channel(tensor.dequantize(), scales, zeros, axis, torch.qint8)

@@ -1,8 +1,8 @@
 """The tensors of cards' examples, as they are written: ``f32[1,2,7,9]``, ``f32[5]!``, ``f32[3,5] = -0.0, inf, nan``.
 
 After the type may stand ``+`` (elements are at least ``LEAST_POSITIVE``), ``@0`` (a scale of its own for each slice of
-that dimension) and ``!`` (a constant of the module, no input). Elements are random, or those after ``=``, which are
-repeated in turn until the tensor is full.
+that dimension, with ``@0x9`` up to 9 times the least instead of twice) and ``!`` (a constant of the module, no input).
+Elements are random, or those after ``=``, which are repeated in turn until the tensor is full.
 """
 
 from __future__ import annotations
@@ -17,13 +17,14 @@ from nnapi_check.analyzer.graph import PerTensor, TensorType
 from nnapi_check.analyzer.inputs.specification import parse_input_spec
 from nnapi_check.analyzer.tensor_types import random_tensor, torch_dtype
 from nnapi_check.coverage_db.checks import CardError
-from nnapi_check.lowering.examples.packed_parameters import per_channel
+from nnapi_check.lowering.examples.packed_parameters import USUAL_SPREAD, per_channel
 
 LEAST_POSITIVE = 0.25
 """What elements are at least in a tensor that is written with a plus: ``f32[2,3]+``, ``f32[2]+!``."""
 
 _WRITTEN = re.compile(
-    r"(?P<type>[^+@!=]+)(?P<plus>\+)?(?:@(?P<axis>\d+))?(?P<constant>!)?(?:\s*=\s*(?P<values>[^=]+))?"
+    r"(?P<type>[^+@!=]+)(?P<plus>\+)?(?:@(?P<axis>\d+)(?:x(?P<spread>\d+))?)?(?P<constant>!)?"
+    r"(?:\s*=\s*(?P<values>[^=]+))?"
 )
 
 
@@ -35,6 +36,7 @@ class ExampleTensor:
     is_constant: bool = False
     is_positive: bool = False
     axis: int | None = None
+    spread: int = USUAL_SPREAD
     values: tuple[float, ...] = ()
 
     def made(self, generator: torch.Generator) -> torch.Tensor:
@@ -42,7 +44,7 @@ class ExampleTensor:
         tensor = _stated(self.type, self.values) if self.values else random_tensor(self.type, generator)
         if self.is_positive:
             tensor = tensor.abs() + LEAST_POSITIVE
-        return tensor if self.axis is None else per_channel(tensor, self.axis)
+        return tensor if self.axis is None else per_channel(tensor, self.axis, self.spread)
 
 
 def parse_example_tensor(text: str) -> ExampleTensor:
@@ -62,6 +64,7 @@ def parse_example_tensor(text: str) -> ExampleTensor:
         is_constant=match["constant"] is not None,
         is_positive=match["plus"] is not None,
         axis=None if match["axis"] is None else int(match["axis"]),
+        spread=int(match["spread"] or USUAL_SPREAD),
         values=values,
     )
 

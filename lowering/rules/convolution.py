@@ -16,7 +16,7 @@ from nnapi_check.lowering.compositions.convolution_window import (
     image_filter,
     padded,
 )
-from nnapi_check.lowering.compositions.filter_operands import bias_operand
+from nnapi_check.lowering.compositions.filter_operands import bias_operand, whole_weight
 from nnapi_check.lowering.compositions.matrix_product import permuted, reshaped
 from nnapi_check.lowering.emission.emitter import Emitter
 from nnapi_check.lowering.emission.model_draft import OperandId
@@ -40,7 +40,7 @@ Convolve = Callable[[Emitter, OperandId, Recipe, OperandId, Window], OperandId]
 
 def _convolved(emit: Emitter, x: OperandId, kind: Convolve) -> OperandId:
     """One convolution of an NHWC image by the node's weight, bias and window."""
-    weight = image_filter(emit.node.constant("weight"))
+    weight = image_filter(whole_weight(emit))
     bias = bias_operand(emit, weight, x, weight.shape[0])
     return kind(emit, x, weight, bias, _window(emit.node, weight))
 
@@ -73,7 +73,7 @@ def grouped_conv2d(node: NodeReader, emit: Emitter) -> OperandId:
 @lowers("aten.conv2d.default", *QUANTIZED, way="padded")
 def padded_conv2d(node: NodeReader, emit: Emitter) -> OperandId:
     """Lower to PAD and CONV_2D without padding."""
-    weight, window = node.constant("weight"), Window.of(node)
+    weight, window = whole_weight(emit), Window.of(node)
     x = padded(emit, emit.input("input"), window.padding)
     return convolve(emit, x, weight, bias_operand(emit, weight, x, weight.shape[0]), replace(window, padding=NONE))
 
@@ -91,7 +91,7 @@ def dilated_depthwise_conv2d(node: NodeReader, emit: Emitter) -> OperandId:
 
 
 def _by_blocks(emit: Emitter, x: OperandId, kind: Convolve) -> OperandId:
-    weight = image_filter(emit.node.constant("weight"))
+    weight = image_filter(whole_weight(emit))
     window = _window(emit.node, weight)
     bias = bias_operand(emit, weight, x, weight.shape[0])
     blocks = Blocks.of(emit, x, weight, window)
@@ -101,7 +101,7 @@ def _by_blocks(emit: Emitter, x: OperandId, kind: Convolve) -> OperandId:
 @lowers("aten.conv2d.default", "aten.conv2d.padding", *QUANTIZED, way="group-by-group")
 def conv2d_by_groups(node: NodeReader, emit: Emitter) -> OperandId:
     """Lower to a CONV_2D for each group."""
-    weight = node.constant("weight")
+    weight = whole_weight(emit)
     return convolve_by_groups(emit, emit.input("input"), weight, _window(node, weight))
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from nnapi_check.lowering.compositions.convolution_window import channels_of, image_filter, joined_channels
-from nnapi_check.lowering.compositions.filter_operands import bias_operand
+from nnapi_check.lowering.compositions.filter_operands import bias_operand, whole_weight
 from nnapi_check.lowering.compositions.matrix_product import permuted, reshaped
 from nnapi_check.lowering.compositions.transposed_convolution import (
     TransposedWindow,
@@ -19,7 +19,7 @@ from nnapi_check.lowering.rules.convolution import row_of_signal, signal_of_row
 
 
 def _spread(emit: Emitter, x: OperandId) -> OperandId:
-    weight = image_filter(emit.node.constant("weight"))
+    weight = image_filter(whole_weight(emit))
     return spread(emit, x, weight, bias_operand(emit, weight, x, weight.shape[1]), TransposedWindow.of(emit.node))
 
 

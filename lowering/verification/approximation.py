@@ -113,6 +113,8 @@ def approximations_document(found: Sequence[Approximation]) -> dict[str, Json]:
             "note": item.bound.note,
             "steps": item.bound.steps,
             "share": item.bound.share,
+            "deviation": item.bound.deviation,
+            "spread": item.bound.spread,
             "cause": item.cause.value,
         }
         for item in found
@@ -141,9 +143,11 @@ def _read(row: Json) -> Approximation:
             "note": str() as note,
             "steps": int() as steps,
             "share": float() | int() as share,
+            "deviation": float() | int() as deviation,
+            "spread": float() | int() as spread,
             "cause": str() as cause,
         } if all(isinstance(value, int) for value in made) and cause in {known.value for known in Cause}:
-            bound = Bound(absolute, relative, of_input, within, note, steps, share)
+            bound = Bound(absolute, relative, of_input, within, note, steps, share, deviation, spread)
             values = tuple(value for value in made if isinstance(value, int))
             return Approximation(op, values, read, bound, Cause(cause))
         case _:

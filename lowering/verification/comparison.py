@@ -23,7 +23,8 @@ class Numbers:
     tensor (of 1 where that is all zeros), ``signal_to_noise`` in decibels (infinite without a difference).
     ``tolerance`` is the greatest ``max_relative`` that is accepted: 0 of integers and truth values. ``steps`` and
     ``steps_share`` are set for quantized tensors, and for the real numbers of one: the greatest error in steps of the
-    scale, and the share of elements that are off at all. ``least_signal_to_noise`` is enough where it is reached.
+    scale, and the share of elements that are off at all; ``mean_square`` is that of the errors in steps.
+    ``least_signal_to_noise`` is enough where it is reached.
     """
 
     shape: tuple[int, ...]
@@ -35,6 +36,7 @@ class Numbers:
     steps: int | None = None
     steps_share: float | None = None
     least_signal_to_noise: float = math.inf
+    mean_square: float = 0.0
 
     @property
     def is_within_tolerance(self) -> bool:
@@ -78,7 +80,7 @@ def compare(found: torch.Tensor, wanted: torch.Tensor, *, step: float | None = N
     tolerance = _tolerance(wanted.dtype)
     if found.shape != wanted.shape or found.dtype != wanted.dtype:
         return Numbers(shape, dtype, math.inf, math.inf, -math.inf, -math.inf)
-    counted: tuple[int, float] | None = None
+    counted: tuple[int, float, float] | None = None
     if wanted.is_quantized:
         counted = _counted(found.int_repr().double() - wanted.int_repr().double())
         found, wanted = found.dequantize(), wanted.dequantize()
@@ -89,8 +91,11 @@ def compare(found: torch.Tensor, wanted: torch.Tensor, *, step: float | None = N
     finite = theirs[theirs.isfinite()]
     span = float(finite.abs().max()) if finite.numel() else 0.0
     noise, signal = float((error**2).sum()), float((finite**2).sum())
-    steps, share = (None, None) if counted is None else counted
-    return Numbers(shape, dtype, absolute, absolute / (span or 1.0), _decibels(signal, noise), tolerance, steps, share)
+    found_numbers = Numbers(shape, dtype, absolute, absolute / (span or 1.0), _decibels(signal, noise), tolerance)
+    if counted is None:
+        return found_numbers
+    steps, share, mean_square = counted
+    return replace(found_numbers, steps=steps, steps_share=share, mean_square=mean_square)
 
 
 def _tolerance(dtype: torch.dtype) -> float:
@@ -116,12 +121,13 @@ def difference(found: torch.Tensor, wanted: torch.Tensor) -> torch.Tensor:
     return off.nan_to_num(nan=math.inf, posinf=math.inf, neginf=-math.inf)
 
 
-def _counted(steps: torch.Tensor) -> tuple[int, float] | None:
-    """The greatest of some numbers of steps, and the share of those that are not 0; None where one is infinite."""
+def _counted(steps: torch.Tensor) -> tuple[int, float, float] | None:
+    """The greatest of some numbers of steps, the share of those that are not 0, and the mean of their squares; None
+    where one is infinite."""
     if not bool(steps.isfinite().all()):
         return None
     off = steps.round().abs()
-    return (int(off.max()), float((off > 0).double().mean())) if off.numel() else (0, 0.0)
+    return (int(off.max()), float((off > 0).double().mean()), float((off**2).mean())) if off.numel() else (0, 0.0, 0.0)
 
 
 def _decibels(signal: float, noise: float) -> float:

@@ -105,6 +105,30 @@ class _Stepper(torch.nn.Module):
         return torch._make_per_tensor_quantized_tensor(elements, value.q_scale(), value.q_zero_point())
 
 
+class _Drifter(torch.nn.Module):
+    """Moves a quantized tensor, before it is rounded, by random numbers whose root mean square, in steps, is ``factor``
+    times that of what is read."""
+
+    def __init__(self, steps: int, factor: float) -> None:
+        super().__init__()
+        self.steps, self.factor = steps, factor
+        self.share_up = 0.5
+        self.sign = 0.0
+
+    def forward(self, value: torch.Tensor, read: torch.Tensor) -> torch.Tensor:
+        if self.sign == 0.0 or not value.is_quantized or value.numel() == 0:
+            return value
+        stored = value.int_repr()
+        low, high = (0, 255) if stored.dtype == torch.uint8 else (-128, 127)
+        real = read.dequantize() if read.is_quantized else read
+        deviation = self.factor * abs(self.sign) * float(real.square().mean().sqrt())
+        # What was rounded lay anywhere within half a step.
+        within, moved = torch.rand(stored.shape) - 0.5, torch.randn(stored.shape) * deviation
+        steps = stored + (within + moved.clamp(-self.steps, self.steps)).round()
+        elements = steps.clamp(low, high).to(stored.dtype)
+        return torch._make_per_tensor_quantized_tensor(elements, value.q_scale(), value.q_zero_point())
+
+
 class _Reorderer(torch.nn.Module):
     """Gives equal elements another order, and says of a place in that order where it was."""
 
@@ -131,6 +155,9 @@ class _Reorderer(torch.nn.Module):
     def restored(self, value: torch.Tensor, read: torch.Tensor) -> torch.Tensor:
         """What the op tells, of the elements as they were."""
         return value if self.sign == 0.0 else self.order[value]
+
+
+_MoverModule = _Mover | _Stepper | _Drifter | _Reorderer
 
 
 def movement(
@@ -229,8 +256,10 @@ def _change(moved: torch.Tensor, base: torch.Tensor) -> float:
     return math.inf if is_exact and found.max_relative > 0 else found.max_relative
 
 
-def _mover(item: Approximation, twins: Mapping[int, torch._C.Value]) -> _Mover | _Stepper | _Reorderer:
+def _mover(item: Approximation, twins: Mapping[int, torch._C.Value]) -> _MoverModule:
     bound = item.bound
+    if bound.deviation:
+        return _Drifter(bound.steps, bound.deviation / bound.spread)
     if bound.steps:
         return _Stepper(bound.steps, bound.share)
     if item.cause is Cause.TIES:
@@ -248,7 +277,7 @@ def _dim(node: torch._C.Node) -> int | None:
     return found if isinstance(found, int) else None
 
 
-def _scripted(mover: _Mover | _Stepper | _Reorderer) -> torch.jit.ScriptModule:
+def _scripted(mover: _MoverModule) -> torch.jit.ScriptModule:
     with quiet():
         return cast("torch.jit.ScriptModule", torch.jit.script(mover))
 

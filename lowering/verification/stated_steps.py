@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from math import prod, sqrt
 
+import torch
+
 from nnapi_check.coverage_db.bounds import Bound
 from nnapi_check.lowering.verification.approximation import MARGIN
 from nnapi_check.lowering.verification.comparison import Numbers
@@ -12,15 +14,34 @@ _HALVES = 0.5
 """The share that is off where each element is halfway between two steps: rounded to even, every other one goes up."""
 
 
-def held_to_steps(numbers: Numbers, bound: Bound | None) -> Numbers:
+def root_mean_square(tensor: torch.Tensor) -> float:
+    """That of the real numbers of a tensor."""
+    real = tensor.dequantize() if tensor.is_quantized else tensor
+    return float(real.double().square().mean().sqrt()) if real.numel() else 0.0
+
+
+def held_to_steps(numbers: Numbers, bound: Bound | None, spread: float | None = None) -> Numbers:
     """The difference of a value, accepted where it is within the bound of its op, if that states one.
 
+    ``spread`` is the root mean square of the op's input, where that is known: the deviation is in proportion to it.
     What is off on more elements than halves between two steps could be is no rounding, however small.
     """
-    steps, share = numbers.steps or 0, numbers.steps_share or 0.0
-    if bound is None or steps > bound.steps or share > _greatest_share(prod(numbers.shape), bound.share):
+    if bound is None or (numbers.steps or 0) > bound.steps:
         return numbers
-    return numbers.allowing(0.0, signal_to_noise=numbers.signal_to_noise)
+    count, share = prod(numbers.shape), numbers.steps_share or 0.0
+    if bound.deviation:
+        deviation = bound.deviation if spread is None else bound.deviation * spread / bound.spread
+        is_within = numbers.mean_square <= _greatest_mean_square(count, MARGIN * deviation)
+    else:
+        is_within = share <= _greatest_share(count, bound.share)
+    return numbers.allowing(0.0, signal_to_noise=numbers.signal_to_noise) if is_within else numbers
+
+
+def _greatest_mean_square(count: int, deviation: float) -> float:
+    """That of so many errors in whole steps, which rounding makes of errors with this root mean square."""
+    # Of an error below a step, rounding makes a whole one as often as it is large, and adds a sixth to a larger one.
+    expected = deviation**2 + min(deviation, 1 / 6)
+    return expected * (1 + 6 / sqrt(count)) + (1.5 * sqrt(count) + 1) / count if count else 0.0
 
 
 def _greatest_share(count: int, stated: float) -> float:

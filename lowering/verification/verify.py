@@ -33,7 +33,7 @@ from nnapi_check.lowering.verification.part_run import as_computed, inward, outw
 from nnapi_check.lowering.verification.reference import graph_values, reference_outputs
 from nnapi_check.lowering.verification.row_sets import row_sets
 from nnapi_check.lowering.verification.sensitivity import NO_MOVEMENT, MovedRun, Movement, moved_runs, movement
-from nnapi_check.lowering.verification.stated_steps import held_to_steps
+from nnapi_check.lowering.verification.stated_steps import held_to_steps, root_mean_square
 from nnapi_check.lowering.verification.subject import Part, Subject, open_subject
 
 MARGIN_DECIBELS = 20 * math.log10(MARGIN)
@@ -139,10 +139,11 @@ def verify_artifact(
     layers: tuple[LayerNumbers, ...] = ()
     if with_layers or _is_quantized(subject):
         found = tuple(_layers(subject, model, call, trust=trust))
-        own = [item.layer for item in found if item.is_own_steps]
+        own = [item for item in found if item.is_own_steps]
         others = _held_layers([item for item in found if not item.is_own_steps], reach)
         quantized = tuple(
-            replace(layer, numbers=held_to_steps(layer.numbers, stepped.get(layer.value))) for layer in own
+            replace(item.layer, numbers=held_to_steps(item.layer.numbers, stepped.get(item.layer.value), item.spread))
+            for item in own
         )
         layers = (*others, *quantized) if with_layers else ()
         quantized = (*quantized, *(layer for layer in others if layer.numbers.steps is not None))
@@ -284,6 +285,7 @@ class _Measured:
     found: torch.Tensor | None
     wanted: torch.Tensor | None
     is_own: bool = True  # it is computed of what PyTorch has for its inputs
+    spread: float | None = None  # the root mean square of what an op reads whose bound hangs on it
 
     @property
     def is_own_steps(self) -> bool:
@@ -348,6 +350,8 @@ def _layers(
     captured = capture(model, call, weights=True, trust=trust)
     wanted = {border.value for record in records for border in (*record.inputs, *record.outputs)}
     wanted |= {held.value for record in records for held in record.held}
+    read = {value: item.read for item in _approximations(subject) if item.bound.deviation for value in item.made}
+    wanted |= set(read.values())
     values = graph_values(captured, wanted, captured.example_inputs)
     given = {border.value for record in records for border in record.inputs}
     held = {item.value for record in records for item in record.held}
@@ -356,7 +360,10 @@ def _layers(
     for index, part in enumerate(subject.parts):
         if part.record is not None and all(border.value in values for border in part.record.inputs):
             found = _part_layers(index, part, part.record, values, only_outputs=only_outputs, in_half=in_half)
-            yield from (replace(item, is_own=item.layer.value in own) for item in found)
+            for item in found:
+                value = item.layer.value
+                spread = root_mean_square(values[read[value]]) if read.get(value) in values else None
+                yield replace(item, is_own=value in own, spread=spread)
 
 
 def _part_layers(

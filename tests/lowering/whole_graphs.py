@@ -11,11 +11,12 @@ from nnapi_check.analyzer.planning.layout import LayoutChanges, LayoutPlan, plan
 from nnapi_check.analyzer.planning.partition import Part
 from nnapi_check.coverage_db.bounds import Bound
 from nnapi_check.coverage_db.queries import Registry
+from nnapi_check.coverage_db.spec import PER_CHANNEL, PerChannelChoice
 from nnapi_check.coverage_db.targets import PYTORCH_MOBILE
 from nnapi_check.lowering.emission.rule_table import Rulebook, rules
 from nnapi_check.lowering.part_lowering import LoweredPart, PlannedGraph, lower_part
 from nnapi_check.lowering.verification.part_run import run_part
-from tests.tolerances import allowed_by, difference
+from tests.tolerances import MAX_STEPS, allowed_by, difference
 
 Function = Callable[..., object]
 
@@ -41,16 +42,25 @@ def captured_function(function: Function, inputs: Sequence[torch.Tensor]) -> Cap
     return capture(traced, tuple(inputs), weights=True)
 
 
-def judged_function(captured: Captured, registry: Registry, target: str = PYTORCH_MOBILE) -> Judgement:
-    return judge(captured.graph, registry, registry.target(target))
+def judged_function(
+    captured: Captured,
+    registry: Registry,
+    target: str = PYTORCH_MOBILE,
+    per_channel: PerChannelChoice = PER_CHANNEL,
+) -> Judgement:
+    return judge(captured.graph, registry, registry.target(target), per_channel)
 
 
 def runs(
-    function: Function, inputs: Sequence[torch.Tensor], registry: Registry, target: str = PYTORCH_MOBILE
+    function: Function,
+    inputs: Sequence[torch.Tensor],
+    registry: Registry,
+    target: str = PYTORCH_MOBILE,
+    per_channel: PerChannelChoice = PER_CHANNEL,
 ) -> dict[int, Run]:
     """A run for every feature level that supports every node in one part; levels that take the same ways share one."""
     captured = captured_function(function, inputs)
-    judgement = judged_function(captured, registry, target)
+    judgement = judged_function(captured, registry, target, per_channel)
     changes = LayoutChanges(registry.operation("RESHAPE"), registry.operation("TRANSPOSE"))
     nodes = {node.id: node for node in captured.graph.nodes()}
     found: dict[int, Run] = {}
@@ -92,8 +102,9 @@ def _run(
     allowed = Bound(
         absolute=2 * sum(item.absolute for item in bounds), relative=2 * sum(item.relative for item in bounds)
     )
+    steps = max([MAX_STEPS, *(item.steps for item in bounds)])
     differences = [
-        difference(computed[value], expected, allowed_by(allowed, expected))
+        difference(computed[value], expected, allowed_by(allowed, expected), steps=steps)
         for value, expected in zip(graph.body.outputs, listed, strict=True)
     ]
     outputs = tuple(computed[value] for value in graph.body.outputs)

@@ -142,6 +142,7 @@ def mixed_report() -> ModelReport:
         torch_version="2.9.9",
         target="pytorch-mobile",
         target_because="",
+        per_channel="split",
         misfit=None,
         feature_level=4,
         api_level=30,

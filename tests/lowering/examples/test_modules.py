@@ -19,7 +19,7 @@ from nnapi_check.lowering.examples.modules import example_module
 from nnapi_check.lowering.part_lowering import LoweredPart, PlannedGraph, lower_part
 from nnapi_check.lowering.verification.part_run import run_part
 from tests.analyzer.told_reasons import faults
-from tests.tolerances import allowed_by, difference
+from tests.tolerances import MAX_STEPS, allowed_by, difference
 
 CASES = [(card, way, example) for card in load_cards().values() for way in card.ways for example in way.examples]
 
@@ -62,8 +62,8 @@ def captured_example(card: Card, example: Example) -> Captured:
     return capture(made.module, made.inputs, weights=True)
 
 
-def judged(captured: Captured, card: Card, registry: Registry) -> tuple[Judgement, Node]:
-    judgement = judge(captured.graph, registry, registry.target(NDK))
+def judged(captured: Captured, card: Card, example: Example, registry: Registry) -> tuple[Judgement, Node]:
+    judgement = judge(captured.graph, registry, registry.target(NDK), example.per_channel)
     (node,) = [node for node in captured.graph.nodes() if node.op == card.op]
     return judgement, node
 
@@ -72,7 +72,7 @@ def judged(captured: Captured, card: Card, registry: Registry) -> tuple[Judgemen
 def test_example_breaks_the_requirement_it_names_and_no_other(
     card: Card, way: Way, example: Example, registry: Registry
 ) -> None:
-    judgement, node = judged(captured_example(card, example), card, registry)
+    judgement, node = judged(captured_example(card, example), card, example, registry)
 
     (found,) = [found for found in judgement.nodes[node.id].ways if found.way.name == way.name]
 
@@ -112,9 +112,9 @@ def test_example_is_lowered_to_a_legal_model_that_computes_the_same(
     card: Card, way: Way, example: Example, registry: Registry
 ) -> None:
     captured = captured_example(card, example)
-    judgement, node = judged(captured, card, registry)
-
+    judgement, node = judged(captured, card, example, registry)
     verdict = verdict_by(way, node, judgement)
+
     lowered = lowered_alone(captured, node, verdict, registry)
 
     if judgement.nodes[node.id].is_quantized or multiply_adds(node, captured.graph):
@@ -124,7 +124,8 @@ def test_example_is_lowered_to_a_legal_model_that_computes_the_same(
     wanted = captured.module._get_method("forward")(*captured.example_inputs)
     wanted_list = [wanted] if isinstance(wanted, torch.Tensor) else list(wanted)
     for value, expected in zip(captured.graph.body.outputs, wanted_list, strict=True):
-        assert difference(computed[value], expected, allowed(way, captured, expected)) == ""
+        limit, steps = allowed(way, captured, expected), allowed_steps(verdict)
+        assert difference(computed[value], expected, limit, steps=steps) == ""
 
 
 def allowed(way: Way, captured: Captured, expected: torch.Tensor) -> torch.Tensor | None:
@@ -146,7 +147,13 @@ def verdict_by(way: Way, node: Node, judgement: Judgement) -> NodeVerdict:
     (found,) = [found for found in judgement.nodes[node.id].ways if found.way.name == way.name]
     assert found.failures == ()
     assert found.level is not None
-    return NodeVerdict(node.id, node.op, way.status, way, found.level, (), arithmetic=found.arithmetic)
+    return NodeVerdict(node.id, node.op, found.way.status, found.way, found.level, (), arithmetic=found.arithmetic)
+
+
+def allowed_steps(verdict: NodeVerdict) -> int:
+    """How many steps a quantized result may be off: as many as the bound says, where it is that of this very call."""
+    bound = None if verdict.way is None else verdict.way.bound
+    return MAX_STEPS if bound is None else max(MAX_STEPS, bound.steps)
 
 
 def lowered_alone(captured: Captured, node: Node, verdict: NodeVerdict, registry: Registry) -> LoweredPart:

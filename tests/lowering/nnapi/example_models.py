@@ -29,6 +29,6 @@ def _models(card: Card, way: Way, registry: Registry) -> Iterator[Model]:
     for example in way.examples:
         if example.expect is None:
             captured = captured_example(card, example)
-            judgement, node = judged(captured, card, registry)
+            judgement, node = judged(captured, card, example, registry)
             verdict = verdict_by(way, node, judgement)
             yield lowered_alone(captured, node, verdict, registry).model

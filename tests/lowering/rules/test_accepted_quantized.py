@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from nnapi_check.analyzer.errors import InputError
 from nnapi_check.coverage_db.queries import Registry, open_registry
+from nnapi_check.coverage_db.spec import PER_CHANNEL, PerChannelChoice
 from nnapi_check.coverage_db.targets import NDK, PYTORCH_MOBILE
 from nnapi_check.lowering.examples.packed_parameters import Packing, per_channel
 from tests.lowering.whole_graphs import runs
@@ -17,7 +18,10 @@ drawn = settings(max_examples=40, deadline=None, suppress_health_check=list(Heal
 SCALES = st.floats(0.0078125, 0.5, width=32)
 ZERO_POINTS = st.integers(0, 255)
 TARGETS = st.sampled_from([PYTORCH_MOBILE, NDK])
-"""What carries weights as floats and what carries them with a scale for each channel."""
+"""What carries weights of one scale and what carries them with a scale for each channel."""
+
+CHOICES = st.sampled_from([choice for choice in PerChannelChoice if choice is not PerChannelChoice.CPU])
+SPREADS = st.sampled_from([2, 9, 700])
 
 
 @pytest.fixture(scope="module")
@@ -31,10 +35,14 @@ def quantized(shape: tuple[int, ...], scale: float, zero_point: int, dtype: torc
 
 
 def differences(
-    function: Callable[..., object], inputs: list[torch.Tensor], registry: Registry, target: str = PYTORCH_MOBILE
+    function: Callable[..., object],
+    inputs: list[torch.Tensor],
+    registry: Registry,
+    target: str = PYTORCH_MOBILE,
+    per_channel: PerChannelChoice = PER_CHANNEL,
 ) -> list[object]:
     try:
-        found = runs(function, inputs, registry, target)
+        found = runs(function, inputs, registry, target, per_channel)
     except (InputError, RuntimeError):
         # PyTorch itself refuses such arguments.
         assume(False)
@@ -67,7 +75,7 @@ class Packed(torch.nn.Module):
     name=st.sampled_from(["conv2d", "conv2d_relu"]),
     groups=st.integers(1, 3),
     ins=st.integers(1, 2),
-    outs=st.integers(1, 3),
+    outs=st.integers(1, 12),
     image=st.tuples(st.integers(3, 8), st.integers(3, 8)),
     kernel=st.tuples(st.integers(1, 3), st.integers(1, 3)),
     stride=st.tuples(st.integers(1, 2), st.integers(1, 2)),
@@ -78,6 +86,8 @@ class Packed(torch.nn.Module):
     has_channels=st.booleans(),
     weight_zero_point=st.sampled_from([0, 4]),
     target=TARGETS,
+    choice=CHOICES,
+    spread=SPREADS,
 )
 @drawn
 def test_convolutions(
@@ -95,13 +105,15 @@ def test_convolutions(
     has_channels: bool,
     weight_zero_point: int,
     target: str,
+    choice: PerChannelChoice,
+    spread: int,
     registry: Registry,
 ) -> None:
     # QNNPACK divides by zero, and takes the process with it, where a filter is larger than its padded image.
     axes = zip(image, kernel, padding, dilation, strict=True)
     assume(all(size + 2 * pad > step * (width - 1) for size, width, pad, step in axes))
     weight = quantized((outs * groups, ins, *kernel), 0.03, weight_zero_point, torch.qint8)
-    weight = per_channel(weight, 0) if has_channels else weight
+    weight = per_channel(weight, 0, spread) if has_channels else weight
     bias = torch.linspace(-1, 1, outs * groups)
     numbers = {"stride": stride, "padding": padding, "dilation": dilation, "groups": groups}
 
@@ -110,6 +122,7 @@ def test_convolutions(
         [quantized((2, ins * groups, *image), scale, zero_point)],
         registry,
         target,
+        choice,
     )
 
     assert found == []
@@ -118,12 +131,14 @@ def test_convolutions(
 @given(
     name=st.sampled_from(["linear", "linear_relu"]),
     shape=st.lists(st.integers(1, 4), min_size=2, max_size=3),
-    outs=st.integers(1, 5),
+    outs=st.integers(1, 12),
     scale=SCALES,
     zero_point=ZERO_POINTS,
     has_channels=st.booleans(),
     weight_zero_point=st.sampled_from([0, 4]),
     target=TARGETS,
+    choice=CHOICES,
+    spread=SPREADS,
 )
 @drawn
 def test_layers(
@@ -135,13 +150,15 @@ def test_layers(
     has_channels: bool,
     weight_zero_point: int,
     target: str,
+    choice: PerChannelChoice,
+    spread: int,
     registry: Registry,
 ) -> None:
     weight = quantized((outs, shape[-1]), 0.03, weight_zero_point, torch.qint8)
-    weight = per_channel(weight, 0) if has_channels else weight
+    weight = per_channel(weight, 0, spread) if has_channels else weight
     layer = Packed(name, weight, torch.linspace(-1, 1, outs))
 
-    assert differences(layer, [quantized(tuple(shape), scale, zero_point)], registry, target) == []
+    assert differences(layer, [quantized(tuple(shape), scale, zero_point)], registry, target, choice) == []
 
 
 @given(
@@ -158,6 +175,8 @@ def test_layers(
     zero_point=ZERO_POINTS,
     has_channels=st.booleans(),
     target=TARGETS,
+    choice=CHOICES,
+    spread=SPREADS,
 )
 @drawn
 def test_convolutions_of_signals(
@@ -174,15 +193,17 @@ def test_convolutions_of_signals(
     zero_point: int,
     has_channels: bool,
     target: str,
+    choice: PerChannelChoice,
+    spread: int,
     registry: Registry,
 ) -> None:
     assume(length + 2 * padding > dilation * (kernel - 1))
     weight = quantized((outs * groups, ins, kernel), 0.03, 0, torch.qint8)
-    weight = per_channel(weight, 0) if has_channels else weight
+    weight = per_channel(weight, 0, spread) if has_channels else weight
     numbers = {"stride": (stride,), "padding": (padding,), "dilation": (dilation,), "groups": groups}
     layer = Packed(name, weight, torch.linspace(-1, 1, outs * groups), **numbers)
 
-    assert differences(layer, [quantized((2, ins * groups, length), scale, zero_point)], registry, target) == []
+    assert differences(layer, [quantized((2, ins * groups, length), scale, zero_point)], registry, target, choice) == []
 
 
 @given(
@@ -197,6 +218,8 @@ def test_convolutions_of_signals(
     zero_point=ZERO_POINTS,
     has_channels=st.booleans(),
     target=TARGETS,
+    choice=CHOICES,
+    spread=SPREADS,
 )
 @drawn
 def test_transposed_convolutions(
@@ -211,17 +234,19 @@ def test_transposed_convolutions(
     zero_point: int,
     has_channels: bool,
     target: str,
+    choice: PerChannelChoice,
+    spread: int,
     registry: Registry,
 ) -> None:
     assume(all(extra < step for extra, step in zip(output_padding, stride, strict=True)))
     sizes = zip(image, stride, kernel, padding, output_padding, strict=True)
     assume(all((size - 1) * step + reach + extra > 2 * pad for size, step, reach, pad, extra in sizes))
     weight = quantized((ins, outs, *kernel), 0.03, 0, torch.qint8)
-    weight = per_channel(weight, 1) if has_channels else weight
+    weight = per_channel(weight, 1, spread) if has_channels else weight
     numbers = {"stride": stride, "padding": padding, "output_padding": output_padding}
     layer = Packed("conv_transpose2d", weight, torch.linspace(-1, 1, outs), **numbers)
 
-    assert differences(layer, [quantized((2, ins, *image), scale, zero_point)], registry, target) == []
+    assert differences(layer, [quantized((2, ins, *image), scale, zero_point)], registry, target, choice) == []
 
 
 @given(

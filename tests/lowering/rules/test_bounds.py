@@ -79,7 +79,7 @@ def computed(op: str, way: Way, example: Example, inputs: tuple[torch.Tensor, ..
     """What one way gives for inputs of the example's types."""
     card = registry.card(op)
     captured = captured_example(card, example)
-    judgement, node = judged(captured, card, registry)
+    judgement, node = judged(captured, card, example, registry)
     lowered = lowered_alone(captured, node, verdict_by(way, node, judgement), registry)
     given = dict(zip(lowered.part.inputs, inputs, strict=True))
     (found,) = run_part(lowered, captured.graph, given, captured.tensor).outputs.values()

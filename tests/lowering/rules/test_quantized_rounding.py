@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from nnapi_check.coverage_db.queries import Registry, open_registry
+from nnapi_check.coverage_db.spec import PerChannelChoice
 from nnapi_check.lowering.examples.packed_parameters import per_channel
 from tests.lowering.rules.test_accepted_quantized import Packed, quantized
 from tests.lowering.whole_graphs import runs
@@ -17,7 +18,7 @@ def registry() -> Registry:
 
 
 def share_off(function: Packed, x: torch.Tensor, registry: Registry) -> float:
-    run = runs(function, [x], registry)[3]
+    run = runs(function, [x], registry, per_channel=PerChannelChoice.FLOAT)[3]
     assert any(way.endswith("in-floats") for way in run.ways)
     with torch.no_grad():
         off = run.outputs[0].int_repr() != function(x).int_repr()

@@ -1,0 +1,53 @@
+"""What a report says of integer layers whose weights have a scale for each channel."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+
+from nnapi_check.analyzer.graph import Graph, Node, PerChannel, Ref, TensorType
+from nnapi_check.analyzer.judging.arithmetic import Arithmetic
+from nnapi_check.analyzer.judging.judge import NodeVerdict
+from nnapi_check.analyzer.planning.plan import Plan
+from nnapi_check.analyzer.planning.survey import Survey
+from nnapi_check.coverage_db.cards import WeightScales
+from nnapi_check.coverage_db.spec import PerChannelChoice
+
+
+def per_channel_notes(survey: Survey, plan: Plan) -> Iterator[str]:
+    """How many such layers there are, and what becomes of them: nothing where there are none."""
+    placed = plan.partition.part_of()
+    found = Counter(
+        _words(plan.verdicts[node.id]) if node.id in placed else "on the CPU"
+        for node in survey.nodes.values()
+        if node.id in plan.verdicts and has_channel_scales(node, survey.graph)
+    )
+    if not found:
+        return
+    told = ", ".join(f"{count} {words}" for words, count in found.most_common())
+    others = ", ".join(choice.value for choice in PerChannelChoice if choice is not survey.per_channel)
+    text = f"Layers whose weights have a scale for each channel: {told}."
+    if not survey.target.carries_channel_params:
+        text += f" This is --per-channel {survey.per_channel.value}; {others} are the other choices."
+    yield text
+
+
+def has_channel_scales(node: Node, graph: Graph) -> bool:
+    """Whether a node multiplies by a weight that has a scale for each channel."""
+    weight = node.arguments.get("weight")
+    kind = graph.values[weight.value].type if isinstance(weight, Ref) else None
+    return isinstance(kind, TensorType) and isinstance(kind.quant, PerChannel)
+
+
+def _words(verdict: NodeVerdict) -> str:
+    way = verdict.way
+    if way is None or verdict.arithmetic is not Arithmetic.INTEGERS:
+        return "as floats"
+    rounded = "" if way.bound is None else ", rounded"
+    match way.weight_scales:
+        case WeightScales.GROUPS:
+            return f"as integers in groups of like scales{rounded}"
+        case WeightScales.ONE:
+            return f"as integers of one scale{rounded}"
+        case WeightScales.OWN:
+            return "as integers with these scales"
