@@ -97,6 +97,17 @@ def express_decomposed_quantization(module: torch._C.ScriptModule) -> bool:
     return found
 
 
+def split_dequantizes(graph: torch._C.Graph) -> None:
+    """Give each reader of floats that a dequantize makes a dequantize of its own, so that they can become one op."""
+    for node in nodes_of_kind(graph, "aten::dequantize"):
+        for use in list(node.output().uses())[1:]:
+            made = graph.create("aten::dequantize", [node.input()], 1)
+            made.insertAfter(node)
+            made.copyMetadata(node)
+            made.output().setType(node.output().type())
+            use.user.replaceInput(use.offset, made.output())
+
+
 class _Writer:
     """Writes nodes of one graph in other ops."""
 

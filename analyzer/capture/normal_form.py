@@ -12,7 +12,10 @@ from pathlib import Path
 import torch
 
 from nnapi_check.analyzer.capture.autograd_functions import inline_autograd_functions
-from nnapi_check.analyzer.capture.decomposed_quantization import express_decomposed_quantization
+from nnapi_check.analyzer.capture.decomposed_quantization import (
+    express_decomposed_quantization,
+    split_dequantizes,
+)
 from nnapi_check.analyzer.capture.growth import refuse_exploding_constants
 from nnapi_check.analyzer.errors import InputError
 from nnapi_check.analyzer.ops.allowed_ops import FILE_OPS
@@ -50,6 +53,7 @@ def normalize(module: torch._C.ScriptModule) -> torch._C.ScriptModule:
             if express_decomposed_quantization(frozen):
                 # What is stored as quantized tensors now is read as integers no more.
                 frozen = torch._C._freeze_module(frozen, [], True, True)
+                split_dequantizes(frozen._get_method("forward").graph)
         graph = frozen._get_method("forward").graph
         inline_autograd_functions(graph)
         _unpack_constant_lists(graph)

@@ -35,6 +35,7 @@ from nnapi_check.analyzer.judging.failures import (
 from nnapi_check.analyzer.judging.nearest_ways import WayVerdict, why_in_floats, worth_telling
 from nnapi_check.analyzer.judging.quantities import Uses, found_words, holds, what_fails
 from nnapi_check.analyzer.judging.quantization_limits import quantization_failures
+from nnapi_check.analyzer.judging.rounded_bounds import FLOATS_BETWEEN_STEPS, rounded_bound, with_rounding
 from nnapi_check.analyzer.judging.run_time_numbers import with_numbers_as_tensors
 from nnapi_check.analyzer.nnapi_types import copying_operation, operand_type
 from nnapi_check.analyzer.scale_groups import rounding_bound, scale_groups, whole_group
@@ -248,6 +249,16 @@ def _arithmetic(way: Way, node: Node, uses: Uses) -> Arithmetic:
 
 def _bounded(way: Way, node: Node, uses: Uses) -> Way:
     """The way with the bound that holds for what this node gives."""
+    found = _bounded_on_integers(way, node, uses)
+    rounded = rounded_bound(node, uses.graph)
+    if rounded is None:
+        return found
+    bound = with_rounding(found.bound or Bound(), rounded)
+    return replace(found, bound=bound, differences=(*way.differences, FLOATS_BETWEEN_STEPS))
+
+
+def _bounded_on_integers(way: Way, node: Node, uses: Uses) -> Way:
+    """The same beside PyTorch's own op on integers."""
     kind = uses.graph.values[node.outputs[0]].type if node.outputs else None
     if not isinstance(kind, TensorType) or not kind.is_quantized:
         return way

@@ -16,6 +16,7 @@ from nnapi_check.analyzer.rewrites.decomposed_attention import DECOMPOSED_ATTENT
 from nnapi_check.analyzer.rewrites.hard_activations import HARD_ACTIVATION
 from nnapi_check.analyzer.rewrites.local_response import LOCAL_RESPONSE_NORM
 from nnapi_check.analyzer.rewrites.rewrite import KnownOps, Match, Miss, NearMiss, Rewrite, Surroundings
+from nnapi_check.analyzer.rewrites.rounded_ops import ROUNDED_MOVE, ROUNDED_OP
 from nnapi_check.analyzer.rewrites.row_pooling import ROW_POOLING
 from nnapi_check.analyzer.rewrites.runs.image_shuffles import IMAGE_SHUFFLE
 from nnapi_check.analyzer.rewrites.runs.rearranged_parts import REARRANGED_PARTS
@@ -26,6 +27,8 @@ from nnapi_check.analyzer.rewrites.unread_outputs import UNREAD_OUTPUTS
 
 REWRITES: tuple[Rewrite, ...] = (
     UNREAD_OUTPUTS,
+    ROUNDED_OP,
+    ROUNDED_MOVE,
     CONTRACTION,
     LOCAL_RESPONSE_NORM,
     HARD_ACTIVATION,

@@ -91,7 +91,7 @@ def _run(
     nodes = {node.id: node for node in graph.nodes()}
     facts = {operation.name: operation for operation in registry.operations()}
     made = [value for node in verdicts for value in nodes[node].outputs]
-    given = [value.id for value in graph.values if value.id not in made and not value.is_constant]
+    given = [value for value in graph.body.inputs if value not in made]
     part = Part(0, tuple(sorted(verdicts)), tuple(given), graph.body.outputs, 1, 1)
     lowered = lower_part(part, PlannedGraph(graph, nodes, verdicts, layout), Rulebook(rules(), facts))
     computed = run_part(lowered, graph, dict(zip(given, captured.example_inputs, strict=True)), captured.tensor).outputs

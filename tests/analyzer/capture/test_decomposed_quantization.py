@@ -9,11 +9,11 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from benchmarks.exported_quantization import Between, RoundedWeight, Steps, ops
 from nnapi_check import check, convert
 from nnapi_check.analyzer.capture.capture import Captured, capture
 from nnapi_check.analyzer.graph import ElementType, PerChannel, PerTensor, TensorType
 from nnapi_check.lowering.verification.reference import flat_tensors
-from tests.analyzer.exported_quantization import Between, RoundedWeight, Steps, ops
 from tests.analyzer.torch_models import Called, Function
 
 SIGNED = Steps(0.031, -7, torch.int8)
@@ -42,14 +42,14 @@ def rewritten_forward(captured: Captured) -> Callable[..., object]:
 
 @pytest.mark.parametrize("steps", [SIGNED, UNSIGNED], ids=["signed", "unsigned"])
 def test_integers_between_two_conversions_are_a_quantized_tensor(tmp_path: Path, steps: Steps) -> None:
-    path = exported(Between(torch.relu, steps, UNSIGNED), torch.randn(2, 3), tmp_path)
+    path = exported(Between(torch.tanh, steps, UNSIGNED), torch.randn(2, 3), tmp_path)
 
     graph = capture(path, None, weights=False).graph
 
     assert [node.op for node in graph.nodes()] == [
         "aten.quantize_per_tensor.default",
         "aten.dequantize.self",
-        "aten.relu.default",
+        "aten.tanh.default",
         "aten.quantize_per_tensor.default",
         "aten.dequantize.self",
     ]
