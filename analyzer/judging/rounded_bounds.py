@@ -30,7 +30,7 @@ def rounded_bound(node: Node, graph: Graph) -> Bound | None:
 
 
 def with_rounding(stated: Bound, rounded: Bound) -> Bound:
-    """The bound of a way beside floats that are rounded, where ``stated`` is the one beside PyTorch's op on integers."""
+    """The bound beside rounded floats of a way whose bound beside PyTorch's op on integers is ``stated``."""
     # Weights that are rounded to other scales move a result before it is rounded.
     steps = stated.steps + rounded.steps if stated.deviation else max(stated.steps, rounded.steps)
     return replace(stated, steps=steps, share=max(stated.share, rounded.share))
