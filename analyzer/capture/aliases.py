@@ -269,8 +269,13 @@ class Aliases:
 
 
 def _are_apart(first: torch.Tensor | None, second: torch.Tensor | None) -> bool:
-    """Whether two views of one storage have no element in common; nothing is said of very large storages."""
+    """Whether two views of one storage have no element in common; nothing is said of very large storages.
+
+    What is known by storages of their own may still be one in a run.
+    """
     if first is None or second is None or first.dtype is not second.dtype or first.is_quantized:
+        return False
+    if first.untyped_storage()._cdata != second.untyped_storage()._cdata:
         return False
     size = first.untyped_storage().nbytes() // first.element_size()
     if size > _MAX_COMPARED or torch._debug_has_internal_overlap(first) == _OVERLAPS:

@@ -42,6 +42,7 @@ from nnapi_check.analyzer.ops.bounded_calls import BoundedCalls
 from nnapi_check.analyzer.ops.calls import (
     FORM_ARGUMENT,
     MAX_COMPUTED,
+    PLACE_ARGUMENT,
     WHEN_TYPED,
     Operation,
     call,
@@ -249,7 +250,7 @@ class TypingWalk:
             self.know(value, answer)
         drafts = [draft for answer in answers for draft in drafts_in(answer)]
         self.aliases.share_storage(results, drafts, items)
-        if operation.is_mutable:
+        if operation.is_mutable or operation.name in PLACE_ARGUMENT:
             self.aliases.share(node, operation, items, drafts)
         if operation.name in _ELEMENT_READS and not is_constant:
             return (self._opaque(node, items, "the input's elements decide it"),)
@@ -262,14 +263,16 @@ class TypingWalk:
         return (made,)
 
     def _number(self, outputs: Sequence[torch._C.Value], operation: Operation, items: Sequence[object]) -> bool:
-        """Whether an op on numbers alone came to a number, which is known then."""
+        """Whether an op on numbers alone came to numbers, which are known then."""
         try:
             result = call(operation, items)
         except OpError:
             return False
-        if len(outputs) != 1 or type(result) not in _PLAIN:
+        results = result if isinstance(result, tuple) else (result,)
+        if len(outputs) != len(results) or not _PLAIN.issuperset(map(type, results)):
             return False
-        self.know(outputs[0], result)
+        for output, number in zip(outputs, results, strict=True):
+            self.know(output, number)
         return True
 
     def _refuse_shapes(self, node: torch._C.Node, operation: Operation, items: Sequence[object]) -> None:

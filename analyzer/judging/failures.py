@@ -144,7 +144,8 @@ def tensor_failures(node: Node, uses: Uses, target: Target) -> Iterator[Failure]
         # What NNAPI reads beside tensors is part of the model.
         if isinstance(argument, Unknown) and argument.values:
             found = f"{name} is {argument.reason}"
-            yield _tensor_failure("NNC402", "known-argument", found, "a number known before execution")
+            failure = _tensor_failure("NNC402", "known-argument", found, "a number known before execution")
+            yield replace(failure, fix=_FOR_SLICES) if _name(node) == "slice" else failure
 
 
 def _overwritten(node: Node, name: str, op: str) -> Failure:
@@ -210,6 +211,7 @@ _MOVES = frozenset(
     | {"squeeze", "stack", "swapaxes", "transpose", "unflatten", "unsqueeze", "view", "view_as"}
 )
 _FOR_MOVES = "Split fewer dimensions, or merge some here and let the ops that read the result work on those."
+_FOR_SLICES = "Take a part of fixed length by narrow, such as x.narrow(0, t, 2), or a single place, such as x[t]."
 _CONVERSIONS = frozenset({"_to_copy", "to", "type_as"})
 
 _TENSOR_TEXTS = {

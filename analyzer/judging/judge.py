@@ -147,16 +147,22 @@ class Judgement:
 def judge(graph: Graph, knowledge: Knowledge, target: Target, per_channel: PerChannelChoice = PER_CHANNEL) -> Judgement:
     """Judge every node of a graph that depends on an input's values. Linear in the number of nodes.
 
-    For a target that carries control flow, the judged graph has tensors for the numbers that decide it.
+    For a target that carries control flow, the judged graph has tensors for the numbers that only a run knows.
     """
-    if target.carries_models and any(node.blocks for node in graph.body.nodes):
+    # What computes numbers is an op of numbers still where some of them are tensors now.
+    of_numbers = {node.id for node in graph.nodes() if _has_no_tensor(node, graph)}
+    if target.carries_models:
         graph = with_numbers_as_tensors(graph)
     uses = Uses(graph, per_channel)
-    judged = {node.id: judge_node(node, uses, knowledge, target) for node in graph.nodes() if not node.is_constant}
+    judged = {
+        node.id: judge_node(node, uses, knowledge, target, has_no_tensor=node.id in of_numbers)
+        for node in graph.nodes()
+        if not node.is_constant
+    }
     return Judgement(graph, uses, judged)
 
 
-def judge_node(node: Node, uses: Uses, knowledge: Knowledge, target: Target) -> NodeJudgement:
+def judge_node(node: Node, uses: Uses, knowledge: Knowledge, target: Target, *, has_no_tensor: bool) -> NodeJudgement:
     """Judge one node: each way with the level it needs, or with every failure."""
     if node.blocks:
         whole = control_flow_way(node, uses, target)
@@ -164,7 +170,7 @@ def judge_node(node: Node, uses: Uses, knowledge: Knowledge, target: Target) -> 
             return _without_way(node, Status.CPU, control_flow(node, target))
         return NodeJudgement(node.id, node.op, (whole,), (), Status.CPU)
     if not knowledge.has_card(node.op):
-        if _has_no_tensor(node, uses):
+        if has_no_tensor:
             return _without_way(node, Status.CPU, of_the_program(node))
         return _without_way(node, Status.UNKNOWN, unknown_op(node))
     card = knowledge.card(node.op)
@@ -210,9 +216,9 @@ def _without_way(node: Node, status: Status, failure: Failure) -> NodeJudgement:
     return NodeJudgement(node.id, node.op, (), (failure,), status)
 
 
-def _has_no_tensor(node: Node, uses: Uses) -> bool:
+def _has_no_tensor(node: Node, graph: Graph) -> bool:
     """Whether a node only passes values on, as ops of lists do, or has to do with no tensor."""
-    kinds = [uses.graph.values[value].type for value in (*node.inputs(), *node.outputs)]
+    kinds = (graph.type_of(value) for value in (*node.inputs(), *node.outputs))
     return is_of_the_program(node.op) or all(isinstance(kind, OtherType) for kind in kinds)
 
 

@@ -7,8 +7,8 @@ truth value is a tensor of rank 0, and an op on numbers the op of tensors that m
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Iterator
+from dataclasses import replace
 
 from nnapi_check.analyzer.graph import (
     Argument,
@@ -16,11 +16,14 @@ from nnapi_check.analyzer.graph import (
     ElementType,
     Graph,
     Node,
+    NodeOutput,
     OtherType,
     Ref,
     TensorType,
     Unknown,
+    Value,
 )
+from nnapi_check.analyzer.judging.number_ops import Chain, Operand, TensorCall, chain_of, taking_numbers
 
 LOOP = "prim.Loop"
 BRANCH = "prim.If"
@@ -28,18 +31,10 @@ BRANCH = "prim.If"
 _TYPES = {"int": TensorType(ElementType.INT64, ()), "bool": TensorType(ElementType.BOOL, ())}
 
 
-@dataclass(frozen=True, slots=True)
-class _Call:
-    """An op of tensors, with its arguments."""
-
-    op: str
-    arguments: Mapping[str, Argument]
-
-
 def with_numbers_as_tensors(graph: Graph) -> Graph:
     """The graph with numbers that only a run knows as tensors, as far as ops of tensors compute them.
 
-    Values and nodes keep their ids.
+    Values and nodes keep their ids; those that are added have ids behind them.
     """
     found = _Numbers(graph)
     if not found.values:
@@ -51,7 +46,7 @@ def with_numbers_as_tensors(graph: Graph) -> Graph:
         else value
         for value in graph.values
     ]
-    return replace(graph, values=tuple(values), body=body)
+    return replace(graph, values=(*values, *found.added), body=body)
 
 
 class _Numbers:
@@ -59,6 +54,8 @@ class _Numbers:
 
     def __init__(self, graph: Graph) -> None:
         self._graph = graph
+        self._next_node = 1 + max((node.id for node in graph.nodes()), default=0)
+        self.added: list[Value] = []
         ends = set(graph.body.outputs)
         self.values = {
             value.id
@@ -76,7 +73,7 @@ class _Numbers:
                 kept.update(self._kept_of_branches(node))
             elif node.op == LOOP:
                 kept.update(self._kept_of_loop(node))
-            elif self._call_of(node) is not None:
+            elif self._chain_of(node) is not None:
                 kept.update(node.outputs)
         before = len(self.values)
         self.values &= kept
@@ -122,32 +119,50 @@ class _Numbers:
             arguments = {name: self._argument(argument) for name, argument in node.arguments.items()}
             yield replace(node, arguments=arguments, blocks=tuple(map(self.block, node.blocks)))
             return
-        call = self._call_of(node)
-        yield node if call is None else replace(node, op=call.op, arguments=call.arguments)
+        yield from self._chained(node, self._chain_of(node) or ())
 
-    def _call_of(self, node: Node) -> _Call | None:
-        """The op of tensors that a node means which reads or makes numbers; None where there is none."""
-        operands = {name: self._operand(argument) for name, argument in node.arguments.items()}
+    def _chained(self, node: Node, chain: Chain) -> Iterator[Node]:
+        """A node as the ops of tensors that it means, the last of which gives what it gives."""
+        if not chain:
+            yield node
+            return
+        before: dict[str, Argument] = {}
+        for call in chain[:-1]:
+            made = Value(len(self._graph.values) + len(self.added), _TYPES["int"], NodeOutput(self._next_node, 0))
+            self.added.append(made)
+            arguments = {**before, **call.arguments}
+            yield replace(node, id=self._next_node, op=call.op, arguments=arguments, outputs=(made.id,))
+            before = {"self": Ref(made.id)}
+            self._next_node += 1
+        yield replace(node, op=chain[-1].op, arguments={**before, **chain[-1].arguments})
+
+    def _chain_of(self, node: Node) -> Chain | None:
+        """The ops of tensors that a node means which reads or makes numbers; None where there are none."""
         if node.op in _READS:
-            return self._read(node)
-        if node.op in _ARITHMETIC and all(operand is not None for operand in operands.values()):
-            first, second = (operand for operand in operands.values() if operand is not None)
-            return _arithmetic(node.op, first, second)
-        if node.op in _LOGIC and all(isinstance(operand, Ref) for operand in operands.values()):
-            refs = [operand for operand in operands.values() if isinstance(operand, Ref)]
-            return _Call(_LOGIC[node.op], dict(zip(("self", "other"), refs, strict=False)))
-        other = self._number(node.arguments.get("other"))
-        if node.op in _WITH_NUMBERS and other is not None:
-            return _Call(_WITH_NUMBERS[node.op], {**node.arguments, "other": Ref(other)})
-        return None
+            read = self._read(node)
+            return None if read is None else (read,)
+        operands = [self._operand(argument) for argument in node.arguments.values()]
+        known = [operand for operand in operands if operand is not None]
+        chain = chain_of(node.op, known) if len(known) == len(operands) else None
+        if chain is not None:
+            return chain
+        found = {name: self._number(argument) for name, argument in node.arguments.items()}
+        numbers = {name: Ref(value) for name, value in found.items() if value is not None}
+        call = taking_numbers(node.op, node.arguments, numbers, self._rank(node)) if numbers else None
+        return None if call is None else (call,)
 
-    def _operand(self, argument: Argument) -> Ref | int | None:
+    def _rank(self, node: Node) -> int | None:
+        """The rank of a node's first tensor, where that is known."""
+        kind = next((self._graph.type_of(value) for value in node.inputs()), None)
+        return kind.rank if isinstance(kind, TensorType) else None
+
+    def _operand(self, argument: Argument) -> Operand | None:
         value = self._number(argument)
         if value is not None:
             return Ref(value)
         return argument if isinstance(argument, bool | int) else None
 
-    def _read(self, node: Node) -> _Call | None:
+    def _read(self, node: Node) -> TensorCall | None:
         """The only element of a tensor, as the number that it is."""
         (argument, *_) = node.arguments.values()
         kind = self._graph.type_of(argument.value) if isinstance(argument, Ref) else None
@@ -156,11 +171,11 @@ class _Numbers:
         wanted = self._graph.type_of(node.outputs[0])
         name = wanted.name if isinstance(wanted, OtherType) else ""
         if name == "bool" and kind.dtype is ElementType.BOOL:
-            return _Call("aten.alias.default", {"self": argument})
+            return TensorCall("aten.alias.default", {"self": argument})
         if name == "bool" and kind.shape == ():
-            return _Call("aten.ne.Scalar", {"self": argument, "other": 0})
+            return TensorCall("aten.ne.Scalar", {"self": argument, "other": 0})
         if name == "int" and kind.dtype in _WHOLE:
-            return _Call("aten.alias.default", {"self": argument})
+            return TensorCall("aten.alias.default", {"self": argument})
         return None
 
 
@@ -172,31 +187,3 @@ _WHOLE = (ElementType.INT64, ElementType.INT32)
 _READS = frozenset(
     {"aten.Bool.Tensor", "aten.Int.Tensor", "aten.IntImplicit.default", "aten.is_nonzero.default", "aten.item.default"}
 )
-_ARITHMETIC = frozenset(f"aten.{name}.int" for name in ("add", "sub", "mul", "lt", "le", "gt", "ge", "eq", "ne"))
-_MIRRORED = {"add": "add", "mul": "mul", "lt": "gt", "gt": "lt", "le": "ge", "ge": "le", "eq": "eq", "ne": "ne"}
-_LOGIC = {
-    "aten.__and__.bool": "aten.logical_and.default",
-    "aten.__or__.bool": "aten.logical_or.default",
-    "aten.__not__.default": "aten.logical_not.default",
-}
-_WITH_NUMBERS = {
-    f"aten.{name}.Scalar": f"aten.{name}.Tensor"
-    for name in ("add", "sub", "mul", "div", "lt", "le", "gt", "ge", "eq", "ne")
-}
-
-
-def _arithmetic(op: str, first: Ref | int, second: Ref | int) -> _Call | None:
-    """An op on two whole numbers, at least one of which only the run knows."""
-    name = op.split(".")[1]
-    factor: dict[str, Argument] = {"alpha": 1} if name in ("add", "sub") else {}
-    match first, second:
-        case Ref(), Ref():
-            return _Call(f"aten.{name}.Tensor", {"self": first, "other": second, **factor})
-        case Ref(), _:
-            return _Call(f"aten.{name}.Scalar", {"self": first, "other": second, **factor})
-        case _, Ref() if name == "sub":
-            return _Call("aten.rsub.Scalar", {"self": second, "other": first, **factor})
-        case _, Ref():
-            return _Call(f"aten.{_MIRRORED[name]}.Scalar", {"self": second, "other": first, **factor})
-        case _:
-            return None

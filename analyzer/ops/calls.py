@@ -16,7 +16,7 @@ from nnapi_check.analyzer.ops.bounded_calls import KERNEL_FAILURES, BoundedCalls
 from nnapi_check.analyzer.ops.conditions.call_conditions import unmet
 from nnapi_check.analyzer.ops.conditions.recurrence_conditions import RECURRENCE_CONDITIONS
 from nnapi_check.analyzer.ops.quantized_rules import QUANTIZED_RULES
-from nnapi_check.analyzer.ops.shape_rules import NUMBER_OPS, RULES
+from nnapi_check.analyzer.ops.shape_rules import NUMBER_OPS, RULES, elsewhere
 from nnapi_check.analyzer.tensor_types import dtype_of_number
 
 MAX_COMPUTED = 1 << 20
@@ -46,6 +46,9 @@ FORM_ARGUMENT: Mapping[str, int] = {
     **{f"aten::{name}_as": 1 for name in ("expand", "view", "reshape", "type")},
 }
 """Ops that read no more than shape and element type of one argument, and that argument's place."""
+
+PLACE_ARGUMENT: Mapping[str, int] = {"aten::select": 2, "aten::select_scatter": 3, "aten::narrow": 2}
+"""Ops one of whose numbers says where, never how many, and the place of that argument."""
 
 # Results of these are made with elements up to this many.
 _MAX_MADE = 1 << 16
@@ -132,6 +135,10 @@ def evaluate(operation: Operation, items: Sequence[object], calls: BoundedCalls 
 
     ``calls`` bound what is computed; without, only this call is bounded.
     """
+    place = PLACE_ARGUMENT.get(operation.name)
+    if place is not None and _placeholder(items[place]) is not items[place]:
+        found = evaluate(operation, [*items[:place], 0, *items[place + 1 :]], calls)
+        return elsewhere(found) if isinstance(found, torch.Tensor) else found
     # Between two numbers the result is a number, whose value would be made up.
     if operation.name in NUMBER_OPS and any(isinstance(item, Draft) and item.tensor is not None for item in items):
         items = [_placeholder(item) for item in items]
@@ -144,6 +151,8 @@ def evaluate(operation: Operation, items: Sequence[object], calls: BoundedCalls 
     form = FORM_ARGUMENT.get(operation.name)
     if form is not None:
         values[form] = _small_stand_in(values[form])
+    if _has_quantized(values):
+        values = [_filled(value, 0, 0.0) for value in values]
     on_meta = any(isinstance(x, torch.Tensor) and x.is_meta for value in values for x in _flat(value))
     on_meta = on_meta or operation.is_random or operation.is_foreign
     if on_meta or operation.name in QUANTIZED_RULES:
@@ -177,10 +186,12 @@ def _by_name(operation: Operation, values: Sequence[object]) -> dict[str, object
 
 
 def _bounds_of(values: Sequence[object], calls: BoundedCalls | None) -> BoundedCalls:
-    """Quantized tensors have no meta form, so that those of a run are made to be typed."""
-    if any(isinstance(leaf, torch.Tensor) and leaf.is_quantized for value in values for leaf in _flat(value)):
-        return BoundedCalls(_WHEN_QUANTIZED)
-    return calls or BoundedCalls(WHEN_TYPED)
+    return BoundedCalls(_WHEN_QUANTIZED) if _has_quantized(values) else calls or BoundedCalls(WHEN_TYPED)
+
+
+def _has_quantized(values: Sequence[object]) -> bool:
+    """Quantized tensors have no meta form, so that those of a run are made to be typed, and what stands beside them."""
+    return any(isinstance(leaf, torch.Tensor) and leaf.is_quantized for value in values for leaf in _flat(value))
 
 
 def _names_device(operation: Operation, value: object) -> bool:

@@ -319,6 +319,20 @@ def _batch_norm(arguments: Arguments) -> tuple[torch.Tensor, ...] | None:
     return (like(x, x.dtype), meta((0,), x.dtype), meta((0,), x.dtype))
 
 
+def elsewhere(result: torch.Tensor) -> torch.Tensor:
+    """A tensor whose elements lie at places that are not known, as one of which only the type is."""
+    if result.is_quantized:
+        return result.clone()
+    return torch.empty_strided(result.shape, result.stride(), dtype=result.dtype, device="meta")
+
+
+def _narrow(arguments: Arguments) -> torch.Tensor | None:
+    x, dim, start, length = (arguments[name] for name in ("self", "dim", "start", "length"))
+    if not isinstance(x, torch.Tensor) or not isinstance(start, torch.Tensor):
+        return None
+    return elsewhere(x.narrow(dim, 0, length)) if isinstance(dim, int) and isinstance(length, int) else None
+
+
 RULES: dict[str, Rule | Callable[[Arguments], tuple[torch.Tensor, ...] | None]] = {
     **{f"aten::{name}": _keep_type for name in _KEEP_TYPE.split()},
     **{f"aten::{name}": _to_float for name in _TO_FLOAT.split()},
@@ -348,6 +362,7 @@ RULES: dict[str, Rule | Callable[[Arguments], tuple[torch.Tensor, ...] | None]] 
     "aten::norm": _vector_norm,
     "aten::embedding": _embedding,
     "aten::gather": _gather,
+    "aten::narrow": _narrow,
     "aten::index": _index,
     "aten::repeat": _repeat,
     "aten::cat": _cat,

@@ -88,6 +88,11 @@ class Emitter:
         """The operands of a list of tensors."""
         return tuple(self._value(value) for value in self.node.values(name) if value is not None)
 
+    def only_input_of(self, name: str) -> tuple[int, OperandId]:
+        """The operand of the only tensor in a list that leaves all others out, and its place in the list."""
+        ((place, value),) = ((place, value) for place, value in enumerate(self.node.values(name)) if value is not None)
+        return place, self._value(value)
+
     def input_or_number(self, name: str, like: OperandId) -> OperandId:
         """The operand of a tensor or number; a number becomes a tensor ``[1]`` of the type of ``like``."""
         found = self.node.argument(name)

@@ -166,7 +166,7 @@ def rsub_as_sum(node: NodeReader, emit: Emitter) -> OperandId:
     return emit.operation("ADD", [scaled, y, emit.fuse()])
 
 
-@lowers("aten.floor_divide.default", way="operation")
+@lowers("aten.floor_divide.default", "aten.floor_divide.Scalar", way="operation")
 def floor_divide_integers(node: NodeReader, emit: Emitter) -> OperandId:
     """Lower to DIV, which rounds whole numbers down."""
     return emit.operation("DIV", [*_operands(emit), emit.fuse()])

@@ -10,6 +10,7 @@ import numpy as np
 from nnapi_check.analyzer.graph import ElementType
 from nnapi_check.coverage_db.spec import OperandType
 from nnapi_check.lowering.compositions.element_moves import reshaped
+from nnapi_check.lowering.compositions.places import counted_places
 from nnapi_check.lowering.emission.emitter import Emitter
 from nnapi_check.lowering.emission.model_draft import OperandId
 from nnapi_check.lowering.emission.node_reader import NodeReader
@@ -85,6 +86,29 @@ def index_merged(node: NodeReader, emit: Emitter) -> OperandId:
     places = from_call(node.op, arguments, shape=output[start : len(output) - len(after)], dtype=ElementType.INT64)
     line = reshaped(emit, emit.input("self"), (*before, size, *after))
     return emit.operation("GATHER", [line, emit.int32(start), emit.weight(places)])
+
+
+@lowers("aten.index.Tensor", way="computed places")
+def index_computed(node: NodeReader, emit: Emitter) -> OperandId:
+    """Lower to GATHER along the one dimension that is indexed, with places from its front."""
+    dim, places = _computed_places(emit)
+    return emit.operation("GATHER", [emit.input("self"), emit.int32(dim), places])
+
+
+@lowers("aten.index.Tensor", way="one computed place")
+def index_computed_place(node: NodeReader, emit: Emitter) -> OperandId:
+    """Lower to GATHER of one place, and RESHAPE that takes its dimension away."""
+    dim, place = _computed_places(emit)
+    shape = node.shape_of("self")
+    found = replace(emit.output_spec(), shape=(*shape[:dim], 1, *shape[dim + 1 :]))
+    row = emit.operation("GATHER", [emit.input("self"), emit.int32(dim), place], found)
+    return reshaped(emit, row, emit.output_spec().shape)
+
+
+def _computed_places(emit: Emitter) -> tuple[int, OperandId]:
+    """The dimension that has an index, and the places that it takes, from the front."""
+    dim, places = emit.only_input_of("indices")
+    return dim, counted_places(emit, places, emit.node.shape_of("self")[dim])
 
 
 def _only_index(node: NodeReader) -> tuple[int, Recipe]:

@@ -1,4 +1,4 @@
-"""Ops that write elements to constant places, by GATHER from the tensor and what is written; ops that add at places."""
+"""Ops that write elements to places, by GATHER from the tensor and what is written; ops that add at places."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from nnapi_check.coverage_db.spec import OperandType
 from nnapi_check.lowering.compositions.element_moves import joined, reshaped, transposed
 from nnapi_check.lowering.compositions.elementwise import Elementwise
 from nnapi_check.lowering.compositions.matrix_product import row_product, zero_bias
+from nnapi_check.lowering.compositions.places import counted_places, replaced_place
 from nnapi_check.lowering.emission.emitter import Emitter
 from nnapi_check.lowering.emission.model_draft import OperandId
 from nnapi_check.lowering.emission.node_reader import NodeReader
@@ -69,6 +70,30 @@ def index_copy(node: NodeReader, emit: Emitter) -> OperandId:
 def index_put(node: NodeReader, emit: Emitter) -> OperandId:
     """Lower to GATHER of elements of self and values."""
     return _written(emit, emit.input("values"), node.constants("indices"), _behind(node, "values"))
+
+
+@lowers("aten.index_put.default", way="one computed place")
+def index_put_computed(node: NodeReader, emit: Emitter) -> OperandId:
+    """Lower to GATHER of the tensor's slices, or of the one behind them where EQUAL finds its place."""
+    dim, place = emit.only_input_of("indices")
+    shape = node.shape_of("self")
+    size, slice_shape = shape[dim], (*shape[:dim], 1, *shape[dim + 1 :])
+    written = _spread(emit, emit.input("values"), (*shape[:dim], *shape[dim + 1 :]))
+    both = joined(emit, [emit.input("self"), reshaped(emit, written, slice_shape)], dim)
+    origins = replaced_place(emit, counted_places(emit, place, size), size)
+    return emit.operation("GATHER", [both, emit.int32(dim), origins])
+
+
+def _spread(emit: Emitter, x: OperandId, wanted: tuple[int, ...]) -> OperandId:
+    """A tensor that broadcasts to a shape as one of as many elements, by RESHAPE and TILE."""
+    shape = emit.spec(x).shape
+    if prod(shape) == prod(wanted):
+        emit.spare()
+        return x
+    wider = (1,) * (len(wanted) - len(shape)) + shape
+    times = [full // size for full, size in zip(wanted, wider, strict=True)]
+    spec = replace(emit.spec(x), shape=wanted)
+    return emit.operation("TILE", [reshaped(emit, x, wider), emit.int32_tensor(times)], spec)
 
 
 @lowers("aten.masked_scatter.default", way="gathered")

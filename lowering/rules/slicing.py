@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 
 from nnapi_check.analyzer.graph import Absent, Argument
 from nnapi_check.lowering.compositions.element_moves import Cut, boxed, cut, gathered, joined, reshaped, transposed
+from nnapi_check.lowering.compositions.places import counted_places
 from nnapi_check.lowering.emission.emitter import Emitter
 from nnapi_check.lowering.emission.model_draft import OperandId
 from nnapi_check.lowering.emission.node_reader import NodeReader
@@ -82,6 +83,16 @@ def narrow(node: NodeReader, emit: Emitter) -> OperandId:
 def narrow_box(node: NodeReader, emit: Emitter) -> OperandId:
     """Lower to SLICE."""
     return boxed(emit, emit.input("self"), _narrow_cut(node))
+
+
+@lowers("aten.narrow.Tensor", way="computed places")
+def narrow_computed(node: NodeReader, emit: Emitter) -> OperandId:
+    """Lower to GATHER of the places behind the first one."""
+    dim = node.integer("dim") % node.type_of("self").rank
+    first = counted_places(emit, emit.input("start"), node.shape_of("self")[dim])
+    behind = emit.int32_tensor(range(node.integer("length")))
+    places = emit.operation("ADD", [behind, first, emit.fuse()], emit.spec(behind))
+    return emit.operation("GATHER", [emit.input("self"), emit.int32(dim), places])
 
 
 def _slices(emit: Emitter, dim: int, places: range, cutter: _Cutter) -> list[OperandId]:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 
+import pytest
 import torch
 from torch import nn
 from torch.nn import functional
@@ -16,6 +17,7 @@ from nnapi_check.analyzer.graph import (
     TensorType,
     Unknown,
 )
+from tests.analyzer.judging.written_programs import captured_program
 from tests.analyzer.torch_models import node_of, ops, output_types
 
 F32 = ElementType.FLOAT32
@@ -378,3 +380,20 @@ def test_a_folded_list_of_constants_is_a_list_of_values(captured_of: Callable[..
     assert value is not None
     assert captured.graph.values[value].is_constant
     assert captured.graph.type_of(value) == TensorType(ElementType.INT64, (3,))
+
+
+@pytest.mark.parametrize("other", ["y[1]", "y[int(n) - 1]", "y.narrow(0, int(n), 1)"])
+def test_a_part_at_a_place_of_the_run_may_overlap_with_any_other(other: str) -> None:
+    captured = captured_program(f"y = x * 2\na = y[int(n)]\nb = {other}\na.add_(1)\nreturn b * 3")
+
+    assert "aten.add_.Scalar" in {node.op for node in captured.graph.nodes()}
+
+
+def test_a_quantized_tensor_is_typed_beside_indices_and_masks_of_the_run() -> None:
+    body = "q = torch.quantize_per_tensor(x, 0.1, 128, torch.quint8)\n"
+    taken = "return q[n].dequantize(), q.index_select(0, n).dequantize()"
+    captured = captured_program(body + taken, x="f32[5,7]", n="i64[3]")
+
+    assert [captured.graph.type_of(value) for value in captured.graph.body.outputs] == [
+        TensorType(ElementType.FLOAT32, (3, 7))
+    ] * 2
