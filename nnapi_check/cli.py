@@ -16,7 +16,12 @@ from nnapi_check.site_command import site
 from nnapi_check.supervision import supervised
 
 
-@click.group(cls=FrontDoor, default="check", default_if_no_args=False)
+@click.group(
+    cls=FrontDoor,
+    default="check",
+    default_if_no_args=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
 @click.version_option(package_name="nnapi-check")
 def main() -> None:
     """Will this PyTorch model run on Android's Neural Networks API, and if not, why not?

@@ -64,16 +64,14 @@ def list_ops(status: str | None, nnapi: bool, feature_level: int | None, form: s
 @click.argument("words", nargs=-1, required=True)
 @_format
 def search_ops(words: Sequence[str], form: str) -> None:
-    """Find ops and operations whose name or summary has all of WORDS.
+    """Find ops and operations whose name or summary has all of WORDS, or that a
+    module or function of PyTorch called so is (Conv2d, nn.GELU, F.pad).
 
     Exit code 1 where nothing is found.
     """
-    from nnapi_check.reports.registry_text import op_rows, operation_rows, rows_text
+    from nnapi_check.reports.registry_text import found_rows, rows_text
 
-    wanted = [word.lower() for word in words]
-    registry = open_registry()
-    rows = [*op_rows(registry), *operation_rows(registry)]
-    found = [row for row in rows if all(word in " ".join(map(str, row.values())).lower() for word in wanted)]
+    found = found_rows(words, open_registry())
     if not found:
         say(f"nothing is named or described by {' '.join(words)!r}.")
         sys.exit(1)
@@ -86,8 +84,9 @@ def search_ops(words: Sequence[str], form: str) -> None:
 def show_op(name: str, form: str) -> None:
     """Show all that is known of NAME.
 
-    NAME is an op (aten.relu.default, or relu for all its overloads) or an
-    NNAPI operation (RELU), with its types, inputs and levels.
+    NAME is an op (aten.relu.default, or relu for all its overloads), a module
+    or function of PyTorch (nn.ReLU, F.relu) or an NNAPI operation (RELU), with
+    its types, inputs and levels.
     """
     _explain(name, form)
 
@@ -118,7 +117,8 @@ def explain(id_: str, form: str) -> None:
     """Explain what a report names by ID.
 
     ID is a reason code (NNC402), a difference (ceil-mode), an op
-    (aten.relu.default) or an NNAPI operation (RELU).
+    (aten.relu.default), a module or function of PyTorch (nn.Conv2d, F.gelu)
+    or an NNAPI operation (RELU).
     """
     _explain(id_, form)
 

@@ -10,6 +10,8 @@ from typing import Protocol
 
 from nnapi_check.coverage_db.cards import Card, Way
 from nnapi_check.coverage_db.differences import Difference, Reason
+from nnapi_check.coverage_db.errors import UserError
+from nnapi_check.coverage_db.public_names import ops_called
 from nnapi_check.coverage_db.queries import UnknownNameError
 from nnapi_check.coverage_db.spec import OperationFacts
 from nnapi_check.coverage_db.status import RegistryStatus
@@ -69,6 +71,10 @@ _EVERY_NAME = """
 """
 
 
+class UnknownOpError(UserError):
+    """A name stands for ops that have no card."""
+
+
 def op_rows(registry: Known) -> list[Row]:
     """A row for every op: its status, the lowest level of any of its ways, and what it becomes."""
     return _rows(registry, _OPS)
@@ -77,6 +83,19 @@ def op_rows(registry: Known) -> list[Row]:
 def operation_rows(registry: Known) -> list[Row]:
     """A row for every NNAPI operation: the level it came with, its types, and the ops that become it."""
     return _rows(registry, _OPERATIONS)
+
+
+def found_rows(words: Sequence[str], registry: Known) -> list[Row]:
+    """Rows that have all of ``words``, whatever their case, after those of the ops that a public name stands for."""
+    wanted = [word.lower() for word in words]
+    ops = op_rows(registry)
+    called = ops_called(" ".join(words), (str(row["name"]) for row in ops))
+    first = [row for row in ops if row["name"] in called]
+    others = (row for row in (*ops, *operation_rows(registry)) if row not in first)
+    return [
+        *first,
+        *(row for row in others if all(word in " ".join(map(str, row.values())).lower() for word in wanted)),
+    ]
 
 
 def _rows(registry: Known, query: str) -> list[Row]:
@@ -108,10 +127,14 @@ def explained(name: str, registry: Known) -> Explained:
         if difference.id == name.lower():
             return _difference(difference)
     is_operation = name.upper() in _names(registry, "SELECT name FROM operations")
-    if is_operation and not name.islower():
+    if is_operation and name.isupper():
         return _operation(registry.operation(name.upper()), registry)
     ops = _names(registry, "SELECT op FROM ops ORDER BY rowid")
     close = [op for op in ops if name in op.split(".") or op.startswith(f"{name}.")]
+    if not close:
+        close = ops_called(name, ops)
+        if close and not registry.has_card(close[0]):
+            raise UnknownOpError(f"{name} is {' and '.join(close)}, of which nothing is known yet")
     if close:
         texts = [_card(registry.card(op), registry) for op in close]
         return Explained("\n\n".join(found.text for found in texts), [found.document for found in texts])

@@ -119,6 +119,26 @@ def test_explain_tells_of_anything_that_a_report_names(name: str, words: str, ru
     assert found.stdout == run("ops", "show", name).stdout
 
 
+def test_explain_knows_modules_and_functions_of_pytorch(run: Run) -> None:
+    found = run("explain", "nn.GELU")
+
+    assert found.stdout == run("explain", "aten.gelu.default").stdout
+    assert run("explain", "ReLU").stdout.startswith("aten.relu.default")
+
+
+def test_explain_says_which_op_without_a_card_a_module_is(run: Run) -> None:
+    found = run("explain", "nn.CTCLoss")
+
+    assert found.exit_code == 2
+    assert found.stderr == "nnapi-check: nn.CTCLoss is aten.ctc_loss, of which nothing is known yet\n"
+
+
+def test_search_finds_what_a_module_is_first(run: Run) -> None:
+    rows = json.loads(run("ops", "search", "nn.Conv2d", "--format", "json").stdout)
+
+    assert rows[0]["name"] == "aten.conv2d.default"
+
+
 def test_unknown_name_is_told_with_the_closest(run: Run) -> None:
     found = run("explain", "NNC40")
 
