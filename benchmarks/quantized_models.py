@@ -46,6 +46,8 @@ ENGINES = ("qnnpack", "fbgemm", "x86", "onednn")
 SMALLEST = {"inception_v3": 139}
 TARGETS = ("pytorch-mobile", "ndk")
 
+Settle = Callable[[nn.Module, int], None]
+
 
 @dataclass(frozen=True, slots=True)
 class Case:
@@ -74,8 +76,8 @@ def images(count: int, size: int, seed: int) -> list[torch.Tensor]:
     return [torch.randn(1, 3, size, size, generator=generator) for _ in range(count)]
 
 
-def quantized(case: Case, size: int) -> nn.Module:
-    """The calibrated and quantized model."""
+def quantized(case: Case, size: int, settle: Settle | None = None) -> nn.Module:
+    """The calibrated and quantized model; ``settle`` gives BatchNorm its statistics, where not as usual."""
     from torchvision import models
 
     torch.manual_seed(0)
@@ -85,7 +87,7 @@ def quantized(case: Case, size: int) -> nn.Module:
     if case.builder in ("googlenet", "inception_v3"):
         options |= {"aux_logits": False, "init_weights": True}
     module: nn.Module = getattr(source, case.builder)(weights=None, **options)
-    _settle_statistics(module, size)
+    (settle or settle_statistics)(module, size)
     if case.is_fx:
         mapping = quantization.get_default_qconfig_mapping(case.engine)
         prepared = quantize_fx.prepare_fx(module, mapping, (images(1, size, 1)[0],))
@@ -100,7 +102,8 @@ def quantized(case: Case, size: int) -> nn.Module:
     return module.eval()
 
 
-def _settle_statistics(module: nn.Module, size: int) -> None:
+def settle_statistics(module: nn.Module, size: int) -> None:
+    """Give BatchNorm the statistics of random images."""
     module.train()
     for part in module.modules():
         if isinstance(part, nn.BatchNorm2d):

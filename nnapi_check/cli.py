@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import click
@@ -30,6 +31,7 @@ def main() -> None:
     nnapi-check model.pt --api-level 29              check (the default command)
     nnapi-check convert model.pt --api-level 29 -o out.pt
     nnapi-check verify out.pt --against model.pt --layers
+    nnapi-check compare model.pt --api-level 29      the ways of scales per channel
     nnapi-check inspect out.pt                       the NNAPI models inside
     nnapi-check ops search pool                      what is known of ops
     nnapi-check explain NNC402                       a reason, difference or op
@@ -49,7 +51,7 @@ _TRUST = (
     "Open a file even if it runs code of its maker when it is opened, such as a pickled module. "
     "Only for files whose maker you trust."
 )
-_levels = [
+_target = [
     click.option(
         "--api-level",
         type=int,
@@ -69,6 +71,8 @@ _levels = [
         help="What carries the model: PyTorch Mobile, which the app then holds (feature level 3 and up; the default), "
         "C++ for the NDK, which needs one NNAPI model that holds everything, or whichever suits.",
     ),
+]
+_choice = [
     click.option(
         "--per-channel",
         type=click.Choice([choice.value for choice in PerChannelChoice]),
@@ -76,6 +80,8 @@ _levels = [
         "alone: split them into groups of like scales (the default), requantize them to one scale, multiply them as "
         "floats, or leave them to the CPU.",
     ),
+]
+_inputs = [
     click.option(
         "--input",
         "inputs",
@@ -86,9 +92,13 @@ _levels = [
         "'flag=bool:true', 'scale=float:0.5', 'mode=str:nearest' and 'mask=none' are no tensors. Traced models hold "
         "their inputs and need none.",
     ),
+]
+_gate = [
     click.option("--min-score", type=click.FloatRange(0, 100), metavar="X", help="Fail the gate below this score."),
     click.option("--require-ready", is_flag=True, help="Fail the gate unless one NNAPI model holds everything."),
     click.option("--strict", is_flag=True, help="Fail the gate on an op of which nothing is known."),
+]
+_knowledge = [
     click.option(
         "--registry",
         type=click.Path(path_type=Path),
@@ -111,6 +121,8 @@ _levels = [
         show_default=True,
         help="JSON follows a versioned schema (reports/schema/report-1.json).",
     ),
+]
+_page = [
     click.option(
         "--html", type=click.Path(path_type=Path), metavar="FILE", help="Also write the report as one HTML page."
     ),
@@ -127,15 +139,21 @@ _format = click.option(
 )
 
 
-def _with_levels(command: click.decorators.FC) -> click.decorators.FC:
-    for option in reversed(_levels):
-        command = option(command)
-    return command
+Command = Callable[..., None]
+
+
+def _with(*groups: Sequence[Callable[[Command], Command]]) -> Callable[[Command], Command]:
+    def decorated(command: Command) -> Command:
+        for option in reversed([option for group in groups for option in group]):
+            command = option(command)
+        return command
+
+    return decorated
 
 
 @main.command()
 @_model
-@_with_levels
+@_with(_target, _choice, _inputs, _gate, _knowledge, _page)
 def check(model: Path, html: Path | None, form: str, **options: object) -> None:
     """Say whether MODEL runs on NNAPI, what is in the way and how to fix it.
 
@@ -173,7 +191,7 @@ def check(model: Path, html: Path | None, form: str, **options: object) -> None:
 
 @main.command()
 @_model
-@_with_levels
+@_with(_target, _choice, _inputs, _gate, _knowledge, _page)
 @click.option(
     "-o",
     "--output",
@@ -224,6 +242,34 @@ def convert(model: Path, html: Path | None, form: str, **options: object) -> Non
         from nnapi_check import model_commands
 
         return model_commands.convert(model, html, form, options)
+
+    sys.exit(supervised(run, model))
+
+
+@main.command()
+@_model
+@_with(_target, _inputs, _knowledge)
+def compare(model: Path, form: str, **options: object) -> None:
+    """Convert MODEL in every way that scales per channel allow, and compare them.
+
+    Integer layers whose weights have a scale for each channel are split into
+    groups of like scales, rounded to one scale, multiplied as floats or left
+    to the CPU: see --per-channel of convert. Each result is run as convert
+    does, and thrown away. One table tells the error and the signal to noise of
+    every output, the multiply-adds in integers, in floats and on the CPU,
+    NNAPI's operations, and the size.
+
+    \b
+    Exit codes
+      0  every result that is worth writing is within its tolerance
+      1  one is not
+      2  the file or the call is wrong
+    """
+
+    def run() -> int:
+        from nnapi_check import compare_command
+
+        return compare_command.compare(model, form, options)
 
     sys.exit(supervised(run, model))
 

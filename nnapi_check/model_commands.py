@@ -27,11 +27,11 @@ from nnapi_check.reports.views import ModelReport
 
 def check(model: Path, html: Path | None, form: str, options: Mapping[str, object]) -> int:
     """Check a model and print its report."""
-    request = _request(options)
+    request = request_of(options)
     sources = request.files_read(model)
     check_page(html, sources)
     progress = Progress()
-    report = check_model(model, _inputs(options), request, progress).report
+    report = check_model(model, inputs_of(options), request, progress).report
     progress.done()
     _show(report, html, form, sources)
     return 0 if report.gate.is_passed else 1
@@ -42,13 +42,13 @@ def convert(model: Path, html: Path | None, form: str, options: Mapping[str, obj
     from nnapi_check.conversion import convert_model
     from nnapi_check.lowering.packaging.saving import Form
 
-    request, output = _request(options), Path(str(options["output"]))
+    request, output = request_of(options), Path(str(options["output"]))
     sources = request.files_read(model)
     check_page(html, sources, [output])
     progress = Progress()
     made = convert_model(
         model,
-        _inputs(options),
+        inputs_of(options),
         output,
         request,
         progress,
@@ -91,7 +91,7 @@ def verify(output: Path, against: Path, form: str, options: Mapping[str, object]
     found = verify_file(
         output,
         against,
-        _inputs(options),
+        inputs_of(options),
         progress,
         with_layers=bool(options["layers"]),
         trust=_is_trusted(options),
@@ -119,13 +119,14 @@ def _paint() -> Paint:
     return Paint(is_colored=sys.stdout.isatty() and "NO_COLOR" not in os.environ)
 
 
-def _inputs(options: Mapping[str, object]) -> list[InputSpec | PlainSpec] | None:
+def inputs_of(options: Mapping[str, object]) -> list[InputSpec | PlainSpec] | None:
+    """The inputs that the options state, None where they state none."""
     given = options["inputs"]
     specs = [demand_input(str(text)) for text in given] if isinstance(given, tuple) else []
     return specs or None
 
 
-def _request(options: Mapping[str, object]) -> Request:
+def request_of(options: Mapping[str, object]) -> Request:
     """What is asked for: the options, and where they say nothing, the project's file."""
     project = find_project(Path.cwd())
     api_level, feature_level, min_score = (options[name] for name in ("api_level", "feature_level", "min_score"))

@@ -9,6 +9,7 @@ from nnapi_check.analyzer.nnapi_types import SIGNED_SHIFT
 from nnapi_check.analyzer.scale_groups import ScaleGroup, whole_group
 from nnapi_check.coverage_db.cards import WeightScales
 from nnapi_check.coverage_db.spec import OperandType
+from nnapi_check.lowering.emission.channel_recipes import channel_scales, selected
 from nnapi_check.lowering.emission.emitter import Emitter
 from nnapi_check.lowering.emission.model_draft import OperandId
 from nnapi_check.lowering.emission.recipe_types import STORED_TYPES
@@ -51,21 +52,24 @@ def whole_weight(emit: Emitter) -> Recipe:
     weight = emit.node.constant("weight")
     match emit.weight_scales, weight.quant:
         case WeightScales.ONE, PerChannel() as quant:
-            return rounded_weight(weight, quant, whole_group(quant))
+            return rounded_weight(weight, quant, whole_group(quant), None)
         case _:
             return weight
 
 
-def rounded_weight(weight: Recipe, quant: PerChannel, group: ScaleGroup) -> Recipe:
-    """The channels of a group as unsigned integers of the group's scale."""
-    chosen = [(quant.scales[channel], quant.zero_points[channel]) for channel in group.channels]
-    along = tuple(len(chosen) if axis == quant.axis else 1 for axis in range(weight.rank))
-    stored = weight.integers() if weight.dtype in STORED_TYPES else weight
-    steps = replace(stored, quant=NOT_QUANTIZED).index_select(quant.axis, group.channels).cast(ElementType.FLOAT64)
-    if any(zero for _, zero in chosen):
-        steps = steps - numbers(tuple(float(zero) for _, zero in chosen)).reshape(*along)
+def rounded_weight(weight: Recipe, quant: PerChannel, group: ScaleGroup, chosen: Recipe | None) -> Recipe:
+    """The channels of a group as unsigned integers of the group's scale. ``chosen`` are their numbers, None of all."""
+    along = tuple(len(group.channels) if axis == quant.axis else 1 for axis in range(weight.rank))
+    stored = replace(weight.integers() if weight.dtype in STORED_TYPES else weight, quant=NOT_QUANTIZED)
+    scales = channel_scales(weight)
+    if chosen is not None:
+        stored, scales = selected(stored, quant.axis, chosen), selected(scales, 0, chosen)
+    steps = stored.cast(ElementType.FLOAT64)
+    if any(quant.zero_points):
+        zeros = numbers(tuple(float(quant.zero_points[channel]) for channel in group.channels))
+        steps = steps - zeros.reshape(*along)
     if not group.is_exact:
-        steps = (steps * numbers(tuple(scale / group.scale for scale, _ in chosen)).reshape(*along)).round()
+        steps = (steps * (scales / group.scale).reshape(*along)).round()
     unsigned = (steps.clamp(-float(SIGNED_SHIFT), SIGNED_SHIFT - 1.0) + float(SIGNED_SHIFT)).cast(ElementType.UINT8)
     return replace(unsigned, quant=PerTensor(group.scale, SIGNED_SHIFT))
 
@@ -76,13 +80,18 @@ def bias_operand(emit: Emitter, weight: Recipe, x: OperandId, count: int, first:
     Beside a quantized weight they are INT32, of the product of the input's and the weight's scale; where that has one
     for each channel, NNAPI wants no scale to be stated.
     """
-    return bias_of(emit, weight, x, tuple(range(first, first + count)))
+    return _bias(
+        emit, weight, x, count, _cut(emit.node.constant("bias"), first, count) if emit.node.has("bias") else None
+    )
 
 
-def bias_of(emit: Emitter, weight: Recipe, x: OperandId, channels: tuple[int, ...]) -> OperandId:
-    """The same for these channels."""
-    count = len(channels)
-    bias = emit.node.constant("bias").index_select(0, channels) if emit.node.has("bias") else None
+def chosen_bias(emit: Emitter, weight: Recipe, x: OperandId, chosen: Recipe) -> OperandId:
+    """The same for the channels with these numbers."""
+    bias = selected(emit.node.constant("bias"), 0, chosen) if emit.node.has("bias") else None
+    return _bias(emit, weight, x, chosen.shape[0], bias)
+
+
+def _bias(emit: Emitter, weight: Recipe, x: OperandId, count: int, bias: Recipe | None) -> OperandId:
     match weight.quant:
         case NotQuantized():
             return emit.weight(bias if bias is not None else full((count,), 0.0, weight.dtype))
@@ -115,3 +124,7 @@ def rounded_bias(emit: Emitter, weight: Recipe, x: OperandId) -> OperandId:
             return emit.weight((steps * numbers(products)).cast(ElementType.FLOAT32))
         case NotQuantized():
             return emit.weight(bias)
+
+
+def _cut(bias: Recipe, first: int, count: int) -> Recipe:
+    return bias if bias.shape == (count,) else bias.slice(0, first, first + count)

@@ -7,13 +7,14 @@ from dataclasses import replace
 
 from nnapi_check.analyzer.graph import PerChannel
 from nnapi_check.analyzer.scale_groups import scale_groups
-from nnapi_check.lowering.compositions.filter_operands import bias_of, rounded_weight
+from nnapi_check.lowering.compositions.filter_operands import chosen_bias, rounded_weight
+from nnapi_check.lowering.emission.channel_recipes import places
 from nnapi_check.lowering.emission.emitter import Emitter
 from nnapi_check.lowering.emission.model_draft import OperandId
 from nnapi_check.lowering.emission.node_reader import RuleError
 from nnapi_check.lowering.emission.recipes import Recipe
 
-Product = Callable[[Recipe, OperandId, tuple[int, ...]], OperandId]
+Product = Callable[[Recipe, OperandId, Recipe], OperandId]
 """What some channels are, by their weight of one scale, their bias and their numbers: they stand in the last axis."""
 
 
@@ -21,26 +22,28 @@ def product_by_scales(emit: Emitter, x: OperandId, weight: Recipe, product: Prod
     """The products of all groups, joined and put in PyTorch's order along the last axis."""
     if not isinstance(weight.quant, PerChannel):
         raise RuleError(f"{emit.node.op}: the weight has no scale for each channel")
+    groups = scale_groups(weight.quant)
+    order = [channel for group in groups for channel in group.channels]
+    stored, end = places(order), 0
     pieces: list[OperandId] = []
-    order: list[int] = []
-    for group in scale_groups(weight.quant):
-        filters = rounded_weight(weight, weight.quant, group)
-        pieces.append(product(filters, bias_of(emit, filters, x, group.channels), group.channels))
-        order += group.channels
-    places = [order.index(channel) for channel in range(len(order))]
-    if places == sorted(places):
+    for group in groups:
+        begin, end = end, end + len(group.channels)
+        chosen = stored.slice(0, begin, end)
+        filters = rounded_weight(weight, weight.quant, group, chosen)
+        pieces.append(product(filters, chosen_bias(emit, filters, x, chosen), chosen))
+    joined = _joined(emit, pieces)
+    if order == sorted(order):
         emit.spare()
-    return channels_at(emit, _joined(emit, pieces), places)
+        return joined
+    return channels_at(emit, joined, places(sorted(range(len(order)), key=order.__getitem__)))
 
 
-def channels_at(emit: Emitter, x: OperandId, places: Sequence[int]) -> OperandId:
-    """The channels at these places of the last axis, in this order, by GATHER; ``x`` itself where it is all of them."""
+def channels_at(emit: Emitter, x: OperandId, chosen: Recipe) -> OperandId:
+    """The channels at these places of the last axis, in this order, by GATHER."""
     spec = emit.spec(x)
-    *rest, channels = spec.shape
-    if list(places) == list(range(channels)):
-        return x
-    inputs = [x, emit.int32(len(rest)), emit.int32_tensor(places)]
-    return emit.operation("GATHER", inputs, replace(spec, shape=(*rest, len(places))))
+    *rest, _ = spec.shape
+    inputs = [x, emit.int32(len(rest)), emit.weight(chosen)]
+    return emit.operation("GATHER", inputs, replace(spec, shape=(*rest, *chosen.shape)))
 
 
 def _joined(emit: Emitter, pieces: Sequence[OperandId]) -> OperandId:

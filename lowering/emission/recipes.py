@@ -125,18 +125,6 @@ class _Expression:
         shape = (*self.shape[:place], size, *self.shape[place + 1 :])
         return self._call("aten.slice.Tensor", (place, start, stop, step), shape)
 
-    def index_select(self, dim: int, places: tuple[int, ...]) -> Recipe:
-        """The slices at these places along ``dim``, in this order."""
-        axis = self._axis(dim, "index_select")
-        if not all(0 <= place < self.shape[axis] for place in places):
-            raise RecipeError(f"index_select: places are {places}, dimension {dim} has size {self.shape[axis]}")
-        if places == tuple(range(places[0], places[0] + len(places))):
-            is_whole = len(places) == self.shape[axis]
-            return self._recipe() if is_whole else self.slice(axis, places[0], places[0] + len(places))
-        shape = (*self.shape[:axis], len(places), *self.shape[axis + 1 :])
-        index = Inline(struct.pack(f"<{len(places)}q", *places), ElementType.INT64, (len(places),))
-        return self._call("aten.index_select.default", (axis, index), shape)
-
     def sum(self, *dims: int, keepdim: bool = False) -> Recipe:
         """The sum over ``dims``."""
         axes = tuple(self._axis(dim, "sum") for dim in dims)

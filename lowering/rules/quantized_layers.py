@@ -22,6 +22,7 @@ from nnapi_check.lowering.compositions.in_floats import as_floats, dequantized, 
 from nnapi_check.lowering.compositions.matrix_product import reshaped, row_product
 from nnapi_check.lowering.compositions.products_by_scale import channels_at, product_by_scales
 from nnapi_check.lowering.compositions.transposed_convolution import TransposedWindow, spread
+from nnapi_check.lowering.emission.channel_recipes import divided
 from nnapi_check.lowering.emission.emitter import Emitter
 from nnapi_check.lowering.emission.model_draft import OperandId
 from nnapi_check.lowering.emission.node_reader import NodeReader
@@ -37,7 +38,7 @@ lowers("quantized.conv_transpose2d.default", way="per-channel")(conv_transpose2d
 def _convolved_by_scales(emit: Emitter, image: OperandId) -> OperandId:
     window = Window.of(emit.node)
 
-    def product(filters: Recipe, bias: OperandId, _: tuple[int, ...]) -> OperandId:
+    def product(filters: Recipe, bias: OperandId, _: Recipe) -> OperandId:
         return convolve(emit, image, filters, bias, window)
 
     return product_by_scales(emit, image, image_filter(emit.node.constant("weight")), product)
@@ -47,9 +48,9 @@ def _convolved_depthwise_by_scales(emit: Emitter, image: OperandId) -> OperandId
     weight, window = image_filter(emit.node.constant("weight")), Window.of(emit.node)
     repeats = weight.shape[0] // emit.spec(image).shape[3]
 
-    def product(filters: Recipe, bias: OperandId, channels: tuple[int, ...]) -> OperandId:
-        own = channels_at(emit, image, [channel // repeats for channel in channels])
-        return convolve_depthwise(emit, own, filters, bias, window)
+    def product(filters: Recipe, bias: OperandId, chosen: Recipe) -> OperandId:
+        read = chosen if repeats == 1 else divided(chosen, repeats)
+        return convolve_depthwise(emit, channels_at(emit, image, read), filters, bias, window)
 
     return product_by_scales(emit, image, weight, product)
 
@@ -83,7 +84,7 @@ def conv_transpose2d_in_groups(node: NodeReader, emit: Emitter) -> OperandId:
     """Lower to a TRANSPOSE_CONV_2D for each group of channels with like scales."""
     x, window = emit.input("input"), TransposedWindow.of(node)
 
-    def product(filters: Recipe, bias: OperandId, _: tuple[int, ...]) -> OperandId:
+    def product(filters: Recipe, bias: OperandId, _: Recipe) -> OperandId:
         return spread(emit, x, filters, bias, window)
 
     return product_by_scales(emit, x, node.constant("weight"), product)
@@ -146,8 +147,9 @@ def linear_in_groups(node: NodeReader, emit: Emitter) -> OperandId:
     output = emit.output_spec()
     *rest, _ = output.shape
 
-    def product(filters: Recipe, bias: OperandId, units: tuple[int, ...]) -> OperandId:
-        return row_product(emit, x, filter_operand(emit, filters), bias, replace(output, shape=(*rest, len(units))))
+    def product(filters: Recipe, bias: OperandId, chosen: Recipe) -> OperandId:
+        made = replace(output, shape=(*rest, *chosen.shape))
+        return row_product(emit, x, filter_operand(emit, filters), bias, made)
 
     return product_by_scales(emit, x, weight, product)
 

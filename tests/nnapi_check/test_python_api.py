@@ -128,7 +128,17 @@ def test_types_are_declared() -> None:
 ODD = (["x"], {"x": 1}, object(), 3.5, -1, b"x", ("a",), float("nan"), 10**30)
 MISTAKEN = [
     (name, value)
-    for name in ("model", "inputs", "feature_level", "min_score", "overlay", "device", "target", "output")
+    for name in (
+        "model",
+        "inputs",
+        "feature_level",
+        "min_score",
+        "overlay",
+        "device",
+        "target",
+        "per_channel",
+        "output",
+    )
     for value in ODD
     if not (name == "min_score" and value == 3.5)
 ]

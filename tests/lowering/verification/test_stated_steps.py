@@ -34,3 +34,28 @@ def test_a_value_whose_op_states_no_steps_is_held_to_what_others_are() -> None:
     found = wanted + (torch.arange(1000) < 500)
 
     assert not held_to_steps(compare(quantized(found), quantized(wanted)), None).is_within_tolerance
+
+
+@pytest.mark.parametrize(
+    ("deviation", "spread", "is_accepted"),
+    [(1.9, 3.0, True), (6.0, 3.0, False), (6.0, 9.0, True), (1.9, 0.5, False)],
+)
+def test_errors_are_held_to_the_deviation_that_rounded_weights_bring_for_their_input(
+    deviation: float, spread: float, *, is_accepted: bool
+) -> None:
+    bound = Bound(steps=30, deviation=1.5, spread=3.0)
+    wanted = torch.full((4000,), 100)
+    off = torch.randn(4000, generator=torch.Generator().manual_seed(1)) * deviation
+
+    numbers = held_to_steps(compare(quantized(wanted + off.round()), quantized(wanted)), bound, spread)
+
+    assert numbers.is_within_tolerance is is_accepted
+
+
+def test_errors_beyond_the_steps_of_the_bound_are_refused_however_rare() -> None:
+    wanted = torch.full((4000,), 100)
+    found = wanted + 9 * (torch.arange(4000) == 7)
+
+    numbers = held_to_steps(compare(quantized(found), quantized(wanted)), Bound(steps=8, deviation=2.0, spread=1.0))
+
+    assert not numbers.is_within_tolerance
