@@ -35,6 +35,12 @@ def ops_called(name: str, known: Iterable[str]) -> list[str]:
     return [op for op in known if _squeezed(op.split(".")[1]) in keys]
 
 
+def keys_of(op: str) -> tuple[str, ...]:
+    """What an op is called, without case and underscores: by its own name, and by modules that are other ops."""
+    others = (key for key, ops in _others().items() if op.rpartition(".")[0] in ops)
+    return (_squeezed(op.split(".")[1]), *others)
+
+
 def _squeezed(name: str) -> str:
     # What is written in place ends in an underscore, and is another op.
     own = name.lower()

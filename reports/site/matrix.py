@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from enum import Enum
 
 from nnapi_check.coverage_db.cards import Card, Way
+from nnapi_check.coverage_db.public_names import keys_of
 from nnapi_check.coverage_db.spec import OperandType
 from nnapi_check.coverage_db.way_levels import MAIN_TYPES, Operations, best_status, way_level, way_types
 
@@ -57,9 +58,13 @@ TYPE_WORDS = {
 
 @dataclass(frozen=True, slots=True)
 class MatrixRow:
-    """An op with a cell for each level; ``by_type`` has the same for each element type, as letters."""
+    """An op with a cell for each level; ``by_type`` has the same for each element type, as letters.
+
+    ``called`` are the names of modules and functions that it is found by.
+    """
 
     op: str
+    called: tuple[str, ...]
     family: str
     summary: str
     becomes: str
@@ -98,7 +103,8 @@ def _row(card: Card, operations: Operations, levels: Sequence[int]) -> MatrixRow
         by_type.append((keys[0], "".join(cell.value for cell in _cells(card, ways, levels))))
     emitted = dict.fromkeys(part.operation for way in card.ways for part in way.emits)
     becomes = " ".join((*card.becomes, *emitted))
-    return MatrixRow(card.op, card.family, card.summary, becomes, _cells(card, any_type, levels), tuple(by_type))
+    cells = _cells(card, any_type, levels)
+    return MatrixRow(card.op, keys_of(card.op), card.family, card.summary, becomes, cells, tuple(by_type))
 
 
 def _cells(card: Card, ways: Sequence[tuple[Way, int]], levels: Sequence[int]) -> tuple[Cell, ...]:

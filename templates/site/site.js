@@ -17,12 +17,19 @@ function rows() {
       family: body.dataset.family || "",
       since: Number(row.dataset.since || 0),
       text: (row.cells[0].textContent + " " + (matrix ? row.dataset.b : row.cells[3].textContent)).toLowerCase(),
+      names: matrix ? row.dataset.n.split(" ") : [],
       cells: [...row.cells].slice(1),
       any: matrix ? [...row.cells].slice(1).map((cell) => cell.className) : [],
       types: matrix ? row.dataset.t.split(" ").map((letters) => [...letters].map((letter) => WORDS[letter])) : [],
       shown: "",
     })));
   return found;
+}
+
+// nn.BatchNorm2d is found by the name of its op, batch_norm.
+function isCalled(names, word) {
+  const name = word.replace(/^((torch|nn|f|functional|tensor|special|linalg|fft)\.)+/, "").replaceAll("_", "");
+  return names.includes(name) || names.includes(name.replace(/[123]d$/, ""));
 }
 
 function draw(entry, type) {
@@ -42,7 +49,7 @@ function apply() {
   for (const entry of rows()) {
     if (matrix) draw(entry, chosen.type);
     const answers = matrix ? (chosen.type === "" ? entry.any : entry.types[Number(chosen.type)]) : [];
-    const fits = words.every((word) => entry.text.includes(word))
+    const fits = words.every((word) => entry.text.includes(word) || isCalled(entry.names, word))
       && (!chosen.family || entry.family === chosen.family)
       && (!chosen.status || answers[Number(chosen.level) - 1] === chosen.status)
       && (!chosen.since || entry.since <= Number(chosen.since));

@@ -8,7 +8,7 @@ import torch
 
 from benchmarks.form_modules import Case, cases
 from nnapi_check.analyzer.torchscript import quiet
-from nnapi_check.coverage_db.public_names import ops_called
+from nnapi_check.coverage_db.public_names import keys_of, ops_called
 from nnapi_check.coverage_db.queries import open_registry
 
 KNOWN = [card.op for card in open_registry().cards()]
@@ -80,3 +80,11 @@ def test_other_names_stand_for_nothing(name: str) -> None:
 
 def test_ops_without_a_card_are_told_by_name() -> None:
     assert ops_called("nn.CrossEntropyLoss", KNOWN) == ["aten.cross_entropy_loss"]
+
+
+@pytest.mark.parametrize(
+    ("op", "key"),
+    [("aten.max_pool2d.default", "maxpool2d"), ("aten.im2col.default", "unfold"), ("aten.pad.default", "zeropad2d")],
+)
+def test_an_op_has_the_keys_of_all_that_it_is_called(op: str, key: str) -> None:
+    assert key in keys_of(op)
