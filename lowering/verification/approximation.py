@@ -95,8 +95,27 @@ def tolerance_words(found: Sequence[Approximation]) -> str:
 
 
 def _bounds_words(found: Iterable[Approximation]) -> str:
-    counted = Counter((item.op, item.bound.words) for item in found)
-    return "; ".join(f"{count} {op}: {words[0].lower()}{words[1:-1]}" for (op, words), count in counted.items())
+    counted: Counter[tuple[str, str]] = Counter()
+    rounded: dict[str, list[Bound]] = {}
+    for item in found:
+        if item.bound.deviation:
+            rounded.setdefault(item.op, []).append(item.bound)
+        else:
+            counted[item.op, item.bound.words] += 1
+    told = [f"{count} {op}: {words[0].lower()}{words[1:-1]}" for (op, words), count in counted.items()]
+    return "; ".join([*told, *(_rounded_words(op, bounds) for op, bounds in rounded.items())])
+
+
+def _rounded_words(op: str, bounds: Sequence[Bound]) -> str:
+    """The bounds of layers with rounded weights, which differ from layer to layer."""
+    if len(bounds) == 1:
+        words = bounds[0].words
+        return f"1 {op}: {words[0].lower()}{words[1:-1]}"
+    steps, deviations = [bound.steps for bound in bounds], [bound.deviation for bound in bounds]
+    return (
+        f"{len(bounds)} {op}: at most {min(steps)} to {max(steps)} steps from PyTorch's own, {min(deviations):.2g} to "
+        f"{max(deviations):.2g} in root mean square, by their scales and inputs"
+    )
 
 
 def approximations_document(found: Sequence[Approximation]) -> dict[str, Json]:
