@@ -115,6 +115,9 @@ def verify_artifact(
     call = Call(tuple(inputs)) if reference is None else reference
     approximate = _approximations(subject)
     reach = _Reach(subject, model, call, approximate, trust=trust)
+    reads_layers = with_layers or _is_quantized(subject)
+    if reads_layers:
+        reach.look_inside()
     rows: tuple[RowSet, ...] = ()
     half: tuple[Numbers, ...] = ()
     is_relaxed = subject.manifest is not None and subject.manifest.is_relaxed
@@ -137,7 +140,7 @@ def verify_artifact(
     stepped = {value: item.bound for item in approximate if item.bound.steps for value in item.made}
     quantized: tuple[LayerNumbers, ...] = ()
     layers: tuple[LayerNumbers, ...] = ()
-    if with_layers or _is_quantized(subject):
+    if reads_layers:
         found = tuple(_layers(subject, model, call, trust=trust))
         own = [item for item in found if item.is_own_steps]
         others = _held_layers([item for item in found if not item.is_own_steps], reach)
@@ -181,9 +184,15 @@ class _Reach:
         self._values = [border.value for record in records for border in record.outputs]
         self._values += [held.value for record in records for held in record.held]
         self._read = [border.value for record in records for border in record.inputs]
+        self._watched: Sequence[int] = ()
         self._of_bounds: Movement | None = None
         self._of_rounding: Movement | None = None
         self._graph: Graph | None = None
+
+    def look_inside(self) -> None:
+        """Measure the values inside from now on, of which a model has many, and not its outputs alone."""
+        if self._watched != self._values:
+            self._watched, self._of_bounds, self._of_rounding = self._values, None, None
 
     def of_bounds(self) -> Movement:
         """By the bounds of approximate ops."""
@@ -224,7 +233,7 @@ class _Reach:
 
     def _measured(self, approximate: Sequence[Approximation], rounded: Sequence[int]) -> Movement:
         captured = self._captured()
-        return movement(captured, approximate, captured.example_inputs, self._values, rounded=rounded)
+        return movement(captured, approximate, captured.example_inputs, self._watched, rounded=rounded)
 
 
 def _held_outputs(
@@ -296,6 +305,7 @@ class _Measured:
 def _held_layers(layers: Sequence[_Measured], reach: _Reach) -> tuple[LayerNumbers, ...]:
     """Hold each layer to the tolerance, those beyond to what other rounding does to PyTorch's own, and where these jump
     each element to what they jump to."""
+    reach.look_inside()
     held = {index: _allowed_layer(item.layer, reach.of_bounds()) for index, item in enumerate(layers)}
     beyond = [index for index, layer in held.items() if not layer.numbers.is_within_tolerance]
     if not beyond:

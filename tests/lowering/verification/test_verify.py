@@ -1,6 +1,7 @@
 """Whether a package computes what PyTorch computes."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -12,7 +13,7 @@ from nnapi_check.analyzer.errors import InputError
 from nnapi_check.coverage_db.queries import open_registry
 from nnapi_check.lowering.nnapi.host_runtime.errors import NoCompilerError
 from nnapi_check.lowering.plan_lowering import FactsByName
-from nnapi_check.lowering.verification import subject
+from nnapi_check.lowering.verification import sensitivity, subject, verify
 from nnapi_check.lowering.verification.approximation import FLOAT_TOLERANCE
 from nnapi_check.lowering.verification.subject import VerifyError
 from nnapi_check.lowering.verification.verify import Verification, verify_artifact
@@ -169,6 +170,28 @@ def test_approximate_ops_are_held_to_what_their_bounds_do_to_the_model(tmp_path:
     assert [numbers.tolerance for numbers in again.outputs] == [
         numbers.tolerance for numbers in report.verification.outputs
     ]
+
+
+@pytest.mark.parametrize("layers", [False, True])
+def test_values_inside_are_measured_for_layers_only(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, layers: bool
+) -> None:
+    torch.manual_seed(6)
+    module, x = Approximate().eval(), torch.randn(7, 5)
+    convert(module, tmp_path / "out.pt", [x], feature_level=3, verify=False)
+    watched: list[int] = []
+
+    def recorded(*arguments: Any, **named: Any) -> sensitivity.Movement:
+        found = sensitivity.movement(*arguments, **named)
+        watched.append(len(found.values))
+        return found
+
+    monkeypatch.setattr(verify, "movement", recorded)
+    found = verified(tmp_path / "out.pt", module, x, layers=layers)
+
+    assert [count > 0 for count in watched] == [layers]
+    assert found.is_within_tolerance
+    assert [numbers.tolerance > FLOAT_TOLERANCE for numbers in found.outputs] == [True]
 
 
 def test_approximate_ops_excuse_no_other_fault(tmp_path: Path) -> None:
