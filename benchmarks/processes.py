@@ -29,7 +29,14 @@ class Ended(Generic[Item]):
     death: str = ""
 
 
-def in_processes(items: Sequence[Item], work: Callable[[Item], Iterator[str]], jobs: int) -> Iterator[Ended[Item]]:
+def in_processes(
+    items: Sequence[Item],
+    work: Callable[[Item], Iterator[str]],
+    jobs: int,
+    *,
+    seconds: float = SECONDS,
+    memory_bytes: int = MEMORY_BYTES,
+) -> Iterator[Ended[Item]]:
     """Do ``work`` for each item, so many at the same time. It gives lines of text, which are kept as they come."""
     waiting = list(reversed(items))
     running: dict[int, tuple[Item, Path, float]] = {}
@@ -41,11 +48,11 @@ def in_processes(items: Sequence[Item], work: Callable[[Item], Iterator[str]], j
                 path.touch()
                 child = os.fork()
                 if child == 0:
-                    _work(item, path, work)
+                    _work(item, path, work, memory_bytes)
                 running[child] = (item, path, time.monotonic())
             for child, (item, path, started) in list(running.items()):
                 pid, status = os.waitpid(child, os.WNOHANG)
-                if not pid and time.monotonic() - started < SECONDS:
+                if not pid and time.monotonic() - started < seconds:
                     continue
                 if not pid:
                     os.kill(child, signal.SIGKILL)
@@ -63,12 +70,12 @@ def _death(path: Path, status: int) -> str:
     return f"exit code {os.waitstatus_to_exitcode(status)}"
 
 
-def _work(item: Item, path: Path, work: Callable[[Item], Iterator[str]]) -> None:
+def _work(item: Item, path: Path, work: Callable[[Item], Iterator[str]], memory_bytes: int) -> None:
     """Write what the work gives line by line, and end this process."""
     code = 1
     try:
         torch.set_num_threads(1)
-        resource.setrlimit(resource.RLIMIT_AS, (MEMORY_BYTES, MEMORY_BYTES))
+        resource.setrlimit(resource.RLIMIT_AS, (memory_bytes, memory_bytes))
         with path.open("w", encoding="utf-8") as file, open(os.devnull, "w", encoding="utf-8") as nowhere:
             os.dup2(nowhere.fileno(), 1)
             for line in work(item):
