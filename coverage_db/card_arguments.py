@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
-from nnapi_check.coverage_db.cards import Card, OtherCall
+from nnapi_check.coverage_db.cards import Card, OtherCall, QuantizedForm
 from nnapi_check.coverage_db.checks import CHOSEN, CardError, quantities
 from nnapi_check.coverage_db.known_schemas import SCHEMAS_FILE, read_schema_list
 
@@ -54,6 +54,8 @@ def check_arguments(cards: Iterable[Card], directory: Path) -> None:
         for key, call in (("call", card.call), ("first_output", card.first_output)):
             if call is not None:
                 _check_other_call(card, key, call, schemas)
+        if card.quantized is not None:
+            _check_quantized(card, card.quantized, schemas)
         if not card.ways:
             continue
         if card.op not in schemas and not card.arguments:
@@ -77,6 +79,20 @@ def _check_other_call(card: Card, key: str, call: OtherCall, schemas: Mapping[st
         raise CardError(f"{where}: the op has no arguments {sorted(strange)}; it has {sorted(own)}")
     found = call.arguments(dict.fromkeys(own), lambda _: None)
     if sorted(found) != sorted(wanted):
+        raise CardError(f"{where}: gives {sorted(found)}, but {call.op} has {sorted(wanted)}")
+
+
+def _check_quantized(card: Card, form: QuantizedForm, schemas: Mapping[str, str]) -> None:
+    """Hold what a call becomes on quantized tensors against the schemas of both ops."""
+    where, call = f"{card.family}.toml: {card.op}, quantized", form.call
+    own = frozenset(card.arguments) or schema_arguments(schemas[card.op])
+    wanted = own if call.op == card.op else schema_arguments(schemas[call.op])
+    strange = {*call.without, *(name for name, _ in call.renamed), *form.floats} - own
+    if strange:
+        raise CardError(f"{where}: the op has no arguments {sorted(strange)}; it has {sorted(own)}")
+    found = {*call.arguments(dict.fromkeys(own), lambda _: None), *form.parameters}
+    # Packed parameters hold a number that only some of the layers have.
+    if found - wanted or wanted - found - _IN_PACKED - PACKED_NAMES:
         raise CardError(f"{where}: gives {sorted(found)}, but {call.op} has {sorted(wanted)}")
 
 

@@ -17,6 +17,7 @@ from nnapi_check.coverage_db.cards import (
     Layout,
     Movement,
     OtherCall,
+    QuantizedForm,
     Way,
     WeightScales,
 )
@@ -105,6 +106,7 @@ def parse_card(op: str, family: str, raw: object, shared: Mapping[str, Requireme
         call=_other_call(table, "call", becomes),
         first_output=_other_call(table, "first_output", becomes),
         jumps=jumps,
+        quantized=_quantized_form(table, op),
     )
     table.close()
     if sum((bool(card.ways), card.gap is not None, bool(card.unwritten), bool(card.becomes))) != 1:
@@ -121,16 +123,54 @@ def _other_call(card: CardTable, key: str, becomes: tuple[str, ...]) -> OtherCal
     if len(becomes) != 1:
         raise CardError(f"{card.where}: `{key}` is for an op that becomes one other")
     table = CardTable(raw, f"{card.where}, {key}")
+    found = _call_of(table, becomes[0], table.texts("without"))
+    table.close()
+    return found
+
+
+def _call_of(table: CardTable, op: str, without: tuple[str, ...]) -> OtherCall:
     renamed = mapping(table.take("renamed", {}), table.where)
     given = mapping(table.take("given", {}), table.where)
-    found = OtherCall(
-        becomes[0],
-        table.texts("without"),
+    return OtherCall(
+        op,
+        without,
         tuple((name, str(other)) for name, other in renamed.items()),
         tuple((name, _argument(value)) for name, value in given.items()),
     )
+
+
+def _quantized_form(card: CardTable, op: str) -> QuantizedForm | None:
+    raw = card.take("quantized")
+    if raw is None:
+        return None
+    table = CardTable(raw, f"{card.where}, quantized")
+    only = mapping(table.take("only", {}), table.where)
+    followed_by = mapping(table.take("followed_by", {}), table.where)
+    other = table.optional_text("op") or op
+    found = QuantizedForm(
+        call=_call_of(table, other, (*table.texts("without"), *only)),
+        only=tuple((name, _argument(value)) for name, value in only.items()),
+        floats=table.texts("floats"),
+        parameters=table.texts("parameters"),
+        gives=_given_parameters(table),
+        folds=table.texts("folds"),
+        followed_by=tuple((name, str(whole)) for name, whole in followed_by.items()),
+        rank=table.optional_int("rank"),
+    )
     table.close()
+    if len(found.parameters) not in (0, 2):
+        raise CardError(f"{table.where}: `parameters` are the arguments of a scale and a zero point")
     return found
+
+
+def _given_parameters(table: CardTable) -> tuple[float, int] | None:
+    match table.items("gives"):
+        case []:
+            return None
+        case [float() as scale, int() as zero_point]:
+            return scale, zero_point
+        case found:
+            raise CardError(f"{table.where}: `gives` is a scale and a zero point, found {found!r}")
 
 
 def _movement(table: CardTable) -> Movement:

@@ -153,6 +153,27 @@ class OtherCall:
 
 
 @dataclass(frozen=True, slots=True)
+class QuantizedForm:
+    """What a call on floats becomes once a model is quantized: one of ``call.op`` on quantized tensors.
+
+    It is only where the arguments in ``only`` have these values, which the other op has not, and the first tensor has
+    ``rank`` dimensions, where that is set. ``floats`` are tensors that stay floats. ``parameters`` are the arguments
+    that state the scale and the zero point of the result; without, it has those of the input. ``gives`` are ones that
+    never change. ``folds`` are ops that go into the layer before it is quantized, where they alone read its result, and
+    ``followed_by`` are ops that make one op with it.
+    """
+
+    call: OtherCall
+    only: tuple[tuple[str, ConstantOrTuple | None], ...] = ()
+    floats: tuple[str, ...] = ()
+    parameters: tuple[str, ...] = ()
+    gives: tuple[float, int] | None = None
+    folds: tuple[str, ...] = ()
+    followed_by: tuple[tuple[str, str], ...] = ()
+    rank: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Card:
     """What is known of one op. Exactly one of ``ways``, ``gap``, ``unwritten`` and ``becomes`` is set.
 
@@ -161,7 +182,8 @@ class Card:
     ``arguments`` are those of an op of this project; PyTorch's ops have them in the list of schemas. What only
     ``moves`` elements may become a part of one rearrangement. Where ``call`` is set, each call is read as that one of
     the op that it ``becomes``; where ``first_output`` is, a call of which nothing reads another output. ``jumps`` says
-    where the smallest change of an input changes a result by much, whatever computes it.
+    where the smallest change of an input changes a result by much, whatever computes it. ``quantized`` says what
+    calls become once a model is quantized.
     """
 
     op: str
@@ -179,6 +201,7 @@ class Card:
     call: OtherCall | None = None
     first_output: OtherCall | None = None
     jumps: Jump = Jump.NONE
+    quantized: QuantizedForm | None = None
 
     def way(self, name: str) -> Way:
         """The way called ``name``."""

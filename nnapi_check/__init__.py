@@ -50,6 +50,7 @@ def check(
     device: str | Path | None = None,
     target: str = "pytorch-mobile",
     per_channel: str = "split",
+    if_quantized: bool = False,
 ) -> ModelReport:
     """Say whether a model runs on NNAPI at one level, what is in the way and how to fix it.
 
@@ -63,6 +64,7 @@ def check(
     take them. ``target`` is what carries the model: ``"pytorch-mobile"``, ``"ndk"``, or ``"auto"`` for whichever suits.
     ``per_channel`` is what becomes of integer layers whose weights have a scale for each channel, where the target
     carries one alone: ``"split"``, ``"requantize"``, ``"float"`` or ``"cpu"``.
+    With ``if_quantized`` the report's ``if_quantized`` says what quantizing a model of floats would bring.
     Raises ``InputError`` or ``LevelError``, and for what is wrong in these files ``OverlayError``
     (``nnapi_check.coverage_db.overlay``) or ``DeviceProfileError`` (``nnapi_check.coverage_db.device_profile``), all of
     them ``UserError``.
@@ -81,6 +83,7 @@ def check(
         _path(device),
         target=_target(target),
         per_channel=_per_channel(per_channel),
+        if_quantized=if_quantized,
     )
     with faults_told():
         return check_model(_model(model), inputs, request, Progress(is_quiet=True)).report

@@ -154,6 +154,11 @@ def _with(*groups: Sequence[Callable[[Command], Command]]) -> Callable[[Command]
 @main.command()
 @_model
 @_with(_target, _choice, _inputs, _gate, _knowledge, _page)
+@click.option(
+    "--if-quantized",
+    is_flag=True,
+    help="Also say what quantizing a model of floats would bring: an estimate of what runs in integers.",
+)
 def check(model: Path, html: Path | None, form: str, **options: object) -> None:
     """Say whether MODEL runs on NNAPI, what is in the way and how to fix it.
 

@@ -148,6 +148,7 @@ def request_of(options: Mapping[str, object]) -> Request:
         project=project.path,
         target=target if isinstance(target, str) else project.target,
         per_channel=PerChannelChoice(choice) if isinstance(choice, str) else project.per_channel,
+        if_quantized=bool(options.get("if_quantized")),
     )
 
 

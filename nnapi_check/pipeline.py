@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
@@ -14,8 +14,10 @@ from nnapi_check.analyzer.errors import InputError
 from nnapi_check.analyzer.files.file_kind import FileKind, kind_of
 from nnapi_check.analyzer.files.model_file import unpickled
 from nnapi_check.analyzer.graph import Graph
+from nnapi_check.analyzer.judging.arithmetic import is_quantized as is_quantized_type
 from nnapi_check.analyzer.judging.device_limits import Device
 from nnapi_check.analyzer.judging.judge import Judgement, judge
+from nnapi_check.analyzer.planning.if_quantized import as_quantized
 from nnapi_check.analyzer.planning.plan import Plan
 from nnapi_check.analyzer.planning.survey import Survey, planned
 from nnapi_check.analyzer.torchscript import quantized_as_on_phones
@@ -29,7 +31,8 @@ from nnapi_check.lowering.part_lowering import LoweredPart
 from nnapi_check.lowering.plan_lowering import FactsByName, lower_plan, refused_nodes
 from nnapi_check.progress import Progress
 from nnapi_check.reports.compose import Circumstances, compose
-from nnapi_check.reports.views import ModelReport
+from nnapi_check.reports.if_quantized_view import if_quantized_view
+from nnapi_check.reports.views import IfQuantizedView, ModelReport
 from nnapi_check.supervision import reading
 from nnapi_check.target_choice import Choice, Planned, choose
 
@@ -44,7 +47,7 @@ class Request:
     ``target`` is the name of one, or ``AUTO``, ``per_channel`` what is done to weights with a scale for each channel,
     where the target carries one alone. A ``strict`` gate refuses ops of which nothing is known.
     ``overlay`` is a file of cards to lay over the registry, ``device`` the profile of a device, and ``project`` the
-    file that defaults were taken from.
+    file that defaults were taken from. With ``if_quantized`` a check also tells what quantizing a model would bring.
     """
 
     api_level: int | None = None
@@ -58,6 +61,7 @@ class Request:
     project: Path | None = None
     target: str = PYTORCH_MOBILE
     per_channel: PerChannelChoice = PER_CHANNEL
+    if_quantized: bool = False
 
     def files_read(self, model: Model) -> tuple[Path, ...]:
         """The files that a command about ``model`` reads, which must not be written to."""
@@ -107,6 +111,9 @@ def check_model(
     with reading(file):
         choice, notes = _chosen(captured.graph, registry, level, request, progress)
     found, plan, lowered = choice.planned.survey, choice.planned.plan, choice.planned.lowered
+    is_quantized = any(is_quantized_type(value.type) for value in captured.graph.values)
+    if request.if_quantized and is_quantized:
+        notes += ("The model is quantized already: --if-quantized is about models of floats.",)
     circumstances = Circumstances(
         tool_version=tool_version(),
         torch_version=str(torch.__version__),
@@ -119,18 +126,43 @@ def check_model(
         target_because=choice.because,
         other_targets=choice.others,
     )
-    return Checked(captured, found, plan, lowered, registry, compose(found, plan, lowered, registry, circumstances))
+    report = compose(found, plan, lowered, registry, circumstances)
+    if request.if_quantized and not is_quantized:
+        progress.stage("quantizing")
+        with reading(file):
+            estimate = _estimate(captured.graph, registry, found.target, request, circumstances, progress)
+        report = replace(report, if_quantized=estimate)
+    return Checked(captured, found, plan, lowered, registry, report)
+
+
+def _estimate(
+    graph: Graph,
+    registry: Registry,
+    target: Target,
+    request: Request,
+    circumstances: Circumstances,
+    progress: Progress,
+) -> IfQuantizedView:
+    """What quantizing a graph of floats would bring, by the same judgement, planning and lowering."""
+    found = as_quantized(graph, registry)
+    judgement = judge(found.graph, registry, target, request.per_channel)
+    made = _planned(judgement, registry, request.level(), target, _profile(request, registry), progress)
+    others = replace(circumstances, notes=(), near_misses=(), other_targets=())
+    return if_quantized_view(graph, found, compose(made.survey, made.plan, made.lowered, registry, others))
+
+
+def _profile(request: Request, registry: Registry) -> DeviceProfile | None:
+    return None if request.device is None else read_device_profile(request.device, FactsByName(registry))
 
 
 def _chosen(
     graph: Graph, registry: Registry, level: int, request: Request, progress: Progress
 ) -> tuple[Choice, tuple[str, ...]]:
     """The target that carries a model with what is planned for it, and notes on the overlay and the device."""
-    facts = FactsByName(registry)
     notes: tuple[str, ...] = (
         () if request.overlay is None else (f"The cards of {request.overlay.name} are laid over the registry.",)
     )
-    profile = None if request.device is None else read_device_profile(request.device, facts)
+    profile = _profile(request, registry)
     if profile is not None:
         notes += (f"Judged for {profile.device}, by its profile.",)
 

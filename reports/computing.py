@@ -116,3 +116,9 @@ def shares(work: WorkView, *, uncounted: int) -> tuple[str, str, str]:
         shown_share(part / total if total else 0, uncounted=uncounted) for part in (work.integers, work.floats)
     )
     return integers, floats, f"at least {cpu}" if uncounted else cpu
+
+
+def work_words(work: WorkView, *, uncounted: int) -> str:
+    """In what multiply-adds are computed, and where."""
+    integers, floats, cpu = shares(work, uncounted=uncounted)
+    return f"{integers} in integers, {floats} in floats, {cpu} on the CPU"

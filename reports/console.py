@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from nnapi_check.reports.compose import shown_score
-from nnapi_check.reports.computing import shares, shown_share
+from nnapi_check.reports.computing import shares, shown_share, work_words
+from nnapi_check.reports.if_quantized_text import if_quantized_lines
 from nnapi_check.reports.table import Fit, number, table, text
 from nnapi_check.reports.terminal import Paint, wrapped
 from nnapi_check.reports.views import (
@@ -40,6 +41,8 @@ def _lines(report: ModelReport, paint: Paint) -> Iterator[str]:
     yield from _kept(report, paint)
     yield from _differences(report, paint)
     yield from _losses(report, paint)
+    if report.if_quantized is not None:
+        yield from if_quantized_lines(report.if_quantized, paint)
     if report.verification is not None:
         yield from verification_lines(report.verification, paint)
     if not report.gate.is_passed:
@@ -64,7 +67,7 @@ def _headline(report: ModelReport, paint: Paint) -> Iterator[str]:
         f"{_work(report)}, in {_count(len(report.parts), 'part')}"
     )
     if report.is_quantized and report.multiply_adds:
-        yield from wrapped(f"{work_words(report)}.", "Multiply-adds: ")
+        yield from wrapped(f"{work_words(report.work, uncounted=report.uncounted)}.", "Multiply-adds: ")
     if report.lowest_ready_level is not None and report.lowest_ready_level != report.feature_level:
         yield f"Ready from feature level {report.lowest_ready_level} on."
     elif report.lowest_ready_level is None:
@@ -80,12 +83,6 @@ def _work(report: ModelReport) -> str:
     if not report.uncounted:
         return f"{share} of {report.multiply_adds / 1e6:,.1f} million multiply-adds"
     return f"{'an unknown share' if share == 'not known' else share} of the multiply-adds"
-
-
-def work_words(report: ModelReport) -> str:
-    """In what a model's multiply-adds are computed, and where."""
-    integers, floats, cpu = shares(report.work, uncounted=report.uncounted)
-    return f"{integers} in integers, {floats} in floats, {cpu} on the CPU"
 
 
 def _levels(report: ModelReport, paint: Paint) -> Iterator[str]:

@@ -112,6 +112,39 @@ class WorkView:
 
 
 @dataclass(frozen=True, slots=True)
+class StaysInFloatsView:
+    """All nodes of one op that would not be quantized for one reason, with their multiply-adds."""
+
+    because: str
+    multiply_adds: int
+    places: tuple[PlaceView, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class IfQuantizedView:
+    """What quantizing a model of floats would bring: an estimate from the same cards, with one scale for each tensor.
+
+    Of the sums, ``weights_bytes_now`` and ``weights_bytes`` are of the constants that ops read, before and after.
+    ``stays`` are ops that would not be quantized, ``in_floats`` are those that would, and that NNAPI would compute in
+    floats all the same; ``cpu_ops`` is how many ops would stay on the CPU, and ``blockers`` why.
+    """
+
+    readiness: str
+    score: float
+    parts: int
+    multiply_adds: int
+    uncounted: int
+    work: WorkView
+    weights_bytes_now: int
+    weights_bytes: int
+    stays: tuple[StaysInFloatsView, ...]
+    in_floats: tuple[InFloatsView, ...]
+    cpu_ops: int
+    blockers: tuple[BlockerView, ...]
+    assumption: str
+
+
+@dataclass(frozen=True, slots=True)
 class LossView:
     """Points that the score lost, and to what. ``fix`` is the cheapest one, empty where none is known."""
 
@@ -244,7 +277,8 @@ class ModelReport:
     any, each ``compute_coverage`` is the most that the share can be. ``work`` splits the counted ones.
     ``is_quantized`` is whether any op computes on quantized tensors, and ``in_floats`` are those that NNAPI computes in
     floats all the same, by their cause.
-    ``tolerance`` is what the converted model is held to.
+    ``tolerance`` is what the converted model is held to. ``if_quantized`` is set where that was asked of a model of
+    floats.
     """
 
     model: str
@@ -280,3 +314,4 @@ class ModelReport:
     tolerance: str
     verification: VerificationView | None = None
     artifact: str | None = None
+    if_quantized: IfQuantizedView | None = None

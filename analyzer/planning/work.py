@@ -9,6 +9,8 @@ from collections.abc import Sequence
 from math import prod
 
 from nnapi_check.analyzer.graph import Argument, Graph, Node, Ref, RefList, TensorType, Value
+from nnapi_check.analyzer.nnapi_types import operand_type
+from nnapi_check.coverage_db.stored_elements import ELEMENT_STRUCTS
 
 WORTHWHILE = 1
 """A part is worthwhile when its work is at least this many times the cost of its boundary."""
@@ -136,6 +138,14 @@ def node_work(node: Node, graph: Graph) -> int:
     """Multiply-adds, as far as they are known, and one operation for each element of each output."""
     found = (_tensor(graph, value) for value in node.outputs)
     return (multiply_adds(node, graph) or 0) + sum(tensor.numel for tensor in found if tensor is not None)
+
+
+def constant_bytes(graph: Graph) -> int:
+    """The bytes, as NNAPI stores them, of the constants that nodes read which depend on an input: mostly weights."""
+    read = {value for node in graph.nodes() if not node.is_constant for value in node.inputs()}
+    tensors = (_tensor(graph, value) for value in read if graph.values[value].is_constant)
+    found = ((tensor, operand_type(tensor)) for tensor in tensors if tensor is not None)
+    return sum(tensor.numel * ELEMENT_STRUCTS[kind].size for tensor, kind in found if kind is not None)
 
 
 def boundary_cost(value: Value) -> int:

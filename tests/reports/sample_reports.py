@@ -7,6 +7,7 @@ from nnapi_check.reports.views import (
     DifferenceView,
     FailureView,
     GateView,
+    IfQuantizedView,
     InFloatsView,
     LayerView,
     LevelView,
@@ -16,6 +17,7 @@ from nnapi_check.reports.views import (
     NumbersView,
     PartView,
     PlaceView,
+    StaysInFloatsView,
     VerificationView,
     WorkView,
 )
@@ -334,4 +336,32 @@ def quantized_report() -> ModelReport:
         nodes=nodes,
         notes=(),
         verification=None,
+    )
+
+
+def estimated_report() -> ModelReport:
+    """A report on a model of floats that says what quantizing it would bring."""
+    ready, quantized = ready_report(), quantized_report()
+    gelu = PlaceView("aten.gelu.default", "encoder.act", "/home/ada/segmenter.py", 71, "")
+    because = "no card says what it becomes on quantized tensors"
+    return replace(
+        ready,
+        if_quantized=IfQuantizedView(
+            readiness="ready with fallback",
+            score=88.88,
+            parts=2,
+            multiply_adds=quantized.multiply_adds,
+            uncounted=0,
+            work=quantized.work,
+            weights_bytes_now=46_800_000,
+            weights_bytes=11_700_000,
+            stays=(
+                StaysInFloatsView(because, 0, (gelu,)),
+                *(StaysInFloatsView(f"reason {place}", 1_000_000, (gelu, gelu)) for place in range(6)),
+            ),
+            in_floats=quantized.in_floats,
+            cpu_ops=8,
+            blockers=quantized.blockers,
+            assumption="An estimate.",
+        ),
     )

@@ -1,5 +1,6 @@
 """What multiply-adds are computed in, and why integers become floats."""
 
+import copy
 from functools import cache
 
 import pytest
@@ -13,6 +14,11 @@ from nnapi_check.reports.views import ModelReport, WorkView
 PIXELS = 15 * 18
 FIRST = 8 * PIXELS * 3 * 3 * 2
 SECOND = 6 * PIXELS * 8
+
+
+@pytest.fixture(autouse=True)
+def _on_phones(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.backends.quantized, "engine", "qnnpack")
 
 
 class Layers(nn.Module):
@@ -50,12 +56,13 @@ def quantized(layer: nn.Conv2d, *, is_per_channel: bool) -> nn.Module:
 
 
 @cache
-def report(target: str = "pytorch-mobile", *, keeps_floats: bool = False, is_cut: bool = False) -> ModelReport:
+def report(
+    target: str = "pytorch-mobile", *, choice: str = "float", keeps_floats: bool = False, is_cut: bool = False
+) -> ModelReport:
     """The report on the layers."""
     torch.manual_seed(3)
-    torch.backends.quantized.engine = "qnnpack"
     model = Layers(keeps_floats=keeps_floats, is_cut=is_cut).eval()
-    return check(model, [torch.rand(1, 3, 17, 19)], feature_level=4, target=target)
+    return check(model, [torch.rand(1, 3, 17, 19)], feature_level=4, target=target, per_channel=choice)
 
 
 def test_quantized_layer_that_is_multiplied_as_floats_counts_as_floats() -> None:
@@ -68,6 +75,11 @@ def test_quantized_layer_that_is_multiplied_as_floats_counts_as_floats() -> None
 def test_target_that_carries_scales_per_channel_multiplies_integers() -> None:
     assert report("ndk").work == WorkView(FIRST + SECOND, 0, 0)
     assert report("ndk").in_floats == ()
+
+
+def test_layer_that_is_split_into_groups_of_like_scales_multiplies_integers() -> None:
+    assert report(choice="split").work == WorkView(FIRST + SECOND, 0, 0)
+    assert report(choice="split").score > report(choice="float").score > report(choice="cpu").score
 
 
 def test_layers_left_to_the_cpu_count_there_alone() -> None:
@@ -91,8 +103,8 @@ def test_integers_as_floats_are_told_with_place_cause_and_fixes() -> None:
     (cause,) = report().in_floats
 
     assert (cause.reason, cause.multiply_adds) == ("NNC801", FIRST)
-    assert cause.fix.startswith("Quantize per tensor")
-    assert [fix.split(",")[0] for fix in cause.alternatives] == ["Pass --target ndk"]
+    assert cause.fix.startswith("Pass --target ndk")
+    assert [fix.split(",")[0] for fix in cause.alternatives] == ["Pass --per-channel split or requantize"]
     assert [place.module for place in cause.places] == ["first.0"]
     (loss,) = [loss for loss in report().losses if loss.kind == "integers as floats"]
     assert loss.fix == cause.fix
@@ -109,3 +121,35 @@ def test_model_of_floats_is_not_quantized() -> None:
 def test_shares_of_the_whole_are_bounds_where_some_work_is_not_counted() -> None:
     assert shares(WorkView(60, 30, 10), uncounted=0) == ("60.0%", "30.0%", "10.0%")
     assert shares(WorkView(60, 30, 10), uncounted=2) == ("at most 60.0%", "at most 30.0%", "at least 10.0%")
+
+
+def test_estimate_of_a_model_of_floats_is_the_check_of_the_quantized_one() -> None:
+    torch.manual_seed(3)
+    plain = nn.Sequential(
+        nn.Conv2d(3, 8, (3, 2)), nn.BatchNorm2d(8), nn.ReLU(), nn.MaxPool2d((3, 2)), nn.Conv2d(8, 6, 1)
+    )
+    image = torch.rand(1, 3, 17, 19)
+    integers = copy.deepcopy(plain).eval()
+    torch.ao.quantization.fuse_modules(integers, [["0", "1", "2"]], inplace=True)  # type: ignore[no-untyped-call]  # it has no types
+    wrapped = torch.ao.quantization.QuantWrapper(integers)
+    wrapped.qconfig = torch.ao.quantization.get_default_qconfig("qnnpack")  # type: ignore[no-untyped-call]  # as above
+    torch.ao.quantization.prepare(wrapped, inplace=True)  # type: ignore[no-untyped-call]  # as above
+    wrapped(image)
+    torch.ao.quantization.convert(wrapped, inplace=True)  # type: ignore[no-untyped-call]  # as above
+
+    found = check(wrapped.eval(), [image], feature_level=4)
+    estimate = check(plain.eval(), [image], feature_level=4, if_quantized=True).if_quantized
+
+    assert estimate is not None
+    assert estimate.readiness == found.readiness == "ready"
+    assert estimate.score == pytest.approx(found.score)
+    assert estimate.work == found.work == WorkView(found.multiply_adds, 0, 0)
+    assert estimate.weights_bytes == sum(part.weights_bytes for part in found.parts)
+    assert estimate.weights_bytes_now > 3 * estimate.weights_bytes
+
+
+def test_model_that_is_quantized_already_gets_a_note_for_an_estimate() -> None:
+    found = check(Layers().eval(), [torch.rand(1, 3, 17, 19)], feature_level=4, if_quantized=True)
+
+    assert found.if_quantized is None
+    assert "quantized already" in found.notes[-1]

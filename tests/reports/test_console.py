@@ -8,22 +8,34 @@ from nnapi_check.reports.console import place_words, to_text
 from nnapi_check.reports.terminal import Paint, printable
 from nnapi_check.reports.views import ModelReport
 from tests.conftest import Golden
-from tests.reports.sample_reports import HOSTILE, hostile_report, mixed_report, quantized_report, ready_report
+from tests.reports.sample_reports import (
+    HOSTILE,
+    estimated_report,
+    hostile_report,
+    mixed_report,
+    quantized_report,
+    ready_report,
+)
 
 PLAIN = Paint(is_colored=False)
 
 
 @pytest.mark.parametrize(
     ("name", "report"),
-    [("mixed", mixed_report()), ("ready", ready_report()), ("quantized", quantized_report())],
-    ids=["mixed", "ready", "quantized"],
+    [
+        ("mixed", mixed_report()),
+        ("ready", ready_report()),
+        ("quantized", quantized_report()),
+        ("estimated", estimated_report()),
+    ],
+    ids=["mixed", "ready", "quantized", "estimated"],
 )
 def test_text_is_the_golden_one(name: str, report: ModelReport, golden: Golden) -> None:
     golden(f"console_{name}.txt", to_text(report, PLAIN))
 
 
 @pytest.mark.parametrize("uncounted", [0, 2])
-@pytest.mark.parametrize("report", [mixed_report(), quantized_report()], ids=["mixed", "quantized"])
+@pytest.mark.parametrize("report", [mixed_report(), quantized_report(), estimated_report()])
 def test_no_line_is_wider_than_80_columns(report: ModelReport, uncounted: int) -> None:
     lines = to_text(replace(report, uncounted=uncounted), PLAIN).splitlines()
 

@@ -10,9 +10,16 @@ import pytest
 from nnapi_check.reports.json_format import SCHEMA_VERSION, to_json, verification_json
 from nnapi_check.reports.schema import SCHEMA_FILE
 from nnapi_check.reports.views import ModelReport
-from tests.reports.sample_reports import HOSTILE, hostile_report, mixed_report, quantized_report, ready_report
+from tests.reports.sample_reports import (
+    HOSTILE,
+    estimated_report,
+    hostile_report,
+    mixed_report,
+    quantized_report,
+    ready_report,
+)
 
-REPORTS = [mixed_report(), ready_report(), quantized_report(), hostile_report()]
+REPORTS = [mixed_report(), ready_report(), quantized_report(), estimated_report(), hostile_report()]
 
 
 def schema() -> dict[str, object]:
@@ -21,7 +28,7 @@ def schema() -> dict[str, object]:
     return found
 
 
-@pytest.mark.parametrize("report", REPORTS, ids=["mixed", "ready", "quantized", "bad"])
+@pytest.mark.parametrize("report", REPORTS, ids=["mixed", "ready", "quantized", "estimated", "bad"])
 def test_report_follows_the_committed_schema(report: ModelReport) -> None:
     jsonschema.validate(json.loads(to_json(report)), schema())
 

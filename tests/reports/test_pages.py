@@ -10,11 +10,18 @@ import pytest
 from nnapi_check.coverage_db.output import OutputError
 from nnapi_check.reports.pages import check_page, to_html, write_page
 from nnapi_check.reports.views import ModelReport
-from tests.reports.sample_reports import HOSTILE, hostile_report, mixed_report, quantized_report, ready_report
+from tests.reports.sample_reports import (
+    HOSTILE,
+    estimated_report,
+    hostile_report,
+    mixed_report,
+    quantized_report,
+    ready_report,
+)
 
 VOID = {"meta", "link", "br", "img", "input", "hr", "circle", "rect"}
 
-REPORTS = [mixed_report(), ready_report(), quantized_report(), hostile_report()]
+REPORTS = [mixed_report(), ready_report(), quantized_report(), estimated_report(), hostile_report()]
 
 
 class Elements(HTMLParser):
@@ -47,7 +54,7 @@ class Elements(HTMLParser):
         self.text += data
 
 
-@pytest.mark.parametrize("report", REPORTS, ids=["mixed", "ready", "quantized", "bad"])
+@pytest.mark.parametrize("report", REPORTS, ids=["mixed", "ready", "quantized", "estimated", "bad"])
 def test_page_needs_no_network_and_every_element_is_closed(report: ModelReport) -> None:
     page = to_html(report)
 
@@ -147,3 +154,15 @@ def test_bar_and_legend_split_the_work_of_a_quantized_model_alone() -> None:
         assert words in quantized
     assert "in integers" not in plain
     assert '<h2 id="in-floats"' not in plain
+
+
+def test_estimate_of_a_quantized_model_has_its_own_bar_and_causes() -> None:
+    page = to_html(estimated_report())
+
+    assert page.count('<svg class="work"') == 1
+    for words in (
+        "46.8 MB now, 11.7 MB then",
+        "no card says what it becomes on quantized tensors.",
+        "On the CPU: 8 ops",
+    ):
+        assert words in page
