@@ -8,7 +8,7 @@ from contextlib import closing
 from dataclasses import asdict, dataclass
 from typing import Protocol
 
-from nnapi_check.coverage_db.cards import Card, Way
+from nnapi_check.coverage_db.cards import Card, Way, WeightScales
 from nnapi_check.coverage_db.differences import Difference, Reason
 from nnapi_check.coverage_db.errors import UserError
 from nnapi_check.coverage_db.public_names import ops_called
@@ -52,6 +52,11 @@ class Explained:
     text: str
     document: object
 
+
+_SCALES = {
+    WeightScales.ONE: "a weight's scales per channel are rounded to one: see rounded-scales",
+    WeightScales.GROUPS: "a weight's scales per channel are rounded to one for each group: see rounded-scales",
+}
 
 _OPS = "SELECT op AS name, status, since AS level, becomes, summary FROM op_list"
 _OPERATIONS = """
@@ -180,6 +185,8 @@ def _way(way: Way, registry: Known) -> Iterator[str]:
         yield from wrapped(way.bound.words, "    bound    ")
     if way.quantized_bound is not None:
         yield from wrapped(f"Of quantized tensors: {way.quantized_bound.words}", "    bound    ")
+    if way.weight_scales is not WeightScales.OWN:
+        yield from wrapped(_SCALES[way.weight_scales], "    scales   ")
     if way.rounding is not None:
         yield from wrapped(f"at most {way.rounding:g}, however small the result", "    rounds   ")
     for id_ in way.differences:
