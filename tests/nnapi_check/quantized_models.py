@@ -5,7 +5,7 @@ from pathlib import Path
 import torch
 from torch import nn
 
-from nnapi_check.lowering.examples.packed_parameters import Packing, per_channel
+from nnapi_check.lowering.examples.packed_parameters import Packing
 
 SHAPE = (1, 3, 15, 17)
 
@@ -14,8 +14,12 @@ def _packed(name: str, weight: torch.Tensor, bias: torch.Tensor, spread: int) ->
     schema = torch._C._jit_get_schemas_for_operator(f"quantized::{name}")[0]
     packing = Packing.of(schema)
     assert packing is not None
-    stored = torch.quantize_per_tensor(weight, float(weight.abs().max()) / 127, 0, torch.qint8)
-    return packing.pack(per_channel(stored, 0, spread), bias, {})
+    # Every channel fills the range of its integers, as observers see to.
+    sizes = torch.linspace(1, spread, len(weight))
+    scaled = weight * (sizes / weight.abs().flatten(1).amax(1)).reshape(-1, 1, 1, 1)
+    zeros = torch.zeros(len(weight), dtype=torch.int64)
+    stored = torch.quantize_per_channel(scaled, sizes.double() / 127, zeros, 0, torch.qint8)
+    return packing.pack(stored, bias, {})
 
 
 class Channels(nn.Module):
@@ -31,8 +35,8 @@ class Channels(nn.Module):
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         stored = torch.quantize_per_tensor(x, 0.03, 120, torch.quint8)
-        inside = torch.ops.quantized.conv2d_relu.new(stored, self.first, 1.5, 10)
-        found: torch.Tensor = torch.ops.quantized.conv2d.new(inside, self.second, 60.0, 120)
+        inside = torch.ops.quantized.conv2d_relu.new(stored, self.first, 1.0, 10)
+        found: torch.Tensor = torch.ops.quantized.conv2d.new(inside, self.second, 40.0, 120)
         return found.dequantize()
 
 

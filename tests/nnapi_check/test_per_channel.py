@@ -7,6 +7,8 @@ import pytest
 
 import nnapi_check
 from nnapi_check.coverage_db.spec import PerChannelChoice
+from nnapi_check.lowering.compositions import products_by_scale
+from nnapi_check.lowering.emission.channel_recipes import places
 from nnapi_check.project_file import NAME
 from tests.nnapi_check.conftest import Run
 from tests.nnapi_check.quantized_models import traced_channels
@@ -62,6 +64,15 @@ def test_a_package_of_other_weights_is_a_fault(model: Path, tmp_path: Path, choi
     found = nnapi_check.verify(tmp_path / "out.pt", traced_channels(tmp_path / "other.pt", seed=5))
 
     assert not found.is_within_tolerance
+
+
+def test_channels_in_another_order_are_a_fault(model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(products_by_scale, "places", lambda numbers: places(sorted(numbers)))
+
+    made = nnapi_check.convert(model, tmp_path / "out.pt", feature_level=3)
+
+    assert made.verification is not None
+    assert not made.verification.is_within_tolerance
 
 
 def test_few_scales_are_multiplied_exactly(tmp_path: Path) -> None:
