@@ -2,12 +2,13 @@
 
 A tensor of integers between a quantize and the dequantize of the same scale becomes a quantized tensor, as do integers
 that the module stores. The rest is written in arithmetic. All of it gives the same bits, of NaN and of what is 2**31
-steps or more from 0 aside, where PyTorch's quantized tensors have no rule.
+steps or more from 0 aside, where PyTorch's quantized tensors have no rule, and of what is within a rounding of halfway
+between two steps of a scale that float32 does not hold, which observers give none of.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from functools import cache
 from typing import cast
 
@@ -21,8 +22,9 @@ _NUMBERS = {0: torch.uint8, 1: torch.int8}
 """Element types of 8 bits by the number that TorchScript writes for them."""
 
 _FLOAT32 = 6
+_HALVES = (torch.float16, torch.bfloat16)
 _SMALLEST, _LARGEST = 2.0**-126, 2.0**126
-"""Between these, neither a scale nor one over it loses digits in float32."""
+"""Between these, neither a scale nor one over it overflows in float32, or loses digits to underflow."""
 
 _SOURCE = """
 def quantize_per_tensor(input, scale: float, zero_point: int, quant_min: int, quant_max: int, dtype: int):
@@ -80,13 +82,16 @@ _DEQUANTIZES = ("dequantize_per_tensor", "dequantize_per_channel")
 _CHOOSES = ("choose_qparams", "choose_qparams_symmetric")
 
 
-def express_decomposed_quantization(module: torch._C.ScriptModule) -> bool:
-    """Write a module's ``quantized_decomposed`` ops in ops of PyTorch Mobile; whether there were any to write so."""
+def express_decomposed_quantization(module: torch._C.ScriptModule, traced: torch._C.Graph) -> bool:
+    """Write a module's ``quantized_decomposed`` ops in ops of PyTorch Mobile; whether there were any to write so.
+
+    ``traced`` is the graph that a trace made, with the types that freezing it leaves out.
+    """
     graph = module._get_method("forward").graph
     writer = _Writer(module, graph)
     found = False
     for kinds, express in (
-        (_QUANTIZES, writer.quantize),
+        (() if _holds_halves(graph, traced) else _QUANTIZES, writer.quantize),
         (_DEQUANTIZES, writer.dequantize),
         ((*_DEQUANTIZES, *_QUANTIZES, *_CHOOSES), writer.arithmetic),
     ):
@@ -95,6 +100,15 @@ def express_decomposed_quantization(module: torch._C.ScriptModule) -> bool:
                 found = express(node) or found
     graph.setInsertPoint(graph.return_node())
     return found
+
+
+def _holds_halves(graph: torch._C.Graph, traced: torch._C.Graph) -> bool:
+    """Whether a graph with a quantize has tensors of half precision, which a quantized tensor is not made of."""
+    if not any(nodes_of_kind(graph, _SPACE + kind) for kind in _QUANTIZES):
+        return False
+    values = [*traced.inputs(), *(value for node in _nodes(traced) for value in node.outputs())]
+    kinds = (value.type() for value in values)
+    return any(isinstance(kind, torch._C.TensorType) and kind.dtype() in _HALVES for kind in kinds)
 
 
 def split_dequantizes(graph: torch._C.Graph) -> None:
@@ -116,6 +130,7 @@ class _Writer:
         self._graph = graph
         self._names = 0
         self._set = {node.s("name") for node in nodes_of_kind(graph, "prim::SetAttr")}
+        self._written = {_root(node.inputsAt(0)) for node in _nodes(graph) if "!" in node.schema()}
 
     def quantize(self, node: torch._C.Node) -> bool:
         """Write a quantize with numbers for parameters as one to a quantized tensor."""
@@ -130,8 +145,7 @@ class _Writer:
         for use in list(node.output().uses()):
             if _reads_steps(use.user, given):
                 self._graph.setInsertPoint(use.user)
-                floats = self._op("aten::dequantize", [held], use.user)
-                use.user.output().replaceAllUsesWith(floats)
+                use.user.output().replaceAllUsesWith(self._op("aten::dequantize", [held], use.user))
                 use.user.destroy()
             elif integers is None:
                 self._graph.setInsertPoint(node)
@@ -197,7 +211,10 @@ class _Writer:
         node = value.node()
         if node.kind() == "prim::GetAttr":
             path = self._path(value)
-            return None if path is None else attribute_at(self._module, path)
+            written = [found for found in self._written if found.node().kind() == "prim::GetAttr"]
+            if path is None or path in map(self._path, written):
+                return None
+            return attribute_at(self._module, path)
         if node.kind().removeprefix(_SPACE) in _QUANTIZES and node.kind().startswith(_SPACE):
             given = [self._known(item) for item in node.inputs()]
             if not isinstance(given[0], torch.Tensor) or given[0].is_meta or given[0].dtype is not torch.float32:
@@ -234,6 +251,20 @@ class _Writer:
         return node.output()
 
 
+def _nodes(block: torch._C.Graph | torch._C.Block) -> Iterator[torch._C.Node]:
+    for node in block.nodes():
+        yield node
+        for inner in node.blocks():
+            yield from _nodes(inner)
+
+
+def _root(value: torch._C.Value) -> torch._C.Value:
+    """What a value may be a view of, by the first inputs of what makes it: an attribute, or what has no inputs."""
+    while value.node().kind() != "prim::GetAttr" and value.node().inputsSize():
+        value = value.node().inputsAt(0)
+    return value
+
+
 def _named(node: torch._C.Node) -> dict[str, torch._C.Value]:
     names = [argument.name for argument in torch._C.parse_schema(node.schema()).arguments]
     return dict(zip(names, node.inputs(), strict=True))
@@ -257,21 +288,13 @@ def _steps_of(given: Mapping[str, object]) -> torch.dtype | None:
     match given:
         case {"scale": float() as scale, "zero_point": int() as zero_point, "dtype": int() as number}:
             plain = _NUMBERS.get(number)
-            if plain is None or not _is_exact(scale):
+            if plain is None or not _SMALLEST < scale < _LARGEST:
                 return None
             limits = torch.iinfo(plain)
             whole = given.get("quant_min") == limits.min and given.get("quant_max") == limits.max
             return _QUANTIZED[plain] if whole and limits.min <= zero_point <= limits.max else None
         case _:
             return None
-
-
-def _is_exact(scale: float) -> bool:
-    """Whether one over a scale is the same number, computed in float32 or rounded to it."""
-    if not _SMALLEST < scale < _LARGEST:
-        return False
-    single = torch.tensor(scale, dtype=torch.float32)
-    return bool(1.0 / single == torch.tensor(1.0 / scale, dtype=torch.float32))
 
 
 def _reads_steps(node: torch._C.Node, written: Mapping[str, object]) -> bool:
@@ -286,6 +309,8 @@ def _reads_steps(node: torch._C.Node, written: Mapping[str, object]) -> bool:
 def _per_tensor(integers: torch.Tensor, given: Mapping[str, object]) -> torch.Tensor | None:
     scale, zero_point = (_scalar(given[name]) for name in ("scale", "zero_point"))
     if scale is None or zero_point is None or not _SMALLEST < scale < _LARGEST:
+        return None
+    if not _is_stored(torch.tensor(zero_point), integers.dtype):
         return None
     if integers.is_meta:
         return torch._empty_affine_quantized(
@@ -304,7 +329,7 @@ def _per_channel(integers: torch.Tensor, given: Mapping[str, object]) -> torch.T
     zeros = torch.zeros_like(scales, dtype=torch.int64) if zero_points is None else zero_points
     if not isinstance(zeros, torch.Tensor) or zeros.is_meta or zeros.is_floating_point():
         return None
-    if not bool(((scales > _SMALLEST) & (scales < _LARGEST)).all()):
+    if not bool(((scales > _SMALLEST) & (scales < _LARGEST)).all()) or not _is_stored(zeros, integers.dtype):
         return None
     if integers.is_meta:
         return torch._empty_per_channel_affine_quantized(
@@ -316,6 +341,12 @@ def _per_channel(integers: torch.Tensor, given: Mapping[str, object]) -> torch.T
         )
     make = cast("Callable[..., torch.Tensor]", torch._make_per_channel_quantized_tensor)
     return make(integers, scales.double(), zeros.long(), axis)
+
+
+def _is_stored(zero_points: torch.Tensor, dtype: torch.dtype) -> bool:
+    """Whether zero points are among the integers that are stored."""
+    limits = torch.iinfo(dtype)
+    return bool(((zero_points >= limits.min) & (zero_points <= limits.max)).all())
 
 
 def _scalar(item: object) -> float | int | None:

@@ -50,7 +50,7 @@ def normalize(module: torch._C.ScriptModule) -> torch._C.ScriptModule:
         # Freezing computes what depends on constants alone.
         with BoundedCalls(_WHEN_FROZEN, for_torch=True):
             frozen: torch._C.ScriptModule = torch._C._freeze_module(module, [], True, True)
-            if express_decomposed_quantization(frozen):
+            if express_decomposed_quantization(frozen, module._get_method("forward").graph):
                 # What is stored as quantized tensors now is read as integers no more.
                 frozen = torch._C._freeze_module(frozen, [], True, True)
                 split_dequantizes(frozen._get_method("forward").graph)

@@ -90,6 +90,61 @@ def test_integers_that_something_else_reads_stay_integers(tmp_path: Path) -> Non
     assert torch.equal(cast("torch.Tensor", rewritten_forward(captured)(x)), read(x))
 
 
+def test_a_scale_that_float32_does_not_hold_is_off_by_a_step_at_most() -> None:
+    def rounded(x: torch.Tensor) -> torch.Tensor:
+        stored = ops.quantize_per_tensor(x, 0.03, 5, 0, 255, torch.uint8)
+        return cast("torch.Tensor", ops.dequantize_per_tensor(stored, 0.03, 5, 0, 255, torch.uint8))
+
+    x = torch.randn(10000)
+    captured = capture(Called(rounded), [x], weights=True)
+
+    assert "aten::quantize_per_tensor" in kinds(captured)
+    (found,) = outputs_of(rewritten_forward(captured), x)
+    assert int((found != rounded(x)).sum()) <= 5
+    torch.testing.assert_close(found, rounded(x), rtol=0, atol=0.0301)
+
+
+class Overwritten(torch.nn.Module):
+    """Integers that a run changes before it reads them."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.register_buffer("stored", torch.randint(-50, 50, (3, 5), dtype=torch.int8))
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        stored = cast("torch.Tensor", self.stored)
+        stored[1:].add_(1)
+        return x + SIGNED.dequantize(stored)
+
+
+def test_integers_that_a_run_overwrites_are_read_in_the_run() -> None:
+    x = torch.randn(3, 5)
+
+    captured = capture(Overwritten().eval(), [x], weights=True)
+
+    assert not any(getattr(value.type, "is_quantized", False) for value in captured.graph.values)
+
+
+def test_halves_are_computed_with() -> None:
+    x = torch.randn(3, 5)
+
+    captured = capture(Called(lambda given: SIGNED.rounded(given.half())), [x], weights=True)
+
+    assert "aten::quantize_per_tensor" not in kinds(captured)
+    assert torch.equal(outputs_of(rewritten_forward(captured), x)[0], SIGNED.rounded(x.half()))
+
+
+def test_zero_points_that_no_integer_is_are_computed_with(tmp_path: Path) -> None:
+    module = RoundedWeight(torch.nn.Conv2d(3, 5, 2), per_channel=True)
+    module.register_buffer("zero_points", torch.full((5,), 500))
+    x = torch.randn(1, 3, 6, 7)
+
+    captured = capture(exported(module, x, tmp_path), None, weights=True)
+
+    assert not any(getattr(value.type, "is_quantized", False) for value in captured.graph.values)
+    assert torch.equal(outputs_of(rewritten_forward(captured), x)[0], module(x))
+
+
 SOME = torch.tensor([0.03, 0.2, 0.011])
 ZEROS = torch.tensor([3, -4, 0])
 
