@@ -115,6 +115,21 @@ def _compared(name: str, mirrored: str) -> _Two:
     return _binary(f"aten.{name}.Tensor", f"aten.{name}.Scalar", f"aten.{mirrored}.Scalar")
 
 
+def _of_truths(tensors: str, *, same: bool) -> _Two:
+    """Two truth values that are compared: with one that is known, itself or its opposite. ``same`` gives itself."""
+    two = _binary(tensors)
+
+    def chain(first: Operand, second: Operand) -> Chain | None:
+        match first, second:
+            case (Ref() as number, bool() as known) | (bool() as known, Ref() as number):
+                op = "aten.alias.default" if known is same else "aten.logical_not.default"
+                return (TensorCall(op, {"self": number}),)
+            case _:
+                return two(first, second)
+
+    return chain
+
+
 _SUM, _DIFFERENCE = _commutative("add"), _binary("aten.sub.Tensor", "aten.sub.Scalar", "aten.rsub.Scalar")
 _QUOTIENT_BY = "aten.floor_divide.Scalar"
 
@@ -132,11 +147,11 @@ _OF_TWO: Mapping[str, _Two] = {
     "aten.ge.int": _compared("ge", "le"),
     "aten.eq.int": _compared("eq", "eq"),
     "aten.ne.int": _compared("ne", "ne"),
-    "aten.eq.bool": _binary("aten.eq.Tensor"),
-    "aten.ne.bool": _binary("aten.ne.Tensor"),
+    "aten.eq.bool": _of_truths("aten.eq.Tensor", same=True),
+    "aten.ne.bool": _of_truths("aten.ne.Tensor", same=False),
     "aten.__and__.bool": _binary("aten.logical_and.default"),
     "aten.__or__.bool": _binary("aten.logical_or.default"),
-    "aten.__xor__.bool": _binary("aten.logical_xor.default"),
+    "aten.__xor__.bool": _of_truths("aten.logical_xor.default", same=False),
 }
 
 _WITH_NUMBER: Mapping[str, str] = {

@@ -93,6 +93,8 @@ COMPUTED = {
     "int(not (k > 2))": "aten.logical_not.default",
     "int((k > 2) == (k2 > 2))": "aten.eq.Tensor",
     "int((k > 2) ^ (k2 > 2))": "aten.logical_xor.default",
+    "int((k > 2) == (x.dim() == 3))": "aten.logical_not.default",
+    "int((x.dim() == 3) != (k > 2))": "aten.alias.default",
 }
 
 
