@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from enum import Enum
 
-from nnapi_check.analyzer.graph import Node, TensorType, ValueType
+from nnapi_check.analyzer.graph import Node, NodeOutput, TensorType, ValueType
 from nnapi_check.analyzer.judging.quantities import Uses
 from nnapi_check.coverage_db.spec import OperandType
 
@@ -34,6 +34,20 @@ def arithmetic(emitted: Iterable[tuple[str, OperandType | None]]) -> Arithmetic:
 def takes_quantized(node: Node, uses: Uses) -> bool:
     """Whether a call reads a quantized tensor, its weights included."""
     return any(is_quantized(uses.graph.values[value].type) for value in node.inputs())
+
+
+def stands_for_integers(node: Node, uses: Uses) -> bool:
+    """Whether a call on floats is one on integers as exported programs write it: of dequantized tensors and weights."""
+    constants = {value for value in node.inputs() if uses.graph.values[value].is_constant}
+    others = set(node.inputs()) - constants
+    is_given = bool(others) and all(_is_dequantized(value, uses) for value in others)
+    return is_given and any(_is_dequantized(value, uses) for value in constants)
+
+
+def _is_dequantized(value: int, uses: Uses) -> bool:
+    origin = uses.graph.values[value].origin
+    maker = uses.nodes.get(origin.node) if isinstance(origin, NodeOutput) else None
+    return maker is not None and maker.op == "aten.dequantize.self"
 
 
 def is_quantized(kind: ValueType) -> bool:

@@ -21,7 +21,7 @@ from nnapi_check.analyzer.graph import (
     RefList,
     TensorType,
 )
-from nnapi_check.analyzer.judging.arithmetic import Arithmetic, arithmetic, takes_quantized
+from nnapi_check.analyzer.judging.arithmetic import Arithmetic, arithmetic, stands_for_integers, takes_quantized
 from nnapi_check.analyzer.judging.control_flow import control_flow_way, what_stands_inside
 from nnapi_check.analyzer.judging.failures import (
     Failure,
@@ -32,7 +32,7 @@ from nnapi_check.analyzer.judging.failures import (
     tensor_failures,
     unknown_op,
 )
-from nnapi_check.analyzer.judging.nearest_ways import WayVerdict, why_in_floats, worth_telling
+from nnapi_check.analyzer.judging.nearest_ways import WayVerdict, between_steps, why_in_floats, worth_telling
 from nnapi_check.analyzer.judging.quantities import Uses, found_words, holds, what_fails
 from nnapi_check.analyzer.judging.quantization_limits import quantization_failures
 from nnapi_check.analyzer.judging.rounded_bounds import FLOATS_BETWEEN_STEPS, rounded_bound, with_rounding
@@ -97,7 +97,8 @@ class NodeVerdict:
 class NodeJudgement:
     """A node's ways in the card's order; ``failures`` where there is none at all.
 
-    ``is_quantized`` is whether the call, which a way may be for, reads a quantized tensor.
+    ``is_quantized`` is whether the call, which a way may be for, reads a quantized tensor, ``is_decomposed`` whether it
+    reads dequantized tensors and weights instead.
     """
 
     node: int
@@ -107,6 +108,7 @@ class NodeJudgement:
     status_without_way: Status
     family: str = ""
     is_quantized: bool = False
+    is_decomposed: bool = False
 
     def at(self, level: int) -> NodeVerdict:
         """The verdict at a feature level: the first way that fits, or what is in the way of the nearest ones."""
@@ -117,7 +119,11 @@ class NodeJudgement:
         return NodeVerdict(self.node, self.op, self.status_without_way, None, None, failures)
 
     def _taken(self, found: WayVerdict, level: int) -> NodeVerdict:
-        is_turned = self.is_quantized and found.arithmetic is Arithmetic.FLOATS
+        why: tuple[Failure, ...] = ()
+        if found.arithmetic is Arithmetic.FLOATS and self.is_quantized:
+            why = why_in_floats(found.way, self.ways, level)
+        elif found.arithmetic is Arithmetic.FLOATS and self.is_decomposed:
+            why = (between_steps(self.op, found.way),)
         return NodeVerdict(
             node=self.node,
             op=self.op,
@@ -127,7 +133,7 @@ class NodeJudgement:
             failures=(),
             family=self.family,
             arithmetic=found.arithmetic,
-            in_floats=why_in_floats(found.way, self.ways, level) if is_turned else (),
+            in_floats=why,
         )
 
 
@@ -181,7 +187,8 @@ def judge_node(node: Node, uses: Uses, knowledge: Knowledge, target: Target, *, 
         # Of a tensor without a type, a way could only say that it does not know it.
         return NodeJudgement(node.id, node.op, (), general, Status.CPU)
     ways = tuple(_judge_way(way, node, uses, knowledge, target, general) for way in card.ways)
-    return NodeJudgement(node.id, node.op, ways, (), Status.CPU, card.family, takes_quantized(node, uses))
+    is_quantized, is_decomposed = takes_quantized(node, uses), stands_for_integers(node, uses)
+    return NodeJudgement(node.id, node.op, ways, (), Status.CPU, card.family, is_quantized, is_decomposed)
 
 
 def with_insides(graph: Graph, verdicts: Mapping[int, NodeVerdict]) -> dict[int, NodeVerdict]:

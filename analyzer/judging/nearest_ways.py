@@ -68,6 +68,20 @@ def why_in_floats(taken: Way, ways: Sequence[WayVerdict], level: int) -> tuple[F
     return worth_telling([found for found in ways if found.arithmetic is Arithmetic.INTEGERS], level)
 
 
+def between_steps(op: str, taken: Way) -> Failure:
+    """Why a call on what quantized tensors and weights stand for is computed in floats."""
+    return Failure(
+        reason="NNC503",
+        requirement="rounded-result",
+        way=taken.name,
+        found=f"{op} between a dequantize and no quantize",
+        wanted="a result that is quantized before anything but a relu reads it",
+        because="An op on integers would have to do all that stands between the dequantize before it and the next "
+        "quantize, and none does.",
+        fix="Let the quantizer annotate the op's output, as XNNPACKQuantizer does.",
+    )
+
+
 def _without_integers(taken: Way, why: InFloats) -> Failure:
     return Failure(
         reason="NNC502",

@@ -153,3 +153,34 @@ def test_model_that_is_quantized_already_gets_a_note_for_an_estimate() -> None:
 
     assert found.if_quantized is None
     assert "quantized already" in found.notes[-1]
+
+
+class Decomposed(nn.Module):
+    """A convolution of floats that integers stand behind: those of its weight, and perhaps of its input."""
+
+    def __init__(self, *, rounds_input: bool) -> None:
+        super().__init__()
+        self.rounds_input = rounds_input
+        self.filters: torch.Tensor
+        self.register_buffer("filters", torch.quantize_per_tensor(torch.rand(8, 3, 3, 2), 0.01, 0, torch.qint8))
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        if self.rounds_input:
+            x = torch.quantize_per_tensor(x, 0.02, 120, torch.quint8).dequantize()
+        filters: torch.Tensor = torch.dequantize(self.filters)
+        return nn.functional.hardswish(torch.conv2d(x, filters))
+
+
+def test_layer_between_a_dequantize_and_no_quantize_is_integer_work_in_floats() -> None:
+    found = check(Decomposed(rounds_input=True), [torch.rand(1, 3, 17, 19)], feature_level=4)
+
+    (cause,) = found.in_floats
+    assert (cause.reason, cause.multiply_adds) == ("NNC503", FIRST)
+    assert [loss.kind for loss in found.losses].count("integers as floats") == 1
+
+
+def test_layer_whose_weights_alone_are_quantized_is_work_in_floats() -> None:
+    found = check(Decomposed(rounds_input=False), [torch.rand(1, 3, 17, 19)], feature_level=4)
+
+    assert found.in_floats == ()
+    assert found.work == WorkView(0, FIRST, 0)
