@@ -30,7 +30,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 import torch
 
 from benchmarks.carrying import TARGETS, carrier_of
-from benchmarks.random_chains import control, elementwise, moves, rarities, summaries, windows
+from benchmarks.random_chains import control, elementwise, moves, programs, rarities, summaries, windows
 from benchmarks.random_chains.drawing import Drawer, draw_chain
 from benchmarks.random_chains.judging import Fault, Judge, Kind, Outcome
 from benchmarks.random_chains.shrinking import shrink
@@ -41,7 +41,11 @@ FAMILIES: tuple[tuple[Drawer, ...], ...] = (
     *(elementwise.DRAWERS, elementwise.DRAWERS, moves.DRAWERS, moves.DRAWERS),
     *(windows.DRAWERS, windows.DRAWERS, summaries.DRAWERS, rarities.DRAWERS),
 )
-OTHERS: dict[str, tuple[Drawer, ...]] = {"writes": control.WRITES, "conditions": control.CONDITIONS}
+OTHERS: dict[str, tuple[Drawer, ...]] = {
+    "writes": control.WRITES,
+    "conditions": control.CONDITIONS,
+    "programs": programs.PROGRAMS,
+}
 LEVELS = {PYTORCH_MOBILE: (1, 3, 8), NDK: (1, 2, 3, 4, 5, 8)}
 PACKAGED_EVERY = 33
 BATCH = 200

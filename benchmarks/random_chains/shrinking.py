@@ -34,7 +34,7 @@ def _runs(chain: Chain) -> bool:
         return False
     try:
         run_eagerly(chain, chain.tensors(), chain.outputs)
-    except (RuntimeError, ValueError, IndexError, TypeError, UnfitError):
+    except (RuntimeError, ValueError, IndexError, TypeError, UnfitError, SyntaxError, NameError):
         return False
     return True
 
@@ -92,12 +92,28 @@ def _bypassed(chain: Chain, step: Step, made: dict[int, torch.Tensor]) -> Iterat
 
 
 def _simpler_steps(step: Step) -> Iterator[Step]:
+    yield from (replace(step, template=template) for template in _simpler_programs(step.template))
     for place, (name, value) in enumerate(step.arguments):
         before, after = step.arguments[:place], step.arguments[place + 1 :]
         if "{arguments}" in step.template:
             yield replace(step, arguments=(*before, *after))
         for simpler in _simpler(value):
             yield replace(step, arguments=(*before, (name, simpler), *after))
+
+
+def _simpler_programs(template: str) -> Iterator[str]:
+    """Without a line and what stands inside it, or without a line around others."""
+    lines = template.splitlines()
+    for place, line in enumerate(lines):
+        end = next((at for at in range(place + 1, len(lines)) if _indent(lines[at]) <= _indent(line)), len(lines))
+        if len(lines) > 1:
+            yield "\n".join((*lines[:place], *lines[end:]))
+        if end > place + 1:
+            yield "\n".join((*lines[:place], *(inner[4:] for inner in lines[place + 1 : end]), *lines[end:]))
+
+
+def _indent(line: str) -> int:
+    return len(line) - len(line.lstrip())
 
 
 def _simpler(value: Written) -> Iterator[Written]:

@@ -127,7 +127,7 @@ class Chain:
     @property
     def is_decided_by_elements(self) -> bool:
         """Whether a condition in it depends on the numbers of the inputs."""
-        return any("bool(" in step.template for step in self.steps)
+        return any(word in step.template for step in self.steps for word in ("bool(", "int("))
 
     def tensors(self) -> tuple[torch.Tensor, ...]:
         """The numbers of the inputs."""

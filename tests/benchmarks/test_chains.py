@@ -161,6 +161,24 @@ def test_fault_is_shown_by_the_fewest_steps_and_simplest_arguments() -> None:
     run_eagerly(smallest, smallest.tensors(), smallest.outputs)
 
 
+PROGRAM = """{made} = {0} * 1.0
+for {made}_n0 in range(2):
+    if bool({made}.sum() > 0.5):
+        {made} = torch.tanh({made})
+    else:
+        {made} = -{made}
+    {made} = {made} + {made}_n0
+"""
+
+
+def test_a_program_is_made_smaller_line_by_line() -> None:
+    chain = Chain(1, Form.SCRIPTED, (X,), (Step(PROGRAM, (0,), results=(1,)),), (1,))
+
+    smallest = shrink(chain, lambda smaller: any("torch.tanh" in step.template for step in smaller.steps))
+
+    assert [line.strip() for line in smallest.steps[0].lines()] == ["v1 = v0 * 1.0", "v1 = torch.tanh(v1)"]
+
+
 QUOTIENT = Chain(
     1,
     Form.TRACED,

@@ -83,12 +83,16 @@ def test_an_in_place_op_stays_where_a_view_is_read_later(captured_of: Callable[.
 
 
 class WritesAView(nn.Module):
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
+    """Its views are read after they were written to."""
+
+    def forward(self, x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
         y = torch.zeros(2, 3)
-        y[0] = 4.0
+        row = y[0]
+        row.copy_(torch.tensor(4.0))
         z = torch.ones(2, 3)
-        z[:, 0] = x.sum(1)
-        return y + z
+        column = z[:, 0]
+        column.copy_(x.sum(1))
+        return y + z, row, column
 
 
 def test_readers_of_a_written_tensor_depend_on_the_write(captured_of: Callable[..., Captured]) -> None:
@@ -103,7 +107,84 @@ def test_readers_of_a_written_tensor_depend_on_the_write(captured_of: Callable[.
     assert y in constant.outputs
     assert z in run_time.outputs
     assert torch.equal(captured.tensor(y), torch.tensor([[4.0, 4.0, 4.0], [0.0, 0.0, 0.0]]))
-    assert output_types(captured) == [TensorType(ElementType.FLOAT32, (2, 3))]
+    assert output_types(captured)[0] == TensorType(ElementType.FLOAT32, (2, 3))
+
+
+class ViewWrites(nn.Module):
+    """Every way in which a view is taken, written to and not read again."""
+
+    def forward(self, x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor, torch.Tensor]:
+        a = torch.zeros(4, 6)
+        a[:, 1:] = x[:, 1:]
+        a[:, ::2] += 1.0
+        a[-1] = 0.5
+        b = x * 2
+        b.transpose(0, 1)[1].mul_(3.0)
+        b.narrow(1, -2, 2).relu_()
+        b[0, 1] -= b.mean()
+        c = x.clone()
+        c.view(-1)[2:5].zero_()
+        c.unsqueeze(0).select(2, 3).clamp_(-0.5, 0.5)
+        d = x + 1
+        d.view(2, 12)[:, -1].div_(2.0)
+        d[1:3, 2:4] = d[0:2, 0:2].clone()
+        return a, b, c, d.t()
+
+
+@pytest.mark.parametrize("form", [torch.jit.script, torch.jit.trace])
+def test_writes_to_views_that_nothing_reads_again_become_functional(
+    form: Callable[..., torch.jit.ScriptModule],
+) -> None:
+    x = torch.randn(4, 6)
+    module = form(ViewWrites(), x.clone()) if form is torch.jit.trace else form(ViewWrites())
+
+    captured = capture(module, [x], weights=True)
+
+    assert [op for op in ops(captured) if op.split(".")[1].endswith("_")] == []
+    assert [str(found) for found in output_types(captured) if isinstance(found, DynamicType)] == []
+    run = torch._C._create_function_from_graph("forward", captured.torch_graph)
+    for draw in (x, torch.randn(4, 6)):
+        found, wanted = run(captured.module, draw.clone()), ViewWrites()(draw)
+        assert [torch.equal(left, right) for left, right in zip(found, wanted, strict=True)] == [True] * 4
+
+
+class MayCopy(nn.Module):
+    """Flattening copies here, for the strides are those of another order."""
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        y = torch.swapaxes(x, 0, 1) / 0.7 + 0.5
+        y.flatten().add_(1.0)
+        return y
+
+
+def test_a_write_to_what_may_be_a_copy_stays_as_it_is(captured_of: Callable[..., Captured]) -> None:
+    captured = captured_of(MayCopy(), "f32[3,4,2,5]", weights=True)
+
+    x = torch.randn(3, 4, 2, 5)
+    run = torch._C._create_function_from_graph("forward", captured.torch_graph)
+    assert torch.equal(run(captured.module, x), MayCopy()(x))
+
+
+class WrittenTwice(nn.Module):
+    """What a write returned is read after another one."""
+
+    def forward(self, x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        y = x * 2
+        first = y[0].add_(1.0)
+        y[:, 1] = 7.0
+        return y, first * 2
+
+
+def test_a_write_stays_in_place_where_what_it_returned_is_read_after_another(
+    captured_of: Callable[..., Captured],
+) -> None:
+    captured = captured_of(WrittenTwice(), "f32[2,3]", weights=True)
+
+    assert "aten.add_.Scalar" in ops(captured)
+    x = torch.randn(2, 3)
+    run = torch._C._create_function_from_graph("forward", captured.torch_graph)
+    pairs = zip(run(captured.module, x), WrittenTwice()(x), strict=True)
+    assert [torch.equal(left, right) for left, right in pairs] == [True, True]
 
 
 class Accumulates(nn.Module):
