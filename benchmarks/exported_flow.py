@@ -53,7 +53,6 @@ def quantized_program(flow: Flow, model: nn.Module, images: Images, path: Path, 
     example = (images[0],)
     with warnings.catch_warnings(), torch.no_grad():
         warnings.simplefilter("ignore")
-        # Before 2.5 a program for this was captured by another function.
         captured = cast("nn.Module", torch.export.export(model.eval(), example).module())
         prepared = flow.prepare(captured, flow.quantizer(is_per_channel))
         for image in images:
