@@ -45,19 +45,18 @@ SECONDS = 3600
 MEMORY_BYTES = 20 << 30
 
 
-def tried(name: str, cases: Sequence[Case]) -> Iterator[Row]:
-    """Make a model, and try it in each case."""
+def tried(name: str, cases: Sequence[Case], folder: Path) -> Iterator[Row]:
+    """Make a model, and try it in each case. Files are written into a folder."""
     warnings.simplefilter("ignore")
     module = classifier(name)
     found = telling(module, name)
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "model.pt"
-        with torch.no_grad():
-            traced = torch.jit.trace(module, image(name), check_trace=False)  # type: ignore[no-untyped-call]  # it has no types
-        torch.jit.save(traced, str(path))
-        del module, traced
-        for case in cases:
-            yield tried_file(name, path, case, found)
+    path = folder / "model.pt"
+    with torch.no_grad():
+        traced = torch.jit.trace(module, image(name), check_trace=False)  # type: ignore[no-untyped-call]  # it has no types
+    torch.jit.save(traced, str(path))
+    del module, traced
+    for case in cases:
+        yield tried_file(name, path, case, found)
 
 
 def tried_file(name: str, path: Path, case: Case, found: Telling) -> Row:
@@ -141,28 +140,38 @@ def try_all(items: Sequence[tuple[str, tuple[Case, ...]]], lines: Path) -> None:
     waiting = list(items)
     while waiting:
         name, cases = waiting.pop(0)
+        # What a process leaves that dies goes as well.
+        with tempfile.TemporaryDirectory() as folder:
+            rows = list(_tried_apart(name, cases, Path(folder), lines))
+        if len(rows) < len(cases):
+            waiting.insert(0, (name, cases[len(rows) :]))
+        for row in rows:
+            print(line_of(row), flush=True)
 
-        def work(item: tuple[str, tuple[Case, ...]]) -> Iterator[str]:
-            for row in tried(*item):
-                line = json.dumps(asdict(row))
-                with lines.open("a", encoding="utf-8") as file:
-                    file.write(f"{line}\n")
-                yield line
 
-        for ended in in_processes([(name, cases)], work, 1, seconds=SECONDS, memory_bytes=MEMORY_BYTES):
-            rows = [Row(**json.loads(line)) for line in ended.lines]
-            rest = cases[len(rows) :]
-            if rest:
-                height, width = image_size(name)
-                death = f"took longer than {SECONDS} s" if ended.is_late else ended.death or "no line"
-                died = Row(name, rest[0].target, rest[0].level, height, width, 0, 0.0, fault=death)
-                with lines.open("a", encoding="utf-8") as file:
-                    file.write(f"{json.dumps(asdict(died))}\n")
-                rows.append(died)
-                if rest[1:]:
-                    waiting.insert(0, (name, rest[1:]))
-            for row in rows:
-                print(line_of(row), flush=True)
+def _tried_apart(name: str, cases: Sequence[Case], folder: Path, lines: Path) -> Iterator[Row]:
+    """The rows of cases up to the one that their process died at."""
+
+    def work(cases: Sequence[Case]) -> Iterator[str]:
+        for row in tried(name, cases, folder):
+            yield _written(row, lines)
+
+    for ended in in_processes([cases], work, 1, seconds=SECONDS, memory_bytes=MEMORY_BYTES):
+        yield from (Row(**json.loads(line)) for line in ended.lines)
+        for case in cases[len(ended.lines) :][:1]:
+            height, width = image_size(name)
+            death = f"took longer than {SECONDS} s" if ended.is_late else ended.death or "the process ended early"
+            died = Row(name, case.target, case.level, height, width, 0, 0.0, fault=death)
+            _written(died, lines)
+            yield died
+
+
+def _written(row: Row, lines: Path) -> str:
+    """The row as a line, which is added to a file."""
+    line = json.dumps(asdict(row))
+    with lines.open("a", encoding="utf-8") as file:
+        file.write(f"{line}\n")
+    return line
 
 
 def main(words: Sequence[str] | None = None) -> int:

@@ -1,4 +1,6 @@
 import json
+import os
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 
@@ -7,7 +9,7 @@ import torch
 
 from benchmarks.classifiers import Telling, builders, classifier, image, image_size, telling
 from benchmarks.target_rows import CASES, Case, Row, left, read_rows
-from benchmarks.targets import tried_file
+from benchmarks.targets import tried_file, try_all
 from benchmarks.targets_page import table, write_page
 
 ROW = Row(
@@ -118,3 +120,20 @@ def test_the_table_tells_numbers_reasons_and_faults(tmp_path: Path) -> None:
     assert told.startswith("before\n<!-- table -->\nMeasured 2026-11-29 with torch")
     assert told.endswith("\n<!-- end -->\nafter\n")
     assert "\nold\n" not in told
+
+
+def test_a_case_that_its_process_dies_of_has_a_line_and_the_rest_is_tried(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def dying(name: str, cases: Sequence[Case], folder: Path) -> Iterator[Row]:
+        for case in cases:
+            if case.level == 2:
+                os._exit(7)
+            yield replace(ROW, model=name, target=case.target, level=case.level)
+
+    monkeypatch.setattr("benchmarks.targets.tried", dying)
+    cases = (Case("ndk", 1), Case("ndk", 2), Case("ndk", 3))
+    try_all([("resnet18", cases)], tmp_path / "found.jsonl")
+
+    rows = read_rows(tmp_path / "found.jsonl")["resnet18"]
+    assert [rows[case].fault for case in cases] == ["", "exit code 7", ""]
