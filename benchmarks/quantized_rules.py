@@ -102,7 +102,7 @@ def try_way(card: Card, way: Way, examples: list[Example], registry: Registry, d
     for _ in range(draws):
         example = drawn(draw.choice(examples), draw)
         try:
-            _, numbers = example_numbers(card, way, example, registry)
+            _, bounded, numbers = example_numbers(card, way, example, registry)
         except ExampleError:
             row.refused += 1
             continue
@@ -116,7 +116,7 @@ def try_way(card: Card, way: Way, examples: list[Example], registry: Registry, d
             row.steps = max(row.steps, steps)
             row.elements += size
             row.off += size * (found.steps_share or 0.0)
-            if steps > _allowed(way) and len(row.beyond) < 3:
+            if steps > _allowed(bounded) and len(row.beyond) < 3:
                 row.beyond.append(f"{example.tensors} {example.args}: {found.steps} steps, {found.steps_share:.2%}")
     return row
 

@@ -47,14 +47,15 @@ def _measured(registry: Registry, cards: Sequence[Card]) -> Iterator[MeasuredExa
 
 def measure_example(card: Card, way: Way, example: Example, registry: Registry) -> MeasuredExample:
     """The greatest error of what ``example_numbers`` finds."""
-    level, numbers = example_numbers(card, way, example, registry)
+    level, _, numbers = example_numbers(card, way, example, registry)
     return _worst(card, way, example, level, numbers)
 
 
-def example_numbers(card: Card, way: Way, example: Example, registry: Registry) -> tuple[int, tuple[Numbers, ...]]:
+def example_numbers(card: Card, way: Way, example: Example, registry: Registry) -> tuple[int, Way, tuple[Numbers, ...]]:
     """Lower an example by one way, run it in the interpreter, and compare its outputs with PyTorch's.
 
-    Gives the feature level that its model needs as well. Raises ``ExampleError`` where the way does not take it.
+    Gives the feature level that its model needs as well, and the way with the bound of this very call. Raises
+    ``ExampleError`` where the way does not take it.
     """
     made = example_module(card, example)
     captured = capture(made.module, made.inputs, weights=True)
@@ -62,7 +63,8 @@ def example_numbers(card: Card, way: Way, example: Example, registry: Registry) 
     nodes = {node.id: node for node in graph.nodes()}
     node = _node_of(card, example, nodes)
     judged = judge(graph, registry, registry.target(NDK), example.per_channel).nodes[node.id]
-    level = next((found.level for found in judged.ways if found.way.name == way.name), None)
+    verdict = next(found for found in judged.ways if found.way.name == way.name)
+    level, bounded = verdict.level, verdict.way
     if level is None:
         raise ExampleError(f"{card.op}, way {way.name}: example {example.name} should pass and does not")
     verdicts = {node.id: NodeVerdict(node.id, node.op, way.status, way, level, ())}
@@ -73,8 +75,10 @@ def example_numbers(card: Card, way: Way, example: Example, registry: Registry) 
     computed = run_part(lowered, graph, inputs, captured.tensor).outputs
     with quiet(), torch.no_grad():
         wanted = flat_tensors(captured.module._get_method("forward")(*captured.example_inputs))
-    return level, tuple(
-        compare(computed[value], tensor) for value, tensor in zip(graph.body.outputs, wanted, strict=True)
+    return (
+        level,
+        bounded,
+        tuple(compare(computed[value], tensor) for value, tensor in zip(graph.body.outputs, wanted, strict=True)),
     )
 
 
