@@ -70,12 +70,12 @@ def packaged(assigned: Assigned, folder: Path) -> tuple[bool, list[str]]:
     return report.verification.is_within_tolerance, [node.op for node in report.nodes if node.part is None]
 
 
-@pytest.mark.parametrize("assigned", [pose, broadcast, twice])
+@pytest.mark.parametrize("assigned", [pose, broadcast, twice, through_a_view])
 def test_assignment_to_a_part_runs_on_nnapi(assigned: Assigned, tmp_path: Path) -> None:
     assert packaged(assigned, tmp_path) == (True, [])
 
 
-@pytest.mark.parametrize("assigned", [seen_elsewhere, overlapping, through_a_view, expanded])
+@pytest.mark.parametrize("assigned", [seen_elsewhere, overlapping, expanded])
 def test_assignment_that_others_see_stays_in_place_and_right(assigned: Assigned, tmp_path: Path) -> None:
     is_right, on_the_cpu = packaged(assigned, tmp_path)
 
