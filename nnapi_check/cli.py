@@ -31,7 +31,7 @@ def main() -> None:
     nnapi-check model.pt --api-level 29              check (the default command)
     nnapi-check convert model.pt --api-level 29 -o out.pt
     nnapi-check verify out.pt --against model.pt --layers
-    nnapi-check compare model.pt --api-level 29      the ways of scales per channel
+    nnapi-check compare model.pt --api-level 29      ways of scales per channel
     nnapi-check inspect out.pt                       the NNAPI models inside
     nnapi-check ops search pool                      what is known of ops
     nnapi-check explain NNC402                       a reason, difference or op
