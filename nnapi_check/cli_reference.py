@@ -26,7 +26,7 @@ def reference_text() -> str:
         "",
         "<!-- Written by `python -m nnapi_check.cli_reference --write`; do not edit. -->",
         "",
-        "Every command has a `--help` that says the same.",
+        "Every command has a `--help`, or `-h`, that says the same.",
         "",
     ]
     commands = list(_commands(nnapi_check, (_NAME,)))
@@ -52,7 +52,7 @@ def _anchor(names: Sequence[str]) -> str:
 def _section(names: Sequence[str], command: click.Command) -> Iterator[str]:
     yield f'## <a id="{_anchor(names)}"></a>`{" ".join(names)}`'
     yield ""
-    context = click.Context(command, info_name=" ".join(names))
+    context = click.Context(command, info_name=" ".join(names), **nnapi_check.context_settings)
     yield "```text"
     yield f"{' '.join(names)} {' '.join(command.collect_usage_pieces(context))}"
     yield "```"

@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from nnapi_check.analyzer.capture.capture import capture
+from nnapi_check.analyzer.capture.functional_ops import is_in_place
 from nnapi_check.analyzer.graph import Graph, Node
 from nnapi_check.analyzer.judging.judge import judge
 from nnapi_check.coverage_db.card_reading import load_cards
@@ -112,7 +113,11 @@ def test_a_call_is_read_as_what_its_card_says(op: str, meaning: str) -> None:
 
 def test_every_card_that_names_what_its_op_is_read_as_is_kept_to_here() -> None:
     elsewhere = {"in_place", "spellings"}
-    cards = [card for card in load_cards().values() if card.family not in elsewhere]
+    cards = [
+        card
+        for card in load_cards().values()
+        if card.family not in elsewhere and not is_in_place(card.op.rpartition(".")[0])
+    ]
     promised = {(card.op, meaning) for card in cards for meaning in card.becomes}
 
     assert promised == set(CALLS)

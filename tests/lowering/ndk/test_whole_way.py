@@ -260,13 +260,15 @@ def test_layers_of_every_kind_carry_them(tmp_path: Path, monkeypatch: pytest.Mon
     assert report.verification.is_within_tolerance
 
 
-def test_pytorch_mobile_multiplies_them_as_floats(tmp_path: Path) -> None:
+def test_pytorch_mobile_splits_them_or_multiplies_them_as_floats(tmp_path: Path) -> None:
     torch.manual_seed(5)
     model, x = PerChannel().eval(), [torch.randn(1, 3, 8, 9)]
 
-    found = nnapi_check.check(model, x, feature_level=3)
+    split = nnapi_check.check(model, x, feature_level=3)
+    found = nnapi_check.check(model, x, feature_level=3, per_channel="float")
 
-    assert found.readiness == "ready"
+    assert (split.readiness, found.readiness) == ("ready", "ready")
+    assert (split.work.floats, found.work.integers) == (0, 0)
     assert [part.operations for part in found.parts] == [9]
     assert [part.operations for part in nnapi_check.check(model, x, feature_level=3, target="ndk").parts] == [5]
 
