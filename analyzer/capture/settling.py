@@ -17,7 +17,9 @@ from nnapi_check.analyzer.graph import GraphInput, Literal, Parameter, TensorTyp
 from nnapi_check.analyzer.growing_graph import BlockDraft, Draft, NodeDraft, drafts_in
 from nnapi_check.analyzer.torchscript import insert_constant
 
-_COPY = "aten::clone"
+_COPY, _PERMUTE = "aten::clone", "aten::permute"
+_CONTIGUOUS = 0
+"""PyTorch's number of the memory format."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,13 +45,13 @@ def state_found(aliases: Aliases) -> State:
 def copy_overwritten(graph: torch._C.Graph, aliases: Aliases, known: Mapping[int, object]) -> bool:
     """Let what is overwritten in place be a copy of what an op computes; whether there was anything to copy."""
     made = [
-        draft.torch_value
+        draft
         for number in aliases.overwritten()
         for draft in aliases.members(number)
         if _is_computed(draft, number, aliases, known)
     ]
-    for value in made:
-        _copy(graph, value)
+    for draft in made:
+        _copy(graph, draft)
     return bool(made)
 
 
@@ -70,16 +72,44 @@ def _is_computed(draft: Draft, number: int, aliases: Aliases, known: Mapping[int
     return all(number not in aliases.sets_in(item) for item in read)
 
 
-def _copy(graph: torch._C.Graph, value: torch._C.Value) -> None:
+def _copy(graph: torch._C.Graph, draft: Draft) -> None:
+    """Read a copy of a value after its node, whose elements lie as PyTorch's own do.
+
+    What NNAPI computes lies in the order of its dimensions, and which ops give views of it depends on that.
+    """
+    value, order = draft.torch_value, _order_in_memory(draft)
     node = value.node()
     graph.setInsertPoint(node)
-    nothing = insert_constant(graph, None)
-    made = graph.create(_COPY, [value, nothing], 1)
-    made.insertAfter(node)
-    made.copyMetadata(node)
-    made.output().setType(torch._C.TensorType.get())
-    value.replaceAllUsesAfterNodeWith(made, made.output())
+    made: list[torch._C.Node] = []
+
+    def add(kind: str, *arguments: object) -> None:
+        source = made[-1].output() if made else value
+        new = graph.create(kind, [source, *(insert_constant(graph, argument) for argument in arguments)], 1)
+        new.insertAfter(made[-1] if made else node)
+        new.copyMetadata(node)
+        new.output().setType(torch._C.TensorType.get())
+        made.append(new)
+
+    if order is None or list(order) == sorted(order):
+        add(_COPY, None if order is None else _CONTIGUOUS)
+    else:
+        add(_PERMUTE, list(order))
+        add(_COPY, _CONTIGUOUS)
+        add(_PERMUTE, [order.index(axis) for axis in range(len(order))])
+    value.replaceAllUsesAfterNodeWith(made[-1], made[-1].output())
+    made[0].replaceInput(0, value)
     graph.setInsertPoint(graph.return_node())
+
+
+def _order_in_memory(draft: Draft) -> tuple[int, ...] | None:
+    """The dimensions of a value from the one with the greatest stride on; None where they are not known."""
+    if draft.tensor is None or draft.tensor.is_quantized:
+        return None
+    # A stride says nothing of a dimension of one place.
+    sizes, strides = draft.tensor.shape, draft.tensor.stride()
+    wide = sorted((axis for axis, size in enumerate(sizes) if size > 1), key=lambda axis: -strides[axis])
+    left = iter(wide)
+    return tuple(axis if size == 1 else next(left) for axis, size in enumerate(sizes))
 
 
 def settle(aliases: Aliases, nodes: list[NodeDraft]) -> None:

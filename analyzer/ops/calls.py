@@ -15,6 +15,7 @@ from nnapi_check.analyzer.ops.allowed_ops import may_be_called, may_be_typed
 from nnapi_check.analyzer.ops.bounded_calls import KERNEL_FAILURES, BoundedCalls, Bounds, check_results
 from nnapi_check.analyzer.ops.conditions.call_conditions import unmet
 from nnapi_check.analyzer.ops.conditions.recurrence_conditions import RECURRENCE_CONDITIONS
+from nnapi_check.analyzer.ops.layout_rules import laid_out
 from nnapi_check.analyzer.ops.quantized_rules import QUANTIZED_RULES
 from nnapi_check.analyzer.ops.shape_rules import NUMBER_OPS, RULES, elsewhere
 from nnapi_check.analyzer.tensor_types import dtype_of_number
@@ -158,9 +159,10 @@ def evaluate(operation: Operation, items: Sequence[object], calls: BoundedCalls 
     if on_meta or operation.name in QUANTIZED_RULES:
         rule = QUANTIZED_RULES.get(operation.name) or RULES.get(operation.name)
         if rule is not None:
-            answer = rule(_by_name(operation, values))
+            named = _by_name(operation, values)
+            answer = rule(named)
             if answer is not None:
-                return answer
+                return laid_out(operation.name, named, answer)
         if operation.is_mutable and _is_overwritten(operation, values[0]):
             return values[0]
     if not on_meta:

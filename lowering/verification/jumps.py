@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from nnapi_check.analyzer.capture.functional_ops import is_in_place
 from nnapi_check.analyzer.graph import Graph, Node
 from nnapi_check.coverage_db.input_classes import Jump
 from nnapi_check.coverage_db.queries import Registry
@@ -24,7 +25,7 @@ def jumps_of_outputs(graph: Graph, registry: Registry, count: int) -> tuple[Ops,
         inside = _inside(node, registry)
         ops = inside.union(*(found.get(value, _NONE) for value in node.inputs()))
         found.update((value, ops | found.get(value, _NONE)) for value in node.outputs)
-        if node.op.partition(".")[2].split(".")[0].endswith("_"):
+        if is_in_place(node.op.rpartition(".")[0]):
             everywhere |= ops
     outputs = [found.get(value, _NONE) | everywhere for value in graph.body.outputs]
     return tuple(outputs) if len(outputs) == count else (_NONE.union(*outputs),) * count

@@ -81,3 +81,47 @@ def test_assignment_that_others_see_stays_in_place_and_right(assigned: Assigned,
 
     assert is_right
     assert "aten.copy_.default" in on_the_cpu
+
+
+# What NNAPI computes lies in the order of its dimensions; PyTorch's own may lie in another one, of which `flatten`,
+# `reshape` and `contiguous` make copies where others would be views, and views where others would be copies.
+
+
+def written_copy(x: torch.Tensor, copied: Assigned) -> torch.Tensor:
+    y = torch.swapaxes(x, 1, 2) / 0.7 + 0.5
+    flat = copied(y)
+    flat.add_(1.0)
+    return torch.cat([y.flatten(), flat.flatten()])
+
+
+def written_view(x: torch.Tensor, viewed: Assigned) -> torch.Tensor:
+    y = (torch.swapaxes(x, 1, 2) / 0.7 + 0.5).swapaxes(1, 2)
+    flat = viewed(y)
+    flat.add_(1.0)
+    return torch.cat([y.flatten(), flat.flatten()])
+
+
+def written_after_copying(x: torch.Tensor, copied: Assigned) -> torch.Tensor:
+    y = torch.swapaxes(x, 1, 2) / 0.7 + 0.5
+    flat = copied(y)
+    y.add_(1.0)
+    return torch.cat([y.flatten(), flat.flatten()])
+
+
+MAYBE_COPIES: list[Assigned] = [
+    lambda y: y.flatten(),
+    lambda y: y.reshape(-1),
+    lambda y: y.reshape(y.shape[0], -1),
+    lambda y: y.contiguous(),
+    lambda y: y.ravel(),
+]
+
+
+@pytest.mark.parametrize("number", range(len(MAYBE_COPIES)))
+@pytest.mark.parametrize("program", [written_copy, written_view, written_after_copying])
+def test_what_a_write_reaches_does_not_hang_on_where_nnapi_puts_elements(
+    program: Callable[[torch.Tensor, Assigned], torch.Tensor], number: int, tmp_path: Path
+) -> None:
+    is_right, _ = packaged(lambda x: program(x, MAYBE_COPIES[number]), tmp_path)
+
+    assert is_right

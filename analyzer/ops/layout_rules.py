@@ -1,0 +1,163 @@
+"""In which order the elements of a result lie in memory, where they do not lie in the order of the dimensions.
+
+It decides whether ``flatten``, ``reshape`` and ``contiguous`` give a view or a copy, and so what a later write reaches.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+
+import torch
+
+Arguments = Mapping[str, object]
+Layout = Callable[[Arguments, torch.Tensor], torch.Tensor]
+
+_SIGNAL = 3
+"""The rank of signals with a batch."""
+
+_CHANNELS_LAST = {4: torch.channels_last, 5: torch.channels_last_3d}
+
+
+def tensors_in(arguments: Arguments) -> Iterator[torch.Tensor]:
+    """The tensors among arguments, those in lists included."""
+    for argument in arguments.values():
+        if isinstance(argument, torch.Tensor):
+            yield argument
+        elif isinstance(argument, (list, tuple)):
+            yield from (item for item in argument if isinstance(item, torch.Tensor))
+
+
+Result = torch.Tensor | tuple[torch.Tensor, ...]
+
+
+def laid_out(name: str, arguments: Arguments, result: Result) -> Result:
+    """The result of an op, by its type, in the order in which the op gives it on a processor.
+
+    Of several tensors, the first is what the others tell of.
+    """
+    layout = LAYOUTS.get(name)
+    if layout is None or all(found.is_contiguous() for found in tensors_in(arguments)):
+        return result
+    if isinstance(result, tuple):
+        return (layout(arguments, result[0]), *result[1:])
+    return result if result.is_quantized else layout(arguments, result)
+
+
+def _in_order(_: Arguments, result: torch.Tensor) -> torch.Tensor:
+    return torch.empty(result.shape, dtype=result.dtype, device="meta")
+
+
+def _as(shape: Sequence[int], strides: Sequence[int], result: torch.Tensor) -> torch.Tensor:
+    return torch.empty_strided(shape, strides, dtype=result.dtype, device="meta")
+
+
+def _elementwise(arguments: Arguments, result: torch.Tensor) -> torch.Tensor:
+    return _iterated(list(tensors_in(arguments)), result)
+
+
+def _elementwise_mirrored(arguments: Arguments, result: torch.Tensor) -> torch.Tensor:
+    return _iterated(list(tensors_in(arguments))[::-1], result)
+
+
+def _of_first(arguments: Arguments, result: torch.Tensor) -> torch.Tensor:
+    return _iterated(list(tensors_in(arguments))[:1], result)
+
+
+def _iterated(tensors: Sequence[torch.Tensor], result: torch.Tensor) -> torch.Tensor:
+    """As PyTorch's iterator over elements orders what it makes, which looks at all operands, the first one first."""
+    operands = [torch.empty_strided(x.shape, x.stride(), device="meta") for x in tensors]
+    match operands:
+        case [x]:
+            made = torch.neg(x)
+        case [x, y]:
+            made = torch.add(x, y)
+        case [x, y, z]:
+            made = torch.addcmul(x, y, z)
+        case _:
+            return _in_order({}, result)
+    return _as(result.shape, made.stride(), result) if made.shape == result.shape else _in_order({}, result)
+
+
+def _of_images(*names: str) -> Layout:
+    """With channels last where one of these arguments lies so."""
+
+    def layout(arguments: Arguments, result: torch.Tensor) -> torch.Tensor:
+        is_last = any(isinstance(x := arguments.get(name), torch.Tensor) and has_channels_last(x) for name in names)
+        order = _CHANNELS_LAST.get(result.dim()) if is_last else None
+        if order is None:
+            return _in_order(arguments, result)
+        return torch.empty(result.shape, dtype=result.dtype, device="meta", memory_format=order)
+
+    return layout
+
+
+def _of_signals(*names: str) -> Layout:
+    """As images of one row, with channels last where all of these arguments lie so."""
+
+    def layout(arguments: Arguments, result: torch.Tensor) -> torch.Tensor:
+        given = [x for name in names if isinstance(x := arguments.get(name), torch.Tensor)]
+        if result.dim() != _SIGNAL or not all(x.dim() == _SIGNAL and has_channels_last(x.unsqueeze(2)) for x in given):
+            return _in_order(arguments, result)
+        image = torch.empty_like(result.unsqueeze(2), device="meta", memory_format=torch.channels_last)
+        return image.squeeze(2)
+
+    return layout
+
+
+def has_channels_last(x: torch.Tensor) -> bool:
+    """Whether PyTorch takes a tensor for an image or volume with channels last, which it may be with gaps."""
+    if x.dim() not in _CHANNELS_LAST or x.stride(1) == 0:
+        return False
+    least = 0
+    for axis in (1, *range(x.dim() - 1, 1, -1), 0):
+        size, stride = x.shape[axis], x.stride(axis)
+        if size == 0 or stride < least or (axis == 0 and least == x.stride(1)):
+            return False
+        least = stride * max(size, 1) if size > 1 else stride
+    return True
+
+
+def _indexed(arguments: Arguments, result: torch.Tensor) -> torch.Tensor:
+    x, indices = arguments["self"], arguments["indices"]
+    if not isinstance(x, torch.Tensor) or not isinstance(indices, (list, tuple)):
+        return result
+    places = [
+        torch.empty_strided(item.shape, item.stride(), dtype=item.dtype, device="meta")
+        if isinstance(item, torch.Tensor)
+        else item
+        for item in indices
+    ]
+    made = torch.ops.aten.index.Tensor(x.to("meta"), places)
+    return _as(result.shape, made.stride(), result) if made.shape == result.shape else result
+
+
+_ELEMENTWISE = (
+    "relu relu6 hardtanh hardswish hardsigmoid silu gelu elu leaky_relu mish celu selu neg sign floor ceil round "
+    "softplus threshold sigmoid tanh exp log sqrt rsqrt sin cos erf reciprocal expm1 log1p log2 log10 tan atan "
+    "asin acos abs eq ne lt le gt ge add sub mul remainder pow maximum minimum div atan2 clamp clamp_min clamp_max "
+    "where"
+)
+_IN_ORDER = (
+    "softmax log_softmax log_sigmoid cumsum layer_norm instance_norm masked_fill avg_pool3d adaptive_avg_pool3d "
+    "conv_transpose3d"
+)
+_IMAGES = (
+    "batch_norm native_batch_norm _native_batch_norm_legit _native_batch_norm_legit_no_training roll "
+    "max_pool2d max_pool3d avg_pool2d adaptive_avg_pool2d upsample_bilinear2d upsample_bicubic2d "
+    "upsample_trilinear3d upsample_nearest2d upsample_nearest3d pixel_shuffle"
+)
+_CONVOLUTIONS = "_convolution convolution conv2d conv3d conv_transpose2d"
+
+LAYOUTS: Mapping[str, Layout] = {
+    **{f"aten::{name}": _elementwise for name in _ELEMENTWISE.split()},
+    **{f"aten::{name}": _in_order for name in _IN_ORDER.split()},
+    **{f"aten::{name}": _of_images("self", "input") for name in _IMAGES.split()},
+    **{f"aten::{name}": _of_images("input", "weight") for name in _CONVOLUTIONS.split()},
+    **{f"aten::{name}": _of_signals("input", "weight") for name in ("conv1d", "conv_transpose1d")},
+    **{f"aten::{name}": _of_signals("self") for name in ("avg_pool1d", "adaptive_avg_pool1d")},
+    "aten::group_norm": _of_images("input"),
+    "aten::index": _indexed,
+    "aten::prelu": _of_first,
+    "aten::rsub": _elementwise_mirrored,
+}
+"""By ops' names without overload. Those that have none lie in order, or have it from their own rule."""
