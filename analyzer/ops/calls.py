@@ -15,7 +15,7 @@ from nnapi_check.analyzer.ops.allowed_ops import may_be_called, may_be_typed
 from nnapi_check.analyzer.ops.bounded_calls import KERNEL_FAILURES, BoundedCalls, Bounds, check_results
 from nnapi_check.analyzer.ops.conditions.call_conditions import unmet
 from nnapi_check.analyzer.ops.conditions.recurrence_conditions import RECURRENCE_CONDITIONS
-from nnapi_check.analyzer.ops.layout_rules import laid_out
+from nnapi_check.analyzer.ops.layout_rules import dense_strides, laid_out
 from nnapi_check.analyzer.ops.quantized_rules import QUANTIZED_RULES
 from nnapi_check.analyzer.ops.shape_rules import NUMBER_OPS, RULES, elsewhere
 from nnapi_check.analyzer.tensor_types import dtype_of_number
@@ -222,8 +222,7 @@ def stand_in(tensor: torch.Tensor) -> torch.Tensor:
     """
     if tensor.numel() > _MAX_MADE:
         return torch.zeros((), dtype=tensor.dtype).expand(tensor.shape)
-    dense = torch.empty_like(tensor, device="meta")
-    return torch.empty_strided(dense.shape, dense.stride(), dtype=tensor.dtype, device="cpu").zero_()
+    return torch.empty_strided(tensor.shape, dense_strides(tensor), dtype=tensor.dtype, device="cpu").zero_()
 
 
 def failure(operation: Operation, items: Sequence[object]) -> str | None:

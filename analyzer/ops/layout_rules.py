@@ -11,6 +11,7 @@ import torch
 
 Arguments = Mapping[str, object]
 Layout = Callable[[Arguments, torch.Tensor], torch.Tensor]
+Result = torch.Tensor | tuple[torch.Tensor, ...]
 
 _SIGNAL = 3
 """The rank of signals with a batch."""
@@ -25,9 +26,6 @@ def tensors_in(arguments: Arguments) -> Iterator[torch.Tensor]:
             yield argument
         elif isinstance(argument, (list, tuple)):
             yield from (item for item in argument if isinstance(item, torch.Tensor))
-
-
-Result = torch.Tensor | tuple[torch.Tensor, ...]
 
 
 def laid_out(name: str, arguments: Arguments, result: Result) -> Result:
@@ -64,18 +62,54 @@ def _of_first(arguments: Arguments, result: torch.Tensor) -> torch.Tensor:
 
 
 def _iterated(tensors: Sequence[torch.Tensor], result: torch.Tensor) -> torch.Tensor:
-    """As PyTorch's iterator over elements orders what it makes, which looks at all operands, the first one first."""
-    operands = [torch.empty_strided(x.shape, x.stride(), device="meta") for x in tensors]
-    match operands:
-        case [x]:
-            made = torch.neg(x)
-        case [x, y]:
-            made = torch.add(x, y)
-        case [x, y, z]:
-            made = torch.addcmul(x, y, z)
-        case _:
-            return _in_order({}, result)
-    return _as(result.shape, made.stride(), result) if made.shape == result.shape else _in_order({}, result)
+    return _as(result.shape, iterated_strides(result.shape, [_spread(x, result.shape) for x in tensors]), result)
+
+
+def _spread(x: torch.Tensor, shape: Sequence[int]) -> tuple[int, ...]:
+    """The strides of a tensor that is repeated to a shape: 0 where it is."""
+    added = len(shape) - x.dim()
+    pairs = zip(x.shape, shape[added:], x.stride(), strict=True)
+    return (0,) * added + tuple(stride if own == size else 0 for own, size, stride in pairs)
+
+
+def dense_strides(x: torch.Tensor) -> list[int]:
+    """The strides of what is made like a tensor, without its gaps."""
+    return iterated_strides(x.shape, [_spread(x, x.shape)])
+
+
+def iterated_strides(shape: Sequence[int], operands: Sequence[Sequence[int]]) -> list[int]:
+    """The strides that PyTorch's iterator over elements gives what it makes of operands with these strides.
+
+    Two dimensions stand as the first operand has them that steps along both; a stride of 0 tells nothing.
+    """
+    axes = list(range(len(shape)))[::-1]
+    for place in range(1, len(axes)):
+        moved = place
+        for other in range(place - 1, -1, -1):
+            order = _compared(axes[other], axes[moved], shape, operands)
+            if order < 0:
+                break
+            if order > 0:
+                axes[other], axes[moved] = axes[moved], axes[other]
+                moved = other
+    strides, step = [0] * len(shape), 1
+    for axis in axes:
+        strides[axis] = step
+        step *= max(shape[axis], 1)
+    return strides
+
+
+def _compared(inner: int, outer: int, shape: Sequence[int], operands: Sequence[Sequence[int]]) -> int:
+    """Above 0 where two dimensions change places, below 0 where they stand right, 0 where nothing tells."""
+    for strides in operands:
+        first, second = strides[inner], strides[outer]
+        if first == 0 or second == 0:
+            continue
+        if first != second:
+            return 1 if first > second else -1
+        if shape[inner] > shape[outer]:
+            return 1
+    return 0
 
 
 def _of_images(*names: str) -> Layout:
@@ -98,8 +132,8 @@ def _of_signals(*names: str) -> Layout:
         given = [x for name in names if isinstance(x := arguments.get(name), torch.Tensor)]
         if result.dim() != _SIGNAL or not all(x.dim() == _SIGNAL and has_channels_last(x.unsqueeze(2)) for x in given):
             return _in_order(arguments, result)
-        image = torch.empty_like(result.unsqueeze(2), device="meta", memory_format=torch.channels_last)
-        return image.squeeze(2)
+        image = result.unsqueeze(2).shape
+        return torch.empty(image, dtype=result.dtype, device="meta", memory_format=torch.channels_last).squeeze(2)
 
     return layout
 
@@ -118,17 +152,19 @@ def has_channels_last(x: torch.Tensor) -> bool:
 
 
 def _indexed(arguments: Arguments, result: torch.Tensor) -> torch.Tensor:
+    """The tensor and its places are operands, each repeated along the dimensions of the others."""
     x, indices = arguments["self"], arguments["indices"]
     if not isinstance(x, torch.Tensor) or not isinstance(indices, (list, tuple)):
         return result
-    places = [
-        torch.empty_strided(item.shape, item.stride(), dtype=item.dtype, device="meta")
-        if isinstance(item, torch.Tensor)
-        else item
-        for item in indices
-    ]
-    made = torch.ops.aten.index.Tensor(x.to("meta"), places)
-    return _as(result.shape, made.stride(), result) if made.shape == result.shape else result
+    places = {axis: item for axis, item in enumerate(indices) if isinstance(item, torch.Tensor)}
+    wide = max(item.dim() for item in places.values())
+    first = min(places) if max(places) - min(places) < len(places) else 0
+    kept = [stride for axis, stride in enumerate(x.stride()) if axis not in places]
+    operands = [(*kept[:first], *(0,) * wide, *kept[first:])]
+    repeated = result.shape[first : first + wide]
+    rest = len(kept) - first
+    operands += [(*(0,) * first, *_spread(item, repeated), *(0,) * rest) for item in places.values()]
+    return _as(result.shape, iterated_strides(result.shape, operands), result)
 
 
 _ELEMENTWISE = (

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 import torch
 
 from nnapi_check.analyzer.graph import is_ints
+from nnapi_check.analyzer.ops.layout_rules import dense_strides
 
 Arguments = Mapping[str, object]
 Rule = Callable[[Arguments], torch.Tensor | None]
@@ -19,9 +20,9 @@ def meta(shape: Sequence[int], dtype: torch.dtype) -> torch.Tensor:
 
 def like(tensor: torch.Tensor, dtype: torch.dtype) -> torch.Tensor:
     """A tensor laid out as this one, without elements; as PyTorch does, densely where this one has gaps."""
-    if tensor.is_contiguous() or tensor.is_quantized or 0 in tensor.stride():
+    if tensor.is_contiguous() or tensor.is_quantized:
         return meta(tensor.shape, dtype)
-    return torch.empty_like(tensor, dtype=dtype, device="meta")
+    return torch.empty_strided(tensor.shape, dense_strides(tensor), dtype=dtype, device="meta")
 
 
 def broadcast(*shapes: Sequence[int]) -> tuple[int, ...] | None:
