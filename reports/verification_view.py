@@ -12,6 +12,9 @@ from nnapi_check.lowering.verification.comparison import Numbers
 from nnapi_check.lowering.verification.verify import LayerNumbers, Verification
 from nnapi_check.reports.views import LayerView, NumbersView, VerificationView
 
+TELLING = 0.1
+"""An output that may be off by a greater share of its range tells little of what computed it."""
+
 
 def verification_view(verification: Verification, graph: Graph) -> VerificationView:
     """Write down a verification, its layers by the nodes of the graph that made them."""
@@ -60,6 +63,11 @@ def _notes(verification: Verification) -> Iterator[str]:
             yield (
                 f"Output {place} cannot be compared: with these inputs PyTorch's own differs where ops round "
                 "otherwise, or an approximate op reads numbers that its bound does not hold for."
+            )
+        elif place not in as_rows and found.steps is None and found.tolerance > TELLING:
+            yield (
+                f"Output {place} says little as a whole: rounding and the bounds of ops inside move PyTorch's own by "
+                f"up to {found.tolerance:.2g} of its range. Let --layers tell what each op adds."
             )
 
 
