@@ -89,8 +89,8 @@ _inputs = [
         metavar="SPEC",
         help="Type and shape of an input, such as 'f32[1,3,224,224]' or 'pixels=quint8(0.02,128)[1,3,224,224]'. "
         "Repeatable. 'xs.0=f32[3]' and 'image.mask=bool[3]' are parts of lists, tuples and dictionaries; 'n=int:3', "
-        "'flag=bool:true', 'scale=float:0.5', 'mode=str:nearest' and 'mask=none' are no tensors. Traced models hold "
-        "their inputs and need none.",
+        "'flag=bool:true', 'scale=float:0.5', 'mode=str:nearest' and 'mask=none' are no tensors. Traced models tell "
+        "types and shapes of their inputs and need none.",
     ),
 ]
 _gate = [
