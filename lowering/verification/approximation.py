@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 
 from nnapi_check.analyzer.planning.plan import Plan
@@ -95,15 +94,25 @@ def tolerance_words(found: Sequence[Approximation]) -> str:
 
 
 def _bounds_words(found: Iterable[Approximation]) -> str:
-    counted: Counter[tuple[str, str]] = Counter()
+    """The bounds of ops, those that differ from call to call by a share or a deviation alone together."""
+    alike: dict[tuple[str, Bound], list[Bound]] = {}
     rounded: dict[str, list[Bound]] = {}
     for item in found:
         if item.bound.deviation:
             rounded.setdefault(item.op, []).append(item.bound)
         else:
-            counted[item.op, item.bound.words] += 1
-    told = [f"{count} {op}: {words[0].lower()}{words[1:-1]}" for (op, words), count in counted.items()]
+            alike.setdefault((item.op, replace(item.bound, share=0.0)), []).append(item.bound)
+    told = [_alike_words(op, bounds) for (op, _), bounds in alike.items()]
     return "; ".join([*told, *(_rounded_words(op, bounds) for op, bounds in rounded.items())])
+
+
+def _alike_words(op: str, bounds: Sequence[Bound]) -> str:
+    """Bounds that differ by the share of the elements that are off alone."""
+    least, greatest = (f"{pick(bound.share for bound in bounds):.2%}" for pick in (min, max))
+    words = max(bounds, key=lambda bound: bound.share).words
+    if least != greatest:
+        words = words.replace(greatest, f"{least} to {greatest}", 1)
+    return f"{len(bounds)} {op}: {words[0].lower()}{words[1:-1]}"
 
 
 def _rounded_words(op: str, bounds: Sequence[Bound]) -> str:
