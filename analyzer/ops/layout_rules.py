@@ -29,7 +29,7 @@ def tensors_in(arguments: Arguments) -> Iterator[torch.Tensor]:
 
 
 def laid_out(name: str, arguments: Arguments, result: Result) -> Result:
-    """The result of an op, by its type, in the order in which the op gives it on a processor.
+    """The result of an op, which lies in the order of its dimensions, as the op gives it on a processor.
 
     Of several tensors, the first is what the others tell of.
     """
@@ -39,10 +39,6 @@ def laid_out(name: str, arguments: Arguments, result: Result) -> Result:
     if isinstance(result, tuple):
         return (layout(arguments, result[0]), *result[1:])
     return result if result.is_quantized else layout(arguments, result)
-
-
-def _in_order(_: Arguments, result: torch.Tensor) -> torch.Tensor:
-    return torch.empty(result.shape, dtype=result.dtype, device="meta")
 
 
 def _as(shape: Sequence[int], strides: Sequence[int], result: torch.Tensor) -> torch.Tensor:
@@ -117,12 +113,30 @@ def _of_images(*names: str) -> Layout:
 
     def layout(arguments: Arguments, result: torch.Tensor) -> torch.Tensor:
         is_last = any(isinstance(x := arguments.get(name), torch.Tensor) and has_channels_last(x) for name in names)
-        order = _CHANNELS_LAST.get(result.dim()) if is_last else None
-        if order is None:
-            return _in_order(arguments, result)
-        return torch.empty(result.shape, dtype=result.dtype, device="meta", memory_format=order)
+        return _with_channels_last(result) if is_last else result
 
     return layout
+
+
+def _joined(arguments: Arguments, result: torch.Tensor) -> torch.Tensor:
+    return _all_last(list(tensors_in(arguments)), result)
+
+
+def _stacked(arguments: Arguments, result: torch.Tensor) -> torch.Tensor:
+    dim = arguments["dim"]
+    return _all_last([x.unsqueeze(dim) for x in tensors_in(arguments)], result) if isinstance(dim, int) else result
+
+
+def _all_last(given: Sequence[torch.Tensor], result: torch.Tensor) -> torch.Tensor:
+    """With channels last where all of these lie so."""
+    return _with_channels_last(result) if all(has_channels_last(x) for x in given) else result
+
+
+def _with_channels_last(result: torch.Tensor) -> torch.Tensor:
+    order = _CHANNELS_LAST.get(result.dim())
+    if order is None:
+        return result
+    return torch.empty(result.shape, dtype=result.dtype, device="meta", memory_format=order)
 
 
 def _of_signals(*names: str) -> Layout:
@@ -130,10 +144,9 @@ def _of_signals(*names: str) -> Layout:
 
     def layout(arguments: Arguments, result: torch.Tensor) -> torch.Tensor:
         given = [x for name in names if isinstance(x := arguments.get(name), torch.Tensor)]
-        if result.dim() != _SIGNAL or not all(x.dim() == _SIGNAL and has_channels_last(x.unsqueeze(2)) for x in given):
-            return _in_order(arguments, result)
-        image = result.unsqueeze(2).shape
-        return torch.empty(image, dtype=result.dtype, device="meta", memory_format=torch.channels_last).squeeze(2)
+        if result.dim() != _SIGNAL or any(x.dim() != _SIGNAL for x in given):
+            return result
+        return _all_last([x.unsqueeze(2) for x in given], result.unsqueeze(2)).squeeze(2)
 
     return layout
 
@@ -173,10 +186,7 @@ _ELEMENTWISE = (
     "asin acos abs eq ne lt le gt ge add sub mul remainder pow maximum minimum div atan2 clamp clamp_min clamp_max "
     "where"
 )
-_IN_ORDER = (
-    "softmax log_softmax log_sigmoid cumsum layer_norm instance_norm masked_fill avg_pool3d adaptive_avg_pool3d "
-    "conv_transpose3d"
-)
+_LIKE = "flip prelu zeros_like ones_like empty_like full_like rand_like randn_like"
 _IMAGES = (
     "batch_norm native_batch_norm _native_batch_norm_legit _native_batch_norm_legit_no_training roll "
     "max_pool2d max_pool3d avg_pool2d adaptive_avg_pool2d upsample_bilinear2d upsample_bicubic2d "
@@ -186,14 +196,15 @@ _CONVOLUTIONS = "_convolution convolution conv2d conv3d conv_transpose2d"
 
 LAYOUTS: Mapping[str, Layout] = {
     **{f"aten::{name}": _elementwise for name in _ELEMENTWISE.split()},
-    **{f"aten::{name}": _in_order for name in _IN_ORDER.split()},
+    **{f"aten::{name}": _of_first for name in _LIKE.split()},
     **{f"aten::{name}": _of_images("self", "input") for name in _IMAGES.split()},
     **{f"aten::{name}": _of_images("input", "weight") for name in _CONVOLUTIONS.split()},
     **{f"aten::{name}": _of_signals("input", "weight") for name in ("conv1d", "conv_transpose1d")},
     **{f"aten::{name}": _of_signals("self") for name in ("avg_pool1d", "adaptive_avg_pool1d")},
+    "aten::cat": _joined,
+    "aten::stack": _stacked,
     "aten::group_norm": _of_images("input"),
     "aten::index": _indexed,
-    "aten::prelu": _of_first,
     "aten::rsub": _elementwise_mirrored,
 }
-"""By ops' names without overload. Those that have none lie in order, or have it from their own rule."""
+"""By ops' names without overload. Those that have none lie in the order of their dimensions, or their own rule says."""

@@ -29,7 +29,7 @@ def _keep_type(arguments: Arguments) -> torch.Tensor | None:
     x = arguments.get("self", arguments.get("input"))
     if not isinstance(x, torch.Tensor) or x.is_quantized:
         return None
-    return like(x, x.dtype)
+    return meta(x.shape, x.dtype)
 
 
 def _same(arguments: Arguments) -> torch.Tensor | None:
@@ -41,7 +41,7 @@ def _magnitude(arguments: Arguments) -> torch.Tensor | None:
     x = arguments.get("self")
     if not isinstance(x, torch.Tensor) or x.is_quantized:
         return None
-    return like(x, x.dtype.to_real())
+    return meta(x.shape, x.dtype.to_real())
 
 
 def _to_float(arguments: Arguments) -> torch.Tensor | None:
@@ -49,7 +49,7 @@ def _to_float(arguments: Arguments) -> torch.Tensor | None:
     if not isinstance(x, torch.Tensor) or x.is_quantized:
         return None
     is_float = x.dtype.is_floating_point or x.dtype.is_complex
-    return like(x, x.dtype if is_float else torch.get_default_dtype())
+    return meta(x.shape, x.dtype if is_float else torch.get_default_dtype())
 
 
 def _result_dtype(a: object, b: object) -> torch.dtype | None:
@@ -76,11 +76,7 @@ def _binary(arguments: Arguments) -> tuple[tuple[int, ...], torch.dtype] | None:
 
 def _arithmetic(arguments: Arguments) -> torch.Tensor | None:
     found = _binary(arguments)
-    if found is None or isinstance(arguments.get("alpha"), float):
-        return None
-    shape, dtype = found
-    same = next((x for x in (arguments.get("self"), arguments.get("other")) if _shape_of(x) == shape), None)
-    return like(same, dtype) if isinstance(same, torch.Tensor) else meta(shape, dtype)
+    return None if found is None or isinstance(arguments.get("alpha"), float) else meta(*found)
 
 
 def _comparison(arguments: Arguments) -> torch.Tensor | None:
@@ -316,7 +312,7 @@ def _batch_norm(arguments: Arguments) -> tuple[torch.Tensor, ...] | None:
     x = arguments.get("input")
     if not isinstance(x, torch.Tensor) or arguments.get("training", False) is not False:
         return None
-    return (like(x, x.dtype), meta((0,), x.dtype), meta((0,), x.dtype))
+    return (meta(x.shape, x.dtype), meta((0,), x.dtype), meta((0,), x.dtype))
 
 
 def elsewhere(result: torch.Tensor) -> torch.Tensor:

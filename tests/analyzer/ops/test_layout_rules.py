@@ -26,7 +26,11 @@ MORE: list[tuple[str, Case]] = [
         (op, (X, 0.5))
         for op in ("div.Scalar", "mul.Scalar", "pow.Tensor_Scalar", "eq.Scalar", "clamp_min", "clamp_max")
     ),
+    ("cat", ([X, Y], 1)),
+    ("stack", ([X, Y], 2)),
     ("celu", (X, 1.0)),
+    *((f"{name}_like", (X, None, None, None, None, None)) for name in ("ones", "empty", "rand", "randn")),
+    ("full_like", (X, 0.5, None, None, None, None, None)),
     ("masked_fill.Scalar", (X, Y > 0.5, 1.0)),
     ("softmax.int", (X, 2, None)),
     ("roll", (X, [1], [1])),
@@ -38,7 +42,7 @@ MORE: list[tuple[str, Case]] = [
     ("conv2d", (X[0], torch.rand(4, 3, 1, 1), None, [1], [0], [1], 1)),
 ]
 ORDERS = [(1, 0, 2, 3, 4), (0, 2, 1, 3, 4), (0, 2, 3, 1, 4), (0, 2, 3, 4, 1), (4, 3, 2, 1, 0), (0, 1, 3, 2, 4)]
-NAMES = sorted(LAYOUTS)
+NAMES = sorted({*LAYOUTS, *(operation_of(schema(op)).name for op, _ in (*CASES, *MORE))})
 
 
 def in_order(x: torch.Tensor, order: tuple[int, ...]) -> torch.Tensor:
@@ -62,7 +66,7 @@ def relaid(case: Case) -> Iterator[list[object]]:
         yield [each(item, lambda x, order=order: in_order(x, order)) for item in case]  # type: ignore[misc]  # mypy takes defaults for arguments
     yield [each(item, with_gaps) for item in case]
     # An image with channels last beside weights that lie as they are made.
-    first = next(place for place, item in enumerate(case) if isinstance(item, torch.Tensor))
+    first = next((place for place, item in enumerate(case) if isinstance(item, torch.Tensor)), None)
     yield [each(item, lambda x: in_order(x, ORDERS[3])) if place == first else item for place, item in enumerate(case)]
 
 
