@@ -24,7 +24,7 @@ from nnapi_check.coverage_db.cards import (
 from nnapi_check.coverage_db.checks import CardError, ConstantOrTuple
 from nnapi_check.coverage_db.input_classes import Jump
 from nnapi_check.coverage_db.requirements import Requirement, parse_requirement, parse_shared, read_common
-from nnapi_check.coverage_db.spec import PER_CHANNEL, FuseCode, OperandType, PerChannelChoice
+from nnapi_check.coverage_db.spec import PER_CHANNEL, FuseCode, OperandType
 
 HOME = Path(__file__).parent
 SHARED = "requirements"
@@ -85,7 +85,7 @@ def parse_card(op: str, family: str, raw: object, shared: Mapping[str, Requireme
     table = CardTable(raw, f"{family}.toml: {op}")
     common = tuple(parse_requirement(part, table.where, shared) for part in table.items("requires"))
     activation = _fuse_code(table.optional_text("activation"), table.where)
-    jumps = _jump(table)
+    jumps = table.choice("jumps", Jump.NONE)
     becomes = table.texts("becomes")
     card = Card(
         op=op,
@@ -102,7 +102,7 @@ def parse_card(op: str, family: str, raw: object, shared: Mapping[str, Requireme
         source=table.optional_text("source") or "",
         fix=table.optional_text("fix") or "",
         arguments=table.texts("arguments"),
-        moves=_movement(table),
+        moves=table.choice("moves", Movement.NONE),
         call=_other_call(table, "call", becomes),
         first_output=_other_call(table, "first_output", becomes),
         jumps=jumps,
@@ -173,31 +173,14 @@ def _given_parameters(table: CardTable) -> tuple[float, int] | None:
             raise CardError(f"{table.where}: `gives` is a scale and a zero point, found {found!r}")
 
 
-def _movement(table: CardTable) -> Movement:
-    found = table.optional_text("moves") or Movement.NONE.value
-    if found not in {item.value for item in Movement}:
-        raise CardError(f"{table.where}: `moves` is one of {[item.value for item in Movement]}, found {found!r}")
-    return Movement(found)
-
-
-def _jump(table: CardTable) -> Jump:
-    found = table.optional_text("jumps") or Jump.NONE.value
-    if found not in {item.value for item in Jump}:
-        raise CardError(f"{table.where}: `jumps` is one of {[item.value for item in Jump]}, found {found!r}")
-    return Jump(found)
-
-
 def _parse_way(raw: object, where: str, common: tuple[Requirement, ...], shared: Mapping[str, Requirement]) -> Way:
     table = CardTable(raw, where)
     name = table.text("name")
     table.where = where = f"{where}, way {name}"
-    layout = table.optional_text("layout") or "torch"
-    if layout not in {item.value for item in Layout}:
-        raise CardError(f"{where}: `layout` is one of {[item.value for item in Layout]}, found {layout!r}")
     way = Way(
         name=name,
         emits=tuple(_parse_emission(part, where) for part in table.items("emits")),
-        layout=Layout(layout),
+        layout=table.choice("layout", Layout.TORCH),
         differences=table.texts("differences"),
         requires=common + tuple(parse_requirement(part, where, shared) for part in table.items("requires")),
         examples=tuple(_parse_example(part, where) for part in table.tables("examples")),
@@ -205,7 +188,7 @@ def _parse_way(raw: object, where: str, common: tuple[Requirement, ...], shared:
         quantized_bound=None if (steps := table.take("quantized_bound")) is None else parse_bound(steps, where),
         bound=None if (bound := table.take("bound")) is None else parse_bound(bound, where),
         in_floats=_in_floats(table),
-        weight_scales=_weight_scales(table),
+        weight_scales=table.choice("weight_scales", WeightScales.OWN),
     )
     table.close()
     ids = [requirement.id for requirement in way.requires]
@@ -225,13 +208,6 @@ def _in_floats(way: CardTable) -> InFloats | None:
     found = InFloats(table.text("because"), table.text("fix"))
     table.close()
     return found
-
-
-def _weight_scales(table: CardTable) -> WeightScales:
-    found = table.optional_text("weight_scales") or WeightScales.OWN.value
-    if found not in {item.value for item in WeightScales}:
-        raise CardError(f"{table.where}: `weight_scales` is one of {[item.value for item in WeightScales]}")
-    return WeightScales(found)
 
 
 def _parse_emission(raw: object, where: str) -> Emission:
@@ -270,7 +246,7 @@ def _parse_example(raw: object, where: str) -> Example:
     name = table.text("name")
     expect = table.optional_text("expect")
     reads = table.whole_numbers("reads")
-    per_channel = _choice(table)
+    per_channel = table.choice("per_channel", PER_CHANNEL)
     args = tuple((key, _argument(value)) for key, value in mapping(table.take("args", {}), where).items())
     tensors: list[tuple[str, str | tuple[str, ...]]] = []
     for key, value in table.rest().items():
@@ -281,13 +257,6 @@ def _parse_example(raw: object, where: str) -> Example:
         else:
             raise CardError(f"{where}, example {name}: {key} is a tensor like `f32[1,2,7,9]`, found {value!r}")
     return Example(name, tuple(tensors), args, expect, reads, per_channel)
-
-
-def _choice(table: CardTable) -> PerChannelChoice:
-    found = table.optional_text("per_channel") or PER_CHANNEL.value
-    if found not in {choice.value for choice in PerChannelChoice}:
-        raise CardError(f"{table.where}: {found!r} is no choice; {[choice.value for choice in PerChannelChoice]} are")
-    return PerChannelChoice(found)
 
 
 def _argument(raw: object) -> ConstantOrTuple | None:

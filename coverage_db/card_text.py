@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import tomllib
 from collections.abc import Iterator, Mapping
+from enum import Enum
 from pathlib import Path
+from typing import TypeVar
 
 from nnapi_check.coverage_db.checks import CardError
+
+Choice = TypeVar("Choice", bound=Enum)
 
 
 def read_toml(path: Path) -> dict[str, object]:
@@ -45,6 +49,14 @@ class CardTable:
     def optional_text(self, key: str) -> str | None:
         """A text, or None where there is none."""
         return self.text(key) if key in self._left else None
+
+    def choice(self, key: str, default: Choice) -> Choice:
+        """The member of an enumeration that a text names by its value, ``default`` where there is none."""
+        kind = type(default)
+        found = self.optional_text(key) or default.value
+        if found not in {item.value for item in kind}:
+            raise CardError(f"{self.where}: `{key}` is one of {[item.value for item in kind]}, found {found!r}")
+        return kind(found)
 
     def optional_int(self, key: str) -> int | None:
         """A whole number, or None where there is none."""
