@@ -210,6 +210,17 @@ Scalar = bool | int | float | str
 Argument = Scalar | tuple[Scalar, ...] | Ref | RefList | Absent | Unknown
 
 
+def referred(argument: Argument | None) -> tuple[int, ...]:
+    """The values that an argument is, or lists; none where it is a number, a text, or known only at run time."""
+    match argument:
+        case Ref(value):
+            return (value,)
+        case RefList(values):
+            return tuple(value for value in values if value is not None)
+        case _:
+            return ()
+
+
 @dataclass(frozen=True, slots=True)
 class SourcePosition:
     """Where a node comes from: the user's file and line (None when not recorded), and the module's path."""
@@ -252,14 +263,10 @@ class Node:
         """Every value this node reads, in schema order, those of its blocks left out."""
         for argument in self.arguments.values():
             match argument:
-                case Ref(value):
-                    yield value
-                case RefList(values):
-                    yield from (value for value in values if value is not None)
                 case Unknown(_, values):
                     yield from values
                 case _:
-                    pass
+                    yield from referred(argument)
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import warnings
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Protocol, cast
@@ -137,6 +137,13 @@ def times_unrolled(node: torch._C.Node) -> int:
     if not isinstance(count, int):
         return 1
     return max(count, 0) if count < _UNROLLED_WHOLE else _UNROLLED_STEPS + 1
+
+
+def tensor_op(graph: torch._C.Graph, kind: str, inputs: Iterable[torch._C.Value]) -> torch._C.Node:
+    """A node of an op that gives one tensor, which stands nowhere yet."""
+    node = graph.create(kind, list(inputs), 1)
+    node.output().setType(torch._C.TensorType.get())
+    return node
 
 
 def insert_constant(graph: torch._C.Graph, value: object) -> torch._C.Value:

@@ -14,7 +14,7 @@ from typing import cast
 
 import torch
 
-from nnapi_check.analyzer.torchscript import attribute_at, constant, insert_constant, nodes_of_kind
+from nnapi_check.analyzer.torchscript import attribute_at, constant, insert_constant, nodes_of_kind, tensor_op
 
 _SPACE = "quantized_decomposed::"
 _QUANTIZED = {torch.uint8: torch.quint8, torch.int8: torch.qint8}
@@ -163,9 +163,8 @@ class _Writer:
         self._graph.setInsertPoint(node)
         name = self._free_name()
         self._module._register_attribute(name, torch._C.TensorType.get(), stored)  # type: ignore[attr-defined]  # PyTorch's stubs leave it out
-        read = self._graph.create("prim::GetAttr", [next(iter(self._graph.inputs()))], 1)
+        read = tensor_op(self._graph, "prim::GetAttr", [next(iter(self._graph.inputs()))])
         read.s_("name", name)
-        read.output().setType(torch._C.TensorType.get())
         self._graph.insertNode(read)
         node.output().replaceAllUsesWith(self._op("aten::dequantize", [read.output()], node))
         node.destroy()
@@ -244,9 +243,8 @@ class _Writer:
         return insert_constant(self._graph, value)
 
     def _op(self, kind: str, inputs: list[torch._C.Value], like: torch._C.Node) -> torch._C.Value:
-        node = self._graph.create(kind, inputs, 1)
+        node = tensor_op(self._graph, kind, inputs)
         node.copyMetadata(like)
-        node.output().setType(torch._C.TensorType.get())
         self._graph.insertNode(node)
         return node.output()
 

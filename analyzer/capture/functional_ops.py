@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 
 from nnapi_check.analyzer.ops.calls import Operation, operation_of
-from nnapi_check.analyzer.torchscript import insert_constant
+from nnapi_check.analyzer.torchscript import insert_constant, tensor_op
 
 
 def is_in_place(name: str) -> bool:
@@ -57,8 +57,7 @@ def write_back(graph: torch._C.Graph, target: torch._C.Value, source: torch._C.V
     """Write to an input of the graph, where nothing reads it any more: at the graph's end."""
     graph.setInsertPoint(graph.return_node())
     is_asynchronous = insert_constant(graph, False)
-    made = graph.create("aten::copy_", [target, source, is_asynchronous], 1)
-    made.output().setType(torch._C.TensorType.get())
+    made = tensor_op(graph, "aten::copy_", [target, source, is_asynchronous])
     made.i_(_WRITES_BACK, 1)
     graph.appendNode(made)
     made.copyMetadata(source.node())

@@ -15,7 +15,7 @@ import torch
 from nnapi_check.analyzer.capture.aliases import Aliases, become_overwritten
 from nnapi_check.analyzer.graph import GraphInput, Literal, Parameter, TensorType
 from nnapi_check.analyzer.growing_graph import BlockDraft, Draft, NodeDraft, drafts_in
-from nnapi_check.analyzer.torchscript import insert_constant
+from nnapi_check.analyzer.torchscript import insert_constant, tensor_op
 
 _COPY, _PERMUTE = "aten::clone", "aten::permute"
 _CONTIGUOUS = 0
@@ -78,26 +78,19 @@ def _copy(graph: torch._C.Graph, draft: Draft) -> None:
     What NNAPI computes lies in the order of its dimensions, and which ops give views of it depends on that.
     """
     value, order = draft.torch_value, _order_in_memory(draft)
+    steps: list[tuple[str, object]] = [(_COPY, None if order is None else _CONTIGUOUS)]
+    if order is not None and list(order) != sorted(order):
+        turned_back = [order.index(axis) for axis in range(len(order))]
+        steps = [(_PERMUTE, list(order)), *steps, (_PERMUTE, turned_back)]
     node = value.node()
     graph.setInsertPoint(node)
-    made: list[torch._C.Node] = []
-
-    def add(kind: str, *arguments: object) -> None:
-        source = made[-1].output() if made else value
-        new = graph.create(kind, [source, *(insert_constant(graph, argument) for argument in arguments)], 1)
-        new.insertAfter(made[-1] if made else node)
+    made, last = value, node
+    for kind, argument in steps:
+        new = tensor_op(graph, kind, [made, insert_constant(graph, argument)])
+        new.insertAfter(last)
         new.copyMetadata(node)
-        new.output().setType(torch._C.TensorType.get())
-        made.append(new)
-
-    if order is None or list(order) == sorted(order):
-        add(_COPY, None if order is None else _CONTIGUOUS)
-    else:
-        add(_PERMUTE, list(order))
-        add(_COPY, _CONTIGUOUS)
-        add(_PERMUTE, [order.index(axis) for axis in range(len(order))])
-    value.replaceAllUsesAfterNodeWith(made[-1], made[-1].output())
-    made[0].replaceInput(0, value)
+        made, last = new.output(), new
+    value.replaceAllUsesAfterNodeWith(last, made)
     graph.setInsertPoint(graph.return_node())
 
 

@@ -18,7 +18,7 @@ from nnapi_check.analyzer.graph import TensorType
 from nnapi_check.analyzer.growing_graph import Draft
 from nnapi_check.analyzer.ops.calls import Operation, evaluate
 from nnapi_check.analyzer.tensor_types import tensor_type
-from nnapi_check.analyzer.torchscript import insert_constant
+from nnapi_check.analyzer.torchscript import insert_constant, tensor_op
 
 _SCATTER = {"aten::slice": ("aten::slice_scatter", 5), "aten::select": ("aten::select_scatter", 3)}
 """By the op that takes a part, what puts one there, and how many inputs the first has."""
@@ -249,8 +249,7 @@ def _constants(graph: torch._C.Graph, node: torch._C.Node, *numbers: object) -> 
 
 
 def _insert(graph: torch._C.Graph, node: torch._C.Node, kind: str, inputs: Sequence[torch._C.Value]) -> torch._C.Node:
-    made = graph.create(kind, list(inputs), 1)
+    made = tensor_op(graph, kind, inputs)
     made.insertBefore(node)
     made.copyMetadata(node)
-    made.output().setType(torch._C.TensorType.get())
     return made

@@ -9,7 +9,6 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 
 from nnapi_check.analyzer.graph import (
-    ABSENT,
     Argument,
     Block,
     ElementType,
@@ -25,6 +24,7 @@ from nnapi_check.analyzer.graph import (
     Value,
     read_values,
     readers_of,
+    referred,
 )
 from nnapi_check.analyzer.judging.judge import Knowledge
 from nnapi_check.coverage_db.cards import Card, Movement, OtherCall, QuantizedForm
@@ -131,13 +131,16 @@ class _Quantizing:
         if form.call.op != node.op and not _has_ways(form.call.op, self._knowledge):
             return f"{form.call.op}, which it would become, has no way"
         inputs = [
-            value for name, argument in node.arguments.items() if name not in form.floats for value in _values(argument)
+            value
+            for name, argument in node.arguments.items()
+            if name not in form.floats
+            for value in referred(argument)
         ]
         if not all(_is_float(self._graph, value) for value in (*inputs, *node.outputs)) or not inputs:
             return "it reads or gives tensors that are not float32 of known shape"
         if form.rank is not None and self._rank(inputs[0]) != form.rank:
             return f"its quantized form takes {form.rank} dimensions"
-        if any(not self._graph.values[value].is_constant for value in _values(node.arguments.get("weight", ABSENT))):
+        if any(not self._graph.values[value].is_constant for value in referred(node.arguments.get("weight"))):
             return "its weight is computed"
         if not form.parameters and not all(self._is_quantized(value) for value in inputs):
             return "what it reads stays in floats"
@@ -169,7 +172,9 @@ class _Quantizing:
             form is not None
             and all(node.arguments.get(name) == wanted for name, wanted in form.only)
             and all(
-                self._graph.values[value].is_constant for name in form.floats for value in _values(node.arguments[name])
+                self._graph.values[value].is_constant
+                for name in form.floats
+                for value in referred(node.arguments[name])
             )
         )
 
@@ -223,7 +228,7 @@ class _Quantizing:
         first = run.nodes[0]
         for name, argument in first.arguments.items():
             if name not in run.form.floats:
-                yield from _values(argument)
+                yield from referred(argument)
 
     def _quantized_where_made(self, value: int, wanted: set[int]) -> Iterator[Node]:
         """A quantize of a value that is made in floats, where it is read quantized."""
@@ -301,16 +306,6 @@ def _argument(value: ConstantOrTuple | None) -> Argument:
     if value is None:
         raise TypeError("a quantized form gives numbers and texts only")
     return value
-
-
-def _values(argument: Argument) -> tuple[int, ...]:
-    match argument:
-        case Ref(value):
-            return (value,)
-        case RefList(values):
-            return tuple(value for value in values if value is not None)
-        case _:
-            return ()
 
 
 def _is_float(graph: Graph, value: int) -> bool:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from math import prod
 
-from nnapi_check.analyzer.graph import Argument, Graph, Node, Ref, RefList, TensorType, Value
+from nnapi_check.analyzer.graph import Graph, Node, Ref, TensorType, Value, referred
 from nnapi_check.analyzer.nnapi_types import operand_type
 from nnapi_check.coverage_db.stored_elements import ELEMENT_STRUCTS
 
@@ -94,7 +94,7 @@ def _filter_products(node: Node, graph: Graph, *, is_transposed: bool) -> int | 
 def _recurrent_products(node: Node, graph: Graph, names: Sequence[str]) -> int | None:
     """Every matrix meets every vector of the input: one for each step and each member of the batch."""
     data = _argument(node, graph, "input")
-    factors = [_tensor(graph, value) for name in names for value in _values(node.arguments.get(name))]
+    factors = [_tensor(graph, value) for name in names for value in referred(node.arguments.get(name))]
     if data is None or not data.shape or not data.shape[-1] or not factors or None in factors:
         return None
     vectors = data.numel // data.shape[-1]
@@ -152,16 +152,6 @@ def boundary_cost(value: Value) -> int:
     """What it costs to carry a value across a boundary."""
     elements = value.type.numel if isinstance(value.type, TensorType) else 0
     return OPERATIONS_PER_CROSSING + OPERATIONS_PER_ELEMENT * elements
-
-
-def _values(argument: Argument | None) -> tuple[int, ...]:
-    match argument:
-        case Ref(value):
-            return (value,)
-        case RefList(values):
-            return tuple(value for value in values if value is not None)
-        case _:
-            return ()
 
 
 def _first(node: Node, graph: Graph) -> TensorType | None:

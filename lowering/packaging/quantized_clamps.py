@@ -13,7 +13,7 @@ from typing import cast
 import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from nnapi_check.analyzer.torchscript import insert_constant
+from nnapi_check.analyzer.torchscript import insert_constant, tensor_op
 from nnapi_check.lowering.packaging.graph_copy import walk
 from nnapi_check.lowering.packaging.script_modules import reset_insert_point
 
@@ -39,20 +39,14 @@ def mend_clamps(graph: torch._C.Graph) -> None:
     for node in _clamps(graph):
         graph.setInsertPoint(node)
         given, is_blocking = node.inputsAt(0), insert_constant(graph, False)
-        copied = _tensor_op(graph, "aten::contiguous", [given, insert_constant(graph, 0)])
+        copied = tensor_op(graph, "aten::contiguous", [given, insert_constant(graph, 0)])
         copied.insertBefore(node)
         node.replaceInput(0, copied.output())
         if node.kind().endswith("_"):
-            written = _tensor_op(graph, "aten::copy_", [given, node.output(), is_blocking])
+            written = tensor_op(graph, "aten::copy_", [given, node.output(), is_blocking])
             written.insertAfter(node)
             node.output().replaceAllUsesAfterNodeWith(written, written.output())
     reset_insert_point(graph)
-
-
-def _tensor_op(graph: torch._C.Graph, kind: str, inputs: list[torch._C.Value]) -> torch._C.Node:
-    node = graph.create(kind, inputs, 1)
-    node.output().setType(torch._C.TensorType.get())
-    return node
 
 
 def clamps_mended(module: torch.nn.Module) -> AbstractContextManager[object]:

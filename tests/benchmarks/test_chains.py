@@ -87,7 +87,7 @@ def test_what_elements_decide_is_run_with_other_inputs_too(ndk: Carrier, monkeyp
 
 def test_a_file_that_gives_something_else_is_blamed(ndk: Carrier, monkeypatch: pytest.MonkeyPatch) -> None:
     def off(*arguments: object) -> object:
-        ran = run(*arguments)  # type: ignore[arg-type]
+        ran = run(*arguments)  # type: ignore[arg-type]  # what the original is called with
         return replace(ran, outputs=tuple(1.01 * tensor for tensor in ran.outputs))
 
     run = HostRunner.run

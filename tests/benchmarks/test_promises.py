@@ -46,7 +46,7 @@ def test_a_rule_that_computes_something_else_is_told_with_its_draw(monkeypatch: 
 
 def test_a_model_file_that_gives_other_bits_than_its_part_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     def off(*arguments: object) -> HostRun:
-        ran = run(*arguments)  # type: ignore[arg-type]
+        ran = run(*arguments)  # type: ignore[arg-type]  # what the original is called with
         return replace(ran, outputs=(ran.outputs[0] + 1e-6,))
 
     run = HostRunner.run
