@@ -12,7 +12,9 @@ from nnapi_check.coverage_db.levels import level_spans
 from nnapi_check.coverage_db.spec import PerChannelChoice, Preference
 from nnapi_check.coverage_db.targets import target_names
 from nnapi_check.errors import FrontDoor, with_debug
+from nnapi_check.output_option import read_outputs
 from nnapi_check.registry_commands import db, explain, ops
+from nnapi_check.reports.formats.outputs import Form
 from nnapi_check.site_command import site
 from nnapi_check.supervision import supervised
 
@@ -44,6 +46,8 @@ def main() -> None:
     the error stream; the standard output holds the result and nothing else.
     """
 
+
+Command = Callable[..., None]
 
 _model = click.argument("model", type=click.Path(path_type=Path))
 _spans = level_spans()
@@ -113,20 +117,35 @@ _knowledge = [
     ),
     click.option("--trust", is_flag=True, help=_TRUST),
     click.option("--allow-pickle", is_flag=True, hidden=True, help="What --trust was called before."),
+]
+_form = [
     click.option(
         "--format",
         "form",
-        type=click.Choice(["text", "json"]),
-        default="text",
+        type=click.Choice([form.value for form in Form if form is not Form.HTML]),
+        default=Form.TEXT.value,
         show_default=True,
-        help="JSON follows a versioned schema (reports/schema/report-1.json).",
+        help="What is printed. JSON follows a versioned schema (reports/schema/report-1.json), Markdown suits a "
+        "comment on a pull request, SARIF code scanning, JUnit test reports, and github is GitHub's annotations.",
     ),
-]
-_page = [
     click.option(
         "--html", type=click.Path(path_type=Path), metavar="FILE", help="Also write the report as one HTML page."
     ),
 ]
+
+
+def _reports(*names: str) -> list[Callable[[Command], Command]]:
+    """The options of the formats of a report; ``names`` are those of the one that names a file."""
+    output = click.option(
+        *names,
+        "outputs",
+        callback=read_outputs,
+        multiple=True,
+        metavar="FORMAT=FILE",
+        help="Also write the report to a file, such as sarif=report.sarif. Formats are those of --format, and html. "
+        "Repeatable.",
+    )
+    return [*_form, output]
 
 
 _format = click.option(
@@ -137,9 +156,6 @@ _format = click.option(
     show_default=True,
     help="Text for people, JSON for programs.",
 )
-
-
-Command = Callable[..., None]
 
 
 def _with(*groups: Sequence[Callable[[Command], Command]]) -> Callable[[Command], Command]:
@@ -153,13 +169,13 @@ def _with(*groups: Sequence[Callable[[Command], Command]]) -> Callable[[Command]
 
 @main.command()
 @_model
-@_with(_target, _choice, _inputs, _gate, _knowledge, _page)
+@_with(_target, _choice, _inputs, _gate, _knowledge, _reports("--output", "--report"))
 @click.option(
     "--if-quantized",
     is_flag=True,
     help="Also say what quantizing a model of floats would bring: an estimate of what runs in integers.",
 )
-def check(model: Path, html: Path | None, form: str, **options: object) -> None:
+def check(model: Path, form: str, **options: object) -> None:
     """Say whether MODEL runs on NNAPI, what is in the way and how to fix it.
 
     MODEL is a file: TorchScript (.pt, .ptl) or an exported program (.pt2).
@@ -189,14 +205,14 @@ def check(model: Path, html: Path | None, form: str, **options: object) -> None:
     def run() -> int:
         from nnapi_check import model_commands
 
-        return model_commands.check(model, html, form, options)
+        return model_commands.check(model, form, options)
 
     sys.exit(supervised(run, model))
 
 
 @main.command()
 @_model
-@_with(_target, _choice, _inputs, _gate, _knowledge, _page)
+@_with(_target, _choice, _inputs, _gate, _knowledge, _reports("--report"))
 @click.option(
     "-o",
     "--output",
@@ -221,7 +237,7 @@ def check(model: Path, html: Path | None, form: str, **options: object) -> None:
 )
 @click.option("--layers", is_flag=True, help="Also compare layer by layer.")
 @click.option("--no-verify", is_flag=True, help="Do not run the result. It then has no numbers.")
-def convert(model: Path, html: Path | None, form: str, **options: object) -> None:
+def convert(model: Path, form: str, **options: object) -> None:
     """Convert MODEL to one file that runs on NNAPI, and compare its numbers.
 
     OUT is a TorchScript file that runs its parts on NNAPI. Where NNAPI is absent its method use_cpu()
@@ -246,7 +262,7 @@ def convert(model: Path, html: Path | None, form: str, **options: object) -> Non
     def run() -> int:
         from nnapi_check import model_commands
 
-        return model_commands.convert(model, html, form, options)
+        return model_commands.convert(model, form, options)
 
     sys.exit(supervised(run, model))
 
@@ -254,6 +270,7 @@ def convert(model: Path, html: Path | None, form: str, **options: object) -> Non
 @main.command()
 @_model
 @_with(_target, _inputs, _knowledge)
+@_format
 def compare(model: Path, form: str, **options: object) -> None:
     """Convert MODEL in every way that scales per channel allow, and compare them.
 

@@ -19,32 +19,33 @@ from nnapi_check.pipeline import Request, check_model
 from nnapi_check.progress import Progress
 from nnapi_check.project_file import find_project
 from nnapi_check.reports.console import to_text, verification_lines
-from nnapi_check.reports.json_format import to_json, verification_json
-from nnapi_check.reports.pages import check_page, write_page
-from nnapi_check.reports.terminal import Paint, printable
+from nnapi_check.reports.formats.findings import origin_of
+from nnapi_check.reports.formats.outputs import Form, Output, check_outputs, rendered, write_outputs
+from nnapi_check.reports.json_format import verification_json
+from nnapi_check.reports.terminal import Paint
 from nnapi_check.reports.views import ModelReport
 
 
-def check(model: Path, html: Path | None, form: str, options: Mapping[str, object]) -> int:
+def check(model: Path, form: str, options: Mapping[str, object]) -> int:
     """Check a model and print its report."""
-    request = request_of(options)
+    request, outputs = request_of(options), _outputs_of(options)
     sources = request.files_read(model)
-    check_page(html, sources)
+    check_outputs(outputs, sources)
     progress = Progress()
     report = check_model(model, inputs_of(options), request, progress).report
     progress.done()
-    _show(report, html, form, sources)
+    _show(report, model, form, outputs, sources)
     return 0 if report.gate.is_passed else 1
 
 
-def convert(model: Path, html: Path | None, form: str, options: Mapping[str, object]) -> int:
+def convert(model: Path, form: str, options: Mapping[str, object]) -> int:
     """Convert a model, and print its report with the measured numbers."""
     from nnapi_check.conversion import convert_model
-    from nnapi_check.lowering.packaging.saving import Form
+    from nnapi_check.lowering.packaging import saving
 
-    request, output = request_of(options), Path(str(options["output"]))
+    request, outputs, output = request_of(options), _outputs_of(options), Path(str(options["output"]))
     sources = request.files_read(model)
-    check_page(html, sources, [output])
+    check_outputs(outputs, sources, [output])
     progress = Progress()
     made = convert_model(
         model,
@@ -52,7 +53,7 @@ def convert(model: Path, html: Path | None, form: str, options: Mapping[str, obj
         output,
         request,
         progress,
-        form=Form.LITE if options["lite"] else Form.FULL,
+        form=saving.Form.LITE if options["lite"] else saving.Form.FULL,
         preference=next(found for found in Preference if found.word == options["preference"]),
         relaxed=bool(options["relaxed"]),
         bundle_input=bool(options["bundle_input"]),
@@ -60,7 +61,7 @@ def convert(model: Path, html: Path | None, form: str, options: Mapping[str, obj
         with_layers=bool(options["layers"]),
     )
     progress.done()
-    _show(made.report, html, form, sources)
+    _show(made.report, model, form, outputs, sources)
     if made.path is None:
         say("nothing was written, for the gate is not passed.")
         return 1
@@ -104,15 +105,14 @@ def verify(output: Path, against: Path, form: str, options: Mapping[str, object]
     return 0 if found.is_within_tolerance else 1
 
 
-def _show(report: ModelReport, html: Path | None, form: str, sources: Sequence[Path]) -> None:
-    if html is not None:
-        write_page(report, html, sources)
-    if form == "json":
-        click.echo(to_json(report))
+def _show(report: ModelReport, model: Path, form: str, outputs: Sequence[Output], sources: Sequence[Path]) -> None:
+    origin = origin_of(model, report, Path.cwd())
+    write_outputs(outputs, report, origin, sources)
+    paint = _paint()
+    if form == Form.TEXT.value and paint.is_colored:
+        click.echo(to_text(report, paint), nl=False)
     else:
-        paint = _paint()
-        text = to_text(report, paint)
-        click.echo(text if paint.is_colored else printable(text), nl=False)
+        click.echo(rendered(Form(form), report, origin), nl=False)
 
 
 def _paint() -> Paint:
@@ -124,6 +124,13 @@ def inputs_of(options: Mapping[str, object]) -> list[InputSpec | PlainSpec] | No
     given = options["inputs"]
     specs = [demand_input(str(text)) for text in given] if isinstance(given, tuple) else []
     return specs or None
+
+
+def _outputs_of(options: Mapping[str, object]) -> tuple[Output, ...]:
+    """The files that the options ask for, each once."""
+    asked, html = options["outputs"], options["html"]
+    found = [output for output in asked if isinstance(output, Output)] if isinstance(asked, tuple) else []
+    return (*found, *([Output(Form.HTML, html)] if isinstance(html, Path) else []))
 
 
 def request_of(options: Mapping[str, object]) -> Request:

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from pathlib import Path
 
-from nnapi_check.coverage_db.output import Format, check_output, write_text
 from nnapi_check.reports.compose import shown_score
 from nnapi_check.reports.computing import shares, shown_share
 from nnapi_check.reports.console import place_words
@@ -33,17 +31,3 @@ def to_html(report: ModelReport) -> str:
     environment.filters["shares"] = shares
     environment.filters["place"] = place_words
     return environment.get_template("report.html.j2").render(report=report, map=draw(report))
-
-
-def check_page(path: Path | None, inputs: Iterable[Path] = (), others: Iterable[Path] = ()) -> None:
-    """Raise ``OutputError`` where a page cannot be written to ``path``, before any work is done.
-
-    ``inputs`` are the files that the command reads, and ``others`` those that it writes as well.
-    """
-    if path is not None:
-        check_output(path, Format.STREAM, inputs, others)
-
-
-def write_page(report: ModelReport, path: Path, inputs: Iterable[Path] = ()) -> None:
-    """Write the page. A file that is there is replaced only when the new one is complete."""
-    write_text(path, to_html(report), inputs)

@@ -127,7 +127,7 @@ def test_installed_wheel_renders_a_page(installed: Path, tmp_path: Path) -> None
         "import nnapi_check.reports.pages, tests_sample as sample\n"
         "assert nnapi_check.reports.pages.__file__.startswith(sys.path[0]), nnapi_check.reports.pages.__file__\n"
         "from pathlib import Path\n"
-        "nnapi_check.reports.pages.write_page(sample.mixed_report(), Path('page.html'))\n"
+        "Path('page.html').write_text(nnapi_check.reports.pages.to_html(sample.mixed_report()), encoding='utf-8')\n"
     )
     sample = (ROOT / "tests" / "reports" / "sample_reports.py").read_text(encoding="utf-8")
     (tmp_path / "tests_sample.py").write_text(sample, encoding="utf-8")

@@ -18,7 +18,9 @@ from nnapi_check.lowering.examples.measured_errors import NOTHING_MEASURED, writ
 from nnapi_check.lowering.packaging.package import Package
 from nnapi_check.lowering.packaging.saving import Form, save_package
 from nnapi_check.lowering.verification.subject import VerifyError
-from nnapi_check.reports.pages import write_page
+from nnapi_check.reports.formats import outputs
+from nnapi_check.reports.formats.findings import origin_of
+from nnapi_check.reports.formats.outputs import Output, write_outputs
 from nnapi_check.reports.site.folder import SITE, SiteFile, write_site
 from tests.lowering.hand_made_parts import elementwise_part, nodes_of, packaged, random_tensor
 from tests.lowering.running_packages import captured_module
@@ -40,7 +42,9 @@ def output(request: pytest.FixtureRequest, package: Package, monkeypatch: pytest
     """How an output is written, and whether it can be read as a stream."""
     match request.param:
         case "page":
-            return (lambda path: write_page(ready_report(), path)), True
+            report = ready_report()
+            origin = origin_of(None, report, Path.cwd())
+            return (lambda path: write_outputs([Output(outputs.Form.HTML, path)], report, origin)), True
         case "measurements":
             return (lambda path: write_measurements(NOTHING_MEASURED, path)), True
         case "package":

@@ -1,14 +1,11 @@
 """The report as a page."""
 
-import os
 import re
 from html.parser import HTMLParser
-from pathlib import Path
 
 import pytest
 
-from nnapi_check.coverage_db.output import OutputError
-from nnapi_check.reports.pages import check_page, to_html, write_page
+from nnapi_check.reports.pages import to_html
 from nnapi_check.reports.views import ModelReport
 from tests.reports.sample_reports import (
     HOSTILE,
@@ -103,44 +100,6 @@ def test_page_tells_what_the_report_holds() -> None:
         assert reason in text
     for difference in report.differences:
         assert difference.bridge in text
-
-
-def test_page_is_written_whole(tmp_path: Path) -> None:
-    path = tmp_path / "report.html"
-    path.write_text("old")
-
-    write_page(ready_report(), path)
-
-    assert path.read_text(encoding="utf-8") == to_html(ready_report())
-    assert os.listdir(tmp_path) == ["report.html"]
-
-
-def test_page_has_the_permissions_of_any_new_file(tmp_path: Path) -> None:
-    plain = tmp_path / "plain"
-    plain.write_text("")
-
-    write_page(ready_report(), tmp_path / "report.html")
-
-    assert (tmp_path / "report.html").stat().st_mode == plain.stat().st_mode
-
-
-def test_page_in_a_folder_that_does_not_exist_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(OutputError, match="nowhere"):
-        write_page(ready_report(), tmp_path / "nowhere" / "report.html")
-    with pytest.raises(OutputError, match="nowhere does not exist"):
-        check_page(tmp_path / "nowhere" / "report.html")
-
-
-def test_folder_as_page_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(OutputError, match="is a folder"):
-        check_page(tmp_path)
-
-
-def test_page_that_can_be_written_is_accepted(tmp_path: Path) -> None:
-    check_page(tmp_path / "report.html")
-    check_page(None)
-
-    assert os.listdir(tmp_path) == []
 
 
 def test_bar_and_legend_split_the_work_of_a_quantized_model_alone() -> None:

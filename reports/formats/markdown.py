@@ -1,0 +1,106 @@
+"""The report as Markdown, short enough for a comment on a pull request."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+
+from nnapi_check.reports.compose import shown_score
+from nnapi_check.reports.computing import shown_share
+from nnapi_check.reports.formats.findings import Finding, Origin, Severity, findings, place_text
+from nnapi_check.reports.terminal import printable
+from nnapi_check.reports.views import ModelReport
+
+_SHOWN = 10
+_SPECIAL = re.compile(r"([\\`*_\[\]<>#|~@&$])")
+
+
+def to_markdown(report: ModelReport, origin: Origin) -> str:
+    """Verdict and gate, then what is in the way, then what is for a second look, folded.
+
+    The first line is a comment that is the same for a model at a target, by which a comment is found again.
+    """
+    return "\n".join(_lines(report, origin)) + "\n"
+
+
+def _lines(report: ModelReport, origin: Origin) -> Iterator[str]:
+    key = re.sub(r"[^\w./=-]+", "_", f"{origin.model.path}/{report.target}/{report.feature_level}").replace("--", "__")
+    yield f"<!-- nnapi-check {key} -->"
+    yield f"### nnapi-check: {code(origin.model.path)} is {report.readiness}"
+    yield ""
+    share = shown_share(report.compute_coverage, uncounted=report.uncounted)
+    yield (
+        f"{'✅ The gate is passed' if report.gate.is_passed else '❌ The gate is not passed'}: score "
+        f"**{shown_score(report.score)}**, {report.nodes_on_nnapi} of {report.nodes_total} ops and {share} of the "
+        f"work on NNAPI in {_count(len(report.parts), 'part')}, at feature level {report.feature_level}, "
+        f"target {report.target}."
+    )
+    for reason in report.gate.reasons:
+        yield f"- {escaped(reason)}"
+    if report.misfit is not None:
+        yield f"- {escaped(report.misfit.because)} **Fix:** {escaped(report.misfit.fix)}"
+    yield ""
+    yield from _in_the_way(findings(report, origin))
+    yield from _numbers(report)
+    yield from _levels(report)
+    yield f"<sub>nnapi-check {code(report.tool_version)}, PyTorch {code(report.torch_version)}</sub>"
+
+
+def _in_the_way(found: Sequence[Finding]) -> Iterator[str]:
+    warnings = [finding for finding in found if finding.severity is Severity.WARNING]
+    if not warnings:
+        return
+    groups: dict[tuple[str, str, str], list[Finding]] = {}
+    for finding in warnings:
+        groups.setdefault((finding.op, finding.rule, finding.fix), []).append(finding)
+    yield "| stays on the CPU | where | fix |"
+    yield "| --- | --- | --- |"
+    for (op, rule, fix), members in list(groups.items())[:_SHOWN]:
+        where = code(place_text(members[0])) + (f" and {len(members) - 1} more" if len(members) > 1 else "")
+        yield f"| {code(op)} ({rule}) | {where} | {escaped(fix)} |"
+    if len(groups) > _SHOWN:
+        yield f"| {_count(len(groups) - _SHOWN, 'more reason')} | | see the whole report |"
+    yield ""
+
+
+def _numbers(report: ModelReport) -> Iterator[str]:
+    checked = report.verification
+    if checked is None:
+        return
+    words = "within" if checked.is_within_tolerance else "**not** within"
+    yield f"Its numbers are {words} tolerance ({escaped(checked.tolerance)}):"
+    yield ""
+    yield "| output | largest error, of its range | steps |"
+    yield "| --- | --- | --- |"
+    for found in checked.outputs:
+        yield f"| {code(found.name)} | {found.max_relative:.3g} | {'' if found.steps is None else found.steps} |"
+    yield ""
+
+
+def _levels(report: ModelReport) -> Iterator[str]:
+    yield "<details><summary>Every feature level</summary>"
+    yield ""
+    yield "| level | comes with | verdict | score | parts | work on NNAPI |"
+    yield "| --- | --- | --- | --- | --- | --- |"
+    for level in report.levels:
+        share = shown_share(level.compute_coverage, uncounted=report.uncounted)
+        cells = (level.android, level.readiness, shown_score(level.score), str(level.parts), share)
+        yield f"| {level.level} | {' | '.join(cells)} |"
+    yield ""
+    yield "</details>"
+    yield ""
+
+
+def _count(number: int, word: str) -> str:
+    return f"{number} {word}" if number == 1 else f"{number} {word}s"
+
+
+def escaped(words: str) -> str:
+    """Words that are shown as they are: no markup, no mention of anybody, no line's end."""
+    return _SPECIAL.sub(r"\\\1", printable(" ".join(words.split()))).replace("\\@", "@\u200b")
+
+
+def code(words: str) -> str:
+    """A name as it is, in the font of code. Within a table a bar would end the cell, and a grave accent the code."""
+    plain = printable(" ".join(words.split())).replace("`", "'").replace("|", "\N{BROKEN BAR}")
+    return f"`{plain}`" if plain else ""
