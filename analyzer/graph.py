@@ -310,6 +310,15 @@ class Graph:
         """The type of a value by its id."""
         return self.values[value].type
 
+    def tensor_type(self, value: int) -> TensorType | None:
+        """The type of a value that is a tensor of which all is known; None for any other."""
+        kind = self.values[value].type
+        return kind if isinstance(kind, TensorType) else None
+
+    def tensor_of(self, argument: Argument | None) -> TensorType | None:
+        """The same of an argument: None where it is no value as well."""
+        return self.tensor_type(argument.value) if isinstance(argument, Ref) else None
+
 
 def is_ints(value: object) -> TypeGuard[Sequence[int]]:
     """Whether the value of a literal is a list of whole numbers."""

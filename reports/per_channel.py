@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 
-from nnapi_check.analyzer.graph import Graph, Node, PerChannel, Ref, TensorType
+from nnapi_check.analyzer.graph import Graph, Node, PerChannel
 from nnapi_check.analyzer.judging.arithmetic import Arithmetic
 from nnapi_check.analyzer.judging.judge import NodeVerdict
 from nnapi_check.analyzer.planning.plan import Plan
@@ -34,9 +34,8 @@ def per_channel_notes(survey: Survey, plan: Plan) -> Iterator[str]:
 
 def has_channel_scales(node: Node, graph: Graph) -> bool:
     """Whether a node multiplies by a weight that has a scale for each channel."""
-    weight = node.arguments.get("weight")
-    kind = graph.values[weight.value].type if isinstance(weight, Ref) else None
-    return isinstance(kind, TensorType) and isinstance(kind.quant, PerChannel)
+    kind = graph.tensor_of(node.arguments.get("weight"))
+    return kind is not None and isinstance(kind.quant, PerChannel)
 
 
 def _words(verdict: NodeVerdict) -> str:

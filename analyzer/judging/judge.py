@@ -11,7 +11,6 @@ from typing import Protocol
 
 from nnapi_check.analyzer.capture.program_ops import is_of_the_program
 from nnapi_check.analyzer.graph import (
-    Argument,
     ElementType,
     Graph,
     Node,
@@ -272,8 +271,8 @@ def _bounded(way: Way, node: Node, uses: Uses) -> Way:
 
 def _bounded_on_integers(way: Way, node: Node, uses: Uses) -> Way:
     """The same beside PyTorch's own op on integers."""
-    kind = uses.graph.values[node.outputs[0]].type if node.outputs else None
-    if not isinstance(kind, TensorType) or not kind.is_quantized:
+    kind = uses.graph.tensor_type(node.outputs[0]) if node.outputs else None
+    if kind is None or not kind.is_quantized:
         return way
     if way.weight_scales is not WeightScales.OWN:
         return replace(way, bound=_rounding_bound(way, node, kind, uses))
@@ -282,7 +281,7 @@ def _bounded_on_integers(way: Way, node: Node, uses: Uses) -> Way:
 
 def _rounding_bound(way: Way, node: Node, made: TensorType, uses: Uses) -> Bound | None:
     """The bound of a way that may round a weight's integers to other scales: None where it has no need to."""
-    weight, x = (_tensor_type(node.arguments.get(name), uses) for name in ("weight", "input"))
+    weight, x = (uses.graph.tensor_of(node.arguments.get(name)) for name in ("weight", "input"))
     if weight is None or x is None or not isinstance(weight.quant, PerChannel):
         return None
     is_grouped = way.weight_scales is WeightScales.GROUPS
@@ -290,15 +289,10 @@ def _rounding_bound(way: Way, node: Node, made: TensorType, uses: Uses) -> Bound
     return rounding_bound(groups, x, weight, made)
 
 
-def _tensor_type(argument: Argument | None, uses: Uses) -> TensorType | None:
-    kind = uses.graph.values[argument.value].type if isinstance(argument, Ref) else None
-    return kind if isinstance(kind, TensorType) else None
-
-
 def _copy_level(node: Node, uses: Uses, knowledge: Knowledge) -> int:
     """The level of a copy of the output, which a way that emits nothing needs where the output leaves its part."""
-    kind = uses.graph.values[node.outputs[0]].type
-    found = operand_type(kind) if isinstance(kind, TensorType) else None
+    kind = uses.graph.tensor_type(node.outputs[0])
+    found = None if kind is None else operand_type(kind)
     if found is None:
         return 1
     facts = knowledge.operation(copying_operation(found))
@@ -344,8 +338,7 @@ def _main_tensor(emission: Emission, node: Node, uses: Uses) -> TensorType | Non
         # The rule makes the operand itself, in a rank that the operation always had.
         return None
     value = _main_value(emission.of, node)
-    kind = None if value is None else uses.graph.values[value].type
-    return kind if isinstance(kind, TensorType) else None
+    return None if value is None else uses.graph.tensor_type(value)
 
 
 def _main_value(of: str, node: Node) -> int | None:
@@ -397,8 +390,8 @@ def _result_refused(way: Way, node: Node, uses: Uses, knowledge: Knowledge) -> I
     if not (emitted and plain and all(facts.keeps_type for facts in emitted)):
         return
     kept = emitted_type(way.emits[0], node, uses)
-    kind = uses.graph.values[node.outputs[0]].type
-    wanted = operand_type(kind) if isinstance(kind, TensorType) else None
+    kind = uses.graph.tensor_type(node.outputs[0])
+    wanted = None if kind is None else operand_type(kind)
     if kept is None or wanted is None or kept is wanted:
         return
     names = ", ".join(facts.name for facts in dict.fromkeys(emitted))

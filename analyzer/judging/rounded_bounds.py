@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from math import ceil
 
-from nnapi_check.analyzer.graph import ABSENT, Graph, Node, PerChannel, PerTensor, Ref, TensorType
+from nnapi_check.analyzer.graph import ABSENT, Graph, Node, PerChannel, PerTensor, TensorType
 from nnapi_check.coverage_db.bounds import Bound
 
 _NEAR_HALVES = 0.0005
@@ -38,19 +38,13 @@ def with_rounding(stated: Bound, rounded: Bound) -> Bound:
 
 def _bias_step(node: Node, graph: Graph) -> float:
     """The greatest step of a node's bias in steps of its output; 0 where it has none."""
-    output = graph.type_of(node.outputs[0])
-    given, weight = (_type_at(node, name, graph) for name in ("input", "weight"))
+    output = graph.tensor_type(node.outputs[0])
+    given, weight = (graph.tensor_of(node.arguments.get(name)) for name in ("input", "weight"))
     if node.arguments.get("bias", ABSENT) == ABSENT or given is None or weight is None:
         return 0.0
-    if not isinstance(output, TensorType) or not isinstance(output.quant, PerTensor):
+    if output is None or not isinstance(output.quant, PerTensor):
         return 0.0
     return _greatest_scale(given) * _greatest_scale(weight) / output.quant.scale
-
-
-def _type_at(node: Node, name: str, graph: Graph) -> TensorType | None:
-    argument = node.arguments.get(name)
-    kind = graph.type_of(argument.value) if isinstance(argument, Ref) else None
-    return kind if isinstance(kind, TensorType) else None
 
 
 def _greatest_scale(kind: TensorType) -> float:

@@ -153,8 +153,8 @@ class _Numbers:
 
     def _rank(self, node: Node) -> int | None:
         """The rank of a node's first tensor, where that is known."""
-        kind = next((self._graph.type_of(value) for value in node.inputs()), None)
-        return kind.rank if isinstance(kind, TensorType) else None
+        kind = next((self._graph.tensor_type(value) for value in node.inputs()), None)
+        return None if kind is None else kind.rank
 
     def _operand(self, argument: Argument) -> Operand | None:
         value = self._number(argument)
@@ -165,8 +165,8 @@ class _Numbers:
     def _read(self, node: Node) -> TensorCall | None:
         """The only element of a tensor, as the number that it is."""
         (argument, *_) = node.arguments.values()
-        kind = self._graph.type_of(argument.value) if isinstance(argument, Ref) else None
-        if not isinstance(kind, TensorType) or kind.shape not in _ONE_ELEMENT:
+        kind = self._graph.tensor_of(argument)
+        if kind is None or kind.shape not in _ONE_ELEMENT:
             return None
         wanted = self._graph.type_of(node.outputs[0])
         name = wanted.name if isinstance(wanted, OtherType) else ""

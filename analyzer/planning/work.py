@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from math import prod
 
-from nnapi_check.analyzer.graph import Graph, Node, Ref, TensorType, Value, referred
+from nnapi_check.analyzer.graph import Graph, Node, TensorType, Value, referred
 from nnapi_check.analyzer.nnapi_types import operand_type
 from nnapi_check.coverage_db.stored_elements import ELEMENT_STRUCTS
 
@@ -75,26 +75,26 @@ def multiply_adds(node: Node, graph: Graph) -> int | None:
     if name == "contract":
         return _contraction(node, graph)
     if name == "addbmm":
-        batches = _argument(node, graph, "batch1")
+        batches = graph.tensor_of(node.arguments.get("batch1"))
         return None if batches is None else _times(_output(node, graph), batches.shape[0] * batches.shape[-1])
     if name not in _MATRIX_PRODUCTS:
         return 0
     left = _MATRIX_PRODUCTS[name]
-    matrix = _argument(node, graph, left) if left else _first(node, graph)
+    matrix = graph.tensor_of(node.arguments.get(left)) if left else _first(node, graph)
     return _times(_output(node, graph), matrix.shape[-1]) if matrix is not None and matrix.shape else None
 
 
 def _filter_products(node: Node, graph: Graph, *, is_transposed: bool) -> int | None:
     """Each element of the output, or of a transposed convolution's input, meets one filter."""
-    weight = _argument(node, graph, "weight")
+    weight = graph.tensor_of(node.arguments.get("weight"))
     met = _first(node, graph) if is_transposed else _output(node, graph)
     return None if weight is None else _times(met, prod(weight.shape[1:]))
 
 
 def _recurrent_products(node: Node, graph: Graph, names: Sequence[str]) -> int | None:
     """Every matrix meets every vector of the input: one for each step and each member of the batch."""
-    data = _argument(node, graph, "input")
-    factors = [_tensor(graph, value) for name in names for value in referred(node.arguments.get(name))]
+    data = graph.tensor_of(node.arguments.get("input"))
+    factors = [graph.tensor_type(value) for name in names for value in referred(node.arguments.get(name))]
     if data is None or not data.shape or not data.shape[-1] or not factors or None in factors:
         return None
     vectors = data.numel // data.shape[-1]
@@ -112,7 +112,7 @@ def _contraction(node: Node, graph: Graph) -> int | None:
 
 def _attention_products(node: Node, graph: Graph) -> int | None:
     """Queries with keys, and what comes of it with values."""
-    query, key, value = (_argument(node, graph, name) for name in ("query", "key", "value"))
+    query, key, value = (graph.tensor_of(node.arguments.get(name)) for name in ("query", "key", "value"))
     if query is None or key is None or value is None:
         return None
     return prod(query.shape[:-1]) * key.shape[-2] * (query.shape[-1] + value.shape[-1])
@@ -120,8 +120,8 @@ def _attention_products(node: Node, graph: Graph) -> int | None:
 
 def _fused_attention(node: Node, graph: Graph, sources: tuple[str, str, str], matrices: Sequence[str]) -> int | None:
     """Three projections to the width of the model, attention, and products of each place of the result."""
-    query, key, value = (_argument(node, graph, name) for name in sources)
-    weights = [_argument(node, graph, name) for name in matrices]
+    query, key, value = (graph.tensor_of(node.arguments.get(name)) for name in sources)
+    weights = [graph.tensor_of(node.arguments.get(name)) for name in matrices]
     if query is None or key is None or value is None or None in weights or query.rank != BATCHED_ROWS:
         return None
     batch, length, width = query.shape
@@ -136,14 +136,14 @@ def _times(tensor: TensorType | None, factor: int) -> int | None:
 
 def node_work(node: Node, graph: Graph) -> int:
     """Multiply-adds, as far as they are known, and one operation for each element of each output."""
-    found = (_tensor(graph, value) for value in node.outputs)
+    found = (graph.tensor_type(value) for value in node.outputs)
     return (multiply_adds(node, graph) or 0) + sum(tensor.numel for tensor in found if tensor is not None)
 
 
 def constant_bytes(graph: Graph) -> int:
     """The bytes, as NNAPI stores them, of the constants that nodes read which depend on an input: mostly weights."""
     read = {value for node in graph.nodes() if not node.is_constant for value in node.inputs()}
-    tensors = (_tensor(graph, value) for value in read if graph.values[value].is_constant)
+    tensors = (graph.tensor_type(value) for value in read if graph.values[value].is_constant)
     found = ((tensor, operand_type(tensor)) for tensor in tensors if tensor is not None)
     return sum(tensor.numel * ELEMENT_STRUCTS[kind].size for tensor, kind in found if kind is not None)
 
@@ -156,18 +156,8 @@ def boundary_cost(value: Value) -> int:
 
 def _first(node: Node, graph: Graph) -> TensorType | None:
     value = next(node.inputs(), None)
-    return None if value is None else _tensor(graph, value)
+    return None if value is None else graph.tensor_type(value)
 
 
 def _output(node: Node, graph: Graph) -> TensorType | None:
-    return _tensor(graph, node.outputs[0]) if node.outputs else None
-
-
-def _argument(node: Node, graph: Graph, name: str) -> TensorType | None:
-    argument = node.arguments.get(name)
-    return _tensor(graph, argument.value) if isinstance(argument, Ref) else None
-
-
-def _tensor(graph: Graph, value: int) -> TensorType | None:
-    kind = graph.values[value].type
-    return kind if isinstance(kind, TensorType) else None
+    return graph.tensor_type(node.outputs[0]) if node.outputs else None

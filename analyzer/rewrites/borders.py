@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from nnapi_check.analyzer.graph import ABSENT, Argument, Node, Ref, TensorType, is_ints
+from nnapi_check.analyzer.graph import ABSENT, Argument, Node, Ref, is_ints
 from nnapi_check.analyzer.ops.border_pads import border_pads
 from nnapi_check.analyzer.rewrites.rewrite import Match, Rewrite, Surroundings, in_place_of_last
 
@@ -33,8 +33,8 @@ class _Unset:
 def _joined_match(first: Node, around: Surroundings) -> Match | None:
     """The one padding that ``first`` and the paddings that follow it are together."""
     source, pads = first.arguments.get("self"), _pads(first)
-    kind = around.graph.type_of(source.value) if isinstance(source, Ref) else None
-    if pads is None or not isinstance(kind, TensorType):
+    kind = around.graph.tensor_of(source)
+    if pads is None or kind is None:
         return None
     borders, nodes, mode = _borders(pads, kind.rank), [first], first.arguments["mode"]
     while (node := around.only_reader(nodes[-1].outputs[0])) is not None:
@@ -74,8 +74,8 @@ def _circular_match(last: Node, around: Surroundings) -> Match | None:
     found = walk.of(last.outputs[0])
     if not isinstance(found, _Places):
         return None
-    kind = around.graph.type_of(found.source)
-    borders = _wrapped(found, kind.shape) if isinstance(kind, TensorType) else None
+    kind = around.graph.tensor_type(found.source)
+    borders = None if kind is None else _wrapped(found, kind.shape)
     pads = border_pads(len(found.rows), borders) if borders is not None else None
     nodes = tuple(walk.nodes[number] for number in sorted(walk.nodes))
     inside = {node.id for node in nodes}
@@ -116,8 +116,8 @@ class _Walk:
         return self._known[value]
 
     def _found(self, value: int) -> _Places | _Unset | None:
-        kind, node = self._graph.type_of(value), self._around.maker(value)
-        if not isinstance(kind, TensorType) or len(self.nodes) > _MOST_NODES:
+        kind, node = self._graph.tensor_type(value), self._around.maker(value)
+        if kind is None or len(self.nodes) > _MOST_NODES:
             return None
         if self._graph.values[value].is_constant:
             return _Unset()
@@ -154,9 +154,8 @@ class _Walk:
         if cut is None or base is None or not isinstance(source, _Places):
             return None
         dim, places = cut
-        argument = node.arguments["self"]
-        kind = self._graph.type_of(argument.value) if isinstance(argument, Ref) else None
-        size = kind.shape[dim] if isinstance(kind, TensorType) else 0
+        kind = self._graph.tensor_of(node.arguments["self"])
+        size = 0 if kind is None else kind.shape[dim]
         row: list[int | None] = [None] * size
         if isinstance(base, _Places):
             is_row = [one == other for one, other in zip(base.rows, source.rows, strict=True)]
@@ -169,11 +168,10 @@ class _Walk:
 
     def _cut(self, node: Node) -> tuple[int, range] | None:
         """The dimension and the places of it that a slice takes."""
-        source, dim = node.arguments["self"], node.arguments["dim"]
-        kind = self._graph.type_of(source.value) if isinstance(source, Ref) else None
+        kind, dim = self._graph.tensor_of(node.arguments["self"]), node.arguments["dim"]
         bounds = [node.arguments[name] for name in ("start", "end", "step")]
         given = [None if bound == ABSENT else bound for bound in bounds]
-        if not isinstance(kind, TensorType) or not kind.rank or not isinstance(dim, int):
+        if kind is None or not kind.rank or not isinstance(dim, int):
             return None
         if not is_ints([bound for bound in given if bound is not None]):
             return None

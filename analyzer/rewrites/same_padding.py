@@ -5,7 +5,7 @@ Decompositions write the odd cells as a padding with zeros of its own, before a 
 
 from __future__ import annotations
 
-from nnapi_check.analyzer.graph import ABSENT, Node, Ref, TensorType, is_ints
+from nnapi_check.analyzer.graph import ABSENT, Node, Ref, is_ints
 from nnapi_check.analyzer.rewrites.rewrite import Match, Rewrite, Surroundings, in_place_of_last
 
 _BY_NAME = {f"aten.conv{rank}d.default": f"aten.conv{rank}d.padding" for rank in (1, 2, 3)}
@@ -24,8 +24,8 @@ def _match(first: Node, around: Surroundings) -> Match | None:
         given["dilation"],
         given["stride"],
     )
-    kind = around.graph.type_of(weight.value) if isinstance(weight, Ref) else None
-    if not (isinstance(kind, TensorType) and is_ints(pads) and is_ints(padding) and is_ints(dilation)):
+    kind = around.graph.tensor_of(weight)
+    if not (kind is not None and is_ints(pads) and is_ints(padding) and is_ints(dilation)):
         return None
     if not is_ints(stride) or any(step != 1 for step in stride) or len(pads) > 2 * len(padding):
         return None

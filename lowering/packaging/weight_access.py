@@ -142,8 +142,7 @@ class WeightAccess:
         known = self._ids.get(value.unique())
         if known is None or self._captured.graph.values[known].is_constant:
             return None
-        kind = self._captured.graph.type_of(known)
-        return kind if isinstance(kind, TensorType) else None
+        return self._captured.graph.tensor_type(known)
 
 
 def value_ids(captured: Captured) -> dict[int, int]:
