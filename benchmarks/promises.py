@@ -23,9 +23,9 @@ from benchmarks.reach import Reach
 from nnapi_check.analyzer.capture.capture import Captured, capture
 from nnapi_check.analyzer.errors import InputError
 from nnapi_check.analyzer.graph import TensorType
-from nnapi_check.analyzer.judging.quantities import Uses
 from nnapi_check.analyzer.planning.plan import Plan
 from nnapi_check.analyzer.planning.survey import Survey, survey
+from nnapi_check.analyzer.quantities import Uses
 from nnapi_check.analyzer.tensor_types import element_type
 from nnapi_check.coverage_db.cards import Way
 from nnapi_check.lowering.packaging.recipe_torch import stored

@@ -51,9 +51,12 @@ def check_arguments(cards: Iterable[Card], directory: Path) -> None:
         return
     schemas = read_schema_list(path).schemas
     for card in cards:
-        for key, call in (("call", card.call), ("first_output", card.first_output)):
-            if call is not None:
-                _check_other_call(card, key, call, schemas)
+        if card.call is not None:
+            _check_other_call(card, "call", card.call, (), schemas)
+        if card.first_output is not None:
+            where = card.first_output.where
+            spoken_of = () if where is None else quantities(where)
+            _check_other_call(card, "first_output", card.first_output.call, spoken_of, schemas)
         if card.quantized is not None:
             _check_quantized(card, card.quantized, schemas)
         if not card.ways:
@@ -67,14 +70,17 @@ def check_arguments(cards: Iterable[Card], directory: Path) -> None:
                 raise CardError(f"{found}: the op has no argument {name!r}; it has {sorted(known)}")
 
 
-def _check_other_call(card: Card, key: str, call: OtherCall, schemas: Mapping[str, str]) -> None:
-    """Hold what an op's arguments become against the schema of the op that it is read as."""
+def _check_other_call(
+    card: Card, key: str, call: OtherCall, spoken_of: Iterable[str], schemas: Mapping[str, str]
+) -> None:
+    """Hold what an op's arguments become, and quantities that are spoken of, against the schemas of both ops."""
     where = f"{card.family}.toml: {card.op}, {key}"
     if card.op not in schemas and call == OtherCall(call.op):
         # An overload that TorchScript alone has, with the same arguments.
         return
     own, wanted = schema_arguments(schemas[card.op]), schema_arguments(schemas[call.op])
-    strange = {*call.without, *(name for name, _ in call.renamed)} - own
+    named = {name for quantity in spoken_of for name in _names_in(quantity)}
+    strange = {*call.without, *(name for name, _ in call.renamed), *named} - own
     if strange:
         raise CardError(f"{where}: the op has no arguments {sorted(strange)}; it has {sorted(own)}")
     found = call.arguments(dict.fromkeys(own), lambda _: None)

@@ -13,6 +13,7 @@ from nnapi_check.coverage_db.cards import (
     Card,
     Emission,
     Example,
+    FirstOutput,
     InFloats,
     Layout,
     Movement,
@@ -21,7 +22,7 @@ from nnapi_check.coverage_db.cards import (
     Way,
     WeightScales,
 )
-from nnapi_check.coverage_db.checks import CardError, ConstantOrTuple
+from nnapi_check.coverage_db.checks import CardError, ConstantOrTuple, parse_check
 from nnapi_check.coverage_db.input_classes import Jump
 from nnapi_check.coverage_db.requirements import Requirement, parse_requirement, parse_shared, read_common
 from nnapi_check.coverage_db.spec import PER_CHANNEL, FuseCode, OperandType
@@ -103,8 +104,8 @@ def parse_card(op: str, family: str, raw: object, shared: Mapping[str, Requireme
         fix=table.optional_text("fix") or "",
         arguments=table.texts("arguments"),
         moves=table.choice("moves", Movement.NONE),
-        call=_other_call(table, "call", becomes),
-        first_output=_other_call(table, "first_output", becomes),
+        call=_call(table, becomes),
+        first_output=_first_output(table, becomes),
         jumps=jumps,
         quantized=_quantized_form(table, op),
     )
@@ -116,16 +117,31 @@ def parse_card(op: str, family: str, raw: object, shared: Mapping[str, Requireme
     return card
 
 
-def _other_call(card: CardTable, key: str, becomes: tuple[str, ...]) -> OtherCall | None:
+def _call(card: CardTable, becomes: tuple[str, ...]) -> OtherCall | None:
+    table = _table_of_call(card, "call", becomes)
+    if table is None:
+        return None
+    found = _call_of(table, becomes[0], table.texts("without"))
+    table.close()
+    return found
+
+
+def _first_output(card: CardTable, becomes: tuple[str, ...]) -> FirstOutput | None:
+    table = _table_of_call(card, "first_output", becomes)
+    if table is None:
+        return None
+    call, where = _call_of(table, becomes[0], table.texts("without")), table.take("where")
+    table.close()
+    return FirstOutput(call, None if where is None else parse_check(where, table.where))
+
+
+def _table_of_call(card: CardTable, key: str, becomes: tuple[str, ...]) -> CardTable | None:
     raw = card.take(key)
     if raw is None:
         return None
     if len(becomes) != 1:
         raise CardError(f"{card.where}: `{key}` is for an op that becomes one other")
-    table = CardTable(raw, f"{card.where}, {key}")
-    found = _call_of(table, becomes[0], table.texts("without"))
-    table.close()
-    return found
+    return CardTable(raw, f"{card.where}, {key}")
 
 
 def _call_of(table: CardTable, op: str, without: tuple[str, ...]) -> OtherCall:

@@ -11,7 +11,7 @@ from enum import Enum
 from typing import TypeVar
 
 from nnapi_check.coverage_db.bounds import Bound
-from nnapi_check.coverage_db.checks import CardError, ConstantOrTuple
+from nnapi_check.coverage_db.checks import CardError, Check, ConstantOrTuple
 from nnapi_check.coverage_db.input_classes import Jump
 from nnapi_check.coverage_db.requirements import Requirement
 from nnapi_check.coverage_db.spec import PER_CHANNEL, FuseCode, OperandType, PerChannelChoice
@@ -153,6 +153,14 @@ class OtherCall:
 
 
 @dataclass(frozen=True, slots=True)
+class FirstOutput:
+    """As which call an op is read of which nothing reads another output than the first: only ``where`` that holds."""
+
+    call: OtherCall
+    where: Check | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class QuantizedForm:
     """What a call on floats becomes once a model is quantized: one of ``call.op`` on quantized tensors.
 
@@ -199,7 +207,7 @@ class Card:
     arguments: tuple[str, ...] = ()
     moves: Movement = Movement.NONE
     call: OtherCall | None = None
-    first_output: OtherCall | None = None
+    first_output: FirstOutput | None = None
     jumps: Jump = Jump.NONE
     quantized: QuantizedForm | None = None
 

@@ -14,7 +14,7 @@ A check speaks of *quantities* of a node, written as paths:
 - ``len(x)``, ``prod(x)``, ``min(x)``, ``max(x)``, ``sum(x)`` of a tuple, and ``+ - *``, element by element:
   ``dilation * (weight.shape[2:] - 1)``, ``self.scale * weight.scale``.
 
-Compared with a single number, a tuple holds if every element does. The evaluator is ``analyzer/judging/judge.py``.
+Compared with a single number, a tuple holds if every element does. The evaluator is ``analyzer/quantities.py``.
 """
 
 from __future__ import annotations

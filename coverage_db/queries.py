@@ -8,7 +8,7 @@ from contextlib import closing
 from pathlib import Path
 from typing import TypeVar
 
-from nnapi_check.coverage_db.cards import Card, Movement, OtherCall
+from nnapi_check.coverage_db.cards import Card, FirstOutput, Movement, OtherCall
 from nnapi_check.coverage_db.database.cache import (
     cache_directory,
     cached_path,
@@ -146,7 +146,7 @@ class Registry:
         """The ops of which each call is one of another op, and which."""
         return {card.op: card.call for card in self._respelled() if card.call is not None}
 
-    def first_outputs(self) -> Mapping[str, OtherCall]:
+    def first_outputs(self) -> Mapping[str, FirstOutput]:
         """The ops that are read as another one where nothing reads more than their first output, and as which call."""
         return {card.op: card.first_output for card in self._respelled() if card.first_output is not None}
 

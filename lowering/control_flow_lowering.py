@@ -10,9 +10,9 @@ from collections.abc import Callable, Sequence
 
 from nnapi_check.analyzer.graph import Argument, Block, Node, Ref, TensorType, taken_values
 from nnapi_check.analyzer.judging.control_flow import ENDLESS, read_outputs
-from nnapi_check.analyzer.judging.quantities import Uses
 from nnapi_check.analyzer.judging.run_time_numbers import BRANCH
 from nnapi_check.analyzer.planning.layout import LayoutPlan
+from nnapi_check.analyzer.quantities import Uses
 from nnapi_check.coverage_db.cards import Way
 from nnapi_check.coverage_db.spec import OperandType
 from nnapi_check.lowering.emission.emitter import Emitter

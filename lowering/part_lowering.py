@@ -8,9 +8,9 @@ from functools import cached_property
 
 from nnapi_check.analyzer.graph import Block, Graph, Node
 from nnapi_check.analyzer.judging.judge import NodeVerdict
-from nnapi_check.analyzer.judging.quantities import Uses
 from nnapi_check.analyzer.planning.layout import LayoutPlan
 from nnapi_check.analyzer.planning.partition import Part
+from nnapi_check.analyzer.quantities import Uses
 from nnapi_check.coverage_db.cards import Way
 from nnapi_check.coverage_db.spec import OperationFacts
 from nnapi_check.lowering.control_flow_lowering import lower_control_flow

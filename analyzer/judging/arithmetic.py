@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from enum import Enum
 
 from nnapi_check.analyzer.graph import Node, NodeOutput, TensorType, ValueType
-from nnapi_check.analyzer.judging.quantities import Uses
+from nnapi_check.analyzer.quantities import Uses
 from nnapi_check.coverage_db.spec import OperandType
 
 CONVERSIONS = frozenset({"QUANTIZE", "DEQUANTIZE"})

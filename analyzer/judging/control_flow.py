@@ -11,8 +11,8 @@ from dataclasses import replace
 from nnapi_check.analyzer.graph import Argument, ElementType, Graph, Node, Ref, TensorType, Unknown, taken_values
 from nnapi_check.analyzer.judging.failures import Failure, tensor_failures
 from nnapi_check.analyzer.judging.nearest_ways import WayVerdict
-from nnapi_check.analyzer.judging.quantities import Uses
 from nnapi_check.analyzer.judging.run_time_numbers import BRANCH, LOOP
+from nnapi_check.analyzer.quantities import Uses
 from nnapi_check.coverage_db.cards import Emission, Layout, Way
 from nnapi_check.coverage_db.spec import OperandType, Target
 

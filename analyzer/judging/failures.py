@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 from nnapi_check.analyzer.graph import DynamicType, Node, OtherType, PerChannel, Ref, RefList, TensorType, Unknown
-from nnapi_check.analyzer.judging.quantities import Uses
 from nnapi_check.analyzer.nnapi_types import MAX_RANK, operand_type
+from nnapi_check.analyzer.quantities import Uses
 from nnapi_check.coverage_db.cards import Card
 from nnapi_check.coverage_db.checks import AllOf, AnyOf, Check, Compare, IsAbsent, IsConstant, IsKnown, Not
 from nnapi_check.coverage_db.spec import OperandType, Target

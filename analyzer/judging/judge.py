@@ -32,11 +32,11 @@ from nnapi_check.analyzer.judging.failures import (
     unknown_op,
 )
 from nnapi_check.analyzer.judging.nearest_ways import WayVerdict, between_steps, why_in_floats, worth_telling
-from nnapi_check.analyzer.judging.quantities import Uses, found_words, holds, what_fails
 from nnapi_check.analyzer.judging.quantization_limits import quantization_failures
 from nnapi_check.analyzer.judging.rounded_bounds import FLOATS_BETWEEN_STEPS, rounded_bound, with_rounding
 from nnapi_check.analyzer.judging.run_time_numbers import with_numbers_as_tensors
 from nnapi_check.analyzer.nnapi_types import copying_operation, operand_type
+from nnapi_check.analyzer.quantities import Uses, found_words, holds, what_fails
 from nnapi_check.analyzer.scale_groups import rounding_bound, scale_groups, whole_group
 from nnapi_check.coverage_db.bounds import Bound
 from nnapi_check.coverage_db.cards import Card, Emission, Status, Way, WeightScales

@@ -18,7 +18,7 @@ from nnapi_check.analyzer.graph import (
     TensorType,
 )
 from nnapi_check.analyzer.judging.failures import Failure
-from nnapi_check.analyzer.judging.quantities import Uses
+from nnapi_check.analyzer.quantities import Uses
 
 SCALES = (2.0**-126, 2.0**126)
 """The least and the greatest scale: float32 has them, and their inverses, in full precision."""

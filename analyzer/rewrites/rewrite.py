@@ -8,7 +8,7 @@ from enum import Enum
 from functools import cache
 
 from nnapi_check.analyzer.graph import Argument, Graph, Node, NodeOutput, Reader, TensorType
-from nnapi_check.coverage_db.cards import Movement, OtherCall
+from nnapi_check.coverage_db.cards import FirstOutput, Movement, OtherCall
 from nnapi_check.coverage_db.queries import Registry, open_registry
 
 
@@ -19,7 +19,7 @@ class KnownOps:
 
     calls: Mapping[str, OtherCall]
     moves: Mapping[str, Movement]
-    first_outputs: Mapping[str, OtherCall]
+    first_outputs: Mapping[str, FirstOutput]
 
     @classmethod
     def of(cls, registry: Registry) -> KnownOps:

@@ -50,7 +50,8 @@ def reasons(known: Knowledge) -> Iterator[Row]:
 def ops(known: Knowledge) -> Iterator[Row]:
     """An op of PyTorch and its card."""
     for card in known.cards:
-        call, first_output = (None if made is None else made.op for made in (card.call, card.first_output))
+        call = None if card.call is None else card.call.op
+        first_output = None if card.first_output is None else card.first_output.call.op
         yield card.op, status_word(card), call, first_output, card
 
 

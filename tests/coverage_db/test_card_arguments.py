@@ -6,8 +6,8 @@ import pytest
 
 from nnapi_check.coverage_db.card_arguments import OURS, named_arguments, schema_arguments
 from nnapi_check.coverage_db.card_reading import load_cards
-from nnapi_check.coverage_db.cards import OtherCall
-from nnapi_check.coverage_db.checks import CardError
+from nnapi_check.coverage_db.cards import FirstOutput
+from nnapi_check.coverage_db.checks import CardError, Compare, Relation
 from nnapi_check.coverage_db.known_schemas import SchemaList, read_schema_list, schema_list_text
 
 SCHEMAS = {"aten.neg.default": "aten::neg(Tensor self) -> Tensor"}
@@ -93,7 +93,7 @@ NORMS = {
 }
 
 
-def norms(folder: Path, first_output: str) -> OtherCall:
+def norms(folder: Path, first_output: str) -> FirstOutput:
     (folder / "ops").mkdir()
     (folder / "torch_schemas.txt").write_text(schema_list_text(SchemaList("2.14", NORMS)), encoding="utf-8")
     card = '["aten.native_norm.default"]\nsummary = "A norm."\nbecomes = ["aten.norm.default"]\nwhen = "it is alone"\n'
@@ -107,7 +107,16 @@ def norms(folder: Path, first_output: str) -> OtherCall:
 def test_a_first_output_that_gives_the_other_ops_arguments_is_loaded(tmp_path: Path) -> None:
     found = norms(tmp_path, '{ without = ["N"], renamed = { e = "eps" }, given = { fast = false } }')
 
-    assert found.arguments({"input": "x", "N": "n", "e": "e"}, str) == {"input": "x", "eps": "e", "fast": "False"}
+    read_as = found.call.arguments({"input": "x", "N": "n", "e": "e"}, str)
+    assert read_as == {"input": "x", "eps": "e", "fast": "False"}
+
+
+def test_where_a_first_output_stands_for_another_op_is_a_check_of_its_card(tmp_path: Path) -> None:
+    call = 'without = ["N"], renamed = { e = "eps" }, given = { fast = false }'
+
+    found = norms(tmp_path, f'{{ {call}, where = {{ kind = "equals", arg = "input.rank + N", value = 4 }} }}')
+
+    assert found.where == Compare(Relation.EQUALS, "input.rank + N", 4)
 
 
 @pytest.mark.parametrize(
@@ -115,6 +124,7 @@ def test_a_first_output_that_gives_the_other_ops_arguments_is_loaded(tmp_path: P
     [
         ('{ without = ["N"], given = { fast = false } }', "gives ['e', 'fast', 'input'], but aten.norm.default has"),
         ('{ without = ["M", "N"], renamed = { e = "eps" } }', "the op has no arguments ['M']"),
+        ('{ without = ["N"], where = { kind = "known", arg = "x.rank" } }', "the op has no arguments ['x']"),
     ],
 )
 def test_a_first_output_that_gives_others_is_refused(first_output: str, told: str, tmp_path: Path) -> None:

@@ -10,9 +10,9 @@ from nnapi_check.analyzer.capture.capture import capture
 from nnapi_check.analyzer.graph import Graph
 from nnapi_check.analyzer.judging.arithmetic import takes_quantized
 from nnapi_check.analyzer.judging.judge import LEVELS
-from nnapi_check.analyzer.judging.quantities import Uses
 from nnapi_check.analyzer.planning.if_quantized import IfQuantized, as_quantized
 from nnapi_check.analyzer.planning.survey import survey
+from nnapi_check.analyzer.quantities import Uses
 from nnapi_check.coverage_db.card_reading import load_cards
 from nnapi_check.coverage_db.cards import Card, Example
 from nnapi_check.coverage_db.queries import Registry, open_registry

@@ -152,10 +152,20 @@ def test_the_arguments_are_those_of_the_op_that_is_meant(op: str, meaning: str) 
     ],
 )
 def test_a_call_that_means_more_keeps_its_op_and_says_why(function: Function, shape: tuple[int, ...]) -> None:
-    registry = open_registry()
-    graph = graph_of(function, shape)
+    keeps_its_op(graph_of(function, shape))
 
-    node = the_node(graph)
+
+class DropsAtTimes(torch.nn.Module):
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return torch.native_dropout(x, 0.4, bool(x[0, 0, 0, 0] > 0))[0]
+
+
+def test_a_dropout_of_which_only_a_run_knows_whether_it_drops_keeps_its_op() -> None:
+    keeps_its_op(capture(torch.jit.script(DropsAtTimes()), [torch.rand(IMAGE)], weights=False).graph)
+
+
+def keeps_its_op(graph: Graph) -> None:
+    registry, node = open_registry(), the_node(graph)
     (failure,) = judge(graph, registry, registry.target("pytorch-mobile")).at(8)[node.id].failures
 
     card = registry.card(node.op)

@@ -15,7 +15,7 @@ from nnapi_check.analyzer.graph import (
     Unknown,
     Value,
 )
-from nnapi_check.analyzer.judging.quantities import NotKnown, Uses, found_words, holds, quantity
+from nnapi_check.analyzer.quantities import NotKnown, Uses, found_words, holds, quantity
 from nnapi_check.coverage_db.checks import (
     AllOf,
     AnyOf,

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import ast
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from math import prod
 
 from nnapi_check.analyzer.graph import (
@@ -57,23 +58,25 @@ Quantity = ConstantOrTuple | NotKnown
 
 
 class Uses:
-    """Who computes and who reads each value of a graph, found once, in one pass, and what is chosen for its scales."""
+    """Who computes and who reads each value of a graph, found when first asked, and what is chosen for its scales."""
 
     def __init__(self, graph: Graph, per_channel: PerChannelChoice = PER_CHANNEL) -> None:
         self.graph, self.per_channel = graph, per_channel
-        self.nodes: dict[int, Node] = {}
-        self.readers: dict[int, int] = {}
-        for node in graph.nodes():
-            self.nodes[node.id] = node
-            for value in node.inputs():
-                self.readers[value] = self.readers.get(value, 0) + 1
-            for block in node.blocks:
-                self._count(block.outputs)
-        self._count(graph.body.outputs)
 
-    def _count(self, values: Sequence[int]) -> None:
-        for value in values:
-            self.readers[value] = self.readers.get(value, 0) + 1
+    @cached_property
+    def nodes(self) -> Mapping[int, Node]:
+        """The nodes by id."""
+        return {node.id: node for node in self.graph.nodes()}
+
+    @cached_property
+    def readers(self) -> Mapping[int, int]:
+        """How often each value is read that is read at all."""
+        found = Counter(self.graph.body.outputs)
+        for node in self.graph.nodes():
+            found.update(node.inputs())
+            for block in node.blocks:
+                found.update(block.outputs)
+        return found
 
     def is_read(self, value: int) -> bool:
         """Whether a node reads a value, or a block hands it over."""
