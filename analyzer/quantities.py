@@ -44,7 +44,7 @@ from nnapi_check.coverage_db.checks import (
     quantities,
     written,
 )
-from nnapi_check.coverage_db.spec import PER_CHANNEL, PerChannelChoice
+from nnapi_check.coverage_db.targets import PER_CHANNEL, PerChannelChoice
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,8 +19,7 @@ from nnapi_check.analyzer.capture.capture import Captured
 from nnapi_check.analyzer.planning.survey import Survey
 from nnapi_check.analyzer.torchscript import computed_op_by_op
 from nnapi_check.coverage_db.queries import Registry, open_registry
-from nnapi_check.coverage_db.spec import Target
-from nnapi_check.coverage_db.targets import NDK, PYTORCH_MOBILE
+from nnapi_check.coverage_db.targets import NDK, PYTORCH_MOBILE, Target
 from nnapi_check.lowering.ndk.assembly import assemble
 from nnapi_check.lowering.ndk.host_run import HostRunner
 from nnapi_check.lowering.ndk.reading import read_program

@@ -27,7 +27,7 @@ import nnapi_check
 from benchmarks import quantized_models
 from benchmarks.quantized_models import BUILDERS, SMALLEST, Case, images, quantized
 from nnapi_check.coverage_db.facts import load_operations
-from nnapi_check.coverage_db.spec import PerChannelChoice
+from nnapi_check.coverage_db.targets import PerChannelChoice
 from nnapi_check.lowering.verification.comparison import compare
 from nnapi_check.lowering.verification.subject import open_subject
 

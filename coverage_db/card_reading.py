@@ -25,7 +25,8 @@ from nnapi_check.coverage_db.cards import (
 from nnapi_check.coverage_db.checks import CardError, ConstantOrTuple, parse_check
 from nnapi_check.coverage_db.input_classes import Jump
 from nnapi_check.coverage_db.requirements import Requirement, parse_requirement, parse_shared, read_common
-from nnapi_check.coverage_db.spec import PER_CHANNEL, FuseCode, OperandType
+from nnapi_check.coverage_db.spec import FuseCode, OperandType
+from nnapi_check.coverage_db.targets import PER_CHANNEL
 
 HOME = Path(__file__).parent
 SHARED = "requirements"

@@ -14,7 +14,8 @@ from nnapi_check.coverage_db.bounds import Bound
 from nnapi_check.coverage_db.checks import CardError, Check, ConstantOrTuple
 from nnapi_check.coverage_db.input_classes import Jump
 from nnapi_check.coverage_db.requirements import Requirement
-from nnapi_check.coverage_db.spec import PER_CHANNEL, FuseCode, OperandType, PerChannelChoice
+from nnapi_check.coverage_db.spec import FuseCode, OperandType
+from nnapi_check.coverage_db.targets import PER_CHANNEL, PerChannelChoice
 
 T = TypeVar("T")
 

@@ -16,16 +16,8 @@ from nnapi_check.coverage_db.platform_facts import (
     load_imports,
     load_types,
 )
-from nnapi_check.coverage_db.spec import (
-    Enumeration,
-    FunctionFacts,
-    ImportRecord,
-    Level,
-    OperationFacts,
-    Target,
-    TypeFacts,
-)
-from nnapi_check.coverage_db.targets import load_targets
+from nnapi_check.coverage_db.spec import Enumeration, FunctionFacts, ImportRecord, Level, OperationFacts, TypeFacts
+from nnapi_check.coverage_db.targets import Target, load_targets
 
 TEXT_DIRECTORY = Path(__file__).parent
 

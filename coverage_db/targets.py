@@ -1,10 +1,12 @@
-"""Targets, read from ``coverage_db/nnapi/targets.toml``, and the names by which they are asked for."""
+"""What carries a model to the device: targets, from ``coverage_db/nnapi/targets.toml``, and how they are asked for."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from enum import Enum
 from pathlib import Path
 
-from nnapi_check.coverage_db.spec import LoaderFormat, OperandType, OwnFormat, Target, TargetInput, ValueSource
+from nnapi_check.coverage_db.spec import OperandType
 from nnapi_check.coverage_db.text import Table, read_tables
 
 TARGETS_FILE = Path(__file__).parent / "nnapi" / "targets.toml"
@@ -17,6 +19,88 @@ NDK = "ndk"
 
 AUTO = "auto"
 """What is asked for to let the model and the level decide."""
+
+
+class PerChannelChoice(Enum):
+    """What becomes of integer layers whose weights have a scale for each channel, where the target carries one."""
+
+    SPLIT = "split"  # channels of like scales are multiplied together, as integers
+    REQUANTIZE = "requantize"  # integers are rounded to one scale
+    FLOAT = "float"  # their real numbers are multiplied
+    CPU = "cpu"  # PyTorch computes them
+
+
+PER_CHANNEL = PerChannelChoice.SPLIT
+"""What is done where nothing else is asked for."""
+
+
+class ValueSource(Enum):
+    """Where a target can take a constant from."""
+
+    IMMEDIATE = "immediate"
+    NUMBERED_BUFFER = "numbered-buffer"
+
+
+@dataclass(frozen=True, slots=True)
+class TargetInput:
+    """A PyTorch dtype that a target accepts as a model's input, and the NNAPI type it becomes. ``scale`` and
+    ``zero_point`` are set where the target fixes them."""
+
+    dtype: str
+    type: OperandType
+    scale: float | None = None
+    zero_point: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class LoaderFormat:
+    """The serialized format of a loader that others wrote.
+
+    ``value_sources`` pairs each source with its number in the format; values are padded to ``value_alignment`` bytes.
+    ``counts_below`` bounds the operands, values, operations, inputs and outputs, each; ``buffer_bytes_below`` the size
+    of a buffer.
+    """
+
+    version: int
+    value_sources: tuple[tuple[ValueSource, int], ...]
+    value_alignment: int
+    counts_below: int
+    buffer_bytes_below: int
+
+
+@dataclass(frozen=True, slots=True)
+class OwnFormat:
+    """A format of this project's own, which takes whatever NNAPI takes."""
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """What carries a model to the device, and what of NNAPI it leaves out.
+
+    ``title`` is what sentences call it. ``calls`` are the functions of later levels than the first that it
+    cannot do without. Below ``lowest_level`` it runs nothing, and ``lowest_level_because`` says why; that is empty
+    where NNAPI's own first level is the lowest. ``carries_cpu_ops`` is whether ops that NNAPI cannot
+    compute run beside the NNAPI models: without, one NNAPI model must hold everything.
+    """
+
+    name: str
+    title: str
+    summary: str
+    sources: tuple[str, ...]
+    calls: tuple[str, ...]
+    lowest_level: int
+    lowest_level_because: str
+    carries_cpu_ops: bool
+    carries_channel_params: bool
+    carries_models: bool
+    carries_omitted_operands: bool
+    format: LoaderFormat | OwnFormat
+    inputs: tuple[TargetInput, ...]
+
+    @property
+    def input_types(self) -> frozenset[OperandType]:
+        """The NNAPI types that a model's inputs may have."""
+        return frozenset(accepted.type for accepted in self.inputs)
 
 
 def target_names() -> tuple[str, ...]:

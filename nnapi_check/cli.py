@@ -9,8 +9,8 @@ from pathlib import Path
 import click
 
 from nnapi_check.coverage_db.levels import level_spans
-from nnapi_check.coverage_db.spec import PerChannelChoice, Preference
-from nnapi_check.coverage_db.targets import target_names
+from nnapi_check.coverage_db.spec import Preference
+from nnapi_check.coverage_db.targets import PerChannelChoice, target_names
 from nnapi_check.errors import FrontDoor, with_debug
 from nnapi_check.output_option import read_outputs
 from nnapi_check.registry_commands import db, explain, ops

@@ -10,7 +10,7 @@ from pathlib import Path
 import click
 
 from nnapi_check.conversion import convert_model
-from nnapi_check.coverage_db.spec import PerChannelChoice
+from nnapi_check.coverage_db.targets import PerChannelChoice
 from nnapi_check.lowering.ndk.project import MODEL_NAME
 from nnapi_check.model_commands import inputs_of, request_of
 from nnapi_check.pipeline import Inputs, Request

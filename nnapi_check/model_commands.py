@@ -13,7 +13,8 @@ from pathlib import Path
 import click
 
 from nnapi_check.analyzer.inputs.specification import InputSpec, PlainSpec, demand_input
-from nnapi_check.coverage_db.spec import PerChannelChoice, Preference
+from nnapi_check.coverage_db.spec import Preference
+from nnapi_check.coverage_db.targets import PerChannelChoice
 from nnapi_check.errors import say
 from nnapi_check.pipeline import Request, check_model
 from nnapi_check.progress import Progress

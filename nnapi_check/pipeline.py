@@ -25,8 +25,8 @@ from nnapi_check.coverage_db.device_profile import DeviceProfile, read_device_pr
 from nnapi_check.coverage_db.levels import api_to_feature_level, check_feature_level, level_spans
 from nnapi_check.coverage_db.overlay import with_overlay
 from nnapi_check.coverage_db.queries import Registry, open_registry
-from nnapi_check.coverage_db.spec import PER_CHANNEL, OperandType, PerChannelChoice, Target
-from nnapi_check.coverage_db.targets import PYTORCH_MOBILE
+from nnapi_check.coverage_db.spec import OperandType
+from nnapi_check.coverage_db.targets import PER_CHANNEL, PYTORCH_MOBILE, PerChannelChoice, Target
 from nnapi_check.lowering.part_lowering import LoweredPart
 from nnapi_check.lowering.plan_lowering import FactsByName, lower_plan, refused_nodes
 from nnapi_check.progress import Progress

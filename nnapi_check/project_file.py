@@ -25,8 +25,7 @@ from pathlib import Path
 from nnapi_check.analyzer.errors import InputError
 from nnapi_check.coverage_db.card_text import read_toml
 from nnapi_check.coverage_db.checks import CardError
-from nnapi_check.coverage_db.spec import PER_CHANNEL, PerChannelChoice
-from nnapi_check.coverage_db.targets import PYTORCH_MOBILE, target_names
+from nnapi_check.coverage_db.targets import PER_CHANNEL, PYTORCH_MOBILE, PerChannelChoice, target_names
 
 NAME = "nnapi-check.toml"
 

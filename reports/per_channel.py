@@ -11,7 +11,7 @@ from nnapi_check.analyzer.judging.judge import NodeVerdict
 from nnapi_check.analyzer.planning.plan import Plan
 from nnapi_check.analyzer.planning.survey import Survey
 from nnapi_check.coverage_db.cards import WeightScales
-from nnapi_check.coverage_db.spec import PerChannelChoice
+from nnapi_check.coverage_db.targets import PerChannelChoice
 
 
 def per_channel_notes(survey: Survey, plan: Plan) -> Iterator[str]:

@@ -14,7 +14,8 @@ from nnapi_check.analyzer.judging.nearest_ways import WayVerdict
 from nnapi_check.analyzer.judging.run_time_numbers import BRANCH, LOOP
 from nnapi_check.analyzer.quantities import Uses
 from nnapi_check.coverage_db.cards import Emission, Layout, Way
-from nnapi_check.coverage_db.spec import OperandType, Target
+from nnapi_check.coverage_db.spec import OperandType
+from nnapi_check.coverage_db.targets import Target
 
 ENDLESS = 2**31 - 1
 """A loop of so many turns or more is ended by its condition alone."""

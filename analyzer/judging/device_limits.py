@@ -6,8 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from nnapi_check.analyzer.graph import Node
+from nnapi_check.analyzer.judging.emitted_operations import emitted_type
 from nnapi_check.analyzer.judging.failures import Failure
-from nnapi_check.analyzer.judging.judge import Judgement, Knowledge, NodeJudgement, emitted_type
+from nnapi_check.analyzer.judging.judge import Judgement, Knowledge, NodeJudgement
 from nnapi_check.analyzer.judging.nearest_ways import WayVerdict
 from nnapi_check.coverage_db.cards import Card
 from nnapi_check.coverage_db.device_profile import DeviceProfile

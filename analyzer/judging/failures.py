@@ -10,8 +10,9 @@ from nnapi_check.analyzer.nnapi_types import MAX_RANK, operand_type
 from nnapi_check.analyzer.quantities import Uses
 from nnapi_check.coverage_db.cards import Card
 from nnapi_check.coverage_db.checks import AllOf, AnyOf, Check, Compare, IsAbsent, IsConstant, IsKnown, Not
-from nnapi_check.coverage_db.spec import OperandType, Target
+from nnapi_check.coverage_db.spec import OperandType
 from nnapi_check.coverage_db.stored_elements import ELEMENT_STRUCTS, HIGHEST_SIZE
+from nnapi_check.coverage_db.targets import Target
 
 
 @dataclass(frozen=True, slots=True)

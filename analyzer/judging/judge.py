@@ -5,7 +5,7 @@ A node is judged once for all feature levels; ``Judgement.at`` then picks, for o
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Protocol
 
@@ -16,12 +16,11 @@ from nnapi_check.analyzer.graph import (
     Node,
     OtherType,
     PerChannel,
-    Ref,
-    RefList,
     TensorType,
 )
 from nnapi_check.analyzer.judging.arithmetic import Arithmetic, arithmetic, stands_for_integers, takes_quantized
 from nnapi_check.analyzer.judging.control_flow import control_flow_way, what_stands_inside
+from nnapi_check.analyzer.judging.emitted_operations import emitted_operations, emitted_type, result_refused
 from nnapi_check.analyzer.judging.failures import (
     Failure,
     control_flow,
@@ -35,16 +34,15 @@ from nnapi_check.analyzer.judging.nearest_ways import WayVerdict, between_steps,
 from nnapi_check.analyzer.judging.quantization_limits import quantization_failures
 from nnapi_check.analyzer.judging.rounded_bounds import FLOATS_BETWEEN_STEPS, rounded_bound, with_rounding
 from nnapi_check.analyzer.judging.run_time_numbers import with_numbers_as_tensors
-from nnapi_check.analyzer.nnapi_types import copying_operation, operand_type
 from nnapi_check.analyzer.quantities import Uses, found_words, holds, what_fails
 from nnapi_check.analyzer.scale_groups import rounding_bound, scale_groups, whole_group
 from nnapi_check.coverage_db.bounds import Bound
-from nnapi_check.coverage_db.cards import Card, Emission, Status, Way, WeightScales
-from nnapi_check.coverage_db.checks import CardError, wording
+from nnapi_check.coverage_db.cards import Card, Status, Way, WeightScales
+from nnapi_check.coverage_db.checks import wording
 from nnapi_check.coverage_db.levels import feature_levels
 from nnapi_check.coverage_db.requirements import Requirement
-from nnapi_check.coverage_db.spec import PER_CHANNEL, OperandType, OperationFacts, PerChannelChoice, Target
-from nnapi_check.coverage_db.way_levels import role_since
+from nnapi_check.coverage_db.spec import OperationFacts
+from nnapi_check.coverage_db.targets import PER_CHANNEL, PerChannelChoice, Target
 
 LEVELS = feature_levels()
 
@@ -231,17 +229,10 @@ def _has_no_tensor(node: Node, graph: Graph) -> bool:
 def _judge_way(
     way: Way, node: Node, uses: Uses, knowledge: Knowledge, target: Target, general: tuple[Failure, ...]
 ) -> WayVerdict:
-    failures = [*general, *_not_carried(way, target)]
-    level = 1 if way.emits else _copy_level(node, uses, knowledge)
+    emitted = emitted_operations(way, node, uses, knowledge, target)
+    failures, level = [*general, *emitted.failures], emitted.level
     is_for_others = False
     raised: Requirement | None = None
-    for emission in way.emits:
-        found = _emission_level(emission, node, uses, knowledge)
-        if isinstance(found, str):
-            facts = knowledge.operation(emission.operation)
-            failures.append(_type_refused(way, facts, found))
-        else:
-            level = max(level, found)
     for requirement in way.requires:
         if holds(requirement.check, node, uses):
             continue
@@ -250,7 +241,7 @@ def _judge_way(
             is_for_others = is_for_others or requirement.selects
         elif level <= requirement.until:
             level, raised = requirement.until + 1, requirement
-    failures = failures or list(_result_refused(way, node, uses, knowledge))
+    failures = failures or list(result_refused(way, node, uses, knowledge))
     told = tuple(dict.fromkeys(failures))
     return WayVerdict(_bounded(way, node, uses), level, told, is_for_others, raised, _arithmetic(way, node, uses))
 
@@ -287,123 +278,6 @@ def _rounding_bound(way: Way, node: Node, made: TensorType, uses: Uses) -> Bound
     is_grouped = way.weight_scales is WeightScales.GROUPS
     groups = scale_groups(weight.quant) if is_grouped else (whole_group(weight.quant),)
     return rounding_bound(groups, x, weight, made)
-
-
-def _copy_level(node: Node, uses: Uses, knowledge: Knowledge) -> int:
-    """The level of a copy of the output, which a way that emits nothing needs where the output leaves its part."""
-    kind = uses.graph.tensor_type(node.outputs[0])
-    found = None if kind is None else operand_type(kind)
-    if found is None:
-        return 1
-    facts = knowledge.operation(copying_operation(found))
-    return max(facts.since, facts.type_since(found) or 1)
-
-
-def _emission_level(emission: Emission, node: Node, uses: Uses, knowledge: Knowledge) -> int | str:
-    """The lowest level that has the operation for this node's types; the refused type's name where none has."""
-    facts = knowledge.operation(emission.operation)
-    tensor = _main_tensor(emission, node, uses)
-    main = emitted_type(emission, node, uses)
-    level = facts.since
-    if main is not None and facts.types:
-        since = facts.type_since(main)
-        if since is None:
-            return main.name
-        level = max(level, since)
-    if emission.roles:
-        level = max(level, *(role_since(facts, role) for role in emission.roles))
-    if emission.filter is not None:
-        matching = [
-            found.since for found in facts.configurations if found.input is main and found.filter is emission.filter
-        ]
-        if not matching:
-            return f"{main.name if main else 'no type'} with a filter of {emission.filter.name}"
-        level = max(level, min(matching))
-    rank = facts.rank
-    if rank is None or rank.other_since is None or tensor is None or tensor.rank in rank.from_start:
-        return level
-    return max(level, rank.other_since)
-
-
-def emitted_type(emission: Emission, node: Node, uses: Uses) -> OperandType | None:
-    """The type of the main operand of an emitted operation, or None where NNAPI has no such type."""
-    if emission.type is not None:
-        return emission.type
-    tensor = _main_tensor(emission, node, uses)
-    return None if tensor is None else operand_type(tensor)
-
-
-def _main_tensor(emission: Emission, node: Node, uses: Uses) -> TensorType | None:
-    if emission.type is not None and not emission.of:
-        # The rule makes the operand itself, in a rank that the operation always had.
-        return None
-    value = _main_value(emission.of, node)
-    return None if value is None else uses.graph.tensor_type(value)
-
-
-def _main_value(of: str, node: Node) -> int | None:
-    if of == "output":
-        return node.outputs[0]
-    if not of:
-        return next(node.inputs(), None)
-    match node.arguments.get(of):
-        case Ref(value):
-            return value
-        case RefList(values):
-            return next((value for value in values if value is not None), None)
-        case _:
-            raise CardError(f"{node.op}: `of` names {of!r}, which is not one of its tensors")
-
-
-def _not_carried(way: Way, target: Target) -> Iterator[Failure]:
-    if target.carries_channel_params:
-        return
-    for emission in way.emits:
-        if emission.filter is OperandType.TENSOR_QUANT8_SYMM_PER_CHANNEL:
-            yield Failure(
-                reason="NNC801",
-                requirement="carried-scales",
-                way=way.name,
-                found=f"{emission.operation} with a scale for each channel",
-                wanted="a target that carries one scale for each channel",
-                because=f"{target.title} cannot carry one scale for each channel.",
-                fix="Pass --target ndk, which carries them, where one NNAPI model holds everything.",
-            )
-
-
-def _type_refused(way: Way, facts: OperationFacts, found: str) -> Failure:
-    return Failure(
-        reason="NNC301",
-        requirement="element-type",
-        way=way.name,
-        found=f"{facts.name} would get {found}",
-        wanted=", ".join(kind.name for kind, _ in facts.types),
-        because=f"{facts.name} does not take this element type at any level.",
-        fix="Convert the tensor to one of these types before the op.",
-    )
-
-
-def _result_refused(way: Way, node: Node, uses: Uses, knowledge: Knowledge) -> Iterator[Failure]:
-    """Operations that give the type that they take cannot compute an op that gives another, as PyTorch's roots do."""
-    emitted = [knowledge.operation(emission.operation) for emission in way.emits]
-    plain = all(not emission.of and emission.type is None for emission in way.emits)
-    if not (emitted and plain and all(facts.keeps_type for facts in emitted)):
-        return
-    kept = emitted_type(way.emits[0], node, uses)
-    kind = uses.graph.tensor_type(node.outputs[0])
-    wanted = None if kind is None else operand_type(kind)
-    if kept is None or wanted is None or kept is wanted:
-        return
-    names = ", ".join(facts.name for facts in dict.fromkeys(emitted))
-    yield Failure(
-        reason="NNC301",
-        requirement="element-type",
-        way=way.name,
-        found=f"{names} would give {kept.name}",
-        wanted=f"{wanted.name}, which {node.op} gives",
-        because="What it emits gives the element type that it takes.",
-        fix="Convert the tensor to the element type of the result before the op.",
-    )
 
 
 def _failed(requirement: Requirement, way: Way, node: Node, uses: Uses) -> Failure:

@@ -15,7 +15,8 @@ from nnapi_check.analyzer.judging.judge import NodeVerdict
 from nnapi_check.analyzer.nnapi_types import operand_type
 from nnapi_check.analyzer.planning.layout import LayoutPlan
 from nnapi_check.analyzer.planning.work import WORTHWHILE, boundary_cost, node_work
-from nnapi_check.coverage_db.spec import OperandType, Target
+from nnapi_check.coverage_db.spec import OperandType
+from nnapi_check.coverage_db.targets import Target
 
 
 @dataclass(frozen=True, slots=True)

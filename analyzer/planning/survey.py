@@ -15,7 +15,7 @@ from nnapi_check.analyzer.planning.plan import Plan, Readiness, readiness_of
 from nnapi_check.analyzer.planning.score import score
 from nnapi_check.analyzer.planning.whole import outside_one_model
 from nnapi_check.analyzer.planning.work import WORTHWHILE
-from nnapi_check.coverage_db.spec import PER_CHANNEL, PerChannelChoice, Target
+from nnapi_check.coverage_db.targets import PER_CHANNEL, PerChannelChoice, Target
 
 TOO_LOW = "NNC904"
 """The reason code of parts at a level that the target does not reach."""

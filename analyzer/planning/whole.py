@@ -9,7 +9,7 @@ from nnapi_check.analyzer.judging.judge import NodeVerdict
 from nnapi_check.analyzer.planning.layout import LayoutPlan
 from nnapi_check.analyzer.planning.partition import Partition, crosses
 from nnapi_check.analyzer.planning.score import counts
-from nnapi_check.coverage_db.spec import Target
+from nnapi_check.coverage_db.targets import Target
 
 MOST_DIMENSIONS = 8
 """Of a tensor that an app hands over: NNAPI's own have fewer, but one may be passed on that no operation reads."""

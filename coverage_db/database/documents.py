@@ -13,7 +13,7 @@ from enum import Enum
 from types import ModuleType
 from typing import TypeVar
 
-from nnapi_check.coverage_db import bounds, cards, checks, differences, input_classes, requirements, spec
+from nnapi_check.coverage_db import bounds, cards, checks, differences, input_classes, requirements, spec, targets
 
 T = TypeVar("T")
 
@@ -101,4 +101,4 @@ def _is_same(value: object, default: object) -> bool:
 
 def registry_documents() -> DocumentFormat:
     """The form in which the registry's rows hold what is known."""
-    return DocumentFormat((spec, checks, bounds, cards, differences, requirements, input_classes))
+    return DocumentFormat((spec, targets, checks, bounds, cards, differences, requirements, input_classes))

@@ -6,17 +6,8 @@ from collections.abc import Iterator
 
 from nnapi_check.coverage_db.database.tables import Row, integer, table, text
 from nnapi_check.coverage_db.knowledge import Knowledge
-from nnapi_check.coverage_db.spec import (
-    ApiLevel,
-    EnumerationMember,
-    FunctionFacts,
-    ImportRecord,
-    Level,
-    LoaderFormat,
-    Target,
-    TargetInput,
-    TypeFacts,
-)
+from nnapi_check.coverage_db.spec import ApiLevel, EnumerationMember, FunctionFacts, ImportRecord, Level, TypeFacts
+from nnapi_check.coverage_db.targets import LoaderFormat, Target, TargetInput
 
 _TARGET = text("target", refers_to="targets.name")
 

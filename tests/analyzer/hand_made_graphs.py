@@ -30,8 +30,8 @@ from nnapi_check.coverage_db.cards import Card, Emission, Layout, Way
 from nnapi_check.coverage_db.checks import Compare, Relation
 from nnapi_check.coverage_db.facts import load_operations
 from nnapi_check.coverage_db.requirements import Requirement
-from nnapi_check.coverage_db.spec import OperationFacts, Target
-from nnapi_check.coverage_db.targets import load_targets
+from nnapi_check.coverage_db.spec import OperationFacts
+from nnapi_check.coverage_db.targets import Target, load_targets
 
 IMAGE = (1, 6, 20, 28)
 

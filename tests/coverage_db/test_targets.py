@@ -7,8 +7,15 @@ from pathlib import Path
 import pytest
 
 from nnapi_check.coverage_db.platform_facts import load_functions
-from nnapi_check.coverage_db.spec import LoaderFormat, OperandType, OwnFormat, ValueSource
-from nnapi_check.coverage_db.targets import TARGETS_FILE, load_targets, target_names
+from nnapi_check.coverage_db.spec import OperandType
+from nnapi_check.coverage_db.targets import (
+    TARGETS_FILE,
+    LoaderFormat,
+    OwnFormat,
+    ValueSource,
+    load_targets,
+    target_names,
+)
 from nnapi_check.coverage_db.text import TextError
 
 

@@ -11,8 +11,7 @@ from nnapi_check.analyzer.planning.layout import LayoutChanges, LayoutPlan, plan
 from nnapi_check.analyzer.planning.partition import Part
 from nnapi_check.coverage_db.bounds import Bound
 from nnapi_check.coverage_db.queries import Registry
-from nnapi_check.coverage_db.spec import PER_CHANNEL, PerChannelChoice
-from nnapi_check.coverage_db.targets import PYTORCH_MOBILE
+from nnapi_check.coverage_db.targets import PER_CHANNEL, PYTORCH_MOBILE, PerChannelChoice
 from nnapi_check.lowering.emission.rule_table import Rulebook, rules
 from nnapi_check.lowering.part_lowering import LoweredPart, PlannedGraph, lower_part
 from nnapi_check.lowering.verification.part_run import run_part

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 import nnapi_check
-from nnapi_check.coverage_db.spec import PerChannelChoice
+from nnapi_check.coverage_db.targets import PerChannelChoice
 from nnapi_check.lowering.compositions import products_by_scale
 from nnapi_check.lowering.emission.channel_recipes import places
 from nnapi_check.project_file import NAME

@@ -9,8 +9,7 @@ from hypothesis import strategies as st
 
 from nnapi_check.analyzer.errors import InputError
 from nnapi_check.coverage_db.queries import Registry, open_registry
-from nnapi_check.coverage_db.spec import PER_CHANNEL, PerChannelChoice
-from nnapi_check.coverage_db.targets import NDK, PYTORCH_MOBILE
+from nnapi_check.coverage_db.targets import NDK, PER_CHANNEL, PYTORCH_MOBILE, PerChannelChoice
 from nnapi_check.lowering.examples.packed_parameters import Packing, per_channel
 from tests.lowering.whole_graphs import runs
 

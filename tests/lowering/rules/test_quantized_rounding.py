@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from nnapi_check.coverage_db.queries import Registry, open_registry
-from nnapi_check.coverage_db.spec import PerChannelChoice
+from nnapi_check.coverage_db.targets import PerChannelChoice
 from nnapi_check.lowering.examples.packed_parameters import per_channel
 from tests.lowering.rules.test_accepted_quantized import Packed, quantized
 from tests.lowering.whole_graphs import runs
