@@ -10,29 +10,27 @@ from pathlib import Path
 
 import torch
 
-from nnapi_check.analyzer.capture.capture import Captured, capture
+from nnapi_check.analyzer.capture.capture import capture
 from nnapi_check.analyzer.errors import InputError
-from nnapi_check.analyzer.graph import Graph
 from nnapi_check.analyzer.inputs.arguments import Call
 from nnapi_check.analyzer.tensor_types import tensor_type
 from nnapi_check.analyzer.torchscript import computed_op_by_op
-from nnapi_check.coverage_db.queries import open_registry
 from nnapi_check.coverage_db.spec import OperationFacts
 from nnapi_check.lowering.nnapi.host_runtime.errors import HostRuntimeError
 from nnapi_check.lowering.nnapi.interpreter.execute import prepare
 from nnapi_check.lowering.nnapi.interpreter.quantization import QUANTIZED_TENSORS
 from nnapi_check.lowering.packaging.manifest import ManifestError, PartRecord
 from nnapi_check.lowering.packaging.recipe_torch import stored
-from nnapi_check.lowering.verification.approximation import MARGIN, Approximation, Cause, read_approximations
+from nnapi_check.lowering.verification.approximation import MARGIN, Approximation, read_approximations
 from nnapi_check.lowering.verification.compared_set import RowSet
 from nnapi_check.lowering.verification.comparison import Numbers, compare
 from nnapi_check.lowering.verification.element_sets import element_set
-from nnapi_check.lowering.verification.jumps import jumps_of_outputs
 from nnapi_check.lowering.verification.own_inputs import on_own_inputs
+from nnapi_check.lowering.verification.own_movement import OwnMovement
 from nnapi_check.lowering.verification.part_run import as_computed, inward, outward
 from nnapi_check.lowering.verification.reference import graph_values, reference_outputs
 from nnapi_check.lowering.verification.row_sets import row_sets
-from nnapi_check.lowering.verification.sensitivity import NO_MOVEMENT, MovedRun, Movement, moved_runs, movement
+from nnapi_check.lowering.verification.sensitivity import Movement
 from nnapi_check.lowering.verification.stated_steps import held_to_steps, root_mean_square
 from nnapi_check.lowering.verification.subject import Part, Subject, open_subject
 
@@ -114,17 +112,17 @@ def verify_artifact(
     subject = open_subject(path, facts, trust=trust)
     call = Call(tuple(inputs)) if reference is None else reference
     approximate = _approximations(subject)
-    reach = _Reach(subject, model, call, approximate, trust=trust)
+    own_movement = OwnMovement(subject, model, call, approximate, trust=trust)
     reads_layers = with_layers or _is_quantized(subject)
     if reads_layers:
-        reach.look_inside()
+        own_movement.look_inside()
     rows: tuple[RowSet, ...] = ()
     half: tuple[Numbers, ...] = ()
     is_relaxed = subject.manifest is not None and subject.manifest.is_relaxed
     try:
         ran = subject.run(inputs, level, facts)
     except HostRuntimeError as error:
-        alone = _held_layers(tuple(_layers(subject, model, call, trust=trust, only_outputs=True)), reach)
+        alone = _held_layers(tuple(_layers(subject, model, call, trust=trust, only_outputs=True)), own_movement)
         outputs = tuple(layer.numbers for layer in alone)
         if is_relaxed:
             halved = _layers(subject, model, call, trust=trust, only_outputs=True, in_half=True)
@@ -132,7 +130,7 @@ def verify_artifact(
         ran_in, executions = f"the interpreter, part by part ({error})", len(subject.parts)
     else:
         wanted = reference_outputs(model, call, trust=trust)
-        outputs, rows = _held_outputs(ran.outputs, wanted, subject, reach)
+        outputs, rows = _held_outputs(ran.outputs, wanted, subject, own_movement)
         ran_in, executions = ran.ran_in, ran.executions
         if is_relaxed:
             halved_run = subject.run(inputs, level, facts, in_half=True)
@@ -143,7 +141,7 @@ def verify_artifact(
     if reads_layers:
         found = tuple(_layers(subject, model, call, trust=trust))
         own = [item for item in found if item.is_own_steps]
-        others = _held_layers([item for item in found if not item.is_own_steps], reach)
+        others = _held_layers([item for item in found if not item.is_own_steps], own_movement)
         quantized = tuple(
             replace(item.layer, numbers=held_to_steps(item.layer.numbers, stepped.get(item.layer.value), item.spread))
             for item in own
@@ -152,7 +150,7 @@ def verify_artifact(
         quantized = (*quantized, *(layer for layer in others if layer.numbers.steps is not None))
     parts: tuple[LayerNumbers, ...] = ()
     if any(table.is_blind for table in rows):
-        parts = _held_layers(tuple(_layers(subject, model, call, trust=trust, only_outputs=True)), reach)
+        parts = _held_layers(tuple(_layers(subject, model, call, trust=trust, only_outputs=True)), own_movement)
     layers = tuple(sorted(layers, key=lambda layer: -layer.numbers.max_relative))
     return Verification(ran_in, level, executions, outputs, layers, approximate, rows, half, quantized, parts)
 
@@ -167,77 +165,8 @@ def _is_quantized(subject: Subject) -> bool:
     )
 
 
-class _Reach:
-    """How far PyTorch's own outputs and inner values move: by bounds alone, and where asked for by rounding too."""
-
-    def __init__(
-        self,
-        subject: Subject,
-        model: Path | torch.nn.Module,
-        call: Call,
-        approximate: Sequence[Approximation],
-        *,
-        trust: bool,
-    ) -> None:
-        self._model, self._call, self._approximate, self._trust = model, call, approximate, trust
-        records = [part.record for part in subject.parts if part.record is not None]
-        self._values = [border.value for record in records for border in record.outputs]
-        self._values += [held.value for record in records for held in record.held]
-        self._read = [border.value for record in records for border in record.inputs]
-        self._watched: Sequence[int] = ()
-        self._of_bounds: Movement | None = None
-        self._of_rounding: Movement | None = None
-        self._graph: Graph | None = None
-
-    def look_inside(self) -> None:
-        """Measure the values inside from now on, of which a model has many, and not its outputs alone."""
-        if self._watched != self._values:
-            self._watched, self._of_bounds, self._of_rounding = self._values, None, None
-
-    def of_bounds(self) -> Movement:
-        """By the bounds of approximate ops."""
-        if self._of_bounds is None:
-            approximate = [item for item in self._approximate if item.cause is Cause.BOUND]
-            self._of_bounds = self._measured(approximate, []) if approximate else NO_MOVEMENT
-        return self._of_bounds
-
-    def of_rounding(self) -> Movement:
-        """By these, by one rounding of every value that NNAPI computes or is given, and by the order of equals."""
-        if self._of_rounding is None:
-            self._of_rounding = self._measured(self._approximate, [*self._values, *self._read])
-        return self._of_rounding
-
-    def jumps(self, count: int) -> tuple[frozenset[str], ...]:
-        """The ops on the way to each of so many outputs of which their cards say that they jump."""
-        graph = self._captured().graph if self._graph is None else self._graph
-        return jumps_of_outputs(graph, open_registry(), count)
-
-    def own(self, values: Sequence[int] = ()) -> tuple[MovedRun, ...]:
-        """What PyTorch's own outputs and ``values`` are where it rounds otherwise, and as far as is allowed.
-
-        Numbers that may be off by so much may stand in every order that these bring about.
-        """
-        captured = self._captured()
-        rounded = [*self._values, *self._read]
-        runs = (
-            moved_runs(captured, self._approximate, captured.example_inputs, values, rounded=rounded, times=times)
-            for times in (1, MARGIN)
-        )
-        return tuple(moved for drawn in runs for moved in list(drawn)[1:])
-
-    def _captured(self) -> Captured:
-        """The model captured anew, for a run may write to what it holds."""
-        captured = capture(self._model, self._call, weights=True, trust=self._trust)
-        self._graph = captured.graph
-        return captured
-
-    def _measured(self, approximate: Sequence[Approximation], rounded: Sequence[int]) -> Movement:
-        captured = self._captured()
-        return movement(captured, approximate, captured.example_inputs, self._watched, rounded=rounded)
-
-
 def _held_outputs(
-    ours: Sequence[torch.Tensor], theirs: Sequence[torch.Tensor], subject: Subject, reach: _Reach
+    ours: Sequence[torch.Tensor], theirs: Sequence[torch.Tensor], subject: Subject, own_movement: OwnMovement
 ) -> tuple[tuple[Numbers, ...], tuple[RowSet, ...]]:
     """Hold outputs to the tolerance, and those beyond to what other rounding does to PyTorch's own."""
     if len(ours) != len(theirs):
@@ -246,7 +175,7 @@ def _held_outputs(
         )
     steps = _output_steps(subject, len(theirs))
     plain = [compare(left, right, step=step) for left, right, step in zip(ours, theirs, steps, strict=True)]
-    by_bounds = reach.of_bounds()
+    by_bounds = own_movement.of_bounds()
     held = _allowing(plain, by_bounds)
     settled = [
         a.is_within_tolerance or (b.is_within_tolerance and not _jumps(by_bounds, place))
@@ -254,7 +183,7 @@ def _held_outputs(
     ]
     if all(settled):
         return held, ()
-    moved = reach.of_rounding()
+    moved = own_movement.of_rounding()
     rounded = _allowing(plain, moved)
     numbers = tuple(a if known else b for a, b, known in zip(held, rounded, settled, strict=True))
     jumping = [
@@ -264,7 +193,7 @@ def _held_outputs(
     ]
     if not jumping:
         return numbers, ()
-    ops, own = reach.jumps(len(theirs)), [run.outputs for run in reach.own()]
+    ops, own = own_movement.jumps(len(theirs)), [run.outputs for run in own_movement.own()]
     tables = row_sets(ours, theirs, jumping, own, [place for place in jumping if not ops[place]])
     return numbers, tuple(
         replace(table, ops=tuple(sorted(set[str]().union(*(ops[place] for place in table.outputs)))))
@@ -302,17 +231,17 @@ class _Measured:
         return self.is_own and self.layer.numbers.steps is not None
 
 
-def _held_layers(layers: Sequence[_Measured], reach: _Reach) -> tuple[LayerNumbers, ...]:
+def _held_layers(layers: Sequence[_Measured], own_movement: OwnMovement) -> tuple[LayerNumbers, ...]:
     """Hold each layer to the tolerance, those beyond to what other rounding does to PyTorch's own, and where these jump
     each element to what they jump to."""
-    reach.look_inside()
-    held = {index: _allowed_layer(item.layer, reach.of_bounds()) for index, item in enumerate(layers)}
+    own_movement.look_inside()
+    held = {index: _allowed_layer(item.layer, own_movement.of_bounds()) for index, item in enumerate(layers)}
     beyond = [index for index, layer in held.items() if not layer.numbers.is_within_tolerance]
     if not beyond:
         return tuple(held.values())
-    moved = reach.of_rounding()
+    moved = own_movement.of_rounding()
     jumping = [index for index in beyond if not moved.is_stepped and moved.values.get(held[index].value, 0.0) >= SPLIT]
-    own = reach.own([held[index].value for index in jumping]) if jumping else ()
+    own = own_movement.own([held[index].value for index in jumping]) if jumping else ()
     for index in beyond:
         if index not in jumping or _is_among(layers[index], [run.values[held[index].value] for run in own]):
             held[index] = _allowed_layer(held[index], moved)
