@@ -80,6 +80,10 @@ class ModulePath:
     path: str
     module: torch._C.ScriptModule
 
+    def path_of(self, name: str) -> str:
+        """The path of the module's attribute of this name."""
+        return f"{self.path}.{name}" if self.path else name
+
 
 @dataclass(frozen=True, slots=True)
 class ObjectAttribute:

@@ -45,7 +45,7 @@ class StoredValues:
     def attribute(self, node: torch._C.Node, owner: ModulePath) -> object:
         """What is known of a module's attribute, which the model does not set."""
         name = node.s("name")
-        path = f"{owner.path}.{name}" if owner.path else name
+        path = owner.path_of(name)
         if path in self._attributes:
             return self._attributes[path]
         found = self._read_attribute(node.output(), path, attribute(owner.module, name))
@@ -74,9 +74,7 @@ def is_read(tensor: torch.Tensor) -> bool:
 
 def path_of(owner: object, name: str) -> str | None:
     """The path of an attribute of the model's own modules."""
-    if not isinstance(owner, ModulePath):
-        return None
-    return f"{owner.path}.{name}" if owner.path else name
+    return owner.path_of(name) if isinstance(owner, ModulePath) else None
 
 
 def literal_data(tensor: torch.Tensor) -> tuple[int | float | bool, ...] | None:

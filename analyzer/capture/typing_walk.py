@@ -16,6 +16,7 @@ from nnapi_check.analyzer.capture.aliases import Aliases
 from nnapi_check.analyzer.capture.control_flow import MAX_NESTED, DecidedBranch, Repetition, walk_if, walk_loop
 from nnapi_check.analyzer.capture.functional_ops import functional_form, make_functional, write_back, writes_back
 from nnapi_check.analyzer.capture.list_writes import LIST_WRITES, ListWrite
+from nnapi_check.analyzer.capture.set_attributes import SetAttributes
 from nnapi_check.analyzer.capture.settling import State
 from nnapi_check.analyzer.capture.spellings import op_name, plain_arguments, respelled
 from nnapi_check.analyzer.capture.stored_values import StoredValues, path_of
@@ -53,7 +54,7 @@ from nnapi_check.analyzer.ops.calls import (
 from nnapi_check.analyzer.ops.constant_values import MAX_CONSTANT, largest_size
 from nnapi_check.analyzer.ops.packed_ops import PackedParameters, Unpacked, packed_result
 from nnapi_check.analyzer.tensor_types import tensor_type
-from nnapi_check.analyzer.torchscript import is_readable, nodes_of_kind, submodule
+from nnapi_check.analyzer.torchscript import is_readable, submodule
 from nnapi_check.coverage_db.cards import OtherCall
 
 # The result is read from elements, which quantized tensors have here although they are not known.
@@ -83,22 +84,20 @@ class TypingWalk:
     repetition: Repetition = field(default_factory=Repetition)
     _blocks: int = 0
     _stored: StoredValues = field(init=False)
-    _set_attributes: set[str] = field(default_factory=set)
-    _set_now: dict[str | None, object] = field(default_factory=dict)
-    _held: dict[str, list[Draft]] = field(default_factory=dict)
+    _set_attributes: SetAttributes = field(init=False)
     _written_back: list[torch._C.Node] = field(default_factory=list)
     _packed: PackedParameters = field(default_factory=PackedParameters)
     _calls: BoundedCalls = field(default_factory=lambda: BoundedCalls(WHEN_TYPED))
 
     def __post_init__(self) -> None:
         self._stored = StoredValues(self.state)
+        self._set_attributes = SetAttributes(self.graph, self.aliases)
 
     def bind(
         self, graph: torch._C.Graph, drafts: list[Draft], items: Sequence[tuple[torch._C.Value, object]]
     ) -> list[Draft]:
         """Say what is known of the graph's inputs, the first of which is the module itself."""
         self.know(next(iter(graph.inputs())), ModulePath("", self.root))
-        self._set_attributes.update(setter.s("name") for setter in nodes_of_kind(self.graph, "prim::SetAttr"))
         for value, item in items:
             self.know(value, item)
         return drafts
@@ -185,11 +184,11 @@ class TypingWalk:
     def _read(self, node: torch._C.Node) -> Iterable[NodeDraft]:
         """What is known of an attribute; one that the model itself sets is read in the run."""
         owner = self.known[node.input().unique()]
-        path = path_of(owner, node.s("name"))
-        if path in self._set_now:
-            self.know(node.output(), self._set_now[path])
+        known = self._set_attributes.known(path_of(owner, node.s("name")))
+        if known is not UNANSWERED:
+            self.know(node.output(), known)
             return ()
-        if node.s("name") in self._set_attributes:
+        if self._set_attributes.are_called(node.s("name")):
             return self._run_time_read(node, "the model sets this attribute")
         if not isinstance(owner, ModulePath):
             return self._run_time_read(node, "it belongs to an object of the model's own")
@@ -201,23 +200,14 @@ class TypingWalk:
     def _run_time_read(self, node: torch._C.Node, reason: str) -> Iterable[NodeDraft]:
         made = self._opaque(node, [self.item(node.input()), node.s("name")], reason)
         made.has_effect = False
-        self._hold(node.s("name"), made.outputs)
+        self._set_attributes.hold(node.s("name"), made.outputs)
         return (made,)
-
-    def _hold(self, name: str, drafts: Iterable[Draft]) -> None:
-        """Say that attributes of a name may hold the drafts, whichever object they belong to."""
-        held = self._held.setdefault(name, [])
-        held.extend(drafts)
-        self.aliases.join(held)
 
     def _set(self, node: torch._C.Node, items: Sequence[object]) -> Iterable[NodeDraft]:
         """An attribute that the model sets: known from here on where a run surely comes here."""
-        path = path_of(items[0], node.s("name"))
-        if path is not None:
-            self._set_now.pop(path, None)
-            if not self.depth:
-                self._set_now[path] = self.known[node.inputsAt(1).unique()]
-        self._hold(node.s("name"), drafts_in(items[1]))
+        item = self.known[node.inputsAt(1).unique()]
+        self._set_attributes.set(path_of(items[0], node.s("name")), item, surely=not self.depth)
+        self._set_attributes.hold(node.s("name"), drafts_in(items[1]))
         return (self._opaque(node, items, "it changes the module"),)
 
     def _op(self, node: torch._C.Node, operation: Operation, items: Sequence[object]) -> Iterable[NodeDraft]:
