@@ -88,13 +88,6 @@ class _Expression:
             raise RecipeError(f"unsqueeze: dim is {dim}, the rank is {self.rank}")
         return self.reshape(*self.shape[:place], 1, *self.shape[place:])
 
-    def squeeze(self, dim: int) -> Recipe:
-        """Drop dimension ``dim``, which must have size 1."""
-        place = self._axis(dim, "squeeze")
-        if self.shape[place] != 1:
-            raise RecipeError(f"squeeze: dimension {dim} has size {self.shape[place]}, wanted 1")
-        return self.reshape(*self.shape[:place], *self.shape[place + 1 :])
-
     def flatten(self) -> Recipe:
         """All elements in one dimension."""
         return self.reshape(prod(self.shape))
