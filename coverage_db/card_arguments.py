@@ -54,8 +54,8 @@ def check_arguments(cards: Iterable[Card], directory: Path) -> None:
         if card.call is not None:
             _check_other_call(card, "call", card.call, (), schemas)
         if card.first_output is not None:
-            where = card.first_output.where
-            spoken_of = () if where is None else quantities(where)
+            check = card.first_output.where
+            spoken_of = () if check is None else quantities(check)
             _check_other_call(card, "first_output", card.first_output.call, spoken_of, schemas)
         if card.quantized is not None:
             _check_quantized(card, card.quantized, schemas)

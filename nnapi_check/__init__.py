@@ -27,7 +27,8 @@ if TYPE_CHECKING:
     import torch
 
     from nnapi_check.coverage_db.queries import Registry
-    from nnapi_check.coverage_db.spec import PerChannelChoice, Preference
+    from nnapi_check.coverage_db.spec import Preference
+    from nnapi_check.coverage_db.targets import PerChannelChoice
     from nnapi_check.reports.views import ModelReport, VerificationView
 
     Model = str | Path | torch.nn.Module
@@ -207,7 +208,7 @@ def _preference(word: str) -> Preference:
 
 
 def _per_channel(word: str) -> PerChannelChoice:
-    from nnapi_check.coverage_db.spec import PerChannelChoice
+    from nnapi_check.coverage_db.targets import PerChannelChoice
 
     known = [choice.value for choice in PerChannelChoice]
     if word not in known:
