@@ -9,6 +9,7 @@ import os
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from shutil import get_terminal_size
 
 import click
 
@@ -19,11 +20,12 @@ from nnapi_check.errors import say
 from nnapi_check.pipeline import Request, check_model
 from nnapi_check.progress import Progress
 from nnapi_check.project_file import find_project
-from nnapi_check.reports.console import to_text, verification_lines
+from nnapi_check.reports.console import to_text
 from nnapi_check.reports.formats.findings import origin_of
 from nnapi_check.reports.formats.outputs import Form, Output, check_outputs, rendered, write_outputs
 from nnapi_check.reports.json_format import verification_json
-from nnapi_check.reports.terminal import Paint
+from nnapi_check.reports.terminal import Paint, printable
+from nnapi_check.reports.verification_text import verification_lines
 from nnapi_check.reports.views import ModelReport
 
 
@@ -109,15 +111,18 @@ def verify(output: Path, against: Path, form: str, options: Mapping[str, object]
 def _show(report: ModelReport, model: Path, form: str, outputs: Sequence[Output], sources: Sequence[Path]) -> None:
     origin = origin_of(model, report, Path.cwd())
     write_outputs(outputs, report, origin, sources)
-    paint = _paint()
-    if form == Form.TEXT.value and paint.is_colored:
-        click.echo(to_text(report, paint), nl=False)
+    if form == Form.TEXT.value:
+        paint = _paint()
+        text = to_text(report, paint)
+        click.echo(text if paint.is_colored else printable(text), nl=False)
     else:
         click.echo(rendered(Form(form), report, origin), nl=False)
 
 
 def _paint() -> Paint:
-    return Paint(is_colored=sys.stdout.isatty() and "NO_COLOR" not in os.environ)
+    is_terminal = sys.stdout.isatty()
+    width = get_terminal_size().columns if is_terminal else None
+    return Paint(is_colored=is_terminal and "NO_COLOR" not in os.environ, width=width)
 
 
 def inputs_of(options: Mapping[str, object]) -> list[InputSpec | PlainSpec] | None:

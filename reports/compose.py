@@ -6,22 +6,24 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from nnapi_check.analyzer.graph import Graph, TensorType
-from nnapi_check.analyzer.inputs.specification import format_type
+from nnapi_check.analyzer.graph import Graph
 from nnapi_check.analyzer.judging.arithmetic import is_quantized
 from nnapi_check.analyzer.judging.failures import Failure
 from nnapi_check.analyzer.judging.judge import LEVELS, met_differences
-from nnapi_check.analyzer.planning.partition import DroppedPart
+from nnapi_check.analyzer.planning.partition import TOO_SMALL, DroppedPart
 from nnapi_check.analyzer.planning.plan import Plan, Readiness
-from nnapi_check.analyzer.planning.score import LossKind, counts
-from nnapi_check.analyzer.planning.survey import NOT_WHOLE, TOO_LOW, Survey
+from nnapi_check.analyzer.planning.score import counts
+from nnapi_check.analyzer.planning.survey import Survey
 from nnapi_check.analyzer.rewrites.rewrite import NearMiss
 from nnapi_check.coverage_db.differences import Difference, Reason
 from nnapi_check.coverage_db.spec import Level
 from nnapi_check.lowering.part_lowering import LoweredPart
 from nnapi_check.lowering.verification.approximation import approximations, tolerance_words
 from nnapi_check.reports.computing import Counted, counted, in_floats
+from nnapi_check.reports.losses import loss_views
+from nnapi_check.reports.naming import type_words
 from nnapi_check.reports.per_channel import per_channel_notes
+from nnapi_check.reports.summary import android_of, deprecating, summary
 from nnapi_check.reports.target_fit import misfit
 from nnapi_check.reports.views import (
     BlockerView,
@@ -29,7 +31,6 @@ from nnapi_check.reports.views import (
     FailureView,
     GateView,
     LevelView,
-    LossView,
     ModelReport,
     NodeView,
     PartView,
@@ -87,6 +88,8 @@ def compose(
         misfit=misfit(survey, plan, circumstances.other_targets, texts.levels()),
         feature_level=plan.level,
         api_level=circumstances.api_level,
+        android=android_of(texts.levels(), circumstances.api_level),
+        is_deprecated=deprecating(texts.levels(), circumstances.api_level) is not None,
         notes=(
             *_notes(plan.level, circumstances.api_level, texts),
             *found.notes(survey),
@@ -94,6 +97,7 @@ def compose(
             *per_channel_notes(survey, plan),
             *circumstances.notes,
         ),
+        summary=summary(survey, plan, found, texts.levels(), circumstances.api_level),
         readiness=plan.readiness.value,
         score=plan.score.points,
         lowest_ready_level=survey.lowest_ready_level(),
@@ -107,7 +111,7 @@ def compose(
         inputs=_types(survey.graph, survey.graph.body.inputs),
         outputs=_types(survey.graph, survey.graph.body.outputs),
         gate=_gate(plan, survey.target.name, circumstances),
-        losses=tuple(_losses(survey, plan)),
+        losses=tuple(loss_views(survey, plan)),
         levels=levels,
         parts=tuple(_part(part, survey.graph, plan, found) for part in lowered),
         blockers=_blockers(nodes),
@@ -172,13 +176,12 @@ def _kept_because(found: DroppedPart | None, survey: Survey, texts: Texts) -> st
     if found is None:
         return None
     title = texts.reason(found.reason).title
-    if found.reason in (TOO_LOW, NOT_WHOLE):
-        return f"{found.reason} {title}"
     if found.value is not None:
         (crossing,) = _types(survey.graph, (found.value,))
         return f"{found.reason} {title}: {crossing}"
-    part = found.part
-    return f"{found.reason} {title}: work {part.work:,}, boundary {part.boundary:,} (operations)"
+    if found.reason == TOO_SMALL:
+        return f"{found.reason} {title}: to copy their tensors there and back costs more than it saves"
+    return f"{found.reason} {title}"
 
 
 def _blockers(nodes: Sequence[NodeView]) -> tuple[BlockerView, ...]:
@@ -215,7 +218,7 @@ def _blocker(members: Sequence[tuple[NodeView, FailureView]], *, is_alternative:
         because=failure.because,
         fix=failure.fix,
         is_alternative=is_alternative,
-        places=tuple(dict.fromkeys(places)),
+        places=tuple(places),
     )
 
 
@@ -229,26 +232,6 @@ def _differences(nodes: Sequence[NodeView], texts: Texts) -> tuple[DifferenceVie
         DifferenceView(known.id, known.title, known.pytorch, known.nnapi, known.bridge, count, known.input_range)
         for known, count in found
     )
-
-
-def _losses(survey: Survey, plan: Plan) -> Iterator[LossView]:
-    for loss in plan.score.losses:
-        match loss.kind:
-            case LossKind.NODE:
-                node = survey.nodes[loss.id]
-                fix = next((failure.fix for failure in plan.verdicts[loss.id].failures), "")
-                yield LossView(loss.points, "on the CPU", node.op, str(node.source), fix)
-            case LossKind.BOUNDARY:
-                (crossing,) = _types(survey.graph, (loss.id,))
-                yield LossView(loss.points, "crosses a boundary", crossing, f"value {loss.id}")
-            case LossKind.TARGET:
-                yield LossView(loss.points, "not carried", survey.target.name, f"feature level {plan.level}")
-            case LossKind.APPROXIMATION:
-                node = survey.nodes[loss.id]
-                yield LossView(loss.points, "approximate", node.op, str(node.source))
-            case LossKind.IN_FLOATS:
-                node, why = survey.nodes[loss.id], plan.verdicts[loss.id].in_floats
-                yield LossView(loss.points, "integers as floats", node.op, str(node.source), why[0].fix)
 
 
 def _level(survey: Survey, level: int, work: Counted, texts: Texts) -> LevelView:
@@ -292,12 +275,6 @@ def _part(lowered: LoweredPart, graph: Graph, plan: Plan, work: Counted) -> Part
 
 def _types(graph: Graph, values: Sequence[int]) -> tuple[str, ...]:
     return tuple(type_words(graph, value) for value in values)
-
-
-def type_words(graph: Graph, value: int) -> str:
-    """A value's type as a reader knows it: ``f32[1,3,224,224]``."""
-    kind = graph.type_of(value)
-    return format_type(kind) if isinstance(kind, TensorType) else "known only at run time"
 
 
 def _gate(plan: Plan, target: str, circumstances: Circumstances) -> GateView:
@@ -347,9 +324,9 @@ def _notes(level: int, api_level: int | None, texts: Texts) -> Iterator[str]:
             f"Feature level {level} came with {facts.came_with}, not with an API level: ask the device "
             "(ANeuralNetworksDevice_getFeatureLevel) before relying on it."
         )
-    known = {api.api_level: api for found in texts.levels() for api in found.api_levels}
-    if api_level is not None and known[api_level].is_deprecated:
+    old = deprecating(texts.levels(), api_level)
+    if old is not None:
         yield (
-            "From API level 35 (Android 15) NNAPI is deprecated and many devices run it on the CPU: measure on the "
-            "device, keep the CPU path, and plan to move to another runtime (ExecuTorch or LiteRT)."
+            f"NNAPI is deprecated from {old.android} (API level {old.api_level}) on: measure on the device, keep the "
+            "CPU path, and for new work look at ExecuTorch or LiteRT as well."
         )

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from nnapi_check.reports.compose import shown_score
 from nnapi_check.reports.computing import shares, shown_share
-from nnapi_check.reports.console import place_words
+from nnapi_check.reports.naming import place_words
 from nnapi_check.reports.partition_map import draw
 from nnapi_check.reports.views import ModelReport
 

@@ -215,7 +215,7 @@ def _operation(facts: OperationFacts, registry: Known) -> Explained:
             for operand in signature.inputs
         ]
         columns = (text("input"), text("role", Fit.FOLD), text("type", Fit.FOLD), number("from level"))
-        lines += table((*columns, text("default", Fit.CUT)), rows)
+        lines += table((*columns, text("default", Fit.FOLD)), rows)
     if facts.notes:
         lines += ["", *wrapped(facts.notes, "Note: ")]
     lines += ["", *wrapped(", ".join(users) or "none", "Ops that become it: ")]

@@ -24,41 +24,43 @@ LEAST_NAME_WIDTH = 40
 class Fit(Enum):
     """What happens to a cell that is too long.
 
-    Its column never shrinks, or it is cut in the middle, folded, or takes a line of its own (a name to be copied).
+    Its column never shrinks, or it is folded between words, or takes a line of its own (a name to be copied).
     """
 
     KEEP = auto()
-    CUT = auto()
     FOLD = auto()
     OWN_LINE = auto()
 
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """A column: its heading, what its long cells do, and whether it holds numbers, which stand on the right."""
+    """A column: its heading, what its long cells do, and whether it holds numbers, which stand on the right.
+
+    Where there is no room for all columns, those that ``yields`` are left out, the one with the highest first.
+    """
 
     heading: str
     fit: Fit = Fit.KEEP
     is_number: bool = False
+    yields: int = 0
 
 
-def text(heading: str, fit: Fit = Fit.KEEP) -> Column:
+def text(heading: str, fit: Fit = Fit.KEEP, *, yields: int = 0) -> Column:
     """A column of words."""
-    return Column(heading, fit)
+    return Column(heading, fit, yields=yields)
 
 
-def number(heading: str) -> Column:
+def number(heading: str, *, yields: int = 0) -> Column:
     """A column of numbers."""
-    return Column(heading, Fit.KEEP, is_number=True)
+    return Column(heading, Fit.KEEP, is_number=True, yields=yields)
 
 
-def table(columns: Sequence[Column], rows: Sequence[Sequence[object]]) -> Iterator[str]:
-    """The lines of a table, at most as wide as a terminal where columns may shrink that far.
+def table(columns: Sequence[Column], rows: Sequence[Sequence[object]], *, width: int | None = WIDTH) -> Iterator[str]:
+    """The lines of a table, at most as wide as ``width`` where its columns may shrink or be left out that far.
 
-    Only the first column can give a cell a line of its own.
+    No word is cut. Only the first column can give a cell a line of its own.
     """
-    cells = [[str(cell) for cell in row] for row in rows]
-    widths = _widths(columns, cells)
+    columns, cells, widths = _laid_out(columns, [[str(cell) for cell in row] for row in rows], width)
     lines: list[Sequence[str]] = []
     names: dict[int, str] = {}
     for row in cells:
@@ -66,7 +68,7 @@ def table(columns: Sequence[Column], rows: Sequence[Sequence[object]]) -> Iterat
         if is_spilled:
             names[len(lines)] = row[0]
         rest = ["", *row[1:]] if is_spilled else row
-        fitted = [_fitted(cell, width, column.fit) for cell, width, column in zip(rest, widths, columns, strict=True)]
+        fitted = [_fitted(cell, room, column.fit) for cell, room, column in zip(rest, widths, columns, strict=True)]
         lines.extend(zip_longest(*fitted, fillvalue=""))
     drawn = tabulate(
         lines,
@@ -82,37 +84,48 @@ def table(columns: Sequence[Column], rows: Sequence[Sequence[object]]) -> Iterat
         yield line.rstrip()
 
 
-def _widths(columns: Sequence[Column], cells: Sequence[Sequence[str]]) -> list[int]:
-    widths = [
-        max(len(column.heading), *(len(row[index]) for row in cells)) if cells else len(column.heading)
-        for index, column in enumerate(columns)
-    ]
-    least = [
-        max(LEAST_NAME_WIDTH if column.fit is Fit.OWN_LINE else LEAST_WIDTH, len(column.heading)) for column in columns
-    ]
-    excess = sum(widths) + GAP * (len(widths) - 1) - WIDTH
-    while excess > 0:
-        spare = [i for i, column in enumerate(columns) if column.fit is not Fit.KEEP and widths[i] > least[i]]
+def _laid_out(
+    columns: Sequence[Column], cells: Sequence[Sequence[str]], width: int | None
+) -> tuple[Sequence[Column], Sequence[Sequence[str]], list[int]]:
+    """The columns that there is room for, their cells, and their widths."""
+    while True:
+        widths = [max(len(column.heading), *(len(row[i]) for row in cells), 0) for i, column in enumerate(columns)]
+        if width is None:
+            return columns, cells, widths
+        least = [_least(column, [row[i] for row in cells]) for i, column in enumerate(columns)]
+        room = width - GAP * (len(columns) - 1)
+        last = max(range(len(columns)), key=lambda index: columns[index].yields)
+        if sum(map(min, widths, least)) <= room or not columns[last].yields:
+            return columns, cells, _shrunken(columns, widths, least, room)
+        columns = [*columns[:last], *columns[last + 1 :]]
+        cells = [[*row[:last], *row[last + 1 :]] for row in cells]
+
+
+def _least(column: Column, cells: Sequence[str]) -> int:
+    """How narrow a column may become without cutting a word."""
+    match column.fit:
+        case Fit.KEEP:
+            return max(len(column.heading), *(len(cell) for cell in cells), 0)
+        case Fit.FOLD:
+            words = (len(word) for cell in cells for word in cell.split())
+            return max(LEAST_WIDTH, len(column.heading), *words)
+        case Fit.OWN_LINE:
+            return max(LEAST_NAME_WIDTH, len(column.heading))
+
+
+def _shrunken(columns: Sequence[Column], widths: Sequence[int], least: Sequence[int], room: int) -> list[int]:
+    found = list(widths)
+    while sum(found) > room:
+        spare = [i for i, column in enumerate(columns) if column.fit is not Fit.KEEP and found[i] > least[i]]
         if not spare:
             break
-        widths[max(spare, key=lambda index: widths[index])] -= 1
-        excess -= 1
-    return widths
+        found[max(spare, key=lambda index: found[index])] -= 1
+    return found
 
 
 def _fitted(cell: str, width: int, fit: Fit) -> list[str]:
     match fit:
         case Fit.KEEP | Fit.OWN_LINE:
             return [cell]
-        case Fit.CUT:
-            return [shortened(cell, width)]
         case Fit.FOLD:
-            return textwrap.wrap(cell, width, break_on_hyphens=False) or [""]
-
-
-def shortened(words: str, width: int) -> str:
-    """The words, cut in the middle where they are too long."""
-    if len(words) <= width:
-        return words
-    half = (width - 1) // 2
-    return f"{words[:half]}…{words[len(words) - (width - 1 - half) :]}"
+            return textwrap.wrap(cell, width, break_on_hyphens=False, break_long_words=False) or [""]

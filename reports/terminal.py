@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import textwrap
 from dataclasses import dataclass
+from enum import Enum
 
 _CODES = {
     "ready": "32",
@@ -14,19 +15,45 @@ _CODES = {
 }
 
 
+WIDTH = 80
+"""The width of sentences, and of tables where no terminal says otherwise."""
+
+
+class Detail(Enum):
+    """How much of a report is shown: the first screen alone, what asks for an action, or that and what does not."""
+
+    QUIET = "quiet"
+    USUAL = "usual"
+    DIFFERENCES = "differences"
+    VERBOSE = "verbose"
+
+    @property
+    def shows_differences(self) -> bool:
+        """Whether differences that were bridged are listed."""
+        return self in (Detail.DIFFERENCES, Detail.VERBOSE)
+
+
+_DOUBTFUL = _CODES["ready with fallback"]
+
+
 @dataclass(frozen=True, slots=True)
 class Paint:
-    """Wraps words in the terminal's color codes where ``is_colored``. Control characters in names never get through."""
+    """Wraps words in the terminal's color codes where ``is_colored``. Control characters in names never get through.
+
+    ``width`` is that of a terminal's tables, None where every name is written whole, as into a pipe.
+    """
 
     is_colored: bool
+    width: int | None = WIDTH
 
     def bold(self, words: str) -> str:
         """Bold words."""
         return self._wrapped("1", words)
 
-    def readiness(self, readiness: str, words: str) -> str:
-        """Words in the color of a verdict."""
-        return self._wrapped(_CODES.get(readiness, "0"), words)
+    def readiness(self, readiness: str, words: str, *, is_doubtful: bool = False) -> str:
+        """Words in the color of a verdict; nothing that is doubtful looks as good as ready."""
+        code = _CODES.get(readiness, "0")
+        return self._wrapped(_DOUBTFUL if is_doubtful and readiness == "ready" else code, words)
 
     def _wrapped(self, code: str, words: str) -> str:
         return f"\x1b[{code}m{words}\x1b[0m" if self.is_colored else words
@@ -35,9 +62,6 @@ class Paint:
 def printable(words: str) -> str:
     """Text without the control characters that a hostile name could carry to a terminal, line ends kept."""
     return "".join(char if char.isprintable() or char == "\n" else "\N{REPLACEMENT CHARACTER}" for char in words)
-
-
-WIDTH = 80
 
 
 def wrapped(words: str, prefix: str) -> list[str]:
@@ -53,3 +77,13 @@ def wrapped(words: str, prefix: str) -> list[str]:
         break_on_hyphens=False,
         break_long_words=False,
     )
+
+
+def heading(words: str, paint: Paint) -> list[str]:
+    """The heading of a section, with a line between it and what stands before."""
+    return ["", paint.bold(words)]
+
+
+def count_words(number: int, what: str) -> str:
+    """A number of things, such as ``1 op`` and ``2 ops``."""
+    return f"{number} {what}" + ("" if number == 1 else "s")

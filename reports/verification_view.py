@@ -10,6 +10,7 @@ from nnapi_check.analyzer.graph import Graph, NodeOutput
 from nnapi_check.lowering.verification.approximation import tolerance_words
 from nnapi_check.lowering.verification.comparison import Numbers
 from nnapi_check.lowering.verification.verify import LayerNumbers, Verification
+from nnapi_check.reports.naming import place_words
 from nnapi_check.reports.views import LayerView, NumbersView, VerificationView
 
 TELLING = 0.1
@@ -108,4 +109,4 @@ def _layers(layers: Sequence[LayerNumbers], graph: Graph) -> Iterator[LayerView]
         # What a part was given was computed by none of its operations.
         if isinstance(origin, NodeOutput):
             node = nodes[origin.node]
-            yield LayerView(node.id, node.op, str(node.source), _numbers(f"value {layer.value}", layer.numbers))
+            yield LayerView(node.id, node.op, place_words(node.source), _numbers(f"value {layer.value}", layer.numbers))

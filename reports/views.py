@@ -146,13 +146,21 @@ class IfQuantizedView:
 
 @dataclass(frozen=True, slots=True)
 class LossView:
-    """Points that the score lost, and to what. ``fix`` is the cheapest one, empty where none is known."""
+    """Points that the score lost, and to what. ``fix`` is the cheapest one, empty where none is known.
+
+    ``op`` stands at ``module``, ``file`` and ``line``: what is not on NNAPI, or what the value that crosses a boundary
+    crosses it for. It is empty where no op is to blame.
+    """
 
     points: float
     kind: str
     what: str
     where: str
     fix: str = ""
+    op: str = ""
+    module: str = ""
+    file: str | None = None
+    line: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -270,6 +278,8 @@ class MisfitView:
 class ModelReport:
     """Everything that is said about a model at one target.
 
+    ``summary`` is the verdict in one sentence, as a person says it. ``android`` is the version that ``api_level``
+    stands for, and ``is_deprecated`` whether NNAPI is deprecated there.
     ``target_because`` says why ``target`` was chosen, where the choice was left open. ``misfit`` says why that target
     does not carry the model at this level, where it does not.
     ``per_channel`` is what was chosen for weights with a scale for each channel.
@@ -290,7 +300,10 @@ class ModelReport:
     misfit: MisfitView | None
     feature_level: int
     api_level: int | None
+    android: str | None
+    is_deprecated: bool
     notes: tuple[str, ...]
+    summary: str
     readiness: str
     score: float
     lowest_ready_level: int | None

@@ -18,6 +18,9 @@ from nnapi_check.analyzer.planning.work import WORTHWHILE, boundary_cost, node_w
 from nnapi_check.coverage_db.spec import OperandType
 from nnapi_check.coverage_db.targets import Target
 
+TOO_SMALL = "NNC901"
+"""The reason code of parts whose work is not worth what their transfers cost."""
+
 
 @dataclass(frozen=True, slots=True)
 class Part:
@@ -101,7 +104,7 @@ def partition(
         elif part.is_worthwhile(gain) or computing == judged:
             kept.append(part)
         else:
-            dropped.append(DroppedPart(part, "NNC901"))
+            dropped.append(DroppedPart(part, TOO_SMALL))
     return Partition(tuple(kept), tuple(dropped))
 
 

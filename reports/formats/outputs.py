@@ -39,7 +39,7 @@ def rendered(form: Form, report: ModelReport, origin: Origin) -> str:
         case Form.TEXT:
             from nnapi_check.reports.console import to_text
 
-            return printable(to_text(report, Paint(is_colored=False)))
+            return printable(to_text(report, Paint(is_colored=False, width=None)))
         case Form.JSON:
             from nnapi_check.reports.json_format import to_json
 

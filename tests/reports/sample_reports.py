@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+from nnapi_check.reports.naming import NOWHERE, place_words
 from nnapi_check.reports.views import (
     BlockerView,
     DifferenceView,
@@ -101,6 +102,11 @@ def place(of: NodeView) -> PlaceView:
     return PlaceView(of.op, of.module, of.file, of.line, of.failures[0].found)
 
 
+def lost(points: float, kind: str, of: NodeView, what: str = "") -> LossView:
+    """Points that the sample lost to a node."""
+    return LossView(points, kind, what or of.op, place_words(of), "", of.op, of.module, of.file, of.line)
+
+
 def numbers(name: str, kind: str = "float32[1,24,56,72]") -> NumbersView:
     """Numbers of the sample."""
     return NumbersView(name, kind, 1.25e-06, 3.5e-07, 1e-4, 131.25, None, None)
@@ -118,7 +124,8 @@ def mixed_report() -> ModelReport:
         node(20, "mylib.whiten.default", None, UNKNOWN_OP),
         replace(
             node(21, "aten.relu.default", None),
-            kept_because="NNC901 Not worth a part of its own: work 96,768, boundary 782,336 (operations)",
+            kept_because="NNC901 Not worth a part of its own: to copy their tensors there and back costs more than it "
+            "saves",
         ),
     )
     pools = [place(item) for item in nodes if item.op == "aten.max_pool2d.default"]
@@ -148,7 +155,10 @@ def mixed_report() -> ModelReport:
         misfit=None,
         feature_level=4,
         api_level=30,
+        android="Android 11",
+        is_deprecated=False,
         notes=("A note about this target that is long enough to be folded at the width of a terminal of 80 columns.",),
+        summary="At most 87% of the work runs on NNAPI, in 2 pieces, and the rest on the CPU.",
         readiness="ready with fallback",
         score=71.46,
         lowest_ready_level=None,
@@ -169,17 +179,11 @@ def mixed_report() -> ModelReport:
             ),
         ),
         losses=(
-            LossView(17.5, "on the CPU", "mylib.whiten.default", "encoder.stage5.block.0 /home/ada/segmenter.py:60"),
-            *(
-                LossView(
-                    1.004 - index / 1000,
-                    "on the CPU",
-                    "aten.max_pool2d.default",
-                    f"encoder.stage3.block.{index} /home/ada/work/vision/models/segmenter.py:{50 + index}",
-                )
-                for index in range(7)
-            ),
-            *(LossView(0.8, "crosses a boundary", "f32[1,24,56,72]", f"value {index}") for index in range(4)),
+            lost(9.3, "on the CPU", nodes[20]),
+            lost(8.2, "crosses a boundary", nodes[20], "f32[1,24,56,72]"),
+            *(lost(1.004 - index / 1000, "on the CPU", nodes[9 + index]) for index in range(7)),
+            *(lost(0.8, "crosses a boundary", nodes[9 + index], "f32[1,24,56,72]") for index in range(4)),
+            LossView(0.833, "approximate", "aten.gelu.default", NOWHERE, op="aten.gelu.default"),
         ),
         levels=tuple(
             LevelView(
@@ -253,6 +257,7 @@ def ready_report() -> ModelReport:
     return replace(
         mixed,
         model="classifier",
+        summary="Runs on NNAPI as one model from Android 10 (feature level 3) on.",
         readiness="ready",
         score=100.0,
         lowest_ready_level=3,
@@ -290,6 +295,7 @@ def hostile_report() -> ModelReport:
         mixed,
         model=HOSTILE,
         notes=(HOSTILE,),
+        summary=HOSTILE,
         nodes=(*mixed.nodes, bad),
         blockers=(blocker(replace(CEIL_MODE, found=HOSTILE), bad.op, place(bad)),),
         losses=(LossView(1.0, "on the CPU", HOSTILE, HOSTILE),),
@@ -332,7 +338,7 @@ def quantized_report() -> ModelReport:
         levels=tuple(replace(row, work=work if row.level >= 3 else row.work) for row in mixed.levels),
         parts=(replace(mixed.parts[0], work=replace(work, cpu=0)),),
         in_floats=(InFloatsView(why.reason, why.title, why.because, why.fix, alternatives, work.floats, places),),
-        losses=(LossView(9.5, "integers as floats", nodes[5].op, "encoder.stage1 segmenter.py:45", why.fix),),
+        losses=(lost(28.54, "integers as floats", nodes[5]),),
         nodes=nodes,
         notes=(),
         verification=None,

@@ -1,11 +1,13 @@
 """The report for a terminal."""
 
+import re
 from dataclasses import replace
 
 import pytest
 
-from nnapi_check.reports.console import place_words, to_text
-from nnapi_check.reports.terminal import Paint, printable
+from nnapi_check.reports.console import to_text
+from nnapi_check.reports.naming import place_words
+from nnapi_check.reports.terminal import Detail, Paint, printable
 from nnapi_check.reports.views import ModelReport
 from tests.conftest import Golden
 from tests.reports.sample_reports import (
@@ -52,15 +54,52 @@ def test_long_path_is_left_whole() -> None:
     assert f"{path}:49" in text.split()
 
 
-def test_wide_characters_of_a_type_are_cut_in_the_middle() -> None:
+@pytest.mark.parametrize("width", [None, 80, 200])
+def test_no_type_is_cut(width: int | None) -> None:
     mixed = mixed_report()
     many = tuple(f"f32[1,{index},112,144]" for index in range(40))
 
-    text = to_text(replace(mixed, parts=(replace(mixed.parts[0], inputs=many),)), PLAIN)
+    text = to_text(replace(mixed, parts=(replace(mixed.parts[0], inputs=many),)), Paint(is_colored=False, width=width))
 
-    (line,) = [line for line in text.splitlines() if "f32[1,0" in line]
-    assert len(line) <= 80
-    assert "…" in line
+    assert set(many) <= {word.rstrip(",") for word in text.split()}
+    assert "…" not in text
+
+
+def test_shown_losses_sum_to_what_is_missing_of_the_shown_score() -> None:
+    lines = to_text(mixed_report(), PLAIN).splitlines()
+    start = lines.index("Where the 28.6 missing points were lost") + 1
+
+    shown = re.findall(r"^ *([0-9]+\.[0-9])  ", "\n".join(lines[start : lines.index("", start)]), flags=re.MULTILINE)
+    assert len(shown) == 9
+    assert sum(map(float, shown)) == pytest.approx(100 - 71.4)
+
+
+def test_levels_that_answer_alike_are_one_row() -> None:
+    text = to_text(mixed_report(), PLAIN)
+
+    assert [line.split("  ")[0] for line in text.splitlines() if " with fallback   " in line] == ["3 to 8 <"]
+
+
+@pytest.mark.parametrize("detail", Detail)
+def test_differences_that_need_no_action_are_listed_on_demand(detail: Detail) -> None:
+    text = to_text(mixed_report(), PLAIN, detail)
+
+    assert ("Channels stand last" in text) is (detail in (Detail.DIFFERENCES, Detail.VERBOSE))
+    assert ("1 difference between PyTorch and NNAPI" in text) is (detail is Detail.USUAL)
+
+
+@pytest.mark.parametrize("detail", Detail)
+def test_tolerance_is_told_where_everything_is(detail: Detail) -> None:
+    text = to_text(replace(mixed_report(), verification=None), PLAIN, detail)
+
+    assert ("of the output's range" in text) is (detail is Detail.VERBOSE)
+
+
+def test_nothing_deprecated_looks_ready() -> None:
+    colored = Paint(is_colored=True)
+
+    assert "\x1b[32mready" in to_text(ready_report(), colored)
+    assert "\x1b[32m" not in to_text(replace(ready_report(), is_deprecated=True), colored)
 
 
 def test_colors_only_where_they_are_wanted() -> None:

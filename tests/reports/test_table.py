@@ -1,9 +1,10 @@
 """Tables of text."""
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nnapi_check.reports.table import Fit, number, shortened, table, text
+from nnapi_check.reports.table import Fit, number, table, text
 
 WORDS = st.text(alphabet="abc ", min_size=0, max_size=60).map(lambda words: " ".join(words.split()))
 
@@ -42,19 +43,31 @@ def test_table_without_rows_has_its_heading() -> None:
     assert list(table((text("a"), number("bcd")), [])) == ["a  bcd", "-  ---"]
 
 
-@given(st.lists(st.tuples(WORDS, WORDS, st.integers(0, 10**6)), max_size=5))
-def test_table_with_flexible_columns_fits_the_terminal(rows: list[tuple[str, str, int]]) -> None:
-    lines = list(table((text("a", Fit.CUT), text("b", Fit.FOLD), number("c")), rows))
+@given(st.lists(st.tuples(WORDS, WORDS, st.integers(0, 10**6)), max_size=5), st.integers(40, 200))
+def test_table_of_short_words_fits_the_terminal(rows: list[tuple[str, str, int]], width: int) -> None:
+    lines = list(table((text("a", Fit.FOLD), text("b", Fit.FOLD), number("c")), rows, width=width))
 
-    assert all(len(line) <= 80 for line in lines)
+    assert all(len(line) <= width for line in lines)
 
 
-@given(st.text(max_size=40), st.integers(3, 30))
-def test_shortened_words_have_the_width_and_both_ends(words: str, width: int) -> None:
-    found = shortened(words, width)
+NAMES = st.text(alphabet="abc._,", min_size=1, max_size=70)
 
-    assert len(found) <= width
-    if len(words) > width:
-        assert len(found) == width
-        assert found[0] == words[0]
-        assert found[-1] == words[-1]
+
+@given(st.lists(st.tuples(NAMES, NAMES, NAMES), min_size=1, max_size=4), st.none() | st.integers(40, 200))
+def test_no_name_is_ever_cut(rows: list[tuple[str, str, str]], width: int | None) -> None:
+    lines = list(table((text("a", Fit.FOLD), text("b", Fit.FOLD), text("c", Fit.FOLD)), rows, width=width))
+
+    words = " ".join(lines).split()
+    assert all(name in words for row in rows for name in row)
+
+
+@pytest.mark.parametrize(
+    ("width", "headings"),
+    [(None, "first second third"), (62, "first second third"), (61, "first third"), (41, "first third"), (40, "first")],
+)
+def test_columns_are_left_out_by_their_importance(width: int | None, headings: str) -> None:
+    columns = (text("first"), text("second", yields=2), text("third", yields=1))
+
+    heading, *_ = table(columns, [("a" * 20, "b" * 19, "c" * 19)], width=width)
+
+    assert " ".join(heading.split()) == headings
