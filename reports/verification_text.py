@@ -18,13 +18,13 @@ def verification_lines(found: VerificationView, paint: Paint) -> Iterator[str]:
     yield from wrapped(
         f"Ran in {found.ran_in}, feature level {found.level}, {count_words(found.executions, 'NNAPI model')}.", ""
     )
-    columns = (text("value"), text("type", yields=1), number("allowed"), *_MEASURES)
+    columns = [text("value"), text("type", yields=1), number("allowed"), *_MEASURES]
     yield from table(columns, [_output(numbers) for numbers in found.outputs], width=paint.width)
     words = "within" if found.is_within_tolerance else "NOT WITHIN"
     yield from wrapped(f"{words} tolerance ({found.tolerance})", "")
     if found.float16:
         yield from ["", *wrapped(FLOAT16_WORDS, "")]
-        columns = (text("value"), text("type", yields=1), *_MEASURES)
+        columns = [text("value"), text("type", yields=1), *_MEASURES]
         yield from table(columns, [_row(numbers) for numbers in found.float16], width=paint.width)
     for note in found.notes:
         yield from wrapped(note, "Note: ")

@@ -52,7 +52,8 @@ class Beside(Whole):
         self.second = nn.Conv3d(1, 70, 3, padding=1)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        return super().forward(x).sum() + self.second(x[None]).sum()
+        found: torch.Tensor = super().forward(x).sum() + self.second(x[None]).sum()
+        return found
 
 
 class Small(nn.Module):
