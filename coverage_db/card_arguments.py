@@ -96,6 +96,9 @@ def _check_quantized(card: Card, form: QuantizedForm, schemas: Mapping[str, str]
     strange = {*call.without, *(name for name, _ in call.renamed), *form.floats} - own
     if strange:
         raise CardError(f"{where}: the op has no arguments {sorted(strange)}; it has {sorted(own)}")
+    for name, _ in call.renamed:
+        if not re.search(rf"Tensor\S* {name}\b", schemas[card.op]):
+            raise CardError(f"{where}: {name!r} is renamed, but is no tensor")
     found = {*call.arguments(dict.fromkeys(own), lambda _: None), *form.parameters}
     # Packed parameters hold a number that only some of the layers have.
     if found - wanted or wanted - found - _IN_PACKED - PACKED_NAMES:

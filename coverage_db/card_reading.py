@@ -173,6 +173,7 @@ def _quantized_form(card: CardTable, op: str) -> QuantizedForm | None:
         folds=table.texts("folds"),
         followed_by=tuple((name, str(whole)) for name, whole in followed_by.items()),
         rank=table.optional_int("rank"),
+        channels=table.optional_int("channels") or 0,
     )
     table.close()
     if len(found.parameters) not in (0, 2):

@@ -165,11 +165,12 @@ class FirstOutput:
 class QuantizedForm:
     """What a call on floats becomes once a model is quantized: one of ``call.op`` on quantized tensors.
 
-    It is only where the arguments in ``only`` have these values, which the other op has not, and the first tensor has
-    ``rank`` dimensions, where that is set. ``floats`` are tensors that stay floats. ``parameters`` are the arguments
-    that state the scale and the zero point of the result; without, it has those of the input. ``gives`` are ones that
-    never change. ``folds`` are ops that go into the layer before it is quantized, where they alone read its result, and
-    ``followed_by`` are ops that make one op with it.
+    It is only where the arguments in ``only`` have these values, which the other op has not, the arguments that
+    ``call`` renames are tensors, and the first tensor has ``rank`` dimensions, where that is set. ``floats`` are
+    constant tensors that stay what they are. ``parameters`` are the arguments that state the scale and the zero point
+    of the result; without, it has those of the input. ``gives`` are ones that never change. ``folds`` are ops that go
+    into the layer before it is quantized, where they alone read its result, and ``followed_by`` are ops that make one
+    op with it. A weight may have a scale for each place in the dimension ``channels``.
     """
 
     call: OtherCall
@@ -180,6 +181,7 @@ class QuantizedForm:
     folds: tuple[str, ...] = ()
     followed_by: tuple[tuple[str, str], ...] = ()
     rank: int | None = None
+    channels: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -27,14 +27,14 @@ from nnapi_check.analyzer.graph import (
     referred,
 )
 from nnapi_check.analyzer.judging.judge import Knowledge
-from nnapi_check.coverage_db.cards import Card, Movement, OtherCall, QuantizedForm
-from nnapi_check.coverage_db.checks import ConstantOrTuple
+from nnapi_check.analyzer.quantized_forms import WEIGHT, obstacle, quantized_call, quantized_form, quantized_inputs
+from nnapi_check.coverage_db.cards import QuantizedForm
 
 USUAL = PerTensor(0.05, 120)
 """What an activation is taken to be quantized by, and one that is 0 or more."""
 
 POSITIVE = PerTensor(0.05, 0)
-WEIGHT = PerTensor(0.01, 0)
+WEIGHTS = PerTensor(0.01, 0)
 
 _QUANTIZE, _DEQUANTIZE = "aten.quantize_per_tensor.default", "aten.dequantize.self"
 _QUINT8 = 13
@@ -105,7 +105,7 @@ class _Quantizing:
             for inner in (inner for block in node.blocks for inner in block.inner_nodes()):
                 self._stay(inner, "it stands in a branch or loop")
             return
-        form = _form(node.op, self._knowledge)
+        form = quantized_form(node.op, self._knowledge)
         reason = "no card says what it becomes on quantized tensors" if form is None else self._obstacle(node, form)
         if form is None or reason:
             self._stay(node, reason)
@@ -125,30 +125,15 @@ class _Quantizing:
 
     def _obstacle(self, node: Node, form: QuantizedForm) -> str:
         """What keeps a node from being quantized; empty where nothing does."""
-        for name, wanted in form.only:
-            if node.arguments.get(name) != wanted:
-                return f"its quantized form wants {name}={wanted}"
-        if form.call.op != node.op and not _has_ways(form.call.op, self._knowledge):
-            return f"{form.call.op}, which it would become, has no way"
-        inputs = [
-            value
-            for name, argument in node.arguments.items()
-            if name not in form.floats
-            for value in referred(argument)
-        ]
+        found = obstacle(node, form, self._graph, self._knowledge)
+        if found:
+            return found
+        inputs = tuple(quantized_inputs(node, form))
         if not all(_is_float(self._graph, value) for value in (*inputs, *node.outputs)) or not inputs:
             return "it reads or gives tensors that are not float32 of known shape"
-        if form.rank is not None and self._rank(inputs[0]) != form.rank:
-            return f"its quantized form takes {form.rank} dimensions"
-        if any(not self._graph.values[value].is_constant for value in referred(node.arguments.get("weight"))):
-            return "its weight is computed"
         if not form.parameters and not all(self._is_quantized(value) for value in inputs):
             return "what it reads stays in floats"
         return ""
-
-    def _rank(self, value: int) -> int:
-        kind = self._graph.type_of(value)
-        return kind.rank if isinstance(kind, TensorType) else 0
 
     def _is_quantized(self, value: int) -> bool:
         """Whether a value is made quantized: what goes into the model is quantized as it comes."""
@@ -167,7 +152,7 @@ class _Quantizing:
             run.nodes.append(node)
 
     def _folds(self, node: Node) -> bool:
-        form = _form(node.op, self._knowledge)
+        form = quantized_form(node.op, self._knowledge)
         return (
             form is not None
             and all(node.arguments.get(name) == wanted for name, wanted in form.only)
@@ -209,26 +194,21 @@ class _Quantizing:
         wanted: set[int] = set()
         for node in self._graph.body.nodes:
             if node.id in self._runs:
-                wanted.update(self._read_quantized(self._runs[node.id]))
+                run = self._runs[node.id]
+                wanted.update(quantized_inputs(run.nodes[0], run.form))
             elif node.id not in self._covered:
                 as_floats.update(read_values(node))
         for value in self._graph.body.inputs:
             yield from self._quantized_where_made(value, wanted)
         for node in self._graph.body.nodes:
-            run = self._runs.get(node.id)
-            if run is not None:
-                yield self._call(run)
-                yield from (self._dequantized(value, node) for value in run.outputs if value in as_floats)
+            made = self._runs.get(node.id)
+            if made is not None:
+                yield self._call(made)
+                yield from (self._dequantized(value, node) for value in made.outputs if value in as_floats)
             elif node.id not in self._covered:
                 yield node
                 for value in node.outputs:
                     yield from self._quantized_where_made(value, wanted)
-
-    def _read_quantized(self, run: _Quantized) -> Iterator[int]:
-        first = run.nodes[0]
-        for name, argument in first.arguments.items():
-            if name not in run.form.floats:
-                yield from referred(argument)
 
     def _quantized_where_made(self, value: int, wanted: set[int]) -> Iterator[Node]:
         """A quantize of a value that is made in floats, where it is read quantized."""
@@ -253,9 +233,8 @@ class _Quantizing:
         }
         if run.bias is not None and "bias" in read:
             read["bias"] = run.bias
-        arguments = run.form.call.arguments(read, _argument)
         quant = self._quant_of(run)
-        arguments |= dict(zip(run.form.parameters, (quant.scale, quant.zero_point), strict=False))
+        arguments = quantized_call(run.form, read, quant.scale, quant.zero_point)
         return self._node(run.op, arguments, tuple(self._twins[value] for value in run.outputs), first.source)
 
     def _twinned(self, name: str, argument: Argument) -> Argument:
@@ -269,8 +248,8 @@ class _Quantizing:
 
     def _quantized(self, name: str, value: int) -> int:
         if value not in self._twins:
-            is_weight = name == "weight"
-            quant, dtype = (WEIGHT, ElementType.QINT8) if is_weight else (USUAL, ElementType.QUINT8)
+            is_weight = name == WEIGHT
+            quant, dtype = (WEIGHTS, ElementType.QINT8) if is_weight else (USUAL, ElementType.QUINT8)
             self._twins[value] = self._twin(value, quant, dtype)
         return self._twins[value]
 
@@ -282,30 +261,6 @@ class _Quantizing:
         for place, value in enumerate(outputs):
             self._values[value] = replace(self._values[value], origin=NodeOutput(id_, place))
         return Node(id_, op, arguments, outputs, source)
-
-
-def _form(op: str, knowledge: Knowledge) -> QuantizedForm | None:
-    """What an op becomes: what its card says; one that only moves elements, or passes a tensor on, itself."""
-    if not knowledge.has_card(op):
-        return None
-    card = knowledge.card(op)
-    if card.quantized is not None:
-        return card.quantized
-    return QuantizedForm(OtherCall(op)) if _only_moves(card) else None
-
-
-def _only_moves(card: Card) -> bool:
-    return card.moves is not Movement.NONE or any(not way.emits for way in card.ways)
-
-
-def _has_ways(op: str, knowledge: Knowledge) -> bool:
-    return knowledge.has_card(op) and bool(knowledge.card(op).ways)
-
-
-def _argument(value: ConstantOrTuple | None) -> Argument:
-    if value is None:
-        raise TypeError("a quantized form gives numbers and texts only")
-    return value
 
 
 def _is_float(graph: Graph, value: int) -> bool:

@@ -72,7 +72,7 @@ def _has_no_order_of_writes(on: Occasion) -> bool:
 
 def _makes_as_said(on: Occasion) -> bool:
     makes = on.applied.rewrite.makes
-    return isinstance(makes, ByCard) or on.made.op in makes
+    return not isinstance(makes, frozenset) or on.made.op in makes
 
 
 def _makes_what_was_made(on: Occasion) -> bool:

@@ -8,6 +8,7 @@ from enum import Enum
 from functools import cache
 
 from nnapi_check.analyzer.graph import Argument, Graph, Node, NodeOutput, Reader, TensorType
+from nnapi_check.analyzer.quantized_forms import Cards
 from nnapi_check.coverage_db.cards import FirstOutput, Movement, OtherCall
 from nnapi_check.coverage_db.queries import Registry, open_registry
 
@@ -15,16 +16,17 @@ from nnapi_check.coverage_db.queries import Registry, open_registry
 @dataclass(frozen=True, slots=True)
 class KnownOps:
     """What reading a model takes from cards: the ops of which each call is one of another op, those that only move
-    elements, and those read by their first output alone."""
+    elements, those read by their first output alone, and of ``cards`` what calls become on quantized tensors."""
 
     calls: Mapping[str, OtherCall]
     moves: Mapping[str, Movement]
     first_outputs: Mapping[str, FirstOutput]
+    cards: Cards
 
     @classmethod
     def of(cls, registry: Registry) -> KnownOps:
         """Those of a registry."""
-        return cls(registry.calls(), registry.movements(), registry.first_outputs())
+        return cls(registry.calls(), registry.movements(), registry.first_outputs(), registry)
 
 
 @cache
@@ -107,6 +109,12 @@ class ByCard(Enum):
     FIRST_OUTPUT = "it is read by its first output alone"
 
 
+class ByForm(Enum):
+    """Every op that a card says other ops become."""
+
+    QUANTIZED = "an op on floats becomes it on quantized tensors"
+
+
 @dataclass(frozen=True, slots=True)
 class Rewrite:
     """One rewrite: nodes that begin with one of the ops in ``begins`` become one of ``makes``.
@@ -118,7 +126,7 @@ class Rewrite:
     name: str
     title: str
     begins: frozenset[str] | ByCard
-    makes: frozenset[str] | ByCard
+    makes: frozenset[str] | ByCard | ByForm
     match: Callable[[Node, Surroundings], Match | Miss | None]
 
     def begins_with(self, known: KnownOps) -> frozenset[str]:

@@ -1,6 +1,7 @@
 """Float ops between a dequantize and a quantize, as exported programs write a quantized model: the op on integers.
 
-PyTorch computes them in floats and rounds the result; the op on quantized tensors comes within a step of that.
+PyTorch computes them in floats and rounds the result; the op on quantized tensors comes within a step of that. Which
+op that is, cards say.
 """
 
 from __future__ import annotations
@@ -19,44 +20,16 @@ from nnapi_check.analyzer.graph import (
     Ref,
     RefList,
     TensorType,
+    referred,
 )
-from nnapi_check.analyzer.rewrites.rewrite import ByCard, Match, Rewrite, Surroundings
+from nnapi_check.analyzer.quantized_forms import WEIGHT, obstacle, quantized_call, quantized_form, quantized_inputs
+from nnapi_check.analyzer.rewrites.rewrite import ByCard, ByForm, Match, Rewrite, Surroundings
+from nnapi_check.coverage_db.cards import QuantizedForm
 
 QUANTIZE, DEQUANTIZE = "aten.quantize_per_tensor.default", "aten.dequantize.self"
 _STORED = {ElementType.QUINT8: (0, 255), ElementType.QINT8: (-128, 127)}
-
-_CONVOLVED = ("stride", "padding", "dilation", "groups")
-_LAYERS = {
-    "aten.conv2d.default": ("quantized.conv2d.new", _CONVOLVED, 0),
-    "aten.conv_transpose2d.input": ("quantized.conv_transpose2d.default", (*_CONVOLVED, "output_padding"), 1),
-    "aten.linear.default": ("quantized.linear.default", (), 0),
-}
-"""By ops of floats with a weight: the op on integers, the arguments that both have, and the dimension of the weight
-that may have a scale for each channel."""
-
-_WITH_RELU = {
-    "quantized.conv2d.new": "quantized.conv2d_relu.new",
-    "quantized.linear.default": "quantized.linear_relu.default",
-    "quantized.add.default": "quantized.add_relu.default",
-    "quantized.mul.default": "quantized.mul_relu.default",
-    "quantized.cat.default": "quantized.cat_relu.default",
-}
-_PAIRS = {"aten.add.Tensor": "quantized.add.default", "aten.mul.Tensor": "quantized.mul.default"}
+_RELU = "aten.relu.default"
 _CLAMPS = {"aten.clamp.default": ("min", "max"), "aten.hardtanh.default": ("min_val", "max_val")}
-
-_KEEPING = frozenset(
-    {
-        *("aten.relu.default", "aten.hardtanh.default", "aten.clamp.default", "aten.constant_pad_nd.default"),
-        *("aten.max_pool2d.default", "aten.avg_pool2d.default", "aten.adaptive_avg_pool2d.default", "aten.mean.dim"),
-        *("aten.upsample_nearest2d.vec", "aten.upsample_nearest2d.default"),
-        *("aten.slice.Tensor", "aten.select.int", "aten.flip.default", "aten.pixel_shuffle.default"),
-        *("aten.pad.default", "aten.expand.default", "aten.repeat.default", "aten.amax.default"),
-    }
-)
-"""Ops of one tensor that are the same op on a quantized one, whose scale and zero point they keep."""
-
-_SIGMOID = PerTensor(1 / 256, 0)
-"""What LOGISTIC gives: a sigmoid of other steps is no better off on integers."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,10 +45,10 @@ class _Rounded:
     low: float
     high: float
 
-    @property
-    def parameters(self) -> tuple[float, int]:
-        """The scale and the zero point."""
-        return self.quant.scale, self.quant.zero_point
+    def gives(self, parameters: tuple[float, int]) -> bool:
+        """Whether these are its scale, and its zero point where it is stored from 0 on."""
+        scale, zero_point = parameters
+        return self.quant == PerTensor(scale, zero_point + _STORED[self.kind.dtype][0])
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,9 +59,15 @@ class _Sources:
     values: Mapping[int, int]
     nodes: tuple[Node, ...]
 
-    def of(self, argument: Argument) -> Ref | None:
-        """The quantized tensor in the place of an argument."""
-        return Ref(self.values[argument.value]) if isinstance(argument, Ref) and argument.value in self.values else None
+    def of(self, argument: Argument) -> Argument:
+        """The quantized tensors in the place of an argument."""
+        match argument:
+            case Ref(value):
+                return Ref(self.values[value])
+            case RefList(values):
+                return RefList(tuple(None if value is None else self.values[value] for value in values))
+            case _:
+                return argument
 
 
 def _match_op(first: Node, around: Surroundings) -> Match | None:
@@ -107,35 +86,74 @@ def _match(first: Node, around: Surroundings) -> Match | None:
     op = around.only_reader(first.outputs[0])
     if op is None or op.is_constant or op.blocks or len(op.outputs) != 1:
         return None
-    sources = _sources(op, around)
+    form = quantized_form(op.op, around.known.cards)
+    if form is None or obstacle(op, form, around.graph, around.known.cards):
+        return None
+    sources = _sources(op, form, around)
     rounded = _rounded(op.outputs[0], around)
-    if rounded is None or first not in sources.nodes:
+    if sources is None or rounded is None or first not in sources.nodes:
         return None
-    found = _op_on_integers(op, sources, rounded, around)
-    if found is None:
+    name = _name(form, rounded)
+    if name is None or not (form.parameters or _keeps(form, sources, rounded, around)):
         return None
-    name, arguments = found
+    read = {key: given if key in form.floats else sources.of(given) for key, given in op.arguments.items()}
+    arguments = quantized_call(form, read, rounded.quant.scale, rounded.quant.zero_point)
     nodes = (*sources.nodes, op, *rounded.nodes)
     return Match(name, arguments, nodes, nodes[-1], nodes[-1].outputs)
 
 
-def _sources(op: Node, around: Surroundings) -> _Sources:
+def _name(form: QuantizedForm, rounded: _Rounded) -> str | None:
+    """The op on integers, with the relu that follows it."""
+    match rounded.low, rounded.high:
+        case (low, high) if (low, high) == (-inf, inf):
+            return form.call.op
+        case (low, high) if (low, high) == (0, inf):
+            return dict(form.followed_by).get(_RELU)
+        case _:
+            return None
+
+
+def _keeps(form: QuantizedForm, sources: _Sources, rounded: _Rounded, around: Surroundings) -> bool:
+    """Whether an op that states no scale gives the scale and the zero point of what is rounded."""
+    if form.gives is not None:
+        return rounded.gives(form.gives)
+    kinds = [around.graph.type_of(value) for value in sources.values.values()]
+    return all(
+        isinstance(kind, TensorType) and (kind.dtype, kind.quant) == (rounded.kind.dtype, rounded.quant)
+        for kind in kinds
+    )
+
+
+def _sources(op: Node, form: QuantizedForm, around: Surroundings) -> _Sources | None:
+    """What an op reads, where all of it that the form takes quantized is."""
     values: dict[int, int] = {}
     nodes: list[Node] = []
-    for value in op.inputs():
+    weights = referred(op.arguments.get(WEIGHT))
+    for value in quantized_inputs(op, form):
         maker = around.maker(value)
         if maker is None or maker.op != DEQUANTIZE:
-            continue
+            return None
         source = maker.arguments["self"]
         kind = around.graph.type_of(source.value) if isinstance(source, Ref) else None
         if not isinstance(source, Ref) or not isinstance(kind, TensorType) or not kind.is_quantized:
-            continue
-        if maker.is_constant:
-            values[value] = source.value
-        elif around.only_reader(value) is op and isinstance(kind.quant, PerTensor) and kind.dtype in _STORED:
-            values[value] = source.value
+            return None
+        if not (_is_weight(kind, form) if value in weights else _is_stored(kind)):
+            return None
+        if not maker.is_constant:
+            if around.only_reader(value) is not op:
+                return None
             nodes.append(maker)
+        values[value] = source.value
     return _Sources(values, tuple(nodes))
+
+
+def _is_stored(kind: TensorType) -> bool:
+    return isinstance(kind.quant, PerTensor) and kind.dtype in _STORED
+
+
+def _is_weight(kind: TensorType, form: QuantizedForm) -> bool:
+    is_alike = not isinstance(kind.quant, PerChannel) or kind.quant.axis == form.channels
+    return kind.dtype is ElementType.QINT8 and is_alike
 
 
 def _rounded(value: int, around: Surroundings) -> _Rounded | None:
@@ -166,7 +184,7 @@ def _rounded(value: int, around: Surroundings) -> _Rounded | None:
 
 def _bounds(node: Node) -> tuple[float, float] | None:
     """Between which numbers an activation puts its input; None of other nodes."""
-    if node.op == "aten.relu.default":
+    if node.op == _RELU:
         return 0.0, inf
     if node.op not in _CLAMPS:
         return None
@@ -175,93 +193,11 @@ def _bounds(node: Node) -> tuple[float, float] | None:
     return (low, high) if isinstance(low, int | float) and isinstance(high, int | float) and low <= high else None
 
 
-def _op_on_integers(
-    op: Node, sources: _Sources, rounded: _Rounded, around: Surroundings
-) -> tuple[str, Mapping[str, Argument]] | None:
-    scale, zero_point = rounded.parameters
-    named = {"scale": scale, "zero_point": zero_point}
-    stated = {"output_scale": scale, "output_zero_point": zero_point}
-    if op.op in _LAYERS:
-        return _activated(_layer(op, sources, around), stated, rounded)
-    if op.op in _PAIRS:
-        first, second = (sources.of(op.arguments[name]) for name in ("self", "other"))
-        if first is None or second is None or op.arguments.get("alpha", 1) != 1:
-            return None
-        return _activated((_PAIRS[op.op], {"qa": first, "qb": second}), named, rounded)
-    if op.op == "aten.cat.default":
-        return _activated(_joined(op, sources), named, rounded)
-    given = [name for name, argument in op.arguments.items() if sources.of(argument) is not None]
-    x = sources.of(op.arguments[given[0]]) if len(given) == 1 else None
-    if x is None or (rounded.low, rounded.high) != (-inf, inf):
-        return None
-    if op.op == "aten.leaky_relu.default":
-        arguments = {"qx": x, "negative_slope": op.arguments["negative_slope"], "inplace": False, **stated}
-        return "quantized.leaky_relu.default", arguments
-    if op.op == "aten.sigmoid.default" and rounded.quant == _SIGMOID:
-        return "quantized.sigmoid.default", {"qx": x, **stated}
-    kind = around.graph.type_of(x.value)
-    is_kept = isinstance(kind, TensorType) and (kind.dtype, kind.quant) == (rounded.kind.dtype, rounded.quant)
-    if is_kept and (op.op in _KEEPING or op.op in around.known.moves):
-        return op.op, {**op.arguments, given[0]: x}
-    return None
-
-
-def _activated(
-    found: tuple[str, Mapping[str, Argument]] | None, parameters: Mapping[str, Argument], rounded: _Rounded
-) -> tuple[str, Mapping[str, Argument]] | None:
-    """An op with the parameters of its result, and with the relu that follows it."""
-    if found is None:
-        return None
-    op, arguments = found
-    match rounded.low, rounded.high:
-        case (low, high) if (low, high) == (-inf, inf):
-            return op, {**arguments, **parameters}
-        case (low, high) if (low, high) == (0, inf) and op in _WITH_RELU:
-            return _WITH_RELU[op], {**arguments, **parameters}
-        case _:
-            return None
-
-
-def _layer(op: Node, sources: _Sources, around: Surroundings) -> tuple[str, Mapping[str, Argument]] | None:
-    name, kept, axis = _LAYERS[op.op]
-    x, weight = sources.of(op.arguments["input"]), sources.of(op.arguments["weight"])
-    bias = op.arguments["bias"]
-    if x is None or weight is None or not around.graph.values[weight.value].is_constant:
-        return None
-    kind = around.graph.type_of(weight.value)
-    if not isinstance(kind, TensorType) or kind.dtype is not ElementType.QINT8:
-        return None
-    if isinstance(kind.quant, PerChannel) and kind.quant.axis != axis:
-        return None
-    if isinstance(bias, Ref) and not around.graph.values[bias.value].is_constant:
-        return None
-    same = {argument: op.arguments[argument] for argument in kept}
-    return name, {"input": x, "weight": weight, "bias": bias, **same}
-
-
-def _joined(op: Node, sources: _Sources) -> tuple[str, Mapping[str, Argument]] | None:
-    tensors = op.arguments["tensors"]
-    if not isinstance(tensors, RefList):
-        return None
-    parts = [sources.values.get(value) for value in tensors.values if value is not None]
-    if None in parts or len(parts) != len(tensors.values):
-        return None
-    return "quantized.cat.default", {"qx": RefList(tuple(parts)), "dim": op.arguments["dim"]}
-
-
 ROUNDED_OP = Rewrite(
     name="rounded-op",
     title="an op on integers",
     begins=frozenset({DEQUANTIZE}),
-    makes=frozenset(
-        {
-            *(name for name, _, _ in _LAYERS.values()),
-            *_WITH_RELU.values(),
-            *_PAIRS.values(),
-            *("quantized.cat.default", "quantized.leaky_relu.default", "quantized.sigmoid.default"),
-            *_KEEPING,
-        }
-    ),
+    makes=ByForm.QUANTIZED,
     match=_match_op,
 )
 ROUNDED_MOVE = Rewrite(

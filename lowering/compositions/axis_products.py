@@ -6,6 +6,7 @@ from math import prod
 
 import numpy as np
 
+from nnapi_check.analyzer.graph import ElementType
 from nnapi_check.lowering.compositions.element_moves import reshaped, transposed
 from nnapi_check.lowering.compositions.sampling import Matrix, matrix_recipe
 from nnapi_check.lowering.emission.emitter import Emitter
@@ -37,7 +38,9 @@ def resample_last(emit: Emitter, x: OperandId, matrix: Matrix) -> OperandId:
         return x
     spec = emit.spec(x)
     wanted, size = matrix.shape
-    dtype = emit.node.output_type().dtype
+    made = emit.node.output_type()
+    # Of a quantized tensor, the real numbers are multiplied.
+    dtype = ElementType.FLOAT32 if made.is_quantized else made.dtype
     count = prod(spec.shape) // size
     inputs = [
         reshaped(emit, x, (count, size)),

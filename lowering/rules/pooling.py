@@ -7,6 +7,7 @@ from dataclasses import replace
 from nnapi_check.analyzer.graph import ElementType
 from nnapi_check.lowering.compositions.axis_products import resample_image, resample_last
 from nnapi_check.lowering.compositions.element_moves import padded, reshaped
+from nnapi_check.lowering.compositions.in_floats import dequantized, quantized
 from nnapi_check.lowering.compositions.sampling import adaptive_mean
 from nnapi_check.lowering.compositions.windows import PoolAxis, Pooling
 from nnapi_check.lowering.emission.emitter import Emitter
@@ -118,11 +119,21 @@ def adaptive_avg_pool2d(node: NodeReader, emit: Emitter) -> OperandId:
 @lowers("aten.adaptive_avg_pool2d.default", "aten._adaptive_avg_pool2d.default", way="products")
 def adaptive_avg_pool2d_products(node: NodeReader, emit: Emitter) -> OperandId:
     """Lower to a product of each axis with the matrix that takes the means of uneven windows."""
+    return _adaptive_means(node, emit, emit.input("self"))
+
+
+@lowers("aten.adaptive_avg_pool2d.default", way="products in floats")
+def adaptive_avg_pool2d_in_floats(node: NodeReader, emit: Emitter) -> OperandId:
+    """Lower to the same between DEQUANTIZE and QUANTIZE."""
+    return quantized(emit, _adaptive_means(node, emit, dequantized(emit, emit.input("self"))))
+
+
+def _adaptive_means(node: NodeReader, emit: Emitter, x: OperandId) -> OperandId:
     height, width = (
         adaptive_mean(size, output)
         for size, output in zip(node.type_of("self").shape[2:], node.ints("output_size"), strict=True)
     )
-    return resample_image(emit, emit.input("self"), height, width)
+    return resample_image(emit, x, height, width)
 
 
 @lowers("aten.adaptive_avg_pool1d.default", way="operation")

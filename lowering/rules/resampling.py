@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from nnapi_check.lowering.compositions.axis_products import resample_image, resample_last
 from nnapi_check.lowering.compositions.element_moves import interleaved
+from nnapi_check.lowering.compositions.in_floats import dequantized, quantized
 from nnapi_check.lowering.compositions.sampling import Matrix, cubic, linear, nearest
 from nnapi_check.lowering.emission.emitter import Emitter
 from nnapi_check.lowering.emission.model_draft import OperandId
@@ -52,8 +53,16 @@ def _resize(emit: Emitter, kind: str, *flags: bool) -> OperandId:
 
 
 def _product(emit: Emitter, matrices: list[Matrix]) -> OperandId:
-    """Multiply the resampled axes by a matrix each."""
-    x = emit.input(_source(emit.node))
+    """Multiply the resampled axes of the input by a matrix each."""
+    return _multiplied(emit, emit.input(_source(emit.node)), matrices)
+
+
+def _product_in_floats(emit: Emitter, matrices: list[Matrix]) -> OperandId:
+    """The same of a quantized tensor's real numbers, rounded again."""
+    return quantized(emit, _multiplied(emit, dequantized(emit, emit.input(_source(emit.node))), matrices))
+
+
+def _multiplied(emit: Emitter, x: OperandId, matrices: list[Matrix]) -> OperandId:
     if len(matrices) == 1:
         return resample_last(emit, x, matrices[0])
     height, width = matrices
@@ -72,12 +81,21 @@ def bilinear_corners(node: NodeReader, emit: Emitter) -> OperandId:
     return _resize(emit, "RESIZE_BILINEAR", True)
 
 
+def _linear_matrices(node: NodeReader) -> list[Matrix]:
+    corners = node.flag("align_corners")
+    return [linear(size, output, scale=scale, align_corners=corners) for size, output, scale in _axes(node)]
+
+
 @lowers(*_BILINEAR, *_LINEAR, way="products")
 def linear_products(node: NodeReader, emit: Emitter) -> OperandId:
     """Lower to a product of each axis with the matrix of the interpolation."""
-    corners = node.flag("align_corners")
-    axes = _axes(node)
-    return _product(emit, [linear(size, output, scale=scale, align_corners=corners) for size, output, scale in axes])
+    return _product(emit, _linear_matrices(node))
+
+
+@lowers(*_BILINEAR, way="products in floats")
+def linear_products_in_floats(node: NodeReader, emit: Emitter) -> OperandId:
+    """Lower to the same between DEQUANTIZE and QUANTIZE."""
+    return _product_in_floats(emit, _linear_matrices(node))
 
 
 @lowers(*_BICUBIC, way="products")
@@ -110,15 +128,29 @@ def nearest_repeated(node: NodeReader, emit: Emitter) -> OperandId:
     return x
 
 
+def _nearest_matrices(node: NodeReader, *, is_centered: bool) -> list[Matrix]:
+    return [nearest(size, output, scale=scale, is_centered=is_centered) for size, output, scale in _axes(node)]
+
+
 @lowers(*_NEAREST, *_NEAREST_1D, way="products")
 def nearest_products(node: NodeReader, emit: Emitter) -> OperandId:
     """Lower to a product of each axis with the matrix that picks its cells."""
-    axes = _axes(node)
-    return _product(emit, [nearest(size, output, scale=scale, is_centered=False) for size, output, scale in axes])
+    return _product(emit, _nearest_matrices(node, is_centered=False))
+
+
+@lowers(*_NEAREST, way="products in floats")
+def nearest_products_in_floats(node: NodeReader, emit: Emitter) -> OperandId:
+    """Lower to the same between DEQUANTIZE and QUANTIZE."""
+    return _product_in_floats(emit, _nearest_matrices(node, is_centered=False))
 
 
 @lowers(*_CENTERED, *_CENTERED_1D, way="products")
 def nearest_exact_products(node: NodeReader, emit: Emitter) -> OperandId:
     """Lower to a product of each axis with the matrix that picks its cells."""
-    axes = _axes(node)
-    return _product(emit, [nearest(size, output, scale=scale, is_centered=True) for size, output, scale in axes])
+    return _product(emit, _nearest_matrices(node, is_centered=True))
+
+
+@lowers(*_CENTERED, way="products in floats")
+def nearest_exact_products_in_floats(node: NodeReader, emit: Emitter) -> OperandId:
+    """Lower to the same between DEQUANTIZE and QUANTIZE."""
+    return _product_in_floats(emit, _nearest_matrices(node, is_centered=True))

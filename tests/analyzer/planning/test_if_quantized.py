@@ -5,6 +5,7 @@ from dataclasses import replace
 import pytest
 import torch
 from torch import nn
+from torch.nn.functional import linear
 
 from nnapi_check.analyzer.capture.capture import capture
 from nnapi_check.analyzer.graph import Graph
@@ -19,6 +20,7 @@ from nnapi_check.coverage_db.queries import Registry, open_registry
 from nnapi_check.coverage_db.targets import PYTORCH_MOBILE
 from nnapi_check.lowering.examples.modules import example_module
 from nnapi_check.lowering.plan_lowering import FactsByName, lower_plan
+from tests.analyzer.torch_models import Called
 
 FLOATS, INTEGERS = "f32[", "quint8(0.05,120)["
 CARDS = [card for card in load_cards().values() if card.quantized is not None]
@@ -57,12 +59,14 @@ def of_integers(example: Example) -> Example:
     return replace(example, tensors=tuple((name, turned(spec)) for name, spec in example.tensors))
 
 
-@pytest.mark.parametrize(
-    "card", [card for card in CARDS if card.quantized and card.quantized.call.op == card.op], ids=str
-)
-def test_op_that_stays_itself_computes_quantized_tensors_in_pytorch(
-    card: Card, monkeypatch: pytest.MonkeyPatch
-) -> None:
+FLOATS_ONLY = ("aten.amax.default", "aten.amin.default")
+"""Ops that stay themselves, and that PyTorch computes between a dequantize and a quantize only."""
+STAY = {card.op: card for card in CARDS if card.quantized and card.quantized.call.op == card.op}
+
+
+@pytest.mark.parametrize("op", sorted(STAY.keys() - set(FLOATS_ONLY)))
+def test_op_that_stays_itself_computes_quantized_tensors_in_pytorch(op: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    card = STAY[op]
     # QNNPACK clamps to two numbers only.
     monkeypatch.setattr(torch.backends.quantized, "engine", "x86")
     example = next(of_integers(example) for of, example in EXAMPLES if of is card)
@@ -146,6 +150,19 @@ def test_call_with_an_argument_that_the_form_has_not_stays_in_floats() -> None:
     (*_, added) = quantized(Scaled(), torch.rand(3, 5)).stays
 
     assert (added.node.op, added.because) == ("aten.add.Tensor", "its quantized form wants alpha=1")
+
+
+def test_sum_with_a_number_stays_in_floats() -> None:
+    (added,) = quantized(Called(lambda x: x + 1), torch.rand(3, 5)).stays
+
+    assert (added.node.op, added.because) == ("aten.add.Tensor", "its quantized form takes a tensor as other")
+
+
+def test_layer_whose_bias_is_computed_stays_in_floats() -> None:
+    weight = torch.rand(4, 5)
+    (layer,) = quantized(Called(lambda x: linear(x, weight, x.flatten()[:4])), torch.rand(3, 5)).stays
+
+    assert (layer.node.op, layer.because) == ("aten.linear.default", "its bias is computed")
 
 
 def test_tensors_of_whole_numbers_are_not_quantized() -> None:

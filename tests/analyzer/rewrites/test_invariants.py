@@ -23,8 +23,7 @@ from nnapi_check.analyzer.files.program_file import write_truth_values_as_number
 from nnapi_check.analyzer.graph import Absent, Argument, Block, Graph, Node, Ref
 from nnapi_check.analyzer.rewrites.driver import REWRITES, Applied, Rewritten, rewrite
 from nnapi_check.analyzer.rewrites.invariants import ENSURES, REQUIRES, broken
-from nnapi_check.analyzer.rewrites.rewrite import ByCard, shipped_ops
-from nnapi_check.analyzer.rewrites.rounded_ops import ROUNDED_OP
+from nnapi_check.analyzer.rewrites.rewrite import shipped_ops
 from nnapi_check.coverage_db.card_reading import load_cards
 from nnapi_check.coverage_db.cards import Card
 from nnapi_check.lowering.examples.modules import example_module
@@ -32,7 +31,7 @@ from nnapi_check.lowering.verification.reference import graph_values
 from tests.torch_releases import since
 
 Function = Callable[..., object]
-MADE = {op for item in REWRITES if not isinstance(item.makes, ByCard) for op in item.makes}
+MADE = {op for item in REWRITES if isinstance(item.makes, frozenset) for op in item.makes}
 IMAGE = (2, 6, 5, 7)
 
 
@@ -126,9 +125,7 @@ def test_the_node_that_is_made_computes_what_its_nodes_did(op: str) -> None:
 
 
 def test_every_op_of_pytorch_that_covers_nodes_has_numbers_here() -> None:
-    # Ops on integers are the same ops as on floats: they are tried where floats become integers.
-    rewrites = [item for item in REWRITES if item is not ROUNDED_OP]
-    ops = {op for item in rewrites if not isinstance(item.makes, ByCard) for op in item.makes}
+    ops = {op for item in REWRITES if isinstance(item.makes, frozenset) for op in item.makes}
     made = {op for op in ops if op.startswith("aten.")}
 
     # A convolution along one dimension, or three, is read by the same lines.
