@@ -46,6 +46,11 @@ def check(
     min_score: float | None = None,
     requires_ready: bool = False,
     strict: bool = False,
+    min_compute_share: float | None = None,
+    min_integer_share: float | None = None,
+    max_parts: int | None = None,
+    ready_from: int | None = None,
+    baseline: str | Path | None = None,
     trust: bool = False,
     overlay: str | Path | None = None,
     device: str | Path | None = None,
@@ -60,8 +65,10 @@ def check(
     ``"f32[1,3,224,224]"``, numbers, texts, and lists, tuples and dictionaries of those; None takes those stored with
     the model. Exactly one of
     ``api_level`` (Android's) and ``feature_level`` (NNAPI's own) is given. The gate asks for a part that is worth
-    running on NNAPI; with ``strict`` it also refuses ops of which nothing is known. ``overlay`` is a file of cards to
-    lay over the registry, ``device`` the profile of a device, as ``--registry`` and ``--device`` of the command line
+    running on NNAPI; with ``strict`` it also refuses ops of which nothing is known. It may ask for shares of the
+    multiply-adds in percent, at most so many parts, and a model that is ready from a feature level on; with a
+    ``baseline``, an earlier report as JSON, it fails only on what is worse than there. ``overlay`` is a file of cards
+    to lay over the registry, ``device`` the profile of a device, as ``--registry`` and ``--device`` of the command line
     take them. ``target`` is what carries the model: ``"pytorch-mobile"``, ``"ndk"``, or ``"auto"`` for whichever suits.
     ``per_channel`` is what becomes of integer layers whose weights have a scale for each channel, where the target
     carries one alone: ``"split"``, ``"requantize"``, ``"float"`` or ``"cpu"``.
@@ -72,13 +79,21 @@ def check(
     """
     from nnapi_check.pipeline import Request, check_model
     from nnapi_check.progress import Progress
+    from nnapi_check.reports.gating.gate import Gate
 
     request = Request(
         api_level,
         feature_level,
-        _score(min_score),
-        requires_ready,
-        strict,
+        Gate(
+            _percent(min_score),
+            requires_ready,
+            strict,
+            _percent(min_compute_share),
+            _percent(min_integer_share),
+            _count(max_parts),
+            _count(ready_from),
+        ),
+        _path(baseline),
         trust,
         _path(overlay),
         _path(device),
@@ -100,6 +115,12 @@ def convert(
     min_score: float | None = None,
     requires_ready: bool = False,
     strict: bool = False,
+    min_compute_share: float | None = None,
+    min_integer_share: float | None = None,
+    max_parts: int | None = None,
+    ready_from: int | None = None,
+    baseline: str | Path | None = None,
+    max_bytes: int | None = None,
     trust: bool = False,
     overlay: str | Path | None = None,
     device: str | Path | None = None,
@@ -114,16 +135,17 @@ def convert(
 ) -> ModelReport:
     """Convert a model to one TorchScript file with NNAPI parts and a CPU fallback, and measure its numbers.
 
-    Arguments are those of ``check``. With ``lite`` the file suits PyTorch Mobile's lite interpreter, ``bundle_input``
-    stores an example input in it, and ``layers`` compares layer by layer. ``relaxed`` lets drivers compute float32 with
-    float16's numbers, and ``preference`` says what they are to favor: ``"low-power"``, ``"fast-single-answer"`` or
-    ``"sustained-speed"``. The report's ``verification`` has the
+    Arguments are those of ``check``; ``max_bytes`` is a gate on what is written. With ``lite`` the file suits PyTorch
+    Mobile's lite interpreter, ``bundle_input`` stores an example input in it, and ``layers`` compares layer by layer.
+    ``relaxed`` lets drivers compute float32 with float16's numbers, and ``preference`` says what they are to favor:
+    ``"low-power"``, ``"fast-single-answer"`` or ``"sustained-speed"``. The report's ``verification`` has the
     numbers; its ``artifact`` is None, and nothing was written, where the gate was not passed.
     """
     from nnapi_check.conversion import convert_model
     from nnapi_check.lowering.packaging.saving import Form
     from nnapi_check.pipeline import Request
     from nnapi_check.progress import Progress
+    from nnapi_check.reports.gating.gate import Gate
 
     with faults_told():
         return convert_model(
@@ -133,9 +155,17 @@ def convert(
             Request(
                 api_level,
                 feature_level,
-                _score(min_score),
-                requires_ready,
-                strict,
+                Gate(
+                    _percent(min_score),
+                    requires_ready,
+                    strict,
+                    _percent(min_compute_share),
+                    _percent(min_integer_share),
+                    _count(max_parts),
+                    _count(ready_from),
+                    _count(max_bytes),
+                ),
+                _path(baseline),
                 trust,
                 _path(overlay),
                 _path(device),
@@ -192,10 +222,16 @@ def _file(name: str | Path) -> Path:
     return Path(name)
 
 
-def _score(score: float | None) -> float | None:
-    if score is None or (isinstance(score, int | float) and not isinstance(score, bool) and 0 <= score <= 100):
-        return score
-    raise InputError(f"A score is a number from 0 to 100, not {score!r}.")
+def _percent(number: float | None) -> float | None:
+    if number is None or (isinstance(number, int | float) and not isinstance(number, bool) and 0 <= number <= 100):
+        return number
+    raise InputError(f"A score or a share is a number from 0 to 100, not {number!r}.")
+
+
+def _count(number: int | None) -> int | None:
+    if number is None or (isinstance(number, int) and not isinstance(number, bool) and number >= 0):
+        return number
+    raise InputError(f"A number of parts, of bytes or of a level is a whole number, not {number!r}.")
 
 
 def _preference(word: str) -> Preference:

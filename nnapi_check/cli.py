@@ -101,6 +101,31 @@ _gate = [
     click.option("--min-score", type=click.FloatRange(0, 100), metavar="X", help="Fail the gate below this score."),
     click.option("--require-ready", is_flag=True, help="Fail the gate unless one NNAPI model holds everything."),
     click.option("--strict", is_flag=True, help="Fail the gate on an op of which nothing is known."),
+    click.option(
+        "--min-compute-share",
+        type=click.FloatRange(0, 100),
+        metavar="PERCENT",
+        help="Fail the gate where NNAPI computes less of the multiply-adds.",
+    ),
+    click.option(
+        "--min-integer-share",
+        type=click.FloatRange(0, 100),
+        metavar="PERCENT",
+        help="Fail the gate where NNAPI computes less of the multiply-adds in integers.",
+    ),
+    click.option("--max-parts", type=click.IntRange(0), metavar="N", help="Fail the gate on more NNAPI models."),
+    click.option(
+        "--ready-from",
+        type=click.IntRange(1),
+        metavar="N",
+        help="Fail the gate unless the model is ready from feature level N on.",
+    ),
+    click.option(
+        "--baseline",
+        type=click.Path(path_type=Path),
+        metavar="FILE",
+        help="An earlier report (--output json=FILE): fail the gate only on what is worse now, and tell what changed.",
+    ),
 ]
 _knowledge = [
     click.option(
@@ -234,6 +259,9 @@ def check(model: Path, form: str, **options: object) -> None:
     default=Preference.SUSTAINED_SPEED.word,
     show_default=True,
     help="What drivers are to favor.",
+)
+@click.option(
+    "--max-bytes", type=click.IntRange(0), metavar="N", help="Fail the gate where OUT, or model.nnc in it, is larger."
 )
 @click.option("--layers", is_flag=True, help="Also compare layer by layer.")
 @click.option("--no-verify", is_flag=True, help="Do not run the result. It then has no numbers.")

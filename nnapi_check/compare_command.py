@@ -15,14 +15,14 @@ from nnapi_check.lowering.ndk.project import MODEL_NAME
 from nnapi_check.model_commands import inputs_of, request_of
 from nnapi_check.pipeline import Inputs, Request
 from nnapi_check.progress import Progress
+from nnapi_check.reports.gating.gate import NO_GATE
 from nnapi_check.reports.json_format import json_text
 from nnapi_check.reports.ways_table import ChosenView, chosen_view, ways_lines
 
 
 def compare(model: Path, form: str, options: Mapping[str, object]) -> int:
     """Convert a model in every way, print the table, and say whether each is within its tolerance."""
-    no_gate = {"min_score": None, "require_ready": False, "strict": False, "per_channel": None}
-    request = replace(request_of({**options, **no_gate}), min_score=None, requires_ready=False, strict=False)
+    request = replace(request_of({**options, "per_channel": None}), gate=NO_GATE, baseline=None)
     found = tuple(_converted(model, inputs_of(options), request))
     click.echo(json_text({"ways": found}) if form == "json" else "\n".join(ways_lines(found)))
     return 0 if all(view.is_within_tolerance for view in found) else 1

@@ -16,7 +16,7 @@ from nnapi_check.coverage_db.queries import open_registry
 from nnapi_check.coverage_db.spec import Preference
 from nnapi_check.coverage_db.targets import NDK, PYTORCH_MOBILE
 from nnapi_check.lowering.ndk.assembly import assemble
-from nnapi_check.lowering.ndk.project import PROJECT, fill_project
+from nnapi_check.lowering.ndk.project import MODEL_NAME, PROJECT, fill_project
 from nnapi_check.lowering.packaging.convert import convert, output_steps
 from nnapi_check.lowering.packaging.package import PackageOptions
 from nnapi_check.lowering.packaging.saving import Form, write_package
@@ -26,6 +26,7 @@ from nnapi_check.lowering.verification.subject import ModelFileSubject, VerifyEr
 from nnapi_check.lowering.verification.verify import Verification, verify_artifact
 from nnapi_check.pipeline import Checked, Inputs, Model, Request, check_model, unpickled_once
 from nnapi_check.progress import Progress
+from nnapi_check.reports.gating.gate import judged
 from nnapi_check.reports.verification_view import verification_view
 from nnapi_check.reports.views import ModelReport, VerificationView
 from nnapi_check.supervision import reading
@@ -77,24 +78,45 @@ def convert_model(
     )
     progress.stage("packaging")
     report = replace(checked.report, artifact=str(output))
-    # What does not run is not put in the place of what was there.
-    with _written(checked, output, sources, form, options) as draft:
-        if not verify:
-            return Converted(output, report, None)
-        progress.stage("verifying")
-        captured = checked.captured
-        verification = verify_artifact(
-            draft,
-            model,
-            captured.example_inputs if target == NDK else captured.example_arguments,
-            reference=captured.reference_call,
-            level=checked.plan.level,
-            facts=FactsByName(checked.registry),
-            with_layers=with_layers,
-            trust=request.trust,
-        )
+    try:
+        # What does not run is not put in the place of what was there, nor what the gate refuses for its size.
+        with _written(checked, output, sources, form, options) as draft:
+            report = judged(replace(report, artifact_bytes=_bytes_of(draft)), request.gate, checked.baseline)
+            if not report.gate.is_passed:
+                raise _RefusedError
+            if not verify:
+                return Converted(output, report, None)
+            verification = _verified(checked, draft, model, request, progress, with_layers=with_layers)
+    except _RefusedError:
+        return Converted(None, replace(report, artifact=None), None)
     view = verification_view(verification, checked.survey.graph)
-    return Converted(output, replace(report, verification=view), verification)
+    return Converted(output, judged(replace(report, verification=view), request.gate, checked.baseline), verification)
+
+
+class _RefusedError(Exception):
+    """The gate refuses what was made, which is not to be put in its place."""
+
+
+def _bytes_of(made: Path) -> int:
+    return (made / MODEL_NAME if made.is_dir() else made).stat().st_size
+
+
+def _verified(
+    checked: Checked, draft: Path, model: Model, request: Request, progress: Progress, *, with_layers: bool
+) -> Verification:
+    """The numbers of what was made next to those of the model."""
+    progress.stage("verifying")
+    captured = checked.captured
+    return verify_artifact(
+        draft,
+        model,
+        captured.example_inputs if checked.survey.target.name == NDK else captured.example_arguments,
+        reference=captured.reference_call,
+        level=checked.plan.level,
+        facts=FactsByName(checked.registry),
+        with_layers=with_layers,
+        trust=request.trust,
+    )
 
 
 def _check_place(output: Path, target: str, sources: Sequence[Path]) -> None:

@@ -23,6 +23,7 @@ from nnapi_check.project_file import find_project
 from nnapi_check.reports.console import to_text
 from nnapi_check.reports.formats.findings import origin_of
 from nnapi_check.reports.formats.outputs import Form, Output, check_outputs, rendered, write_outputs
+from nnapi_check.reports.gating.gate import Gate
 from nnapi_check.reports.json_format import verification_json
 from nnapi_check.reports.terminal import Paint, printable
 from nnapi_check.reports.verification_text import verification_lines
@@ -142,7 +143,7 @@ def _outputs_of(options: Mapping[str, object]) -> tuple[Output, ...]:
 def request_of(options: Mapping[str, object]) -> Request:
     """What is asked for: the options, and where they say nothing, the project's file."""
     project = find_project(Path.cwd())
-    api_level, feature_level, min_score = (options[name] for name in ("api_level", "feature_level", "min_score"))
+    api_level, feature_level, baseline = (options.get(name) for name in ("api_level", "feature_level", "baseline"))
     overlay, device, target, choice = (options[name] for name in ("registry", "device", "target", "per_channel"))
     names_level = api_level is not None or feature_level is not None
     return Request(
@@ -152,9 +153,8 @@ def request_of(options: Mapping[str, object]) -> Request:
         else None
         if names_level
         else project.feature_level,
-        min_score=min_score if isinstance(min_score, float) else project.min_score,
-        requires_ready=bool(options["require_ready"]) or project.requires_ready,
-        strict=bool(options["strict"]) or project.strict,
+        gate=_gate_of(options, project.gate),
+        baseline=baseline if isinstance(baseline, Path) else project.baseline,
         trust=_is_trusted(options),
         overlay=overlay if isinstance(overlay, Path) else project.registry,
         device=device if isinstance(device, Path) else project.device,
@@ -162,6 +162,29 @@ def request_of(options: Mapping[str, object]) -> Request:
         target=target if isinstance(target, str) else project.target,
         per_channel=PerChannelChoice(choice) if isinstance(choice, str) else project.per_channel,
         if_quantized=bool(options.get("if_quantized")),
+    )
+
+
+def _gate_of(options: Mapping[str, object], project: Gate) -> Gate:
+    """The gate that the options ask for, and where they ask for nothing, the project's."""
+
+    def number(name: str, usual: float | None) -> float | None:
+        found = options.get(name)
+        return found if isinstance(found, float) else usual
+
+    def whole(name: str, usual: int | None) -> int | None:
+        found = options.get(name)
+        return found if isinstance(found, int) else usual
+
+    return Gate(
+        min_score=number("min_score", project.min_score),
+        requires_ready=bool(options.get("require_ready")) or project.requires_ready,
+        is_strict=bool(options.get("strict")) or project.is_strict,
+        min_compute_share=number("min_compute_share", project.min_compute_share),
+        min_integer_share=number("min_integer_share", project.min_integer_share),
+        max_parts=whole("max_parts", project.max_parts),
+        ready_from=whole("ready_from", project.ready_from),
+        max_bytes=whole("max_bytes", project.max_bytes),
     )
 
 

@@ -31,6 +31,9 @@ from nnapi_check.lowering.part_lowering import LoweredPart
 from nnapi_check.lowering.plan_lowering import FactsByName, lower_plan, refused_nodes
 from nnapi_check.progress import Progress
 from nnapi_check.reports.compose import Circumstances, compose
+from nnapi_check.reports.gating.baseline import Baseline
+from nnapi_check.reports.gating.baseline_file import read_baseline
+from nnapi_check.reports.gating.gate import NO_GATE, Gate, judged
 from nnapi_check.reports.if_quantized_view import if_quantized_view
 from nnapi_check.reports.views import IfQuantizedView, ModelReport
 from nnapi_check.supervision import reading
@@ -45,16 +48,15 @@ class Request:
     """What a user asks for: exactly one of ``api_level`` and ``feature_level``, the target, and the gate to pass.
 
     ``target`` is the name of one, or ``AUTO``, ``per_channel`` what is done to weights with a scale for each channel,
-    where the target carries one alone. A ``strict`` gate refuses ops of which nothing is known.
+    where the target carries one alone. ``baseline`` is an earlier report, behind which a model must not fall.
     ``overlay`` is a file of cards to lay over the registry, ``device`` the profile of a device, and ``project`` the
     file that defaults were taken from. With ``if_quantized`` a check also tells what quantizing a model would bring.
     """
 
     api_level: int | None = None
     feature_level: int | None = None
-    min_score: float | None = None
-    requires_ready: bool = False
-    strict: bool = False
+    gate: Gate = NO_GATE
+    baseline: Path | None = None
     trust: bool = False
     overlay: Path | None = None
     device: Path | None = None
@@ -65,7 +67,7 @@ class Request:
 
     def files_read(self, model: Model) -> tuple[Path, ...]:
         """The files that a command about ``model`` reads, which must not be written to."""
-        files = (model, self.overlay, self.device, self.project)
+        files = (model, self.overlay, self.device, self.project, self.baseline)
         return tuple(file for file in files if isinstance(file, Path))
 
     def level(self) -> int:
@@ -94,6 +96,7 @@ class Checked:
     lowered: tuple[LoweredPart, ...]
     registry: Registry
     report: ModelReport
+    baseline: Baseline | None
 
 
 @quantized_as_on_phones()
@@ -102,6 +105,7 @@ def check_model(
 ) -> Checked:
     """Check a model: every stage up to a validated NNAPI model for each part. Weights are read only when asked for."""
     level = request.level()
+    baseline = None if request.baseline is None else read_baseline(request.baseline)
     progress.stage("capturing")
     file = _suspect(model, trust=request.trust)
     registry = open_registry() if request.overlay is None else with_overlay(open_registry(), request.overlay)
@@ -118,9 +122,6 @@ def check_model(
         tool_version=tool_version(),
         torch_version=str(torch.__version__),
         api_level=request.api_level,
-        min_score=request.min_score,
-        requires_ready=request.requires_ready,
-        is_strict=request.strict,
         notes=(*captured.notes, *notes),
         near_misses=captured.near_misses,
         target_because=choice.because,
@@ -132,7 +133,7 @@ def check_model(
         with reading(file):
             estimate = _estimate(captured.graph, registry, found.target, request, circumstances, progress)
         report = replace(report, if_quantized=estimate)
-    return Checked(captured, found, plan, lowered, registry, report)
+    return Checked(captured, found, plan, lowered, registry, judged(report, request.gate, baseline), baseline)
 
 
 def _estimate(

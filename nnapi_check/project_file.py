@@ -1,4 +1,4 @@
-"""A project's own defaults: ``nnapi-check.toml`` in the current directory or one above it.
+"""A project's own defaults: ``nnapi-check.toml`` in the current directory or one above it, or in ``pyproject.toml``.
 
     registry = "cards.toml"      # laid over the registry; beside the project file
     device = "device.json"       # what the device's driver refuses
@@ -12,8 +12,15 @@
     min_score = 90.0
     require_ready = true
     strict = true
+    min_compute_share = 80.0     # percent, as the next one
+    min_integer_share = 50.0
+    max_parts = 2
+    ready_from = 3               # a feature level
+    max_bytes = 20_000_000       # of what a conversion writes
+    baseline = "report.json"     # fail only on what is worse than in this report
 
-What is passed to a command goes before what the file says.
+The same stands in ``pyproject.toml`` below ``[tool.nnapi-check]``, where there is no file of its own beside it. What is
+passed to a command goes before what the file says.
 """
 
 from __future__ import annotations
@@ -26,13 +33,27 @@ from nnapi_check.analyzer.errors import InputError
 from nnapi_check.coverage_db.card_text import read_toml
 from nnapi_check.coverage_db.checks import CardError
 from nnapi_check.coverage_db.targets import PER_CHANNEL, PYTORCH_MOBILE, PerChannelChoice, target_names
+from nnapi_check.reports.gating.gate import NO_GATE, Gate
 
 NAME = "nnapi-check.toml"
+SHARED_NAME = "pyproject.toml"
+_TABLE = "nnapi-check"
+_HEADER = f"tool.{_TABLE}"
 
 _KEYS = {
     "": ("registry", "device", "target", "per_channel", "level", "gate"),
     "level": ("api_level", "feature_level"),
-    "gate": ("min_score", "require_ready", "strict"),
+    "gate": (
+        "min_score",
+        "require_ready",
+        "strict",
+        "min_compute_share",
+        "min_integer_share",
+        "max_parts",
+        "ready_from",
+        "max_bytes",
+        "baseline",
+    ),
 }
 
 
@@ -45,9 +66,8 @@ class Project:
     device: Path | None = None
     api_level: int | None = None
     feature_level: int | None = None
-    min_score: float | None = None
-    requires_ready: bool = False
-    strict: bool = False
+    gate: Gate = NO_GATE
+    baseline: Path | None = None
     target: str = PYTORCH_MOBILE
     per_channel: PerChannelChoice = PER_CHANNEL
 
@@ -58,19 +78,39 @@ def find_project(start: Path) -> Project:
         path = directory / NAME
         if path.is_file():
             return read_project(path)
+        shared = directory / SHARED_NAME
+        # One that says nothing of this tool is not looked into, and so may be as wrong as it likes.
+        if shared.is_file() and _TABLE in _text_of(shared):
+            tables = _tables_of(shared).get("tool")
+            own = tables.get(_TABLE) if isinstance(tables, Mapping) else None
+            if own is not None:
+                return _project(shared, _text_of(shared), own)
     return Project()
 
 
 def read_project(path: Path) -> Project:
     """Read a project file. Raises ``InputError`` for what is malformed, with its line."""
+    return _project(path, _text_of(path), _tables_of(path))
+
+
+def _text_of(path: Path) -> str:
     try:
-        text = path.read_text(encoding="utf-8")
-        tables = read_toml(path)
+        return path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise InputError(f"{path} cannot be read: {error}") from error
+
+
+def _tables_of(path: Path) -> Mapping[str, object]:
+    try:
+        return read_toml(path)
     except CardError as error:
         raise InputError(str(error)) from error
+
+
+def _project(path: Path, text: str, tables: object) -> Project:
     reader = _Reader(path, text)
+    if not isinstance(tables, Mapping):
+        raise reader.fail(_TABLE, f"`{_TABLE}` must be a table, found {tables!r}")
     reader.check_keys("", tables)
     level, gate = reader.table(tables, "level"), reader.table(tables, "gate")
     found = Project(
@@ -83,9 +123,17 @@ def read_project(path: Path) -> Project:
         ),
         api_level=reader.integer(level, "api_level"),
         feature_level=reader.integer(level, "feature_level"),
-        min_score=reader.score(gate, "min_score"),
-        requires_ready=reader.flag(gate, "require_ready"),
-        strict=reader.flag(gate, "strict"),
+        gate=Gate(
+            min_score=reader.score(gate, "min_score"),
+            requires_ready=reader.flag(gate, "require_ready"),
+            is_strict=reader.flag(gate, "strict"),
+            min_compute_share=reader.score(gate, "min_compute_share"),
+            min_integer_share=reader.score(gate, "min_integer_share"),
+            max_parts=reader.count(gate, "max_parts"),
+            ready_from=reader.count(gate, "ready_from"),
+            max_bytes=reader.count(gate, "max_bytes"),
+        ),
+        baseline=reader.file(gate, "baseline"),
     )
     if found.api_level is not None and found.feature_level is not None:
         raise reader.fail("feature_level", "give api_level or feature_level, not both")
@@ -99,8 +147,10 @@ class _Reader:
 
     def fail(self, key: str, problem: str) -> InputError:
         lines = self.text.split("\n")
-        starts = (number for number, line in enumerate(lines, 1) if _key_of(line) == key)
-        return InputError(f"{self.path}, line {next(starts, 1)}: {problem}")
+        # In a file that is shared with other tools, what is before the table is not of this one.
+        first = next((number for number, line in enumerate(lines) if _HEADER in line), 0)
+        starts = (number for number, line in enumerate(lines[first:], first + 1) if _key_of(line) == key)
+        return InputError(f"{self.path}, line {next(starts, first + 1)}: {problem}")
 
     def check_keys(self, table: str, found: Mapping[str, object]) -> None:
         known = _KEYS[table]
@@ -139,6 +189,12 @@ class _Reader:
             raise self.fail(key, f"`{key}` must be a whole number, found {found!r}")
         return found
 
+    def count(self, table: Mapping[str, object], key: str) -> int | None:
+        found = self.integer(table, key)
+        if found is not None and found < 0:
+            raise self.fail(key, f"`{key}` must not be below 0, found {found!r}")
+        return found
+
     def score(self, table: Mapping[str, object], key: str) -> float | None:
         found = table.get(key)
         if found is None:
@@ -156,4 +212,8 @@ class _Reader:
 
 def _key_of(line: str) -> str:
     bare = line.strip()
-    return bare.strip("[]").strip() if bare.startswith("[") else bare.partition("=")[0].strip().strip("\"'")
+    return (
+        bare.strip("[]").strip().removeprefix(f"{_HEADER}.")
+        if bare.startswith("[")
+        else bare.partition("=")[0].strip().strip("\"'")
+    )

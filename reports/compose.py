@@ -11,7 +11,7 @@ from nnapi_check.analyzer.judging.arithmetic import is_quantized
 from nnapi_check.analyzer.judging.failures import Failure
 from nnapi_check.analyzer.judging.judge import LEVELS, met_differences
 from nnapi_check.analyzer.planning.partition import TOO_SMALL, DroppedPart
-from nnapi_check.analyzer.planning.plan import Plan, Readiness
+from nnapi_check.analyzer.planning.plan import Plan
 from nnapi_check.analyzer.planning.score import counts
 from nnapi_check.analyzer.planning.survey import Survey
 from nnapi_check.analyzer.rewrites.rewrite import NearMiss
@@ -53,7 +53,7 @@ class Texts(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Circumstances:
-    """What a report says besides the survey: who made it, the gate that was asked for, and notes.
+    """What a report says besides the survey: who made it, and notes.
 
     ``target_because`` says why the target was chosen, ``other_targets`` are surveys of the model for other targets.
     """
@@ -61,9 +61,6 @@ class Circumstances:
     tool_version: str
     torch_version: str
     api_level: int | None
-    min_score: float | None = None
-    requires_ready: bool = False
-    is_strict: bool = False
     notes: tuple[str, ...] = ()
     near_misses: tuple[NearMiss, ...] = ()
     target_because: str = ""
@@ -73,7 +70,7 @@ class Circumstances:
 def compose(
     survey: Survey, plan: Plan, lowered: Sequence[LoweredPart], texts: Texts, circumstances: Circumstances
 ) -> ModelReport:
-    """Write down everything about a plan and its lowered parts."""
+    """Write down everything about a plan and its lowered parts. The gate is passed until it is asked for anything."""
     found = counted(survey, plan)
     nodes = tuple(_nodes(survey, plan, found, texts))
     ops = [node for node in nodes if node.is_op]
@@ -110,7 +107,7 @@ def compose(
         is_quantized=any(is_quantized(value.type) for value in survey.graph.values),
         inputs=_types(survey.graph, survey.graph.body.inputs),
         outputs=_types(survey.graph, survey.graph.body.outputs),
-        gate=_gate(plan, survey.target.name, circumstances),
+        gate=GateView(is_passed=True, reasons=()),
         losses=tuple(loss_views(survey, plan)),
         levels=levels,
         parts=tuple(_part(part, survey.graph, plan, found) for part in lowered),
@@ -275,24 +272,6 @@ def _part(lowered: LoweredPart, graph: Graph, plan: Plan, work: Counted) -> Part
 
 def _types(graph: Graph, values: Sequence[int]) -> tuple[str, ...]:
     return tuple(type_words(graph, value) for value in values)
-
-
-def _gate(plan: Plan, target: str, circumstances: Circumstances) -> GateView:
-    reasons = []
-    unknown = sorted({verdict.op for verdict in plan.unknown})
-    if circumstances.is_strict and unknown:
-        reasons.append(f"Nothing is known of {', '.join(unknown)}; a strict gate refuses that.")
-    if plan.readiness is Readiness.DOES_NOT_FIT:
-        reasons.append(f"The target {target} does not carry the model at feature level {plan.level}.")
-    if plan.readiness in (Readiness.UNSUPPORTED, Readiness.NOT_WORTHWHILE):
-        reasons.append(f"The model is {plan.readiness.value}: no part is worth running on NNAPI.")
-    if circumstances.requires_ready and plan.readiness is not Readiness.READY:
-        reasons.append(f"The model is {plan.readiness.value}; ready was asked for.")
-    if circumstances.min_score is not None and plan.score.points < circumstances.min_score:
-        reasons.append(
-            f"The score is {shown_score(plan.score.points)}; at least {circumstances.min_score:g} was asked for."
-        )
-    return GateView(not reasons, tuple(reasons))
 
 
 def shown_score(points: float) -> str:

@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from nnapi_check.reports.compose import shown_score
 from nnapi_check.reports.computing import shares, shown_share, work_words
+from nnapi_check.reports.gating.comparison_text import comparison_lines
 from nnapi_check.reports.if_quantized_text import if_quantized_lines
 from nnapi_check.reports.level_rows import level_rows
 from nnapi_check.reports.losses import loss_groups
@@ -30,6 +31,8 @@ def to_text(report: ModelReport, paint: Paint, detail: Detail = Detail.USUAL) ->
 
 def _lines(report: ModelReport, paint: Paint, detail: Detail) -> Iterator[str]:
     yield from _headline(report, paint)
+    if report.comparison is not None:
+        yield from comparison_lines(report.comparison, paint)
     if detail is not Detail.QUIET:
         yield from _levels(report, paint)
         yield from _blockers(report, paint)

@@ -267,6 +267,30 @@ class GateView:
 
 
 @dataclass(frozen=True, slots=True)
+class ChangeView:
+    """One thing that is told of a model and of its baseline. ``effect`` is ``worse``, ``better`` or ``same``."""
+
+    what: str
+    before: str
+    after: str
+    effect: str
+
+
+@dataclass(frozen=True, slots=True)
+class ComparisonView:
+    """How a model compares with a baseline, an earlier report.
+
+    ``accepted`` are the reasons for which the gate would fail without the baseline.
+    """
+
+    baseline: str
+    tool_version: str
+    torch_version: str
+    changes: tuple[ChangeView, ...]
+    accepted: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class MisfitView:
     """Why the target does not carry the model at the level, and the cheapest fix."""
 
@@ -288,7 +312,7 @@ class ModelReport:
     ``is_quantized`` is whether any op computes on quantized tensors, and ``in_floats`` are those that NNAPI computes in
     floats all the same, by their cause.
     ``tolerance`` is what the converted model is held to. ``if_quantized`` is set where that was asked of a model of
-    floats.
+    floats, ``artifact_bytes`` where a file was written, and ``comparison`` where a baseline was given.
     """
 
     model: str
@@ -328,3 +352,5 @@ class ModelReport:
     verification: VerificationView | None = None
     artifact: str | None = None
     if_quantized: IfQuantizedView | None = None
+    artifact_bytes: int | None = None
+    comparison: ComparisonView | None = None

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from nnapi_check.reports.compose import shown_score
 from nnapi_check.reports.formats.findings import Finding, Origin, Severity, findings, place_text
+from nnapi_check.reports.gating.comparison_text import comparison_sentence
 from nnapi_check.reports.terminal import printable
 from nnapi_check.reports.views import ModelReport
 
@@ -20,6 +21,8 @@ def to_github(report: ModelReport, origin: Origin) -> str:
 def _lines(report: ModelReport, origin: Origin) -> Iterator[str]:
     verdict = f"{report.readiness}, score {shown_score(report.score)}, at feature level {report.feature_level}"
     yield _command("notice", "", f"nnapi-check: {report.model}", f"{report.model} is {verdict}.")
+    if report.comparison is not None:
+        yield _command("notice", "", f"nnapi-check: {report.model}", comparison_sentence(report.comparison))
     for finding in findings(report, origin):
         fix = f"\nFix: {finding.fix}" if finding.fix else ""
         place = place_text(finding)

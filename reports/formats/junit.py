@@ -7,6 +7,7 @@ from xml.etree import ElementTree as Xml
 
 from nnapi_check.reports.compose import shown_score
 from nnapi_check.reports.formats.findings import GATE, NUMBERS, Finding, Origin, Severity, findings, place_text
+from nnapi_check.reports.gating.comparison_text import comparison_sentence
 from nnapi_check.reports.terminal import printable
 from nnapi_check.reports.views import ModelReport
 
@@ -36,6 +37,8 @@ def _properties(report: ModelReport) -> Iterator[tuple[str, str]]:
     yield "feature_level", str(report.feature_level)
     yield "target", report.target
     yield "tool_version", report.tool_version
+    if report.comparison is not None:
+        yield "comparison", comparison_sentence(report.comparison)
 
 
 def _cases(report: ModelReport, origin: Origin, found: tuple[Finding, ...]) -> Iterator[Xml.Element]:

@@ -8,8 +8,9 @@ from collections.abc import Iterator, Sequence
 from nnapi_check.reports.compose import shown_score
 from nnapi_check.reports.computing import shown_share
 from nnapi_check.reports.formats.findings import Finding, Origin, Severity, findings, place_text
+from nnapi_check.reports.gating.comparison_text import shown_changes
 from nnapi_check.reports.terminal import printable
-from nnapi_check.reports.views import ModelReport
+from nnapi_check.reports.views import ComparisonView, ModelReport
 
 _SHOWN = 10
 _SPECIAL = re.compile(r"([\\`*_\[\]<>#|~@&$])")
@@ -40,10 +41,24 @@ def _lines(report: ModelReport, origin: Origin) -> Iterator[str]:
     if report.misfit is not None:
         yield f"- {escaped(report.misfit.because)} **Fix:** {escaped(report.misfit.fix)}"
     yield ""
+    if report.comparison is not None:
+        yield from _comparison(report.comparison)
     yield from _in_the_way(findings(report, origin))
     yield from _numbers(report)
     yield from _levels(report)
     yield f"<sub>nnapi-check {code(report.tool_version)}, PyTorch {code(report.torch_version)}</sub>"
+
+
+def _comparison(comparison: ComparisonView) -> Iterator[str]:
+    yield f"Compared with {code(comparison.baseline)}:"
+    yield ""
+    yield "| | what | baseline | now |"
+    yield "| --- | --- | --- | --- |"
+    marks = {"worse": "❌", "better": "✅", "same": ""}
+    for change in shown_changes(comparison):
+        cells = (marks[change.effect], *(escaped(words) for words in (change.what, change.before, change.after)))
+        yield f"| {' | '.join(cells)} |"
+    yield ""
 
 
 def _in_the_way(found: Sequence[Finding]) -> Iterator[str]:

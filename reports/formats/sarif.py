@@ -9,6 +9,7 @@ from urllib.parse import quote
 from nnapi_check.coverage_db.differences import Reason
 from nnapi_check.reports.compose import shown_score
 from nnapi_check.reports.formats.findings import GATE, NUMBERS, Finding, Origin, Severity, findings, place_text
+from nnapi_check.reports.gating.comparison_text import comparison_sentence
 from nnapi_check.reports.views import ModelReport
 
 SCHEMA = "https://json.schemastore.org/sarif-2.1.0.json"
@@ -58,6 +59,7 @@ def to_sarif(report: ModelReport, origin: Origin, reasons: Mapping[str, Reason])
             "target": report.target,
             "isGatePassed": report.gate.is_passed,
             "summary": f"{report.model}: {report.readiness}, score {shown_score(report.score)}",
+            **({"comparison": comparison_sentence(report.comparison)} if report.comparison is not None else {}),
         },
     }
     return json.dumps({"$schema": SCHEMA, "version": "2.1.0", "runs": [run]}, indent=2, ensure_ascii=False)

@@ -1,0 +1,71 @@
+"""What is asked of a model, and whether a report passes."""
+
+from dataclasses import replace
+
+import pytest
+
+from nnapi_check.reports.gating.baseline import Baseline, facts_of
+from nnapi_check.reports.gating.gate import Gate, judged
+from nnapi_check.reports.views import ModelReport
+from tests.reports.sample_reports import mixed_report, quantized_report, ready_report
+
+
+@pytest.mark.parametrize(
+    ("report", "gate", "reason"),
+    [
+        (mixed_report(), Gate(min_score=90), "The score is 71.4; at least 90 was asked for."),
+        (mixed_report(), Gate(requires_ready=True), "The model is ready with fallback; ready was asked for."),
+        (mixed_report(), Gate(is_strict=True), "Nothing is known of mylib.whiten.default"),
+        (
+            mixed_report(),
+            Gate(min_compute_share=88.5),
+            "NNAPI computes 87.1% of the work; at least 88.5% was asked for.",
+        ),
+        (quantized_report(), Gate(min_integer_share=50), "of the work in integers; at least 50% was asked for."),
+        (mixed_report(), Gate(max_parts=1), "The model becomes 2 parts; at most 1 were asked for."),
+        (mixed_report(), Gate(ready_from=5), "The model is ready at no feature level; from 5 on was asked for."),
+        (
+            replace(mixed_report(), artifact_bytes=1001),
+            Gate(max_bytes=1000),
+            "The file has 1,001 bytes; at most 1,000 were asked for.",
+        ),
+    ],
+)
+def test_each_gate_refuses_what_is_below_it_alone(report: ModelReport, gate: Gate, reason: str) -> None:
+    (told,) = judged(report, gate).gate.reasons
+
+    assert reason in told
+    assert not judged(report, gate).gate.is_passed
+
+
+def test_a_model_that_is_all_that_is_asked_for_passes() -> None:
+    report = replace(ready_report(), artifact_bytes=1000, lowest_ready_level=3)
+
+    asked = Gate(
+        min_score=100,
+        requires_ready=True,
+        is_strict=True,
+        min_compute_share=100,
+        max_parts=1,
+        ready_from=3,
+        max_bytes=1000,
+    )
+    assert judged(report, asked).gate.reasons == ()
+
+
+@pytest.mark.parametrize("readiness", ["not worthwhile", "unsupported"])
+def test_without_a_part_on_nnapi_every_gate_refuses(readiness: str) -> None:
+    assert not judged(replace(mixed_report(), readiness=readiness), Gate()).gate.is_passed
+
+
+def test_with_a_baseline_only_what_is_worse_fails() -> None:
+    report = mixed_report()
+    baseline = Baseline("before.json", facts_of(report))
+
+    same = judged(report, Gate(min_score=90), baseline)
+    worse = judged(replace(report, score=60.0), Gate(min_score=90), baseline)
+
+    assert same.gate.is_passed
+    assert same.comparison is not None
+    assert same.comparison.accepted == ("The score is 71.4; at least 90 was asked for.",)
+    assert worse.gate.reasons == ("Worse than the baseline: score, 71.4 before and 60.0 now.",)
