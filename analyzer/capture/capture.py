@@ -166,7 +166,7 @@ def _walked(
     graph = module._get_method("forward").graph
     state = State()
     while True:
-        finder = SourceFinder(opened.module._c)
+        finder = SourceFinder(opened.module._c, opened.sources)
         walk = TypingWalk(module, graph, finder.locate, calls, _text_of(bound.layout, bound.types), state)
         # A walk writes to the lists that it knows.
         items = [(value, _own(item)) for value, item in values.items]

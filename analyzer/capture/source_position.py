@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import takewhile
 
 import torch
 
+from nnapi_check.analyzer.files.program_sources import ProgramSource
 from nnapi_check.analyzer.graph import SourcePosition
-from nnapi_check.analyzer.torchscript import children, class_name, has_attribute, method_names, submodule
+from nnapi_check.analyzer.torchscript import children, class_name, has_attribute, method_names, submodule, trace
 
 Place = tuple[str | None, int | None]
 
@@ -21,6 +23,8 @@ _INTERNAL = re.compile(
     r"(^|[/\\])torch[/\\](nn|jit|ao|quantization|functional\.py|_tensor\.py|_jit_internal\.py|_ops\.py|export|fx)"
     r"|<eval_with_key>|^<string>|^<frozen"
 )
+_OF_PROGRAM = re.compile(r"^(?P<frame><eval_with_key>[^\n(]*\(\d+\)): ", re.MULTILINE)
+_OWN_TRACE = trace.__code__.co_filename
 _NAMELESS = frozenset({"", "SELF", "UNKNOWN_INSTANCE", "UNKNOWN"})
 # Modules that are never called themselves, so that texts of calls leave them out.
 _LISTS = ("ModuleList", "ModuleDict")
@@ -31,11 +35,13 @@ _PACKED = "._packed_params"
 class SourceFinder:
     """Finds the position of each node. ``original`` is the module before its calls were inlined.
 
-    A traced node carries the stack of Python calls. A scripted one carries only the line it stands on, which for a
-    layer is inside PyTorch; the user's line is then that of the call of the layer, in the module that calls it.
+    A traced node carries the stack of Python calls. That of an exported program ends in code which PyTorch wrote, and
+    the user's line is what ``sources`` tell of the line there. A scripted one carries only the line it stands on, which
+    for a layer is inside PyTorch; the user's line is then that of the call of the layer, in the module that calls it.
     """
 
     original: torch._C.ScriptModule
+    sources: Mapping[str, ProgramSource] = field(default_factory=dict)
     _places: dict[str, Place] = field(default_factory=dict)
     _paths: dict[str, str] = field(default_factory=dict)
     _sites: dict[str, Place] = field(default_factory=dict)
@@ -46,10 +52,16 @@ class SourceFinder:
         """The position of a node; ``parameter`` is the path of a parameter it reads, if there is one."""
         path = self._path(node.getModuleHierarchy(), parameter)
         text = _source_text(node)
+        frames = [match["frame"] for match in _OF_PROGRAM.finditer(text)]
+        told = next((self.sources[frame] for frame in frames if frame in self.sources), None)
+        if told is not None and told.stack:
+            return SourcePosition(*innermost_place(told.stack), path if parameter is not None else told.module)
         place = self._places.get(text)
         if place is None:
             place = find_place(text)
             self._places[text] = place
+        if frames and not _is_users(place):
+            return SourcePosition(module=path)
         # A node that PyTorch made itself has no text, and a traced one has every frame there is.
         if text.strip() and not _TRACED.match(text) and not _is_users(place):
             site = self._call_site(path, node.kind().partition("::")[2].rstrip("_"))
@@ -181,19 +193,27 @@ def _chain(call: torch._C.Node) -> list[str]:
 
 
 def find_place(text: str) -> Place:
-    """The innermost frame outside PyTorch's own modules, else the innermost; the text is a source range's."""
+    """The innermost frame outside PyTorch's own modules, else the innermost; the text is a source range's.
+
+    What called this project to trace a module is no part of the module.
+    """
     original, _, _ = text.partition("Serialized ")
     for pattern in (_TRACED, _SCRIPTED):
-        first = _NOWHERE
-        for match in pattern.finditer(original):
-            file = match["file"]
-            if not _INTERNAL.search(file):
-                return file, int(match["line"])
-            if first == _NOWHERE:
-                first = file, int(match["line"])
-        if first != _NOWHERE:
-            return first
+        matches = takewhile(lambda match: match["file"] != _OWN_TRACE, pattern.finditer(original))
+        found = _first_of_users([(match["file"], int(match["line"])) for match in matches])
+        if found != _NOWHERE:
+            return found
     return _NOWHERE
+
+
+def innermost_place(stack: str) -> Place:
+    """The same of a stack as Python writes it, outermost first."""
+    return _first_of_users([(match["file"], int(match["line"])) for match in _SCRIPTED.finditer(stack)][::-1])
+
+
+def _first_of_users(places: Sequence[Place]) -> Place:
+    """The first place that is not PyTorch's own, else the first."""
+    return next((place for place in places if _is_users(place)), places[0] if places else _NOWHERE)
 
 
 def _source_text(node: torch._C.Node) -> str:

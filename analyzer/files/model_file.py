@@ -5,8 +5,8 @@ from __future__ import annotations
 import pickle
 import warnings
 import zipfile
-from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import torch
@@ -17,6 +17,7 @@ from nnapi_check.analyzer.files.file_kind import FileKind, kind_of, refuse_pickl
 from nnapi_check.analyzer.files.gpu_names import moved_script, without_gpus
 from nnapi_check.analyzer.files.left_ops import leave_out_calls
 from nnapi_check.analyzer.files.program_file import module_of, read_program, write_truth_values_as_numbers
+from nnapi_check.analyzer.files.program_sources import ProgramSource, program_sources
 from nnapi_check.analyzer.files.script_file import LOAD_FAILURES, first_line, read_script
 from nnapi_check.analyzer.files.tracing import Prepared, prepare
 from nnapi_check.analyzer.files.value_reads import holds_for_other_values, tracer_warnings, value_reads
@@ -31,7 +32,7 @@ class OpenedModel:
     """A TorchScript module, with the example inputs that were stored with it or that it was traced with, if any.
 
     ``reference`` is how the model itself is called, where that is otherwise than the module, and ``notes`` what a user
-    should know of how it was opened.
+    should know of how it was opened. ``sources`` are what exported programs tell of the lines that were traced.
     """
 
     name: str
@@ -40,6 +41,7 @@ class OpenedModel:
     is_traced: bool = False
     reference: Call | None = None
     notes: tuple[str, ...] = ()
+    sources: Mapping[str, ProgramSource] = field(default_factory=dict)
 
 
 def open_model(model: Path | torch.nn.Module, call: Call | None, *, weights: bool, trust: bool) -> OpenedModel:
@@ -68,7 +70,15 @@ def _open_module(model: torch.nn.Module, call: Call | None, name: str, keywords:
     traced = prepare(model, call, name, keywords)
     module, reads = without_gpus(lambda: _traced(model, traced, name))
     notes = tuple(_READS_NOTE.format(place) for place in reads)
-    return OpenedModel(name, module, Call(traced.arguments), is_traced=True, reference=traced.reference, notes=notes)
+    return OpenedModel(
+        name,
+        module,
+        Call(traced.arguments),
+        is_traced=True,
+        reference=traced.reference,
+        notes=notes,
+        sources=program_sources(model),
+    )
 
 
 def _traced(model: torch.nn.Module, prepared: Prepared, name: str) -> tuple[torch.jit.ScriptModule, tuple[str, ...]]:

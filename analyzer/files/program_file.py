@@ -16,7 +16,7 @@ import torch
 
 from nnapi_check.analyzer.errors import InputError
 from nnapi_check.analyzer.files.archive import Archive, Joined
-from nnapi_check.analyzer.files.program_places import moved_parts
+from nnapi_check.analyzer.files.gpu_programs import moved_parts
 from nnapi_check.analyzer.files.screening.program_screen import screened_parts
 from nnapi_check.analyzer.files.screening.suspect import SuspectError
 from nnapi_check.analyzer.files.script_file import first_line, refusal

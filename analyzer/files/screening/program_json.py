@@ -2,7 +2,7 @@
 
 PyTorch's reader evaluates sizes as Python, resolves names of functions by attributes, executes guards, and writes
 Python source from the names of values. So every text in the description is held against what may stand in its place,
-and what is not needed (guards, where each node came from) is left out.
+and what is not needed (guards, most of what is told of each node) is left out.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ _TREES = frozenset(
 _GUARD = re.compile(r"(?:(?!__)[\w.,'\"\[\]() <>=!+\-*/%&|~])*", re.ASCII)
 _CALL = re.compile(r"(?<!\w)(\w++)\(")
 _IN_GUARDS = words("size stride storage_offset Max Min Mod Eq Ne and or not if max min ceil floor")
-_LEFT_OUT: dict[str, Json] = {"guards_code": [], "metadata": {}}
+_FRAME = re.compile(r'^ *File "(?P<file>[^"\x00-\x1f\x7f]{1,1000})", line (?P<line>\d{1,9})\b', re.MULTILINE)
 _NAMES = frozenset({"name", "as_name", "forward_arg_names"})
 _PATHS = frozenset({"parameter_name", "buffer_name", "tensor_constant_name", "user_input_name", "fqn", "path_name"})
 _TABLES_OF_VALUES = frozenset({"tensor_values", "sym_int_values", "sym_bool_values", "sym_float_values"})
@@ -113,8 +113,9 @@ def _screened(value: Json, key: str, depth: int) -> Json:
 def _screened_entry(name: str, item: Json, key: str, depth: int) -> Json:
     if name == "guards_code":
         _check_guards(item)
-    if name in _LEFT_OUT:
-        return _LEFT_OUT[name]
+        return []
+    if name == "metadata":
+        return _origin(item)
     if name in _OF_OBJECTS or (name == "custom_obj_values" and item):
         raise SuspectError("an object of a class of its own", "tensors and numbers only")
     if key in _TABLES_OF_VALUES:
@@ -122,6 +123,21 @@ def _screened_entry(name: str, item: Json, key: str, depth: int) -> Json:
     elif not _WORDS.fullmatch(name):
         raise SuspectError(f"an entry named {name[:80]!r}", _WANTED)
     return _screened(item, name, depth + 1)
+
+
+def _origin(metadata: Json) -> Json:
+    """Where a node came from: the files and lines of its stack, and the path of the innermost module."""
+    told = metadata if isinstance(metadata, dict) else {}
+    stack, modules = told.get("stack_trace"), told.get("nn_module_stack")
+    found: dict[str, Json] = {}
+    if isinstance(stack, str):
+        frames = (f'File "{frame["file"]}", line {frame["line"]}, in forward' for frame in _FRAME.finditer(stack))
+        found["stack_trace"] = "\n".join(frames)
+    # Each module is written as a key, its path and its class, of which keys alone hold commas.
+    innermost = modules.rpartition(";")[2].rsplit(",", 2) if isinstance(modules, str) else []
+    if len(innermost) == len(("key", "path", "class")) and _PATH.fullmatch(innermost[1]):
+        found["nn_module_stack"] = f"module,{innermost[1]},"
+    return found
 
 
 def _screened_text(text: str, key: str) -> str:  # One branch for each place.

@@ -7,7 +7,7 @@ import zipfile
 from collections.abc import Sequence
 
 from nnapi_check.analyzer.files.archive import Archive, ArchiveCopy
-from nnapi_check.analyzer.files.program_places import moved_description, moved_tensors
+from nnapi_check.analyzer.files.gpu_programs import moved_description, moved_tensors
 from nnapi_check.analyzer.files.screening.pickle_reading import Name, PickleError, read_pickle
 from nnapi_check.analyzer.files.screening.program_json import (
     Json,

@@ -1,4 +1,4 @@
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import pytest
@@ -69,16 +69,55 @@ def traced(folder: Path) -> list[Node]:
     return list(capture(traced_file(folder, Outer(), torch.rand(1, 3, 5, 7)), None, weights=False).graph.nodes())
 
 
+def exported(folder: Path) -> list[Node]:
+    return program_nodes(torch.export.export(Outer().eval(), (torch.rand(1, 3, 5, 7),)), folder)
+
+
+def decomposed(folder: Path) -> list[Node]:
+    return program_nodes(torch.export.export(Outer().eval(), (torch.rand(1, 3, 5, 7),)).run_decompositions(), folder)
+
+
+def program_nodes(program: torch.export.ExportedProgram, folder: Path) -> list[Node]:
+    torch.export.save(program, folder / "model.pt2")
+    return list(capture(folder / "model.pt2", None, weights=False).graph.nodes())
+
+
 @pytest.mark.parametrize("nodes_of", [scripted, traced])
 def test_a_node_has_the_users_line_and_the_modules_path(nodes_of: Callable[[Path], list[Node]], tmp_path: Path) -> None:
-    nodes = nodes_of(tmp_path)
+    is_at(nodes_of(tmp_path), {})
 
+
+@pytest.mark.parametrize("nodes_of", [exported, decomposed])
+def test_a_node_of_a_program_has_the_line_of_a_forward(nodes_of: Callable[[Path], list[Node]], tmp_path: Path) -> None:
+    # Programs of newer releases tell no lines of other functions, but where these are called.
+    is_at(nodes_of(tmp_path), {"x - 1.0": "self.activate(x)", "shifted": "self.activate(x)"})
+
+
+def is_at(nodes: list[Node], calls: Mapping[str, str]) -> None:
     assert len(nodes) == len(EXPECTED)
     for node, (op, module, text) in zip(nodes, EXPECTED, strict=True):
         assert node.op.startswith(op)
         assert node.source.module.startswith(module)
         assert node.source.file == __file__
-        assert text in LINES[(node.source.line or 0) - 1]
+        line = LINES[(node.source.line or 0) - 1]
+        assert text in line or calls.get(text, text) in line
+
+
+def test_a_node_of_a_program_that_tells_no_stacks_has_no_place(tmp_path: Path) -> None:
+    program = torch.export.export(Outer().eval(), (torch.rand(1, 3, 5, 7),))
+    for node in program.graph.nodes:
+        node.stack_trace = None
+
+    nodes = program_nodes(program, tmp_path)
+
+    assert {(node.source.file, node.source.line) for node in nodes} == {(None, None)}
+
+
+def test_a_layer_of_pytorch_that_is_traced_here_does_not_lead_to_who_traced_it() -> None:
+    (node,) = capture(nn.Conv2d(3, 3, 1).eval(), [torch.rand(1, 3, 5, 7)], weights=False).graph.nodes()
+
+    assert node.source.file is not None
+    assert node.source.file.endswith("conv.py")
 
 
 def test_a_frame_of_the_user_goes_before_those_of_pytorch() -> None:

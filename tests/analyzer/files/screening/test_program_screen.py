@@ -12,6 +12,7 @@ from torch import nn
 
 from nnapi_check.analyzer.capture.capture import capture
 from nnapi_check.analyzer.errors import InputError
+from nnapi_check.analyzer.files.screening.program_json import Json, screened_program
 from nnapi_check.analyzer.graph import ElementType, TensorType
 from nnapi_check.analyzer.inputs.specification import parse_input_spec
 from tests.analyzer.files.screening.hostile_files import edited, program, with_program
@@ -171,6 +172,21 @@ def test_what_pytorch_need_not_read_is_not_there_for_it(tmp_path: Path) -> None:
         new.writestr("plain/models/second.json", b"{}")
 
     assert [node.op for node in capture(path, None, weights=False).graph.nodes()] == ["aten.relu.default"]
+
+
+def test_of_what_a_node_tells_of_itself_files_lines_and_the_path_of_its_module_are_left() -> None:
+    stack = f'File "net.py", line 4, in forward\n    {CALL}\n  File "a\x1b]b.py", line 5, in forward\n{COMMAND}'
+    modules = "L__self__,,net.Net;getattr(L__self__parts, '0'),parts.0,torch.nn.modules.conv.Conv2d"
+    told: dict[str, Json] = {"stack_trace": stack, "nn_module_stack": modules, "torch_fn": CALL, "custom": CALL}
+
+    assert screened_program({"metadata": told}) == {
+        "metadata": {"stack_trace": 'File "net.py", line 4, in forward', "nn_module_stack": "module,parts.0,"}
+    }
+
+
+@pytest.mark.parametrize("modules", ["", "net", "a,b;c", "key,a path,class", ["a", "b", "c"], None])
+def test_what_is_no_list_of_modules_leads_to_none(modules: Json) -> None:
+    assert screened_program({"metadata": {"nn_module_stack": modules}}) == {"metadata": {}}
 
 
 class Several(nn.Module):
