@@ -20,6 +20,7 @@ from nnapi_check.coverage_db.spec import Level
 from nnapi_check.lowering.part_lowering import LoweredPart
 from nnapi_check.lowering.verification.approximation import approximations, tolerance_words
 from nnapi_check.reports.computing import Counted, counted, in_floats
+from nnapi_check.reports.graph_view import graph_view
 from nnapi_check.reports.losses import loss_views
 from nnapi_check.reports.naming import type_words
 from nnapi_check.reports.per_channel import per_channel_notes
@@ -116,6 +117,7 @@ def compose(
         differences=_differences(nodes, texts),
         nodes=nodes,
         tolerance=tolerance_words(approximations(survey, plan)),
+        graph=graph_view(survey, plan, type_words, lambda at: _nodes(survey, at, found, texts)),
     )
 
 

@@ -2,25 +2,23 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from nnapi_check.reports.compose import shown_score
 from nnapi_check.reports.computing import shares, shown_share
 from nnapi_check.reports.naming import place_words
-from nnapi_check.reports.partition_map import draw
+from nnapi_check.reports.page.assets import TEMPLATES, assets
+from nnapi_check.reports.page.excerpts import Sources
+from nnapi_check.reports.page.graph_data import graph_data
+from nnapi_check.reports.partition_map import draw_levels
 from nnapi_check.reports.views import ModelReport
 
-_TEMPLATES = Path(__file__).parent / "templates"
 
-
-def to_html(report: ModelReport) -> str:
-    """The page as text. Every name is escaped."""
+def to_html(report: ModelReport, sources: Sources | None = None) -> str:
+    """The page as text. Every name is escaped. ``sources`` reads the excerpts that are shown of the user's source."""
     # Only a page needs it, and a check without one should not wait for its import.
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-    directory = _TEMPLATES
     environment = Environment(
-        loader=FileSystemLoader(directory),
+        loader=FileSystemLoader(TEMPLATES),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
@@ -30,4 +28,11 @@ def to_html(report: ModelReport) -> str:
     environment.filters["share"] = shown_share
     environment.filters["shares"] = shares
     environment.filters["place"] = place_words
-    return environment.get_template("report.html.j2").render(report=report, map=draw(report))
+    graph = None if report.graph is None else graph_data(report, report.graph, sources or Sources())
+    made = assets(with_graph=graph is not None)
+    return environment.get_template("report.html.j2").render(
+        report=report,
+        maps=draw_levels(report),
+        graph_data=graph or "",
+        assets=made,
+    )

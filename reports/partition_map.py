@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import groupby
 from math import sqrt
 
@@ -19,7 +19,8 @@ CHARACTER_WIDTH = 7.5
 
 @dataclass(frozen=True, slots=True)
 class Segment:
-    """A run of nodes on one side: position and size in the drawing's units, its color class, and its words."""
+    """A run of nodes on one side: position and size in the drawing's units, its color class, its words, and to what
+    it leads. Where a run has several segments, one ``is_first``."""
 
     x: float
     y: float
@@ -28,6 +29,8 @@ class Segment:
     side: str
     label: str
     title: str
+    link: str
+    is_first: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +40,22 @@ class PartitionMap:
     segments: tuple[Segment, ...]
     width: int
     height: int
+
+
+def draw_levels(report: ModelReport) -> tuple[tuple[tuple[int, ...], PartitionMap], ...]:
+    """A map for the report's level, and for each other level, those of the same parts as one, with their levels."""
+    if report.graph is None:
+        return (((report.feature_level,), draw(report)),)
+    levels: dict[tuple[int | None, ...], list[int]] = {}
+    for at in report.graph.levels:
+        levels.setdefault(at.parts, []).append(at.level)
+    return tuple((tuple(found), draw(_with_parts(report, parts))) for parts, found in levels.items())
+
+
+def _with_parts(report: ModelReport, parts: Sequence[int | None]) -> ModelReport:
+    return replace(
+        report, nodes=tuple(replace(node, part=part) for node, part in zip(report.nodes, parts, strict=True))
+    )
 
 
 def draw(report: ModelReport) -> PartitionMap:
@@ -86,6 +105,8 @@ def _segment(run: Sequence[NodeView], x: float, row: int, width: float, *, is_la
         height=ROW_HEIGHT - 10,
         side="cpu" if part is None else f"part part-{part % 4}",
         label=label if is_labelled and has_room else "",
+        link=f"op-{run[0].id}" if part is None else f"part-{part}",
+        is_first=is_labelled,
         title=f"{name}: {count} ops ({shown}), {work / 1e6:,.1f} million multiply-adds{_integers(run, part)}",
     )
 

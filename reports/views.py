@@ -259,6 +259,54 @@ class VerificationView:
 
 
 @dataclass(frozen=True, slots=True)
+class FlowView:
+    """A tensor, or what else flows between nodes: its type, what makes it, and what reads it.
+
+    ``maker`` is the id of a node, None where it is an input of the model, called ``name``. ``readers`` are ids as well.
+    """
+
+    type: str
+    maker: int | None
+    name: str
+    readers: tuple[int, ...]
+    is_output: bool
+
+
+@dataclass(frozen=True, slots=True)
+class AnswerView:
+    """What is said of a node at one feature level, as in ``NodeView``."""
+
+    status: str
+    way: str | None
+    level: int | None
+    emits: tuple[str, ...]
+    differences: tuple[str, ...]
+    bound: str | None
+    failures: tuple[FailureView, ...]
+    kept_because: str | None
+    arithmetic: str
+
+
+@dataclass(frozen=True, slots=True)
+class LevelGraphView:
+    """The graph at one feature level. For each node of the report in turn, ``parts`` has the index of the NNAPI model
+    that holds it, None on the CPU, and ``answers`` the number of what is said of it."""
+
+    level: int
+    parts: tuple[int | None, ...]
+    answers: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class GraphView:
+    """What flows between the nodes, and what is said of each at every level: ``answers`` has each answer once."""
+
+    flows: tuple[FlowView, ...]
+    answers: tuple[AnswerView, ...]
+    levels: tuple[LevelGraphView, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class GateView:
     """Whether the user's gate is passed, and each reason why not."""
 
@@ -311,6 +359,7 @@ class ModelReport:
     any, each ``compute_coverage`` is the most that the share can be. ``work`` splits the counted ones.
     ``is_quantized`` is whether any op computes on quantized tensors, and ``in_floats`` are those that NNAPI computes in
     floats all the same, by their cause.
+    ``graph`` is what flows between the nodes, and what is said of them at each level; None where nobody asked.
     ``tolerance`` is what the converted model is held to. ``if_quantized`` is set where that was asked of a model of
     floats, ``artifact_bytes`` where a file was written, and ``comparison`` where a baseline was given.
     """
@@ -351,6 +400,7 @@ class ModelReport:
     tolerance: str
     verification: VerificationView | None = None
     artifact: str | None = None
+    graph: GraphView | None = None
     if_quantized: IfQuantizedView | None = None
     artifact_bytes: int | None = None
     comparison: ComparisonView | None = None

@@ -285,6 +285,7 @@ def hostile_report() -> ModelReport:
     mixed = mixed_report()
     bad = replace(
         mixed.nodes[9],
+        id=len(mixed.nodes),
         op=f"aten.{HOSTILE}.default",
         module=HOSTILE,
         file=HOSTILE,

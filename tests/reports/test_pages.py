@@ -1,12 +1,16 @@
 """The report as a page."""
 
 import re
+from base64 import b64encode
+from hashlib import sha256
+from html import unescape
 from html.parser import HTMLParser
 
 import pytest
 
 from nnapi_check.reports.pages import to_html
 from nnapi_check.reports.views import ModelReport
+from tests.reports.sample_graphs import with_chain
 from tests.reports.sample_reports import (
     HOSTILE,
     estimated_report,
@@ -18,7 +22,16 @@ from tests.reports.sample_reports import (
 
 VOID = {"meta", "link", "br", "img", "input", "hr", "circle", "rect"}
 
-REPORTS = [mixed_report(), ready_report(), quantized_report(), estimated_report(), hostile_report()]
+REPORTS = [
+    mixed_report(),
+    ready_report(),
+    quantized_report(),
+    estimated_report(),
+    hostile_report(),
+    with_chain(mixed_report()),
+    with_chain(hostile_report()),
+]
+NAMES = ["mixed", "ready", "quantized", "estimated", "bad", "graph", "bad graph"]
 
 
 class Elements(HTMLParser):
@@ -51,24 +64,52 @@ class Elements(HTMLParser):
         self.text += data
 
 
-@pytest.mark.parametrize("report", REPORTS, ids=["mixed", "ready", "quantized", "estimated", "bad"])
+@pytest.mark.parametrize("report", REPORTS, ids=NAMES)
 def test_page_needs_no_network_and_every_element_is_closed(report: ModelReport) -> None:
     page = to_html(report)
 
     found = Elements(page)
 
     assert found.open == []
-    assert re.search(r"https?:|//[a-z]|url\(|@import", page) is None
-    assert not {"link", "script", "img", "iframe", "object", "base", "form"} & set(found.names)
-    assert not {name for name, _ in found.attributes} & {"src", "href", "srcset", "action"}
+    assert re.search(r"https?:|//[a-z]|url\((?!#)|@import", page) is None
+    assert not {"link", "img", "iframe", "object", "base", "form"} & set(found.names)
+    assert not {name for name, _ in found.attributes} & {"src", "srcset", "action", "style"}
 
 
-def test_hostile_names_are_shown_and_do_nothing() -> None:
-    page = to_html(hostile_report())
+@pytest.mark.parametrize("report", REPORTS, ids=NAMES)
+def test_links_lead_to_elements_of_the_page_and_no_id_is_there_twice(report: ModelReport) -> None:
+    found = Elements(to_html(report))
+
+    assert len(found.ids) == len(set(found.ids))
+    assert {value for name, value in found.attributes if name == "href"} <= {f"#{id_}" for id_ in found.ids}
+
+
+@pytest.mark.parametrize("report", REPORTS, ids=NAMES)
+def test_policy_allows_the_script_and_the_style_of_the_page_and_nothing_else(report: ModelReport) -> None:
+    page = to_html(report)
+
+    (script,) = re.findall(r"<script>(.*?)</script>", page, re.DOTALL)
+    (style,) = re.findall(r"<style>(.*?)</style>", page, re.DOTALL)
+    (policy,) = re.findall(r'Content-Security-Policy" content="([^"]*)"', page)
+
+    assert unescape(policy) == (
+        f"default-src 'none'; script-src '{digest(script)}'; style-src '{digest(style)}'; "
+        "base-uri 'none'; form-action 'none'"
+    )
+    assert Elements(page).names.count("script") == (1 if report.graph is None else 2)
+
+
+def digest(text: str) -> str:
+    return "sha256-" + b64encode(sha256(text.encode()).digest()).decode()
+
+
+@pytest.mark.parametrize("report", [hostile_report(), with_chain(hostile_report())], ids=["text", "graph"])
+def test_hostile_names_are_shown_and_do_nothing(report: ModelReport) -> None:
+    page = to_html(report)
 
     found = Elements(page)
 
-    assert "script" not in found.names
+    assert "<script>alert" not in page
     assert not [name for name, _ in found.attributes if name.startswith("on")]
     assert found.text.count(HOSTILE) >= 8
 
@@ -76,13 +117,22 @@ def test_hostile_names_are_shown_and_do_nothing() -> None:
 def test_every_section_appears() -> None:
     found = Elements(to_html(mixed_report()))
 
-    assert found.ids == ["map", "levels", "numbers", "blockers", "score", "parts", "differences", "ops"]
+    assert sections(found) == ["map", "levels", "numbers", "blockers", "score", "parts", "differences", "ops"]
+
+
+def test_page_of_a_report_with_a_graph_has_a_section_for_it() -> None:
+    assert sections(Elements(to_html(with_chain(mixed_report()))))[:3] == ["map", "graph", "levels"]
+
+
+def sections(found: Elements) -> list[str]:
+    """The ids of sections: not those of rows, and of what belongs to the graph."""
+    return [id_ for id_ in found.ids if "-" not in id_ and id_ != "arrow"]
 
 
 def test_page_of_a_ready_model_leaves_out_what_it_has_not() -> None:
     found = Elements(to_html(ready_report()))
 
-    assert found.ids == ["map", "levels", "blockers", "parts", "ops"]
+    assert sections(found) == ["map", "levels", "blockers", "parts", "ops"]
     assert "Nothing: every op has a way at this level." in found.text
 
 
