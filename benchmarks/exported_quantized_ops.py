@@ -8,12 +8,11 @@ result was off, what share was stated, and the greatest difference in steps. Exi
 
 from __future__ import annotations
 
-import argparse
 import random
 import sys
-import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 
 import torch
 from torch import nn
@@ -28,6 +27,7 @@ from torch.nn.functional import (
     pad,
 )
 
+from benchmarks.drawn_rows import run
 from benchmarks.exported_quantization import RoundedWeight, Steps
 from nnapi_check.analyzer.capture.capture import Captured, capture
 from nnapi_check.analyzer.judging.judge import NodeVerdict, judge
@@ -128,6 +128,15 @@ class Row:
     beyond: list[str] = field(default_factory=list)
     ops: set[str] = field(default_factory=set)
 
+    @property
+    def words(self) -> str:
+        """The numbers, as the table tells them."""
+        elements = max(self.elements, 1)
+        return (
+            f"{self.runs} runs, {self.without} without a level, {self.off / elements:.4%} of elements off, "
+            f"{self.stated / elements:.4%} stated, {self.steps} steps, {', '.join(sorted(self.ops)) or 'floats'}"
+        )
+
 
 def try_op(name: str, registry: Registry, draws: int, seed: int) -> Row:
     """Draw ``draws`` times."""
@@ -216,27 +225,9 @@ def _compare(
 
 def main(arguments: list[str] | None = None) -> int:
     """Run the draws and print the table."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--draws", type=int, default=2000)
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--only", default="")
-    options = parser.parse_args(arguments)
-    warnings.simplefilter("ignore")
-    registry, bad = open_registry(), 0
-    for name in SAMPLES:
-        if options.only not in name:
-            continue
-        row = try_op(name, registry, options.draws, options.seed)
-        elements = max(row.elements, 1)
-        print(
-            f"{name}: {row.runs} runs, {row.without} without a level, {row.off / elements:.4%} of elements off, "
-            f"{row.stated / elements:.4%} stated, {row.steps} steps, {', '.join(sorted(row.ops)) or 'floats'}",
-            flush=True,
-        )
-        for text in row.beyond:
-            print("   ", text)
-        bad += bool(row.beyond)
-    return int(bad > 0)
+    registry = open_registry()
+    subjects = [(name, partial(try_op, name, registry)) for name in SAMPLES]
+    return run(__doc__.splitlines()[0], subjects, arguments)
 
 
 if __name__ == "__main__":

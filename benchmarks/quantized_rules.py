@@ -8,15 +8,15 @@ greatest difference in steps, and the share of elements that were off. Exit code
 
 from __future__ import annotations
 
-import argparse
 import random
 import re
 import sys
-import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
+from functools import partial
 from math import prod
 
+from benchmarks.drawn_rows import run
 from nnapi_check.analyzer.errors import InputError
 from nnapi_check.analyzer.torchscript import quantized_as_on_phones
 from nnapi_check.coverage_db.bounds import Bound
@@ -41,6 +41,15 @@ class Row:
     elements: float = 0.0
     off: float = 0.0
     beyond: list[str] = field(default_factory=list)
+
+    @property
+    def words(self) -> str:
+        """The numbers, as the table tells them."""
+        share = self.off / self.elements if self.elements else 0.0
+        return (
+            f"{self.accepted} accepted, {self.refused} refused, {self.failed} PyTorch refuses, "
+            f"{self.steps} steps, {share:.5%} of elements off"
+        )
 
 
 def quantized_ways() -> Iterator[tuple[Card, Way, list[Example]]]:
@@ -129,27 +138,12 @@ def _allowed(way: Way) -> int:
 @quantized_as_on_phones()
 def main(arguments: list[str] | None = None) -> int:
     """Run the draws and print the table."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--draws", type=int, default=2000)
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--only", default="")
-    options = parser.parse_args(arguments)
-    warnings.simplefilter("ignore")
-    registry, bad = open_registry(), 0
-    for card, way, examples in quantized_ways():
-        if options.only not in f"{card.op}/{way.name}":
-            continue
-        row = try_way(card, way, examples, registry, options.draws, options.seed)
-        share = row.off / row.elements if row.elements else 0.0
-        print(
-            f"{card.op}/{way.name}: {row.accepted} accepted, {row.refused} refused, {row.failed} PyTorch refuses, "
-            f"{row.steps} steps, {share:.5%} of elements off",
-            flush=True,
-        )
-        for text in row.beyond:
-            print("   ", text)
-        bad += bool(row.beyond)
-    return int(bad > 0)
+    registry = open_registry()
+    subjects = (
+        (f"{card.op}/{way.name}", partial(try_way, card, way, examples, registry))
+        for card, way, examples in quantized_ways()
+    )
+    return run(__doc__.splitlines()[0], subjects, arguments)
 
 
 if __name__ == "__main__":
