@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from nnapi_check.lowering.nnapi.interpreter.arguments import bool_at, float_at, int_at, optional, required
+from nnapi_check.lowering.nnapi.interpreter.both_directions import read_directions
 from nnapi_check.lowering.nnapi.interpreter.kernels import Array, Call, ExecutionError, kernel
-from nnapi_check.lowering.nnapi.interpreter.quantization import Floats, store
 from nnapi_check.lowering.nnapi.interpreter.recurrent_cells import (
     Gate,
     LstmCell,
@@ -17,6 +17,7 @@ from nnapi_check.lowering.nnapi.interpreter.recurrent_cells import (
     lstm_step,
     optional_floats_at,
     run_lstm,
+    stored,
     time_major,
 )
 from nnapi_check.lowering.nnapi.interpreter.shape_arguments import array_at
@@ -57,7 +58,7 @@ def lstm(call: Call) -> tuple[Array, ...]:
     state = lstm_step(cell, x, None, _read_state(call, LSTM, cell, x.shape[0]))
     gates = 3 if cell.input is None else 4
     scratch = np.zeros((x.shape[0], gates * state.cell.shape[1]), np.float32)
-    return _stored(call, scratch, state.output, state.cell, state.output)
+    return stored(call, scratch, state.output, state.cell, state.output)
 
 
 @kernel("UNIDIRECTIONAL_SEQUENCE_LSTM")
@@ -69,40 +70,22 @@ def sequence_lstm(call: Call) -> tuple[Array, ...]:
     state = _read_state(call, SEQUENCE_LSTM, cell, sequence.shape[1])
     outputs, last = run_lstm(cell, sequence, None, state)
     outputs = time_major(outputs, is_time_major=is_time_major)
-    return _stored(call, *(outputs, last.output, last.cell)[: len(call.outputs)])
+    return stored(call, *(outputs, last.output, last.cell)[: len(call.outputs)])
 
 
 @kernel("BIDIRECTIONAL_SEQUENCE_LSTM")
 def bidirectional_lstm(call: Call) -> tuple[Array, ...]:
     """All outputs of both directions, apart or merged, and, where they are declared, the four last states."""
-    is_time_major = bool_at(call, 52)
-    merge_outputs = bool_at(call, 51)
-    sequence = time_major(array_at(call, 0, 3).astype(np.float32), is_time_major=is_time_major)
-    aux = None
-    if optional(call, 39) is not None:
-        aux = time_major(array_at(call, 39, 3).astype(np.float32), is_time_major=is_time_major)
-    has_aux_weights = optional(call, 41) is not None
-    if has_aux_weights != (optional(call, 45) is not None) or (has_aux_weights and aux is None):
-        raise ExecutionError("auxiliary weights are not given for both directions together with their input")
-    # Without weights of its own, the auxiliary input is what the backward direction reads.
-    reads_aux = aux is not None and not has_aux_weights
-    backward_sequence = aux if aux is not None and reads_aux else sequence
-    aux = None if reads_aux else aux
-    aux_size = 0 if aux is None else aux.shape[2]
-    forward = _read_cell(call, FORWARD_LSTM, sequence.shape[2], aux_size)
-    backward = _read_cell(call, BACKWARD_LSTM, backward_sequence.shape[2], aux_size)
-    forward_state = _read_state(call, FORWARD_LSTM, forward, sequence.shape[1])
-    backward_state = _read_state(call, BACKWARD_LSTM, backward, sequence.shape[1])
-    ahead, ahead_last = run_lstm(forward, sequence, aux, forward_state)
-    back, back_last = run_lstm(backward, backward_sequence, aux, backward_state, backward=True)
-    ahead, back = (time_major(outputs, is_time_major=is_time_major) for outputs in (ahead, back))
-    outputs = (np.concatenate([ahead, back], axis=2),) if merge_outputs else (ahead, back)
+    read = read_directions(call, is_time_major=bool_at(call, 52), aux=39, weights=(41, 45))
+    forward = _read_cell(call, FORWARD_LSTM, read.forward.shape[2], read.aux_size)
+    backward = _read_cell(call, BACKWARD_LSTM, read.backward.shape[2], read.aux_size)
+    forward_state = _read_state(call, FORWARD_LSTM, forward, read.forward.shape[1])
+    backward_state = _read_state(call, BACKWARD_LSTM, backward, read.forward.shape[1])
+    ahead, ahead_last = run_lstm(forward, read.forward, read.aux, forward_state)
+    back, back_last = run_lstm(backward, read.backward, read.aux, backward_state, backward=True)
+    outputs = read.outputs(ahead, back, are_merged=bool_at(call, 51))
     states = (ahead_last.output, ahead_last.cell, back_last.output, back_last.cell)
-    return _stored(call, *(*outputs, *states)[: len(call.outputs)])
-
-
-def _stored(call: Call, *values: Floats) -> tuple[Array, ...]:
-    return tuple(store(value, operand) for value, operand in zip(values, call.outputs, strict=True))
+    return stored(call, *(*outputs, *states)[: len(call.outputs)])
 
 
 def _read_state(call: Call, at: LstmInputs, cell: LstmCell, batches: int) -> LstmState:

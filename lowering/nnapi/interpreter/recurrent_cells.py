@@ -9,8 +9,8 @@ from typing import TypeVar
 import numpy as np
 
 from nnapi_check.lowering.nnapi.interpreter.arguments import optional, required
-from nnapi_check.lowering.nnapi.interpreter.kernels import Call, ExecutionError
-from nnapi_check.lowering.nnapi.interpreter.quantization import Floats, activate, fuse_code
+from nnapi_check.lowering.nnapi.interpreter.kernels import Array, Call, ExecutionError
+from nnapi_check.lowering.nnapi.interpreter.quantization import Floats, activate, fuse_code, store
 
 State = TypeVar("State")
 
@@ -88,6 +88,11 @@ def optional_floats_at(call: Call, index: int, shape: tuple[int, ...]) -> Floats
 def time_major(sequence: Floats, *, is_time_major: bool) -> Floats:
     """A sequence with time before batch. The function is its own inverse."""
     return sequence if is_time_major else sequence.swapaxes(0, 1)
+
+
+def stored(call: Call, *values: Floats) -> tuple[Array, ...]:
+    """The values as the outputs of an operation store them."""
+    return tuple(store(value, operand) for value, operand in zip(values, call.outputs, strict=True))
 
 
 def apply_activation(code: int, values: Floats) -> Floats:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from nnapi_check.lowering.nnapi.interpreter.arguments import bool_at, int_at, optional
+from nnapi_check.lowering.nnapi.interpreter.arguments import bool_at, int_at
+from nnapi_check.lowering.nnapi.interpreter.both_directions import read_directions
 from nnapi_check.lowering.nnapi.interpreter.kernels import Array, Call, ExecutionError, kernel
-from nnapi_check.lowering.nnapi.interpreter.quantization import Floats, store
 from nnapi_check.lowering.nnapi.interpreter.recurrent_cells import (
     RnnCell,
     apply_activation,
@@ -14,6 +14,7 @@ from nnapi_check.lowering.nnapi.interpreter.recurrent_cells import (
     optional_floats_at,
     rnn_step,
     run_rnn,
+    stored,
     time_major,
 )
 from nnapi_check.lowering.nnapi.interpreter.shape_arguments import array_at
@@ -25,7 +26,7 @@ def rnn(call: Call) -> tuple[Array, ...]:
     x = array_at(call, 0, 2).astype(np.float32)
     cell = _read_cell(call, 1, x.shape[1], int_at(call, 5))
     state = rnn_step(cell, x, None, floats_at(call, 4, (x.shape[0], cell.bias.size)))
-    return _stored(call, state, state)
+    return stored(call, state, state)
 
 
 @kernel("UNIDIRECTIONAL_SEQUENCE_RNN")
@@ -38,37 +39,22 @@ def sequence_rnn(call: Call) -> tuple[Array, ...]:
     cell = _read_cell(call, 1, sequence.shape[2], int_at(call, 5))
     outputs, last = run_rnn(cell, sequence, None, floats_at(call, 4, (sequence.shape[1], cell.bias.size)))
     outputs = time_major(outputs, is_time_major=order == 1)
-    return _stored(call, *(outputs, last)[: len(call.outputs)])
+    return stored(call, *(outputs, last)[: len(call.outputs)])
 
 
 @kernel("BIDIRECTIONAL_SEQUENCE_RNN")
 def bidirectional_rnn(call: Call) -> tuple[Array, ...]:
     """All outputs of both directions, apart or merged, and, where they are declared, the two last states."""
-    is_time_major = bool_at(call, 13)
-    merge_outputs = bool_at(call, 14)
-    sequence = time_major(array_at(call, 0, 3).astype(np.float32), is_time_major=is_time_major)
-    aux = None
-    if optional(call, 9) is not None:
-        aux = time_major(array_at(call, 9, 3).astype(np.float32), is_time_major=is_time_major)
-    has_aux_weights = optional(call, 10) is not None
-    if has_aux_weights != (optional(call, 11) is not None) or (has_aux_weights and aux is None):
-        raise ExecutionError("auxiliary weights are not given for both directions together with their input")
-    # Without weights of its own, the auxiliary input is what the backward direction reads.
-    reads_aux = aux is not None and not has_aux_weights
-    backward_sequence = aux if aux is not None and reads_aux else sequence
-    aux = None if reads_aux else aux
-    aux_size = 0 if aux is None else aux.shape[2]
-    activation = int_at(call, 12)
-    forward = _read_cell(call, 1, sequence.shape[2], activation, aux=10, aux_size=aux_size)
-    backward = _read_cell(call, 5, backward_sequence.shape[2], activation, aux=11, aux_size=aux_size)
-    batches = sequence.shape[1]
-    ahead, ahead_last = run_rnn(forward, sequence, aux, floats_at(call, 4, (batches, forward.bias.size)))
-    back, back_last = run_rnn(
-        backward, backward_sequence, aux, floats_at(call, 8, (batches, backward.bias.size)), backward=True
-    )
-    ahead, back = (time_major(outputs, is_time_major=is_time_major) for outputs in (ahead, back))
-    outputs = (np.concatenate([ahead, back], axis=2),) if merge_outputs else (ahead, back)
-    return _stored(call, *(*outputs, ahead_last, back_last)[: len(call.outputs)])
+    read = read_directions(call, is_time_major=bool_at(call, 13), aux=9, weights=(10, 11))
+    activation, batches = int_at(call, 12), read.forward.shape[1]
+    forward = _read_cell(call, 1, read.forward.shape[2], activation, aux=10, aux_size=read.aux_size)
+    backward = _read_cell(call, 5, read.backward.shape[2], activation, aux=11, aux_size=read.aux_size)
+    forward_state = floats_at(call, 4, (batches, forward.bias.size))
+    backward_state = floats_at(call, 8, (batches, backward.bias.size))
+    ahead, ahead_last = run_rnn(forward, read.forward, read.aux, forward_state)
+    back, back_last = run_rnn(backward, read.backward, read.aux, backward_state, backward=True)
+    outputs = read.outputs(ahead, back, are_merged=bool_at(call, 14))
+    return stored(call, *(*outputs, ahead_last, back_last)[: len(call.outputs)])
 
 
 @kernel("SVDF")
@@ -92,11 +78,7 @@ def svdf(call: Call) -> tuple[Array, ...]:
     bias = optional_floats_at(call, 3, (units,))
     output = apply_activation(int_at(call, 6), sums if bias is None else sums + bias)
     shifted = np.concatenate([memory[:, :, 1:], np.zeros_like(memory[:, :, :1])], axis=2)
-    return _stored(call, shifted.reshape(x.shape[0], filters * memory_size), output)
-
-
-def _stored(call: Call, *values: Floats) -> tuple[Array, ...]:
-    return tuple(store(value, operand) for value, operand in zip(values, call.outputs, strict=True))
+    return stored(call, shifted.reshape(x.shape[0], filters * memory_size), output)
 
 
 def _read_cell(
