@@ -63,8 +63,9 @@ def check(
     ``model`` is a file, or a module in memory, which is traced unless it is TorchScript already. ``inputs`` are
     the arguments of ``forward``, or a mapping of names to them: tensors or specifications such as
     ``"f32[1,3,224,224]"``, numbers, texts, and lists, tuples and dictionaries of those; None takes those stored with
-    the model. Exactly one of
-    ``api_level`` (Android's) and ``feature_level`` (NNAPI's own) is given. The gate asks for a part that is worth
+    the model. One of
+    ``api_level`` (Android's) and ``feature_level`` (NNAPI's own) may be given; without, the report is about the lowest
+    level that no other is better than. The gate asks for a part that is worth
     running on NNAPI; with ``strict`` it also refuses ops of which nothing is known. It may ask for shares of the
     multiply-adds in percent, at most so many parts, and a model that is ready from a feature level on; with a
     ``baseline``, an earlier report as JSON, it fails only on what is worse than there. ``overlay`` is a file of cards
@@ -135,7 +136,7 @@ def convert(
 ) -> ModelReport:
     """Convert a model to one TorchScript file with NNAPI parts and a CPU fallback, and measure its numbers.
 
-    Arguments are those of ``check``; ``max_bytes`` is a gate on what is written. With ``lite`` the file suits PyTorch
+    Arguments are those of ``check``, a level among them; ``max_bytes`` is a gate on what is written. With ``lite`` the file suits PyTorch
     Mobile's lite interpreter, ``bundle_input`` stores an example input in it, and ``layers`` compares layer by layer.
     ``relaxed`` lets drivers compute float32 with float16's numbers, and ``preference`` says what they are to favor:
     ``"low-power"``, ``"fast-single-answer"`` or ``"sustained-speed"``. The report's ``verification`` has the

@@ -15,6 +15,7 @@ from nnapi_check.errors import FrontDoor, with_debug
 from nnapi_check.output_option import read_outputs
 from nnapi_check.registry_commands import db, explain, ops
 from nnapi_check.reports.formats.outputs import Form
+from nnapi_check.shown import COLOR_OPTION, SHOWN_OPTIONS
 from nnapi_check.site_command import site
 from nnapi_check.supervision import supervised
 
@@ -194,7 +195,7 @@ def _with(*groups: Sequence[Callable[[Command], Command]]) -> Callable[[Command]
 
 @main.command()
 @_model
-@_with(_target, _choice, _inputs, _gate, _knowledge, _reports("--output", "--report"))
+@_with(_target, _choice, _inputs, _gate, _knowledge, _reports("--output", "--report"), SHOWN_OPTIONS)
 @click.option(
     "--if-quantized",
     is_flag=True,
@@ -205,7 +206,8 @@ def check(model: Path, form: str, **options: object) -> None:
 
     MODEL is a file: TorchScript (.pt, .ptl) or an exported program (.pt2).
     No code of its maker is executed and no weight is read. Name the lowest
-    Android that the app supports by --api-level, or NNAPI's --feature-level.
+    Android that the app supports by --api-level, or NNAPI's --feature-level;
+    without, the report is about the level from which on the answer is best.
 
     \b
     Verdicts
@@ -237,7 +239,7 @@ def check(model: Path, form: str, **options: object) -> None:
 
 @main.command()
 @_model
-@_with(_target, _choice, _inputs, _gate, _knowledge, _reports("--report"))
+@_with(_target, _choice, _inputs, _gate, _knowledge, _reports("--report"), SHOWN_OPTIONS)
 @click.option(
     "-o",
     "--output",
@@ -278,7 +280,8 @@ def convert(model: Path, form: str, **options: object) -> None:
 
     The result is then run in PyTorch's own NNAPI binding on this machine, or in
     that runtime, and its numbers are compared with MODEL's. This executes MODEL,
-    which is looked through before as check does.
+    which is looked through before as check does. Of the report, the verdict and
+    the numbers are printed; --verbose prints all of it.
 
     \b
     Exit codes
@@ -332,6 +335,7 @@ def compare(model: Path, form: str, **options: object) -> None:
 @click.option("--trust", is_flag=True, help="As for check.")
 @click.option("--allow-pickle", is_flag=True, hidden=True, help="What --trust was called before.")
 @_format
+@COLOR_OPTION
 def verify(output: Path, against: Path, form: str, **options: object) -> None:
     """Compare the numbers of a converted file OUT with those of its original.
 

@@ -57,6 +57,7 @@ def convert_model(
     with_layers: bool = False,
 ) -> Converted:
     """Convert a model, write the package and compare its numbers with PyTorch's."""
+    request.demand_level()
     sources = request.files_read(model)
     _check_place(output, request.target, sources)
     model = unpickled_once(model, trust=request.trust)
@@ -167,8 +168,17 @@ def verify_file(
     progress.stage("capturing")
     against = unpickled_once(against, trust=trust)
     registry = open_registry()
-    with reading(None if trust else model_file_in(output) or output):
-        subject = open_subject(output, FactsByName(registry), trust=trust)
+    facts = FactsByName(registry)
+    try:
+        with reading(None if trust else model_file_in(output) or output):
+            subject = open_subject(output, facts, trust=trust)
+    except InputError as error:
+        if isinstance(against, Path) and _is_converted(against, facts):
+            raise InputError(
+                f"The two files are swapped: {against} is the converted one, and comes first. Run "
+                f"`nnapi-check verify {against} --against {output}`."
+            ) from error
+        raise
     with reading(against if isinstance(against, Path) and not trust else None):
         captured = capture(against, inputs, weights=True, trust=trust, registry=registry)
     level = subject.manifest.extra.get("feature_level") if subject.manifest is not None else None
@@ -180,7 +190,7 @@ def verify_file(
             captured.example_inputs if isinstance(subject, ModelFileSubject) else captured.example_arguments,
             reference=captured.reference_call,
             level=level if isinstance(level, int) else 8,
-            facts=FactsByName(registry),
+            facts=facts,
             with_layers=with_layers,
             trust=trust,
         )
@@ -190,3 +200,13 @@ def verify_file(
             f"{output}: {error}; convert the model again, and report it with the model if that does not help."
         ) from error
     return verification_view(verification, captured.graph)
+
+
+def _is_converted(path: Path, facts: FactsByName) -> bool:
+    """Whether a file holds NNAPI models."""
+    try:
+        with reading(path):
+            open_subject(path, facts, is_run=False)
+    except InputError:
+        return False
+    return True

@@ -5,11 +5,8 @@ What only a conversion needs is imported by it alone, so that a check starts soo
 
 from __future__ import annotations
 
-import os
-import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from shutil import get_terminal_size
 
 import click
 
@@ -25,9 +22,10 @@ from nnapi_check.reports.formats.findings import origin_of
 from nnapi_check.reports.formats.outputs import Form, Output, check_outputs, rendered, write_outputs
 from nnapi_check.reports.gating.gate import Gate
 from nnapi_check.reports.json_format import verification_json
-from nnapi_check.reports.terminal import Paint, printable
+from nnapi_check.reports.terminal import Detail, Paint, printable
 from nnapi_check.reports.verification_text import verification_lines
 from nnapi_check.reports.views import ModelReport
+from nnapi_check.shown import detail_of, paint_of
 
 
 def check(model: Path, form: str, options: Mapping[str, object]) -> int:
@@ -38,7 +36,7 @@ def check(model: Path, form: str, options: Mapping[str, object]) -> int:
     progress = Progress()
     report = check_model(model, inputs_of(options), request, progress).report
     progress.done()
-    _show(report, model, form, outputs, sources)
+    _show(report, model, form, options, sources, detail_of(options))
     return 0 if report.gate.is_passed else 1
 
 
@@ -65,7 +63,9 @@ def convert(model: Path, form: str, options: Mapping[str, object]) -> int:
         with_layers=bool(options["layers"]),
     )
     progress.done()
-    _show(made.report, model, form, outputs, sources)
+    # A check told the rest; what is new are the numbers, or why there are none.
+    usual = Detail.USUAL if made.path is None else Detail.QUIET
+    _show(made.report, model, form, options, sources, detail_of(options, usual))
     if made.path is None:
         say("nothing was written, for the gate is not passed.")
         return 1
@@ -105,25 +105,26 @@ def verify(output: Path, against: Path, form: str, options: Mapping[str, object]
     if form == "json":
         click.echo(verification_json(found))
     else:
-        click.echo("\n".join(verification_lines(found, _paint())).lstrip("\n"))
+        paint = paint_of(options)
+        _print("\n".join(verification_lines(found, paint)).lstrip("\n") + "\n", paint)
     return 0 if found.is_within_tolerance else 1
 
 
-def _show(report: ModelReport, model: Path, form: str, outputs: Sequence[Output], sources: Sequence[Path]) -> None:
+def _show(
+    report: ModelReport, model: Path, form: str, options: Mapping[str, object], sources: Sequence[Path], detail: Detail
+) -> None:
     origin = origin_of(model, report, Path.cwd())
-    write_outputs(outputs, report, origin, sources)
+    write_outputs(_outputs_of(options), report, origin, sources)
     if form == Form.TEXT.value:
-        paint = _paint()
-        text = to_text(report, paint)
-        click.echo(text if paint.is_colored else printable(text), nl=False)
+        paint = paint_of(options)
+        _print(to_text(report, paint, detail), paint)
     else:
         click.echo(rendered(Form(form), report, origin), nl=False)
 
 
-def _paint() -> Paint:
-    is_terminal = sys.stdout.isatty()
-    width = get_terminal_size().columns if is_terminal else None
-    return Paint(is_colored=is_terminal and "NO_COLOR" not in os.environ, width=width)
+def _print(text: str, paint: Paint) -> None:
+    # Whether there are colors is decided, so click must not take them away from what is no terminal.
+    click.echo(printable(text, keeps_colors=paint.is_colored), nl=False, color=True)
 
 
 def inputs_of(options: Mapping[str, object]) -> list[InputSpec | PlainSpec] | None:

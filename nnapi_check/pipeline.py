@@ -45,7 +45,7 @@ Inputs = Sequence[object] | Mapping[str, object]
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """What a user asks for: exactly one of ``api_level`` and ``feature_level``, the target, and the gate to pass.
+    """What a user asks for: at most one of ``api_level`` and ``feature_level``, the target, and the gate to pass.
 
     ``target`` is the name of one, or ``AUTO``, ``per_channel`` what is done to weights with a scale for each channel,
     where the target carries one alone. ``baseline`` is an earlier report, behind which a model must not fall.
@@ -70,20 +70,23 @@ class Request:
         files = (model, self.overlay, self.device, self.project, self.baseline)
         return tuple(file for file in files if isinstance(file, Path))
 
-    def level(self) -> int:
-        """The feature level that is asked for."""
+    def level(self) -> int | None:
+        """The feature level that is asked for, if one is."""
         match self.api_level, self.feature_level:
             case int(api_level), None:
                 return api_to_feature_level(api_level)
             case None, int(feature_level):
                 return check_feature_level(feature_level)
             case None, None:
-                spans = level_spans()
-                raise InputError(
-                    f"Which Android? Pass an API level ({spans.api}) or a feature level ({spans.feature})."
-                )
+                return None
             case _:
                 raise InputError("Pass either an API level or a feature level, not both.")
+
+    def demand_level(self) -> None:
+        """Raise ``InputError`` where no level is asked for: a conversion is made for one."""
+        if self.level() is None:
+            spans = level_spans()
+            raise InputError(f"Which Android? Pass an API level ({spans.api}) or a feature level ({spans.feature}).")
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,6 +118,7 @@ def check_model(
     with reading(file):
         choice, notes = _chosen(captured.graph, registry, level, request, progress)
     found, plan, lowered = choice.planned.survey, choice.planned.plan, choice.planned.lowered
+    notes += () if level is not None else (_level_note(plan),)
     is_quantized = any(is_quantized_type(value.type) for value in captured.graph.values)
     if request.if_quantized and is_quantized:
         notes += ("The model is quantized already: --if-quantized is about models of floats.",)
@@ -131,14 +135,22 @@ def check_model(
     if request.if_quantized and not is_quantized:
         progress.stage("quantizing")
         with reading(file):
-            estimate = _estimate(captured.graph, registry, found.target, request, circumstances, progress)
+            estimate = _estimate(captured.graph, registry, plan.level, found.target, request, circumstances, progress)
         report = replace(report, if_quantized=estimate)
     return Checked(captured, found, plan, lowered, registry, judged(report, request.gate, baseline), baseline)
+
+
+def _level_note(plan: Plan) -> str:
+    return (
+        f"No level was asked for. This is about feature level {plan.level}, the lowest that no other is better than; "
+        "--api-level or --feature-level asks about another."
+    )
 
 
 def _estimate(
     graph: Graph,
     registry: Registry,
+    level: int,
     target: Target,
     request: Request,
     circumstances: Circumstances,
@@ -147,7 +159,7 @@ def _estimate(
     """What quantizing a graph of floats would bring, by the same judgement, planning and lowering."""
     found = as_quantized(graph, registry)
     judgement = judge(found.graph, registry, target, request.per_channel)
-    made = _planned(judgement, registry, request.level(), target, _profile(request, registry), progress)
+    made = _planned(judgement, registry, level, target, _profile(request, registry), progress)
     others = replace(circumstances, notes=(), near_misses=(), other_targets=())
     return if_quantized_view(graph, found, compose(made.survey, made.plan, made.lowered, registry, others))
 
@@ -157,7 +169,7 @@ def _profile(request: Request, registry: Registry) -> DeviceProfile | None:
 
 
 def _chosen(
-    graph: Graph, registry: Registry, level: int, request: Request, progress: Progress
+    graph: Graph, registry: Registry, level: int | None, request: Request, progress: Progress
 ) -> tuple[Choice, tuple[str, ...]]:
     """The target that carries a model with what is planned for it, and notes on the overlay and the device."""
     notes: tuple[str, ...] = (
@@ -177,12 +189,12 @@ def _chosen(
 def _planned(
     judgement: Judgement,
     registry: Registry,
-    level: int,
+    level: int | None,
     target: Target,
     profile: DeviceProfile | None,
     progress: Progress,
 ) -> Planned:
-    """The survey, plan and lowered parts of a judged model for a target.
+    """The survey, plan and lowered parts of a judged model for a target, at the best level where none is asked for.
 
     Where the device refuses an operation that only lowering brings in, the node that it is for is left to the CPU, and
     the rest is planned again.
@@ -192,7 +204,7 @@ def _planned(
     while True:
         device = None if profile is None else Device(profile, dict(refused))
         found = planned(judgement, registry, target, device)
-        plan = found.at(level)
+        plan = found.best() if level is None else found.at(level)
         progress.stage("lowering")
         lowered = lower_plan(found, plan, facts)
         more = {} if profile is None else refused_nodes(lowered, profile, facts)

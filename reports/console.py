@@ -113,8 +113,8 @@ def _levels(report: ModelReport, paint: Paint) -> Iterator[str]:
     by_updates = [row.level for row in report.levels if not row.api_levels]
     if by_updates:
         yield from wrapped(
-            f"(< is the level that was asked for. No Android version promises level {by_updates[0]} and up: a device "
-            "has them by updates.)",
+            f"(< is the level that this report is about. No Android version promises level {by_updates[0]} and up: a "
+            "device has them by updates.)",
             "",
         )
 

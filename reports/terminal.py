@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import textwrap
 from dataclasses import dataclass
 from enum import Enum
@@ -33,6 +34,7 @@ class Detail(Enum):
         return self in (Detail.DIFFERENCES, Detail.VERBOSE)
 
 
+_COLORS = re.compile(f"(\x1b\\[(?:{'|'.join(['0', '1', *sorted(set(_CODES.values()))])})m)")
 _DOUBTFUL = _CODES["ready with fallback"]
 
 
@@ -59,8 +61,16 @@ class Paint:
         return f"\x1b[{code}m{words}\x1b[0m" if self.is_colored else words
 
 
-def printable(words: str) -> str:
-    """Text without the control characters that a hostile name could carry to a terminal, line ends kept."""
+def printable(words: str, *, keeps_colors: bool = False) -> str:
+    """Text without the control characters that a hostile name could carry to a terminal, line ends kept.
+
+    With ``keeps_colors`` the codes that ``Paint`` writes stay as well.
+    """
+    pieces = _COLORS.split(words) if keeps_colors else [words]
+    return "".join(piece if _COLORS.fullmatch(piece) and keeps_colors else _plain(piece) for piece in pieces)
+
+
+def _plain(words: str) -> str:
     return "".join(char if char.isprintable() or char == "\n" else "\N{REPLACEMENT CHARACTER}" for char in words)
 
 

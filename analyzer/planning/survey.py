@@ -41,6 +41,13 @@ class Survey:
         """The best plan for a feature level."""
         return self.plans[LEVELS.index(level)]
 
+    def best(self) -> Plan:
+        """The plan of the lowest level that no higher one scores better than; the highest, where none scores."""
+        best = max(plan.score.points for plan in self.plans)
+        if not best:
+            return self.plans[-1]
+        return next(plan for plan in self.plans if plan.score.points >= best - 1e-9)
+
     def lowest_ready_level(self) -> int | None:
         """The lowest feature level at which one part holds everything, or None."""
         return next((plan.level for plan in self.plans if plan.readiness is Readiness.READY), None)

@@ -11,7 +11,6 @@ from torch import nn
 
 from tests.nnapi_check.conftest import Run
 from tests.nnapi_check.models import SHAPE, SPEC, Tiny, scripted, tiny, traced
-from tests.registry_numbers import API_LEVELS, HIGHEST_LEVEL
 
 Make = Callable[[Path], Path]
 
@@ -149,7 +148,6 @@ OPTIONS: list[tuple[str, tuple[object, ...], str]] = [
     ("api_level_26", ("--api-level", 26), "API level 26 has no NNAPI"),
     ("api_level_99", ("--api-level", 99), "API level 99 is not known"),
     ("feature_level_0", ("--feature-level", 0), "feature level 0 does not exist"),
-    ("no_level", (), f"Pass an API level (27 to {API_LEVELS[-1]}) or a feature level (1 to {HIGHEST_LEVEL})"),
     ("two_levels", ("--api-level", 29, "--feature-level", 3), "not both"),
     ("page_in_no_folder", ("--api-level", 29, "--html", "/nowhere/report.html"), "/nowhere does not exist"),
     ("page_is_a_folder", ("--api-level", 29, "--html", "/"), "is a folder"),
