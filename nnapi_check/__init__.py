@@ -136,8 +136,9 @@ def convert(
 ) -> ModelReport:
     """Convert a model to one TorchScript file with NNAPI parts and a CPU fallback, and measure its numbers.
 
-    Arguments are those of ``check``, a level among them; ``max_bytes`` is a gate on what is written. With ``lite`` the file suits PyTorch
-    Mobile's lite interpreter, ``bundle_input`` stores an example input in it, and ``layers`` compares layer by layer.
+    Arguments are those of ``check``, a level among them; ``max_bytes`` is a gate on what is written. With ``lite`` the
+    file suits PyTorch Mobile's lite interpreter, ``bundle_input`` stores an example input in it, and ``layers``
+    compares layer by layer.
     ``relaxed`` lets drivers compute float32 with float16's numbers, and ``preference`` says what they are to favor:
     ``"low-power"``, ``"fast-single-answer"`` or ``"sustained-speed"``. The report's ``verification`` has the
     numbers; its ``artifact`` is None, and nothing was written, where the gate was not passed.
