@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from nnapi_check.analyzer.planning.plan import Plan, Readiness
 from nnapi_check.analyzer.planning.score import counts
 from nnapi_check.analyzer.planning.survey import Survey
+from nnapi_check.analyzer.planning.worth import estimate
 from nnapi_check.coverage_db.spec import ApiLevel, Level
 from nnapi_check.reports.computing import Counted
 
@@ -32,7 +33,7 @@ def _answer(survey: Survey, plan: Plan, work: Counted, levels: Sequence[Level]) 
             since = android_words(plan.level if lowest is None else lowest, levels)
             return f"Runs on NNAPI as one model from {since} on{_floats(plan, work)}"
         case Readiness.READY_WITH_FALLBACK:
-            return f"{_fallback(plan, work)}{_later(survey, plan, levels)}"
+            return f"{_fallback(survey, plan, work)}{_later(survey, plan, levels)}"
         case Readiness.NOT_WORTHWHILE:
             little = "What NNAPI could compute of this model is too little to pay for the way there and back"
             return f"{little}, so all of it stays on the CPU{_later(survey, plan, levels)}"
@@ -43,7 +44,13 @@ def _answer(survey: Survey, plan: Plan, work: Counted, levels: Sequence[Level]) 
             return _misfit(survey, plan, levels)
 
 
-def _fallback(plan: Plan, work: Counted) -> str:
+def _fallback(survey: Survey, plan: Plan, work: Counted) -> str:
+    slower = estimate(survey.graph, plan.partition).is_slower
+    warning = ": expect it slower than on the CPU alone, by an estimate" if slower else ""
+    return f"{_pieces(plan, work)}{warning}"
+
+
+def _pieces(plan: Plan, work: Counted) -> str:
     pieces = "one piece" if len(plan.partition.parts) == 1 else f"{len(plan.partition.parts)} pieces"
     share, counted = work.coverage(plan), work.split(plan)
     what = "work" if counted.integers + counted.floats + counted.cpu else "ops"

@@ -87,14 +87,16 @@ def report(
             MOBILE,
             5,
             "ready with fallback",
-            "All multiplications run on NNAPI, in 2 pieces, and 1 small op beside them on the CPU.",
+            "All multiplications run on NNAPI, in 2 pieces, and 1 small op beside them on the CPU: expect it slower "
+            "than on the CPU alone, by an estimate.",
         ),
         (
             Beside(),
             MOBILE,
             5,
             "ready with fallback",
-            "Only 23% of the work runs on NNAPI, in one piece, and the rest on the CPU.",
+            "Only 23% of the work runs on NNAPI, in one piece, and the rest on the CPU: expect it slower than on the "
+            "CPU alone, by an estimate.",
         ),
         (
             Small(),
@@ -133,6 +135,12 @@ def test_every_verdict_is_a_sentence(module: nn.Module, target: str, level: int,
     found = report(module, target, feature_level=level)
 
     assert (found.readiness, found.summary) == (readiness, sentence)
+
+
+def test_pieces_with_enough_work_are_not_said_to_be_slow() -> None:
+    found = check(Split().eval(), [torch.rand(1, 3, 64, 96)], feature_level=5)
+
+    assert found.summary == "All multiplications run on NNAPI, in 2 pieces, and 1 small op beside them on the CPU."
 
 
 def test_a_deprecated_level_says_in_the_sentence_what_that_means() -> None:
