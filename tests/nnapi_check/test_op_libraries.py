@@ -34,7 +34,7 @@ def test_a_file_with_ops_of_torchvision_converts_and_verifies_in_processes_that_
     traced = torch.jit.trace(Detector().eval(), torch.rand(SHAPE))  # type: ignore[no-untyped-call]  # it has no types
     torch.jit.save(traced, str(model))
 
-    converted = in_process("convert", model, "-o", made, "--api-level", "29")
+    converted = in_process("convert", model, "-o", made, "--api-level", "29", "-v")
     verified = in_process("verify", made, "--against", model)
 
     assert converted.returncode == 0, converted.stderr
