@@ -1,15 +1,12 @@
-"""Attention as rules write it: products of queries and keys, softmax, products with values.
-
-Either for all heads at once by BATCH_MATMUL, or head by head by FULLY_CONNECTED.
-"""
+"""Attention as rules write it: products of queries and keys, softmax, products with values, for all heads at once."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from math import prod
 
 from nnapi_check.analyzer.graph import ElementType
-from nnapi_check.lowering.compositions.matrix_product import matrix_at, permuted, reshaped, row_product
+from nnapi_check.lowering.compositions.matrix_pairs import Multiply, Pairs
+from nnapi_check.lowering.compositions.matrix_product import reshaped
 from nnapi_check.lowering.emission.emitter import Emitter
 from nnapi_check.lowering.emission.model_draft import OperandId
 from nnapi_check.lowering.emission.recipes import Recipe, from_call, full
@@ -66,20 +63,29 @@ def _added(kept: Recipe) -> Recipe:
     return (kept - 1.0) * -_LOWEST[kept.dtype]
 
 
-def attend(emit: Emitter, heads: Heads) -> OperandId:
-    """Attention of all heads at once."""
+def attend(emit: Emitter, heads: Heads, multiply: Multiply) -> OperandId:
+    """Attention of all heads at once, in as many dimensions as the queries have."""
     query, key, value = (emit.spec(operand) for operand in (heads.query, heads.key, heads.value))
-    scaled = _scaled(emit, heads)
     scores = replace(query, shape=(*query.shape[:-1], key.shape[-2]))
-    flags = [emit.boolean(False), emit.boolean(True)]
-    found = emit.operation("BATCH_MATMUL", [scaled, heads.key, *flags], scores)
+    found = multiply(emit, Pairs(_scaled(emit, heads), heads.key, is_turned=True), scores)
     if heads.mask is not None:
         mask = heads.mask if isinstance(heads.mask, int) else emit.weight(heads.mask)
         found = emit.operation("ADD", [found, mask, emit.fuse()], scores)
     weights = emit.operation("SOFTMAX", [found, emit.scalar(1.0, found)], scores)
-    flags = [emit.boolean(False), emit.boolean(False)]
-    output = replace(query, shape=(*query.shape[:-1], value.shape[-1]))
-    return emit.operation("BATCH_MATMUL", [weights, heads.value, *flags], output)
+    return multiply(emit, Pairs(weights, heads.value), replace(query, shape=(*query.shape[:-1], value.shape[-1])))
+
+
+def attend_in_images(emit: Emitter, heads: Heads, multiply: Multiply) -> OperandId:
+    """Attention of all heads at once, in four dimensions: SOFTMAX takes three from level 3 on."""
+    query, key, value = (_in_four_dimensions(emit, operand) for operand in (heads.query, heads.key, heads.value))
+    attended = attend(emit, replace(heads, query=query, key=key, value=value), multiply)
+    rows = emit.spec(heads.query).shape[:-1]
+    return reshaped(emit, attended, (*rows, emit.spec(value).shape[-1]))
+
+
+def _in_four_dimensions(emit: Emitter, operand: OperandId) -> OperandId:
+    shape = emit.spec(operand).shape
+    return reshaped(emit, operand, (*[1] * (4 - len(shape)), *shape))
 
 
 def _scaled(emit: Emitter, heads: Heads) -> OperandId:
@@ -87,42 +93,3 @@ def _scaled(emit: Emitter, heads: Heads) -> OperandId:
         return heads.query
     factor = emit.number(heads.factor, heads.query)
     return emit.operation("MUL", [heads.query, factor, emit.fuse()], emit.spec(heads.query))
-
-
-def attend_one_by_one(emit: Emitter, heads: Heads) -> OperandId:
-    """Attention head by head: a mask that is no recipe serves every head."""
-    query, value = emit.spec(heads.query), emit.spec(heads.value)
-    *batches, rows, features = query.shape
-    columns, width = value.shape[-2:]
-    count = prod(batches)
-    queries = reshaped(emit, _scaled(emit, heads), (count, rows, features))
-    keys = reshaped(emit, heads.key, (count, columns, features))
-    values = permuted(emit, reshaped(emit, heads.value, (count, columns, width)), (0, 2, 1))
-    masks = _masks(emit, heads.mask, (*batches, rows, columns))
-    dtype = emit.node.output_type().dtype
-    no_score, no_value = (emit.weight(full((size,), 0.0, dtype)) for size in (columns, width))
-    scores, piece = replace(query, shape=(rows, columns)), replace(query, shape=(rows, width))
-    pieces = []
-    for index, mask in enumerate(masks):
-        found = row_product(emit, matrix_at(emit, queries, index), matrix_at(emit, keys, index), no_score, scores)
-        if mask is not None:
-            found = emit.operation("ADD", [found, mask, emit.fuse()], scores)
-        weights = emit.operation("SOFTMAX", [found, emit.scalar(1.0, found)], scores)
-        pieces.append(row_product(emit, weights, matrix_at(emit, values, index), no_value, piece))
-    joined = replace(query, shape=(count * rows, width))
-    whole = pieces[0] if count == 1 else emit.operation("CONCATENATION", [*pieces, emit.int32(0)], joined)
-    return reshaped(emit, whole, (*batches, rows, width))
-
-
-def _masks(emit: Emitter, mask: Recipe | OperandId | None, shape: tuple[int, ...]) -> list[OperandId | None]:
-    """The mask of each head, as a matrix."""
-    *batches, rows, columns = shape
-    count = prod(batches)
-    if mask is None:
-        return [None] * count
-    if isinstance(mask, int):
-        return [reshaped(emit, mask, (rows, columns))] * count
-    if mask.shape[-2:] == (rows, columns) and prod(mask.shape[:-2]) == 1:
-        return [emit.weight(mask.reshape(rows, columns))] * count
-    whole = mask.expand(*shape).reshape(count, rows, columns)
-    return [emit.weight(whole.select(0, index)) for index in range(count)]

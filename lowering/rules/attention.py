@@ -1,4 +1,4 @@
-"""Attention: products, softmax and products again, for all heads at once or head by head."""
+"""Attention: products, softmax and products again, for all heads at once."""
 
 from __future__ import annotations
 
@@ -9,10 +9,11 @@ from math import sqrt
 from nnapi_check.lowering.compositions.attention_heads import (
     Heads,
     attend,
-    attend_one_by_one,
+    attend_in_images,
     node_mask,
     without_blind_rows,
 )
+from nnapi_check.lowering.compositions.matrix_pairs import multiply_batches, multiply_in_depth, multiply_in_groups
 from nnapi_check.lowering.compositions.matrix_product import permuted, reshaped, row_product
 from nnapi_check.lowering.compositions.statistics import standardized
 from nnapi_check.lowering.emission.emitter import Emitter
@@ -21,6 +22,18 @@ from nnapi_check.lowering.emission.node_reader import NodeReader
 from nnapi_check.lowering.emission.rule_table import lowers
 
 Attend = Callable[[Emitter, Heads], OperandId]
+
+
+def _batched(emit: Emitter, heads: Heads) -> OperandId:
+    return attend(emit, heads, multiply_batches)
+
+
+def _grouped(emit: Emitter, heads: Heads) -> OperandId:
+    return attend_in_images(emit, heads, multiply_in_groups)
+
+
+def _depthwise(emit: Emitter, heads: Heads) -> OperandId:
+    return attend_in_images(emit, heads, multiply_in_depth)
 
 
 def _attended(emit: Emitter, attend_heads: Attend) -> OperandId:
@@ -34,25 +47,37 @@ def _attended(emit: Emitter, attend_heads: Attend) -> OperandId:
 @lowers("aten.scaled_dot_product_attention.default", way="batched")
 def attention(node: NodeReader, emit: Emitter) -> OperandId:
     """Lower to BATCH_MATMUL, MUL, ADD, SOFTMAX and BATCH_MATMUL."""
-    return _attended(emit, attend)
+    return _attended(emit, _batched)
 
 
-@lowers("aten.scaled_dot_product_attention.default", way="one-by-one")
-def attention_one_by_one(node: NodeReader, emit: Emitter) -> OperandId:
-    """Lower to two FULLY_CONNECTED and a SOFTMAX for each head."""
-    return _attended(emit, attend_one_by_one)
+@lowers("aten.scaled_dot_product_attention.default", way="grouped")
+def attention_grouped(node: NodeReader, emit: Emitter) -> OperandId:
+    """Lower to GROUPED_CONV_2D, ADD, SOFTMAX and GROUPED_CONV_2D."""
+    return _attended(emit, _grouped)
+
+
+@lowers("aten.scaled_dot_product_attention.default", way="depthwise")
+def attention_depthwise(node: NodeReader, emit: Emitter) -> OperandId:
+    """Lower to DEPTHWISE_CONV_2D, ADD, SOFTMAX and DEPTHWISE_CONV_2D."""
+    return _attended(emit, _depthwise)
 
 
 @lowers("aten._native_multi_head_attention.default", way="batched")
 def multi_head_attention(node: NodeReader, emit: Emitter) -> tuple[OperandId]:
     """Lower to layers for queries, keys and values, attention of all heads, and a layer of what they give."""
-    return (_multi_head(emit, attend),)
+    return (_multi_head(emit, _batched),)
 
 
-@lowers("aten._native_multi_head_attention.default", way="one-by-one")
-def multi_head_attention_one_by_one(node: NodeReader, emit: Emitter) -> tuple[OperandId]:
-    """Lower to layers for queries, keys and values, attention head by head, and a layer of what they give."""
-    return (_multi_head(emit, attend_one_by_one),)
+@lowers("aten._native_multi_head_attention.default", way="grouped")
+def multi_head_attention_grouped(node: NodeReader, emit: Emitter) -> tuple[OperandId]:
+    """Lower to layers for queries, keys and values, attention by GROUPED_CONV_2D, and a layer of what it gives."""
+    return (_multi_head(emit, _grouped),)
+
+
+@lowers("aten._native_multi_head_attention.default", way="depthwise")
+def multi_head_attention_depthwise(node: NodeReader, emit: Emitter) -> tuple[OperandId]:
+    """Lower to layers for queries, keys and values, attention by DEPTHWISE_CONV_2D, and a layer of what it gives."""
+    return (_multi_head(emit, _depthwise),)
 
 
 def _multi_head(emit: Emitter, attend_heads: Attend) -> OperandId:
@@ -85,13 +110,19 @@ def _head_inputs(emit: Emitter, x: OperandId, place: int, heads: int) -> Operand
 @lowers("aten._transformer_encoder_layer_fwd.default", way="batched")
 def encoder_layer(node: NodeReader, emit: Emitter) -> OperandId:
     """Lower to attention of all heads, two layers with relu, and two normalizations."""
-    return _encoder_layer(emit, attend)
+    return _encoder_layer(emit, _batched)
 
 
-@lowers("aten._transformer_encoder_layer_fwd.default", way="one-by-one")
-def encoder_layer_one_by_one(node: NodeReader, emit: Emitter) -> OperandId:
-    """Lower to attention head by head, two layers with relu, and two normalizations."""
-    return _encoder_layer(emit, attend_one_by_one)
+@lowers("aten._transformer_encoder_layer_fwd.default", way="grouped")
+def encoder_layer_grouped(node: NodeReader, emit: Emitter) -> OperandId:
+    """Lower to attention by GROUPED_CONV_2D, two layers with relu, and two normalizations."""
+    return _encoder_layer(emit, _grouped)
+
+
+@lowers("aten._transformer_encoder_layer_fwd.default", way="depthwise")
+def encoder_layer_depthwise(node: NodeReader, emit: Emitter) -> OperandId:
+    """Lower to attention by DEPTHWISE_CONV_2D, two layers with relu, and two normalizations."""
+    return _encoder_layer(emit, _depthwise)
 
 
 def _encoder_layer(emit: Emitter, attend_heads: Attend) -> OperandId:

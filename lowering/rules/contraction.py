@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from nnapi_check.lowering.compositions.matrix_product import (
-    matrix_at,
-    pair_products,
-    permuted,
-    reshaped,
-    row_product,
-    zero_bias,
+from nnapi_check.lowering.compositions.matrix_pairs import (
+    Multiply,
+    Pairs,
+    multiply_batches,
+    multiply_in_depth,
+    multiply_in_groups,
 )
+from nnapi_check.lowering.compositions.matrix_product import permuted, reshaped, row_product, zero_bias
 from nnapi_check.lowering.emission.emitter import Emitter
 from nnapi_check.lowering.emission.model_draft import OperandId
 from nnapi_check.lowering.emission.node_reader import NodeReader
@@ -28,7 +28,10 @@ def _arranged(emit: Emitter, name: str, side: str) -> OperandId:
 
 
 def _in_order(emit: Emitter, x: OperandId, order: tuple[int, ...]) -> OperandId:
-    return x if order == tuple(range(len(order))) else permuted(emit, x, order)
+    if order == tuple(range(len(order))):
+        emit.spare()
+        return x
+    return permuted(emit, x, order)
 
 
 def _wide(emit: Emitter) -> TensorSpec:
@@ -46,20 +49,34 @@ def contract_with_matrix(node: NodeReader, emit: Emitter) -> OperandId:
 @lowers("nnapi_check.contract.default", way="batched")
 def contract(node: NodeReader, emit: Emitter) -> OperandId:
     """Lower to BATCH_MATMUL."""
-    left, right = _arranged(emit, "self", "left"), _arranged(emit, "other", "right")
-    batch, rows, _ = node.ints("left_shape")
-    columns = node.ints("right_shape")[1]
-    output = replace(emit.output_spec(), shape=(batch, rows, columns))
-    made = emit.operation("BATCH_MATMUL", [left, right, emit.boolean(False), emit.boolean(True)], output)
-    return _in_order(emit, reshaped(emit, made, _wide(emit).shape), node.ints("output_order"))
+    return _contracted(emit, multiply_batches)
 
 
-@lowers("nnapi_check.contract.default", way="one-by-one")
-def contract_one_by_one(node: NodeReader, emit: Emitter) -> OperandId:
-    """Lower to a FULLY_CONNECTED for each pair of matrices."""
-    left, right = _arranged(emit, "self", "left"), _arranged(emit, "other", "right")
-    count, columns, _ = node.ints("right_shape")
-    bias = zero_bias(emit, columns, "self")
-    lefts, rights = ([matrix_at(emit, whole, index) for index in range(count)] for whole in (left, right))
-    made = pair_products(emit, lefts, rights, bias, _wide(emit))
+@lowers("nnapi_check.contract.default", way="computed-matrix")
+def contract_with_computed_matrix(node: NodeReader, emit: Emitter) -> OperandId:
+    """Lower to FULLY_CONNECTED between permutations."""
+    _, units, sums = node.ints("right_shape")
+    matrix = reshaped(emit, _arranged(emit, "other", "right"), (units, sums))
+    made = row_product(emit, _arranged(emit, "self", "left"), matrix, zero_bias(emit, units, "self"), _wide(emit))
     return _in_order(emit, made, node.ints("output_order"))
+
+
+@lowers("nnapi_check.contract.default", way="grouped")
+def contract_in_groups(node: NodeReader, emit: Emitter) -> OperandId:
+    """Lower to GROUPED_CONV_2D between permutations."""
+    return _contracted(emit, multiply_in_groups)
+
+
+@lowers("nnapi_check.contract.default", way="depthwise")
+def contract_in_depth(node: NodeReader, emit: Emitter) -> OperandId:
+    """Lower to DEPTHWISE_CONV_2D between permutations."""
+    return _contracted(emit, multiply_in_depth)
+
+
+def _contracted(emit: Emitter, multiply: Multiply) -> OperandId:
+    batch, rows, _ = emit.node.ints("left_shape")
+    columns = emit.node.ints("right_shape")[1]
+    output = replace(emit.output_spec(), shape=(batch, rows, columns))
+    pairs = Pairs(_arranged(emit, "self", "left"), _arranged(emit, "other", "right"), is_turned=True)
+    made = multiply(emit, pairs, output)
+    return _in_order(emit, reshaped(emit, made, _wide(emit).shape), emit.node.ints("output_order"))

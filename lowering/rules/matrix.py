@@ -1,13 +1,20 @@
-"""Matrix products: FULLY_CONNECTED with the second matrix transposed, BATCH_MATMUL, or one matrix at a time."""
+"""Matrix products: FULLY_CONNECTED with the second matrix transposed, and products of matrices in pairs."""
 
 from __future__ import annotations
 
 from dataclasses import replace
 from math import prod
 
+from nnapi_check.lowering.compositions.matrix_pairs import (
+    Multiply,
+    Pairs,
+    factor,
+    multiply_batches,
+    multiply_in_depth,
+    multiply_in_groups,
+)
 from nnapi_check.lowering.compositions.matrix_product import (
     permuted,
-    product_one_by_one,
     reshaped,
     row_product,
     transposed_matrix,
@@ -23,6 +30,7 @@ _FACTORS = {
     "aten.matmul.default": ("self", "other"),
     "aten.mm.default": ("self", "mat2"),
     "aten.bmm.default": ("self", "mat2"),
+    "aten.baddbmm.default": ("batch1", "batch2"),
     "aten.mv.default": ("self", "vec"),
     "aten.dot.default": ("self", "tensor"),
     "aten.vdot.default": ("self", "other"),
@@ -144,32 +152,42 @@ def product_by_left_matrix(node: NodeReader, emit: Emitter) -> OperandId:
 @lowers("aten.matmul.default", "aten.mm.default", "aten.bmm.default", way="batched")
 def batched_product(node: NodeReader, emit: Emitter) -> OperandId:
     """Lower to BATCH_MATMUL."""
-    left, right = _FACTORS[node.op]
-    return _batch_matmul(emit, emit.input(left), emit.input(right))
+    return _pair_products(emit, multiply_batches)
 
 
-def _batch_matmul(emit: Emitter, left: OperandId, right: OperandId) -> OperandId:
-    flags = [emit.boolean(False), emit.boolean(False)]
-    return emit.operation("BATCH_MATMUL", [left, right, *flags])
+@lowers("aten.matmul.default", "aten.bmm.default", way="grouped")
+def grouped_product(node: NodeReader, emit: Emitter) -> OperandId:
+    """Lower to GROUPED_CONV_2D."""
+    return _pair_products(emit, multiply_in_groups)
 
 
-@lowers("aten.matmul.default", "aten.bmm.default", way="one-by-one")
-def products_one_by_one(node: NodeReader, emit: Emitter) -> OperandId:
-    """Lower to a FULLY_CONNECTED for each pair of matrices."""
-    left, right = _FACTORS[node.op]
-    return product_one_by_one(emit, left, right, emit.output_spec())
+@lowers("aten.matmul.default", "aten.bmm.default", way="depthwise")
+def depthwise_product(node: NodeReader, emit: Emitter) -> OperandId:
+    """Lower to DEPTHWISE_CONV_2D."""
+    return _pair_products(emit, multiply_in_depth)
+
+
+def _pair_products(emit: Emitter, multiply: Multiply) -> OperandId:
+    left, right = (factor(emit, name) for name in _FACTORS[emit.node.op])
+    return multiply(emit, Pairs(left, right), emit.output_spec())
 
 
 @lowers("aten.baddbmm.default", way="batched")
 def baddbmm(node: NodeReader, emit: Emitter) -> OperandId:
     """Lower to BATCH_MATMUL, MUL and ADD."""
-    return _weighted_sum(emit, _batch_matmul(emit, emit.input("batch1"), emit.input("batch2")))
+    return _weighted_sum(emit, _pair_products(emit, multiply_batches))
 
 
-@lowers("aten.baddbmm.default", way="one-by-one")
-def baddbmm_one_by_one(node: NodeReader, emit: Emitter) -> OperandId:
-    """Lower to a FULLY_CONNECTED for each pair of matrices, MUL and ADD."""
-    return _weighted_sum(emit, product_one_by_one(emit, "batch1", "batch2", emit.output_spec()))
+@lowers("aten.baddbmm.default", way="grouped")
+def baddbmm_grouped(node: NodeReader, emit: Emitter) -> OperandId:
+    """Lower to GROUPED_CONV_2D, MUL and ADD."""
+    return _weighted_sum(emit, _pair_products(emit, multiply_in_groups))
+
+
+@lowers("aten.baddbmm.default", way="depthwise")
+def baddbmm_depthwise(node: NodeReader, emit: Emitter) -> OperandId:
+    """Lower to DEPTHWISE_CONV_2D, MUL and ADD."""
+    return _weighted_sum(emit, _pair_products(emit, multiply_in_depth))
 
 
 @lowers("aten.addbmm.default", way="one-product")
