@@ -9,11 +9,12 @@ between two steps of a scale that float32 does not hold, which observers give no
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from functools import cache
 from typing import cast
 
 import torch
 
+from nnapi_check.analyzer.capture.decomposed_arithmetic import arithmetic_graphs
+from nnapi_check.analyzer.capture.own_ranges import nodes_of_own_ranges
 from nnapi_check.analyzer.torchscript import attribute_at, constant, insert_constant, nodes_of_kind, tensor_op
 
 _SPACE = "quantized_decomposed::"
@@ -26,57 +27,6 @@ _HALVES = (torch.float16, torch.bfloat16)
 _SMALLEST, _LARGEST = 2.0**-126, 2.0**126
 """Between these, neither a scale nor one over it overflows in float32, or loses digits to underflow."""
 
-_SOURCE = """
-def quantize_per_tensor(input, scale: float, zero_point: int, quant_min: int, quant_max: int, dtype: int):
-    steps = torch.round(input.to(torch.float32) * (1.0 / scale)) + zero_point
-    return torch.clamp(steps, quant_min, quant_max).to(dtype)
-
-def quantize_per_tensor_tensor(input, scale, zero_point, quant_min: int, quant_max: int, dtype: int):
-    steps = torch.round(input.to(torch.float32) * (1.0 / float(scale))) + int(zero_point)
-    return torch.clamp(steps, quant_min, quant_max).to(dtype)
-
-def quantize_per_tensor_tensor2(input, scale, zero_point, quant_min, quant_max, dtype: int):
-    steps = torch.round(input.to(torch.float32) * (1.0 / float(scale))) + int(zero_point)
-    return torch.clamp(steps, int(quant_min), int(quant_max)).to(dtype)
-
-def quantize_per_channel(input, scales, zero_points, axis: int, quant_min: int, quant_max: int, dtype: int):
-    last = input.to(torch.float32).transpose(axis, -1)
-    steps = torch.round(last * (1.0 / scales)) + zero_points
-    return torch.clamp(steps, quant_min, quant_max).transpose(axis, -1).to(dtype)
-
-def dequantize_per_tensor(input, scale: float, zero_point: int, low: int, high: int, dtype: int, out_dtype: int):
-    return (input.to(out_dtype) - zero_point) * scale
-
-def dequantize_per_tensor_tensor(input, scale, zero_point, low: int, high: int, dtype: int, out_dtype: int):
-    return (input.to(out_dtype) - int(zero_point)) * float(scale)
-
-def dequantize_per_tensor_tensor2(input, scale, zero_point, low, high, dtype: int, out_dtype: int):
-    return (input.to(out_dtype) - int(zero_point)) * float(scale)
-
-def dequantize_per_channel(input, scales, zero_points, axis: int, low: int, high: int, dtype: int, out_dtype: int):
-    return ((input.to(out_dtype).transpose(axis, -1) - zero_points) * scales).transpose(axis, -1).to(out_dtype)
-
-def dequantize_per_channel_symmetric(
-    input, scales, zero_points: None, axis: int, low: int, high: int, dtype: int, out_dtype: int
-):
-    return (input.to(out_dtype).transpose(axis, -1) * scales).transpose(axis, -1).to(out_dtype)
-
-def choose_qparams_tensor(input, quant_min: int, quant_max: int, eps: float, dtype: int):
-    low, high = torch.aminmax(input)
-    low, high = torch.clamp(low, max=0), torch.clamp(high, min=0)
-    scale = (high - low) / float(quant_max - quant_min)
-    scale = torch.max(scale, torch.full([1], eps, dtype=torch.float32))
-    zero_point = torch.clamp(quant_min - torch.round(low / scale).to(torch.int), quant_min, quant_max)
-    return scale.to(torch.double), zero_point.to(torch.int64)
-
-def choose_qparams_symmetric_tensor(input, quant_min: int, quant_max: int, eps: float, dtype: int):
-    low, high = torch.aminmax(input)
-    high = torch.max(-torch.clamp(low, max=0), torch.clamp(high, min=0))
-    scale = high / (float(quant_max - quant_min) / 2)
-    scale = torch.max(scale, torch.full([1], eps, dtype=torch.float32)).to(torch.double)
-    return scale, torch.full([1], 128 if dtype == 0 else 0, dtype=torch.int64)
-"""
-
 _QUANTIZES = ("quantize_per_tensor", "quantize_per_channel")
 _DEQUANTIZES = ("dequantize_per_tensor", "dequantize_per_channel")
 _CHOOSES = ("choose_qparams", "choose_qparams_symmetric")
@@ -85,21 +35,35 @@ _CHOOSES = ("choose_qparams", "choose_qparams_symmetric")
 def express_decomposed_quantization(module: torch._C.ScriptModule, traced: torch._C.Graph) -> bool:
     """Write a module's ``quantized_decomposed`` ops in ops of PyTorch Mobile; whether there were any to write so.
 
-    ``traced`` is the graph that a trace made, with the types that freezing it leaves out.
+    ``traced`` is the graph that a trace made, with the types that freezing it leaves out. What is rounded to its own
+    range waits for `own_ranges.express_own_ranges`, after which `express_rest` writes what is left of that.
     """
     graph = module._get_method("forward").graph
     writer = _Writer(module, graph)
     found = False
+    is_plain = not _holds_halves(graph, traced)
+    waiting = nodes_of_own_ranges(graph) if is_plain else frozenset()
     for kinds, express in (
-        (() if _holds_halves(graph, traced) else _QUANTIZES, writer.quantize),
+        (_QUANTIZES if is_plain else (), writer.quantize),
         (_DEQUANTIZES, writer.dequantize),
         ((*_DEQUANTIZES, *_QUANTIZES, *_CHOOSES), writer.arithmetic),
     ):
         for kind in kinds:
             for node in nodes_of_kind(graph, _SPACE + kind):
-                found = express(node) or found
+                found = node.outputsAt(0).unique() in waiting or express(node) or found
     graph.setInsertPoint(graph.return_node())
     return found
+
+
+def express_rest(module: torch._C.ScriptModule) -> None:
+    """Write what no range of its own was made of."""
+    graph = module._get_method("forward").graph
+    torch._C._jit_pass_dce(graph)
+    writer = _Writer(module, graph)
+    for kind in (*_DEQUANTIZES, *_QUANTIZES, *_CHOOSES):
+        for node in nodes_of_kind(graph, _SPACE + kind):
+            writer.arithmetic(node)
+    graph.setInsertPoint(graph.return_node())
 
 
 def _holds_halves(graph: torch._C.Graph, traced: torch._C.Graph) -> bool:
@@ -180,7 +144,7 @@ class _Writer:
                 given[-1] = self._constant(_FLOAT32)
             if name == "dequantize_per_channel" and isinstance(given[2].type(), torch._C.NoneType):
                 name += "_symmetric"
-        function = _arithmetic().get(name)
+        function = arithmetic_graphs().get(name)
         if function is None:
             return False
         self._graph.setInsertPoint(node)
@@ -355,11 +319,3 @@ def _scalar(item: object) -> float | int | None:
             return item
         case _:
             return None
-
-
-@cache
-def _arithmetic() -> Mapping[str, torch._C.Graph]:
-    """What the ops stand for as graphs, by their names and overloads."""
-    unit = torch.jit.CompilationUnit(_SOURCE)
-    names = [line.split("(")[0].removeprefix("def ") for line in _SOURCE.splitlines() if line.startswith("def ")]
-    return {name: getattr(unit, name).graph for name in names}

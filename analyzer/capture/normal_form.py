@@ -14,9 +14,11 @@ import torch
 from nnapi_check.analyzer.capture.autograd_functions import inline_autograd_functions
 from nnapi_check.analyzer.capture.decomposed_quantization import (
     express_decomposed_quantization,
+    express_rest,
     split_dequantizes,
 )
 from nnapi_check.analyzer.capture.growth import refuse_exploding_constants
+from nnapi_check.analyzer.capture.own_ranges import express_own_ranges
 from nnapi_check.analyzer.errors import InputError
 from nnapi_check.analyzer.ops.allowed_ops import FILE_OPS
 from nnapi_check.analyzer.ops.bounded_calls import BoundedCalls, Bounds
@@ -54,6 +56,8 @@ def normalize(module: torch._C.ScriptModule) -> torch._C.ScriptModule:
                 # What is stored as quantized tensors now is read as integers no more.
                 frozen = torch._C._freeze_module(frozen, [], True, True)
                 split_dequantizes(frozen._get_method("forward").graph)
+                if express_own_ranges(frozen._get_method("forward").graph):
+                    express_rest(frozen)
         graph = frozen._get_method("forward").graph
         inline_autograd_functions(graph)
         _unpack_constant_lists(graph)

@@ -6,6 +6,7 @@ from dataclasses import replace
 from math import ceil
 
 from nnapi_check.analyzer.graph import ABSENT, Graph, Node, PerChannel, PerTensor, TensorType
+from nnapi_check.analyzer.judging.arithmetic import is_quantized
 from nnapi_check.coverage_db.bounds import Bound
 
 _NEAR_HALVES = 0.0005
@@ -23,7 +24,8 @@ def rounded_bound(node: Node, graph: Graph) -> Bound | None:
 
     NNAPI's bias is a whole number of steps of the input's scale times the weight's, which may be some of the output's.
     """
-    if not node.covers or not node.op.startswith("quantized."):
+    output = graph.type_of(node.outputs[0])
+    if not node.covers or not node.op.startswith("quantized.") or not is_quantized(output):
         return None
     step = _bias_step(node, graph)
     return Bound(steps=max(1, ceil(_GREATEST * step)), share=min(1.0, _NEAR_HALVES + _MEAN * step))

@@ -13,6 +13,7 @@ from nnapi_check.analyzer.graph import Block, Graph, Node, NodeOutput, Value, re
 from nnapi_check.analyzer.rewrites.borders import CIRCULAR_BORDER, JOINED_BORDERS
 from nnapi_check.analyzer.rewrites.contractions import CONTRACTION
 from nnapi_check.analyzer.rewrites.decomposed_attention import DECOMPOSED_ATTENTION
+from nnapi_check.analyzer.rewrites.dynamic_layers import DYNAMIC
 from nnapi_check.analyzer.rewrites.hard_activations import HARD_ACTIVATION
 from nnapi_check.analyzer.rewrites.local_response import LOCAL_RESPONSE_NORM
 from nnapi_check.analyzer.rewrites.rewrite import KnownOps, Match, Miss, NearMiss, Rewrite, Surroundings
@@ -27,6 +28,7 @@ from nnapi_check.analyzer.rewrites.unread_outputs import UNREAD_OUTPUTS
 
 REWRITES: tuple[Rewrite, ...] = (
     UNREAD_OUTPUTS,
+    DYNAMIC,
     ROUNDED_OP,
     ROUNDED_MOVE,
     CONTRACTION,

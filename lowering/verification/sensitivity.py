@@ -300,6 +300,9 @@ def _insert(
     is_reordered = item.cause is Cause.TIES
     if item.bound.of_input or is_reordered:
         maker = twins[made[0]].node()
+        if read.unique() not in {value.unique() for value in maker.inputs()}:
+            # Of a node that stands for others, the last reads what they made of the input.
+            read = maker.inputsAt(0)
         moved = _called(graph, receiver, read, read)
         moved.node().insertBefore(maker)
         maker.replaceInputWith(read, moved)
