@@ -31,6 +31,7 @@ from nnapi_check.lowering.part_lowering import LoweredPart
 from nnapi_check.lowering.plan_lowering import FactsByName, lower_plan, refused_nodes
 from nnapi_check.progress import Progress
 from nnapi_check.reports.compose import Circumstances, compose
+from nnapi_check.reports.file_view import file_view
 from nnapi_check.reports.gating.baseline import Baseline
 from nnapi_check.reports.gating.baseline_file import read_baseline
 from nnapi_check.reports.gating.gate import NO_GATE, Gate, judged
@@ -132,6 +133,8 @@ def check_model(
         other_targets=choice.others,
     )
     report = compose(found, plan, lowered, registry, circumstances)
+    if isinstance(model, Path):
+        report = replace(report, file=file_view(model))
     if request.if_quantized and not is_quantized:
         progress.stage("quantizing")
         with reading(file):

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from datetime import UTC, datetime
+
 from nnapi_check.reports.compose import shown_score
 from nnapi_check.reports.computing import shares, shown_share
 from nnapi_check.reports.naming import place_words
@@ -9,11 +12,14 @@ from nnapi_check.reports.page.assets import TEMPLATES, assets
 from nnapi_check.reports.page.excerpts import Sources
 from nnapi_check.reports.page.graph_data import graph_data
 from nnapi_check.reports.partition_map import draw_levels
-from nnapi_check.reports.views import ModelReport
+from nnapi_check.reports.views import ModelReport, NodeView, PlaceView
 
 
 def to_html(report: ModelReport, sources: Sources | None = None) -> str:
-    """The page as text. Every name is escaped. ``sources`` reads the excerpts that are shown of the user's source."""
+    """The page as text, with today's date. Every name is escaped.
+
+    ``sources`` reads the excerpts that are shown of the user's source.
+    """
     # Only a page needs it, and a check without one should not wait for its import.
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
@@ -28,6 +34,7 @@ def to_html(report: ModelReport, sources: Sources | None = None) -> str:
     environment.filters["share"] = shown_share
     environment.filters["shares"] = shares
     environment.filters["place"] = place_words
+    environment.filters["link"] = _links(report)
     graph = None if report.graph is None else graph_data(report, report.graph, sources or Sources())
     made = assets(with_graph=graph is not None)
     return environment.get_template("report.html.j2").render(
@@ -35,4 +42,11 @@ def to_html(report: ModelReport, sources: Sources | None = None) -> str:
         maps=draw_levels(report),
         graph_data=graph or "",
         assets=made,
+        today=datetime.now(UTC).date().isoformat(),
     )
+
+
+def _links(report: ModelReport) -> Callable[[PlaceView | NodeView], str | None]:
+    """What leads from a place to the row and the box of its node: the first of those that stand there."""
+    ids = {(node.op, node.module, node.file, node.line): f"op-{node.id}" for node in reversed(report.nodes)}
+    return lambda place: ids.get((place.op, place.module, place.file, place.line))

@@ -259,6 +259,14 @@ class VerificationView:
 
 
 @dataclass(frozen=True, slots=True)
+class FileView:
+    """The size and the SHA-256 of a model's file."""
+
+    size: int
+    sha256: str
+
+
+@dataclass(frozen=True, slots=True)
 class FlowView:
     """A tensor, or what else flows between nodes: its type, what makes it, and what reads it.
 
@@ -360,6 +368,7 @@ class ModelReport:
     ``is_quantized`` is whether any op computes on quantized tensors, and ``in_floats`` are those that NNAPI computes in
     floats all the same, by their cause.
     ``graph`` is what flows between the nodes, and what is said of them at each level; None where nobody asked.
+    ``file`` is that of the model, None for a module in memory.
     ``tolerance`` is what the converted model is held to. ``if_quantized`` is set where that was asked of a model of
     floats, ``artifact_bytes`` where a file was written, and ``comparison`` where a baseline was given.
     """
@@ -401,6 +410,7 @@ class ModelReport:
     verification: VerificationView | None = None
     artifact: str | None = None
     graph: GraphView | None = None
+    file: FileView | None = None
     if_quantized: IfQuantizedView | None = None
     artifact_bytes: int | None = None
     comparison: ComparisonView | None = None

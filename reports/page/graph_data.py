@@ -8,6 +8,7 @@ from dataclasses import asdict
 
 from nnapi_check.reports.compose import shown_score
 from nnapi_check.reports.computing import shown_share
+from nnapi_check.reports.naming import shown_path
 from nnapi_check.reports.page.cpu_runs import cpu_runs
 from nnapi_check.reports.page.excerpts import Sources
 from nnapi_check.reports.views import AnswerView, GraphView, ModelReport, NodeView
@@ -72,7 +73,7 @@ def _node(node: NodeView) -> Document:
         "id": node.id,
         "op": node.op,
         "module": node.module,
-        "file": node.file,
+        "file": None if node.file is None else shown_path(node.file),
         "line": node.line,
         "output": node.output,
         "isOp": node.is_op,

@@ -46,16 +46,16 @@ var graphView = (() => {
         transform: `translate(${item.x} ${item.y})`,
         role: "button",
         tabindex: "-1",
-        "aria-label": hooks.words(item),
       });
       if (item.children) found.setAttribute("aria-expanded", String(isOpen));
       found.append(make("rect", { class: "box", width: item.width, height: item.height, rx: item.children ? 8 : 5 }));
+      // Its title is its name for a screen reader as well.
+      const title = make("title", {});
+      title.textContent = hooks.words(item);
+      found.append(title);
       if (isReadable || isOpen) {
-        const title = make("title", {});
-        title.textContent = hooks.words(item);
-        found.append(title);
-        const sign = item.children ? (isOpen ? "− " : "+ ") : "";
-        found.append(text(sign + item.shown, 12, 20, "name"));
+        if (item.children) found.append(make("path", { class: "sign", d: isOpen ? "M10 15.5h8" : "M10 15.5h8M14 11.5v8" }));
+        found.append(text(item.shown, item.children ? 24 : 12, 20, "name"));
         if (!isOpen) found.append(text(item.shownSecond + (item.hits && item.children ? `, ${item.hits} found` : ""), 12, 37, "second"));
       }
       if (item.children && !isOpen) {
@@ -240,7 +240,7 @@ var graphView = (() => {
   }
 
   function text(words, x, y, kind) {
-    const found = make("text", { x, y, class: kind });
+    const found = make("text", { x, y, class: kind, "aria-hidden": "true" });
     found.textContent = words;
     return found;
   }

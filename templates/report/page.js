@@ -46,6 +46,16 @@
     return made;
   }
   for (const found of document.querySelectorAll("[data-copy]")) found.append(" ", copyButton(found.firstElementChild ? found.firstElementChild.textContent : found.textContent, found.dataset.copy));
+  // On a phone a row of a table becomes a card, in which each cell says what it is; what still scrolls takes the focus.
+  for (const table of document.querySelectorAll("main table")) {
+    const names = [...table.querySelectorAll("thead th")].map((cell) => cell.textContent);
+    if (!names.length) continue;
+    table.classList.add("stacks");
+    for (const row of table.tBodies[0].rows) [...row.cells].forEach((cell, at) => { cell.dataset.label = names[at] || ""; });
+  }
+  const scrolls = [...document.querySelectorAll(".scroll")];
+  const watch = new ResizeObserver(() => scrolls.forEach((found) => { found.tabIndex = found.scrollWidth > found.clientWidth + 1 ? 0 : -1; }));
+  scrolls.forEach((found) => watch.observe(found));
   addEventListener("beforeprint", () => document.querySelectorAll("main details").forEach((found) => { found.wasOpen = found.open; found.open = true; }));
   addEventListener("afterprint", () => document.querySelectorAll("main details").forEach((found) => { found.open = Boolean(found.wasOpen); }));
 
@@ -87,10 +97,11 @@
     const node = data.nodes[op];
     return [node.op, node.module, node.output, place(op)].filter(Boolean).join(", ");
   }
+  const words = (item) => (item.children ? groupWords(item) : item.kind === "op" ? opWords(item.op) : `${item.kind} ${item.label} ${item.second}`);
   const hooks = {
     side: (item) => (item.kind === "op" ? sideOf(item.op) : item.kind === "group" ? "" : "end"),
     shares: sharesOf,
-    words: (item) => (item.children ? groupWords(item) : item.kind === "op" ? opWords(item.op) : `${item.kind} ${item.label} ${item.second}`),
+    words,
     crosses: (edge) => edge.from.kind === "op" && edge.to.kind === "op" && level.parts[edge.from.op] !== level.parts[edge.to.op],
     isLarge: () => section.classList.contains("large"),
     act,

@@ -1,5 +1,6 @@
 """A report's page in a browser: what a hand and a keyboard do there."""
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,6 +11,7 @@ from tests.chromium import Page, chromium, find_chromium
 from tests.reports.sample_graphs import with_chain
 from tests.reports.sample_reports import hostile_report, mixed_report
 
+AXE = Path(os.environ.get("AXE_CORE", Path(__file__).parents[3] / "node_modules" / "axe-core" / "axe.min.js"))
 BROWSER = find_chromium()
 pytestmark = pytest.mark.skipif(BROWSER is None, reason="no Chromium is installed")
 
@@ -36,11 +38,13 @@ def page(browser: Page, file: Path) -> Iterator[Page]:
 
 
 DETAIL = "document.getElementById('graph-detail').textContent"
-FOCUSED = "document.activeElement.getAttribute('aria-label')"
+FOCUSED = "document.activeElement.querySelector('title').textContent"
 
 
 def item(words: str) -> str:
-    return f"[...document.querySelectorAll('.item')].find(e => e.getAttribute('aria-label').startsWith({words!r}))"
+    return (
+        f"[...document.querySelectorAll('.item')].find(e => e.querySelector('title').textContent.includes({words!r}))"
+    )
 
 
 WHOLE = "document.getElementById('graph-open').click()"
@@ -74,7 +78,7 @@ def test_click_on_a_group_opens_and_closes_it(page: Page) -> None:
 
 def test_keys_reach_every_item_and_enter_tells_of_it(page: Page) -> None:
     page.run(WHOLE)
-    drawn = page.run("[...document.querySelectorAll('.item')].map(e => e.getAttribute('aria-label'))")
+    drawn = page.run("[...document.querySelectorAll('.item')].map(e => e.querySelector('title').textContent)")
     page.run("document.querySelector('.item[tabindex=\"0\"]').focus()")
     reached: list[object] = []
     while not reached or reached[-1] != page.run(FOCUSED):
@@ -124,6 +128,19 @@ def test_phone_shows_the_page_without_scrolling_to_the_side(page: Page, file: Pa
     page.open(file, width=390, height=844)
 
     assert page.run("document.documentElement.scrollWidth") == 390
+
+
+@pytest.mark.skipif(not AXE.is_file(), reason="axe-core is not here: npm install --no-save axe-core@4.14.1")
+@pytest.mark.parametrize(("width", "dark"), [(1440, False), (390, True)])
+def test_axe_finds_no_barrier(page: Page, file: Path, width: int, dark: bool) -> None:
+    page.open(file, width=width, height=900, dark=dark)
+    page.run("document.querySelectorAll('details').forEach(found => { found.open = true; })")
+    page.run(f"{WHOLE}; {item('mylib.whiten.default')}.dispatchEvent(new MouseEvent('click', {{bubbles: true}}))")
+    page.run(AXE.read_text(encoding="utf-8") + "; 0")
+
+    found = page.run("axe.run().then(found => found.violations.map(v => [v.id, v.nodes.map(n => n.html)]))")
+
+    assert found == []
 
 
 def test_hostile_names_are_text_in_the_graph(browser: Page, tmp_path: Path) -> None:
