@@ -22,9 +22,19 @@ from nnapi_check.analyzer.capture.own_ranges import express_own_ranges
 from nnapi_check.analyzer.errors import InputError
 from nnapi_check.analyzer.ops.allowed_ops import FILE_OPS
 from nnapi_check.analyzer.ops.bounded_calls import BoundedCalls, Bounds
+from nnapi_check.analyzer.ops.calls import operation_of
 from nnapi_check.analyzer.torchscript import constant, has_method, insert_constant, nodes_of_kind
 
 _WHEN_FROZEN = Bounds(1 << 24, 1 << 26)
+_PURE = frozenset(
+    f"prim::{kind}"
+    for kind in (
+        *("Constant", "If", "Loop", "ListConstruct", "ListUnpack", "TupleConstruct", "TupleUnpack", "TupleIndex"),
+        *("GetAttr", "NumToTensor", "Uninitialized", "dtype", "device", "max", "min", "unchecked_cast"),
+    )
+)
+_EFFECTS = frozenset({"aten::manual_seed", "aten::save", "aten::warn"})
+"""Ops that do something besides what they return, which their schemas do not tell."""
 
 
 def refuse_file_ops(module: torch._C.ScriptModule, path: Path) -> None:
@@ -63,7 +73,28 @@ def normalize(module: torch._C.ScriptModule) -> torch._C.ScriptModule:
         _unpack_constant_lists(graph)
         torch._C._jit_pass_remove_mutation(graph)
         torch._C._jit_pass_dce(graph)
+        if _drop_unread_loops(graph):
+            torch._C._jit_pass_dce(graph)
     return frozen
+
+
+def _drop_unread_loops(graph: torch._C.Graph) -> bool:
+    """Drop every loop that has no effect and of which nothing is read, which PyTorch keeps; whether there was one."""
+    found = False
+    # The last one first: nothing may be read of a loop once another one is gone.
+    for loop in reversed(nodes_of_kind(graph, "prim::Loop")):
+        if not any(list(output.uses()) for output in loop.outputs()) and not _has_effects(loop):
+            loop.destroy()
+            found = True
+    return found
+
+
+def _has_effects(node: torch._C.Node) -> bool:
+    """Whether more is known of a node afterwards than its outputs, or that is not known."""
+    kind = node.kind()
+    if kind in _PURE:
+        return any(_has_effects(inner) for block in node.blocks() for inner in block.nodes())
+    return not kind.startswith("aten::") or kind in _EFFECTS or operation_of(node.schema()).is_mutable
 
 
 def _unpack_constant_lists(graph: torch._C.Graph) -> None:

@@ -94,6 +94,32 @@ def test_a_loop_without_an_end_is_refused() -> None:
 
 
 @pytest.mark.parametrize(
+    "body",
+    [
+        "y = x\nfor i in range(int(n)):\n    y = y * 2\nreturn x + 1",
+        "y = x\nfor i in range(int(n)):\n    if bool(y.sum() > 9.0):\n        break\n    y = y * 2 + i\nreturn x + 1",
+        "y = x\nfor i in range(int(n)):\n    for j in range(i):\n        y = y * 2\nreturn x + 1",
+        "y = x\nfor i in range(int(n)):\n    y = y * 2\nz = x\nwhile bool(z.sum() > 1.0):\n    z = z * y\nreturn x + 1",
+    ],
+)
+def test_a_loop_of_which_nothing_is_read_is_left_out(body: str) -> None:
+    assert [found.op for found in judged_program(body).at(4).values()] == ["aten.add.Scalar"]
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        "y = torch.zeros(2, 3)\nfor i in range(int(n)):\n    y += 1\nreturn x + y",
+        "y: list[torch.Tensor] = [x]\nfor i in range(int(n)):\n    y.append(x * i)\nreturn y[-1]",
+        "for i in range(int(n)):\n    x.add_(1)\nreturn x + 1",
+        "for i in range(int(n)):\n    if bool(x.sum() > 9.0):\n        raise ValueError('x')\nreturn x + 1",
+    ],
+)
+def test_a_loop_with_an_effect_stays(body: str) -> None:
+    assert LOOP in [found.op for found in judged_program(body).at(4).values()]
+
+
+@pytest.mark.parametrize(
     ("body", "kind"),
     [
         ("y = [x]\nif bool(n > 0):\n    y.append(x * 2)\nreturn torch.stack(y)", "branch"),
