@@ -12,6 +12,7 @@ from nnapi_check.coverage_db.levels import level_spans
 from nnapi_check.coverage_db.spec import Preference
 from nnapi_check.coverage_db.targets import PerChannelChoice, target_names
 from nnapi_check.errors import FrontDoor, with_debug
+from nnapi_check.imports import IMPORT_OPTION
 from nnapi_check.output_option import read_outputs
 from nnapi_check.registry_commands import db, explain, ops
 from nnapi_check.reports.formats.outputs import Form
@@ -141,6 +142,7 @@ _knowledge = [
         metavar="FILE",
         help="A device's profile (JSON): what its driver refuses is left to the CPU.",
     ),
+    IMPORT_OPTION,
     click.option("--trust", is_flag=True, help=_TRUST),
     click.option("--allow-pickle", is_flag=True, hidden=True, help="What --trust was called before."),
 ]
@@ -332,6 +334,7 @@ def compare(model: Path, form: str, **options: object) -> None:
 @click.option("--against", required=True, type=click.Path(path_type=Path), metavar="MODEL", help="The original.")
 @click.option("--layers", is_flag=True, help="Also compare layer by layer, worst first.")
 @click.option("--input", "inputs", multiple=True, metavar="SPEC", help="As for check; its numbers are random.")
+@IMPORT_OPTION
 @click.option("--trust", is_flag=True, help="As for check.")
 @click.option("--allow-pickle", is_flag=True, hidden=True, help="What --trust was called before.")
 @_format

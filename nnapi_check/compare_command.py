@@ -11,6 +11,7 @@ import click
 
 from nnapi_check.conversion import convert_model
 from nnapi_check.coverage_db.targets import PerChannelChoice
+from nnapi_check.imports import import_modules
 from nnapi_check.lowering.ndk.project import MODEL_NAME
 from nnapi_check.model_commands import inputs_of, request_of
 from nnapi_check.pipeline import Inputs, Request
@@ -22,6 +23,7 @@ from nnapi_check.reports.ways_table import ChosenView, chosen_view, ways_lines
 
 def compare(model: Path, form: str, options: Mapping[str, object]) -> int:
     """Convert a model in every way, print the table, and say whether each is within its tolerance."""
+    import_modules(options)
     request = replace(request_of({**options, "per_channel": None}), gate=NO_GATE, baseline=None)
     found = tuple(_converted(model, inputs_of(options), request))
     click.echo(json_text({"ways": found}) if form == "json" else "\n".join(ways_lines(found)))

@@ -14,6 +14,7 @@ from nnapi_check.analyzer.inputs.specification import InputSpec, PlainSpec, dema
 from nnapi_check.coverage_db.spec import Preference
 from nnapi_check.coverage_db.targets import PerChannelChoice
 from nnapi_check.errors import say
+from nnapi_check.imports import import_modules
 from nnapi_check.pipeline import Request, check_model
 from nnapi_check.progress import Progress
 from nnapi_check.project_file import find_project
@@ -30,6 +31,7 @@ from nnapi_check.shown import detail_of, paint_of
 
 def check(model: Path, form: str, options: Mapping[str, object]) -> int:
     """Check a model and print its report."""
+    import_modules(options)
     request, outputs = request_of(options), _outputs_of(options)
     sources = request.files_read(model)
     check_outputs(outputs, sources)
@@ -45,6 +47,7 @@ def convert(model: Path, form: str, options: Mapping[str, object]) -> int:
     from nnapi_check.conversion import convert_model
     from nnapi_check.lowering.packaging import saving
 
+    import_modules(options)
     request, outputs, output = request_of(options), _outputs_of(options), Path(str(options["output"]))
     sources = request.files_read(model)
     check_outputs(outputs, sources, [output])
@@ -92,6 +95,7 @@ def verify(output: Path, against: Path, form: str, options: Mapping[str, object]
     """Compare a converted file with its original, and print the numbers."""
     from nnapi_check.conversion import verify_file
 
+    import_modules(options)
     progress = Progress()
     found = verify_file(
         output,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import re
 import warnings
 import zipfile
 from collections.abc import Iterator
@@ -22,6 +23,7 @@ from nnapi_check.analyzer.files.screening.suspect import SuspectError
 from nnapi_check.analyzer.files.script_file import first_line, refusal
 
 _LOGGERS = ("torch.export", "torch.export.pt2_archive._package", "torch._export.serde.serialize")
+_CALLED = re.compile(rb'"target": *"torch\.ops\.(\w+)\.(\w+)\.\w+"')
 _SIZE_CHECK = "_check_input_constraints_pre_hook"
 
 
@@ -33,7 +35,16 @@ def read_program(path: Path, *, trust: bool) -> torch.export.ExportedProgram:
     try:
         with Archive(path) as archive, _safe_pickles(trust=trust):
             parts = moved_parts(archive) if trust else screened_parts(archive)
-            return _load(path, path if parts is None else Joined(parts))
+            try:
+                return _load(path, path if parts is None else Joined(parts))
+            except InputError as error:
+                missing = _missing_ops(archive)
+                if not missing:
+                    raise
+                raise InputError(
+                    f"{path} needs ops that this PyTorch does not have ({', '.join(missing)}); import their library "
+                    "(--import MODULE)."
+                ) from error
     except SuspectError as error:
         raise refusal(path, error) from error
     except (zipfile.BadZipFile, OSError) as error:
@@ -48,6 +59,14 @@ def _load(path: Path, source: Path | Joined) -> torch.export.ExportedProgram:
         raise
     except Exception as error:  # PyTorch's reader is Python, and raises whatever a damaged description leads it to.
         raise _load_error(path, error) from error
+
+
+def _missing_ops(archive: Archive) -> list[str]:
+    """The ops that a program calls, and that nothing imported here has registered."""
+    told = (archive.read(member) for name, member in archive.members.items() if name.endswith(".json"))
+    called = {(space.decode(), op.decode()) for text in told for space, op in _CALLED.findall(text)}
+    names = sorted(f"{space}::{op}" for space, op in called)
+    return [name for name in names if not torch._C._jit_get_schemas_for_operator(name)]
 
 
 def module_of(program: torch.export.ExportedProgram, path: Path) -> torch.fx.GraphModule:

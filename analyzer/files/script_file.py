@@ -102,5 +102,8 @@ def _load_error(path: Path, error: BaseException) -> InputError:
     text = first_line(error)
     if "Unknown builtin op" in str(error) or "Unknown type name" in str(error):
         line = next(line for line in str(error).splitlines() if "Unknown" in line)
-        return InputError(f"{path} needs an op that this PyTorch does not have ({line.strip()}); import its library.")
+        return InputError(
+            f"{path} needs an op that this PyTorch does not have ({line.strip().rstrip('.')}); "
+            "import its library (--import MODULE)."
+        )
     return InputError(f"{path} cannot be loaded by PyTorch {torch.__version__}: {text}; save it again.")
