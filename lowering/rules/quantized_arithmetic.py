@@ -142,6 +142,12 @@ def leaky_relu(node: NodeReader, emit: Emitter) -> OperandId:
     return emit.operation("PRELU", [emit.input("qx"), _number(emit, node.real("negative_slope"))])
 
 
+@lowers("aten.leaky_relu.default", way="of integers")
+def kept_leaky_relu(node: NodeReader, emit: Emitter) -> OperandId:
+    """Lower to PRELU with one slope, in the scale of the input."""
+    return emit.operation("PRELU", [emit.input("self"), _number(emit, node.real("negative_slope"))])
+
+
 @lowers("quantized.elu.default", "quantized.celu.default", way="in-floats")
 def elu(node: NodeReader, emit: Emitter) -> OperandId:
     """Lower to ELU of floats."""
