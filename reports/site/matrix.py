@@ -60,7 +60,8 @@ TYPE_WORDS = {
 class MatrixRow:
     """An op with a cell for each level; ``by_type`` has the same for each element type, as letters.
 
-    ``called`` are the names of modules and functions that it is found by.
+    ``called`` are the names of modules and functions that it is found by. ``narrower`` tells the levels at which some
+    calls have no way that have one at a higher level.
     """
 
     op: str
@@ -70,6 +71,7 @@ class MatrixRow:
     becomes: str
     cells: tuple[Cell, ...]
     by_type: tuple[tuple[str, str], ...]
+    narrower: tuple[bool, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +106,21 @@ def _row(card: Card, operations: Operations, levels: Sequence[int]) -> MatrixRow
     emitted = dict.fromkeys(part.operation for way in card.ways for part in way.emits)
     becomes = " ".join((*card.becomes, *emitted))
     cells = _cells(card, any_type, levels)
-    return MatrixRow(card.op, keys_of(card.op), card.family, card.summary, becomes, cells, tuple(by_type))
+    narrower = tuple(_is_narrower(any_type, level) for level in levels)
+    return MatrixRow(card.op, keys_of(card.op), card.family, card.summary, becomes, cells, tuple(by_type), narrower)
+
+
+def _is_narrower(ways: Sequence[tuple[Way, int]], level: int) -> bool:
+    """Whether a higher level takes more calls: it drops a requirement, or brings a way that asks for less."""
+    now = [_demands(way, level) for way, since in ways if since <= level]
+    if not now:
+        return False
+    later = [frozenset(found.id for found in way.requires if found.until is None) for way, _ in ways]
+    return not all(any(known <= wanted for known in now) for wanted in later)
+
+
+def _demands(way: Way, level: int) -> frozenset[str]:
+    return frozenset(found.id for found in way.requires if found.until is None or level <= found.until)
 
 
 def _cells(card: Card, ways: Sequence[tuple[Way, int]], levels: Sequence[int]) -> tuple[Cell, ...]:

@@ -51,7 +51,7 @@ function apply() {
     const answers = matrix ? (chosen.type === "" ? entry.any : entry.types[Number(chosen.type)]) : [];
     const fits = words.every((word) => entry.text.includes(word) || isCalled(entry.names, word))
       && (!chosen.family || entry.family === chosen.family)
-      && (!chosen.status || answers[Number(chosen.level) - 1] === chosen.status)
+      && (!chosen.status || answers[Number(chosen.level) - 1].split(" ")[0] === chosen.status)
       && (!chosen.since || entry.since <= Number(chosen.since));
     entry.row.hidden = !fits;
     fitting += fits ? 1 : 0;

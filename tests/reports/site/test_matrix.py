@@ -28,6 +28,22 @@ def test_an_operation_that_comes_later_makes_its_op_native_from_then_on(rows: di
     assert rows["aten.hardswish.default"].cells == (Cell.LOWERED,) * 3 + (Cell.NATIVE,) * 5
 
 
+def test_a_level_that_takes_fewer_calls_than_a_higher_one_says_so(rows: dict[str, MatrixRow]) -> None:
+    # Dilation is an input of CONV_2D from level 3 on.
+    assert rows["aten.conv2d.default"].narrower == (True, True, False, False, False, False, False, False)
+    # No way takes a dilation at any level.
+    assert not any(rows["aten.max_pool2d.default"].narrower)
+
+
+def test_no_op_takes_fewer_calls_at_the_highest_level_or_where_it_has_no_way(rows: dict[str, MatrixRow]) -> None:
+    for row in rows.values():
+        assert not row.narrower[-1]
+        assert not any(
+            narrower and cell in {Cell.LATER, Cell.GAP, Cell.UNWRITTEN, Cell.REWRITTEN}
+            for narrower, cell in zip(row.narrower, row.cells, strict=True)
+        )
+
+
 def test_gaps_and_rules_that_are_not_written_are_so_at_every_level(
     registry: Registry, rows: dict[str, MatrixRow]
 ) -> None:
