@@ -17,6 +17,7 @@ from nnapi_check.analyzer.graph import Graph
 from nnapi_check.analyzer.judging.arithmetic import is_quantized as is_quantized_type
 from nnapi_check.analyzer.judging.device_limits import Device
 from nnapi_check.analyzer.judging.judge import Judgement, judge
+from nnapi_check.analyzer.planning.gains import changes_worth_most
 from nnapi_check.analyzer.planning.if_quantized import as_quantized
 from nnapi_check.analyzer.planning.plan import Plan
 from nnapi_check.analyzer.planning.survey import Survey, planned
@@ -32,6 +33,7 @@ from nnapi_check.lowering.plan_lowering import FactsByName, lower_plan, refused_
 from nnapi_check.progress import Progress
 from nnapi_check.reports.compose import Circumstances, compose
 from nnapi_check.reports.file_view import file_view
+from nnapi_check.reports.first_changes_view import first_changes_view
 from nnapi_check.reports.gating.baseline import Baseline
 from nnapi_check.reports.gating.baseline_file import read_baseline
 from nnapi_check.reports.gating.gate import NO_GATE, Gate, judged
@@ -135,6 +137,9 @@ def check_model(
     report = compose(found, plan, lowered, registry, circumstances)
     if isinstance(model, Path):
         report = replace(report, file=file_view(model))
+    with reading(file):
+        changes = changes_worth_most(found, plan)
+    report = replace(report, first_changes=first_changes_view(changes, found))
     if request.if_quantized and not is_quantized:
         progress.stage("quantizing")
         with reading(file):

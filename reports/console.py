@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from nnapi_check.reports.compose import shown_score
 from nnapi_check.reports.computing import shares, shown_share, work_words
+from nnapi_check.reports.first_changes_text import change_lines
 from nnapi_check.reports.gating.comparison_text import comparison_lines
 from nnapi_check.reports.if_quantized_text import if_quantized_lines
 from nnapi_check.reports.level_rows import level_rows
@@ -33,6 +34,8 @@ def _lines(report: ModelReport, paint: Paint, detail: Detail) -> Iterator[str]:
     yield from _headline(report, paint)
     if report.comparison is not None:
         yield from comparison_lines(report.comparison, paint)
+    if report.first_changes is not None:
+        yield from change_lines(report.first_changes, paint)
     if detail is not Detail.QUIET:
         yield from _levels(report, paint)
         yield from _blockers(report, paint)

@@ -355,6 +355,48 @@ class MisfitView:
 
 
 @dataclass(frozen=True, slots=True)
+class RemedyView:
+    """One change that mends a cause, and the plan that comes of it, where ``gain`` is the points more than now.
+
+    ``basis`` says how that is known: ``level`` is the plan for feature level ``level``, and ``supposed`` the plan as
+    though NNAPI had the ops, so that all its numbers are the most that can be had.
+    """
+
+    basis: str
+    fix: str
+    gain: float
+    score: float
+    parts: int
+    work: float | None
+    readiness: str
+    level: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class CauseView:
+    """Ops that stay off NNAPI, or in floats there, for one cause, and what mends it. ``alternatives`` are fixes by
+    themselves, beside the remedies, of which nothing was tried."""
+
+    ops: tuple[str, ...]
+    because: str
+    remedies: tuple[RemedyView, ...]
+    alternatives: tuple[str, ...]
+    places: tuple[PlaceView, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class FirstChangesView:
+    """What to change first, the most gain first. ``together`` is what all of them give at most, where that is more
+    than the best of them alone. ``score``, ``parts`` and ``work`` are those of now."""
+
+    score: float
+    parts: int
+    work: float | None
+    causes: tuple[CauseView, ...]
+    together: RemedyView | None
+
+
+@dataclass(frozen=True, slots=True)
 class ModelReport:
     """Everything that is said about a model at one target.
 
@@ -371,6 +413,7 @@ class ModelReport:
     ``file`` is that of the model, None for a module in memory.
     ``tolerance`` is what the converted model is held to. ``if_quantized`` is set where that was asked of a model of
     floats, ``artifact_bytes`` where a file was written, and ``comparison`` where a baseline was given.
+    ``first_changes`` are the few that gain most, None where nothing is left to gain.
     """
 
     model: str
@@ -414,3 +457,4 @@ class ModelReport:
     if_quantized: IfQuantizedView | None = None
     artifact_bytes: int | None = None
     comparison: ComparisonView | None = None
+    first_changes: FirstChangesView | None = None

@@ -25,17 +25,46 @@ NOT_WHOLE = "NNC905"
 
 
 @dataclass(frozen=True, slots=True)
+class Planning:
+    """What judged graphs are planned with: the same for a graph, and for what it would be after a change."""
+
+    knowledge: Knowledge
+    target: Target
+    device: Device | None
+    gain: float
+
+    def narrowed(self, judgement: Judgement) -> Judgement:
+        """The judgement as it is on the device, where there is a profile of one."""
+        if self.device is None:
+            return judgement
+        return narrowed(judgement, {node.id: node for node in judgement.graph.nodes()}, self.device)
+
+    def plans(self, judgement: Judgement, highest: int = LEVELS[-1]) -> tuple[Plan, ...]:
+        """The best plan of a narrowed judgement for each feature level up to the ``highest``."""
+        knowledge = self.knowledge if self.device is None else planning_knowledge(self.knowledge, self.device)
+        nodes = {node.id: node for node in judgement.graph.nodes()}
+        planner = _Planner(judgement.graph, nodes, knowledge, self.target, self.gain)
+        return tuple(_best_plans(planner, judgement, highest))
+
+
+@dataclass(frozen=True, slots=True)
 class Survey:
     """A graph with its nodes by id, and the best plan for each feature level, the lowest first.
 
-    ``per_channel`` is what was chosen for weights with a scale for each channel.
+    ``planning`` is what they were made with of the ``judgement``, which is narrowed to the device.
     """
 
     graph: Graph
     nodes: Mapping[int, Node]
     target: Target
     plans: tuple[Plan, ...]
-    per_channel: PerChannelChoice = PER_CHANNEL
+    planning: Planning
+    judgement: Judgement
+
+    @property
+    def per_channel(self) -> PerChannelChoice:
+        """What was chosen for weights with a scale for each channel."""
+        return self.judgement.uses.per_channel
 
     def at(self, level: int) -> Plan:
         """The best plan for a feature level."""
@@ -78,18 +107,16 @@ def planned(
     gain: float = WORTHWHILE,
 ) -> Survey:
     """Plan a judged graph at every level, for one device where its profile is given."""
-    graph = judgement.graph
-    nodes = {node.id: node for node in graph.nodes()}
-    if device is not None:
-        judgement, knowledge = narrowed(judgement, nodes, device), planning_knowledge(knowledge, device)
-    planner = _Planner(graph, nodes, knowledge, target, gain)
-    return Survey(graph, nodes, target, tuple(_best_plans(planner, judgement)), judgement.uses.per_channel)
+    planning = Planning(knowledge, target, device, gain)
+    found = planning.narrowed(judgement)
+    nodes = {node.id: node for node in judgement.graph.nodes()}
+    return Survey(judgement.graph, nodes, target, planning.plans(found), planning, found)
 
 
-def _best_plans(planner: _Planner, judgement: Judgement) -> Iterator[Plan]:
+def _best_plans(planner: _Planner, judgement: Judgement, highest: int) -> Iterator[Plan]:
     """A plan for each level: its own, or that of the level below where it scores better."""
     lower: Plan | None = None
-    for level in LEVELS:
+    for level in LEVELS[: LEVELS.index(highest) + 1]:
         plan = planner.plan(level, judgement.at(level))
         if lower is not None and lower.score.points > plan.score.points + 1e-9:
             plan = lower.kept_at(level, plan.verdicts)

@@ -5,8 +5,10 @@ from dataclasses import replace
 from nnapi_check.reports.naming import NOWHERE, place_words
 from nnapi_check.reports.views import (
     BlockerView,
+    CauseView,
     DifferenceView,
     FailureView,
+    FirstChangesView,
     GateView,
     IfQuantizedView,
     InFloatsView,
@@ -18,6 +20,7 @@ from nnapi_check.reports.views import (
     NumbersView,
     PartView,
     PlaceView,
+    RemedyView,
     StaysInFloatsView,
     VerificationView,
     WorkView,
@@ -247,6 +250,28 @@ def mixed_report() -> ModelReport:
         tolerance=TOLERANCE,
         verification=verification,
         artifact="/home/ada/work/vision/models/segmenter_nnapi.pt",
+        first_changes=FirstChangesView(
+            score=71.25,
+            parts=2,
+            work=0.91,
+            causes=(
+                CauseView(
+                    ("aten.max_pool2d.default",),
+                    CEIL_MODE.because,
+                    (RemedyView("supposed", CEIL_MODE.fix, 9.3, 80.55, 1, 0.91, "ready with fallback", None),),
+                    (SMALL_KERNEL.fix,),
+                    tuple(pools),
+                ),
+                CauseView(
+                    ("mylib.whiten.default",),
+                    UNKNOWN_OP.because,
+                    (RemedyView("level", "Raise the level to 4.", 4.04, 75.29, 2, 0.95, "ready with fallback", 4),),
+                    (),
+                    (place(nodes[20]),),
+                ),
+            ),
+            together=RemedyView("supposed", "", 20.1, 91.35, 1, 1.0, "ready with fallback", None),
+        ),
     )
 
 
@@ -256,6 +281,7 @@ def ready_report() -> ModelReport:
     nodes = mixed.nodes[:9]
     return replace(
         mixed,
+        first_changes=None,
         model="classifier",
         summary="Runs on NNAPI as one model from Android 10 (feature level 3) on.",
         readiness="ready",

@@ -117,11 +117,11 @@ def test_hostile_names_are_shown_and_do_nothing(report: ModelReport) -> None:
 def test_every_section_appears() -> None:
     found = Elements(to_html(mixed_report()))
 
-    assert sections(found) == ["map", "levels", "numbers", "blockers", "score", "parts", "differences", "ops"]
+    assert sections(found) == ["first", "map", "levels", "numbers", "blockers", "score", "parts", "differences", "ops"]
 
 
 def test_page_of_a_report_with_a_graph_has_a_section_for_it() -> None:
-    assert sections(Elements(to_html(with_chain(mixed_report()))))[:3] == ["map", "graph", "levels"]
+    assert sections(Elements(to_html(with_chain(mixed_report()))))[:4] == ["first", "map", "graph", "levels"]
 
 
 def sections(found: Elements) -> list[str]:

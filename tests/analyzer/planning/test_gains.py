@@ -1,0 +1,85 @@
+"""What mending a cause gains."""
+
+import pytest
+from hypothesis import given, settings
+
+from nnapi_check.analyzer.graph import Graph
+from nnapi_check.analyzer.planning.causes import causes
+from nnapi_check.analyzer.planning.gains import SHOWN, Basis, changes_worth_most
+from nnapi_check.analyzer.planning.plan import Readiness
+from tests.analyzer.hand_made_graphs import Sketch, graphs, surveyed
+
+
+def chained(*ops: str) -> Graph:
+    sketch = Sketch()
+    x = sketch.input()
+    for op in ops:
+        x = sketch.node(op, x)
+    return sketch.graph(x)
+
+
+MANY = ("t.relu",) * 40
+
+
+def test_a_higher_level_gains_what_its_plan_scores_more() -> None:
+    survey = surveyed(chained(*MANY, "t.elu", *MANY))
+
+    (change,) = changes_worth_most(survey, survey.at(3)).first
+    (remedy,) = change.remedies
+
+    assert (remedy.basis, remedy.level, change.cause.ops) == (Basis.LEVEL, 4, ("t.elu",))
+    assert remedy.outcome.score == survey.at(4).score.points == 100
+    assert (remedy.outcome.parts, remedy.outcome.readiness) == (1, Readiness.READY)
+
+
+def test_an_op_without_a_way_gains_at_most_what_one_in_its_place_would_that_has_one() -> None:
+    survey = surveyed(chained(*MANY, "t.gap", *MANY))
+
+    (change,) = changes_worth_most(survey, survey.at(3)).first
+
+    assert [remedy.basis for remedy in change.remedies] == [Basis.SUPPOSED]
+    assert change.remedies[0].fix == "Do without."
+    replaced = surveyed(chained(*MANY, "t.relu", *MANY)).at(3)
+    assert change.remedies[0].outcome.score == replaced.score.points
+    assert change.remedies[0].outcome.parts == len(replaced.partition.parts)
+
+
+def test_ops_that_gain_nothing_alone_are_told_where_all_of_them_together_do() -> None:
+    survey = surveyed(chained("t.relu", "t.gap", "t.nobody"))
+
+    found = changes_worth_most(survey, survey.at(3))
+
+    assert [change.cause.ops for change in found.first] == [("t.gap",), ("t.nobody",)]
+    assert found.together is not None
+    assert found.together.readiness is Readiness.READY
+
+
+def test_nothing_is_told_of_a_model_that_is_ready() -> None:
+    survey = surveyed(chained("t.relu", "t.tanh"))
+
+    assert changes_worth_most(survey, survey.at(3)).first == ()
+
+
+@pytest.mark.parametrize("level", [3, 8])
+def test_nodes_of_one_op_and_reason_are_one_cause(level: int) -> None:
+    survey = surveyed(chained("t.gap", "t.unwritten", *MANY, "t.gap"))
+
+    found = causes(survey, survey.at(level))
+
+    assert {(cause.ops, len(cause.nodes)) for cause in found} == {(("t.gap",), 2), (("t.unwritten",), 1)}
+
+
+@given(graphs())
+@settings(max_examples=60)
+def test_each_op_off_nnapi_has_one_cause_and_nothing_told_lowers_the_score(graph: Graph) -> None:
+    survey = surveyed(graph)
+    for level in (1, 4):
+        plan = survey.at(level)
+        off = sorted(node for node, verdict in plan.verdicts.items() if not verdict.is_supported)
+
+        found = changes_worth_most(survey, plan)
+
+        assert sorted(node for cause in causes(survey, plan) for node in cause.nodes) == off
+        assert len(found.first) <= SHOWN
+        gains = [remedy.outcome.score - found.now.score for change in found.first for remedy in change.remedies]
+        assert all(gain > 0 for gain in gains)
