@@ -5,6 +5,9 @@ from __future__ import annotations
 import argparse
 import warnings
 from collections.abc import Callable, Iterable, Sequence
+from math import inf
+from pathlib import Path
+from time import monotonic
 from typing import Protocol
 
 
@@ -23,21 +26,36 @@ Draw = Callable[[int, int], Row]
 """Draws a subject so many times, by a seed."""
 
 
+_INDENT = " " * 4
+
+
 def run(title: str, subjects: Iterable[tuple[str, Draw]], arguments: Sequence[str] | None) -> int:
-    """Draw the subjects that the arguments ask for, print a row for each, and return the exit code."""
+    """Draw the subjects that the arguments ask for, print a row for each, and return the exit code.
+
+    With ``--lines`` rows are added to a file, and subjects that it has a row of are left out: a run that was ended goes
+    on where it was, and ``--minutes`` ends it by itself.
+    """
     parser = argparse.ArgumentParser(description=title)
     parser.add_argument("--draws", type=int, default=2000)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--only", default="", help="of which names, those that hold this text")
+    parser.add_argument("--lines", type=Path, help="the file of rows to go on with")
+    parser.add_argument("--minutes", type=float, default=inf, help="after which no further subject is begun")
     options = parser.parse_args(arguments)
     warnings.simplefilter("ignore")
-    bad = 0
+    known = options.lines.read_text("utf-8").splitlines() if options.lines and options.lines.exists() else []
+    is_beyond, began = any(line.startswith(_INDENT) for line in known), monotonic()
     for name, draw in subjects:
-        if options.only not in name:
+        if options.only not in name or any(line.startswith(f"{name}: ") for line in known):
             continue
+        if monotonic() - began >= 60 * options.minutes:
+            print("The time is over: the same call goes on with --lines.")
+            break
         row = draw(options.draws, options.seed)
-        print(f"{name}: {row.words}", flush=True)
-        for text in row.beyond:
-            print("   ", text)
-        bad += bool(row.beyond)
-    return int(bad > 0)
+        told = "\n".join([f"{name}: {row.words}", *(f"{_INDENT}{text}" for text in row.beyond)])
+        print(told, flush=True)
+        if options.lines:
+            with options.lines.open("a", encoding="utf-8") as file:
+                file.write(f"{told}\n")
+        is_beyond = is_beyond or bool(row.beyond)
+    return int(is_beyond)
