@@ -14,28 +14,29 @@ from nnapi_check.reports.page.excerpts import Sources
 from nnapi_check.reports.views import AnswerView, GraphView, ModelReport, NodeView
 
 Document = Mapping[str, object]
+Sides = tuple[int | None, ...]
 
 
 def graph_data(report: ModelReport, graph: GraphView, sources: Sources) -> str:
     """The graph as JSON that may stand inside an element of HTML: no ``<`` is in it."""
-    places: dict[tuple[str, int], int] = {}
-    excerpts: list[Document] = []
+    numbers: dict[tuple[str, int | None], int] = {}
+    places: list[Document] = []
 
-    def excerpt_of(node: NodeView) -> int | None:
-        if node.file is None or node.line is None:
+    def place_of(node: NodeView) -> int | None:
+        if node.file is None:
             return None
-        place = (node.file, node.line)
-        if place not in places:
-            found = sources.around(*place)
-            places[place] = len(excerpts)
-            excerpts.append({} if found is None else {"first": found.first, "lines": found.lines})
-        return places[place]
+        key = (node.file, node.line)
+        if key not in numbers:
+            numbers[key] = len(places)
+            places.append(_place(node.file, node.line, sources))
+        return numbers[key]
 
     index = {node.id: number for number, node in enumerate(report.nodes)}
-    runs = cpu_runs(report, graph)
+    # Levels that answer alike are held once.
+    sides: dict[tuple[Sides, Sides, Sides], int] = {}
     document: Document = {
         "level": report.feature_level,
-        "nodes": [{**_node(node), "excerpt": excerpt_of(node)} for node in report.nodes],
+        "nodes": [{**_node(node), "place": place_of(node)} for node in report.nodes],
         "flows": [
             {
                 "type": flow.type,
@@ -55,14 +56,13 @@ def graph_data(report: ModelReport, graph: GraphView, sources: Sources) -> str:
                 "score": shown_score(row.score),
                 "compute": shown_share(row.compute_coverage, uncounted=report.uncounted),
                 "onNnapi": row.nodes_on_nnapi,
-                "parts": at.parts,
-                "answers": at.answers,
-                "runs": found,
+                "sides": sides.setdefault((at.parts, at.answers, found), len(sides)),
             }
-            for row, at, found in zip(report.levels, graph.levels, runs, strict=True)
+            for row, at, found in zip(report.levels, graph.levels, cpu_runs(report, graph), strict=True)
         ],
+        "sides": [dict(zip(("parts", "answers", "runs"), found, strict=True)) for found in sides],
         "differences": {found.id: [found.title, found.bridge] for found in report.differences},
-        "excerpts": excerpts,
+        "places": places,
     }
     text = json.dumps(document, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
     return text.replace("<", "\\u003c").replace("\u2028", "\\u2028").replace("\u2029", "\\u2029")
@@ -73,12 +73,17 @@ def _node(node: NodeView) -> Document:
         "id": node.id,
         "op": node.op,
         "module": node.module,
-        "file": None if node.file is None else shown_path(node.file),
-        "line": node.line,
         "output": node.output,
         "isOp": node.is_op,
         "work": node.multiply_adds,
     }
+
+
+def _place(file: str, line: int | None, sources: Sources) -> Document:
+    """A line of a source, with the lines around it where they can be read."""
+    excerpt = None if line is None else sources.around(file, line)
+    around: Document = {} if excerpt is None else {"first": excerpt.first, "lines": excerpt.lines}
+    return {"file": shown_path(file), "line": line, **around}
 
 
 def _answer(answer: AnswerView) -> Document:

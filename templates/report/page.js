@@ -61,6 +61,8 @@
 
   if (!source) return;
   const data = JSON.parse(source.textContent);
+  for (const node of data.nodes) Object.assign(node, data.places[node.place]);
+  for (const found of data.levels) Object.assign(found, data.sides[found.sides]);
   const levelChoice = byId("graph-level"), grouping = byId("graph-grouping"), find = byId("graph-find");
   const section = byId("graph"), detail = byId("graph-detail"), results = byId("graph-results"), status = byId("graph-status");
   section.hidden = false;
@@ -199,14 +201,14 @@
     showDetail(parts);
   }
   function sourceOf(node) {
-    const where = node.file + (node.line === null ? "" : ":" + node.line), excerpt = data.excerpts[node.excerpt] || {};
+    const where = node.file + (node.line === null ? "" : ":" + node.line);
     const found = [element("p", [code(where), " ", copyButton(where, "the place in the source")])];
-    if (excerpt.lines) {
+    if (node.lines) {
       const shown = element("pre");
       shown.tabIndex = 0;
       shown.setAttribute("aria-label", "Source around line " + node.line);
-      excerpt.lines.forEach((line, at) => {
-        const number = excerpt.first + at;
+      node.lines.forEach((line, at) => {
+        const number = node.first + at;
         shown.append(element("span", String(number).padStart(5) + "  " + line + "\n", number === node.line ? "here" : ""));
       });
       found.push(shown);

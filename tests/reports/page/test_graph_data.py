@@ -28,10 +28,12 @@ def test_every_node_has_an_answer_and_a_side_at_every_level() -> None:
     found = json.loads(text_of(report))
 
     assert [level["level"] for level in found["levels"]] == list(range(1, 9))
-    for level in found["levels"]:
+    sides = [found["sides"][level["sides"]] for level in found["levels"]]
+    assert len(found["sides"]) == 2
+    for level in sides:
         assert len(level["parts"]) == len(level["answers"]) == len(level["runs"]) == len(report.nodes)
         assert all((part is None) != (run is None) for part, run in zip(level["parts"], level["runs"], strict=True))
-    at = found["levels"][3]
+    at = sides[3]
     statuses = [found["answers"][number]["status"] for number in at["answers"]]
     assert statuses == [node.status for node in report.nodes]
 
