@@ -5,14 +5,14 @@ The program says what type their results have, so that what follows can be trace
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import torch
-from torch.utils._python_dispatch import TorchDispatchMode
 
 from nnapi_check.analyzer.errors import InputError
 from nnapi_check.analyzer.files.screening.known_ops import may_be_traced
 from nnapi_check.analyzer.files.value_reads import names_reading_ops
+from nnapi_check.analyzer.ops.dispatched_calls import DispatchedCalls
 
 
 def leave_out_calls(module: torch.fx.GraphModule) -> None:
@@ -68,23 +68,17 @@ def _noted(op: torch._ops.OpOverload, stated: object) -> Callable[..., object]:
     return note
 
 
-class _InPlaceOf(TorchDispatchMode):  # type: ignore[no-untyped-call]  # PyTorch leaves out its types
+class _InPlaceOf(DispatchedCalls):
     """Gives zeros of the stated types in place of a call of an op."""
 
     def __init__(self, op: torch._ops.OpOverload, stated: object) -> None:
-        super().__init__()  # type: ignore[no-untyped-call]  # as above
+        super().__init__()
         self._op = op
         self._stated = stated
 
-    def __torch_dispatch__(
-        self,
-        func: torch._ops.OpOverload,
-        types: Iterable[type],
-        args: Sequence[object] = (),
-        kwargs: Mapping[str, object] | None = None,
-    ) -> object:
+    def called(self, op: torch._ops.OpOverload, args: Sequence[object], kwargs: Mapping[str, object]) -> object:
         """Raises ``RuntimeError`` for the ops that another one is made of."""
-        if func is not self._op:
+        if op is not self._op:
             raise RuntimeError(f"{self._op} is made of other ops, and may not be called")
         return _zeros(self._stated)
 

@@ -10,14 +10,15 @@ import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from inspect import getfile
 from pathlib import Path
 
 import torch
 from torch.multiprocessing.reductions import StorageWeakRef
-from torch.utils._python_dispatch import TorchDispatchMode
 
 from nnapi_check.analyzer.inputs.arguments import Call, cloned, leaves, mapped
 from nnapi_check.analyzer.ops.bounded_calls import arguments_by_name
+from nnapi_check.analyzer.ops.dispatched_calls import DispatchedCalls
 
 _READING = frozenset({"aten::_local_scalar_dense", "aten::item", "aten::is_nonzero", "aten::equal"})
 _OF_SHAPES = frozenset(
@@ -36,6 +37,7 @@ _OF_SHAPES = frozenset(
 _WHOLE_TENSORS = ("Python list", "NumPy array")
 """What the tracer warns of by these words is no call of an op."""
 
+_OWN = (__file__, getfile(DispatchedCalls))
 _TORCH = str(Path(torch.__file__).parent)
 _GENERATED = "<"
 _TOLERANCE = 1e-3
@@ -81,32 +83,21 @@ def value_reads(model: Callable[..., object], inputs: Sequence[object]) -> tuple
     return tuple(following.places)
 
 
-class _Following(TorchDispatchMode):  # type: ignore[no-untyped-call]  # PyTorch leaves out its types
+class _Following(DispatchedCalls):
     """Follows which storages hold elements that depend on the inputs."""
 
     def __init__(self, inputs: Iterable[object]) -> None:
-        super().__init__()  # type: ignore[no-untyped-call]  # as above
+        super().__init__()
         self.places: list[str] = []
         # A weak reference keeps an address from being given to another storage.
         self._dependent: dict[int, StorageWeakRef] = {}
         self._mark(inputs)
 
-    @classmethod
-    def _should_skip_dynamo(cls) -> bool:
-        # Else the first call imports PyTorch's compiler, which takes a second.
-        return False
-
-    def __torch_dispatch__(
-        self,
-        func: torch._ops.OpOverload,
-        types: Iterable[type],
-        args: Sequence[object] = (),
-        kwargs: Mapping[str, object] | None = None,
-    ) -> object:
+    def called(self, op: torch._ops.OpOverload, args: Sequence[object], kwargs: Mapping[str, object]) -> object:
         """Run an op, and note what it reads or makes of the inputs' elements."""
-        result: object = func(*args, **(kwargs or {}))
-        name = func._schema.name
-        given = arguments_by_name(func, args, kwargs or {})
+        result: object = op(*args, **kwargs)
+        name = op._schema.name
+        given = arguments_by_name(op, args, kwargs)
         if not any(map(self._depends, _tensors(given.values()))):
             return result
         if name in _READING:
@@ -114,7 +105,7 @@ class _Following(TorchDispatchMode):  # type: ignore[no-untyped-call]  # PyTorch
         elif name not in _OF_SHAPES:
             written = [
                 given[argument.name]
-                for argument in func._schema.arguments
+                for argument in op._schema.arguments
                 if argument.alias_info is not None and argument.alias_info.is_write and argument.name in given
             ]
             self._mark((result, *written))
@@ -141,11 +132,11 @@ def _tensors(items: Iterable[object]) -> Iterator[torch.Tensor]:
 
 
 def _place() -> str:
-    """The innermost line of source that is neither PyTorch's nor this file's."""
+    """The innermost line of source that is neither PyTorch's nor of what follows its ops."""
     frame = sys._getframe(1)
     while frame.f_back is not None:
         file = frame.f_code.co_filename
-        if file != __file__ and not file.startswith((_TORCH, _GENERATED)):
+        if file not in _OWN and not file.startswith((_TORCH, _GENERATED)):
             return f"{file}:{frame.f_lineno}"
         if file.startswith(_GENERATED):
             return "the exported program"

@@ -12,11 +12,11 @@ from functools import lru_cache
 from math import ceil, isfinite, prod
 
 import torch
-from torch.utils._python_dispatch import TorchDispatchMode
 
 from nnapi_check.analyzer.errors import OpError, TooLargeError
 from nnapi_check.analyzer.graph import is_ints
 from nnapi_check.analyzer.ops.allowed_ops import may_be_computed
+from nnapi_check.analyzer.ops.dispatched_calls import DispatchedCalls
 from nnapi_check.analyzer.ops.shape_rules import RULES
 from nnapi_check.analyzer.ops.window_rules import broadcast
 
@@ -41,7 +41,7 @@ class Bounds:
     is_size_needed: bool = True
 
 
-class BoundedCalls(TorchDispatchMode):  # type: ignore[no-untyped-call]  # PyTorch gives it no types
+class BoundedCalls(DispatchedCalls):
     """While it is entered, ops that are not safe or would make too many elements are refused before they run.
 
     Where Python called the op, it sees an `OpError`. With ``for_torch`` it is PyTorch's passes that call: they are
@@ -50,30 +50,19 @@ class BoundedCalls(TorchDispatchMode):  # type: ignore[no-untyped-call]  # PyTor
     """
 
     def __init__(self, bounds: Bounds, *, for_torch: bool = False) -> None:
-        super().__init__()  # type: ignore[no-untyped-call]  # nor this
+        super().__init__()
         self._bounds = bounds
         self._left = bounds.in_all
         self._for_torch = for_torch
 
-    @classmethod
-    def _should_skip_dynamo(cls) -> bool:
-        # Else the first call imports PyTorch's compiler, which takes a second.
-        return False
-
-    def __torch_dispatch__(
-        self,
-        func: torch._ops.OpOverload,
-        types: Sequence[type],
-        args: Sequence[object] = (),
-        kwargs: Mapping[str, object] | None = None,
-    ) -> object:
+    def called(self, op: torch._ops.OpOverload, args: Sequence[object], kwargs: Mapping[str, object]) -> object:
         """Run an op, or refuse it."""
         if not self._for_torch:
-            return self._run(func, args, kwargs or {})
-        if func._schema.name == "aten::equal":
+            return self._run(op, args, kwargs)
+        if op._schema.name == "aten::equal":
             return args[0] is args[1] and isinstance(args[0], torch.Tensor)
         try:
-            return self._run(func, args, kwargs or {})
+            return self._run(op, args, kwargs)
         except (OpError, *KERNEL_FAILURES):
             # An error of Python would outlive the pass; what cannot be a result ends the computation there.
             return {}

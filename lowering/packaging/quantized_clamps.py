@@ -11,8 +11,8 @@ from contextlib import AbstractContextManager, nullcontext
 from typing import cast
 
 import torch
-from torch.utils._python_dispatch import TorchDispatchMode
 
+from nnapi_check.analyzer.ops.dispatched_calls import DispatchedCalls
 from nnapi_check.analyzer.torchscript import insert_constant, tensor_op
 from nnapi_check.lowering.packaging.graph_copy import walk
 from nnapi_check.lowering.packaging.script_modules import reset_insert_point
@@ -64,22 +64,16 @@ def _clamps(graph: torch._C.Graph) -> list[torch._C.Node]:
     return [node for node in nodes if node.kind() in _CLAMPS] if is_quantized else []
 
 
-class _MendedClamps(TorchDispatchMode):  # type: ignore[no-untyped-call]  # its subclassing has no types
+class _MendedClamps(DispatchedCalls):
     """While this is entered, clamps of quantized tensors compute on copies in the usual order."""
 
-    def __torch_dispatch__(
-        self,
-        func: torch._ops.OpOverload,
-        types: Sequence[type],
-        args: tuple[object, ...] = (),
-        kwargs: Mapping[str, object] | None = None,
-    ) -> object:
-        call = cast("Callable[..., object]", func)
+    def called(self, op: torch._ops.OpOverload, args: Sequence[object], kwargs: Mapping[str, object]) -> object:
+        """Run an op, a clamp of a quantized tensor on a copy."""
         first = args[0] if args else None
-        if func._schema.name == "aten::_local_scalar_dense" and not isinstance(first, torch.Tensor):
+        if op._schema.name == "aten::_local_scalar_dense" and not isinstance(first, torch.Tensor):
             # TorchScript hands on a number's tensor as the number itself.
             return first
-        if func._schema.name not in _CLAMPS or not isinstance(first, torch.Tensor) or not first.is_quantized:
-            return call(*args, **(kwargs or {}))
-        made = call(first.contiguous(), *args[1:], **(kwargs or {}))
-        return first.copy_(cast("torch.Tensor", made)) if func._schema.is_mutable else made
+        if op._schema.name not in _CLAMPS or not isinstance(first, torch.Tensor) or not first.is_quantized:
+            return op(*args, **kwargs)
+        made: torch.Tensor = op(first.contiguous(), *args[1:], **kwargs)
+        return first.copy_(made) if op._schema.is_mutable else made
