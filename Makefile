@@ -5,7 +5,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 TORCH ?= torch
 
-.PHONY: demo test lint compat clean
+.PHONY: demo test lint compat zoo clean
 
 demo: $(VENV)/.installed
 	mkdir -p demo
@@ -25,6 +25,12 @@ lint: $(VENV)/.installed-dev
 # Runs what this PyTorch writes in releases from 1.13.1 on, each in an environment of its own, and tells in a table.
 compat: $(VENV)/.installed
 	$(BIN)/python -m benchmarks.compat --write
+
+# What becomes of every model of torchvision, as a page and a table; goes on where it was stopped.
+zoo: $(VENV)/.installed-test
+	mkdir -p demo
+	$(BIN)/nnapi-check sweep 'benchmarks.zoo:*' --feature-level 3 --feature-level 5 --feature-level 8 --jobs 2 \
+		--database demo/zoo.db --html demo/zoo.html --format markdown > demo/zoo.md
 
 $(VENV)/bin/python:
 	$(PYTHON) -m venv $(VENV)

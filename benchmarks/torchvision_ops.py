@@ -44,6 +44,19 @@ class _Detector(torch.nn.Module):
 @quantized_as_on_phones()
 def ops_of(name: str) -> set[str]:
     """The names of all ops in a model's trace, and in its exported program where PyTorch can export it."""
+    subject, inputs = module_and_inputs(name)
+    traced = torch.jit.trace(subject, inputs, check_trace=False, strict=False)  # type: ignore[no-untyped-call]  # it has no types
+    found = set(_ops_in(traced.inlined_graph))
+    if not name.startswith("quantized_") and not isinstance(subject, _Detector):
+        program = torch.export.export(subject, inputs)
+        called = {node.target for node in program.graph.nodes if node.op == "call_function"}
+        found.update(str(target) for target in called if target is not getitem)
+    return found
+
+
+@quantized_as_on_phones()
+def module_and_inputs(name: str) -> tuple[torch.nn.Module, tuple[torch.Tensor, ...]]:
+    """A model of torchvision with random weights, and inputs of its kind; a detector gives a tuple of tensors."""
     is_quantized = name.startswith("quantized_")
     options: dict[str, object] = {"quantize": True} if is_quantized else {}
     if any(word in name for word in _BACKBONES):
@@ -58,14 +71,7 @@ def ops_of(name: str) -> set[str]:
         inputs = (torch.rand(1, 3, 16, 224, 224),)
     elif not is_detector and "inception" not in name:
         inputs = (torch.rand(1, 3, 224, 224),)
-    subject = _Detector(module) if is_detector else module
-    traced = torch.jit.trace(subject, inputs, check_trace=False, strict=False)  # type: ignore[no-untyped-call]  # it has no types
-    found = set(_ops_in(traced.inlined_graph))
-    if not is_quantized and not is_detector:
-        program = torch.export.export(module, inputs)
-        called = {node.target for node in program.graph.nodes if node.op == "call_function"}
-        found.update(str(target) for target in called if target is not getitem)
-    return found
+    return (_Detector(module) if is_detector else module), inputs
 
 
 def _ops_in(graph: torch.Graph | torch.Block) -> Iterator[str]:

@@ -19,6 +19,7 @@ from nnapi_check.reports.formats.outputs import Form
 from nnapi_check.shown import COLOR_OPTION, SHOWN_OPTIONS
 from nnapi_check.site_command import site
 from nnapi_check.supervision import supervised
+from nnapi_check.sweep.command import sweep
 
 
 @click.group(
@@ -35,6 +36,7 @@ def main() -> None:
     nnapi-check model.pt --api-level 29              check (the default command)
     nnapi-check convert model.pt --api-level 29 -o out.pt
     nnapi-check verify out.pt --against model.pt --layers
+    nnapi-check sweep models/ --api-level 29         many models at once
     nnapi-check compare model.pt --api-level 29      ways of scales per channel
     nnapi-check inspect out.pt                       the NNAPI models inside
     nnapi-check ops search pool                      what is known of ops
@@ -389,6 +391,7 @@ def inspect(file: Path, part: int | None, form: str, *, trust: bool) -> None:
     sys.exit(supervised(run, file))
 
 
+main.add_command(sweep)
 main.add_command(ops)
 main.add_command(explain)
 main.add_command(db)

@@ -17,16 +17,26 @@ class InternalError(Exception):
 @contextmanager
 def faults_told(*passed: type[Exception]) -> Iterator[None]:
     """Raise ``InternalError`` for whatever is neither the caller's to mend, nor the machine's, nor ``passed``."""
-    let_through: tuple[type[Exception], ...] = (UserError, MemoryError, OSError, InternalError, *passed)
+    words = "This is a fault of nnapi-check, not of the file; please report it with the file:"
+    with _told((UserError, MemoryError, OSError, InternalError, *passed), InternalError, words):
+        yield
+
+
+@contextmanager
+def code_of_users(name: str) -> Iterator[None]:
+    """Raise ``UserError`` for whatever code of a user raises, which is called ``name``."""
+    with _told((UserError, MemoryError), UserError, f"{name} raised"):
+        yield
+
+
+@contextmanager
+def _told(passed: tuple[type[Exception], ...], told: type[Exception], words: str) -> Iterator[None]:
     try:
         yield
-    except let_through:
+    except passed:
         raise
     except Exception as error:
-        raise InternalError(
-            "This is a fault of nnapi-check, not of the file; please report it with the file: "
-            f"{type(error).__name__}{_words(error)}"
-        ) from error
+        raise told(f"{words} {type(error).__name__}{_words(error)}") from error
 
 
 def _words(error: Exception) -> str:

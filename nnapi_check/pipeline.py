@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 import torch
@@ -41,6 +40,7 @@ from nnapi_check.reports.if_quantized_view import if_quantized_view
 from nnapi_check.reports.views import IfQuantizedView, ModelReport
 from nnapi_check.supervision import reading
 from nnapi_check.target_choice import Choice, Planned, choose
+from nnapi_check.versions import tool_version
 
 Model = Path | torch.nn.Module
 Inputs = Sequence[object] | Mapping[str, object]
@@ -110,13 +110,42 @@ def check_model(
     model: Model, inputs: Inputs | None, request: Request, progress: Progress, *, weights: bool = False
 ) -> Checked:
     """Check a model: every stage up to a validated NNAPI model for each part. Weights are read only when asked for."""
-    level = request.level()
+    # What is wrong with the call is told before any work.
+    request.level()
     baseline = None if request.baseline is None else read_baseline(request.baseline)
     progress.stage("capturing")
+    registry = registry_of(request)
+    captured = capture_model(model, inputs, request, registry, weights=weights)
     file = _suspect(model, trust=request.trust)
-    registry = open_registry() if request.overlay is None else with_overlay(open_registry(), request.overlay)
+    checked = check_captured(captured, file, request, registry, progress, baseline)
     with reading(file):
-        captured = capture(model, inputs, weights=weights, trust=request.trust, registry=registry)
+        changes = changes_worth_most(checked.survey, checked.plan)
+    report = replace(checked.report, first_changes=first_changes_view(changes, checked.survey))
+    if isinstance(model, Path):
+        report = replace(report, file=file_view(model))
+    return replace(checked, report=report)
+
+
+@quantized_as_on_phones()
+def capture_model(
+    model: Model, inputs: Inputs | None, request: Request, registry: Registry, *, weights: bool = False
+) -> Captured:
+    """Capture a model, which can then be checked at any level, for any target."""
+    with reading(_suspect(model, trust=request.trust)):
+        return capture(model, inputs, weights=weights, trust=request.trust, registry=registry)
+
+
+@quantized_as_on_phones()
+def check_captured(
+    captured: Captured,
+    file: Path | None,
+    request: Request,
+    registry: Registry,
+    progress: Progress,
+    baseline: Baseline | None = None,
+) -> Checked:
+    """Check what was captured of a model. ``file`` is the one whose limits hold meanwhile."""
+    level = request.level()
     progress.stage("judging")
     with reading(file):
         choice, notes = _chosen(captured.graph, registry, level, request, progress)
@@ -135,11 +164,6 @@ def check_model(
         other_targets=choice.others,
     )
     report = compose(found, plan, lowered, registry, circumstances)
-    if isinstance(model, Path):
-        report = replace(report, file=file_view(model))
-    with reading(file):
-        changes = changes_worth_most(found, plan)
-    report = replace(report, first_changes=first_changes_view(changes, found))
     if request.if_quantized and not is_quantized:
         progress.stage("quantizing")
         with reading(file):
@@ -153,6 +177,11 @@ def _level_note(plan: Plan) -> str:
         f"No level was asked for. This is about feature level {plan.level}, the lowest that no other is better than; "
         "--api-level or --feature-level asks about another."
     )
+
+
+def registry_of(request: Request) -> Registry:
+    """What is known, with the cards that are to be laid over it."""
+    return open_registry() if request.overlay is None else with_overlay(open_registry(), request.overlay)
 
 
 def _estimate(
@@ -231,11 +260,3 @@ def unpickled_once(model: Model, *, trust: bool) -> Model:
     if trust and isinstance(model, Path) and kind_of(model) is FileKind.PICKLED_MODULE:
         return unpickled(model)
     return model
-
-
-def tool_version() -> str:
-    """The installed version of this tool."""
-    try:
-        return version("nnapi-check")
-    except PackageNotFoundError:
-        return "not installed"

@@ -66,7 +66,7 @@ def supervised(command: Callable[[], int], *files: Path) -> int:
         return command()
     if child == 0:
         os.close(ours)
-        _die_with(parent)
+        die_with(parent)
         _watch.pipe, _watch.files = theirs, files
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
         return command()
@@ -116,7 +116,7 @@ def _data_bytes() -> int:
     return 0
 
 
-def _die_with(parent: int) -> None:
+def die_with(parent: int) -> None:
     """Let the kernel end this process when ``parent`` ends, however that does."""
     import ctypes
 

@@ -1,0 +1,172 @@
+"""The process of one model: reads a question from its standard input, and writes the answer line by line.
+
+    python -m nnapi_check.sweep.worker              a question, as JSON on the standard input
+    python -m nnapi_check.sweep.worker MODULE NAME  the functions of a user's module that match a pattern, a line each
+
+While a file is read the limits of a check hold, for the same code watches it. What a user's function prints goes to the
+error stream.
+"""
+
+from __future__ import annotations
+
+import fnmatch
+import importlib
+import os
+import resource
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, TextIO
+
+from nnapi_check.analyzer.errors import InputError
+from nnapi_check.coverage_db.errors import UserError
+from nnapi_check.errors import EXIT_WRONG
+from nnapi_check.faults import InternalError, code_of_users, faults_told
+from nnapi_check.reports.many.rows import StaysRow, SweepRow, answered, stays
+from nnapi_check.supervision import die_with, supervised
+from nnapi_check.sweep.jobs import Question, answer_lines, read_question
+
+if TYPE_CHECKING:
+    from nnapi_check.pipeline import Inputs, Model
+
+_TOLD = (UserError, InternalError, MemoryError, OSError)
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Answer one question, or list functions, and give the exit code."""
+    die_with(os.getppid())
+    with _own_output() as output:
+        try:
+            if arguments:
+                module, pattern = arguments
+                output.writelines(f"{name}\n" for name in functions(module, pattern))
+                return 0
+            question = read_question(sys.stdin.read())
+            return supervised(lambda: _answer(question, output), Path(question.path or question.subject))
+        except _TOLD as error:
+            sys.stderr.write(f"{_sentence(error, None)}\n")
+            return EXIT_WRONG
+
+
+@contextmanager
+def _own_output() -> Iterator[TextIO]:
+    """The standard output, on which nothing else prints meanwhile."""
+    with os.fdopen(os.dup(1), "w", encoding="utf-8") as output:
+        os.dup2(2, 1)
+        yield output
+
+
+def functions(module: str, pattern: str) -> list[str]:
+    """The public functions of a module by a pattern: those that ``__all__`` names, else those that it defines."""
+    with code_of_users(f"Importing {module}"):
+        found = importlib.import_module(module)
+    names = getattr(found, "__all__", None)
+    if names is None:
+        defined = vars(found).items()
+        names = [name for name, item in defined if callable(item) and getattr(item, "__module__", "") == module]
+    return sorted(name for name in names if fnmatch.fnmatchcase(name, pattern) and not name.startswith("_"))
+
+
+def _answer(question: Question, output: TextIO) -> int:
+    """Write a row for everything that is asked, each as soon as it is known."""
+    if question.memory_bytes is not None:
+        resource.setrlimit(resource.RLIMIT_DATA, (question.memory_bytes, question.memory_bytes))
+    started = time.perf_counter()
+    try:
+        with faults_told():
+            ask = _captured(question)
+    except _TOLD as error:
+        for asked in question.asked:
+            _written(replace(asked, error=_sentence(error, question.memory_bytes)), (), started, output)
+        return 0
+    for asked in question.asked:
+        try:
+            with faults_told():
+                row, why = ask(asked)
+        except _TOLD as error:
+            row, why = replace(asked, error=_sentence(error, question.memory_bytes)), ()
+        _written(row, why, started, output)
+        started = time.perf_counter()
+    return 0
+
+
+Answered = tuple[SweepRow, tuple[StaysRow, ...]]
+
+
+def _captured(question: Question) -> Callable[[SweepRow], Answered]:
+    """Capture the model once, and give what answers each row."""
+    from nnapi_check.analyzer.inputs.specification import demand_input
+    from nnapi_check.coverage_db.targets import PerChannelChoice
+    from nnapi_check.pipeline import Request, capture_model, check_captured, registry_of
+    from nnapi_check.progress import Progress
+    from nnapi_check.reports.gating.gate import Gate
+
+    quiet = Progress(is_quiet=True)
+    shared = Request(
+        gate=Gate(question.min_score, question.requires_ready, question.is_strict),
+        trust=question.trust,
+        overlay=Path(question.overlay) if question.overlay else None,
+        device=Path(question.device) if question.device else None,
+        per_channel=PerChannelChoice(question.per_channel),
+    )
+    registry = registry_of(shared)
+    model, inputs = _model(question)
+    stated = [demand_input(text) for text in question.inputs]
+    captured = capture_model(model, inputs if inputs is not None else stated or None, shared, registry)
+
+    def answer(asked: SweepRow) -> Answered:
+        request = replace(shared, feature_level=asked.feature_level, target=asked.target)
+        report = check_captured(captured, None, request, registry, quiet).report
+        row = answered(asked, report)
+        return row, stays(row, report)
+
+    return answer
+
+
+def _model(question: Question) -> tuple[Model, Inputs | None]:
+    """The model's file, or what its builder makes: a module, alone or in a pair with its inputs."""
+    if question.path:
+        return Path(question.path), None
+    import torch
+
+    with code_of_users(f"Importing {question.module}"):
+        module = importlib.import_module(question.module)
+        function = getattr(module, question.function, None)
+    if not callable(function):
+        raise InputError(f"{question.module} has no function {question.function}.")
+    with code_of_users(f"{question.module}:{question.function}"):
+        made = function()
+    built, inputs = made if isinstance(made, tuple) and len(made) == 2 else (made, None)
+    if not isinstance(built, torch.nn.Module):
+        raise InputError(
+            f"{question.module}:{question.function} gives no module, nor a pair of one and its inputs, but "
+            f"{type(built).__name__}."
+        )
+    return built.eval(), inputs
+
+
+def _written(row: SweepRow, why: tuple[StaysRow, ...], started: float, output: TextIO) -> None:
+    measured = replace(
+        row,
+        seconds=round(time.perf_counter() - started, 3),
+        finished=datetime.now(UTC).isoformat(timespec="seconds"),
+        peak_mib=resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024,
+    )
+    output.writelines(f"{line}\n" for line in answer_lines(measured, why))
+    output.flush()
+
+
+def _sentence(error: Exception, memory_bytes: int | None) -> str:
+    words = str(error)
+    if isinstance(error, MemoryError) or "allocate memory" in words:
+        limit = "" if memory_bytes is None else f" of {memory_bytes / (1 << 30):g} GiB"
+        return f"It needs more memory than its limit{limit}."
+    return " ".join(words.split()) or type(error).__name__
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,43 @@
+"""Rows of a sweep, and the matrix that they make."""
+
+from nnapi_check.reports.many.rows import answered, cell_words, column_words, counts, matrix, stays
+from tests.reports.many.sample_rows import asked, sample_rows
+from tests.reports.sample_reports import mixed_report
+
+
+def test_every_row_has_its_cell_and_nothing_else_has_one() -> None:
+    rows = sample_rows()
+    found = matrix(rows)
+
+    cells = [cell for line in found.cells for cell in line]
+    assert [cell for cell in cells if cell is not None] == list(rows)
+    assert len(cells) == len(found.subjects) * len(found.columns)
+    assert found.columns == (("pytorch-mobile", 3), ("pytorch-mobile", 8))
+
+
+def test_columns_name_the_target_only_where_there_are_several() -> None:
+    assert column_words(("ndk", 3), [("ndk", 3), ("ndk", 8)]) == "level 3"
+    assert column_words(("ndk", 3), [("ndk", 3), ("pytorch-mobile", 3)]) == "ndk 3"
+
+
+def test_verdicts_are_counted_once_each() -> None:
+    rows = sample_rows()
+
+    assert sum(counts(rows).values()) == len(rows)
+    assert counts(rows)["no answer"] == 2
+
+
+def test_places_of_a_row_are_those_of_its_report() -> None:
+    report = mixed_report()
+    row = answered(asked("a", 4), report)
+
+    nearest = [blocker for blocker in report.blockers if not blocker.is_alternative]
+    assert sum(found.places for found in stays(row, report)) == sum(len(blocker.places) for blocker in nearest)
+    assert {found.op for found in stays(row, report)} == {blocker.op for blocker in nearest}
+
+
+def test_a_cell_tells_an_error_from_a_score_of_zero() -> None:
+    words = [cell_words(row) for row in sample_rows()]
+
+    assert words == ["71.4 in 2", "71.4 in 2", "100", "no fit", "error", "error", "0.0"]
+    assert cell_words(None) == ""
