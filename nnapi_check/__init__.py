@@ -34,7 +34,17 @@ if TYPE_CHECKING:
     Model = str | Path | torch.nn.Module
     Inputs = Sequence[object] | Mapping[str, object]
 
-__all__ = ["InputError", "InternalError", "LevelError", "UserError", "check", "convert", "registry", "verify"]
+__all__ = [
+    "InputError",
+    "InternalError",
+    "LevelError",
+    "UserError",
+    "check",
+    "convert",
+    "explain",
+    "registry",
+    "verify",
+]
 
 
 def check(
@@ -205,6 +215,17 @@ def verify(
             with_layers=layers,
             trust=trust,
         )
+
+
+def explain(name: str) -> str:
+    """What is known of a reason code, a difference, an op, a module or function of PyTorch, or an NNAPI operation.
+
+    The text is that of the command ``explain``. Raises a ``UserError`` for a name that is not known.
+    """
+    from nnapi_check.coverage_db.queries import open_registry
+    from nnapi_check.reports.registry_text import explained
+
+    return explained(name, open_registry()).text
 
 
 def registry() -> Registry:

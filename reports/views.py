@@ -458,3 +458,14 @@ class ModelReport:
     artifact_bytes: int | None = None
     comparison: ComparisonView | None = None
     first_changes: FirstChangesView | None = None
+
+    def __repr__(self) -> str:
+        from nnapi_check.reports.formats.notebook import short_words
+
+        return short_words(self)
+
+    def _repr_html_(self) -> str:
+        """What a notebook shows of the report."""
+        from nnapi_check.reports.formats.notebook import notebook_html
+
+        return notebook_html(self)

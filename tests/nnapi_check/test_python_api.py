@@ -125,6 +125,12 @@ def test_types_are_declared() -> None:
     assert (Path(nnapi_check.__file__).parent / "py.typed").is_file()
 
 
+def test_explain_tells_what_the_command_does() -> None:
+    assert nnapi_check.explain("NNC402").startswith("NNC402")
+    with pytest.raises(nnapi_check.UserError):
+        nnapi_check.explain("no such thing")
+
+
 ODD = (["x"], {"x": 1}, object(), 3.5, -1, b"x", ("a",), float("nan"), 10**30)
 MISTAKEN = [
     (name, value)

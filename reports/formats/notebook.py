@@ -1,0 +1,50 @@
+"""The report for a notebook: the core of the page, small and without scripts."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from html import escape
+
+from nnapi_check.reports.compose import shown_score
+from nnapi_check.reports.computing import shown_share
+from nnapi_check.reports.naming import place_words
+from nnapi_check.reports.views import ModelReport
+
+_BLOCKERS_SHOWN = 5
+
+
+def short_words(report: ModelReport) -> str:
+    """A report in a line."""
+    return (
+        f"<ModelReport of {report.model}: {report.readiness}, score {shown_score(report.score)}, feature level "
+        f"{report.feature_level}, {report.target}>"
+    )
+
+
+def notebook_html(report: ModelReport) -> str:
+    """Verdict, levels and what is in the way. Every name is escaped."""
+    return "".join(_pieces(report))
+
+
+def _pieces(report: ModelReport) -> Iterator[str]:
+    yield f"<div><p><b>{escape(report.model)}</b>: {escape(report.summary)} Score {shown_score(report.score)}.</p>"
+    for reason in report.gate.reasons:
+        yield f"<p>Gate not passed: {escape(reason)}</p>"
+    headings = "".join(f"<th>{word}</th>" for word in ("level", "verdict", "score", "parts", "work"))
+    yield f"<table><thead><tr>{headings}</tr></thead><tbody>"
+    for level in report.levels:
+        share = shown_share(level.compute_coverage, uncounted=report.uncounted)
+        cells = (str(level.level), level.readiness, shown_score(level.score), str(level.parts), share)
+        yield f"<tr>{''.join(f'<td>{escape(cell)}</td>' for cell in cells)}</tr>"
+    yield "</tbody></table>"
+    nearest = [blocker for blocker in report.blockers if not blocker.is_alternative]
+    if nearest:
+        yield "<ul>"
+        for blocker in nearest[:_BLOCKERS_SHOWN]:
+            where = escape(place_words(blocker.places[0])) if blocker.places else ""
+            times = f"{len(blocker.places)} times, {escape(blocker.reason)}; {where}"
+            why = f"{escape(blocker.because)} <i>{escape(blocker.fix)}</i>"
+            yield f"<li><code>{escape(blocker.op)}</code> ({times}): {why}</li>"
+        more = len(nearest) - _BLOCKERS_SHOWN
+        yield f"<li>and {more} more</li></ul>" if more > 0 else "</ul>"
+    yield "</div>"
