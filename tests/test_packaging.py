@@ -135,7 +135,7 @@ def test_installed_wheel_renders_a_page(installed: Path, tmp_path: Path) -> None
     done = run_installed(installed, f"sys.path.append({str(tmp_path)!r})\n{code}", cwd=tmp_path)
 
     assert done.returncode == 0, done.stderr
-    assert "Ready with fallback" in (tmp_path / "page.html").read_text(encoding="utf-8")
+    assert "Verdict: ready with fallback" in (tmp_path / "page.html").read_text(encoding="utf-8")
 
 
 def test_installed_wheel_answers_from_its_own_registry(installed: Path, tmp_path: Path) -> None:
