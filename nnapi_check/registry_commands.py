@@ -13,6 +13,7 @@ from nnapi_check.coverage_db.levels import check_feature_level
 from nnapi_check.coverage_db.queries import open_registry
 from nnapi_check.errors import say
 from nnapi_check.reports.json_format import json_text
+from nnapi_check.shown import terminal_width
 
 _format = click.option(
     "--format",
@@ -57,7 +58,7 @@ def list_ops(status: str | None, nnapi: bool, feature_level: int | None, form: s
     if feature_level is not None:
         check_feature_level(feature_level, registry.levels())
     rows = [row for row in rows if feature_level is None or int(row.get("level") or 99) <= feature_level]
-    click.echo(json.dumps(rows, indent=2) if form == "json" else rows_text(rows))
+    click.echo(json.dumps(rows, indent=2) if form == "json" else rows_text(rows, terminal_width()))
 
 
 @ops.command("search")
@@ -75,7 +76,7 @@ def search_ops(words: Sequence[str], form: str) -> None:
     if not found:
         say(f"nothing is named or described by {' '.join(words)!r}.")
         sys.exit(1)
-    click.echo(json.dumps(found, indent=2) if form == "json" else rows_text(found))
+    click.echo(json.dumps(found, indent=2) if form == "json" else rows_text(found, terminal_width()))
 
 
 @ops.command("show")

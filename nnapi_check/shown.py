@@ -49,11 +49,13 @@ def detail_of(options: Mapping[str, object], usual: Detail = Detail.USUAL) -> De
 
 def paint_of(options: Mapping[str, object]) -> Paint:
     """Colors and width of what is printed. An option goes before a variable, and that before the terminal."""
-    is_terminal = sys.stdout.isatty()
-    return Paint(
-        is_colored=_is_colored(Color(options["color"]), is_terminal=is_terminal),
-        width=get_terminal_size().columns if is_terminal else None,
-    )
+    is_colored = _is_colored(Color(options["color"]), is_terminal=sys.stdout.isatty())
+    return Paint(is_colored=is_colored, width=terminal_width())
+
+
+def terminal_width() -> int | None:
+    """How many characters a line of the terminal holds; None where what is printed goes elsewhere."""
+    return get_terminal_size().columns if sys.stdout.isatty() else None
 
 
 def _is_colored(color: Color, *, is_terminal: bool) -> bool:

@@ -110,11 +110,15 @@ def _rows(registry: Known, query: str) -> list[Row]:
         return [dict(zip(names, values, strict=True)) for values in found]
 
 
-def rows_text(rows: Sequence[Row]) -> str:
-    """Rows as a table."""
+def rows_text(rows: Sequence[Row], width: int | None = None) -> str:
+    """Rows as a table, a line each where no ``width`` is given."""
     shown = [(row["name"], row["status"], row["level"] or "", row["becomes"]) for row in rows]
     return "\n".join(
-        table((text("name", Fit.OWN_LINE), text("status"), number("level"), text("becomes", Fit.FOLD)), shown)
+        table(
+            (text("name", Fit.OWN_LINE), text("status"), number("level"), text("becomes", Fit.FOLD)),
+            shown,
+            width=width,
+        )
     )
 
 

@@ -18,7 +18,7 @@ drawing.MIN_PADDING = 0
 
 GAP = 2
 LEAST_WIDTH = 10
-LEAST_NAME_WIDTH = 40
+LEAST_NAME_WIDTH = 28
 
 
 class Fit(Enum):

@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from nnapi_check.coverage_db.queries import open_registry
+from nnapi_check.reports.registry_text import op_rows, rows_text
 from tests.nnapi_check.conftest import Run
 from tests.registry_numbers import HIGHEST_LEVEL, NEXT_LEVEL, OPERATION_COUNT
 
@@ -77,11 +79,19 @@ def test_list_keeps_a_status(run: Run) -> None:
 
 
 @pytest.mark.parametrize("arguments", [("ops", "list"), ("ops", "list", "--nnapi"), ("ops", "search", "pool")])
-def test_tables_fit_the_terminal(arguments: tuple[str, ...], run: Run) -> None:
+def test_lists_take_a_line_for_each_name_into_a_pipe(arguments: tuple[str, ...], run: Run) -> None:
+    rows = json.loads(run(*arguments, "--format", "json").stdout)
     lines = run(*arguments).stdout.splitlines()
 
-    assert len(lines) > 3
-    assert [line for line in lines if len(line) > 80] == []
+    assert len(rows) > 1
+    assert [line.split()[0] for line in lines[2:]] == [row["name"] for row in rows]
+
+
+def test_lists_fit_a_terminal() -> None:
+    lines = rows_text(op_rows(open_registry()), 100).splitlines()
+
+    assert len(lines) > 100
+    assert [line for line in lines if len(line) > 100] == []
 
 
 def test_search_wants_all_words(run: Run) -> None:

@@ -13,7 +13,7 @@ from nnapi_check.analyzer.errors import InputError
 from nnapi_check.coverage_db.queries import open_registry
 from nnapi_check.lowering.nnapi.host_runtime.errors import NoCompilerError
 from nnapi_check.lowering.plan_lowering import FactsByName
-from nnapi_check.lowering.verification import sensitivity, subject, verify
+from nnapi_check.lowering.verification import own_movement, sensitivity, subject
 from nnapi_check.lowering.verification.approximation import FLOAT_TOLERANCE
 from nnapi_check.lowering.verification.subject import VerifyError
 from nnapi_check.lowering.verification.verify import Verification, verify_artifact
@@ -186,7 +186,7 @@ def test_values_inside_are_measured_for_layers_only(
         watched.append(len(found.values))
         return found
 
-    monkeypatch.setattr(verify, "movement", recorded)
+    monkeypatch.setattr(own_movement, "movement", recorded)
     found = verified(tmp_path / "out.pt", module, x, layers=layers)
 
     assert [count > 0 for count in watched] == [layers]
