@@ -4,6 +4,7 @@ import subprocess
 import sys
 import tomllib
 import zipfile
+from itertools import chain
 from pathlib import Path
 
 import pytest
@@ -160,7 +161,9 @@ def test_installed_script_is_declared(wheel: Path) -> None:
 
 def test_every_import_of_others_is_declared() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-    declared = {item.split(">")[0].split("[")[0].replace("-", "_") for item in project["dependencies"]}
+    of_users = [items for extra, items in project["optional-dependencies"].items() if extra not in ("test", "dev")]
+    items = chain(project["dependencies"], *of_users)
+    declared = {item.split(">")[0].split("[")[0].replace("-", "_") for item in items}
     known = declared | PACKAGES | set(sys.stdlib_module_names)
 
     for package in PACKAGES:

@@ -145,6 +145,14 @@ class Emitter:
         spec = self.spec(like)
         return self.draft.immediate(TensorSpec(spec.type, (1,), spec.quant), [stored_number(value, spec)])
 
+    def quantized_number(self, value: float) -> OperandId:
+        """A number as a quantized tensor of one element, exactly: an end of a scale of its own."""
+        largest = 255  # of what QUANT8_ASYMM stores
+        scale = abs(value) / largest if value else 1.0
+        stored, zero_point = (0, largest) if value < 0 else (largest if value else 0, 0)
+        spec = TensorSpec(OperandType.TENSOR_QUANT8_ASYMM, (1,), QuantParams(scale, zero_point))
+        return self.draft.immediate(spec, [stored])
+
     def int32(self, value: int) -> OperandId:
         """An INT32 scalar."""
         return self.draft.immediate(INT32_SCALAR, [value])

@@ -70,6 +70,12 @@ def leaky_relu(node: NodeReader, emit: Emitter) -> OperandId:
     return emit.operation("PRELU", [x, emit.number(node.real("negative_slope"), x)])
 
 
+@lowers("aten.leaky_relu.default", way="of integers")
+def kept_leaky_relu(node: NodeReader, emit: Emitter) -> OperandId:
+    """Lower to PRELU with one slope, in the scale of the input."""
+    return emit.operation("PRELU", [emit.input("self"), emit.quantized_number(node.real("negative_slope"))])
+
+
 @lowers("aten.leaky_relu.default", way="in floats")
 def quantized_leaky_relu(node: NodeReader, emit: Emitter) -> OperandId:
     """Lower to PRELU between DEQUANTIZE and QUANTIZE."""

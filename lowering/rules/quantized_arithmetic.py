@@ -11,11 +11,7 @@ from nnapi_check.lowering.emission.model_draft import OperandId
 from nnapi_check.lowering.emission.node_reader import NodeReader
 from nnapi_check.lowering.emission.recipes import Recipe, full
 from nnapi_check.lowering.emission.rule_table import lowers
-from nnapi_check.lowering.emission.tensor_spec import TensorSpec
-from nnapi_check.lowering.nnapi.model import Immediate, QuantParams
-
-_LARGEST = 255
-"""The largest stored integer of QUANT8_ASYMM."""
+from nnapi_check.lowering.nnapi.model import QuantParams
 
 
 @lowers("aten.quantize_per_tensor.default", "aten.quantize_per_tensor.tensor_qparams", way="operation")
@@ -57,14 +53,6 @@ def mul_in_floats(node: NodeReader, emit: Emitter) -> OperandId:
     return quantized(emit, emit.operation("MUL", [*factors, emit.activation()], as_floats(emit.output_spec())))
 
 
-def _number(emit: Emitter, value: float) -> OperandId:
-    """A number as a quantized tensor of one element, exactly: the largest or smallest step of a scale of its own."""
-    scale = abs(value) / _LARGEST if value else 1.0
-    stored, zero_point = (0, _LARGEST) if value < 0 else (_LARGEST if value else 0, 0)
-    spec = TensorSpec(OperandType.TENSOR_QUANT8_ASYMM, (1,), QuantParams(scale, zero_point))
-    return emit.draft.add(spec, Immediate(bytes([stored])))
-
-
 @lowers(
     "quantized.add_scalar.default",
     "quantized.add_scalar_relu.default",
@@ -74,7 +62,7 @@ def _number(emit: Emitter, value: float) -> OperandId:
 )
 def add_number(node: NodeReader, emit: Emitter) -> OperandId:
     """Lower to ADD of a constant."""
-    return emit.operation("ADD", [emit.input("qa"), _number(emit, node.real("b")), emit.activation()])
+    return emit.operation("ADD", [emit.input("qa"), emit.quantized_number(node.real("b")), emit.activation()])
 
 
 @lowers(
@@ -86,7 +74,7 @@ def add_number(node: NodeReader, emit: Emitter) -> OperandId:
 )
 def mul_by_number(node: NodeReader, emit: Emitter) -> OperandId:
     """Lower to MUL by a constant."""
-    return emit.operation("MUL", [emit.input("qa"), _number(emit, node.real("b")), emit.activation()])
+    return emit.operation("MUL", [emit.input("qa"), emit.quantized_number(node.real("b")), emit.activation()])
 
 
 @lowers("quantized.cat.default", way="operation")
@@ -139,13 +127,7 @@ def sigmoid_in_floats(node: NodeReader, emit: Emitter) -> OperandId:
 @lowers("quantized.leaky_relu.default", way="operation")
 def leaky_relu(node: NodeReader, emit: Emitter) -> OperandId:
     """Lower to PRELU with one slope."""
-    return emit.operation("PRELU", [emit.input("qx"), _number(emit, node.real("negative_slope"))])
-
-
-@lowers("aten.leaky_relu.default", way="of integers")
-def kept_leaky_relu(node: NodeReader, emit: Emitter) -> OperandId:
-    """Lower to PRELU with one slope, in the scale of the input."""
-    return emit.operation("PRELU", [emit.input("self"), _number(emit, node.real("negative_slope"))])
+    return emit.operation("PRELU", [emit.input("qx"), emit.quantized_number(node.real("negative_slope"))])
 
 
 @lowers("quantized.elu.default", "quantized.celu.default", way="in-floats")
