@@ -93,7 +93,9 @@ def answers(questions: Sequence[Question], place: Place) -> Iterator[tuple[Quest
         for future in as_completed(waiting):
             yield waiting[future], future.result()
     finally:
-        place.executor.shutdown(wait=False, cancel_futures=True)
+        for future in waiting:
+            future.cancel()
+        place.executor.shutdown(wait=False)
         place.end()
 
 
