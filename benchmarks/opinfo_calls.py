@@ -151,7 +151,10 @@ def _draws(
         for draw_from in (drawn, drawn_with_places):
             made = draw_from(draw, tensors, generator)
             started = time.monotonic()
-            if run(module, made) is not None and time.monotonic() - started < _MOST_SECONDS:
+            given = run(module, made)
+            if given is None or sum(tensor.numel() for tensor in given) > _MOST_ELEMENTS:
+                continue
+            if time.monotonic() - started < _MOST_SECONDS:
                 found[draw] = made
                 break
     return found
@@ -159,6 +162,8 @@ def _draws(
 
 _MOST_SECONDS = 5
 """What PyTorch itself takes longer for is no draw: a polynomial of the degree of a large whole number."""
+_MOST_ELEMENTS = 2**24
+"""Nor what it makes more of: repeats by large whole numbers, which fill the memory."""
 
 
 def _word(leaf: object) -> str:
