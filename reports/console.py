@@ -34,9 +34,9 @@ def _lines(report: ModelReport, paint: Paint, detail: Detail) -> Iterator[str]:
     yield from _headline(report, paint)
     if report.comparison is not None:
         yield from comparison_lines(report.comparison, paint)
-    if report.first_changes is not None:
-        yield from change_lines(report.first_changes, paint)
     if detail is not Detail.QUIET:
+        if report.first_changes is not None:
+            yield from change_lines(report.first_changes, paint)
         yield from _levels(report, paint)
         yield from _blockers(report, paint)
         yield from _kept(report, paint)

@@ -89,6 +89,13 @@ def test_differences_that_need_no_action_are_listed_on_demand(detail: Detail) ->
 
 
 @pytest.mark.parametrize("detail", Detail)
+def test_what_to_change_is_left_out_of_the_verdict_alone(detail: Detail) -> None:
+    text = to_text(mixed_report(), PLAIN, detail)
+
+    assert ("What to change first" in text) is (detail is not Detail.QUIET)
+
+
+@pytest.mark.parametrize("detail", Detail)
 def test_tolerance_is_told_where_everything_is(detail: Detail) -> None:
     text = to_text(replace(mixed_report(), verification=None), PLAIN, detail)
 
