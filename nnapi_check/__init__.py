@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from nnapi_check.coverage_db.queries import Registry
     from nnapi_check.coverage_db.spec import Preference
     from nnapi_check.coverage_db.targets import PerChannelChoice
+    from nnapi_check.reports.gating.gate import Gate
     from nnapi_check.reports.views import ModelReport, VerificationView
 
     Model = str | Path | torch.nn.Module
@@ -90,20 +91,11 @@ def check(
     """
     from nnapi_check.pipeline import Request, check_model
     from nnapi_check.progress import Progress
-    from nnapi_check.reports.gating.gate import Gate
 
     request = Request(
         api_level,
         feature_level,
-        Gate(
-            _percent(min_score),
-            requires_ready,
-            strict,
-            _percent(min_compute_share),
-            _percent(min_integer_share),
-            _count(max_parts),
-            _count(ready_from),
-        ),
+        _gate(min_score, requires_ready, strict, min_compute_share, min_integer_share, max_parts, ready_from),
         _path(baseline),
         trust,
         _path(overlay),
@@ -157,7 +149,6 @@ def convert(
     from nnapi_check.lowering.packaging.saving import Form
     from nnapi_check.pipeline import Request
     from nnapi_check.progress import Progress
-    from nnapi_check.reports.gating.gate import Gate
 
     with faults_told():
         return convert_model(
@@ -167,15 +158,15 @@ def convert(
             Request(
                 api_level,
                 feature_level,
-                Gate(
-                    _percent(min_score),
+                _gate(
+                    min_score,
                     requires_ready,
                     strict,
-                    _percent(min_compute_share),
-                    _percent(min_integer_share),
-                    _count(max_parts),
-                    _count(ready_from),
-                    _count(max_bytes),
+                    min_compute_share,
+                    min_integer_share,
+                    max_parts,
+                    ready_from,
+                    max_bytes,
                 ),
                 _path(baseline),
                 trust,
@@ -243,6 +234,31 @@ def _file(name: str | Path) -> Path:
     if not isinstance(name, str | Path):
         raise InputError(f"A file is named by a text or a Path, not by a value of type {type(name).__name__}.")
     return Path(name)
+
+
+def _gate(
+    min_score: float | None,
+    requires_ready: bool,
+    strict: bool,
+    min_compute_share: float | None,
+    min_integer_share: float | None,
+    max_parts: int | None,
+    ready_from: int | None,
+    max_bytes: int | None = None,
+) -> Gate:
+    """The gate that these ask for. Raises ``InputError`` for a number that is none."""
+    from nnapi_check.reports.gating.gate import Gate
+
+    return Gate(
+        _percent(min_score),
+        requires_ready,
+        strict,
+        _percent(min_compute_share),
+        _percent(min_integer_share),
+        _count(max_parts),
+        _count(ready_from),
+        _count(max_bytes),
+    )
 
 
 def _percent(number: float | None) -> float | None:

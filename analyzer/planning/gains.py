@@ -5,7 +5,7 @@ Planning again costs about as much as planning did, so only the causes that lost
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import Enum
 
@@ -32,6 +32,10 @@ LEAST = 0.05
 """The points below which a gain is not worth telling: none would show."""
 
 _SUPPOSED = Way("supposed", (Emission("ANY", type=OperandType.TENSOR_FLOAT32),), Layout.ANY)
+
+
+Work = Mapping[int, int]
+"""The multiply-adds of each node, 0 where they are not known: whatever is planned, they stay."""
 
 
 class Basis(Enum):
@@ -89,39 +93,40 @@ class Changes:
 
 def changes_worth_most(survey: Survey, plan: Plan) -> Changes:
     """Try the causes that lost most, and tell those whose mending gains most."""
-    now = _outcome(survey, plan)
+    work = {node: multiply_adds(survey.nodes[node], survey.graph) or 0 for node in plan.verdicts}
+    now = _outcome(work, plan)
     if plan.level < survey.target.lowest_level:
         return Changes(now, (), None)
     found = causes(survey, plan)
     most = max(SHOWN, min(TRIED, TRIED_NODES // max(1, len(survey.nodes))))
-    tried = [Change(cause, tuple(_remedies(cause, survey, plan, now))) for cause in found[:most]]
+    tried = [Change(cause, tuple(_remedies(cause, survey, plan, work, now))) for cause in found[:most]]
     worth = sorted((change for change in tried if change.remedies), key=lambda change: -change.gained)[:SHOWN]
     # What gains nothing alone may do so with the others, as where one model must hold everything.
     filled = (*worth, *[change for change in tried if not change.remedies][: SHOWN - len(worth)])
-    together = _together(filled, survey, plan, now)
+    together = _together(filled, survey, plan, work, now)
     return Changes(now, tuple(worth) if worth and together is None else filled, together)
 
 
-def _remedies(cause: Cause, survey: Survey, plan: Plan, now: Outcome) -> Iterator[Remedy]:
+def _remedies(cause: Cause, survey: Survey, plan: Plan, work: Work, now: Outcome) -> Iterator[Remedy]:
     if cause.level is not None and plan.level < cause.level <= LEVELS[-1]:
-        outcome = _outcome(survey, survey.at(cause.level))
+        outcome = _outcome(work, survey.at(cause.level))
         if outcome.score >= now.score + LEAST:
             yield Remedy(Basis.LEVEL, cause.fix, outcome, cause.level)
         return
-    outcome = _supposing([cause], survey, plan)
+    outcome = _supposing([cause], survey, plan, work)
     if outcome.score >= now.score + LEAST:
         yield Remedy(Basis.SUPPOSED, cause.fix, outcome)
 
 
-def _together(worth: Sequence[Change], survey: Survey, plan: Plan, now: Outcome) -> Outcome | None:
+def _together(worth: Sequence[Change], survey: Survey, plan: Plan, work: Work, now: Outcome) -> Outcome | None:
     if len(worth) < 2:
         return None
-    outcome = _supposing([change.cause for change in worth], survey, plan)
+    outcome = _supposing([change.cause for change in worth], survey, plan, work)
     best = max((change.gained for change in worth if change.remedies), default=now.score)
     return outcome if outcome.score >= best + LEAST else None
 
 
-def _supposing(supposed: Collection[Cause], survey: Survey, plan: Plan) -> Outcome:
+def _supposing(supposed: Collection[Cause], survey: Survey, plan: Plan, work: Work) -> Outcome:
     """What the plan would come to if NNAPI computed the nodes of these causes, in integers where they are quantized."""
     judged = dict(survey.judgement.nodes)
     for cause in supposed:
@@ -129,7 +134,7 @@ def _supposing(supposed: Collection[Cause], survey: Survey, plan: Plan) -> Outco
             judged[node] = _in_integers(judged[node]) if cause.in_floats else _on_nnapi(judged[node])
     judgement = replace(survey.judgement, nodes=judged)
     made = survey.planning.plans(judgement, plan.level)[-1]
-    outcome = _outcome(survey, made)
+    outcome = _outcome(work, made)
     if made.readiness is Readiness.DOES_NOT_FIT or not plan.partition.parts:
         return outcome
     # A tensor of a shape that is not known crosses no boundary, and will once it is mended: no less than this is most.
@@ -146,9 +151,8 @@ def _in_integers(judged: NodeJudgement) -> NodeJudgement:
     return replace(judged, is_quantized=False, is_decomposed=False)
 
 
-def _outcome(survey: Survey, plan: Plan) -> Outcome:
+def _outcome(work: Work, plan: Plan) -> Outcome:
     inside = plan.partition.part_of()
-    work = {node: multiply_adds(survey.nodes[node], survey.graph) or 0 for node in plan.verdicts}
     total = sum(work.values())
     share = sum(found for node, found in work.items() if node in inside) / total if total else None
     return Outcome(plan.score.points, len(plan.partition.parts), share, plan.readiness)
