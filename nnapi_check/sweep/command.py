@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Mapping, Sequence
+from contextlib import closing
 from pathlib import Path
 
 import click
@@ -146,9 +147,11 @@ def _ask(
     progress, total = Progress(), len(questions)
     if total:
         progress.stage(_bar(0, total, ""))
-    for done, (given, answer) in enumerate(runner.answers(questions, place), 1):
-        store.add(answer)
-        progress.stage(_bar(done, total, given.subject))
+    # An interrupt may come between two answers too, where nothing but this ends what runs.
+    with closing(runner.answers(questions, place)) as answers:
+        for done, (given, answer) in enumerate(answers, 1):
+            store.add(answer)
+            progress.stage(_bar(done, total, given.subject))
     progress.done()
 
 

@@ -10,7 +10,8 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from collections.abc import Callable, Iterator, Sequence
+import threading
+from collections.abc import Callable, Generator, Sequence
 from concurrent.futures import Executor, Future, ThreadPoolExecutor, as_completed
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -24,10 +25,12 @@ _THREADS = "OMP_NUM_THREADS"
 
 
 class Processes:
-    """The processes that run now, one for each question."""
+    """The processes that run now, one for each question, until they are ended."""
 
     def __init__(self) -> None:
         self._running: set[subprocess.Popen[str]] = set()
+        self._is_ended = False
+        self._lock = threading.Lock()
 
     def ask(self, question: Question) -> Answer:
         """Answer one question in a process of its own. Rows that it does not give say why."""
@@ -41,7 +44,11 @@ class Processes:
             encoding="utf-8",
             errors="replace",
         ) as process:
-            self._running.add(process)
+            with self._lock:
+                self._running.add(process)
+                # It was started while the rest was ended.
+                if self._is_ended:
+                    process.kill()
             try:
                 printed, told = process.communicate(question_text(question), timeout=question.seconds)
             except subprocess.TimeoutExpired:
@@ -49,7 +56,8 @@ class Processes:
                 process.kill()
                 printed, told = process.communicate()
             finally:
-                self._running.discard(process)
+                with self._lock:
+                    self._running.discard(process)
         found = read_answer(printed)
         given = {(row.target, row.feature_level) for row in found.rows}
         error = late or _last_line(told) or f"Its process ended with code {process.returncode}."
@@ -57,9 +65,11 @@ class Processes:
         return replace(found, rows=(*found.rows, *(_unanswered(row, error) for row in missing)))
 
     def end(self) -> None:
-        """End what runs."""
-        for process in tuple(self._running):
-            process.kill()
+        """End what runs, and what is asked later as soon as it runs."""
+        with self._lock:
+            self._is_ended = True
+            for process in self._running:
+                process.kill()
 
 
 def ask(question: Question) -> Answer:
@@ -84,12 +94,11 @@ def functions(module: str, pattern: str) -> list[str]:
     return done.stdout.split()
 
 
-def answers(questions: Sequence[Question], place: Place) -> Iterator[tuple[Question, Answer]]:
+def answers(questions: Sequence[Question], place: Place) -> Generator[tuple[Question, Answer], None, None]:
     """The answers as they come. Where the caller stops, what runs is ended and the rest is not begun."""
-    waiting: dict[Future[Answer], Question] = {
-        place.executor.submit(place.ask, question): question for question in questions
-    }
+    waiting: dict[Future[Answer], Question] = {}
     try:
+        waiting.update((place.executor.submit(place.ask, question), question) for question in questions)
         for future in as_completed(waiting):
             yield waiting[future], future.result()
     finally:

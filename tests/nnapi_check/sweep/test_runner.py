@@ -4,8 +4,9 @@ from collections.abc import Callable
 from concurrent.futures import Executor, Future
 from typing import Any
 
+from nnapi_check.reports.many.rows import SweepRow
 from nnapi_check.sweep.jobs import Answer, Question
-from nnapi_check.sweep.runner import Place, answers
+from nnapi_check.sweep.runner import Place, Processes, answers
 
 
 class OneAtATime(Executor):
@@ -34,12 +35,21 @@ def test_what_waits_is_not_begun_where_the_caller_stops() -> None:
         [_question("a"), _question("b"), _question("c")], Place(executor, _answer, lambda: ended.append(1))
     )
     asked, _ = next(coming)
-    coming.close()  # type: ignore[attr-defined]  # it is a generator
+    coming.close()
 
     assert asked == _question("a")
     assert [future.cancelled() for future in executor.futures] == [False, True, True]
     assert executor.is_shut
     assert ended == [1]
+
+
+def test_a_process_that_starts_while_the_rest_is_ended_is_ended_too() -> None:
+    processes = Processes()
+    processes.end()
+
+    answer = processes.ask(_question("a"))
+
+    assert [row.error for row in answer.rows] == ["Its process ended with code -9."]
 
 
 def _question(subject: str) -> Question:
@@ -48,7 +58,7 @@ def _question(subject: str) -> Question:
         path=f"{subject}.pt",
         module="",
         function="",
-        asked=(),
+        asked=(SweepRow(subject, "ndk", 3, "identity", "version", "version", finished=""),),
         inputs=(),
         trust=False,
         overlay="",
