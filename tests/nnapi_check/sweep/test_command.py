@@ -112,7 +112,13 @@ def test_a_model_that_takes_too_long_is_ended(folder: Path) -> None:
 
 def test_an_interrupt_ends_what_runs(folder: Path) -> None:
     command = [sys.executable, "-m", "nnapi_check", "sweep", "zoo:slow", "--feature-level", "3", "--database", "i.db"]
-    with subprocess.Popen(command, cwd=folder, stderr=subprocess.PIPE) as process:
+    with subprocess.Popen(
+        command,
+        cwd=folder,
+        stderr=subprocess.PIPE,
+        # Where the tests run in the background of a shell, the signal is ignored.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+    ) as process:
         while not _children(process.pid):
             time.sleep(0.05)
         (worker, *_) = _children(process.pid)
