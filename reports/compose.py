@@ -10,6 +10,7 @@ from nnapi_check.analyzer.graph import Graph
 from nnapi_check.analyzer.judging.arithmetic import is_quantized
 from nnapi_check.analyzer.judging.failures import Failure
 from nnapi_check.analyzer.judging.judge import LEVELS, met_differences
+from nnapi_check.analyzer.planning.counted_work import Counted, counted
 from nnapi_check.analyzer.planning.partition import TOO_SMALL, DroppedPart
 from nnapi_check.analyzer.planning.plan import Plan
 from nnapi_check.analyzer.planning.score import counts
@@ -19,7 +20,7 @@ from nnapi_check.coverage_db.differences import Difference, Reason
 from nnapi_check.coverage_db.spec import Level
 from nnapi_check.lowering.part_lowering import LoweredPart
 from nnapi_check.lowering.verification.approximation import approximations, tolerance_words
-from nnapi_check.reports.computing import Counted, counted, in_floats
+from nnapi_check.reports.computing import in_floats, uncounted_notes, work_view
 from nnapi_check.reports.graph_view import graph_view
 from nnapi_check.reports.losses import loss_views
 from nnapi_check.reports.naming import type_words
@@ -90,7 +91,7 @@ def compose(
         is_deprecated=deprecating(texts.levels(), circumstances.api_level) is not None,
         notes=(
             *_notes(plan.level, circumstances.api_level, texts),
-            *found.notes(survey),
+            *uncounted_notes(found, survey),
             *_missed(circumstances.near_misses),
             *per_channel_notes(survey, plan),
             *circumstances.notes,
@@ -104,7 +105,7 @@ def compose(
         multiply_adds=sum(node.multiply_adds for node in nodes),
         uncounted=len(found.uncounted),
         compute_coverage=found.coverage(plan),
-        work=found.split(plan),
+        work=work_view(found.split(plan)),
         is_quantized=any(is_quantized(value.type) for value in survey.graph.values),
         inputs=_types(survey.graph, survey.graph.body.inputs),
         outputs=_types(survey.graph, survey.graph.body.outputs),
@@ -246,7 +247,7 @@ def _level(survey: Survey, level: int, work: Counted, texts: Texts) -> LevelView
         parts=len(plan.partition.parts),
         nodes_on_nnapi=sum(1 for node in inside if counts(plan.verdicts[node])),
         compute_coverage=work.coverage(plan),
-        work=work.split(plan),
+        work=work_view(work.split(plan)),
     )
 
 
@@ -268,7 +269,7 @@ def _part(lowered: LoweredPart, graph: Graph, plan: Plan, work: Counted) -> Part
         inputs=_types(graph, lowered.part.inputs),
         outputs=_types(graph, lowered.part.outputs),
         weights_bytes=sum(recipe.byte_length for recipe in lowered.buffers),
-        work=split,
+        work=work_view(split),
     )
 
 

@@ -3,71 +3,27 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
 
-from nnapi_check.analyzer.judging.arithmetic import Arithmetic
-from nnapi_check.analyzer.planning.plan import Plan
-from nnapi_check.analyzer.planning.score import counts
+from nnapi_check.analyzer.planning.counted_work import Counted, Split
 from nnapi_check.analyzer.planning.survey import Survey
-from nnapi_check.analyzer.planning.work import multiply_adds
-from nnapi_check.coverage_db.cards import Status
 from nnapi_check.reports.views import InFloatsView, NodeView, PlaceView, WorkView
 
 
-@dataclass(frozen=True, slots=True)
-class Counted:
-    """The multiply-adds of each node, 0 for those ``uncounted``, of which they are not known."""
-
-    work: Mapping[int, int]
-    uncounted: frozenset[int]
-
-    def notes(self, survey: Survey) -> Iterator[str]:
-        """A note on what is not counted, where there is such."""
-        found = Counter(survey.nodes[node].op for node in sorted(self.uncounted))
-        if found:
-            names = ", ".join(f"{count} {op}" for op, count in sorted(found.items()))
-            yield (
-                f"The multiply-adds of {names} are not known, for want of a shape or a card: they are not counted, and "
-                "shares of the work are the most that they can be."
-            )
-
-    def split(self, plan: Plan) -> WorkView:
-        """What a plan lets NNAPI compute in integers and in floats, and what it leaves to the CPU."""
-        return self.split_of(plan, plan.verdicts)
-
-    def split_of(self, plan: Plan, nodes: Iterable[int]) -> WorkView:
-        """The same of these nodes alone."""
-        inside = plan.partition.part_of()
-        integers = floats = cpu = 0
-        for node in nodes:
-            if node not in inside:
-                cpu += self.work[node]
-            elif plan.verdicts[node].arithmetic is Arithmetic.INTEGERS:
-                integers += self.work[node]
-            else:
-                floats += self.work[node]
-        return WorkView(integers, floats, cpu)
-
-    def coverage(self, plan: Plan) -> float:
-        """The share of multiply-adds that runs on NNAPI, from 0 to 1; of nodes, where there are no multiply-adds."""
-        found = self.split(plan)
-        total = found.integers + found.floats + found.cpu
-        if total:
-            return (found.integers + found.floats) / total
-        inside = plan.partition.part_of()
-        judged = [node for node, verdict in plan.verdicts.items() if counts(verdict)]
-        return sum(1 for node in judged if node in inside) / len(judged) if judged else 0.0
+def uncounted_notes(work: Counted, survey: Survey) -> Iterator[str]:
+    """A note on what is not counted, where there is such."""
+    found = Counter(survey.nodes[node].op for node in sorted(work.uncounted))
+    if found:
+        names = ", ".join(f"{count} {op}" for op, count in sorted(found.items()))
+        yield (
+            f"The multiply-adds of {names} are not known, for want of a shape or a card: they are not counted, and "
+            "shares of the work are the most that they can be."
+        )
 
 
-def counted(survey: Survey, plan: Plan) -> Counted:
-    """Count the multiply-adds of every node that is judged: not of one of unknown shapes, or of an unknown op."""
-    known = {
-        node: None if verdict.status is Status.UNKNOWN else multiply_adds(survey.nodes[node], survey.graph)
-        for node, verdict in plan.verdicts.items()
-    }
-    uncounted = frozenset(node for node, found in known.items() if found is None)
-    return Counted({node: found or 0 for node, found in known.items()}, uncounted)
+def work_view(split: Split) -> WorkView:
+    """The same numbers as a report holds them."""
+    return WorkView(split.integers, split.floats, split.cpu)
 
 
 def in_floats(nodes: Sequence[NodeView]) -> tuple[InFloatsView, ...]:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from nnapi_check.analyzer.planning.counted_work import Counted
 from nnapi_check.analyzer.planning.plan import Plan, Readiness
 from nnapi_check.analyzer.planning.score import counts
 from nnapi_check.analyzer.planning.survey import Survey
 from nnapi_check.analyzer.planning.worth import estimate
 from nnapi_check.coverage_db.spec import ApiLevel, Level
-from nnapi_check.reports.computing import Counted
 
 LITTLE = 0.5
 """Below this share of the work a sentence says "only"."""
@@ -53,7 +53,7 @@ def _fallback(survey: Survey, plan: Plan, work: Counted) -> str:
 def _pieces(plan: Plan, work: Counted) -> str:
     pieces = "one piece" if len(plan.partition.parts) == 1 else f"{len(plan.partition.parts)} pieces"
     share, counted = work.coverage(plan), work.split(plan)
-    what = "work" if counted.integers + counted.floats + counted.cpu else "ops"
+    what = "work" if counted.total else "ops"
     if work.uncounted:
         how_much = f"At most {share:.0%} of the {what}" if share < NEARLY_ALL else f"An unknown share of the {what}"
     elif share == 1:
@@ -74,10 +74,9 @@ def _floats(plan: Plan, work: Counted) -> str:
     found = work.split(plan)
     inside = plan.partition.part_of()
     is_turned = any(verdict.in_floats and node in inside for node, verdict in plan.verdicts.items())
-    total = found.integers + found.floats + found.cpu
-    if not is_turned or not total:
+    if not is_turned or not found.total:
         return ""
-    return f", but computes {found.floats / total:.0%} of the work in floats, although it is quantized"
+    return f", but computes {found.floats / found.total:.0%} of the work in floats, although it is quantized"
 
 
 def _later(survey: Survey, plan: Plan, levels: Sequence[Level]) -> str:

@@ -5,17 +5,17 @@ Planning again costs about as much as planning did, so only the causes that lost
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
 from enum import Enum
 
 from nnapi_check.analyzer.judging.judge import LEVELS, NodeJudgement
 from nnapi_check.analyzer.judging.nearest_ways import WayVerdict
 from nnapi_check.analyzer.planning.causes import Cause, causes
+from nnapi_check.analyzer.planning.counted_work import Counted, counted
 from nnapi_check.analyzer.planning.plan import Plan, Readiness
 from nnapi_check.analyzer.planning.score import LossKind
 from nnapi_check.analyzer.planning.survey import Survey
-from nnapi_check.analyzer.planning.work import multiply_adds
 from nnapi_check.coverage_db.cards import Emission, Layout, Way
 from nnapi_check.coverage_db.spec import OperandType
 
@@ -32,10 +32,6 @@ LEAST = 0.05
 """The points below which a gain is not worth telling: none would show."""
 
 _SUPPOSED = Way("supposed", (Emission("ANY", type=OperandType.TENSOR_FLOAT32),), Layout.ANY)
-
-
-Work = Mapping[int, int]
-"""The multiply-adds of each node, 0 where they are not known: whatever is planned, they stay."""
 
 
 class Basis(Enum):
@@ -93,7 +89,7 @@ class Changes:
 
 def changes_worth_most(survey: Survey, plan: Plan) -> Changes:
     """Try the causes that lost most, and tell those whose mending gains most."""
-    work = {node: multiply_adds(survey.nodes[node], survey.graph) or 0 for node in plan.verdicts}
+    work = counted(survey, plan)
     now = _outcome(work, plan)
     if plan.level < survey.target.lowest_level:
         return Changes(now, (), None)
@@ -107,7 +103,7 @@ def changes_worth_most(survey: Survey, plan: Plan) -> Changes:
     return Changes(now, tuple(worth) if worth and together is None else filled, together)
 
 
-def _remedies(cause: Cause, survey: Survey, plan: Plan, work: Work, now: Outcome) -> Iterator[Remedy]:
+def _remedies(cause: Cause, survey: Survey, plan: Plan, work: Counted, now: Outcome) -> Iterator[Remedy]:
     if cause.level is not None and plan.level < cause.level <= LEVELS[-1]:
         outcome = _outcome(work, survey.at(cause.level))
         if outcome.score >= now.score + LEAST:
@@ -118,7 +114,7 @@ def _remedies(cause: Cause, survey: Survey, plan: Plan, work: Work, now: Outcome
         yield Remedy(Basis.SUPPOSED, cause.fix, outcome)
 
 
-def _together(worth: Sequence[Change], survey: Survey, plan: Plan, work: Work, now: Outcome) -> Outcome | None:
+def _together(worth: Sequence[Change], survey: Survey, plan: Plan, work: Counted, now: Outcome) -> Outcome | None:
     if len(worth) < 2:
         return None
     outcome = _supposing([change.cause for change in worth], survey, plan, work)
@@ -126,7 +122,7 @@ def _together(worth: Sequence[Change], survey: Survey, plan: Plan, work: Work, n
     return outcome if outcome.score >= best + LEAST else None
 
 
-def _supposing(supposed: Collection[Cause], survey: Survey, plan: Plan, work: Work) -> Outcome:
+def _supposing(supposed: Collection[Cause], survey: Survey, plan: Plan, work: Counted) -> Outcome:
     """What the plan would come to if NNAPI computed the nodes of these causes, in integers where they are quantized."""
     judged = dict(survey.judgement.nodes)
     for cause in supposed:
@@ -151,8 +147,5 @@ def _in_integers(judged: NodeJudgement) -> NodeJudgement:
     return replace(judged, is_quantized=False, is_decomposed=False)
 
 
-def _outcome(work: Work, plan: Plan) -> Outcome:
-    inside = plan.partition.part_of()
-    total = sum(work.values())
-    share = sum(found for node, found in work.items() if node in inside) / total if total else None
-    return Outcome(plan.score.points, len(plan.partition.parts), share, plan.readiness)
+def _outcome(work: Counted, plan: Plan) -> Outcome:
+    return Outcome(plan.score.points, len(plan.partition.parts), work.split(plan).share, plan.readiness)
