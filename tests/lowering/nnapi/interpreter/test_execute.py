@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tracemalloc
 from dataclasses import replace
 
 import numpy as np
@@ -25,6 +24,7 @@ from nnapi_check.lowering.nnapi.model import (
     Operation,
     Shape,
 )
+from tests.costs import peak_bytes_in
 
 FLOATS = OperandType.TENSOR_FLOAT32
 NO_ACTIVATION = Operand(OperandType.INT32, (), Immediate(bytes(4)))
@@ -169,10 +169,7 @@ def test_temporaries_are_freed_when_nothing_needs_them() -> None:
     prepared = prepare(chain(30, (size,), immediate(1)))
     given = np.zeros(size, np.float32)
 
-    tracemalloc.start()
-    prepared.run([given])
-    _, peak = tracemalloc.get_traced_memory()
-    tracemalloc.stop()
+    peak = peak_bytes_in(lambda: prepared.run([given]))
 
     # One operation's input and output, and one array of room: not the 30 results.
     assert peak < 3.5 * given.nbytes
