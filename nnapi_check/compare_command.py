@@ -24,7 +24,7 @@ from nnapi_check.reports.ways_table import ChosenView, chosen_view, ways_lines
 def compare(model: Path, form: str, options: Mapping[str, object]) -> int:
     """Convert a model in every way, print the table, and say whether each is within its tolerance."""
     import_modules(options)
-    request = replace(request_of({**options, "per_channel": None}), gate=NO_GATE, baseline=None)
+    request = replace(request_of({**options, "per_channel": None}), gate=NO_GATE, baseline=None, extras=frozenset())
     found = tuple(_converted(model, inputs_of(options), request))
     click.echo(json_text({"ways": found}) if form == "json" else "\n".join(ways_lines(found)))
     return 0 if all(view.is_within_tolerance for view in found) else 1

@@ -6,6 +6,7 @@ What only a conversion needs is imported by it alone, so that a check starts soo
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import click
@@ -25,14 +26,15 @@ from nnapi_check.reports.gating.gate import Gate
 from nnapi_check.reports.json_format import verification_json
 from nnapi_check.reports.terminal import Detail, Paint, printable
 from nnapi_check.reports.verification_text import verification_lines
-from nnapi_check.reports.views import ModelReport
+from nnapi_check.reports.views import Extra, ModelReport
 from nnapi_check.shown import detail_of, paint_of
 
 
 def check(model: Path, form: str, options: Mapping[str, object]) -> int:
     """Check a model and print its report."""
     import_modules(options)
-    request, outputs = request_of(options), _outputs_of(options)
+    outputs = _outputs_of(options)
+    request = replace(request_of(options), extras=_extras(form, outputs))
     sources = request.files_read(model)
     check_outputs(outputs, sources)
     progress = Progress()
@@ -48,7 +50,8 @@ def convert(model: Path, form: str, options: Mapping[str, object]) -> int:
     from nnapi_check.lowering.packaging import saving
 
     import_modules(options)
-    request, outputs, output = request_of(options), _outputs_of(options), Path(str(options["output"]))
+    outputs, output = _outputs_of(options), Path(str(options["output"]))
+    request = replace(request_of(options), extras=_extras(form, outputs))
     sources = request.files_read(model)
     check_outputs(outputs, sources, [output])
     progress = Progress()
@@ -143,6 +146,11 @@ def _outputs_of(options: Mapping[str, object]) -> tuple[Output, ...]:
     asked, html = options["outputs"], options["html"]
     found = [output for output in asked if isinstance(output, Output)] if isinstance(asked, tuple) else []
     return (*found, *([Output(Form.HTML, html)] if isinstance(html, Path) else []))
+
+
+def _extras(form: str, outputs: Sequence[Output]) -> frozenset[Extra]:
+    """What the formats show, the printed one and those of files."""
+    return frozenset(extra for shown in (Form(form), *[output.form for output in outputs]) for extra in shown.extras)
 
 
 def request_of(options: Mapping[str, object]) -> Request:

@@ -37,7 +37,7 @@ from nnapi_check.reports.gating.baseline import Baseline
 from nnapi_check.reports.gating.baseline_file import read_baseline
 from nnapi_check.reports.gating.gate import NO_GATE, Gate, judged
 from nnapi_check.reports.if_quantized_view import if_quantized_view
-from nnapi_check.reports.views import IfQuantizedView, ModelReport
+from nnapi_check.reports.views import ALL_EXTRAS, Extra, IfQuantizedView, ModelReport
 from nnapi_check.supervision import reading
 from nnapi_check.target_choice import Choice, Planned, choose
 from nnapi_check.versions import tool_version
@@ -54,6 +54,7 @@ class Request:
     where the target carries one alone. ``baseline`` is an earlier report, behind which a model must not fall.
     ``overlay`` is a file of cards to lay over the registry, ``device`` the profile of a device, and ``project`` the
     file that defaults were taken from. With ``if_quantized`` a check also tells what quantizing a model would bring.
+    ``extras`` are what the report holds only where it is shown.
     """
 
     api_level: int | None = None
@@ -67,6 +68,7 @@ class Request:
     target: str = PYTORCH_MOBILE
     per_channel: PerChannelChoice = PER_CHANNEL
     if_quantized: bool = False
+    extras: frozenset[Extra] = ALL_EXTRAS
 
     def files_read(self, model: Model) -> tuple[Path, ...]:
         """The files that a command about ``model`` reads, which must not be written to."""
@@ -121,7 +123,7 @@ def check_model(
     with reading(file):
         changes = changes_worth_most(checked.survey, checked.plan)
     report = replace(checked.report, first_changes=first_changes_view(changes, checked.survey))
-    if isinstance(model, Path):
+    if isinstance(model, Path) and Extra.FILE in request.extras:
         report = replace(report, file=file_view(model))
     return replace(checked, report=report)
 
@@ -162,6 +164,7 @@ def check_captured(
         near_misses=captured.near_misses,
         target_because=choice.because,
         other_targets=choice.others,
+        extras=request.extras,
     )
     report = compose(found, plan, lowered, registry, circumstances)
     if request.if_quantized and not is_quantized:
@@ -197,7 +200,7 @@ def _estimate(
     found = as_quantized(graph, registry)
     judgement = judge(found.graph, registry, target, request.per_channel)
     made = _planned(judgement, registry, level, target, _profile(request, registry), progress)
-    others = replace(circumstances, notes=(), near_misses=(), other_targets=())
+    others = replace(circumstances, notes=(), near_misses=(), other_targets=(), extras=frozenset())
     return if_quantized_view(graph, found, compose(made.survey, made.plan, made.lowered, registry, others))
 
 

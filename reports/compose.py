@@ -28,8 +28,10 @@ from nnapi_check.reports.per_channel import per_channel_notes
 from nnapi_check.reports.summary import android_of, deprecating, summary
 from nnapi_check.reports.target_fit import misfit
 from nnapi_check.reports.views import (
+    ALL_EXTRAS,
     BlockerView,
     DifferenceView,
+    Extra,
     FailureView,
     GateView,
     LevelView,
@@ -58,6 +60,7 @@ class Circumstances:
     """What a report says besides the survey: who made it, and notes.
 
     ``target_because`` says why the target was chosen, ``other_targets`` are surveys of the model for other targets.
+    ``extras`` are what is made although not every format shows it.
     """
 
     tool_version: str
@@ -67,6 +70,7 @@ class Circumstances:
     near_misses: tuple[NearMiss, ...] = ()
     target_because: str = ""
     other_targets: tuple[Survey, ...] = ()
+    extras: frozenset[Extra] = ALL_EXTRAS
 
 
 def compose(
@@ -118,7 +122,9 @@ def compose(
         differences=_differences(nodes, texts),
         nodes=nodes,
         tolerance=tolerance_words(approximations(survey, plan)),
-        graph=graph_view(survey, plan, type_words, lambda at: _nodes(survey, at, found, texts)),
+        graph=graph_view(survey, plan, type_words, lambda at: _nodes(survey, at, found, texts))
+        if Extra.GRAPH in circumstances.extras
+        else None,
     )
 
 

@@ -3,6 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from enum import Enum
+
+
+class Extra(Enum):
+    """What takes its time to make, and is made only where somebody shows it."""
+
+    GRAPH = "graph"
+    FILE = "file"
+
+
+ALL_EXTRAS = frozenset(Extra)
 
 
 @dataclass(frozen=True, slots=True)
@@ -410,7 +421,7 @@ class ModelReport:
     ``is_quantized`` is whether any op computes on quantized tensors, and ``in_floats`` are those that NNAPI computes in
     floats all the same, by their cause.
     ``graph`` is what flows between the nodes, and what is said of them at each level; None where nobody asked.
-    ``file`` is that of the model, None for a module in memory.
+    ``file`` is that of the model, None for a module in memory, and where nobody asked.
     ``tolerance`` is what the converted model is held to. ``if_quantized`` is set where that was asked of a model of
     floats, ``artifact_bytes`` where a file was written, and ``comparison`` where a baseline was given.
     ``first_changes`` are the few that gain most, None where nothing is left to gain.

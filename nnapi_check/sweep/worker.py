@@ -112,6 +112,7 @@ def _captured(question: Question) -> Callable[[SweepRow], Answered]:
         overlay=Path(question.overlay) if question.overlay else None,
         device=Path(question.device) if question.device else None,
         per_channel=PerChannelChoice(question.per_channel),
+        extras=frozenset(),
     )
     registry = registry_of(shared)
     model, inputs = _model(question)

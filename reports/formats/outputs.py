@@ -10,7 +10,7 @@ from pathlib import Path
 from nnapi_check.coverage_db.output import Format, check_output, write_text
 from nnapi_check.reports.formats.findings import Origin
 from nnapi_check.reports.terminal import Paint, printable
-from nnapi_check.reports.views import ModelReport
+from nnapi_check.reports.views import ALL_EXTRAS, Extra, ModelReport
 
 
 class Form(Enum):
@@ -23,6 +23,11 @@ class Form(Enum):
     GITHUB = "github"
     JUNIT = "junit"
     HTML = "html"
+
+    @property
+    def extras(self) -> frozenset[Extra]:
+        """What this format shows of what is made only where it is shown."""
+        return ALL_EXTRAS if self in (Form.JSON, Form.HTML) else frozenset()
 
 
 @dataclass(frozen=True, slots=True)

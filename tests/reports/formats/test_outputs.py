@@ -1,6 +1,7 @@
 """Every format by its name, and the files of one run."""
 
 import os
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -8,6 +9,8 @@ import pytest
 from nnapi_check.coverage_db.output import OutputError
 from nnapi_check.reports.formats.findings import Origin
 from nnapi_check.reports.formats.outputs import Form, Output, check_outputs, rendered, write_outputs
+from nnapi_check.reports.views import Extra, FileView, ModelReport
+from tests.reports.sample_graphs import with_chain
 from tests.reports.sample_reports import hostile_report, mixed_report, ready_report
 
 
@@ -54,3 +57,21 @@ def test_outputs_are_refused_before_any_work(tmp_path: Path) -> None:
 
     check_outputs([Output(Form.HTML, page)])
     assert os.listdir(tmp_path) == ["model.pt"]
+
+
+@pytest.mark.parametrize("extra", Extra, ids=lambda extra: str(extra.value))
+@pytest.mark.parametrize("form", Form, ids=lambda form: str(form.value))
+def test_a_format_names_exactly_the_extras_that_it_shows(form: Form, extra: Extra, origin: Origin) -> None:
+    whole = replace(with_chain(mixed_report()), file=FileView(26, "c0ffee"))
+
+    shown = rendered(form, whole, origin) != rendered(form, _without(extra, whole), origin)
+
+    assert shown == (extra in form.extras)
+
+
+def _without(extra: Extra, report: ModelReport) -> ModelReport:
+    match extra:
+        case Extra.GRAPH:
+            return replace(report, graph=None)
+        case Extra.FILE:
+            return replace(report, file=None)
