@@ -77,7 +77,9 @@ def rounding_bound(groups: tuple[ScaleGroup, ...], x: TensorType, weight: Tensor
     # Of few weights, all may be off by half a step the same way.
     reach = step * min(taps / 2, _HOEFFDING * sqrt(taps))
     # Inputs are taken to be spread evenly up to the greatest, and roundings over their step.
-    return Bound(steps=1 + floor(reach), deviation=step * sqrt(taps / 36), spread=greatest / sqrt(3))
+    deviation = step * sqrt(taps / 36)
+    # What is off by a part of a step is rounded otherwise that often, and a mean is not above the root of its squares'.
+    return Bound(steps=1 + floor(reach), share=min(1.0, deviation), deviation=deviation, spread=greatest / sqrt(3))
 
 
 def _distances(x: TensorType) -> tuple[int, int]:

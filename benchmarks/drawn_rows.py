@@ -5,7 +5,8 @@ from __future__ import annotations
 import argparse
 import warnings
 from collections.abc import Callable, Iterable, Sequence
-from math import inf
+from dataclasses import dataclass
+from math import inf, sqrt
 from pathlib import Path
 from time import monotonic
 from typing import Protocol
@@ -27,6 +28,38 @@ Draw = Callable[[int, int], Row]
 
 
 _INDENT = " " * 4
+
+_SURE = 4
+"""How many standard deviations a share may be above what is stated: by chance once in 30,000 rows."""
+
+
+@dataclass(slots=True)
+class Shares:
+    """How many elements were off, and of how many that was stated, over draws that are independent of each other."""
+
+    elements: int = 0
+    off: float = 0.0
+    stated: float = 0.0
+    squares: float = 0.0
+
+    def add(self, elements: int, off: float, stated_share: float) -> None:
+        """Count one draw: of so many elements so many were off, where a share was stated."""
+        stated = elements * stated_share
+        self.elements += elements
+        self.off += off
+        self.stated += stated
+        self.squares += (off - stated) ** 2
+
+    @property
+    def is_beyond(self) -> bool:
+        """Whether more was off than stated, by more than chance. Elements of one draw may all be off together."""
+        return self.off - self.stated > _SURE * sqrt(self.squares)
+
+    @property
+    def words(self) -> str:
+        """Both shares, as the table tells them."""
+        elements = max(self.elements, 1)
+        return f"{self.off / elements:.4%} of elements off, {self.stated / elements:.4%} stated"
 
 
 def run(title: str, subjects: Iterable[tuple[str, Draw]], arguments: Sequence[str] | None) -> int:

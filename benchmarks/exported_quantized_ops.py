@@ -27,7 +27,7 @@ from torch.nn.functional import (
     pad,
 )
 
-from benchmarks.drawn_rows import run
+from benchmarks.drawn_rows import Shares, run
 from benchmarks.exported_quantization import RoundedWeight, Steps
 from nnapi_check.analyzer.capture.capture import Captured, capture
 from nnapi_check.analyzer.judging.judge import NodeVerdict, judge
@@ -121,9 +121,7 @@ class Row:
 
     runs: int = 0
     without: int = 0
-    elements: int = 0
-    off: int = 0
-    stated: float = 0.0
+    shares: Shares = field(default_factory=Shares)
     steps: int = 0
     beyond: list[str] = field(default_factory=list)
     ops: set[str] = field(default_factory=set)
@@ -131,10 +129,9 @@ class Row:
     @property
     def words(self) -> str:
         """The numbers, as the table tells them."""
-        elements = max(self.elements, 1)
         return (
-            f"{self.runs} runs, {self.without} without a level, {self.off / elements:.4%} of elements off, "
-            f"{self.stated / elements:.4%} stated, {self.steps} steps, {', '.join(sorted(self.ops)) or 'floats'}"
+            f"{self.runs} runs, {self.without} without a level, {self.shares.words}, {self.steps} steps, "
+            f"{', '.join(sorted(self.ops)) or 'floats'}"
         )
 
 
@@ -146,6 +143,8 @@ def try_op(name: str, registry: Registry, draws: int, seed: int) -> Row:
     for number in range(draws):
         torch.manual_seed(draw.randrange(1 << 30))
         _try(sample, row, registry, draw, generator, is_wild=number % 3 == 2)
+    if row.shares.is_beyond:
+        row.beyond.append("more elements off than stated")
     return row
 
 
@@ -214,9 +213,7 @@ def _compare(
     stated = [bound for op, bound in bounds.items() if op in made or not made]
     steps = int(off.max())
     row.runs += 1
-    row.elements += off.numel()
-    row.off += int((off > 0).sum())
-    row.stated += off.numel() * max((bound.share for bound in stated), default=0.0)
+    row.shares.add(off.numel(), int((off > 0).sum()), max((bound.share for bound in stated), default=0.0))
     row.steps = max(row.steps, steps)
     row.ops |= made
     if steps > max((bound.steps for bound in stated), default=0) and len(row.beyond) < 3:

@@ -3,7 +3,8 @@
 ``python -m benchmarks.quantized_rules [--draws 2000] [--seed 0] [--only TEXT]``: each card's passing examples with
 quantized tensors are drawn anew; what a way accepts is lowered, run in the interpreter, and compared with PyTorch's
 QNNPACK. A table tells, by op and way, how many draws were accepted, refused by the way and by PyTorch itself, the
-greatest difference in steps, and the share of elements that were off. Exit code 1: something is beyond its bound.
+greatest difference in steps, and the shares of elements that were off and were stated to be. Exit code 1: something is
+beyond its bound.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from math import prod
 
-from benchmarks.drawn_rows import run
+from benchmarks.drawn_rows import Shares, run
 from nnapi_check.analyzer.errors import InputError
 from nnapi_check.analyzer.torchscript import quantized_as_on_phones
 from nnapi_check.coverage_db.bounds import Bound
@@ -38,17 +39,15 @@ class Row:
     refused: int = 0
     failed: int = 0
     steps: int = 0
-    elements: float = 0.0
-    off: float = 0.0
+    shares: Shares = field(default_factory=Shares)
     beyond: list[str] = field(default_factory=list)
 
     @property
     def words(self) -> str:
         """The numbers, as the table tells them."""
-        share = self.off / self.elements if self.elements else 0.0
         return (
             f"{self.accepted} accepted, {self.refused} refused, {self.failed} PyTorch refuses, "
-            f"{self.steps} steps, {share:.5%} of elements off"
+            f"{self.steps} steps, {self.shares.words}"
         )
 
 
@@ -120,19 +119,15 @@ def try_way(card: Card, way: Way, examples: list[Example], registry: Registry, d
             continue
         row.accepted += 1
         for found in numbers:
-            steps = found.steps or 0
+            steps, bound = found.steps or 0, bounded.bound or Bound()
             size = prod(found.shape)
             row.steps = max(row.steps, steps)
-            row.elements += size
-            row.off += size * (found.steps_share or 0.0)
-            if steps > _allowed(bounded) and len(row.beyond) < 3:
+            row.shares.add(size, size * (found.steps_share or 0.0), bound.share)
+            if steps > bound.steps and len(row.beyond) < 3:
                 row.beyond.append(f"{example.tensors} {example.args}: {found.steps} steps, {found.steps_share:.2%}")
+    if row.shares.is_beyond:
+        row.beyond.append("more elements off than stated")
     return row
-
-
-def _allowed(way: Way) -> int:
-    """The steps of a way's bound: none where it is exact."""
-    return max(bound.steps for bound in (way.bound or Bound(), way.quantized_bound or Bound()))
 
 
 @quantized_as_on_phones()

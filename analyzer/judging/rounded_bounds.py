@@ -34,8 +34,10 @@ def rounded_bound(node: Node, graph: Graph) -> Bound | None:
 def with_rounding(stated: Bound, rounded: Bound) -> Bound:
     """The bound beside rounded floats of a way whose bound beside PyTorch's op on integers is ``stated``."""
     # Weights that are rounded to other scales move a result before it is rounded.
-    steps = stated.steps + rounded.steps if stated.deviation else max(stated.steps, rounded.steps)
-    return replace(stated, steps=steps, share=max(stated.share, rounded.share))
+    if stated.deviation:
+        share = min(1.0, stated.share + rounded.share)
+        return replace(stated, steps=stated.steps + rounded.steps, share=share)
+    return replace(stated, steps=max(stated.steps, rounded.steps), share=max(stated.share, rounded.share))
 
 
 def _bias_step(node: Node, graph: Graph) -> float:
