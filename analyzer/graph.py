@@ -168,12 +168,16 @@ Origin = GraphInput | Parameter | Literal | NodeOutput | BlockInput
 
 @dataclass(frozen=True, slots=True)
 class Value:
-    """A tensor in a graph, or what else flows between nodes. ``is_constant``: depends on no input's values."""
+    """A tensor in a graph, or what else flows between nodes. ``is_constant``: depends on no input's values.
+
+    ``reach`` is the greatest magnitude in a constant vector of floats, such as a bias, where it was read.
+    """
 
     id: int
     type: ValueType
     origin: Origin
     is_constant: bool = False
+    reach: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -28,7 +28,8 @@ class Draft:
     ``tensor`` has the type and, where it is not on ``meta``, the elements; it is None where the type is not
     known. ``origin`` is None for what a node computes. ``part`` names a piece of ``torch_value`` that PyTorch's
     graph has no value of its own for, such as the weight in quantized packed parameters. ``base`` is the value
-    that this one is a later version of, after something was written in place.
+    that this one is a later version of, after something was written in place. ``reach`` is the greatest magnitude in a
+    constant vector of floats.
     """
 
     torch_value: torch._C.Value
@@ -38,6 +39,7 @@ class Draft:
     is_constant: bool
     part: str = ""
     base: Draft | None = None
+    reach: float | None = None
 
     @property
     def is_real(self) -> bool:

@@ -22,6 +22,9 @@ _PER_TENSOR = {
 MAX_RANK = 4
 """The most dimensions that most of NNAPI's operations take."""
 
+SCALES = (2.0**-126, 2.0**126)
+"""The least and the greatest scale: float32 has them, and their inverses, in full precision."""
+
 SIGNED_SHIFT = 128
 """What is added to signed quantized integers, and to their zero point, where they are held as unsigned ones."""
 

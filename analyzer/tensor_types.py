@@ -126,3 +126,9 @@ def random_tensor(type_: TensorType, generator: torch.Generator) -> torch.Tensor
     if dtype.is_floating_point or dtype.is_complex:
         return torch.randn(type_.shape, generator=generator).to(dtype)
     return torch.randint(0, 10, type_.shape, generator=generator).to(dtype)
+
+
+def reach_of(tensor: torch.Tensor) -> float | None:
+    """The greatest magnitude in a vector of floats; None of what is none, has no elements, or keeps none."""
+    is_vector = tensor.dim() == 1 and tensor.dtype is torch.float32 and tensor.numel() > 0
+    return float(tensor.abs().max()) if is_vector and not tensor.is_meta else None

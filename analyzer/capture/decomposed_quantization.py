@@ -15,6 +15,8 @@ import torch
 
 from nnapi_check.analyzer.capture.decomposed_arithmetic import arithmetic_graphs
 from nnapi_check.analyzer.capture.own_ranges import nodes_of_own_ranges
+from nnapi_check.analyzer.nnapi_types import SCALES
+from nnapi_check.analyzer.ops.scale_faults import refuse_scale_fault
 from nnapi_check.analyzer.torchscript import attribute_at, constant, insert_constant, nodes_of_kind, tensor_op
 
 _SPACE = "quantized_decomposed::"
@@ -24,8 +26,7 @@ _NUMBERS = {0: torch.uint8, 1: torch.int8}
 
 _FLOAT32 = 6
 _HALVES = (torch.float16, torch.bfloat16)
-_SMALLEST, _LARGEST = 2.0**-126, 2.0**126
-"""Between these, neither a scale nor one over it overflows in float32, or loses digits to underflow."""
+_SMALLEST, _LARGEST = SCALES
 
 _QUANTIZES = ("quantize_per_tensor", "quantize_per_channel")
 _DEQUANTIZES = ("dequantize_per_tensor", "dequantize_per_channel")
@@ -36,10 +37,14 @@ def express_decomposed_quantization(module: torch._C.ScriptModule, traced: torch
     """Write a module's ``quantized_decomposed`` ops in ops of PyTorch Mobile; whether there were any to write so.
 
     ``traced`` is the graph that a trace made, with the types that freezing it leaves out. What is rounded to its own
-    range waits for `own_ranges.express_own_ranges`, after which `express_rest` writes what is left of that.
+    range waits for `own_ranges.express_own_ranges`, after which `express_rest` writes what is left of that. Raises
+    ``InputError`` where a scale is none that a quantization may have.
     """
     graph = module._get_method("forward").graph
     writer = _Writer(module, graph)
+    for kind in (*_QUANTIZES, *_DEQUANTIZES):
+        for node in nodes_of_kind(graph, _SPACE + kind):
+            writer.refuse_fault(node)
     found = False
     is_plain = not _holds_halves(graph, traced)
     waiting = nodes_of_own_ranges(graph) if is_plain else frozenset()
@@ -95,6 +100,11 @@ class _Writer:
         self._names = 0
         self._set = {node.s("name") for node in nodes_of_kind(graph, "prim::SetAttr")}
         self._written = {_root(node.inputsAt(0)) for node in _nodes(graph) if "!" in node.schema()}
+
+    def refuse_fault(self, node: torch._C.Node) -> None:
+        """Raise an `InputError` where a node's scale, as far as it is known, is none."""
+        known = {name: self._known(value) for name, value in _named(node).items() if name in ("scale", "scales")}
+        refuse_scale_fault(node.kind().removeprefix(_SPACE), known)
 
     def quantize(self, node: torch._C.Node) -> bool:
         """Write a quantize with numbers for parameters as one to a quantized tensor."""

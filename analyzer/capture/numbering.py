@@ -50,7 +50,7 @@ class _Numbering:
         self.ids[draft] = number
         # What no node makes, the program states: an enumeration's member, say.
         origin = draft.origin or self.makers.get(draft) or Literal(draft.torch_value.debugName(), None)
-        self.values.append(Value(number, draft.type, origin, draft.is_constant))
+        self.values.append(Value(number, draft.type, origin, draft.is_constant, draft.reach))
         self.drafts.append(draft)
         return number
 

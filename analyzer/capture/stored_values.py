@@ -7,7 +7,7 @@ import torch
 from nnapi_check.analyzer.capture.settling import State
 from nnapi_check.analyzer.graph import Literal, Parameter
 from nnapi_check.analyzer.growing_graph import Draft, ModulePath, ObjectAttribute, run_time_object
-from nnapi_check.analyzer.tensor_types import tensor_type
+from nnapi_check.analyzer.tensor_types import reach_of, tensor_type
 from nnapi_check.analyzer.torchscript import attribute, is_readable
 
 # Elements of constants are read up to these numbers: enough for indices, sizes and scales.
@@ -40,7 +40,7 @@ class StoredValues:
         origin = Literal(value.debugName(), literal_data(tensor))
         if value.unique() in self._state.literals:
             return _as_state(value, tensor, origin)
-        return Draft(value, tensor_type(tensor), _as_known(tensor), origin, is_constant=True)
+        return _constant(value, tensor, origin)
 
     def attribute(self, node: torch._C.Node, owner: ModulePath) -> object:
         """What is known of a module's attribute, which the model does not set."""
@@ -58,12 +58,17 @@ class StoredValues:
         if isinstance(found, torch.Tensor):
             if path in self._state.paths:
                 return _as_state(value, found, Parameter(path))
-            return Draft(value, tensor_type(found), _as_known(found.detach()), Parameter(path), is_constant=True)
+            return _constant(value, found.detach(), Parameter(path))
         if found is None or isinstance(found, (bool, int, float, str)):
             return found
         if isinstance(found, (list, tuple)) and all(isinstance(part, (bool, int, float, str)) for part in found):
             return list(found) if isinstance(found, list) else found
         return ObjectAttribute(path, value, found)
+
+
+def _constant(value: torch._C.Value, tensor: torch.Tensor, origin: Parameter | Literal) -> Draft:
+    known = _as_known(tensor)
+    return Draft(value, tensor_type(tensor), known, origin, is_constant=True, reach=reach_of(tensor))
 
 
 def is_read(tensor: torch.Tensor) -> bool:

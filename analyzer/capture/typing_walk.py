@@ -53,6 +53,7 @@ from nnapi_check.analyzer.ops.calls import (
 )
 from nnapi_check.analyzer.ops.constant_values import MAX_CONSTANT, largest_size
 from nnapi_check.analyzer.ops.packed_ops import PackedParameters, Unpacked, packed_result
+from nnapi_check.analyzer.ops.scale_faults import refuse_scale_fault
 from nnapi_check.analyzer.tensor_types import tensor_type
 from nnapi_check.analyzer.torchscript import is_readable, submodule
 from nnapi_check.coverage_db.cards import OtherCall
@@ -272,9 +273,11 @@ class TypingWalk:
             self._refuse(node, operation, items, reason)
 
     def _refuse(self, node: torch._C.Node, operation: Operation, items: Sequence[object], reason: str) -> NoReturn:
-        place = self.position(node, plain_arguments(operation, items))
+        given = plain_arguments(operation, items)
+        name, place = op_name(operation), self.position(node, given)
+        refuse_scale_fault(f"{name} at {place}", given)
         raise InputError(
-            f"The model fails with {self.inputs_text} in {op_name(operation)} at {place}: {reason.rstrip('.')}; "
+            f"The model fails with {self.inputs_text} in {name} at {place}: {reason.rstrip('.')}; "
             "pass inputs of shapes that it accepts."
         )
 

@@ -22,6 +22,7 @@ from nnapi_check.analyzer.files.script_file import LOAD_FAILURES, first_line, re
 from nnapi_check.analyzer.files.tracing import Prepared, prepare
 from nnapi_check.analyzer.files.value_reads import holds_for_other_values, tracer_warnings, value_reads
 from nnapi_check.analyzer.inputs.arguments import Call
+from nnapi_check.analyzer.ops.scale_faults import traced_scale_fault
 from nnapi_check.analyzer.torchscript import in_evaluation_mode, trace
 
 _SHOWN_PLACES = 3
@@ -93,6 +94,9 @@ def _traced(model: torch.nn.Module, prepared: Prepared, name: str) -> tuple[torc
     except MemoryError:
         raise
     except Exception as error:  # A model's own code may fail in any way.
+        fault = traced_scale_fault(error)
+        if fault is not None:
+            raise InputError(f"{name} cannot be traced, for {fault}.") from error
         raise InputError(
             f"{name} cannot be traced with inputs of these shapes: {first_line(error)}; "
             "pass inputs that the model accepts, or a scripted module (torch.jit.script)."

@@ -18,10 +18,8 @@ from nnapi_check.analyzer.graph import (
     TensorType,
 )
 from nnapi_check.analyzer.judging.failures import Failure
+from nnapi_check.analyzer.nnapi_types import SCALES
 from nnapi_check.analyzer.quantities import Uses
-
-SCALES = (2.0**-126, 2.0**126)
-"""The least and the greatest scale: float32 has them, and their inverses, in full precision."""
 
 HIGHEST_STEPS = 2**30
 """How many steps a result may be from 0. QNNPACK's conversions to INT32 make of what is beyond 2**31 its other end."""
@@ -30,7 +28,7 @@ HIGHEST_FLOAT_STEPS = 2**24
 """The same of what is computed in float32, which tells no single steps beyond."""
 
 USUAL_BIAS = 4.0
-"""What a bias is taken to be at most, for a check reads none: a layer's real numbers are of the order of 1."""
+"""What a bias is taken to be at most that was not read: a layer's real numbers are of the order of 1."""
 
 _NO_WEIGHTS = 1.2e-7
 """The scale that PyTorch's observers give channels whose weights are all 0: only the bias is left of these."""
@@ -47,7 +45,7 @@ def quantization_failures(node: Node, uses: Uses) -> Iterator[Failure]:
     illegal = [failure for kind in kinds.values() for failure in _illegal(kind)]
     yield from illegal
     if not illegal and node.op.startswith("quantized.") and node.outputs[0] in kinds:
-        yield from _out_of_reach(node, kinds)
+        yield from _out_of_reach(node, kinds, _bias(node, uses))
 
 
 def _quantized(value: int, uses: Uses) -> TensorType | None:
@@ -98,7 +96,17 @@ def _scales(kind: TensorType) -> tuple[float, ...]:
     return _parameters(kind.quant)[0]
 
 
-def _out_of_reach(node: Node, kinds: Mapping[int, TensorType]) -> Iterator[Failure]:
+def _bias(node: Node, uses: Uses) -> float:
+    """The greatest magnitude of a node's bias; 0 where it has none."""
+    match node.arguments.get("bias", ABSENT):
+        case Ref(value):
+            reach = uses.graph.values[value].reach
+            return USUAL_BIAS if reach is None else reach
+        case _:
+            return 0.0
+
+
+def _out_of_reach(node: Node, kinds: Mapping[int, TensorType], bias: float) -> Iterator[Failure]:
     output = _scales(kinds[node.outputs[0]])[0]
     highest = HIGHEST_STEPS
     weight = _at("weight", node, kinds)
@@ -107,23 +115,22 @@ def _out_of_reach(node: Node, kinds: Mapping[int, TensorType]) -> Iterator[Failu
     if weight is not None and inputs:
         filled = [scale for scale in _scales(weight) if scale > _NO_WEIGHTS]
         product = _scales(inputs[0])[0] * min(filled, default=1.0)
-        has_bias = node.arguments.get("bias", ABSENT) != ABSENT
-        if has_bias and product * HIGHEST_STEPS < USUAL_BIAS / 2:
+        if not bias <= product * HIGHEST_STEPS:
             yield Failure(
                 reason="NNC501",
                 requirement="bias-fits",
                 way="",
-                found=f"the input's scale times the weight's is {product:.3g}",
-                wanted=f"at least {USUAL_BIAS / 2 / HIGHEST_STEPS:.3g}",
+                found=f"the input's scale times the weight's is {product:.3g}, beside a bias of {bias:.3g}",
+                wanted=f"at least {bias / HIGHEST_STEPS:.3g}",
                 because="The bias is INT32 in steps of that product, and overflows where they are so small.",
                 fix="Calibrate the model with wider inputs, or leave out channels whose weights are all 0.",
             )
-        reach = ranges[0] * _range(weight) * prod(weight.shape[1:]) + (USUAL_BIAS if has_bias else 0.0)
+        reach = ranges[0] * _range(weight) * prod(weight.shape[1:]) + bias
     elif node.op.split(".")[1] in _PRODUCTS:
         reach = prod(ranges) * (inputs[0].shape[-1] if "matmul" in node.op else 1)
     else:
         highest, reach = HIGHEST_FLOAT_STEPS, max([1.0, *ranges])
-    if reach > output * highest:
+    if not reach <= output * highest:
         yield Failure(
             reason="NNC501",
             requirement="output-in-reach",

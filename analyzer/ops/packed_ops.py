@@ -17,7 +17,7 @@ from nnapi_check.analyzer.graph import Literal, Parameter
 from nnapi_check.analyzer.growing_graph import Draft, ObjectAttribute
 from nnapi_check.analyzer.ops.calls import Operation
 from nnapi_check.analyzer.ops.window_rules import Arguments, Rule, convolved, meta, transpose_convolved
-from nnapi_check.analyzer.tensor_types import tensor_type
+from nnapi_check.analyzer.tensor_types import reach_of, tensor_type
 from nnapi_check.coverage_db.card_arguments import PACKED_NAMES, card_name
 
 _CLASSES = {
@@ -122,7 +122,8 @@ def _part(packed: ObjectAttribute, name: str, tensor: torch.Tensor) -> Draft:
     path = f"{packed.path}.{name}"
     origin = Parameter(path) if packed.is_attribute else Literal(path, None)
     known = tensor if tensor.is_quantized else tensor.detach().to("meta")
-    return Draft(packed.value, tensor_type(tensor), known, origin, is_constant=True, part=name)
+    reach = reach_of(tensor.detach())
+    return Draft(packed.value, tensor_type(tensor), known, origin, is_constant=True, part=name, reach=reach)
 
 
 def packed_result(operation: Operation, arguments: Arguments, unpacked: Unpacked) -> torch.Tensor | None:

@@ -1,6 +1,7 @@
 """Quantization as exported programs write it: in ops of every PyTorch, with the same bits."""
 
 from collections.abc import Callable
+from math import inf, nan
 from pathlib import Path
 from typing import cast
 
@@ -12,6 +13,7 @@ from hypothesis import strategies as st
 from benchmarks.exported_quantization import Between, RoundedWeight, Steps, ops
 from nnapi_check import check, convert
 from nnapi_check.analyzer.capture.capture import Captured, capture
+from nnapi_check.analyzer.errors import InputError
 from nnapi_check.analyzer.graph import ElementType, PerChannel, PerTensor, TensorType
 from nnapi_check.lowering.verification.reference import flat_tensors
 from tests.analyzer.torch_models import Called, Function
@@ -123,6 +125,37 @@ def test_integers_that_a_run_overwrites_are_read_in_the_run() -> None:
     captured = capture(Overwritten().eval(), [x], weights=True)
 
     assert not any(getattr(value.type, "is_quantized", False) for value in captured.graph.values)
+
+
+@pytest.mark.parametrize("scale", [nan, inf, -0.1, 1e-40, 0.0])
+def test_a_scale_that_none_may_have_is_told(scale: float) -> None:
+    module = Called(lambda x: ops.quantize_per_tensor(x, scale, 0, 0, 255, torch.uint8) + 1)
+
+    with pytest.raises(
+        InputError, match=rf"quantize_per_tensor has no meaning: its scale is {scale:g}, and .* between"
+    ):
+        capture(module, [torch.randn(3, 5)], weights=True)
+
+
+def test_a_stored_scale_that_none_may_have_is_told(tmp_path: Path) -> None:
+    module = RoundedWeight(torch.nn.Conv2d(3, 5, 2), per_channel=True)
+    module.register_buffer("scales", torch.tensor([0.1, 0.2, nan, 0.1, 0.1]))
+    path = exported(module, torch.randn(1, 3, 6, 7), tmp_path)
+
+    with pytest.raises(InputError, match=r"dequantize_per_channel has no meaning: its scale is nan"):
+        check(path, feature_level=3)
+
+
+@pytest.mark.parametrize(("bias", "readiness"), [(1.0, "ready"), (1e6, "not worthwhile")])
+def test_a_bias_that_overflows_is_seen_in_a_check(bias: float, readiness: str, tmp_path: Path) -> None:
+    layer = RoundedWeight(torch.nn.Linear(5, 7))
+    layer.bias = torch.full((7,), bias)
+    path = exported(Between(layer, Steps(1e-4, 3), Steps(1e-2, 3)), torch.randn(3, 5), tmp_path)
+
+    report = check(path, feature_level=3)
+
+    assert report.readiness == readiness
+    assert [blocker.op for blocker in report.blockers] == ["quantized.linear.default"] * (bias > 1)
 
 
 def test_halves_are_computed_with() -> None:

@@ -62,14 +62,25 @@ def test_extremes_are_accepted(zero_point: int, registry: Registry) -> None:
     assert refused(with_output(graph_of(*CAT), PerTensor(1e-6, zero_point)), registry) == []
 
 
-def layer(input_scale: float, weight: str, output_scale: float) -> Graph:
-    tensors = [("input", f"quint8({input_scale},3)[2,5]"), ("weight", weight), ("bias", "f32[7]!")]
+def layer(input_scale: float, weight: str, output_scale: float, bias: str = "f32[7]!") -> Graph:
+    tensors = [("input", f"quint8({input_scale},3)[2,5]"), ("weight", weight), ("bias", bias)]
     return graph_of("quantized.linear.default", tensors, output_scale=output_scale, output_zero_point=3)
 
 
 def test_a_bias_that_overflows_in_its_steps_is_refused(registry: Registry) -> None:
     assert refused(layer(1e-6, "qint8(1e-5,0)[7,5]!", 0.1), registry) == ["bias-fits"]
     assert refused(layer(1e-3, "qint8(1e-5,0)[7,5]!", 0.1), registry) == []
+
+
+@pytest.mark.parametrize("bias", ["2e7", "-2e7", "inf", "nan"])
+def test_a_bias_that_was_read_is_held_to_its_steps(bias: str, registry: Registry) -> None:
+    # 2 to the power of 30 steps of 0.01 are 1.07e7.
+    assert refused(layer(0.5, "qint8(0.02,0)[7,5]!", 0.1, f"f32[7]! = 0.5, {bias}"), registry)[0] == "bias-fits"
+    assert refused(layer(0.5, "qint8(0.02,0)[7,5]!", 0.1, "f32[7]! = 0.5, -1e7"), registry) == []
+
+
+def test_small_steps_hold_a_bias_that_is_known_to_be_small(registry: Registry) -> None:
+    assert refused(layer(1e-6, "qint8(1e-5,0)[7,5]!", 0.1, "f32[7]! = 0.01, -0.005"), registry) == []
 
 
 def test_a_channel_without_weights_does_not_stand_for_the_others(registry: Registry) -> None:

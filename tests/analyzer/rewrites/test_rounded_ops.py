@@ -20,9 +20,9 @@ from torch.nn.functional import (
     pixel_unshuffle,
 )
 
-from benchmarks.exported_quantization import Between, RoundedWeight, Steps, ops
+from benchmarks.exported_quantization import Between, RoundedWeight, Steps
 from nnapi_check.analyzer.capture.capture import Captured, capture
-from nnapi_check.analyzer.graph import Node, PerTensor, Ref, TensorType
+from nnapi_check.analyzer.graph import Node, Ref, TensorType
 from nnapi_check.coverage_db.card_reading import load_cards
 from nnapi_check.lowering.verification.reference import graph_values
 from tests.analyzer.torch_models import Called
@@ -250,19 +250,3 @@ def test_the_input_of_a_layer_is_what_was_quantized() -> None:
     (node,) = [node for node in captured.graph.nodes() if node.covers]
 
     assert node.arguments["input"] == Ref(first.outputs[0])
-
-
-@pytest.mark.parametrize("scale", [float("nan"), float("inf"), -0.1, 1e-40], ids=str)
-def test_steps_of_no_scale_are_no_quantized_tensor(scale: float) -> None:
-    wrong = (scale, 3, 0, 255, torch.uint8)
-
-    def read(x: torch.Tensor) -> torch.Tensor:
-        held = ops.dequantize_per_tensor(ops.quantize_per_tensor(CONV(AROUND.rounded(x)), *wrong), *wrong)
-        return AROUND.rounded(torch.relu(held))
-
-    captured = capture(Called(read).eval(), [torch.randn(IMAGE)], weights=False)
-
-    assert not any(node.covers for node in captured.graph.nodes())
-    made = [kind for node in captured.graph.nodes() if (kind := captured.graph.type_of(node.outputs[0]))]
-    scales = {kind.quant.scale for kind in made if isinstance(kind, TensorType) and isinstance(kind.quant, PerTensor)}
-    assert scales == {AROUND.single}
