@@ -16,12 +16,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Unpack
 
 from nnapi_check.analyzer.errors import InputError
 from nnapi_check.coverage_db.errors import UserError
 from nnapi_check.coverage_db.levels import LevelError
 from nnapi_check.faults import InternalError, faults_told
+from nnapi_check.gate_options import ConversionGateOptions, GateOptions, gate_of
 
 if TYPE_CHECKING:
     import torch
@@ -29,13 +30,14 @@ if TYPE_CHECKING:
     from nnapi_check.coverage_db.queries import Registry
     from nnapi_check.coverage_db.spec import Preference
     from nnapi_check.coverage_db.targets import PerChannelChoice
-    from nnapi_check.reports.gating.gate import Gate
     from nnapi_check.reports.views import ModelReport, VerificationView
 
     Model = str | Path | torch.nn.Module
     Inputs = Sequence[object] | Mapping[str, object]
 
 __all__ = [
+    "ConversionGateOptions",
+    "GateOptions",
     "InputError",
     "InternalError",
     "LevelError",
@@ -54,13 +56,6 @@ def check(
     *,
     api_level: int | None = None,
     feature_level: int | None = None,
-    min_score: float | None = None,
-    requires_ready: bool = False,
-    strict: bool = False,
-    min_compute_share: float | None = None,
-    min_integer_share: float | None = None,
-    max_parts: int | None = None,
-    ready_from: int | None = None,
     baseline: str | Path | None = None,
     trust: bool = False,
     overlay: str | Path | None = None,
@@ -68,6 +63,7 @@ def check(
     target: str = "pytorch-mobile",
     per_channel: str = "split",
     if_quantized: bool = False,
+    **gate: Unpack[GateOptions],
 ) -> ModelReport:
     """Say whether a model runs on NNAPI at one level, what is in the way and how to fix it.
 
@@ -76,12 +72,13 @@ def check(
     ``"f32[1,3,224,224]"``, numbers, texts, and lists, tuples and dictionaries of those; None takes those stored with
     the model. One of
     ``api_level`` (Android's) and ``feature_level`` (NNAPI's own) may be given; without, the report is about the lowest
-    level that no other is better than. The gate asks for a part that is worth
-    running on NNAPI; with ``strict`` it also refuses ops of which nothing is known. It may ask for shares of the
-    multiply-adds in percent, at most so many parts, and a model that is ready from a feature level on; with a
-    ``baseline``, an earlier report as JSON, it fails only on what is worse than there. ``overlay`` is a file of cards
-    to lay over the registry, ``device`` the profile of a device, as ``--registry`` and ``--device`` of the command line
-    take them. ``target`` is what carries the model: ``"pytorch-mobile"``, ``"ndk"``, or ``"auto"`` for whichever suits.
+    level that no other is better than. The gate asks for a part that runs on NNAPI, and for what ``gate`` says: a
+    least score, a verdict (``requires_ready``, ``requires_worthwhile``), with ``strict`` no op of which nothing is
+    known, shares of the multiply-adds in percent, at most so many parts, and a model that is ready from a feature level
+    on. With a ``baseline``, an earlier report as JSON, it fails only on what is worse than there. ``overlay`` is a file
+    of cards to lay over the registry, ``device`` the profile of a device, as ``--registry`` and ``--device`` of the
+    command line take them. ``target`` is what carries the model: ``"pytorch-mobile"``, ``"ndk"``, or ``"auto"`` for
+    whichever suits.
     ``per_channel`` is what becomes of integer layers whose weights have a scale for each channel, where the target
     carries one alone: ``"split"``, ``"requantize"``, ``"float"`` or ``"cpu"``.
     With ``if_quantized`` the report's ``if_quantized`` says what quantizing a model of floats would bring.
@@ -95,7 +92,7 @@ def check(
     request = Request(
         api_level,
         feature_level,
-        _gate(min_score, requires_ready, strict, min_compute_share, min_integer_share, max_parts, ready_from),
+        gate_of("check", gate, GateOptions),
         _path(baseline),
         trust,
         _path(overlay),
@@ -115,15 +112,7 @@ def convert(
     *,
     api_level: int | None = None,
     feature_level: int | None = None,
-    min_score: float | None = None,
-    requires_ready: bool = False,
-    strict: bool = False,
-    min_compute_share: float | None = None,
-    min_integer_share: float | None = None,
-    max_parts: int | None = None,
-    ready_from: int | None = None,
     baseline: str | Path | None = None,
-    max_bytes: int | None = None,
     trust: bool = False,
     overlay: str | Path | None = None,
     device: str | Path | None = None,
@@ -135,6 +124,7 @@ def convert(
     bundle_input: bool = False,
     verify: bool = True,
     layers: bool = False,
+    **gate: Unpack[ConversionGateOptions],
 ) -> ModelReport:
     """Convert a model to one TorchScript file with NNAPI parts and a CPU fallback, and measure its numbers.
 
@@ -150,31 +140,23 @@ def convert(
     from nnapi_check.pipeline import Request
     from nnapi_check.progress import Progress
 
+    request = Request(
+        api_level,
+        feature_level,
+        gate_of("convert", gate, ConversionGateOptions),
+        _path(baseline),
+        trust,
+        _path(overlay),
+        _path(device),
+        target=_target(target),
+        per_channel=_per_channel(per_channel),
+    )
     with faults_told():
         return convert_model(
             _model(model),
             inputs,
             _file(output),
-            Request(
-                api_level,
-                feature_level,
-                _gate(
-                    min_score,
-                    requires_ready,
-                    strict,
-                    min_compute_share,
-                    min_integer_share,
-                    max_parts,
-                    ready_from,
-                    max_bytes,
-                ),
-                _path(baseline),
-                trust,
-                _path(overlay),
-                _path(device),
-                target=_target(target),
-                per_channel=_per_channel(per_channel),
-            ),
+            request,
             Progress(is_quiet=True),
             form=Form.LITE if lite else Form.FULL,
             preference=_preference(preference),
@@ -234,43 +216,6 @@ def _file(name: str | Path) -> Path:
     if not isinstance(name, str | Path):
         raise InputError(f"A file is named by a text or a Path, not by a value of type {type(name).__name__}.")
     return Path(name)
-
-
-def _gate(
-    min_score: float | None,
-    requires_ready: bool,
-    strict: bool,
-    min_compute_share: float | None,
-    min_integer_share: float | None,
-    max_parts: int | None,
-    ready_from: int | None,
-    max_bytes: int | None = None,
-) -> Gate:
-    """The gate that these ask for. Raises ``InputError`` for a number that is none."""
-    from nnapi_check.reports.gating.gate import Gate
-
-    return Gate(
-        _percent(min_score),
-        requires_ready,
-        strict,
-        _percent(min_compute_share),
-        _percent(min_integer_share),
-        _count(max_parts),
-        _count(ready_from),
-        _count(max_bytes),
-    )
-
-
-def _percent(number: float | None) -> float | None:
-    if number is None or (isinstance(number, int | float) and not isinstance(number, bool) and 0 <= number <= 100):
-        return number
-    raise InputError(f"A score or a share is a number from 0 to 100, not {number!r}.")
-
-
-def _count(number: int | None) -> int | None:
-    if number is None or (isinstance(number, int) and not isinstance(number, bool) and number >= 0):
-        return number
-    raise InputError(f"A number of parts, of bytes or of a level is a whole number, not {number!r}.")
 
 
 def _preference(word: str) -> Preference:

@@ -104,6 +104,11 @@ _inputs = [
 _gate = [
     click.option("--min-score", type=click.FloatRange(0, 100), metavar="X", help="Fail the gate below this score."),
     click.option("--require-ready", is_flag=True, help="Fail the gate unless one NNAPI model holds everything."),
+    click.option(
+        "--require-worthwhile",
+        is_flag=True,
+        help="Fail the gate on a model in pieces that is likely to be slower than on the CPU alone: an estimate.",
+    ),
     click.option("--strict", is_flag=True, help="Fail the gate on an op of which nothing is known."),
     click.option(
         "--min-compute-share",
@@ -217,14 +222,15 @@ def check(model: Path, form: str, **options: object) -> None:
     Verdicts
       ready                one NNAPI model holds everything
       ready with fallback  some parts run on NNAPI, the rest on the CPU
-      not worthwhile       what could run there is too little to pay for the way
+      not worthwhile       what runs there is too little to pay for the way, by
+                           an estimate (docs/worth.md)
       unsupported          no op runs there
       does not fit the target
                            what carries the model does not reach the level, or
                            computes nothing on the CPU; the report says what does
 
-    The gate fails where no part is worth running on NNAPI, and on what
-    --min-score, --require-ready and --strict ask for.
+    The gate fails where no part runs on NNAPI, and on what --min-score,
+    --require-ready, --require-worthwhile, --strict and the like ask for.
 
     \b
     Exit codes

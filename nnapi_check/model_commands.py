@@ -192,6 +192,7 @@ def _gate_of(options: Mapping[str, object], project: Gate) -> Gate:
     return Gate(
         min_score=number("min_score", project.min_score),
         requires_ready=bool(options.get("require_ready")) or project.requires_ready,
+        requires_worthwhile=bool(options.get("require_worthwhile")) or project.requires_worthwhile,
         is_strict=bool(options.get("strict")) or project.is_strict,
         min_compute_share=number("min_compute_share", project.min_compute_share),
         min_integer_share=number("min_integer_share", project.min_integer_share),

@@ -11,6 +11,7 @@
     [gate]
     min_score = 90.0
     require_ready = true
+    require_worthwhile = true    # by an estimate
     strict = true
     min_compute_share = 80.0     # percent, as the next one
     min_integer_share = 50.0
@@ -46,6 +47,7 @@ _KEYS = {
     "gate": (
         "min_score",
         "require_ready",
+        "require_worthwhile",
         "strict",
         "min_compute_share",
         "min_integer_share",
@@ -126,6 +128,7 @@ def _project(path: Path, text: str, tables: object) -> Project:
         gate=Gate(
             min_score=reader.score(gate, "min_score"),
             requires_ready=reader.flag(gate, "require_ready"),
+            requires_worthwhile=reader.flag(gate, "require_worthwhile"),
             is_strict=reader.flag(gate, "strict"),
             min_compute_share=reader.score(gate, "min_compute_share"),
             min_integer_share=reader.score(gate, "min_integer_share"),

@@ -8,7 +8,6 @@ from nnapi_check.analyzer.planning.counted_work import Counted
 from nnapi_check.analyzer.planning.plan import Plan, Readiness
 from nnapi_check.analyzer.planning.score import counts
 from nnapi_check.analyzer.planning.survey import Survey
-from nnapi_check.analyzer.planning.worth import estimate
 from nnapi_check.coverage_db.spec import ApiLevel, Level
 
 LITTLE = 0.5
@@ -33,7 +32,10 @@ def _answer(survey: Survey, plan: Plan, work: Counted, levels: Sequence[Level]) 
             since = android_words(plan.level if lowest is None else lowest, levels)
             return f"Runs on NNAPI as one model from {since} on{_floats(plan, work)}"
         case Readiness.READY_WITH_FALLBACK:
-            return f"{_fallback(survey, plan, work)}{_later(survey, plan, levels)}"
+            return f"{_pieces(plan, work)}{_later(survey, plan, levels)}"
+        case Readiness.NOT_WORTHWHILE if plan.partition.parts:
+            slower = "expect it slower than on the CPU alone, by an estimate"
+            return f"{_pieces(plan, work)}: {slower}{_later(survey, plan, levels)}"
         case Readiness.NOT_WORTHWHILE:
             little = "What NNAPI could compute of this model is too little to pay for the way there and back"
             return f"{little}, so all of it stays on the CPU{_later(survey, plan, levels)}"
@@ -42,12 +44,6 @@ def _answer(survey: Survey, plan: Plan, work: Counted, levels: Sequence[Level]) 
             return f"Nothing of this model can run on NNAPI at {here}{_later(survey, plan, levels)}"
         case Readiness.DOES_NOT_FIT:
             return _misfit(survey, plan, levels)
-
-
-def _fallback(survey: Survey, plan: Plan, work: Counted) -> str:
-    slower = estimate(survey.graph, plan.partition).is_slower
-    warning = ": expect it slower than on the CPU alone, by an estimate" if slower else ""
-    return f"{_pieces(plan, work)}{warning}"
 
 
 def _pieces(plan: Plan, work: Counted) -> str:

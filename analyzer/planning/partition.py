@@ -14,7 +14,8 @@ from nnapi_check.analyzer.graph import Block, Graph, Node, NodeOutput, Reader, T
 from nnapi_check.analyzer.judging.judge import NodeVerdict
 from nnapi_check.analyzer.nnapi_types import operand_type
 from nnapi_check.analyzer.planning.layout import LayoutPlan
-from nnapi_check.analyzer.planning.work import WORTHWHILE, boundary_cost, node_work
+from nnapi_check.analyzer.planning.work import node_work, stored_bytes
+from nnapi_check.analyzer.planning.worth import WORTHWHILE, Estimate, estimate, least_cost
 from nnapi_check.coverage_db.spec import OperandType
 from nnapi_check.coverage_db.targets import Target
 
@@ -26,7 +27,7 @@ TOO_SMALL = "NNC901"
 class Part:
     """Nodes that become one NNAPI model, with what crosses its boundary, in order of value id.
 
-    ``work`` is in operations of arithmetic, ``boundary`` in the same unit: what its transfers cost.
+    ``work`` is in operations of arithmetic, ``crossing_bytes`` those of what crosses.
     """
 
     index: int
@@ -34,11 +35,11 @@ class Part:
     inputs: tuple[int, ...]
     outputs: tuple[int, ...]
     work: int
-    boundary: int
+    crossing_bytes: int
 
     def is_worthwhile(self, gain: float = WORTHWHILE) -> bool:
-        """Whether the part's work is at least ``gain`` times what its transfers cost."""
-        return self.work >= gain * self.boundary
+        """Whether the part's work is at least ``gain`` times the least that its transfers cost."""
+        return self.work >= gain * least_cost(len(self.inputs) + len(self.outputs), self.crossing_bytes)
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +69,15 @@ class Partition:
     def part_of(self) -> dict[int, int]:
         """The index of the part that holds a node, by node id."""
         return {node: part.index for part in self.parts for node in part.nodes}
+
+    def estimate(self, graph: Graph) -> Estimate:
+        """What a call of the graph is likely to take with these parts on NNAPI."""
+        return estimate(
+            work=sum(node_work(node, graph) for node in graph.nodes() if not node.is_constant),
+            inside=sum(part.work for part in self.parts),
+            calls=len(self.parts),
+            crossing_bytes=sum(part.crossing_bytes for part in self.parts),
+        )
 
 
 def partition(
@@ -191,7 +201,7 @@ def _part(index: int, group: Sequence[Node], graph: Graph, readers: Mapping[int,
         inputs=inputs,
         outputs=outputs,
         work=sum(node_work(node, graph) for node in members),
-        boundary=sum(boundary_cost(graph.values[value]) for value in (*inputs, *outputs)),
+        crossing_bytes=stored_bytes(graph, (*inputs, *outputs)),
     )
 
 

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from enum import Enum
 
+from nnapi_check.analyzer.graph import Graph
 from nnapi_check.analyzer.judging.judge import NodeVerdict
 from nnapi_check.analyzer.planning.layout import LayoutPlan
 from nnapi_check.analyzer.planning.partition import DroppedPart, Partition
@@ -65,8 +66,11 @@ class Plan:
         return replace(self, level=level, verdicts=told, left=left)
 
 
-def readiness_of(verdicts: Mapping[int, NodeVerdict], parts: Partition) -> Readiness:
-    """The verdict on a whole model, where ``parts`` of it run on NNAPI."""
+def readiness_of(graph: Graph, verdicts: Mapping[int, NodeVerdict], parts: Partition) -> Readiness:
+    """The verdict on a whole model, where ``parts`` of it run on NNAPI.
+
+    It is not worthwhile where no part is, and where the parts are likely to be slower than the CPU alone: an estimate.
+    """
     computing = {node for node, verdict in verdicts.items() if counts(verdict)}
     if computing and not any(verdicts[node].is_supported for node in computing):
         return Readiness.UNSUPPORTED
@@ -74,4 +78,6 @@ def readiness_of(verdicts: Mapping[int, NodeVerdict], parts: Partition) -> Readi
         return Readiness.NOT_WORTHWHILE
     if len(parts.parts) == 1 and computing <= set(parts.parts[0].nodes):
         return Readiness.READY
+    if parts.estimate(graph).is_slower:
+        return Readiness.NOT_WORTHWHILE
     return Readiness.READY_WITH_FALLBACK

@@ -14,7 +14,7 @@ from nnapi_check.analyzer.planning.partition import partition
 from nnapi_check.analyzer.planning.plan import Plan, Readiness, readiness_of
 from nnapi_check.analyzer.planning.score import score
 from nnapi_check.analyzer.planning.whole import outside_one_model
-from nnapi_check.analyzer.planning.work import WORTHWHILE
+from nnapi_check.analyzer.planning.worth import WORTHWHILE
 from nnapi_check.coverage_db.targets import PER_CHANNEL, PerChannelChoice, Target
 
 TOO_LOW = "NNC904"
@@ -146,7 +146,7 @@ class _Planner:
             verdicts, layout = self._laid_out(level, verdicts)
             parts = partition(self._graph, verdicts, layout, self._target, gain=self._gain)
             points = score(self._graph, verdicts, parts)
-            plan = Plan(level, level, verdicts, layout, parts, points, readiness_of(verdicts, parts))
+            plan = Plan(level, level, verdicts, layout, parts, points, readiness_of(self._graph, verdicts, parts))
             if parts.parts and not self._target.carries_cpu_ops:
                 left = outside_one_model(self._graph, self._nodes, verdicts, layout, parts, self._target)
                 plan = plan.kept_off(NOT_WHOLE, left) if left else plan

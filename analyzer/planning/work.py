@@ -1,28 +1,19 @@
-"""How much a node computes and what a boundary costs, in operations of arithmetic.
+"""How much a node computes, in operations of arithmetic.
 
 These are estimates that weigh nodes against each other. They are not times.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from math import prod
 
-from nnapi_check.analyzer.graph import Graph, Node, TensorType, Value, referred
+from nnapi_check.analyzer.graph import Graph, Node, TensorType, referred
 from nnapi_check.analyzer.nnapi_types import operand_type
 from nnapi_check.coverage_db.stored_elements import ELEMENT_STRUCTS
 
-WORTHWHILE = 1
-"""A part is worthwhile when its work is at least this many times the cost of its boundary."""
-
-OPERATIONS_PER_ELEMENT = 4
-"""What moving one element across a boundary costs: a copy, and often a permutation, on the CPU."""
-
 MATRIX_RANK = 2
 BATCHED_ROWS = 3
-
-OPERATIONS_PER_CROSSING = 4096
-"""What one tensor's crossing costs besides its elements."""
 
 _MATRIX_PRODUCTS = {
     **dict.fromkeys(("matmul", "mm", "bmm", "mv", "dot"), ""),
@@ -143,15 +134,14 @@ def node_work(node: Node, graph: Graph) -> int:
 def constant_bytes(graph: Graph) -> int:
     """The bytes, as NNAPI stores them, of the constants that nodes read which depend on an input: mostly weights."""
     read = {value for node in graph.nodes() if not node.is_constant for value in node.inputs()}
-    tensors = (graph.tensor_type(value) for value in read if graph.values[value].is_constant)
+    return stored_bytes(graph, (value for value in read if graph.values[value].is_constant))
+
+
+def stored_bytes(graph: Graph, values: Iterable[int]) -> int:
+    """The bytes of values, as NNAPI stores them."""
+    tensors = (graph.tensor_type(value) for value in values)
     found = ((tensor, operand_type(tensor)) for tensor in tensors if tensor is not None)
     return sum(tensor.numel * ELEMENT_STRUCTS[kind].size for tensor, kind in found if kind is not None)
-
-
-def boundary_cost(value: Value) -> int:
-    """What it costs to carry a value across a boundary."""
-    elements = value.type.numel if isinstance(value.type, TensorType) else 0
-    return OPERATIONS_PER_CROSSING + OPERATIONS_PER_ELEMENT * elements
 
 
 def _first(node: Node, graph: Graph) -> TensorType | None:

@@ -1,18 +1,16 @@
-"""Whether a plan in pieces is likely to be faster than the CPU alone: an estimate from published figures.
+"""Whether NNAPI pays for the way there and back: one model of costs, from published figures.
 
-`docs/worth.md` has the figures with their sources, and what they leave out. It is no measurement, and no verdict hangs
-on it: it is told, and the user decides.
+A part whose bytes alone cost more than it computes gains nothing however fast NNAPI is, and stays on the CPU. A plan in
+pieces that is likely to be slower than the CPU alone is not worthwhile. `docs/worth.md` has the figures with their
+sources, and what they leave out: these are estimates, and no measurement.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-from nnapi_check.analyzer.graph import Graph
-from nnapi_check.analyzer.nnapi_types import operand_type
-from nnapi_check.analyzer.planning.partition import Partition
-from nnapi_check.analyzer.planning.work import node_work
-from nnapi_check.coverage_db.stored_elements import ELEMENT_STRUCTS
+WORTHWHILE = 1
+"""A part is worthwhile when its work is at least this many times the least that its boundary costs."""
 
 CPU_OPERATIONS_PER_SECOND = 40e9
 """MobileNet's 569 million multiply-adds in 14.0 ms on four threads of a Pixel 4."""
@@ -23,8 +21,14 @@ SPEEDUP = 1.6
 SECONDS_PER_CALL = 0.25e-3
 """44 calls of NNAPI in 12.2 ms, of a model of 113 kB: at most so much for each."""
 
-BYTES_PER_SECOND = 17e9
-"""Half of what the memory of a Pixel 4 does at best, for a copy reads and writes."""
+PEAK_BYTES_PER_SECOND = 34.1e9
+"""What the memory of a Pixel 4 does at best."""
+
+BYTES_PER_SECOND = PEAK_BYTES_PER_SECOND / 2
+"""A copy reads and writes."""
+
+SECONDS_PER_TENSOR = 0.1e-6
+"""The least that one tensor's crossing takes besides its bytes: a few calls of functions. No published figure."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,18 +44,13 @@ class Estimate:
         return self.planned >= self.cpu
 
 
-def estimate(graph: Graph, partition: Partition) -> Estimate:
-    """What a call takes, each part being called once."""
-    total = sum(node_work(node, graph) for node in graph.nodes() if not node.is_constant)
-    inside = sum(part.work for part in partition.parts)
-    crossing = sum(_bytes(graph, value) for part in partition.parts for value in (*part.inputs, *part.outputs))
+def estimate(work: int, inside: int, calls: int, crossing_bytes: int) -> Estimate:
+    """What a call of a model takes, of whose ``work`` so much is ``inside`` parts, each of which is called once."""
+    alone = work / CPU_OPERATIONS_PER_SECOND
     saved = inside * (1 - 1 / SPEEDUP) / CPU_OPERATIONS_PER_SECOND
-    paid = len(partition.parts) * SECONDS_PER_CALL + crossing / BYTES_PER_SECOND
-    alone = total / CPU_OPERATIONS_PER_SECOND
-    return Estimate(alone, alone - saved + paid)
+    return Estimate(alone, alone - saved + calls * SECONDS_PER_CALL + crossing_bytes / BYTES_PER_SECOND)
 
 
-def _bytes(graph: Graph, value: int) -> int:
-    tensor = graph.tensor_type(value)
-    kind = None if tensor is None else operand_type(tensor)
-    return 0 if tensor is None or kind is None else tensor.numel * ELEMENT_STRUCTS[kind].size
+def least_cost(tensors: int, crossing_bytes: int) -> float:
+    """What it costs at least to carry tensors across a boundary, in operations of arithmetic on the CPU."""
+    return CPU_OPERATIONS_PER_SECOND * (tensors * SECONDS_PER_TENSOR + crossing_bytes / PEAK_BYTES_PER_SECOND)

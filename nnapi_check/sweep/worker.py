@@ -107,7 +107,7 @@ def _captured(question: Question) -> Callable[[SweepRow], Answered]:
 
     quiet = Progress(is_quiet=True)
     shared = Request(
-        gate=Gate(question.min_score, question.requires_ready, question.is_strict),
+        gate=Gate(question.min_score, question.requires_ready, is_strict=question.is_strict),
         trust=question.trust,
         overlay=Path(question.overlay) if question.overlay else None,
         device=Path(question.device) if question.device else None,

@@ -13,8 +13,9 @@ from nnapi_check.reports.views import GateView, ModelReport
 
 @dataclass(frozen=True, slots=True)
 class Gate:
-    """What is asked of a model beside a part that is worth running on NNAPI; None asks for nothing.
+    """What is asked of a model beside a part that runs on NNAPI; None asks for nothing.
 
+    A gate that ``requires_worthwhile`` refuses a model in pieces that is likely to be slower than on the CPU alone.
     Shares are in percent of the multiply-adds: those on NNAPI, and those that NNAPI computes in integers.
     ``max_bytes`` bounds the file that a conversion writes. With ``ready_from`` the model is to be ready from that
     feature level on. A gate that ``is_strict`` refuses ops of which nothing is known.
@@ -22,6 +23,7 @@ class Gate:
 
     min_score: float | None = None
     requires_ready: bool = False
+    requires_worthwhile: bool = False
     is_strict: bool = False
     min_compute_share: float | None = None
     min_integer_share: float | None = None
@@ -50,8 +52,10 @@ def _reasons(report: ModelReport, gate: Gate) -> Iterator[str]:
         yield f"Nothing is known of {', '.join(unknown)}; a strict gate refuses that."
     if report.misfit is not None:
         yield f"The target {report.target} does not carry the model at feature level {report.feature_level}."
-    if report.readiness in (Readiness.UNSUPPORTED.value, Readiness.NOT_WORTHWHILE.value):
+    elif not report.parts:
         yield f"The model is {report.readiness}: no part is worth running on NNAPI."
+    elif gate.requires_worthwhile and report.readiness == Readiness.NOT_WORTHWHILE.value:
+        yield "The model is likely to be slower in pieces than on the CPU alone; one that is worthwhile was asked for."
     if gate.requires_ready and report.readiness != Readiness.READY.value:
         yield f"The model is {report.readiness}; ready was asked for."
     if gate.min_score is not None and report.score < gate.min_score:

@@ -111,13 +111,17 @@ def test_ready_model_passes(tiny_model: Path, run: Run) -> None:
     assert found.stderr == ""
 
 
-def test_model_with_fallback_passes_unless_ready_is_asked_for(half_model: Path, run: Run) -> None:
+def test_model_in_pieces_passes_unless_more_is_asked_for(half_model: Path, run: Run) -> None:
     plain = run("check", half_model, "--api-level", 29)
     strict = run("check", half_model, "--api-level", 29, "--require-ready")
+    slow = run("check", half_model, "--api-level", 29, "--require-worthwhile")
     high = run("check", half_model, "--api-level", 29, "--min-score", 99)
 
     assert plain.exit_code == 0, plain.stdout
-    assert "ready with fallback" in plain.stdout
+    assert "Verdict: not worthwhile" in plain.stdout
+    assert "expect it slower than on the CPU alone, by an estimate" in " ".join(plain.stdout.split())
+    assert slow.exit_code == 1
+    assert "one that is worthwhile was asked for" in " ".join(slow.stdout.split())
     assert strict.exit_code == 1
     assert "ready was asked for" in strict.stdout
     assert high.exit_code == 1

@@ -65,11 +65,19 @@ def test_the_nearest_is_taken(tmp_path: Path) -> None:
 def test_pyproject_toml_holds_the_same(tmp_path: Path) -> None:
     (tmp_path / SHARED_NAME).write_text(
         '[tool.other]\nlevel = 3\n[tool.nnapi-check]\ntarget = "ndk"\n[tool.nnapi-check.gate]\nmax_parts = 2\n'
-        "min_compute_share = 80\nmin_integer_share = 50.5\nready_from = 3\nmax_bytes = 1_000\n",
+        "min_compute_share = 80\nmin_integer_share = 50.5\nready_from = 3\nmax_bytes = 1_000\n"
+        "require_worthwhile = true\n",
         encoding="utf-8",
     )
 
-    gate = Gate(min_compute_share=80.0, min_integer_share=50.5, max_parts=2, ready_from=3, max_bytes=1000)
+    gate = Gate(
+        requires_worthwhile=True,
+        min_compute_share=80.0,
+        min_integer_share=50.5,
+        max_parts=2,
+        ready_from=3,
+        max_bytes=1000,
+    )
     assert find_project(tmp_path) == Project(tmp_path / SHARED_NAME, gate=gate, target="ndk")
 
 

@@ -161,3 +161,13 @@ def test_argument_of_a_wrong_kind_is_told_in_a_sentence(name: str, value: object
         call(**{**right, name: value})
 
     assert not any(tmp_path.iterdir())
+
+
+def test_an_argument_that_no_gate_has_is_refused_as_python_does(tmp_path: Path) -> None:
+    check: Callable[..., object] = nnapi_check.check
+    convert: Callable[..., object] = nnapi_check.convert
+
+    with pytest.raises(TypeError, match=r"check\(\) got an unexpected keyword argument 'max_bytes'"):
+        check(tmp_path / "model.pt", max_bytes=1)
+    with pytest.raises(TypeError, match=r"convert\(\) got an unexpected keyword argument 'min_scores'"):
+        convert(tmp_path / "model.pt", tmp_path / "made.pt", min_scores=3, max_bytes=1)

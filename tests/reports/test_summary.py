@@ -86,7 +86,7 @@ def report(
             Split(),
             MOBILE,
             5,
-            "ready with fallback",
+            "not worthwhile",
             "All multiplications run on NNAPI, in 2 pieces, and 1 small op beside them on the CPU: expect it slower "
             "than on the CPU alone, by an estimate.",
         ),
@@ -94,7 +94,7 @@ def report(
             Beside(),
             MOBILE,
             5,
-            "ready with fallback",
+            "not worthwhile",
             "Only 23% of the work runs on NNAPI, in one piece, and the rest on the CPU: expect it slower than on the "
             "CPU alone, by an estimate.",
         ),
@@ -141,6 +141,7 @@ def test_pieces_with_enough_work_are_not_said_to_be_slow() -> None:
     found = check(Split().eval(), [torch.rand(1, 3, 64, 96)], feature_level=5)
 
     assert found.summary == "All multiplications run on NNAPI, in 2 pieces, and 1 small op beside them on the CPU."
+    assert found.readiness == "ready with fallback"
 
 
 def test_a_deprecated_level_says_in_the_sentence_what_that_means() -> None:

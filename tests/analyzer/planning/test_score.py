@@ -70,7 +70,8 @@ def test_score_is_100_only_where_one_part_holds_everything_exactly(graph: Graph)
             assert plan.readiness is Readiness.READY
         elif is_whole:
             assert len(plan.partition.parts) != 1
-        if plan.readiness in (Readiness.UNSUPPORTED, Readiness.NOT_WORTHWHILE):
+        if not plan.partition.parts:
+            assert plan.readiness in (Readiness.UNSUPPORTED, Readiness.NOT_WORTHWHILE)
             assert plan.score.points == pytest.approx(0, abs=1e-9)
         else:
             assert plan.score.points > 0
@@ -108,7 +109,8 @@ def test_two_parts_that_nothing_passes_between_are_not_one() -> None:
 
     plan = surveyed(sketch.graph(*ends)).at(8)
 
-    assert plan.readiness is Readiness.READY_WITH_FALLBACK
+    assert len(plan.partition.parts) == 2
+    assert plan.readiness is Readiness.NOT_WORTHWHILE
     assert [(loss.kind, loss.id) for loss in plan.score.losses] == [(LossKind.BOUNDARY, ends[1])]
     assert plan.score.points < 99
 

@@ -3,7 +3,7 @@
 import pytest
 from hypothesis import given, settings
 
-from nnapi_check.analyzer.graph import Graph
+from nnapi_check.analyzer.graph import Graph, TensorType
 from nnapi_check.analyzer.judging.judge import LEVELS, judge
 from nnapi_check.analyzer.planning.plan import Readiness
 from nnapi_check.analyzer.planning.score import counts
@@ -11,11 +11,11 @@ from nnapi_check.coverage_db.cards import Status
 from tests.analyzer.hand_made_graphs import HandMadeKnowledge, Sketch, graphs, mobile, surveyed, tensor
 
 
-def chained(*ops: str) -> Graph:
+def chained(*ops: str, kind: TensorType | None = None) -> Graph:
     sketch = Sketch()
-    x = sketch.input()
+    x = sketch.input(kind)
     for op in ops:
-        x = sketch.node(op, x)
+        x = sketch.node(op, x, kind=kind)
     return sketch.graph(x)
 
 
@@ -23,7 +23,6 @@ def chained(*ops: str) -> Graph:
     ("ops", "readiness"),
     [
         (("t.relu", "t.tanh"), Readiness.READY),
-        ((*["t.relu"] * 40, "t.gap"), Readiness.READY_WITH_FALLBACK),
         (("t.relu", "t.gap"), Readiness.NOT_WORTHWHILE),
         (("t.gap", "t.nobody"), Readiness.UNSUPPORTED),
         (("t.nothing", "t.gap"), Readiness.UNSUPPORTED),
@@ -32,6 +31,20 @@ def chained(*ops: str) -> Graph:
 )
 def test_readiness_in_words(ops: tuple[str, ...], readiness: Readiness) -> None:
     assert surveyed(chained(*ops)).at(8).readiness is readiness
+
+
+@pytest.mark.parametrize(
+    ("size", "readiness"),
+    [((1, 6, 20, 28), Readiness.NOT_WORTHWHILE), ((1, 6, 2000, 2800), Readiness.READY_WITH_FALLBACK)],
+)
+def test_a_part_that_runs_is_worthwhile_only_where_it_saves_more_than_its_call_costs(
+    size: tuple[int, ...], readiness: Readiness
+) -> None:
+    plan = surveyed(chained(*["t.relu"] * 60, "t.gap", kind=tensor(size))).at(8)
+
+    assert len(plan.partition.parts) == 1
+    assert plan.score.points > 0
+    assert plan.readiness is readiness
 
 
 def test_lowest_ready_level_is_where_everything_has_a_way() -> None:

@@ -4,13 +4,11 @@ import pytest
 import torch
 
 from nnapi_check.analyzer.capture.capture import capture
-from nnapi_check.analyzer.graph import DynamicType, Ref
+from nnapi_check.analyzer.graph import DynamicType, ElementType, Ref
 from nnapi_check.analyzer.planning.work import (
-    OPERATIONS_PER_CROSSING,
-    OPERATIONS_PER_ELEMENT,
-    boundary_cost,
     multiply_adds,
     node_work,
+    stored_bytes,
 )
 from nnapi_check.coverage_db.card_reading import load_cards
 from nnapi_check.coverage_db.cards import Card
@@ -146,8 +144,9 @@ def test_every_output_element_is_an_operation() -> None:
     assert node_work(sketch.nodes[0], sketch.graph()) == 15
 
 
-def test_boundary_costs_by_crossing_and_by_element() -> None:
+def test_values_have_the_bytes_that_nnapi_stores() -> None:
     sketch = Sketch()
-    x = sketch.input(tensor((3, 5)))
+    floats = sketch.input(tensor((3, 5)))
+    flags = sketch.input(tensor((7,), ElementType.BOOL))
 
-    assert boundary_cost(sketch.values[x]) == OPERATIONS_PER_CROSSING + 15 * OPERATIONS_PER_ELEMENT
+    assert stored_bytes(sketch.graph(floats), (floats, flags)) == 3 * 5 * 4 + 7

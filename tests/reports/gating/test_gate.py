@@ -55,7 +55,16 @@ def test_a_model_that_is_all_that_is_asked_for_passes() -> None:
 
 @pytest.mark.parametrize("readiness", ["not worthwhile", "unsupported"])
 def test_without_a_part_on_nnapi_every_gate_refuses(readiness: str) -> None:
-    assert not judged(replace(mixed_report(), readiness=readiness), Gate()).gate.is_passed
+    assert not judged(replace(mixed_report(), readiness=readiness, parts=()), Gate()).gate.is_passed
+
+
+def test_an_estimate_fails_no_gate_that_does_not_ask_for_it() -> None:
+    slow = replace(mixed_report(), readiness="not worthwhile")
+
+    assert judged(slow, Gate()).gate.is_passed
+    (reason,) = judged(slow, Gate(requires_worthwhile=True)).gate.reasons
+    assert "likely to be slower in pieces than on the CPU alone" in reason
+    assert judged(mixed_report(), Gate(requires_worthwhile=True)).gate.is_passed
 
 
 def test_with_a_baseline_only_what_is_worse_fails() -> None:
