@@ -137,6 +137,7 @@ def approximations_document(found: Sequence[Approximation]) -> dict[str, Json]:
             "absolute": item.bound.absolute,
             "relative": item.bound.relative,
             "of_input": item.bound.of_input,
+            "least_of_input": item.bound.least_of_input,
             "within": item.bound.within,
             "note": item.bound.note,
             "steps": item.bound.steps,
@@ -174,8 +175,12 @@ def _read(row: Json) -> Approximation:
             "deviation": float() | int() as deviation,
             "spread": float() | int() as spread,
             "cause": str() as cause,
+            **rest,
         } if all(isinstance(value, int) for value in made) and cause in {known.value for known in Cause}:
-            bound = Bound(absolute, relative, of_input, within, note, steps, share, deviation, spread)
+            # Packages of earlier versions say nothing of it.
+            least = rest.get("least_of_input", 0.0)
+            known = least if isinstance(least, int | float) else 0.0
+            bound = Bound(absolute, relative, of_input, within, note, steps, share, deviation, spread, known)
             values = tuple(value for value in made if isinstance(value, int))
             return Approximation(op, values, read, bound, Cause(cause))
         case _:

@@ -57,11 +57,13 @@ class MovedRun:
 
 
 class _Mover(torch.nn.Module):
-    """Moves every element of a tensor by a bound, up or down; ``of_range`` is a share of the tensor's own range."""
+    """Moves every element of a tensor by a bound, up or down; ``of_range`` is a share of the tensor's own range, in
+    place of which ``least`` counts where that is more."""
 
-    def __init__(self, absolute: float, relative: float, of_range: float, within: float) -> None:
+    def __init__(self, absolute: float, relative: float, of_range: float, least: float, within: float) -> None:
         super().__init__()
-        self.absolute, self.relative, self.of_range, self.within = absolute, relative, of_range, within
+        self.absolute, self.relative, self.within = absolute, relative, within
+        self.of_range, self.least = of_range, least
         self.share_up = 0.5
         self.sign = 0.0
 
@@ -72,7 +74,8 @@ class _Mover(torch.nn.Module):
         if self.of_range > 0:
             # An element that is not finite has no range.
             known = torch.nan_to_num(value, 0.0, 0.0, 0.0)
-            amount = amount + self.of_range * (known.max().clamp(min=0) - known.min().clamp(max=0))
+            steps = self.of_range * (known.max().clamp(min=0) - known.min().clamp(max=0))
+            amount = amount + steps.clamp(min=self.least)
         signed = self.sign * amount
         moved = torch.where(torch.rand_like(value) < self.share_up, value + signed, value - signed)
         if math.isfinite(self.within) and bool((read.abs() > self.within).any()):
@@ -209,7 +212,7 @@ def moved_runs(
     for item, mover in zip(once.values(), movers, strict=True):
         _insert(graph, twins, item, mover)
     if rounded:
-        movers.append(_scripted(_Mover(0.0, 0.0, ROUNDING, math.inf)))
+        movers.append(_scripted(_Mover(0.0, 0.0, ROUNDING, 0.0, math.inf)))
         _insert_roundings(graph, twins, rounded, movers[-1])
     _give(graph, [twins[value] for value in tapped])
     mend_clamps(graph)
@@ -266,7 +269,7 @@ def _mover(item: Approximation, twins: Mapping[int, torch._C.Value]) -> _MoverMo
         dim = next((_dim(twins[value].node()) for value in item.made if value in twins), None)
         return _Reorderer(dim or 0, is_flat=dim is None)
     within = math.inf if bound.within is None else bound.within
-    return _Mover(bound.absolute, bound.relative, bound.of_input, within)
+    return _Mover(bound.absolute, bound.relative, bound.of_input, bound.least_of_input, within)
 
 
 def _dim(node: torch._C.Node) -> int | None:

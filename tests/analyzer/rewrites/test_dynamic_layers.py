@@ -76,3 +76,14 @@ def test_dynamic_layer_is_converted_within_its_bound(tmp_path: Path) -> None:
     assert report.verification.is_within_tolerance
     (cause,) = report.in_floats
     assert "a scale that it finds at run time" in cause.because
+
+
+@pytest.mark.parametrize("size", [1.0, 1e-2, 1e-4])
+def test_layer_whose_input_is_small_is_as_far_off_as_its_bound_says(size: float, tmp_path: Path) -> None:
+    # Its steps have a least size, 2 to the power of -12, which is more than 1/255 of such an input's range.
+    x = size * torch.rand(40, 5, generator=torch.Generator().manual_seed(1))
+
+    report = nnapi_check.convert(Before(LAYER).eval(), tmp_path / "made.pt", [x], feature_level=3)
+
+    assert report.verification is not None
+    assert report.verification.is_within_tolerance

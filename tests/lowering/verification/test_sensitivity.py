@@ -67,6 +67,13 @@ def test_error_of_the_input_goes_through_the_op_and_to_no_other_reader() -> None
     assert list(found.outputs) == pytest.approx([0.02 * 2, 0.0], rel=1e-2)
 
 
+def test_error_of_an_input_of_small_range_has_a_least_size() -> None:
+    captured = captured_module(Scaled(1.0))
+    item = approximation(captured, "aten.tan.default", Bound(of_input=0.02, least_of_input=0.01))
+
+    assert list(movement(captured, [item], [0.001 * X]).outputs) == pytest.approx([0.01 / 0.002, 0.0], rel=1e-2)
+
+
 def test_bound_that_holds_for_smaller_inputs_only_promises_nothing_for_others() -> None:
     captured = captured_module(Scaled(1.0))
     items = [approximation(captured, "aten.tan.default", Bound(relative=1e-7, within=1.5))]
