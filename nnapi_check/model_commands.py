@@ -34,7 +34,7 @@ def check(model: Path, form: str, options: Mapping[str, object]) -> int:
     """Check a model and print its report."""
     import_modules(options)
     outputs = _outputs_of(options)
-    request = replace(request_of(options), extras=_extras(form, outputs))
+    request = replace(request_of(options), extras=_extras(form, outputs), stands_in=True)
     sources = request.files_read(model)
     check_outputs(outputs, sources)
     progress = Progress()

@@ -54,7 +54,8 @@ class Request:
     where the target carries one alone. ``baseline`` is an earlier report, behind which a model must not fall.
     ``overlay`` is a file of cards to lay over the registry, ``device`` the profile of a device, and ``project`` the
     file that defaults were taken from. With ``if_quantized`` a check also tells what quantizing a model would bring.
-    ``extras`` are what the report holds only where it is shown.
+    ``extras`` are what the report holds only where it is shown. ``stands_in`` says that the process is this check's
+    own, so that ops which nothing has registered may be defined by how a program calls them.
     """
 
     api_level: int | None = None
@@ -69,6 +70,7 @@ class Request:
     per_channel: PerChannelChoice = PER_CHANNEL
     if_quantized: bool = False
     extras: frozenset[Extra] = ALL_EXTRAS
+    stands_in: bool = False
 
     def files_read(self, model: Model) -> tuple[Path, ...]:
         """The files that a command about ``model`` reads, which must not be written to."""
@@ -134,7 +136,9 @@ def capture_model(
 ) -> Captured:
     """Capture a model, which can then be checked at any level, for any target."""
     with reading(_suspect(model, trust=request.trust)):
-        return capture(model, inputs, weights=weights, trust=request.trust, registry=registry)
+        return capture(
+            model, inputs, weights=weights, trust=request.trust, registry=registry, stands_in=request.stands_in
+        )
 
 
 @quantized_as_on_phones()

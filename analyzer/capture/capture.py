@@ -109,6 +109,7 @@ def capture(
     weights: bool,
     trust: bool = False,
     registry: Registry | None = None,
+    stands_in: bool = False,
 ) -> Captured:
     """Capture a model file or a live module.
 
@@ -116,12 +117,13 @@ def capture(
     values, and lists, tuples and tables of them; None takes those stored with the model. With ``weights`` the elements
     of parameters are read; without, only their types, and the graph is the same. ``trust`` permits files that can
     run code of their maker when they are opened. ``registry`` says what ops are read
-    as; None is the one that this version holds.
+    as; None is the one that this version holds. With ``stands_in``, which is for processes that capture and end, ops
+    that an exported program calls and nothing has registered are defined by these calls: they cannot run.
     """
     known = shipped_ops() if registry is None else KnownOps.of(registry)
     call = as_call(inputs)
     with quiet(), torch.no_grad():
-        opened = open_model(model, call, weights=weights, trust=trust)
+        opened = open_model(model, call, weights=weights, trust=trust, stands_in=stands_in)
         if isinstance(model, Path) and not trust:
             refuse_file_ops(opened.module._c, model)
         with in_evaluation_mode(opened.module):

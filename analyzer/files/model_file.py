@@ -6,7 +6,7 @@ import pickle
 import warnings
 import zipfile
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import torch
@@ -45,15 +45,21 @@ class OpenedModel:
     sources: Mapping[str, ProgramSource] = field(default_factory=dict)
 
 
-def open_model(model: Path | torch.nn.Module, call: Call | None, *, weights: bool, trust: bool) -> OpenedModel:
-    """Open a file or a live module; ``call`` is needed to trace a module that is not TorchScript yet."""
+def open_model(
+    model: Path | torch.nn.Module, call: Call | None, *, weights: bool, trust: bool, stands_in: bool = False
+) -> OpenedModel:
+    """Open a file or a live module; ``call`` is needed to trace a module that is not TorchScript yet.
+
+    With ``stands_in``, ops that an exported program calls and nothing has registered are defined by these calls, for
+    the life of the process.
+    """
     if isinstance(model, torch.nn.Module):
         return _open_module(model, call, _name_of(model))
     match kind_of(model):
         case FileKind.TORCHSCRIPT:
             return _open_script(model, weights=weights, trust=trust)
         case FileKind.EXPORTED_PROGRAM:
-            return _open_exported(model, call, trust=trust)
+            return _open_exported(model, call, trust=trust, stands_in=stands_in)
         case FileKind.PICKLED_MODULE:
             return _open_pickle(model, call, trust=trust)
 
@@ -110,6 +116,12 @@ _READS_NOTE = (
 )
 
 
+_STAND_INS_NOTE = (
+    "This PyTorch does not have {}: what they give is told by the file alone, and they stay with PyTorch. To convert "
+    "the model, import their library (--import MODULE), or for ops of PyTorch itself use a newer one."
+)
+
+
 def _read_values(name: str, places: Sequence[str]) -> InputError:
     shown = ", ".join(places[:_SHOWN_PLACES]) + (" and elsewhere" if len(places) > _SHOWN_PLACES else "")
     return InputError(
@@ -129,11 +141,14 @@ def _with_inputs(name: str, module: torch.jit.ScriptModule, stored: Call | None)
     return OpenedModel(name, module, stored if first is None else Call(first))
 
 
-def _open_exported(path: Path, call: Call | None, *, trust: bool) -> OpenedModel:
-    program = read_program(path, trust=trust)
+def _open_exported(path: Path, call: Call | None, *, trust: bool, stands_in: bool) -> OpenedModel:
+    loaded = read_program(path, trust=trust, stands_in=stands_in)
+    program = loaded.program
     module = module_of(program, path)
     write_truth_values_as_numbers(module)
-    if not trust:
+    if loaded.stand_ins is not None:
+        loaded.stand_ins.learn(module)
+    if not trust or loaded.stand_ins is not None:
         leave_out_calls(module)
     arguments, keywords = program.example_inputs if program.example_inputs is not None else ((), {})
     if call is None and program.example_inputs is None:
@@ -141,7 +156,10 @@ def _open_exported(path: Path, call: Call | None, *, trust: bool) -> OpenedModel
     with warnings.catch_warnings():
         # The guards of an exported program look at shapes; there is nothing in that for a user to mend.
         warnings.simplefilter("ignore")
-        return _open_module(module, call or Call(tuple(arguments), dict(keywords)), path.stem, tuple(keywords))
+        opened = _open_module(module, call or Call(tuple(arguments), dict(keywords)), path.stem, tuple(keywords))
+    if loaded.stand_ins is None:
+        return opened
+    return replace(opened, notes=(*opened.notes, _STAND_INS_NOTE.format(", ".join(loaded.stand_ins.names))))
 
 
 def _open_pickle(path: Path, call: Call | None, *, trust: bool) -> OpenedModel:

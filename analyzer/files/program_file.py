@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import logging
 import os
-import re
 import warnings
 import zipfile
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from inspect import signature
 from pathlib import Path
 from typing import BinaryIO, cast
@@ -18,31 +18,51 @@ import torch
 from nnapi_check.analyzer.errors import InputError
 from nnapi_check.analyzer.files.archive import Archive, Joined
 from nnapi_check.analyzer.files.gpu_programs import moved_parts
+from nnapi_check.analyzer.files.missing_ops.program_calls import OpName, called_ops
+from nnapi_check.analyzer.files.missing_ops.stand_ins import StandIns, define_stand_ins
 from nnapi_check.analyzer.files.screening.program_screen import screened_parts
 from nnapi_check.analyzer.files.screening.suspect import SuspectError
 from nnapi_check.analyzer.files.script_file import first_line, refusal
 
 _LOGGERS = ("torch.export", "torch.export.pt2_archive._package", "torch._export.serde.serialize")
-_CALLED = re.compile(rb'"target": *"torch\.ops\.(\w+)\.(\w+)\.\w+"')
 _SIZE_CHECK = "_check_input_constraints_pre_hook"
 
 
-def read_program(path: Path, *, trust: bool) -> torch.export.ExportedProgram:
+@dataclass(frozen=True, slots=True)
+class LoadedProgram:
+    """An exported program, and the ops that stand in for those which are not registered here."""
+
+    program: torch.export.ExportedProgram
+    stand_ins: StandIns | None = None
+
+
+def read_program(path: Path, *, trust: bool, stands_in: bool = False) -> LoadedProgram:
     """Load an exported program. PyTorch reads only what was looked through, unless ``trust``.
 
-    Raises ``InputError`` where it cannot be loaded, and where loading it could do more than that.
+    With ``stands_in``, ops that nothing has registered are defined by how the program calls them, for the life of the
+    process. Raises ``InputError`` where it cannot be loaded, and where loading it could do more than that.
     """
     try:
         with Archive(path) as archive, _safe_pickles(trust=trust):
             parts = moved_parts(archive) if trust else screened_parts(archive)
-            try:
+
+            def load() -> torch.export.ExportedProgram:
                 return _load(path, path if parts is None else Joined(parts))
+
+            try:
+                return LoadedProgram(load())
             except InputError as error:
-                missing = _missing_ops(archive)
+                told = [archive.read(member) for name, member in archive.members.items() if name.endswith(".json")]
+                missing = _missing_ops(told)
                 if not missing:
                     raise
+                found = define_stand_ins(told, missing) if stands_in else None
+                if found is not None:
+                    with suppress(InputError):
+                        return LoadedProgram(load(), found)
+                names = ", ".join(sorted({str(op) for op in missing}))
                 raise InputError(
-                    f"{path} needs ops that this PyTorch does not have ({', '.join(missing)}); import their library "
+                    f"{path} needs ops that this PyTorch does not have ({names}); import their library "
                     "(--import MODULE)."
                 ) from error
     except SuspectError as error:
@@ -61,12 +81,10 @@ def _load(path: Path, source: Path | Joined) -> torch.export.ExportedProgram:
         raise _load_error(path, error) from error
 
 
-def _missing_ops(archive: Archive) -> list[str]:
+def _missing_ops(descriptions: Sequence[bytes]) -> list[OpName]:
     """The ops that a program calls, and that nothing imported here has registered."""
-    told = (archive.read(member) for name, member in archive.members.items() if name.endswith(".json"))
-    called = {(space.decode(), op.decode()) for text in told for space, op in _CALLED.findall(text)}
-    names = sorted(f"{space}::{op}" for space, op in called)
-    return [name for name in names if not torch._C._jit_get_schemas_for_operator(name)]
+    called = {op for text in descriptions for op in called_ops(text)}
+    return [op for op in sorted(called, key=str) if not torch._C._jit_get_schemas_for_operator(str(op))]
 
 
 def module_of(program: torch.export.ExportedProgram, path: Path) -> torch.fx.GraphModule:

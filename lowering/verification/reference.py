@@ -52,7 +52,7 @@ def reference_outputs(
 def _loaded(path: Path, *, trust: bool) -> torch.nn.Module:
     with quiet():
         if kind_of(path) is FileKind.EXPORTED_PROGRAM:
-            return module_of(read_program(path, trust=trust), path)
+            return module_of(read_program(path, trust=trust).program, path)
         return read_script(path, weights=True, trust=trust).module
 
 

@@ -113,6 +113,7 @@ def _captured(question: Question) -> Callable[[SweepRow], Answered]:
         device=Path(question.device) if question.device else None,
         per_channel=PerChannelChoice(question.per_channel),
         extras=frozenset(),
+        stands_in=True,
     )
     registry = registry_of(shared)
     model, inputs = _model(question)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -16,6 +17,10 @@ library = torch.library.Library("of_a_user", "DEF")
 library.define("whiten(Tensor x) -> Tensor")
 torch.library.impl(library, "whiten", "CompositeExplicitAutograd")(lambda x: x - x.mean())
 torch.library.register_fake("of_a_user::whiten")(torch.empty_like)
+library.define("both(Tensor[] xs, float by, int[]? dims=None, *, bool flag=False) -> (Tensor, Tensor[])")
+both = lambda xs, by, dims=None, *, flag=False: (xs[0] * by, [xs[1] + 1, xs[0] + 0])
+torch.library.impl(library, "both", "CompositeExplicitAutograd")(both)
+torch.library.register_fake("of_a_user::both")(both)
 """
 MODEL = """
 import of_a_user, torch
@@ -24,6 +29,18 @@ class Model(torch.nn.Module):
     def forward(self, x):
         return torch.relu(torch.ops.of_a_user.whiten(x))
 
+class Parts(torch.nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.before, self.after = torch.nn.Conv2d(3, 8, 3), torch.nn.Conv2d(8, 5, 3)
+
+    def forward(self, x):
+        y = torch.relu(self.before(x))
+        first, (second, third) = torch.ops.of_a_user.both([y, torch.ops.of_a_user.whiten(y)], 1, [0, 1])
+        first, _ = torch.ops.of_a_user.both([first + third, second], 0.5, flag=True)
+        return torch.relu(self.after(first))
+
+torch.export.save(torch.export.export(Parts().eval(), (torch.rand(1, 3, 20, 24),)), "parts.pt2")
 torch.export.save(torch.export.export(Model(), (torch.rand(2, 3),)), "model.pt2")
 torch.jit.trace(Model(), torch.rand(2, 3)).save("model.pt")
 """
@@ -41,9 +58,13 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return found
 
 
-@pytest.mark.parametrize("name", ["model.pt2", "model.pt"])
-def test_a_missing_op_is_told_by_name_with_what_brings_it(folder: Path, name: str, run: Run) -> None:
-    found = run(folder / name, "--api-level", 29)
+@pytest.mark.parametrize("command", [["check", "model.pt"], ["convert", "model.pt2", "-o", "made.pt"]])
+def test_a_missing_op_is_told_by_name_with_what_brings_it(
+    folder: Path, command: list[str], run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(folder)
+
+    found = run(*command, "--api-level", 29)
 
     assert found.exit_code == 2
     assert "of_a_user::whiten" in found.stderr
@@ -60,6 +81,25 @@ def test_an_op_of_a_library_that_is_imported_is_reported_as_unknown(
 
     assert found.returncode == 1, found.stderr
     assert "of_a_user.whiten.default: NNC103" in found.stdout
+
+
+def test_a_program_is_reported_without_the_library_of_its_ops_as_with_it(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(folder)
+
+    alone, imported = (
+        in_process("parts.pt2", "--api-level", 29, "--format", "json", *more)
+        for more in ([], ["--import", "of_a_user"])
+    )
+
+    assert alone.returncode == imported.returncode == 0, alone.stderr
+    without, with_library = json.loads(alone.stdout), json.loads(imported.stdout)
+    assert without["nodes"] == with_library["nodes"]
+    assert len(without["parts"]) == len(with_library["parts"]) == 2
+    (note,) = set(without["notes"]) - set(with_library["notes"])
+    assert "does not have of_a_user::both, of_a_user::whiten" in note
+    assert "(--import MODULE)" in note
 
 
 def test_a_module_that_is_not_there_is_told(folder: Path, run: Run) -> None:
