@@ -201,7 +201,7 @@ def _parse_way(raw: object, where: str, common: tuple[Requirement, ...], shared:
         layout=table.choice("layout", Layout.TORCH),
         differences=table.texts("differences"),
         requires=common + tuple(parse_requirement(part, where, shared) for part in table.items("requires")),
-        examples=tuple(_parse_example(part, where) for part in table.tables("examples")),
+        examples=tuple(parse_example(part, where) for part in table.tables("examples")),
         rounding=table.optional_positive("rounding"),
         quantized_bound=None if (steps := table.take("quantized_bound")) is None else parse_bound(steps, where),
         bound=None if (bound := table.take("bound")) is None else parse_bound(bound, where),
@@ -259,7 +259,8 @@ def _fuse_code(name: str | None, where: str) -> FuseCode:
     return FuseCode[name]
 
 
-def _parse_example(raw: object, where: str) -> Example:
+def parse_example(raw: object, where: str) -> Example:
+    """Read an example call. Raises ``CardError``, which says ``where``."""
     table = CardTable(raw, f"{where}, examples")
     name = table.text("name")
     expect = table.optional_text("expect")

@@ -21,6 +21,7 @@ from nnapi_check.analyzer.planning.if_quantized import as_quantized
 from nnapi_check.analyzer.planning.plan import Plan
 from nnapi_check.analyzer.planning.survey import Survey, planned
 from nnapi_check.analyzer.torchscript import quantized_as_on_phones
+from nnapi_check.analyzer.trials.trial import Trials
 from nnapi_check.coverage_db.device_profile import DeviceProfile, read_device_profile
 from nnapi_check.coverage_db.levels import api_to_feature_level, check_feature_level, level_spans
 from nnapi_check.coverage_db.overlay import with_overlay
@@ -123,7 +124,7 @@ def check_model(
     file = _suspect(model, trust=request.trust)
     checked = check_captured(captured, file, request, registry, progress, baseline)
     with reading(file):
-        changes = changes_worth_most(checked.survey, checked.plan)
+        changes = changes_worth_most(checked.survey, checked.plan, Trials(checked.survey, registry))
     report = replace(checked.report, first_changes=first_changes_view(changes, checked.survey))
     if isinstance(model, Path) and Extra.FILE in request.extras:
         report = replace(report, file=file_view(model))

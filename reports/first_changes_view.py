@@ -2,36 +2,38 @@
 
 from __future__ import annotations
 
-from nnapi_check.analyzer.planning.gains import Basis, Change, Changes, Outcome, Remedy
+from nnapi_check.analyzer.planning.gains import AppliedEdit, Change, Changes, Outcome, Remedy
 from nnapi_check.analyzer.planning.survey import Survey
-from nnapi_check.reports.views import CauseView, FirstChangesView, PlaceView, RemedyView
+from nnapi_check.reports.views import CauseView, EditView, FirstChangesView, PlaceView, RemedyView
+
+NEAR = "NNAPI's operations come near to what this op computes, and no closer."
 
 
 def first_changes_view(found: Changes, survey: Survey) -> FirstChangesView | None:
     """What a report says of the changes that gain most; None where there are none."""
     if not found.first:
         return None
-    together = None if found.together is None else Remedy(Basis.SUPPOSED, "", found.together)
     return FirstChangesView(
         score=found.now.score,
         parts=found.now.parts,
         work=found.now.work,
         causes=tuple(_change(change, found.now, survey) for change in found.first),
-        together=None if together is None else _remedy(together, found.now),
+        together=None if found.together is None else _remedy(found.together, found.now),
     )
 
 
 def _change(change: Change, now: Outcome, survey: Survey) -> CauseView:
     cause = change.cause
     remedies = tuple(_remedy(remedy, now) for remedy in change.remedies)
+    found = "" if cause.near else cause.needed[0].found
     told = {remedy.fix for remedy in remedies}
-    fixes = (cause.fix, *(failure.fix for failure in cause.others))
+    fixes = () if cause.near else (cause.fix, *(failure.fix for failure in cause.others))
     return CauseView(
         ops=cause.ops,
-        because=" ".join(dict.fromkeys(failure.because for failure in cause.needed)),
+        because=NEAR if cause.near else " ".join(dict.fromkeys(failure.because for failure in cause.needed)),
         remedies=remedies,
         alternatives=tuple(dict.fromkeys(fix for fix in fixes if fix not in told)),
-        places=tuple(_place(node, cause.needed[0].found, survey) for node in cause.nodes),
+        places=tuple(_place(node, found, survey) for node in cause.nodes),
     )
 
 
@@ -46,6 +48,20 @@ def _remedy(remedy: Remedy, now: Outcome) -> RemedyView:
         work=made.work,
         readiness=made.readiness.value,
         level=remedy.level,
+        edit=None if remedy.edit is None else _edit(remedy.edit),
+    )
+
+
+def _edit(applied: AppliedEdit) -> EditView:
+    edit = applied.edit
+    return EditView(
+        id=edit.id,
+        before=applied.before,
+        after=applied.after,
+        keeps=edit.keeps.value,
+        within=edit.within,
+        provided=edit.provided,
+        calls=len(applied.nodes),
     )
 
 

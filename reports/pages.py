@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 
 from nnapi_check.reports.compose import shown_score
 from nnapi_check.reports.computing import shares, shown_share
-from nnapi_check.reports.first_changes_text import gain_words, ops_words, together_words, where_words
+from nnapi_check.reports.first_changes_text import gain_words, kept_words, ops_words, together_words, where_words
 from nnapi_check.reports.naming import place_words
 from nnapi_check.reports.page.assets import TEMPLATES, assets
 from nnapi_check.reports.page.excerpts import Sources
@@ -39,6 +39,7 @@ def to_html(report: ModelReport, sources: Sources | None = None) -> str:
     environment.filters["ops"] = ops_words
     environment.filters["lines"] = where_words
     environment.filters["gain"] = gain_words
+    environment.filters["kept"] = kept_words
     environment.filters["together"] = together_words
     graph = None if report.graph is None else graph_data(report, report.graph, sources or Sources())
     made = assets(with_graph=graph is not None)

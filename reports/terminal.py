@@ -57,6 +57,14 @@ class Paint:
         code = _CODES.get(readiness, "0")
         return self._wrapped(_DOUBTFUL if is_doubtful and readiness == "ready" else code, words)
 
+    def removed(self, words: str) -> str:
+        """Words that an edit takes away."""
+        return self._wrapped(_CODES["unsupported"], words)
+
+    def added(self, words: str) -> str:
+        """Words that an edit puts in."""
+        return self._wrapped(_CODES["ready"], words)
+
     def _wrapped(self, code: str, words: str) -> str:
         return f"\x1b[{code}m{words}\x1b[0m" if self.is_colored else words
 

@@ -366,11 +366,30 @@ class MisfitView:
 
 
 @dataclass(frozen=True, slots=True)
+class EditView:
+    """An edit of a model's code, as it stands for the first of so many ``calls``.
+
+    ``keeps`` is what becomes of the numbers: ``exact``, ``rounding``, ``near`` (each result of the call is ``within``
+    so much of what it was), or ``retrain``, where it makes another network. ``provided`` is what must hold of the
+    values for that, where it is not so for all.
+    """
+
+    id: str
+    before: str
+    after: str
+    keeps: str
+    within: float | None
+    provided: str
+    calls: int
+
+
+@dataclass(frozen=True, slots=True)
 class RemedyView:
     """One change that mends a cause, and the plan that comes of it, where ``gain`` is the points more than now.
 
-    ``basis`` says how that is known: ``level`` is the plan for feature level ``level``, and ``supposed`` the plan as
-    though NNAPI had the ops, so that all its numbers are the most that can be had.
+    ``basis`` says how that is known: ``level`` is the plan for feature level ``level``, ``tried`` that of the graph
+    with the ``edit`` made, and ``supposed`` the plan as though NNAPI had the ops, so that all its numbers are the most
+    that can be had.
     """
 
     basis: str
@@ -381,12 +400,15 @@ class RemedyView:
     work: float | None
     readiness: str
     level: int | None
+    edit: EditView | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class CauseView:
-    """Ops that stay off NNAPI, or in floats there, for one cause, and what mends it. ``alternatives`` are fixes by
-    themselves, beside the remedies, of which nothing was tried."""
+    """Ops that stay off NNAPI, or in floats or less exact there, for one cause, and what mends it.
+
+    ``alternatives`` are fixes by themselves, beside the remedies, of which nothing was tried.
+    """
 
     ops: tuple[str, ...]
     because: str

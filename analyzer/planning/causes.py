@@ -1,4 +1,4 @@
-"""What keeps a model's ops off NNAPI, or in floats there: nodes by one cause, which one change mends together."""
+"""What keeps a model's ops off NNAPI, or in floats or less exact there: nodes by one cause, mended together."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from nnapi_check.analyzer.judging.judge import NodeVerdict
 from nnapi_check.analyzer.planning.plan import Plan
 from nnapi_check.analyzer.planning.score import LossKind, counts
 from nnapi_check.analyzer.planning.survey import Survey
+from nnapi_check.coverage_db.cards import Status
 
 OF_TENSORS = frozenset({"element-type", "elements", "rank", "size"})
 """The requirements that hold for every tensor."""
@@ -26,7 +27,8 @@ class Cause:
 
     ``needed`` is all that is in the way of the nearest way: each has to be mended. ``others`` open another way by
     themselves. ``level`` is set where nothing is needed but that feature level. ``lost`` are the points of the nodes
-    themselves and of what crosses boundaries for them. With ``in_floats`` they are on NNAPI, and lose for that.
+    themselves and of what crosses boundaries for them. With ``in_floats`` they are on NNAPI, and lose for that; those
+    that are ``near`` are there as well, and their numbers come near to PyTorch's only.
     """
 
     ops: tuple[str, ...]
@@ -36,6 +38,7 @@ class Cause:
     level: int | None
     lost: float
     in_floats: bool = False
+    near: bool = False
 
     @property
     def fix(self) -> str:
@@ -46,21 +49,25 @@ class Cause:
 def causes(survey: Survey, plan: Plan) -> tuple[Cause, ...]:
     """What keeps ops of a plan off NNAPI, or in floats, by what it lost, the most first."""
     losses = _losses(survey, plan)
+    inside = plan.partition.part_of()
     groups: dict[tuple[object, ...], list[NodeVerdict]] = {}
     for verdict in plan.verdicts.values():
-        key = _key(verdict, survey)
+        key = _key(verdict, survey, is_inside=verdict.node in inside)
         if key is not None:
             groups.setdefault(key, []).append(verdict)
     found = (_cause(members, losses) for members in groups.values())
     return tuple(sorted(found, key=lambda cause: (-cause.lost, cause.nodes)))
 
 
-def _key(verdict: NodeVerdict, survey: Survey) -> tuple[object, ...] | None:
+def _key(verdict: NodeVerdict, survey: Survey, *, is_inside: bool) -> tuple[object, ...] | None:
     """What nodes of one cause have in common; None of a node that is well where it is, or that no edit of it mends."""
     if verdict.in_floats:
         return (verdict.op, True, *((failure.reason, failure.fix) for failure in verdict.in_floats))
-    node = survey.nodes[verdict.node]
-    if verdict.is_supported or node.blocks or is_of_the_program(verdict.op) or not verdict.failures:
+    if verdict.status is Status.APPROXIMATE and is_inside:
+        return (verdict.op, Status.APPROXIMATE)
+    # Branches and loops are the program's as well, and what decides them can be written otherwise.
+    is_passing = is_of_the_program(verdict.op) and not survey.nodes[verdict.node].blocks
+    if verdict.is_supported or is_passing or not verdict.failures:
         return None
     needed, _ = parted(verdict.failures)
     level = _level(needed)
@@ -81,7 +88,8 @@ def _cause(members: Sequence[NodeVerdict], losses: Mapping[int, float]) -> Cause
         next((failure.cause for failure in verdict.failures if failure.cause), verdict.op) for verdict in members
     )
     lost = sum(losses.get(node, 0.0) for node in nodes)
-    return Cause(tuple(ops), nodes, needed, others, _level(needed), lost, is_in_floats)
+    is_near = not is_in_floats and first.status is Status.APPROXIMATE
+    return Cause(tuple(ops), nodes, needed, others, _level(needed), lost, is_in_floats, is_near)
 
 
 def parted(failures: Sequence[Failure]) -> tuple[tuple[Failure, ...], tuple[Failure, ...]]:
@@ -115,8 +123,8 @@ def _losses(survey: Survey, plan: Plan) -> dict[int, float]:
                 near = touching.get(loss.id, [])
                 for id_ in near:
                     found[id_] = found.get(id_, 0.0) + loss.points / len(near)
-            case LossKind.NODE | LossKind.IN_FLOATS:
+            case LossKind.NODE | LossKind.IN_FLOATS | LossKind.APPROXIMATION:
                 found[loss.id] = found.get(loss.id, 0.0) + loss.points
-            case LossKind.APPROXIMATION | LossKind.TARGET:
+            case LossKind.TARGET:
                 pass
     return found

@@ -5,9 +5,10 @@ Planning again costs about as much as planning did, so only the causes that lost
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from enum import Enum
+from typing import Protocol
 
 from nnapi_check.analyzer.judging.judge import LEVELS, NodeJudgement
 from nnapi_check.analyzer.judging.nearest_ways import WayVerdict
@@ -17,6 +18,7 @@ from nnapi_check.analyzer.planning.plan import Plan, Readiness
 from nnapi_check.analyzer.planning.score import LossKind
 from nnapi_check.analyzer.planning.survey import Survey
 from nnapi_check.coverage_db.cards import Emission, Layout, Way
+from nnapi_check.coverage_db.edits.edit import Edit, Keeps
 from nnapi_check.coverage_db.spec import OperandType
 
 SHOWN = 3
@@ -38,7 +40,28 @@ class Basis(Enum):
     """How it is known what a change gains: by the plan that was made with it, or only how much it is at most."""
 
     LEVEL = "level"  # the plan for a higher level
+    TRIED = "tried"  # the plan of the graph with the edit made
     SUPPOSED = "supposed"  # the plan as though NNAPI had the ops: what replaces them is not known
+
+
+@dataclass(frozen=True, slots=True)
+class AppliedEdit:
+    """An edit where it is for ``nodes``, with its code as it stands for the first of them."""
+
+    edit: Edit
+    before: str
+    after: str
+    nodes: tuple[int, ...]
+
+
+class Editor(Protocol):
+    """What applies edits to the graph of a survey."""
+
+    def edits_of(self, cause: Cause) -> Iterator[AppliedEdit]:
+        """The edits that are for nodes of a cause."""
+
+    def survey_with(self, applied: Iterable[AppliedEdit], level: int) -> Survey:
+        """The survey of the model with these edits, up to a feature level."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,25 +76,32 @@ class Outcome:
 
 @dataclass(frozen=True, slots=True)
 class Remedy:
-    """One change that mends a cause, and what comes of it. ``level`` is set where the change is that of the target."""
+    """One change that mends a cause, and what comes of it. ``level`` is set where the change is that of the target,
+    ``edit`` where it was made."""
 
     basis: Basis
     fix: str
     outcome: Outcome
     level: int | None = None
+    edit: AppliedEdit | None = None
+
+    @property
+    def changes_numbers(self) -> bool:
+        """Whether the model's numbers are others with it."""
+        return self.edit is not None and self.edit.edit.keeps in (Keeps.NEAR, Keeps.RETRAIN)
 
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """A cause and what mends it, the remedy that is known to gain first."""
+    """A cause and what mends it, what gains most first. Where none gains by itself, it is an edit at most."""
 
     cause: Cause
     remedies: tuple[Remedy, ...]
 
-    @property
-    def gained(self) -> float:
-        """The score with the first remedy."""
-        return self.remedies[0].outcome.score
+    def gained(self, now: Outcome) -> float:
+        """The points that the first remedy gains, 0 where that is too little to show."""
+        gained = self.remedies[0].outcome.score - now.score if self.remedies else 0.0
+        return gained if gained >= LEAST else 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,59 +114,96 @@ class Changes:
 
     now: Outcome
     first: tuple[Change, ...]
-    together: Outcome | None
+    together: Remedy | None
 
 
-def changes_worth_most(survey: Survey, plan: Plan) -> Changes:
-    """Try the causes that lost most, and tell those whose mending gains most."""
+def changes_worth_most(survey: Survey, plan: Plan, editor: Editor | None = None) -> Changes:
+    """Try the causes that lost most, and tell those whose mending gains most; without an ``editor``, no edits."""
     work = counted(survey, plan)
     now = _outcome(work, plan)
     if plan.level < survey.target.lowest_level:
         return Changes(now, (), None)
-    found = causes(survey, plan)
+    trying = _Trying(survey, plan, work, now, editor)
     most = max(SHOWN, min(TRIED, TRIED_NODES // max(1, len(survey.nodes))))
-    tried = [Change(cause, tuple(_remedies(cause, survey, plan, work, now))) for cause in found[:most]]
-    worth = sorted((change for change in tried if change.remedies), key=lambda change: -change.gained)[:SHOWN]
+    tried = [trying.change(cause) for cause in causes(survey, plan)[:most]]
+    tried = [change for change in tried if change.remedies or not change.cause.near]
+    worth = sorted((change for change in tried if change.gained(now)), key=lambda change: -change.gained(now))[:SHOWN]
     # What gains nothing alone may do so with the others, as where one model must hold everything.
-    filled = (*worth, *[change for change in tried if not change.remedies][: SHOWN - len(worth)])
-    together = _together(filled, survey, plan, work, now)
+    filled = (*worth, *[change for change in tried if not change.gained(now)][: SHOWN - len(worth)])
+    together = trying.together(filled)
     return Changes(now, tuple(worth) if worth and together is None else filled, together)
 
 
-def _remedies(cause: Cause, survey: Survey, plan: Plan, work: Counted, now: Outcome) -> Iterator[Remedy]:
-    if cause.level is not None and plan.level < cause.level <= LEVELS[-1]:
-        outcome = _outcome(work, survey.at(cause.level))
-        if outcome.score >= now.score + LEAST:
-            yield Remedy(Basis.LEVEL, cause.fix, outcome, cause.level)
-        return
-    outcome = _supposing([cause], survey, plan, work)
-    if outcome.score >= now.score + LEAST:
-        yield Remedy(Basis.SUPPOSED, cause.fix, outcome)
+@dataclass(frozen=True, slots=True)
+class _Trying:
+    """Changes to what a plan holds, which comes to ``now``."""
 
+    survey: Survey
+    plan: Plan
+    work: Counted
+    now: Outcome
+    editor: Editor | None
 
-def _together(worth: Sequence[Change], survey: Survey, plan: Plan, work: Counted, now: Outcome) -> Outcome | None:
-    if len(worth) < 2:
-        return None
-    outcome = _supposing([change.cause for change in worth], survey, plan, work)
-    best = max((change.gained for change in worth if change.remedies), default=now.score)
-    return outcome if outcome.score >= best + LEAST else None
+    def change(self, cause: Cause) -> Change:
+        """A cause with what mends it: edits as they were made, or else what is supposed."""
+        made = [] if self.editor is None else [self.edited([edit]) for edit in self.editor.edits_of(cause)]
+        gaining = self.gaining(made)
+        if cause.level is not None and self.plan.level < cause.level <= LEVELS[-1]:
+            outcome = _outcome(self.work, self.survey.at(cause.level))
+            gaining += self.gaining([Remedy(Basis.LEVEL, cause.fix, outcome, cause.level)])
+        elif not cause.near and not any(len(remedy.edit.nodes) == len(cause.nodes) for remedy in made if remedy.edit):
+            gaining = self.gaining([Remedy(Basis.SUPPOSED, cause.fix, self.supposing([cause]))])
+        return Change(cause, tuple(gaining) or tuple(remedy for remedy in made[:1] if not cause.near))
 
+    def gaining(self, remedies: Sequence[Remedy]) -> list[Remedy]:
+        """Those that gain something, the most first; of two that gain alike, what keeps the numbers is told alone."""
+        worth = [remedy for remedy in remedies if remedy.outcome.score >= self.now.score + LEAST]
+        worth.sort(key=lambda remedy: (-round(remedy.outcome.score, 1), remedy.changes_numbers))
+        best: list[Remedy] = []
+        for remedy in worth:
+            if not any(remedy.changes_numbers >= other.changes_numbers for other in best):
+                best.append(remedy)
+        return best
 
-def _supposing(supposed: Collection[Cause], survey: Survey, plan: Plan, work: Counted) -> Outcome:
-    """What the plan would come to if NNAPI computed the nodes of these causes, in integers where they are quantized."""
-    judged = dict(survey.judgement.nodes)
-    for cause in supposed:
-        for node in cause.nodes:
-            judged[node] = _in_integers(judged[node]) if cause.in_floats else _on_nnapi(judged[node])
-    judgement = replace(survey.judgement, nodes=judged)
-    made = survey.planning.plans(judgement, plan.level)[-1]
-    outcome = _outcome(work, made)
-    if made.readiness is Readiness.DOES_NOT_FIT or not plan.partition.parts:
-        return outcome
-    # A tensor of a shape that is not known crosses no boundary, and will once it is mended: no less than this is most.
-    nodes = {node for cause in supposed for node in cause.nodes}
-    lost = sum(loss.points for loss in plan.score.losses if loss.kind is LossKind.NODE and loss.id in nodes)
-    return replace(outcome, score=min(100.0, max(outcome.score, plan.score.points + lost)))
+    def together(self, changes: Sequence[Change]) -> Remedy | None:
+        """What all of them come to, where that is more than the best of them gives."""
+        if len(changes) < 2:
+            return None
+        edits = [remedy.edit for change in changes for remedy in change.remedies[:1] if remedy.edit is not None]
+        if len(edits) == len(changes):
+            found = self.edited(edits)
+        else:
+            found = Remedy(Basis.SUPPOSED, "", self.supposing([change.cause for change in changes]))
+        best = max(self.now.score + change.gained(self.now) for change in changes)
+        return found if found.outcome.score >= best + LEAST else None
+
+    def edited(self, edits: Sequence[AppliedEdit]) -> Remedy:
+        """What the plan of the graph with these edits comes to."""
+        if self.editor is None:
+            raise ValueError("edits need an editor")
+        survey = self.editor.survey_with(edits, self.plan.level)
+        plan = survey.plans[-1]
+        says = " ".join(dict.fromkeys(edit.edit.says for edit in edits))
+        return Remedy(
+            Basis.TRIED, says, _outcome(counted(survey, plan), plan), edit=edits[0] if len(edits) == 1 else None
+        )
+
+    def supposing(self, supposed: Collection[Cause]) -> Outcome:
+        """What the plan would come to if NNAPI computed the nodes of these causes, in integers where quantized."""
+        survey, plan = self.survey, self.plan
+        judged = dict(survey.judgement.nodes)
+        for cause in supposed:
+            for node in cause.nodes:
+                judged[node] = _in_integers(judged[node]) if cause.in_floats else _on_nnapi(judged[node])
+        judgement = replace(survey.judgement, nodes=judged)
+        made = survey.planning.plans(judgement, plan.level)[-1]
+        outcome = _outcome(self.work, made)
+        if made.readiness is Readiness.DOES_NOT_FIT or not plan.partition.parts:
+            return outcome
+        # A tensor of unknown shape crosses no boundary, and will once it is mended: no less than this is most.
+        nodes = {node for cause in supposed for node in cause.nodes}
+        lost = sum(loss.points for loss in plan.score.losses if loss.kind is LossKind.NODE and loss.id in nodes)
+        return replace(outcome, score=min(100.0, max(outcome.score, plan.score.points + lost)))
 
 
 def _on_nnapi(judged: NodeJudgement) -> NodeJudgement:

@@ -7,10 +7,11 @@ from collections.abc import Iterator, Sequence
 
 from nnapi_check.reports.compose import shown_score
 from nnapi_check.reports.computing import shown_share
+from nnapi_check.reports.first_changes_text import gain_words, kept_words, ops_words, together_words, where_words
 from nnapi_check.reports.formats.findings import Finding, Origin, Severity, findings, place_text
 from nnapi_check.reports.gating.comparison_text import shown_changes
 from nnapi_check.reports.terminal import printable
-from nnapi_check.reports.views import ComparisonView, ModelReport
+from nnapi_check.reports.views import ComparisonView, EditView, FirstChangesView, ModelReport
 
 _SHOWN = 10
 _SPECIAL = re.compile(r"([\\`*_\[\]<>#|~@&$])")
@@ -43,6 +44,8 @@ def _lines(report: ModelReport, origin: Origin) -> Iterator[str]:
     yield ""
     if report.comparison is not None:
         yield from _comparison(report.comparison)
+    if report.first_changes is not None:
+        yield from _first_changes(report.first_changes)
     yield from _in_the_way(findings(report, origin))
     yield from _numbers(report)
     yield from _levels(report)
@@ -59,6 +62,32 @@ def _comparison(comparison: ComparisonView) -> Iterator[str]:
         cells = (marks[change.effect], *(escaped(words) for words in (change.what, change.before, change.after)))
         yield f"| {' | '.join(cells)} |"
     yield ""
+
+
+def _first_changes(found: FirstChangesView) -> Iterator[str]:
+    yield "**What to change first**"
+    yield ""
+    for number, change in enumerate(found.causes, 1):
+        yield f"{number}. {escaped(ops_words(change))}, {code(where_words(change))}"
+        for remedy in change.remedies:
+            yield f"   - {escaped(remedy.fix)} Gains {escaped(gain_words(remedy, found))}."
+            if remedy.edit is not None:
+                yield f"     Keeps {escaped(kept_words(remedy.edit))}."
+                yield from _diff(remedy.edit)
+        if not change.remedies:
+            yield f"   - {escaped(change.alternatives[0])} Gains nothing by itself."
+    if found.together is not None:
+        yield ""
+        yield f"{escaped(together_words(found))}: {escaped(gain_words(found.together, found))}."
+    yield ""
+
+
+def _diff(edit: EditView) -> Iterator[str]:
+    lines = (*(f"- {line}" for line in edit.before.splitlines()), *(f"+ {line}" for line in edit.after.splitlines()))
+    yield ""
+    yield "     ```diff"
+    yield from (f"     {printable(line).replace('```', '')}" for line in lines)
+    yield "     ```"
 
 
 def _in_the_way(found: Sequence[Finding]) -> Iterator[str]:

@@ -7,6 +7,7 @@ from nnapi_check.reports.views import (
     BlockerView,
     CauseView,
     DifferenceView,
+    EditView,
     FailureView,
     FirstChangesView,
     GateView,
@@ -102,7 +103,7 @@ def blocker(failure: FailureView, op: str, *places: PlaceView, is_alternative: b
 
 def place(of: NodeView) -> PlaceView:
     """Where a node of the sample stands."""
-    return PlaceView(of.op, of.module, of.file, of.line, of.failures[0].found)
+    return PlaceView(of.op, of.module, of.file, of.line, of.failures[0].found if of.failures else "")
 
 
 def lost(points: float, kind: str, of: NodeView, what: str = "") -> LossView:
@@ -261,6 +262,33 @@ def mixed_report() -> ModelReport:
                     (RemedyView("supposed", CEIL_MODE.fix, 9.3, 80.55, 1, 0.91, "ready with fallback", None),),
                     (SMALL_KERNEL.fix,),
                     tuple(pools),
+                ),
+                CauseView(
+                    ("aten.conv2d.default",),
+                    "NNAPI's operations come near to what this op computes, and no closer.",
+                    (
+                        RemedyView(
+                            "tried",
+                            "Compute it by tanh.",
+                            4.5,
+                            75.75,
+                            2,
+                            0.91,
+                            "ready with fallback",
+                            None,
+                            EditView(
+                                "gelu-by-tanh",
+                                "y = F.gelu(x)",
+                                'y = F.gelu(x, approximate="tanh")',
+                                "near",
+                                0.0005,
+                                "no element is a NaN",
+                                2,
+                            ),
+                        ),
+                    ),
+                    (),
+                    (place(nodes[0]),),
                 ),
                 CauseView(
                     ("mylib.whiten.default",),

@@ -117,7 +117,7 @@ def test_colors_only_where_they_are_wanted() -> None:
 def test_colored_text_has_the_same_words() -> None:
     colored = to_text(mixed_report(), Paint(is_colored=True))
 
-    for code in ("\x1b[0m", "\x1b[1m", "\x1b[33m"):
+    for code in ("\x1b[0m", "\x1b[1m", "\x1b[31m", "\x1b[32m", "\x1b[33m"):
         colored = colored.replace(code, "")
     assert colored == to_text(mixed_report(), PLAIN)
 

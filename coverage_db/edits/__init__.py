@@ -1,0 +1,1 @@
+"""Edits of a model's code: what to write in place of calls that stay off NNAPI."""

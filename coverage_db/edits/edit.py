@@ -1,0 +1,127 @@
+"""Edits: calls of PyTorch with what to write in their place, as code, of ``coverage_db/edits/edits.toml``.
+
+The code is Python as a user writes it. Its names are the tensors of the op's schema (the first one is ``x``) and what
+it gives: ``y``, and ``y1``, ``y2`` of further outputs. In braces stand quantities of the call, in the grammar of
+``coverage_db/checks.py``, and tensors that may be numbers: ``F.max_pool2d(x, {kernel_size})`` is shown, and tried, as
+``F.max_pool2d(x, (3, 2))``.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from enum import Enum
+from functools import cache
+from math import isfinite
+from pathlib import Path
+
+from nnapi_check.coverage_db.card_reading import parse_example
+from nnapi_check.coverage_db.card_text import CardTable, read_toml
+from nnapi_check.coverage_db.cards import Example
+from nnapi_check.coverage_db.checks import CardError, Check, ConstantOrTuple, parse_check
+
+_HOME = Path(__file__).parent
+_QUANTITY = re.compile(r"\{([^{}]+)\}")
+_WORD = re.compile(r"\w+")
+
+
+class Keeps(Enum):
+    """What becomes of a model's numbers by an edit."""
+
+    EXACT = "exact"  # they are the same
+    ROUNDING = "rounding"  # they are the same but for rounding
+    NEAR = "near"  # results of the call move by no more than is said
+    RETRAIN = "retrain"  # it is another network, which has to be trained again
+
+
+@dataclass(frozen=True, slots=True)
+class Code:
+    """Lines of Python with quantities of a call in them."""
+
+    text: str
+
+    @property
+    def quantities(self) -> tuple[str, ...]:
+        """The quantities, in order."""
+        return tuple(_QUANTITY.findall(self.text))
+
+    def filled(self, text_of: Callable[[str], str]) -> str:
+        """The lines for one call, of whose quantities ``text_of`` gives the text."""
+        return _QUANTITY.sub(lambda found: text_of(found[1]), self.text)
+
+
+@dataclass(frozen=True, slots=True)
+class Edit:
+    """What to write in place of calls of ``ops`` where ``when`` holds. ``says`` is it in a sentence.
+
+    ``within`` is by how much results move that are kept near, ``provided`` what must hold of the values for what it
+    keeps, where that is not so for all. ``examples`` are calls that it is for.
+    """
+
+    id: str
+    ops: tuple[str, ...]
+    when: Check | None
+    says: str
+    before: Code
+    after: Code
+    keeps: Keeps
+    within: float | None
+    provided: str
+    examples: tuple[Example, ...]
+
+
+@cache
+def load_edits(path: Path = _HOME / "edits.toml") -> tuple[Edit, ...]:
+    """Read the edits, in the order in which they are tried."""
+    return tuple(_read(id_, raw, path.name) for id_, raw in read_toml(path).items())
+
+
+def _read(id_: str, raw: object, file: str) -> Edit:
+    where = f"{file}: {id_}"
+    table = CardTable(raw, where)
+    when = table.take("when")
+    found = Edit(
+        id=id_,
+        ops=table.texts("ops"),
+        when=None if when is None else parse_check(when, where),
+        says=table.text("says"),
+        before=_code(table.take("before"), f"{where}, before"),
+        after=_code(table.take("after"), f"{where}, after"),
+        keeps=_keeps(table.text("keeps"), where),
+        within=table.optional_positive("within"),
+        provided=table.optional_text("provided") or "",
+        examples=tuple(parse_example(example, where) for example in table.items("examples")),
+    )
+    table.close()
+    if not found.ops or not found.examples:
+        raise CardError(f"{where}: an edit names the `ops` that it is for, and has `examples` of their calls")
+    if (found.keeps is Keeps.NEAR) != (found.within is not None):
+        raise CardError(f"{where}: `within` is said of what is kept near, and of nothing else")
+    return found
+
+
+def _code(raw: object, where: str) -> Code:
+    if not isinstance(raw, str) or not raw.strip():
+        raise CardError(f"{where}: lines of Python were wanted, found {raw!r}")
+    return Code(raw.strip())
+
+
+def _keeps(name: str, where: str) -> Keeps:
+    known: Mapping[str, Keeps] = {item.value: item for item in Keeps}
+    if name not in known:
+        raise CardError(f"{where}: `keeps` is one of {', '.join(known)}, found {name!r}")
+    return known[name]
+
+
+def literal(value: ConstantOrTuple | None) -> str:
+    """A value as Python writes it; plain words have quotes as people write them."""
+    match value:
+        case tuple():
+            return f"({', '.join(map(literal, value))}{',' if len(value) == 1 else ''})"
+        case str() if _WORD.fullmatch(value):
+            return f'"{value}"'
+        case float() if not isfinite(value):
+            return f'float("{value}")'
+        case _:
+            return repr(value)

@@ -1,0 +1,120 @@
+"""Every edit, on its own examples: it is for them, keeps what it says, and brings onto NNAPI what was not there."""
+
+from functools import cache
+
+import pytest
+import torch
+
+from nnapi_check.analyzer.capture.capture import Captured, capture
+from nnapi_check.analyzer.judging.judge import LEVELS
+from nnapi_check.analyzer.planning.causes import causes
+from nnapi_check.analyzer.planning.gains import LEAST
+from nnapi_check.analyzer.planning.survey import Survey, survey
+from nnapi_check.analyzer.quantities import Uses
+from nnapi_check.analyzer.trials.calls import EditedCall, edited_calls
+from nnapi_check.analyzer.trials.trial import Trials
+from nnapi_check.analyzer.trials.written import Written
+from nnapi_check.coverage_db.cards import Example
+from nnapi_check.coverage_db.edits.edit import Edit, Keeps, load_edits
+from nnapi_check.coverage_db.queries import open_registry
+from nnapi_check.lowering.examples.modules import example_module
+
+CASES = [
+    pytest.param(edit, example, id=f"{edit.id}, {example.name}") for edit in load_edits() for example in edit.examples
+]
+TARGETS = ("pytorch-mobile", "ndk")
+ROUNDING = 1e-5
+
+
+@cache
+def captured(edit: Edit, example: Example) -> Captured:
+    built = example_module(open_registry().card(edit.ops[0]), example)
+    return capture(built.module, built.inputs, weights=True)
+
+
+@cache
+def call_of(edit: Edit, example: Example) -> EditedCall:
+    graph = captured(edit, example).graph
+    ((_, (call,)),) = edited_calls(list(graph.nodes()), [edit], Uses(graph))
+    return call
+
+
+def tensors_of(edit: Edit, example: Example) -> list[torch.Tensor]:
+    found, graph = captured(edit, example), captured(edit, example).graph
+    given = dict(zip(graph.body.inputs, found.example_inputs, strict=True))
+    return [given[value] if value in given else found.tensor(value) for value in call_of(edit, example).values]
+
+
+class Model(torch.nn.Module):
+    """A model whose code is that of an edit, with its constants as buffers."""
+
+    def __init__(self, edit: Edit, example: Example, code: str) -> None:
+        super().__init__()
+        self.written = Written(call_of(edit, example), code)
+        graph = captured(edit, example).graph
+        self.order: list[str | int] = []
+        for place, tensor in enumerate(tensors_of(edit, example)):
+            value = call_of(edit, example).values[place]
+            if value in graph.body.inputs:
+                self.order.append(graph.body.inputs.index(value))
+            else:
+                self.register_buffer(f"constant{place}", tensor)
+                self.order.append(f"constant{place}")
+
+    def forward(self, *given: torch.Tensor) -> object:
+        return self.written(*(given[item] if isinstance(item, int) else getattr(self, item) for item in self.order))
+
+
+def surveyed(model: torch.nn.Module, inputs: tuple[torch.Tensor, ...], target: str) -> Survey:
+    registry = open_registry()
+    return survey(capture(model, inputs, weights=False).graph, registry, registry.target(target), gain=0)
+
+
+def results(model: torch.nn.Module, inputs: tuple[torch.Tensor, ...]) -> tuple[torch.Tensor, ...]:
+    found = model(*inputs)
+    return (found,) if isinstance(found, torch.Tensor) else tuple(found)
+
+
+@pytest.mark.parametrize(("edit", "example"), CASES)
+def test_code_before_is_the_call_and_code_after_keeps_what_the_edit_says(edit: Edit, example: Example) -> None:
+    inputs, call = captured(edit, example).example_inputs, call_of(edit, example)
+    built = example_module(open_registry().card(edit.ops[0]), example).module
+
+    wanted = results(built, inputs)
+    before, after = (results(Model(edit, example, code), inputs) for code in (call.before, call.after))
+
+    assert all(torch.equal(x, y) for x, y in zip(wanted, before, strict=False))
+    for x, y in zip(wanted, after, strict=False):
+        assert (x.dtype, x.shape) == (y.dtype, y.shape)
+        match edit.keeps:
+            case Keeps.EXACT:
+                assert torch.equal(x, y)
+            case Keeps.ROUNDING:
+                torch.testing.assert_close(y, x, rtol=ROUNDING, atol=ROUNDING)
+            case Keeps.NEAR:
+                assert edit.within is not None
+                assert 0 < (y - x).abs().max() <= edit.within
+            case Keeps.RETRAIN:
+                assert not torch.allclose(y, x, rtol=ROUNDING, atol=ROUNDING)
+
+
+@pytest.mark.parametrize(("edit", "example"), CASES)
+def test_edit_gains_at_some_level_and_as_much_as_the_written_code_gets(edit: Edit, example: Example) -> None:
+    inputs, call = captured(edit, example).example_inputs, call_of(edit, example)
+    gained = False
+    for target in TARGETS:
+        before, after = (surveyed(Model(edit, example, code), inputs, target) for code in (call.before, call.after))
+        trials = Trials(before, open_registry(), [edit])
+        for level in LEVELS[LEVELS.index(before.target.lowest_level) :]:
+            plan = before.at(level)
+            applied = [found for cause in causes(before, plan) for found in trials.edits_of(cause)]
+            if not applied:
+                continue
+
+            promised = trials.survey_with(applied, level).plans[-1].score.points
+
+            got = after.at(level).score.points
+            assert promised == pytest.approx(got)
+            gained = gained or promised >= plan.score.points + LEAST
+
+    assert gained
