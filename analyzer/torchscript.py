@@ -65,6 +65,18 @@ class _EditableGraph(Protocol):
     def insertConstant(self, value: object) -> torch._C.Value: ...  # noqa: N802 - PyTorch's own name
 
 
+class _EditableBlock(Protocol):
+    """What PyTorch's stubs leave out of ``torch._C.Block``."""
+
+    def addInputToBlock(self) -> torch._C.Value: ...  # noqa: N802 - PyTorch's own name
+
+
+class _EditableNode(Protocol):
+    """What PyTorch's stubs say otherwise of ``torch._C.Node``."""
+
+    def addInput(self, value: torch._C.Value) -> torch._C.Value: ...  # noqa: N802 - PyTorch's own name
+
+
 def attribute(module: torch._C.ScriptModule, name: str) -> object:
     """The attribute of a module called ``name``."""
     return cast("_Module", module).getattr(name)
@@ -129,6 +141,23 @@ def nodes_of_kind(graph: torch._C.Graph, kind: str) -> list[torch._C.Node]:
     return cast("_Graph", graph).findAllNodes(kind)
 
 
+def nodes_around(node: torch._C.Node) -> Iterator[torch._C.Node]:
+    """The branches and loops that a node lies in, the innermost first."""
+    while (outer := node.owningBlock().owningNode()) is not None:
+        yield outer
+        node = outer
+
+
+def is_in(node: torch._C.Node, outer: torch._C.Node) -> bool:
+    """Whether a node lies in a branch or loop."""
+    return any(found is outer for found in nodes_around(node))
+
+
+def is_within(node: torch._C.Node, block: torch._C.Block) -> bool:
+    """Whether a node lies in a block, or in a branch or loop that does."""
+    return any(found.owningBlock() is block for found in (node, *nodes_around(node)))
+
+
 def times_unrolled(node: torch._C.Node) -> int:
     """How often PyTorch's freezing writes down what is inside a node: more than once for loops of a known length."""
     if node.kind() != "prim::Loop":
@@ -155,6 +184,18 @@ def insert_constant(graph: torch._C.Graph, value: object) -> torch._C.Value:
         graph.insertNode(node)
         return node.output()
     return cast("_EditableGraph", graph).insertConstant(value)
+
+
+def carry_through_loop(loop: torch._C.Node, value: torch._C.Value) -> tuple[torch._C.Value, torch._C.Value]:
+    """Let a loop carry one more value, which its turns hand on as they find it: its names inside and after the loop."""
+    (body,) = loop.blocks()
+    inner = cast("_EditableBlock", body).addInputToBlock()
+    inner.setType(value.type())
+    body.registerOutput(inner)
+    cast("_EditableNode", loop).addInput(value)
+    after = loop.addOutput()
+    after.setType(value.type())
+    return inner, after
 
 
 def attribute_at(module: torch._C.ScriptModule, path: str) -> object:

@@ -13,9 +13,10 @@ from typing import TypeVar
 
 import torch
 
-from nnapi_check.analyzer.graph import OVERWRITTEN, DynamicType, OtherType
+from nnapi_check.analyzer.graph import OVERWRITTEN, BlockInput, DynamicType, OtherType
 from nnapi_check.analyzer.growing_graph import Draft, NodeDraft, drafts_in
 from nnapi_check.analyzer.ops.calls import Operation
+from nnapi_check.analyzer.torchscript import is_in, is_within, nodes_around
 
 Item = TypeVar("Item")
 
@@ -111,9 +112,9 @@ class Aliases:
             return True
         block = node.owningBlock()
         for value in self.values_with(draft):
-            later = [use.user for use in value.uses() if use.user.isAfter(node)]
+            later = readers_after(value, node)
             if value is draft.torch_value:
-                later = [user for user in later if user.owningBlock() is not block]
+                later = [user for user in later if not is_within(user, block)]
             if later and not self._is_apart(value, draft):
                 return True
         return False
@@ -124,6 +125,16 @@ class Aliases:
         # A list holds pieces that are known by other values.
         is_tensor = value.type().kind() == "TensorType"
         return is_tensor and bool(found) and all(_are_apart(other.tensor, draft.tensor) for other in found)
+
+    def forget_type(self, draft: Draft, kind: DynamicType) -> None:
+        """Say that only a run knows a draft's type; it may share the storage that it did before."""
+        number = self.set_of(draft)
+        if draft.tensor is not None:
+            self._kept.append(draft.tensor)
+        draft.type, draft.tensor = kind, None
+        later = self.set_of(draft)
+        if number is not None and later is not None:
+            self._join(number, later)
 
     def forget_elements(self, target: Draft) -> None:
         """Keep only the types of all views of a constant that a run will overwrite with what is not known."""
@@ -289,6 +300,20 @@ def _move(lists: dict[int, list[Item]], gone: int, kept: int) -> None:
     moved = lists.pop(gone, [])
     if moved:
         lists.setdefault(kept, []).extend(moved)
+
+
+def readers_after(value: torch._C.Value, node: torch._C.Node) -> list[torch._C.Node]:
+    """The nodes that read a value after a node: in the same turn of the loops around it, or in a later one."""
+    repeated = [
+        found for found in nodes_around(node) if found.kind() == "prim::Loop" and not is_in(value.node(), found)
+    ]
+    users = [use.user for use in value.uses()]
+    return [user for user in users if user.isAfter(node) or any(is_in(user, loop) for loop in repeated)]
+
+
+def is_held(draft: Draft) -> bool:
+    """Whether the caller or the module itself holds a value, and so sees what is written to it."""
+    return draft.origin is not None and not isinstance(draft.origin, BlockInput)
 
 
 def become_overwritten(draft: Draft, op: str) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import torch
 
+from nnapi_check.analyzer.capture.carried_writes import carry_writes
 from nnapi_check.analyzer.capture.control_flow import DecidedBranch
 from nnapi_check.analyzer.capture.normal_form import normalize, refuse_file_ops
 from nnapi_check.analyzer.capture.numbering import number_graph
@@ -174,6 +175,8 @@ def _walked(
         items = [(value, _own(item)) for value, item in values.items]
         drafts = walk.bind(graph, values.drafts, items)
         nodes = [*walk.walk_block(graph), *walk.finish()]
+        if carry_writes(graph, walk.known, walk.aliases):
+            continue
         found = state | state_found(walk.aliases)
         if not copy_overwritten(graph, walk.aliases, walk.known) and found == state:
             settle(walk.aliases, nodes)

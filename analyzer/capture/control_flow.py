@@ -223,7 +223,7 @@ def _loop_node(walk: Walk, node: torch._C.Node, body: torch._C.Block, items: Seq
     nodes = walk.walk_block(body)
     results = [walk.item(value) for value in body.outputs()]
     # What one turn leaves with another type than it found it in, is not known to any turn.
-    while _forget_changed(inputs[1:], results[1:]):
+    while _forget_changed(walk.aliases, inputs[1:], results[1:]):
         walk.repetition.type_again(body)
         nodes = walk.walk_block(body)
         results = [walk.item(value) for value in body.outputs()]
@@ -266,7 +266,7 @@ def _known_trips(node: torch._C.Node, items: Sequence[object]) -> int:
     return max(trips, 1) if isinstance(trips, int) and _always_continues(body) else 1
 
 
-def _forget_changed(before: Sequence[Draft], after: Sequence[object]) -> bool:
+def _forget_changed(aliases: Aliases, before: Sequence[Draft], after: Sequence[object]) -> bool:
     """Forget the types of carried values that a turn changes; whether there were any."""
     changed = [
         draft
@@ -274,7 +274,7 @@ def _forget_changed(before: Sequence[Draft], after: Sequence[object]) -> bool:
         if draft.tensor is not None and not (isinstance(result, Draft) and result.type == draft.type)
     ]
     for draft in changed:
-        draft.type, draft.tensor = DynamicType("it changes its shape or type", "prim.Loop"), None
+        aliases.forget_type(draft, DynamicType("it changes its shape or type", "prim.Loop"))
     return bool(changed)
 
 

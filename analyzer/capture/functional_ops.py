@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 
-from nnapi_check.analyzer.ops.calls import Operation, operation_of
+from nnapi_check.analyzer.errors import OpError
+from nnapi_check.analyzer.growing_graph import Draft
+from nnapi_check.analyzer.ops.bounded_calls import BoundedCalls
+from nnapi_check.analyzer.ops.calls import Operation, evaluate, operation_of
+from nnapi_check.analyzer.tensor_types import tensor_type
 from nnapi_check.analyzer.torchscript import insert_constant, tensor_op
 
 
@@ -47,6 +53,39 @@ def make_functional(graph: torch._C.Graph, node: torch._C.Node, kind: str) -> to
     target.replaceAllUsesAfterNodeWith(node, made.output())
     node.destroy()
     return made
+
+
+def replaced(
+    graph: torch._C.Graph,
+    node: torch._C.Node,
+    forms: tuple[Operation, Operation],
+    items: Sequence[object],
+    calls: BoundedCalls,
+) -> tuple[torch._C.Node, Operation]:
+    """The node and op of the second form in place of the first, where it gives a tensor of the target's type."""
+    operation, functional = forms
+    target = items[0]
+    try:
+        result = evaluate(functional, items, calls)
+    except OpError:
+        return node, operation
+    if not isinstance(target, Draft) or not isinstance(result, torch.Tensor) or tensor_type(result) != target.type:
+        return node, operation
+    return make_functional(graph, node, functional.name), functional
+
+
+# An attribute of in-place nodes: how many views lie between what they write to and the whole tensor. It is not saved.
+_VIEWS = "nnapi_views"
+
+
+def let_be_functional(node: torch._C.Node, views: int) -> None:
+    """Say that a functional op may take the place of an in-place one, which writes to a view of that many steps."""
+    node.i_(_VIEWS, views)
+
+
+def views_carried(node: torch._C.Node) -> int | None:
+    """What `let_be_functional` said of a node; None where nothing was said."""
+    return node.i(_VIEWS) if node.hasAttribute(_VIEWS) else None
 
 
 # An attribute of the nodes that write to an input at the end of a run. It is not saved.

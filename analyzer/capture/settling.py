@@ -65,6 +65,9 @@ def _is_computed(draft: Draft, number: int, aliases: Aliases, known: Mapping[int
         or not isinstance(draft.type, TensorType)
     ):
         return False
+    if known.get(value.unique()) is not draft:
+        # A turn of a loop was typed before it was known what another one leaves.
+        return False
     node = value.node()
     if not node.kind().startswith("aten::") or node.kind() == _COPY or value.type().kind() != "TensorType":
         return False

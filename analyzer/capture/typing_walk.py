@@ -12,9 +12,16 @@ from typing import NoReturn
 
 import torch
 
-from nnapi_check.analyzer.capture.aliases import Aliases
+from nnapi_check.analyzer.capture.aliases import Aliases, is_held
 from nnapi_check.analyzer.capture.control_flow import MAX_NESTED, DecidedBranch, Repetition, walk_if, walk_loop
-from nnapi_check.analyzer.capture.functional_ops import functional_form, make_functional, write_back, writes_back
+from nnapi_check.analyzer.capture.functional_ops import (
+    functional_form,
+    make_functional,
+    replaced,
+    views_carried,
+    write_back,
+    writes_back,
+)
 from nnapi_check.analyzer.capture.list_writes import LIST_WRITES, ListWrite
 from nnapi_check.analyzer.capture.set_attributes import SetAttributes
 from nnapi_check.analyzer.capture.settling import State
@@ -311,8 +318,11 @@ class TypingWalk:
             return make_functional(self.graph, node, functional.name), functional
         if functional is None or not isinstance(target, Draft) or not isinstance(target.type, TensorType):
             return node, operation
-        # What the caller or the module itself holds keeps what was written.
-        held = [draft for draft in self.aliases.drafts_with(target) if draft.origin is not None]
+        if views_carried(node) == 0:
+            return replaced(self.graph, node, (operation, functional), items, self._calls)
+        # What the caller or the module itself holds keeps what was written; what a loop hands on may yet be anything.
+        sharing = self.aliases.drafts_with(target)
+        held = [draft for draft in sharing if is_held(draft) or (self.depth and draft.origin is not None)]
         is_input = isinstance(target.origin, GraphInput) and all(draft is target for draft in held)
         is_outermost = not self.depth and node.owningBlock() is target.torch_value.node().owningBlock()
         if held and not (is_input and is_outermost):
@@ -322,20 +332,14 @@ class TypingWalk:
         if self.depth and target.torch_value.node().owningBlock() is not node.owningBlock():
             # The next turn of a loop would read what this one wrote.
             return node, operation
-        try:
-            result = evaluate(functional, items, self._calls)
-        except OpError:
-            return node, operation
-        if not isinstance(result, torch.Tensor) or tensor_type(result) != target.type:
-            return node, operation
-        made = make_functional(self.graph, node, functional.name)
-        if is_input:
+        made, now = replaced(self.graph, node, (operation, functional), items, self._calls)
+        if is_input and now is functional:
             self._written_back.append(write_back(self.graph, target.torch_value, made.output()))
-        return made, functional
+        return made, now
 
     def _scattered(self, node: torch._C.Node, operation: Operation, items: Sequence[object]) -> list[NodeDraft] | None:
         """The nodes that put a part anew in the place of a write to it, where nobody can see the difference."""
-        if self.depth or node.outputsSize() != 1:
+        if node.outputsSize() != 1 or (self.depth and not views_carried(node)):
             return None
         made = scattered_write(self.graph, node, operation, items, self.known, self.aliases)
         return None if made is None else [draft for item in made for draft in self._visit(item)]

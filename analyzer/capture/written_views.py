@@ -11,14 +11,14 @@ from collections.abc import Mapping, Sequence
 
 import torch
 
-from nnapi_check.analyzer.capture.aliases import Aliases
-from nnapi_check.analyzer.capture.functional_ops import functional_form
+from nnapi_check.analyzer.capture.aliases import Aliases, is_held
+from nnapi_check.analyzer.capture.functional_ops import functional_form, views_carried
 from nnapi_check.analyzer.errors import OpError
 from nnapi_check.analyzer.graph import TensorType
 from nnapi_check.analyzer.growing_graph import Draft
 from nnapi_check.analyzer.ops.calls import Operation, evaluate
 from nnapi_check.analyzer.tensor_types import tensor_type
-from nnapi_check.analyzer.torchscript import insert_constant, tensor_op
+from nnapi_check.analyzer.torchscript import insert_constant, is_within, tensor_op
 
 _SCATTER = {"aten::slice": ("aten::slice_scatter", 5), "aten::select": ("aten::select_scatter", 3)}
 """By the op that takes a part, what puts one there, and how many inputs the first has."""
@@ -42,11 +42,15 @@ def scattered_write(
     target = items[0]
     if not isinstance(target, Draft) or not isinstance(target.type, TensorType):
         return None
-    views = _takers(node.inputsAt(0), node.owningBlock(), known)
+    views = takers_of(node.inputsAt(0), node.owningBlock(), known)
     # What is read later may be a view itself.
     chains = (views[:count] for count in range(1, len(views) + 1))
-    takers = next((part for part in chains if _is_unseen(part[-1].inputsAt(0), node, target, known, aliases)), [])
-    if not takers or not _is_read_at_once(node, takers[-1].inputsAt(0)):
+    carried = views_carried(node)
+    if carried is not None:
+        takers = views[:carried]
+    else:
+        takers = next((part for part in chains if _is_unseen(part[-1].inputsAt(0), node, target, known, aliases)), [])
+    if not takers or not is_read_at_once(node, takers[-1].inputsAt(0)):
         return None
     root = takers[-1].inputsAt(0)
     made = _written(graph, node, operation, items, target, aliases)
@@ -62,7 +66,7 @@ def scattered_write(
     return nodes
 
 
-def _takers(value: torch._C.Value, block: torch._C.Block, known: Mapping[int, object]) -> list[torch._C.Node]:
+def takers_of(value: torch._C.Value, block: torch._C.Block, known: Mapping[int, object]) -> list[torch._C.Node]:
     """The nodes that took a view of a view, the last one first, as far as they can be undone."""
     found: list[torch._C.Node] = []
     while value.node().owningBlock() is block and _can_be_undone(value.node(), known):
@@ -98,8 +102,9 @@ def _can_be_undone(taker: torch._C.Node, known: Mapping[int, object]) -> bool:
 
 
 def _type_of(value: torch._C.Value, known: Mapping[int, object]) -> TensorType | None:
+    """The type of a tensor, also where it is not what it was, for it is overwritten."""
     found = known.get(value.unique())
-    return found.type if isinstance(found, Draft) and isinstance(found.type, TensorType) else None
+    return tensor_type(found.tensor) if isinstance(found, Draft) and found.tensor is not None else None
 
 
 def _is_unseen(
@@ -113,18 +118,18 @@ def _is_unseen(
         return False
     drafts = [*aliases.drafts_with(target), whole, target]
     # What the caller or the module itself holds keeps what was written.
-    if any(draft.origin is not None or not isinstance(draft.type, TensorType) for draft in drafts):
+    if any(is_held(draft) or not isinstance(draft.type, TensorType) for draft in drafts):
         return False
     if aliases.set_of(whole) != aliases.set_of(target):
         return False
     for value in aliases.values_with(target):
         later = [use.user for use in value.uses() if use.user.isAfter(node)]
-        if later and (value.unique() != root.unique() or any(user.owningBlock() is not block for user in later)):
+        if later and (value.unique() != root.unique() or not all(is_within(user, block) for user in later)):
             return False
     return True
 
 
-def _is_read_at_once(node: torch._C.Node, root: torch._C.Value) -> bool:
+def is_read_at_once(node: torch._C.Node, root: torch._C.Value) -> bool:
     """Whether nothing reads what the write returns, or only an assignment to a view of the same tensor, before which
     nothing else is written: a trace holds `a[1:] += p` so."""
     uses = list(node.output().uses())

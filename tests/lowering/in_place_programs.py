@@ -21,6 +21,8 @@ class Program:
     shapes: dict[str, Shape] = field(default_factory=lambda: dict(_START))
     indent: int = 1
     made: int = 0
+    in_loops: bool = False
+    turns: list[str] = field(default_factory=list)
 
     def say(self, line: str) -> None:
         """Add a line."""
@@ -121,6 +123,41 @@ def _write(program: Program) -> None:
     program.say(program.random.choice(ways))
 
 
+def _write_in_a_turn(program: Program) -> None:
+    """A write at a place that the run alone knows."""
+    name = program.some(lambda shape: len(shape) > 1 and min(shape) > 0)
+    if name is None or not program.turns:
+        _write(program)
+        return
+    rows, columns, *_ = program.shapes[name]
+    turn, part = program.turns[-1], program.like(program.shapes[name][1:])
+    ways = [
+        f"{name}[{turn} % {rows}] = {part}",
+        f"{name}[{turn} % {rows}] += {part}",
+        f"{name}[:, {turn} % {columns}] *= 0.5",
+        f"{name}[{turn} % {rows}, 0] = 0.5",
+        f"{name} += {program.like(program.shapes[name])}",
+    ]
+    program.say(program.random.choice(ways))
+
+
+def _turns(program: Program) -> None:
+    """A loop over a count of the run, mostly beside a tensor that nothing else holds."""
+    read, copied = program.some(), program.some()
+    if read is None or copied is None:
+        return
+    if program.random.random() < 0.7:
+        made = program.random.choice([f"torch.zeros_like({copied})", f"{copied} * 0.5", f"{copied}.clone()"])
+        program.say(f"{program.name(program.shapes[copied])} = {made}")
+    outer = dict(program.shapes)
+    program.made += 1
+    program.say(f"for i{program.made} in range(int({read}.abs().sum().clamp(0.0, 3.0))):")
+    program.turns.append(f"i{program.made}")
+    _block(program)
+    program.turns.pop()
+    program.shapes = outer
+
+
 def _branch(program: Program) -> None:
     name = program.some()
     if name is None:
@@ -172,14 +209,19 @@ def _block(program: Program) -> None:
 
 def _step(program: Program) -> None:
     steps: Sequence[Callable[[Program], None]] = [_compute] * 4 + [_view] * 4 + [_write] * 5 + [_list]
+    if program.in_loops:
+        steps = [_compute] * 3 + [_view] * 3 + [_write_in_a_turn] * 5 + [_list]
     if program.indent < 4:
-        steps = [*steps, _branch, _loop]
+        steps = [*steps, _branch, *([_turns] * 3 if program.in_loops else [_loop])]
     program.random.choice(steps)(program)
 
 
-def program_text(seed: int) -> str:
-    """The text of a module with a ``forward`` of two tensors, the same for the same seed."""
-    program = Program(Random(seed), indent=2)
+def program_text(seed: int, *, in_loops: bool = False) -> str:
+    """The text of a module with a ``forward`` of two tensors, the same for the same seed.
+
+    ``in_loops`` draws more loops, and writes at places that a run alone knows.
+    """
+    program = Program(Random(seed), indent=2, in_loops=in_loops)
     program.say("t0 = torch.matmul(x, self.weight)")
     program.shapes["t0"] = (ROWS, COLUMNS)
     for _ in range(program.random.randint(3, 9)):

@@ -109,7 +109,7 @@ def test_a_loop_of_which_nothing_is_read_is_left_out(body: str) -> None:
 @pytest.mark.parametrize(
     "body",
     [
-        "y = torch.zeros(2, 3)\nfor i in range(int(n)):\n    y += 1\nreturn x + y",
+        "y = x * 2\nv = y[0]\nfor i in range(int(n)):\n    y += 1\nreturn v * 2",
         "y: list[torch.Tensor] = [x]\nfor i in range(int(n)):\n    y.append(x * i)\nreturn y[-1]",
         "for i in range(int(n)):\n    x.add_(1)\nreturn x + 1",
         "for i in range(int(n)):\n    if bool(x.sum() > 9.0):\n        raise ValueError('x')\nreturn x + 1",

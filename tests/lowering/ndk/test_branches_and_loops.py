@@ -99,6 +99,22 @@ class Fills(nn.Module):
         return y + x
 
 
+class Writes(nn.Module):
+    """Overwrites what it made, at places of the run and whole, within a branch and beside it."""
+
+    def forward(self, x: torch.Tensor, n: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        kept, total = torch.zeros(4, 7), x * 0.5
+        for t in range(int(n)):
+            total += x
+            if bool(total.sum() > 0):
+                kept[t % 4] = total[0]
+            else:
+                kept[:, t % 7].mul_(0.5)
+                total.clamp_(-2.0, 2.0)
+            kept[1] += 0.25
+        return kept, total
+
+
 def numbers(*shape: int, seed: int = 0, shift: float = 0.0) -> torch.Tensor:
     return torch.randn(shape, generator=torch.Generator().manual_seed(seed)) + shift
 
@@ -113,6 +129,11 @@ CASES: dict[str, tuple[type[nn.Module], list[list[torch.Tensor]], set[str]]] = {
     "cells": (Cells, [[numbers(2, 5), torch.tensor(n)] for n in COUNTS], {"WHILE"}),
     "nested": (
         Nested,
+        [[numbers(3, 7, seed=n, shift=shift), torch.tensor(n)] for n in COUNTS for shift in (0.5, -0.5)],
+        {"IF", "WHILE"},
+    ),
+    "writes": (
+        Writes,
         [[numbers(3, 7, seed=n, shift=shift), torch.tensor(n)] for n in COUNTS for shift in (0.5, -0.5)],
         {"IF", "WHILE"},
     ),

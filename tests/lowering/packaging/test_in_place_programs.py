@@ -24,12 +24,13 @@ from tests.lowering.in_place_programs import COLUMNS, ROWS, program_text
 
 SEEDS = (*range(16), 76, 429)
 """The last two write in place in branches and loops, where PyTorch's fuser fails."""
+LOOP_SEEDS = range(24)
 
 
-def drawn_module(seed: int, folder: Path) -> nn.Module:
+def drawn_module(seed: int, folder: Path, *, in_loops: bool = False) -> nn.Module:
     """The module of a seed, from a file, for PyTorch reads its source there."""
     path = folder / f"drawn_{seed}.py"
-    path.write_text(program_text(seed), encoding="utf-8")
+    path.write_text(program_text(seed, in_loops=in_loops), encoding="utf-8")
     spec = importlib.util.spec_from_file_location(f"drawn_{seed}", path)
     assert spec is not None
     assert spec.loader is not None
@@ -97,3 +98,17 @@ def test_drawn_program_computes_the_same(seed: int, nnapi: HostRuntime, tmp_path
 
     hold(script(copy.deepcopy(module)), (1, 3, 8)[seed % 3], tmp_path / "scripted.pt")
     hold(trace(copy.deepcopy(module), inputs, check_trace=False), (8, 1, 3)[seed % 3], tmp_path / "traced.pt")
+
+
+@pytest.mark.parametrize("seed", LOOP_SEEDS)
+@computed_op_by_op()
+def test_captured_graph_of_a_program_of_loops_computes_the_same(seed: int, tmp_path: Path) -> None:
+    script: Callable[..., torch.jit.ScriptModule] = torch.jit.script
+    source = script(drawn_module(seed, tmp_path, in_loops=True))
+    captured = capture(copy.deepcopy(source), draws(ROWS)[0], weights=True)
+    call = torch._C._create_function_from_graph("forward", captured.torch_graph)
+
+    found = run(lambda *inputs: call(captured.module, *inputs), draws(ROWS))
+
+    for left, right in zip(found, run(source, draws(ROWS)), strict=True):
+        assert all(torch.equal(ours, theirs) for ours, theirs in zip(left, right, strict=True))
