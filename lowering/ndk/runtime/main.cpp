@@ -58,6 +58,8 @@ Arguments read_arguments(int count, char **words) {
             found.cache = value();
         } else if (word == "--burst") {
             found.is_burst = true;
+        } else if (!is_output && word.compare(0, 2, "--") == 0) {
+            die(word + " is no option");
         } else if (found.model.empty()) {
             found.model = word;
         } else {
@@ -66,6 +68,13 @@ Arguments read_arguments(int count, char **words) {
     }
     if (found.model.empty() || found.times < 1) die("call it as run_model model.nnc [input.raw...] [-- output.raw...]");
     return found;
+}
+
+// Files are given for all tensors of a kind, or for none.
+void check_count(const char *what, size_t given, uint32_t wanted) {
+    if (given != 0 && given != wanted) {
+        die(std::string("files of ") + what + ": wanted " + std::to_string(wanted) + ", given " + std::to_string(given));
+    }
 }
 
 Bytes read_file(const std::string &path, size_t length) {
@@ -114,6 +123,10 @@ int main(int count, char **words) {
     const Owned<nnc_model> model(read, nnc_model_free);
     check(nnc_model_check_weights(model.get()));
 
+    const uint32_t input_count = nnc_model_input_count(model.get()), output_count = nnc_model_output_count(model.get());
+    check_count("inputs", arguments.inputs.size(), input_count);
+    check_count("outputs", arguments.outputs.size(), output_count);
+
     nnc_options options = nnc_default_options();
     if (!arguments.device.empty()) options.device_name = arguments.device.c_str();
     if (!arguments.cache.empty()) options.cache_directory = arguments.cache.c_str();
@@ -126,15 +139,15 @@ int main(int count, char **words) {
     const Owned<nnc_run> run(created, nnc_run_free);
 
     std::vector<Bytes> inputs, outputs;
-    for (uint32_t i = 0; i < nnc_model_input_count(model.get()); ++i) {
+    for (uint32_t i = 0; i < input_count; ++i) {
         nnc_tensor tensor;
         check(nnc_model_input(model.get(), i, &tensor));
         describe("input", tensor);
-        inputs.push_back(i < arguments.inputs.size() ? read_file(arguments.inputs[i], tensor.byte_length)
-                                                     : Bytes(tensor.byte_length));
+        inputs.push_back(arguments.inputs.empty() ? Bytes(tensor.byte_length)
+                                                  : read_file(arguments.inputs[i], tensor.byte_length));
         check(nnc_run_set_input(run.get(), i, inputs.back().data(), inputs.back().size(), NNC_ORDER_PYTORCH));
     }
-    for (uint32_t i = 0; i < nnc_model_output_count(model.get()); ++i) {
+    for (uint32_t i = 0; i < output_count; ++i) {
         nnc_tensor tensor;
         check(nnc_model_output(model.get(), i, &tensor));
         describe("output", tensor);
@@ -149,7 +162,7 @@ int main(int count, char **words) {
         const std::chrono::duration<double, std::milli> took = Clock::now() - start;
         std::printf("computed in %.3f ms\n", took.count());
     }
-    for (size_t i = 0; i < outputs.size() && i < arguments.outputs.size(); ++i) {
+    for (size_t i = 0; i < arguments.outputs.size(); ++i) {
         write_file(arguments.outputs[i], outputs[i]);
     }
     return 0;

@@ -115,11 +115,12 @@ def run(server: HostServer, program: Path, folder: Path, level: int, inputs: lis
     files = [folder / f"in{index}.raw" for index in range(len(inputs))]
     for file, tensor in zip(files, inputs, strict=True):
         file.write_bytes(tensor.numpy().tobytes())
-    outputs = [folder / f"out{index}.raw" for index in range(3)]
+    count = len(read_program(folder / MODEL_NAME, NAMES).program.outputs)
+    outputs = [folder / f"out{index}.raw" for index in range(count)]
     environment = {**os.environ, **server.environment(level)}
     words = [str(program), str(folder / MODEL_NAME), *map(str, files), "--", *map(str, outputs)]
     subprocess.run(words, env=environment, check=True, capture_output=True)
-    return [file.read_bytes() for file in outputs if file.exists()]
+    return [file.read_bytes() for file in outputs]
 
 
 @pytest.mark.parametrize("level", LEVELS)
@@ -307,6 +308,37 @@ def test_the_program_that_cmake_builds_computes_it_without_a_fault(server: HostS
 
     with torch.no_grad():
         np.testing.assert_allclose(np.frombuffer(found[0], np.float32).reshape(2, 5), model(x, n)[0], atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("files", "words"),
+    [
+        (["x.raw"], "files of inputs: wanted 2, given 1"),
+        (["x.raw", "n.raw", "y.raw"], "files of inputs: wanted 2, given 3"),
+        (["--", "y.raw"], "files of outputs: wanted 3, given 1"),
+        (["x.raw", "x.raw"], "x.raw has 56 bytes, the input has 4"),
+        (["--time", "3"], "--time is no option"),
+    ],
+)
+def test_the_program_refuses_files_that_do_not_fit(
+    files: list[str], words: str, server: HostServer, tmp_path: Path
+) -> None:
+    model, x = Rows().eval(), torch.randn(2, 7)
+    nnapi_check.convert(
+        model, tmp_path / "out", [x, torch.ones(1, dtype=torch.int32)], feature_level=3, target="ndk", verify=False
+    )
+    x.numpy().tofile(tmp_path / "x.raw")
+
+    found = subprocess.run(
+        [sanitized() / "run_model", tmp_path / "out" / MODEL_NAME, *files],
+        env={**os.environ, **server.environment(3)},
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert (found.returncode, found.stderr) == (1, f"run_model: {words}\n")
 
 
 def test_a_project_holds_what_is_built(tmp_path: Path) -> None:
