@@ -11,8 +11,8 @@ from nnapi_check.reports.first_changes_text import change_lines
 from nnapi_check.reports.gating.comparison_text import comparison_lines
 from nnapi_check.reports.if_quantized_text import if_quantized_lines
 from nnapi_check.reports.level_rows import level_rows
-from nnapi_check.reports.losses import loss_groups
-from nnapi_check.reports.naming import line_words
+from nnapi_check.reports.losses import loss_groups, tenths_words
+from nnapi_check.reports.naming import line_words, modules_words
 from nnapi_check.reports.table import Fit, number, table, text
 from nnapi_check.reports.terminal import Detail, Paint, count_words, heading, wrapped
 from nnapi_check.reports.verification_text import verification_lines
@@ -22,7 +22,6 @@ PLACES_SHOWN = 5
 FEW_PLACES = 3
 ALTERNATIVES_SHOWN = 2
 LOSSES_SHOWN = 8
-MODULES_SHOWN = 2
 
 
 def to_text(report: ModelReport, paint: Paint, detail: Detail = Detail.USUAL) -> str:
@@ -210,13 +209,6 @@ def _places(places: Sequence[PlaceView], shown: int) -> Iterator[str]:
         yield f"          and {count_words(rest, 'more op')} at {count_words(len(alike) - shown, 'other line')}"
 
 
-def modules_words(modules: Sequence[str]) -> str:
-    """Modules by name: the first ones, and how many more."""
-    rest = len(modules) - MODULES_SHOWN
-    names = ", ".join(modules[:MODULES_SHOWN])
-    return f"{names} and {rest} more" if rest > 0 else names
-
-
 def _kept(report: ModelReport, paint: Paint) -> Iterator[str]:
     kept: dict[str, dict[str, int]] = {}
     # Of a model that the target does not carry, the verdict says why already.
@@ -250,17 +242,15 @@ def _losses(report: ModelReport, paint: Paint) -> Iterator[str]:
     groups = loss_groups(report.losses, shown_score(report.score))
     if not groups:
         return
-    yield from heading(f"Where the {_points(sum(group.tenths for group in groups))} missing points were lost", paint)
+    yield from heading(
+        f"Where the {tenths_words(sum(group.tenths for group in groups))} missing points were lost", paint
+    )
     shown = [group for group in groups[:LOSSES_SHOWN] if group.tenths]
     rest = groups[len(shown) :]
     for group in shown:
         modules = modules_words(group.modules)
         words = f"{group.what}: {group.because}; {group.where}{f' in {modules}' if modules else ''}"
-        yield from wrapped(words, f"{_points(group.tenths):>5}  ")
+        yield from wrapped(words, f"{tenths_words(group.tenths):>5}  ")
     if rest:
         words = count_words(len(rest), "smaller cause")
-        yield f"{_points(sum(group.tenths for group in rest)):>5}  {words}"
-
-
-def _points(tenths: int) -> str:
-    return f"{tenths / 10:.1f}"
+        yield f"{tenths_words(sum(group.tenths for group in rest)):>5}  {words}"

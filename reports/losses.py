@@ -120,6 +120,11 @@ def loss_groups(losses: Sequence[LossView], shown_score: str) -> tuple[LossGroup
     )
 
 
+def tenths_words(tenths: int) -> str:
+    """Points that are counted in tenths."""
+    return f"{tenths / 10:.1f}"
+
+
 def _group(kind: str, op: str, where: str, members: Sequence[LossView], tenths: int) -> LossGroup:
     crossings = sum(1 for loss in members if loss.kind in (CROSSES, BETWEEN_PARTS))
     return LossGroup(

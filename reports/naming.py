@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from pathlib import Path
 
 from nnapi_check.analyzer.graph import Graph, SourcePosition, TensorType
@@ -11,6 +12,7 @@ from nnapi_check.reports.views import LossView, NodeView, PlaceView
 
 _PACKAGE = re.compile(r"^.*[/\\](?:site|dist)-packages[/\\]")
 NOWHERE = "place not recorded"
+MODULES_SHOWN = 2
 
 
 def type_words(graph: Graph, value: int) -> str:
@@ -38,3 +40,10 @@ def place_words(place: PlaceView | NodeView | LossView | SourcePosition) -> str:
     """Where a node stands: its module and its source line."""
     line = line_words(place.file, place.line)
     return " at ".join(part for part in (place.module, line) if part) or NOWHERE
+
+
+def modules_words(modules: Sequence[str]) -> str:
+    """Modules by name: the first ones, and how many more."""
+    rest = len(modules) - MODULES_SHOWN
+    names = ", ".join(modules[:MODULES_SHOWN])
+    return f"{names} and {rest} more" if rest > 0 else names

@@ -8,7 +8,9 @@ from datetime import UTC, datetime
 from nnapi_check.reports.compose import shown_score
 from nnapi_check.reports.computing import shares, shown_share
 from nnapi_check.reports.first_changes_text import gain_words, kept_words, ops_words, together_words, where_words
-from nnapi_check.reports.naming import place_words
+from nnapi_check.reports.level_rows import level_rows
+from nnapi_check.reports.losses import loss_groups, tenths_words
+from nnapi_check.reports.naming import modules_words, place_words
 from nnapi_check.reports.page.assets import TEMPLATES, assets
 from nnapi_check.reports.page.excerpts import Sources
 from nnapi_check.reports.page.graph_data import graph_data
@@ -41,11 +43,15 @@ def to_html(report: ModelReport, sources: Sources | None = None) -> str:
     environment.filters["gain"] = gain_words
     environment.filters["kept"] = kept_words
     environment.filters["together"] = together_words
+    environment.filters["level_rows"] = level_rows
+    environment.filters["tenths"] = tenths_words
+    environment.filters["modules"] = modules_words
     graph = None if report.graph is None else graph_data(report, report.graph, sources or Sources())
     made = assets(with_graph=graph is not None)
     return environment.get_template("report.html.j2").render(
         report=report,
         maps=draw_levels(report),
+        losses=loss_groups(report.losses, shown_score(report.score)),
         graph_data=graph or "",
         assets=made,
         today=datetime.now(UTC).date().isoformat(),

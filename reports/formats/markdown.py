@@ -10,6 +10,7 @@ from nnapi_check.reports.computing import shown_share
 from nnapi_check.reports.first_changes_text import gain_words, kept_words, ops_words, together_words, where_words
 from nnapi_check.reports.formats.findings import Finding, Origin, Severity, findings, place_text
 from nnapi_check.reports.gating.comparison_text import shown_changes
+from nnapi_check.reports.level_rows import level_rows
 from nnapi_check.reports.terminal import printable
 from nnapi_check.reports.views import ComparisonView, EditView, FirstChangesView, ModelReport
 
@@ -29,6 +30,8 @@ def _lines(report: ModelReport, origin: Origin) -> Iterator[str]:
     key = re.sub(r"[^\w./=-]+", "_", f"{origin.model.path}/{report.target}/{report.feature_level}").replace("--", "__")
     yield f"<!-- nnapi-check {key} -->"
     yield f"### nnapi-check: {code(origin.model.path)} is {report.readiness}"
+    yield ""
+    yield f"**{escaped(report.summary)}**"
     yield ""
     share = shown_share(report.compute_coverage, uncounted=report.uncounted)
     yield (
@@ -126,10 +129,11 @@ def _levels(report: ModelReport) -> Iterator[str]:
     yield ""
     yield "| level | comes with | verdict | score | parts | work on NNAPI |"
     yield "| --- | --- | --- | --- | --- | --- |"
-    for level in report.levels:
+    for row in level_rows(report.levels):
+        level = row.answer
         share = shown_share(level.compute_coverage, uncounted=report.uncounted)
-        cells = (level.android, level.readiness, shown_score(level.score), str(level.parts), share)
-        yield f"| {level.level} | {' | '.join(cells)} |"
+        cells = (row.comes_with, level.readiness, shown_score(level.score), str(level.parts), share)
+        yield f"| {row.span} | {' | '.join(cells)} |"
     yield ""
     yield "</details>"
     yield ""

@@ -7,6 +7,7 @@ from html import escape
 
 from nnapi_check.reports.compose import shown_score
 from nnapi_check.reports.computing import shown_share
+from nnapi_check.reports.level_rows import level_rows
 from nnapi_check.reports.naming import place_words
 from nnapi_check.reports.views import ModelReport
 
@@ -32,9 +33,10 @@ def _pieces(report: ModelReport) -> Iterator[str]:
         yield f"<p>Gate not passed: {escape(reason)}</p>"
     headings = "".join(f"<th>{word}</th>" for word in ("level", "verdict", "score", "parts", "work"))
     yield f"<table><thead><tr>{headings}</tr></thead><tbody>"
-    for level in report.levels:
+    for row in level_rows(report.levels):
+        level = row.answer
         share = shown_share(level.compute_coverage, uncounted=report.uncounted)
-        cells = (str(level.level), level.readiness, shown_score(level.score), str(level.parts), share)
+        cells = (row.span, level.readiness, shown_score(level.score), str(level.parts), share)
         yield f"<tr>{''.join(f'<td>{escape(cell)}</td>' for cell in cells)}</tr>"
     yield "</tbody></table>"
     nearest = [blocker for blocker in report.blockers if not blocker.is_alternative]

@@ -273,7 +273,7 @@
     levelChoice.value = String(number);
     byId("graph-verdict").textContent = `${level.readiness}, score ${level.score}: ${level.onNnapi} ops on NNAPI, ${level.compute} of the multiply-adds, ${new Set(level.parts.filter((part) => part !== null)).size} NNAPI models`;
     document.querySelectorAll("[data-map-levels]").forEach((found) => { found.toggleAttribute("hidden", !found.dataset.mapLevels.split(" ").includes(String(number))); });
-    document.querySelectorAll("tr[data-level]").forEach((row) => row.classList.toggle("chosen", row.dataset.level === String(number)));
+    document.querySelectorAll("tr[data-levels]").forEach((row) => row.classList.toggle("chosen", row.dataset.levels.split(" ").includes(String(number))));
     if (grouping.value === "parts") rebuild();
     else if (tree) { mark(); view.redraw(); if (chosen !== null) describeOp(chosen); }
   }

@@ -8,6 +8,9 @@ from html.parser import HTMLParser
 
 import pytest
 
+from nnapi_check.reports.compose import shown_score
+from nnapi_check.reports.level_rows import level_rows
+from nnapi_check.reports.losses import loss_groups
 from nnapi_check.reports.pages import to_html
 from nnapi_check.reports.views import ModelReport
 from tests.reports.sample_graphs import with_chain
@@ -175,3 +178,16 @@ def test_estimate_of_a_quantized_model_has_its_own_bar_and_causes() -> None:
         "On the CPU: 8 ops",
     ):
         assert words in page
+
+
+@pytest.mark.parametrize("report", REPORTS, ids=NAMES)
+def test_each_level_and_each_cause_of_a_loss_is_one_row(report: ModelReport) -> None:
+    page = to_html(report)
+
+    spans = [value.split() for value in re.findall(r'<tr data-levels="([^"]*)"', page)]
+    points = re.findall(r'<tr><td class="number">(\d+\.\d)</td><td class="mono">', page)
+
+    assert [int(level) for span in spans for level in span] == [row.level for row in report.levels]
+    assert len(spans) == len(level_rows(report.levels))
+    groups = loss_groups(report.losses, shown_score(report.score))
+    assert [round(10 * float(found)) for found in points] == [group.tenths for group in groups]
