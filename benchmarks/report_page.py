@@ -13,10 +13,8 @@ import tempfile
 from pathlib import Path
 
 import nnapi_check
-from nnapi_check.reports.pages import to_html
+from nnapi_check.reports.pages import MOST_BYTES, to_html
 from tests.chromium import Page, chromium, find_chromium
-
-MOST_BYTES = 1_500_000
 
 _OPENED = """(() => {
   const start = performance.now();

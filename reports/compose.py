@@ -23,7 +23,7 @@ from nnapi_check.lowering.verification.approximation import approximations, tole
 from nnapi_check.reports.computing import in_floats, uncounted_notes, work_view
 from nnapi_check.reports.graph_view import graph_view
 from nnapi_check.reports.losses import loss_views
-from nnapi_check.reports.naming import type_words
+from nnapi_check.reports.naming import place_words, type_words
 from nnapi_check.reports.per_channel import per_channel_notes
 from nnapi_check.reports.summary import android_of, deprecating, summary
 from nnapi_check.reports.target_fit import misfit
@@ -298,11 +298,9 @@ def _missed(near_misses: Sequence[NearMiss]) -> Iterator[str]:
         alike.setdefault(key, []).append(near)
     for (title, op, reason, matched), found in alike.items():
         more = f", and at {len(found) - 1} more like it" if len(found) > 1 else ""
+        where = place_words(found[0].miss.at.source)
         nodes = "1 node is" if matched == 1 else f"{matched} nodes are"
-        yield (
-            f"{nodes} as in {title}, which would be one op, but {op} ({found[0].miss.at.source}{more}) is in the way: "
-            f"{reason}."
-        )
+        yield (f"{nodes} as in {title}, which would be one op, but {op} ({where}{more}) is in the way: {reason}.")
 
 
 def _notes(level: int, api_level: int | None, texts: Texts) -> Iterator[str]:

@@ -2,15 +2,18 @@
 
 import re
 from base64 import b64encode
+from dataclasses import replace
 from hashlib import sha256
 from html import unescape
 from html.parser import HTMLParser
+from pathlib import Path
 
 import pytest
 
 from nnapi_check.reports.compose import shown_score
 from nnapi_check.reports.level_rows import level_rows
 from nnapi_check.reports.losses import loss_groups
+from nnapi_check.reports.page.excerpts import Sources
 from nnapi_check.reports.pages import to_html
 from nnapi_check.reports.views import ModelReport
 from tests.reports.sample_graphs import with_chain
@@ -191,3 +194,24 @@ def test_each_level_and_each_cause_of_a_loss_is_one_row(report: ModelReport) -> 
     assert len(spans) == len(level_rows(report.levels))
     groups = loss_groups(report.losses, shown_score(report.score))
     assert [round(10 * float(found)) for found in points] == [group.tenths for group in groups]
+
+
+def test_a_page_that_would_be_too_large_leaves_out_excerpts_first_and_then_its_graph(tmp_path: Path) -> None:
+    source = tmp_path / "net.py"
+    source.write_text("# a line that is long enough to be seen\n" * 99, encoding="utf-8")
+    plain = with_chain(mixed_report())
+    report = replace(plain, nodes=tuple(replace(node, file=str(source)) for node in plain.nodes))
+    sources = Sources((tmp_path,))
+    whole = to_html(report, sources)
+
+    thinned = to_html(report, sources, len(whole.encode()) - 1)
+    without_graph = to_html(report, sources, len(thinned.encode()) - 1)
+
+    assert "long enough to be seen" in whole
+    assert "left out" not in whole
+    assert "long enough to be seen" not in thinned
+    assert "Lines of source are left out" in thinned
+    assert 'id="graph-data"' in thinned
+    assert "The graph is left out" in without_graph
+    assert 'id="graph-data"' not in without_graph
+    assert Elements(without_graph).open == []

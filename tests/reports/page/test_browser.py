@@ -2,11 +2,13 @@
 
 import os
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from nnapi_check.reports.pages import to_html
+from nnapi_check.reports.views import GateView, MisfitView
 from tests.chromium import Page, chromium, find_chromium
 from tests.reports.sample_graphs import with_chain
 from tests.reports.sample_reports import hostile_report, mixed_report
@@ -125,6 +127,20 @@ def test_link_to_an_op_leads_to_it_in_the_graph(page: Page) -> None:
 
 
 def test_phone_shows_the_page_without_scrolling_to_the_side(page: Page, file: Path) -> None:
+    page.open(file, width=390, height=844)
+
+    assert page.run("document.documentElement.scrollWidth") == 390
+
+
+def test_phone_breaks_words_that_are_wider_than_it(page: Page, tmp_path: Path) -> None:
+    word = "a/very/long/path" * 9
+    report = replace(
+        with_chain(mixed_report()), model=word, summary=word, notes=(word,), target_because=word, tolerance=word,
+        gate=GateView(is_passed=False, reasons=(word,)), misfit=MisfitView(word, word),
+    )  # fmt: skip
+    file = tmp_path / "long.html"
+    file.write_text(to_html(report), encoding="utf-8")
+
     page.open(file, width=390, height=844)
 
     assert page.run("document.documentElement.scrollWidth") == 390
