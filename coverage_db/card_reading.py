@@ -195,10 +195,12 @@ def _parse_way(raw: object, where: str, common: tuple[Requirement, ...], shared:
     table = CardTable(raw, where)
     name = table.text("name")
     table.where = where = f"{where}, way {name}"
+    layout = table.choice("layout", Layout.TORCH)
     way = Way(
         name=name,
         emits=tuple(_parse_emission(part, where) for part in table.items("emits")),
-        layout=table.choice("layout", Layout.TORCH),
+        layout=layout,
+        folded=table.flag("folded") or layout is Layout.ANY,
         differences=table.texts("differences"),
         requires=common + tuple(parse_requirement(part, where, shared) for part in table.items("requires")),
         examples=tuple(parse_example(part, where) for part in table.tables("examples")),

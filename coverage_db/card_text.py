@@ -58,6 +58,13 @@ class CardTable:
             raise CardError(f"{self.where}: `{key}` is one of {[item.value for item in kind]}, found {found!r}")
         return kind(found)
 
+    def flag(self, key: str) -> bool:
+        """A truth value; false where there is none."""
+        value = self._left.pop(key, False)
+        if not isinstance(value, bool):
+            raise CardError(f"{self.where}: `{key}` must be true or false, found {value!r}")
+        return value
+
     def optional_int(self, key: str) -> int | None:
         """A whole number, or None where there is none."""
         value = self._left.pop(key, None)

@@ -109,7 +109,8 @@ class Way:
     for rounding may be off however small its result is, because numbers inside it are greater. ``quantized_bound`` is
     the bound of calls that give a quantized tensor. ``weight_scales`` is what becomes of a scale for each channel,
     ``activation`` what the op ends with. ``in_floats`` is set where quantized tensors are computed in floats, and the
-    card has no way in integers.
+    card has no way in integers. ``folded`` says that it takes tensors of more dimensions than NNAPI's operands have,
+    some of them merged: elementwise ways do.
     """
 
     name: str
@@ -125,6 +126,7 @@ class Way:
     activation: FuseCode = FuseCode.NONE
     jumps: Jump = Jump.NONE
     in_floats: InFloats | None = None
+    folded: bool = False
 
     @property
     def status(self) -> Status:

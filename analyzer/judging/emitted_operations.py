@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from nnapi_check.analyzer.graph import Node, Ref, RefList, TensorType
 from nnapi_check.analyzer.judging.failures import Failure
-from nnapi_check.analyzer.nnapi_types import copying_operation, operand_type
+from nnapi_check.analyzer.nnapi_types import MAX_RANK, copying_operation, operand_type
 from nnapi_check.analyzer.quantities import Uses
 from nnapi_check.coverage_db.cards import Emission, Way
 from nnapi_check.coverage_db.checks import CardError
@@ -68,7 +68,7 @@ def _emission_level(emission: Emission, node: Node, uses: Uses, operations: Oper
             return f"{main.name if main else 'no type'} with a filter of {emission.filter.name}"
         level = max(level, min(matching))
     rank = facts.rank
-    if rank is None or rank.other_since is None or tensor is None or tensor.rank in rank.from_start:
+    if rank is None or rank.other_since is None or tensor is None or min(tensor.rank, MAX_RANK) in rank.from_start:
         return level
     return max(level, rank.other_since)
 

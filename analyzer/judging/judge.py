@@ -30,6 +30,7 @@ from nnapi_check.analyzer.judging.failures import (
     tensor_failures,
     unknown_op,
 )
+from nnapi_check.analyzer.judging.folded_ranks import folded_failures
 from nnapi_check.analyzer.judging.nearest_ways import WayVerdict, between_steps, why_in_floats, worth_telling
 from nnapi_check.analyzer.judging.quantization_limits import quantization_failures
 from nnapi_check.analyzer.judging.rounded_bounds import FLOATS_BETWEEN_STEPS, rounded_bound, with_rounding
@@ -230,7 +231,8 @@ def _judge_way(
     way: Way, node: Node, uses: Uses, knowledge: Knowledge, target: Target, general: tuple[Failure, ...]
 ) -> WayVerdict:
     emitted = emitted_operations(way, node, uses, knowledge, target)
-    failures, level = [*general, *emitted.failures], emitted.level
+    of_tensors = folded_failures(way, node, uses, general) if way.folded else general
+    failures, level = [*of_tensors, *emitted.failures], emitted.level
     is_for_others = False
     raised: Requirement | None = None
     for requirement in way.requires:

@@ -1,4 +1,4 @@
-"""The layout of every rank-4 activation: PyTorch's NCHW order, or NNAPI's NHWC.
+"""The layout of every image and volume: PyTorch's order with channels second, or NNAPI's with channels last.
 
 A value has one layout where a supported node makes it. A node that reads it in the other order has a *conflict*,
 which costs a TRANSPOSE, or a RESHAPE where that is enough, or must lie on a boundary where NNAPI has none for it. What
@@ -10,8 +10,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, field, replace
 from functools import cached_property
+from math import prod
 
 from nnapi_check.analyzer.graph import Block, Graph, Node, TensorType, read_values, taken_values
+from nnapi_check.analyzer.held_axes import IMAGE_RANK, LAYOUT_RANKS, held_order, held_shape, named_axes, takes_axes
 from nnapi_check.analyzer.judging.judge import NodeVerdict
 from nnapi_check.analyzer.nnapi_types import operand_type
 from nnapi_check.coverage_db.cards import Layout
@@ -19,7 +21,6 @@ from nnapi_check.coverage_db.spec import OperationFacts
 
 NHWC_FROM_NCHW = (0, 2, 3, 1)
 NCHW_FROM_NHWC = (0, 3, 1, 2)
-LAYOUT_RANK = 4
 
 CUT_COST = 1 << 40
 """What a cut costs, in elements: more than any tensor has."""
@@ -86,7 +87,7 @@ class LayoutPlan:
 
 def is_trivial(shape: tuple[int, ...]) -> bool:
     """Whether NCHW and NHWC hold the same numbers in the same order, so that a RESHAPE converts them."""
-    return len(shape) != 4 or shape[1] == 1 or (shape[2] == 1 and shape[3] == 1)
+    return len(shape) not in LAYOUT_RANKS or shape[1] == 1 or all(size == 1 for size in shape[2:])
 
 
 def plan_layout(
@@ -184,7 +185,7 @@ class _Planner:
         )
 
     def _read_in_both_orders(self, once: Sequence[int]) -> frozenset[int]:
-        orders: dict[int, set[bool]] = {value: set() for value in once if len(self._shape(value)) == LAYOUT_RANK}
+        orders: dict[int, set[bool]] = {value: set() for value in once if self._has_order(value)}
         for node_id, verdict in self._verdicts.items():
             for value in self._activations(self._nodes[node_id]) if verdict.way is not None else ():
                 if value in orders:
@@ -244,11 +245,11 @@ class _Planner:
             return
         is_nhwc = self._runs_nhwc(node, layout, activations, wanted)
         if is_nhwc:
-            self._reads.update((node.id, value) for value in activations if len(self._shape(value)) == 4)
+            self._reads.update((node.id, value) for value in activations if self._has_order(value))
         for value in node.outputs:
-            self._made[value] = is_nhwc and len(self._shape(value)) == 4
+            self._made[value] = is_nhwc and self._has_order(value)
         if layout is Layout.FLATTEN and is_nhwc:
-            _, channels, height, width = self._shape(activations[0])
+            _, height, width, channels = held_shape(self._shape(activations[0]), nhwc=True)
             self._features[node.outputs[0]] = (channels, height, width)
         elif layout is Layout.ANY and activations and activations[0] in self._features:
             self._features.update(dict.fromkeys(node.outputs, self._features[activations[0]]))
@@ -257,7 +258,7 @@ class _Planner:
         """A permutation takes its input as it was made, and makes the order that is wanted next."""
         self._reads.update((node.id, value) for value in activations if self._made.get(value, False))
         for value in node.outputs:
-            self._made[value] = value in wanted and len(self._shape(value)) == 4
+            self._made[value] = value in wanted and self._has_order(value)
 
     def _runs_nhwc(self, node: Node, layout: Layout, activations: list[int], wanted: Set[int]) -> bool:
         match layout:
@@ -269,19 +270,30 @@ class _Planner:
                 return self._flattens_nhwc(node)
             case Layout.ANY | Layout.AXES:
                 values = [*activations, *node.outputs]
-                if any(len(self._shape(value)) != 4 for value in values):
+                ranks = {len(self._shape(value)) for value in values}
+                if len(ranks) != 1 or not ranks <= LAYOUT_RANKS:
                     return False
-                return self._prefers_nhwc(activations, wanted)
+                return self._chosen(node, layout, activations, wanted)
             case Layout.REDUCTION:
-                if any(len(self._shape(value)) != 4 for value in activations) or not self._keeps_order(node):
+                if not all(self._has_order(value) for value in activations) or not self._keeps_order(node):
                     return False
-                return self._prefers_nhwc(activations, wanted)
+                return self._chosen(node, layout, activations, wanted)
+
+    def _chosen(self, node: Node, layout: Layout, activations: list[int], wanted: Set[int]) -> bool:
+        """Whether a node that could run in both orders runs in NHWC: the one that it needs, or else the cheaper one."""
+        shape = self._shape(activations[0]) if activations else ()
+        if len(shape) > IMAGE_RANK and layout is not Layout.ANY:
+            made = self._shape(node.outputs[0])
+            possible = [nhwc for nhwc in (False, True) if takes_axes(node, shape, made, nhwc=nhwc)]
+            if len(possible) == 1:
+                return possible[0]
+        return self._prefers_nhwc(activations, wanted)
 
     def _flattens_nhwc(self, node: Node) -> bool:
         """Whether a node merges all axes but the first of an NHWC value, and only takes-any-order readers follow."""
         (value,) = self._activations(node)
         shape = self._shape(value)
-        is_flat = len(shape) == 4 and self._shape(node.outputs[0]) == (shape[0], shape[1] * shape[2] * shape[3])
+        is_flat = len(shape) in LAYOUT_RANKS and self._shape(node.outputs[0]) == (shape[0], prod(shape[1:]))
         if not is_flat or is_trivial(shape) or not self._made.get(value, False):
             return False
         return self._takes_any_order(node.outputs[0])
@@ -328,17 +340,14 @@ class _Planner:
         kind = self._graph.values[value].type
         return kind.numel if isinstance(kind, TensorType) else 0
 
+    def _has_order(self, value: int) -> bool:
+        return len(self._shape(value)) in LAYOUT_RANKS
+
     def _keeps_order(self, node: Node) -> bool:
         """Whether what is left after a reduction stands in PyTorch's order, also when reduced as NHWC."""
-        output = self._shape(node.outputs[0])
-        if len(output) == 4:
+        rank = len(self._shape(self._activations(node)[0]))
+        if len(self._shape(node.outputs[0])) == rank:
             return True
-        reduced = node.arguments.get("dim")
-        axes = {axis % 4 for axis in (reduced if isinstance(reduced, tuple) else (reduced,)) if isinstance(axis, int)}
-        left = [axis for axis in NHWC_FROM_NCHW if axis not in axes]
+        axes = named_axes(node, rank)
+        left = [axis for axis in held_order(rank, nhwc=True) if axis not in axes]
         return bool(axes) and left == sorted(left)
-
-
-def axis_in_nhwc(axis: int) -> int:
-    """Where an axis of PyTorch's NCHW order stands in NHWC."""
-    return NHWC_FROM_NCHW.index(axis % 4)

@@ -6,10 +6,11 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 
 from nnapi_check.analyzer.graph import Graph, Node, TensorType
+from nnapi_check.analyzer.held_axes import LAYOUT_RANKS
 from nnapi_check.analyzer.judging.control_flow import other_order
 from nnapi_check.analyzer.judging.device_limits import Device, narrowed, planning_knowledge
 from nnapi_check.analyzer.judging.judge import LEVELS, Judgement, Knowledge, NodeVerdict, judge, with_insides
-from nnapi_check.analyzer.planning.layout import LAYOUT_RANK, LayoutChange, LayoutChanges, LayoutPlan, plan_layout
+from nnapi_check.analyzer.planning.layout import LayoutChange, LayoutChanges, LayoutPlan, plan_layout
 from nnapi_check.analyzer.planning.partition import partition
 from nnapi_check.analyzer.planning.plan import Plan, Readiness, readiness_of
 from nnapi_check.analyzer.planning.score import score
@@ -134,7 +135,7 @@ class _Planner:
         self._changes = LayoutChanges(knowledge.operation("RESHAPE"), knowledge.operation("TRANSPOSE"))
         kinds = (value.type for value in graph.values if not value.is_constant)
         self._possible = frozenset(
-            self._changes.of(kind) for kind in kinds if isinstance(kind, TensorType) and kind.rank == LAYOUT_RANK
+            self._changes.of(kind) for kind in kinds if isinstance(kind, TensorType) and kind.rank in LAYOUT_RANKS
         )
         self._known: dict[tuple[frozenset[LayoutChange] | str | None, ...], Plan] = {}
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import product
+from math import prod
 
 import numpy as np
 import numpy.typing as npt
@@ -18,6 +20,11 @@ class PoolAxis:
     kernel: int
     stride: int
     padding: int
+
+    @property
+    def is_moving(self) -> bool:
+        """Whether the windows are not the cells themselves."""
+        return (self.kernel, self.stride, self.padding) != (1, 1, 0)
 
     @property
     def after(self) -> int:
@@ -54,13 +61,14 @@ class Pooling:
         h, w = self.h, self.w
         return (w.padding, w.after, h.padding, h.after, w.stride, h.stride, w.kernel, h.kernel)
 
-    def rescaling(self, divisor: int | None) -> npt.NDArray[np.float32]:
-        """What turns the mean of each window's real cells into PyTorch's: [1, height, width, 1].
 
-        PyTorch divides by ``divisor``, or without one by the number of cells with padding.
-        """
-        factors = [
-            real_h * real_w / (all_h * all_w if divisor is None else divisor)
-            for (real_h, all_h), (real_w, all_w) in product(self.h.spans(), self.w.spans())
-        ]
-        return np.array(factors, np.float32).reshape(1, self.h.output, self.w.output, 1)
+def rescaling(axes: Sequence[PoolAxis], divisor: int | None) -> npt.NDArray[np.float32]:
+    """What turns the mean of each window's real cells into PyTorch's, by the places of the windows along each axis.
+
+    PyTorch divides by ``divisor``, or without one by the number of cells with padding.
+    """
+    factors = [
+        prod(real for real, _ in spans) / (prod(every for _, every in spans) if divisor is None else divisor)
+        for spans in product(*(axis.spans() for axis in axes))
+    ]
+    return np.array(factors, np.float32).reshape([axis.output for axis in axes])

@@ -7,8 +7,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from math import prod
 
 from nnapi_check.analyzer.graph import ElementType, Graph, Node, TensorType
+from nnapi_check.analyzer.held_axes import IMAGE_RANK
 from nnapi_check.analyzer.nnapi_types import copying_operation, operand_type
 from nnapi_check.analyzer.planning.layout import NCHW_FROM_NHWC, NHWC_FROM_NCHW, LayoutPlan
 from nnapi_check.coverage_db.cards import Way, WeightScales
@@ -260,9 +262,20 @@ class Emitter:
         change = self.layout.conflicts.get((self.node.node.id, value))
         if change is None:
             raise RuleError(f"{self.node.op}: no change of layout was planned for value {value}")
-        order = NHWC_FROM_NCHW if nhwc else NCHW_FROM_NHWC
-        argument = self.int32_tensor(order if change.operation == "TRANSPOSE" else spec.shape)
-        (made,) = self._emit(change.operation, [operand, argument], [spec])
+        kind = self.node.tensor_type(value)
+        if change.operation == "TRANSPOSE" and kind.rank == IMAGE_RANK:
+            return self._moved("TRANSPOSE", operand, NHWC_FROM_NCHW if nhwc else NCHW_FROM_NHWC, spec)
+        if change.operation == "TRANSPOSE":
+            # A volume is a row of channels for each cell here, a row of cells for each channel there.
+            batch, channels, *cells = kind.shape
+            inner = (channels, prod(cells)) if nhwc else (prod(cells), channels)
+            flat, turned = (replace(spec, shape=(batch, *pair)) for pair in (inner, inner[::-1]))
+            operand = self._moved("RESHAPE", operand, flat.shape, flat)
+            operand = self._moved("TRANSPOSE", operand, (0, 2, 1), turned)
+        return self._moved("RESHAPE", operand, spec.shape, spec)
+
+    def _moved(self, kind: str, operand: OperandId, numbers: Sequence[int], spec: TensorSpec) -> OperandId:
+        (made,) = self._emit(kind, [operand, self.int32_tensor(numbers)], [spec])
         return made
 
     def _constant_operand(self, value: int) -> OperandId:

@@ -8,7 +8,8 @@ from math import prod
 from typing import TypeVar
 
 from nnapi_check.analyzer.graph import Absent, Argument, Graph, Node, Ref, RefList, TensorType, is_ints
-from nnapi_check.analyzer.planning.layout import NHWC_FROM_NCHW, LayoutPlan, axis_in_nhwc
+from nnapi_check.analyzer.held_axes import IMAGE_RANK, LAYOUT_RANKS, held_axes, held_order
+from nnapi_check.analyzer.planning.layout import NHWC_FROM_NCHW, LayoutPlan
 from nnapi_check.lowering.emission.recipes import Recipe, weight
 
 T = TypeVar("T")
@@ -135,7 +136,7 @@ class NodeReader:
 
     @property
     def runs_nhwc(self) -> bool:
-        """Whether this node reads or makes rank-4 activations in NHWC order."""
+        """Whether this node reads or makes images or volumes in NHWC order."""
         return any(self.makes_nhwc(value) for value in self.outputs) or any(
             self.reads_nhwc(value) for value in self.node.inputs()
         )
@@ -149,31 +150,66 @@ class NodeReader:
         return value in self.layout.nhwc_values
 
     def axis(self, axis: int, rank: int) -> int:
-        """An axis of a tensor of this rank, 0 or more, where it stands in the layout that this node runs in."""
+        """Where the operand of a tensor of this rank has an axis, 0 or more, in the layout that this node runs in."""
         axis = axis % max(rank, 1)
-        return axis_in_nhwc(axis) if rank == 4 and self.runs_nhwc else axis
+        groups = held_axes(rank, nhwc=self.runs_nhwc and rank in LAYOUT_RANKS)
+        return next((place for place, group in enumerate(groups) if axis in group), axis)
+
+    def order_read(self, name: str) -> tuple[int, ...]:
+        """PyTorch's dimensions of a tensor argument in the order in which this node reads them."""
+        value = self.value(name)
+        return held_order(self.tensor_type(value).rank, nhwc=self.reads_nhwc(value))
 
     def permuted(self, name: str, order: Sequence[int]) -> tuple[int, ...]:
         """The order that makes the node's output of the tensor argument ``name``, each in its planned layout.
 
         ``order`` is PyTorch's: dimension ``order[i]`` comes to place ``i``.
         """
-        same = tuple(range(len(order)))
-        stands = NHWC_FROM_NCHW if self.reads_nhwc(self.value(name)) else same
-        wanted = NHWC_FROM_NCHW if self.makes_nhwc(self.outputs[0]) else same
+        stands = self.order_read(name)
+        wanted = held_order(len(order), nhwc=self.makes_nhwc(self.outputs[0]))
         return tuple(stands.index(order[place]) for place in wanted)
 
     def arranged(self, items: Sequence[T]) -> tuple[T, ...]:
         """One item for each dimension, given in PyTorch's order, in the layout that this node runs in."""
-        if len(items) == 4 and self.runs_nhwc:
+        if len(items) == IMAGE_RANK and self.runs_nhwc:
             return tuple(items[axis] for axis in NHWC_FROM_NCHW)
         return tuple(items)
 
     def placed(self, recipe: Recipe) -> Recipe:
-        """A constant that broadcasts with rank-4 activations, in the layout that this node runs in."""
-        if not self.runs_nhwc or prod(recipe.shape) == 1:
+        """A constant that broadcasts with the node's output, in the layout that this node runs in."""
+        whole = max((self.output_type(index).shape for index in range(len(self.outputs))), key=len)
+        rank = len(whole)
+        if prod(recipe.shape) == 1:
+            return recipe if rank <= IMAGE_RANK else recipe.reshape(1)
+        if rank <= IMAGE_RANK and not self.runs_nhwc:
             return recipe
-        return recipe.reshape(*(1,) * (4 - len(recipe.shape)), *recipe.shape).permute(*NHWC_FROM_NCHW)
+        rank = max(rank, IMAGE_RANK)
+        aligned = (1,) * (rank - len(recipe.shape)) + recipe.shape
+        groups = held_axes(rank, nhwc=self.runs_nhwc)
+        spread = list(aligned)
+        for group in groups:
+            # What is held in one dimension repeats entirely there, or not at all.
+            if any(aligned[axis] != 1 for axis in group):
+                for axis in group:
+                    spread[axis] = whole[axis] if aligned[axis] == 1 else aligned[axis]
+        turned = recipe.reshape(*aligned)
+        if tuple(spread) != aligned:
+            turned = turned.expand(*spread)
+        order = tuple(axis for group in groups for axis in group)
+        if order != tuple(range(rank)):
+            turned = turned.permute(*order)
+        if rank == IMAGE_RANK:
+            return turned
+        return turned.reshape(*(prod(spread[axis] for axis in group) for group in groups))
+
+    def by_channel(self, numbers: Recipe) -> Recipe:
+        """A constant of one number a channel, PyTorch's second dimension of the output, as it broadcasts with that.
+
+        What has no second dimension has one channel.
+        """
+        rank = self.output_type().rank
+        place = min(1, rank - 1)
+        return self.placed(numbers.reshape(*(numbers.shape[0] if axis == place else 1 for axis in range(rank))))
 
     def in_feature_order(self, weights: Recipe, data: str, *, axis: int) -> Recipe:
         """The weights of a product with the tensor argument ``data``, put along ``axis`` in the order of its features.

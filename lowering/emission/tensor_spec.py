@@ -8,8 +8,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from nnapi_check.analyzer.graph import ElementType, NotQuantized, PerChannel, PerTensor, TensorType
+from nnapi_check.analyzer.held_axes import held_shape
 from nnapi_check.analyzer.nnapi_types import SIGNED_SHIFT, operand_type
-from nnapi_check.analyzer.planning.layout import NHWC_FROM_NCHW
 from nnapi_check.coverage_db.spec import OperandType
 from nnapi_check.coverage_db.stored_elements import ELEMENT_CODES
 from nnapi_check.lowering.nnapi.model import NOT_QUANTIZED, ChannelQuantParams, QuantParams
@@ -38,9 +38,8 @@ def spec_of(kind: TensorType, *, nhwc: bool) -> TensorSpec | None:
     found = operand_type(kind)
     if found is None:
         return None
-    shape = tuple(kind.shape[axis] for axis in NHWC_FROM_NCHW) if nhwc else kind.shape
     quant, channels = _quant_params(kind)
-    return TensorSpec(found, shape or (1,), quant, channels)
+    return TensorSpec(found, held_shape(kind.shape, nhwc=nhwc) or (1,), quant, channels)
 
 
 def _quant_params(kind: TensorType) -> tuple[QuantParams, ChannelQuantParams | None]:

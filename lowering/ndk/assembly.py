@@ -83,7 +83,7 @@ def assemble(captured: Captured, survey: Survey, part: LoweredPart, options: Pac
         tuple(borders[operand] for operand in model.inputs),
         tuple(borders[operand] for operand in model.outputs),
         part.part.nodes,
-        tuple(HeldValue(held.operand, held.value, permutation_of(held)) for held in part.held),
+        tuple(HeldValue(held.operand, held.value, permutation_of(held, graph)) for held in part.held),
     )
     program = Program(
         level=part.level,

@@ -52,5 +52,5 @@ def _packaged(part: LoweredPart, survey: Survey, codes: Mapping[str, int]) -> Pa
         outputs=tuple(border_of(holder, part, survey.graph) for holder in part.outputs),
         serialized=serialize(part.model, codes),
         buffers=part.buffers,
-        held=tuple(HeldValue(held.operand, held.value, permutation_of(held)) for held in part.held),
+        held=tuple(HeldValue(held.operand, held.value, permutation_of(held, survey.graph)) for held in part.held),
     )

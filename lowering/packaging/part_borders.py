@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from nnapi_check.analyzer.graph import NOT_QUANTIZED, ElementType, Graph, PerTensor, TensorType
-from nnapi_check.analyzer.planning.layout import NHWC_FROM_NCHW
+from nnapi_check.analyzer.held_axes import held_order
 from nnapi_check.coverage_db.spec import OperandType
 from nnapi_check.lowering.emission.node_reader import RuleError
 from nnapi_check.lowering.nnapi.model import Operand, UnknownRank
@@ -22,7 +22,7 @@ _ELEMENT_TYPES = {
 def border_of(holder: Holder, lowered: LoweredPart, graph: Graph) -> Border:
     """How the value that an operand holds is converted from PyTorch's tensor to NNAPI's operand, or back."""
     nnapi_type = _tensor_type(lowered.model.operands[holder.operand])
-    return Border(holder.value, torch_type(holder, graph), nnapi_type, permutation_of(holder))
+    return Border(holder.value, torch_type(holder, graph), nnapi_type, permutation_of(holder, graph))
 
 
 def torch_type(holder: Holder, graph: Graph) -> TensorType:
@@ -33,9 +33,9 @@ def torch_type(holder: Holder, graph: Graph) -> TensorType:
     return kind
 
 
-def permutation_of(holder: Holder) -> tuple[int, ...]:
-    """Which of PyTorch's dimensions stands at each place of the operand; empty where the order is the same."""
-    return NHWC_FROM_NCHW if holder.is_nhwc else ()
+def permutation_of(holder: Holder, graph: Graph) -> tuple[int, ...]:
+    """Which of PyTorch's dimensions stands at each place on NNAPI's side; empty where the order is the same."""
+    return held_order(torch_type(holder, graph).rank, nhwc=True) if holder.is_nhwc else ()
 
 
 def _tensor_type(operand: Operand) -> TensorType:

@@ -111,8 +111,4 @@ def _sloped(write: Elementwise, x: OperandId, slope: OperandId) -> OperandId:
 
 
 def _slopes(emit: Emitter) -> OperandId:
-    slopes = emit.node.constant("weight").flatten()
-    rank = emit.node.type_of("self").rank
-    # Channels are the second dimension; what has no second dimension has one slope.
-    shape = tuple(slopes.shape[0] if axis == min(1, rank - 1) else 1 for axis in range(rank))
-    return emit.weight(slopes.reshape(*emit.node.arranged(shape)))
+    return emit.weight(emit.node.by_channel(emit.node.constant("weight").flatten()))

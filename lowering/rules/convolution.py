@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import replace
 
 from nnapi_check.lowering.compositions.convolution_window import (
@@ -15,6 +14,14 @@ from nnapi_check.lowering.compositions.convolution_window import (
     convolve_grouped,
     image_filter,
     padded,
+)
+from nnapi_check.lowering.compositions.depth_slices import (
+    Convolve,
+    convolve_along_depth,
+    convolve_joined,
+    convolve_slices,
+    convolve_spread,
+    convolve_summed,
 )
 from nnapi_check.lowering.compositions.filter_operands import bias_operand, whole_weight
 from nnapi_check.lowering.compositions.matrix_product import permuted, reshaped
@@ -34,8 +41,6 @@ QUANTIZED = (
 
 QUANTIZED_1D = ("quantized.conv1d.default", "quantized.conv1d_relu.default")
 """The same in one dimension."""
-
-Convolve = Callable[[Emitter, OperandId, Recipe, OperandId, Window], OperandId]
 
 
 def _convolved(emit: Emitter, x: OperandId, kind: Convolve) -> OperandId:
@@ -176,3 +181,54 @@ def conv1d_by_groups(node: NodeReader, emit: Emitter) -> OperandId:
     """Lower to a CONV_2D of an image of height 1 for each group."""
     row, weight = row_of_signal(emit, emit.input("input")), image_filter(node.constant("weight"))
     return signal_of_row(emit, convolve_by_groups(emit, row, weight, _window(node, weight)))
+
+
+_VOLUMES = ("aten.conv3d.default", "aten.conv3d.padding")
+
+
+@lowers("aten.conv3d.default", way="along-depth")
+def conv3d_along_depth(node: NodeReader, emit: Emitter) -> OperandId:
+    """Lower to CONV_2D of a tall image."""
+    return convolve_along_depth(emit, emit.input("input"), node.constant("weight"), convolve)
+
+
+@lowers("aten.conv3d.default", way="depthwise-along-depth")
+def depthwise_conv3d_along_depth(node: NodeReader, emit: Emitter) -> OperandId:
+    """Lower to DEPTHWISE_CONV_2D of a tall image."""
+    return convolve_along_depth(emit, emit.input("input"), node.constant("weight"), convolve_depthwise)
+
+
+@lowers("aten.conv3d.default", way="slice-by-slice")
+def conv3d_by_slices(node: NodeReader, emit: Emitter) -> OperandId:
+    """Lower to CONV_2D of a batch of images."""
+    return convolve_slices(emit, emit.input("input"), node.constant("weight"), convolve)
+
+
+@lowers("aten.conv3d.default", way="depthwise-slice-by-slice")
+def depthwise_conv3d_by_slices(node: NodeReader, emit: Emitter) -> OperandId:
+    """Lower to DEPTHWISE_CONV_2D of a batch of images."""
+    return convolve_slices(emit, emit.input("input"), node.constant("weight"), convolve_depthwise)
+
+
+@lowers(*_VOLUMES, way="joined-slices")
+def conv3d_joined(node: NodeReader, emit: Emitter) -> OperandId:
+    """Lower to CONV_2D of images with the channels of several slices."""
+    return convolve_joined(emit, emit.input("input"), node.constant("weight"))
+
+
+@lowers("aten.conv3d.default", way="copied-slices")
+def conv3d_copied(node: NodeReader, emit: Emitter) -> OperandId:
+    """Lower to the same, with a DEPTHWISE_CONV_2D that copies the slices."""
+    return convolve_spread(emit, emit.input("input"), node.constant("weight"))
+
+
+@lowers(*_VOLUMES, way="depthwise-summed")
+def depthwise_conv3d_summed(node: NodeReader, emit: Emitter) -> OperandId:
+    """Lower to a DEPTHWISE_CONV_2D for each slice of the filter, and their sum."""
+    return convolve_summed(emit, emit.input("input"), node.constant("weight"), convolve_depthwise)
+
+
+@lowers(*_VOLUMES, way="grouped-summed")
+def grouped_conv3d_summed(node: NodeReader, emit: Emitter) -> OperandId:
+    """Lower to a GROUPED_CONV_2D for each slice of the filter, and their sum."""
+    return convolve_summed(emit, emit.input("input"), node.constant("weight"), convolve_grouped)

@@ -39,9 +39,7 @@ def _channels(emit: Emitter, name: str) -> Recipe:
 
 def _by_channel(emit: Emitter, numbers: Recipe) -> OperandId:
     """One number a channel, the second of PyTorch's dimensions, in the input's element type and layout."""
-    kind = emit.node.type_of("input")
-    shape = tuple(numbers.shape[0] if axis == 1 else 1 for axis in range(kind.rank))
-    return emit.weight(numbers.reshape(*emit.node.arranged(shape)).cast(kind.dtype))
+    return emit.weight(emit.node.by_channel(numbers).cast(emit.node.type_of("input").dtype))
 
 
 def _affine_by_channel(emit: Emitter, x: OperandId) -> OperandId:

@@ -6,10 +6,11 @@ from dataclasses import replace
 
 from nnapi_check.analyzer.graph import ElementType
 from nnapi_check.lowering.compositions.axis_products import resample_image, resample_last
+from nnapi_check.lowering.compositions.depth_slices import images_of
 from nnapi_check.lowering.compositions.element_moves import padded, reshaped
 from nnapi_check.lowering.compositions.in_floats import dequantized, quantized
 from nnapi_check.lowering.compositions.sampling import adaptive_mean
-from nnapi_check.lowering.compositions.windows import PoolAxis, Pooling
+from nnapi_check.lowering.compositions.windows import PoolAxis, Pooling, rescaling
 from nnapi_check.lowering.emission.emitter import Emitter
 from nnapi_check.lowering.emission.model_draft import OperandId
 from nnapi_check.lowering.emission.node_reader import NodeReader
@@ -98,8 +99,8 @@ def avg_pool2d_rescaled(node: NodeReader, emit: Emitter) -> OperandId:
     """Lower to AVERAGE_POOL_2D, and MUL with the ratio of its divisor to PyTorch's at each place."""
     axes = _axes(node)
     divisor = node.integer("divisor_override") if node.has("divisor_override") else None
-    ratios = Pooling(*axes).rescaling(divisor)
-    recipe = Inline(ratios.astype("<f4").tobytes(), ElementType.FLOAT32, ratios.shape)
+    ratios = rescaling(axes, divisor)
+    recipe = Inline(ratios.astype("<f4").tobytes(), ElementType.FLOAT32, (1, *ratios.shape, 1))
     mean = _pool(emit, "AVERAGE_POOL_2D", emit.input("self"), axes)
     return emit.operation("MUL", [mean, emit.weight(recipe.cast(node.output_type().dtype)), emit.fuse()])
 
@@ -159,3 +160,59 @@ def adaptive_avg_pool1d_products(node: NodeReader, emit: Emitter) -> OperandId:
 def adaptive_max_pool2d(node: NodeReader, emit: Emitter) -> OperandId:
     """Lower to MAX_POOL_2D with windows side by side."""
     return _pool(emit, "MAX_POOL_2D", emit.input("self"), _even_axes(node))
+
+
+def _pool_volume(emit: Emitter, kind: str, axes: list[PoolAxis]) -> OperandId:
+    """Pool the images of a volume, and then the tall image that it is: largest values and means may be taken so."""
+    depth, *image = axes
+    x, output = emit.input("self"), emit.output_spec()
+    batch, _, _, channels = emit.spec(x).shape
+    h, w = image
+    pixels = h.output * w.output
+    is_whole = (h.output, w.output) == (1, 1) and (h.kernel, w.kernel) == (h.size, w.size) and not h.padding + w.padding
+    if is_whole:
+        # Height and width are held as one dimension, of which one window takes all.
+        across = PoolAxis(h.size * w.size, 1, h.size * w.size, h.size * w.size, 0)
+        return _pool(emit, kind, x, [depth, across])
+    if any(axis.is_moving for axis in image):
+        images = images_of(emit, x, (h.size, w.size))
+        pooled = replace(output, shape=(batch * depth.size, h.output, w.output, channels))
+        x = reshaped(emit, _pool(emit, kind, images, image, pooled), (batch, depth.size, pixels, channels))
+    elif not depth.is_moving:
+        return reshaped(emit, x, output.shape)
+    return _pool(emit, kind, x, [depth, PoolAxis(pixels, pixels, 1, 1, 0)]) if depth.is_moving else x
+
+
+@lowers("aten.max_pool3d.default", way="operation")
+def max_pool3d(node: NodeReader, emit: Emitter) -> OperandId:
+    """Lower to MAX_POOL_2D of height and width, then of the depth."""
+    return _pool_volume(emit, "MAX_POOL_2D", _axes(node))
+
+
+@lowers("aten.avg_pool3d.default", way="operation")
+def avg_pool3d(node: NodeReader, emit: Emitter) -> OperandId:
+    """Lower to AVERAGE_POOL_2D of height and width, then of the depth."""
+    return _pool_volume(emit, "AVERAGE_POOL_2D", _axes(node))
+
+
+@lowers("aten.avg_pool3d.default", way="rescaled")
+def avg_pool3d_rescaled(node: NodeReader, emit: Emitter) -> OperandId:
+    """Lower to the same, and MUL with the ratio of its divisor to PyTorch's at each place."""
+    divisor = node.integer("divisor_override") if node.has("divisor_override") else None
+    ratios = rescaling(_axes(node), divisor)
+    depth, h, w = ratios.shape
+    recipe = Inline(ratios.astype("<f4").tobytes(), ElementType.FLOAT32, (1, depth, h * w, 1))
+    mean = _pool_volume(emit, "AVERAGE_POOL_2D", _axes(node))
+    return emit.operation("MUL", [mean, emit.weight(recipe.cast(node.output_type().dtype)), emit.fuse()])
+
+
+@lowers("aten.adaptive_avg_pool3d.default", "aten._adaptive_avg_pool3d.default", way="operation")
+def adaptive_avg_pool3d(node: NodeReader, emit: Emitter) -> OperandId:
+    """Lower to AVERAGE_POOL_2D with windows side by side."""
+    return _pool_volume(emit, "AVERAGE_POOL_2D", _even_axes(node))
+
+
+@lowers("aten.adaptive_max_pool3d.default", way="operation")
+def adaptive_max_pool3d(node: NodeReader, emit: Emitter) -> OperandId:
+    """Lower to MAX_POOL_2D with windows side by side."""
+    return _pool_volume(emit, "MAX_POOL_2D", _even_axes(node))

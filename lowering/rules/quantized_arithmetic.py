@@ -183,6 +183,4 @@ def _affine(emit: Emitter) -> OperandId:
 
 
 def _by_channel(emit: Emitter, numbers: Recipe) -> OperandId:
-    rank = emit.node.output_type().rank
-    shape = tuple(numbers.shape[0] if axis == 1 else 1 for axis in range(rank))
-    return emit.weight(numbers.reshape(*emit.node.arranged(shape)))
+    return emit.weight(emit.node.by_channel(numbers))

@@ -17,6 +17,7 @@ from nnapi_check.lowering.compositions.convolution_window import (
     convolve_grouped,
     image_filter,
 )
+from nnapi_check.lowering.compositions.depth_slices import Convolve
 from nnapi_check.lowering.compositions.filter_operands import bias_operand, filter_operand, rounded_bias, whole_weight
 from nnapi_check.lowering.compositions.in_floats import as_floats, dequantized, quantized
 from nnapi_check.lowering.compositions.matrix_product import reshaped, row_product
@@ -28,7 +29,7 @@ from nnapi_check.lowering.emission.model_draft import OperandId
 from nnapi_check.lowering.emission.node_reader import NodeReader
 from nnapi_check.lowering.emission.recipes import Recipe
 from nnapi_check.lowering.emission.rule_table import lowers
-from nnapi_check.lowering.rules.convolution import QUANTIZED, QUANTIZED_1D, Convolve, row_of_signal, signal_of_row
+from nnapi_check.lowering.rules.convolution import QUANTIZED, QUANTIZED_1D, row_of_signal, signal_of_row
 from nnapi_check.lowering.rules.transposed_convolution import conv_transpose2d
 
 lowers("quantized.conv_transpose2d.default", way="operation")(conv_transpose2d)

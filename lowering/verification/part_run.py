@@ -43,12 +43,12 @@ def run_part(
     execution = prepare(lowered.model, buffers).run(arrays, keep={holder.operand for holder in held})
     return PartRun(
         outputs={
-            holder.value: outward(tensor.array, torch_type(holder, graph), permutation_of(holder))
+            holder.value: outward(tensor.array, torch_type(holder, graph), permutation_of(holder, graph))
             for holder, tensor in zip(lowered.outputs, execution.outputs, strict=True)
         },
         held={
             holder.value: outward(
-                execution.kept[holder.operand].array, torch_type(holder, graph), permutation_of(holder)
+                execution.kept[holder.operand].array, torch_type(holder, graph), permutation_of(holder, graph)
             )
             for holder in held
         },

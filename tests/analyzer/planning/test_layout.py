@@ -7,12 +7,10 @@ from hypothesis import strategies as st
 
 from nnapi_check.analyzer.graph import ElementType, Graph
 from nnapi_check.analyzer.planning.layout import (
-    NCHW_FROM_NHWC,
     NHWC_FROM_NCHW,
     LayoutChange,
     LayoutChanges,
     LayoutPlan,
-    axis_in_nhwc,
     is_trivial,
 )
 from nnapi_check.coverage_db.cards import Layout
@@ -138,13 +136,6 @@ def test_larger_share_of_the_inputs_decides() -> None:
 
     conflicted = {value for _, value in found.conflicts}
     assert len(conflicted) == 1
-
-
-def test_axes_of_nhwc_are_where_the_order_puts_them() -> None:
-    for axis in range(4):
-        assert NHWC_FROM_NCHW[axis_in_nhwc(axis)] == axis
-        assert axis_in_nhwc(axis - 4) == axis_in_nhwc(axis)
-    assert tuple(NHWC_FROM_NCHW[axis] for axis in NCHW_FROM_NHWC) == (0, 1, 2, 3)
 
 
 @given(st.lists(st.integers(1, 4), min_size=4, max_size=4))
