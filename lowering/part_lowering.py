@@ -22,6 +22,7 @@ from nnapi_check.lowering.emission.rule_table import Rulebook
 from nnapi_check.lowering.fixups.fold_affine import fold_affine
 from nnapi_check.lowering.fixups.fuse_activation import fuse_activation
 from nnapi_check.lowering.fixups.merge_reshapes import merge_reshapes
+from nnapi_check.lowering.fixups.sink_reshapes import sink_reshapes
 from nnapi_check.lowering.nnapi.model import Model
 from nnapi_check.lowering.nnapi.validation.validate import validate
 
@@ -82,6 +83,8 @@ def lower_part(part: Part, planned: PlannedGraph, rulebook: Rulebook) -> Lowered
     draft = emitter.draft
     draft.outputs.extend(outputs.values())
     for written in (draft, *draft.referenced):
+        merge_reshapes(written)
+        sink_reshapes(written)
         merge_reshapes(written)
         fold_affine(written, rulebook.facts)
         fuse_activation(written, rulebook.facts)

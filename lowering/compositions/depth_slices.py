@@ -10,12 +10,13 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from nnapi_check.lowering.compositions.convolution_window import NONE, ONE, Pair, Window, convolve, convolve_depthwise
-from nnapi_check.lowering.compositions.element_moves import Cut, cut, joined, padded, reshaped
+from nnapi_check.lowering.compositions.element_moves import Cut, cut, joined, padded, reshaped, transposed
 from nnapi_check.lowering.compositions.filter_operands import bias_operand
+from nnapi_check.lowering.compositions.transposed_convolution import TransposedWindow, spread
 from nnapi_check.lowering.emission.emitter import Emitter
 from nnapi_check.lowering.emission.model_draft import OperandId
 from nnapi_check.lowering.emission.node_reader import NodeReader
-from nnapi_check.lowering.emission.recipes import Recipe, from_call, full
+from nnapi_check.lowering.emission.recipes import Recipe, concatenate, from_call, full
 
 Convolve = Callable[[Emitter, OperandId, Recipe, OperandId, Window], OperandId]
 
@@ -142,3 +143,51 @@ def convolve_summed(emit: Emitter, x: OperandId, weight: Recipe, kind: Convolve)
         made = kind(emit, images, flat, bias, window.image)
         found = [emit.operation("ADD", [*found, made, emit.fuse()], emit.spec(made))] if found else [made]
     return reshaped(emit, found[0], emit.output_spec().shape)
+
+
+def spread_blocks(emit: Emitter, x: OperandId, weight: Recipe) -> OperandId:
+    """A filter as deep as its stride: TRANSPOSE_CONV_2D makes the slices of a block as channels of one image."""
+    ins, outs, count, h, w = weight.shape
+    batch, depth, _, _ = emit.spec(x).shape
+    wide = weight.permute(0, 2, 1, 3, 4).reshape(ins, count * outs, h, w)
+    images = images_of(emit, x, volume_size(emit.node, "input"))
+    made = spread(emit, images, wide, _repeated_bias(emit, weight, x, count), _image_window(emit.node))
+    _, h, w, _ = emit.spec(made).shape
+    blocks = transposed(emit, reshaped(emit, made, (batch * depth, h * w, count, outs)), (0, 2, 1, 3))
+    return reshaped(emit, blocks, emit.output_spec().shape)
+
+
+def spread_joined(emit: Emitter, x: OperandId, weight: Recipe) -> OperandId:
+    """Slices apart by the stride with zeros between, and then as a convolution that meets them the other way round.
+
+    TRANSPOSE_CONV_2D of images that have the channels of all slices which the filter reaches.
+    """
+    ins, outs, count, h, w = weight.shape
+    stride, padding, apart = (emit.node.ints(name)[0] for name in ("stride", "padding", "dilation"))
+    batch, depth, pixels, _ = emit.spec(x).shape
+    if stride > 1:
+        single = reshaped(emit, x, (batch * depth, 1, pixels, ins))
+        x = reshaped(
+            emit, padded(emit, single, [(0, 0), (0, stride - 1), (0, 0), (0, 0)]), (batch, depth * stride, pixels, ins)
+        )
+    made = emit.output_spec().shape[1]
+    near = apart * (count - 1) - padding
+    first = max(-near, 0)
+    past = first + apart * (count - 1) + made
+    before = max(near, 0)
+    x = padded(emit, x, [(0, 0), (before, max(past - before - depth * stride, 0)), (0, 0), (0, 0)])
+    slices = [cut(emit, x, {1: Cut(first + cell * apart, made)}) for cell in range(count)]
+    images = images_of(emit, joined(emit, slices, 3), volume_size(emit.node, "input"))
+    wide = weight.flip(2).permute(2, 0, 1, 3, 4).reshape(count * ins, outs, h, w)
+    spread_images = spread(emit, images, wide, bias_operand(emit, wide, x, outs), _image_window(emit.node))
+    return reshaped(emit, spread_images, emit.output_spec().shape)
+
+
+def _repeated_bias(emit: Emitter, weight: Recipe, x: OperandId, count: int) -> OperandId:
+    if count == 1 or not emit.node.has("bias"):
+        return bias_operand(emit, weight, x, count * weight.shape[1])
+    return emit.weight(concatenate((emit.node.constant("bias"),) * count, 0))
+
+
+def _image_window(node: NodeReader) -> TransposedWindow:
+    return TransposedWindow(*(_last_two(node.ints(name)) for name in ("stride", "padding", "output_padding")))

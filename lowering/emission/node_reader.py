@@ -158,7 +158,8 @@ class NodeReader:
     def order_read(self, name: str) -> tuple[int, ...]:
         """PyTorch's dimensions of a tensor argument in the order in which this node reads them."""
         value = self.value(name)
-        return held_order(self.tensor_type(value).rank, nhwc=self.reads_nhwc(value))
+        # What has no dimension is held as one of one element.
+        return held_order(max(self.tensor_type(value).rank, 1), nhwc=self.reads_nhwc(value))
 
     def permuted(self, name: str, order: Sequence[int]) -> tuple[int, ...]:
         """The order that makes the node's output of the tensor argument ``name``, each in its planned layout.

@@ -14,13 +14,14 @@ from nnapi_check.lowering.emission.model_draft import Constant, Draft, DraftOper
 from nnapi_check.lowering.emission.recipes import Recipe
 from nnapi_check.lowering.fixups.fuse_activation import fuse_index, is_unfused
 
-_CHANNEL_AXIS = {
+CHANNEL_AXIS = {
     "CONV_2D": 0,
     "DEPTHWISE_CONV_2D": 3,
     "GROUPED_CONV_2D": 0,
     "TRANSPOSE_CONV_2D": 0,
     "FULLY_CONNECTED": 0,
 }
+"""Operations of a product with constant weights, and which dimension of these the channels are."""
 
 
 def fold_affine(draft: Draft, facts: Mapping[str, OperationFacts]) -> None:
@@ -35,7 +36,7 @@ def fold_affine(draft: Draft, facts: Mapping[str, OperationFacts]) -> None:
         if constant is None or before is None or reader_of.get(data) != slot:
             continue
         product = draft.operations[before]
-        if product is None or product.kind not in _CHANNEL_AXIS:
+        if product is None or product.kind not in CHANNEL_AXIS:
             continue
         if not _both_unfused(draft, product, affine, facts):
             continue
@@ -81,7 +82,7 @@ def _folded(draft: Draft, product: DraftOperation, affine: DraftOperation, const
             inputs=(*product.inputs[:2], draft.add(bias.spec, Constant(recipe)), *product.inputs[3:]),
             outputs=affine.outputs,
         )
-    axis = _CHANNEL_AXIS[product.kind]
+    axis = CHANNEL_AXIS[product.kind]
     spread = [1] * len(weights.spec.shape)
     spread[axis] = channels
     scaled = (

@@ -1,14 +1,15 @@
-"""A RESHAPE of a RESHAPE that nothing else reads becomes one RESHAPE."""
+"""A RESHAPE of a RESHAPE that nothing else reads becomes one, and one to the same shape is left out."""
 
 from __future__ import annotations
 
 from dataclasses import replace
 
-from nnapi_check.lowering.emission.model_draft import Draft
+from nnapi_check.coverage_db.spec import OperandType
+from nnapi_check.lowering.emission.model_draft import Draft, OperandId
 
 
 def merge_reshapes(draft: Draft) -> None:
-    """Merge every chain of reshapes into its last one."""
+    """Merge every chain of reshapes into its last one, and leave out those that change nothing."""
     reader_of = draft.only_readers()
     producers = {made: slot for slot, operation in draft.live() for made in operation.outputs}
     for slot, reshape in list(draft.live()):
@@ -21,3 +22,19 @@ def merge_reshapes(draft: Draft) -> None:
             if reader_of.get(first.inputs[0]) == before:
                 reader_of[first.inputs[0]] = slot
             draft.operations[before] = None
+    _leave_out(draft)
+
+
+def _leave_out(draft: Draft) -> None:
+    """Read what a RESHAPE to the same shape reads instead. Of other types than float32, it may decide the level."""
+    same: dict[OperandId, OperandId] = {}
+    for slot, operation in list(draft.live()):
+        inputs = tuple(same.get(item, item) for item in operation.inputs)
+        if inputs != operation.inputs:
+            draft.operations[slot] = operation = replace(operation, inputs=inputs)
+        made = operation.outputs[0]
+        before, after = draft.operands[inputs[0]].spec, draft.operands[made].spec
+        is_same = operation.kind == "RESHAPE" and before == after
+        if is_same and made not in draft.outputs and after.type is OperandType.TENSOR_FLOAT32:
+            same[made] = inputs[0]
+            draft.operations[slot] = None

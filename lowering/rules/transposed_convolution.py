@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from nnapi_check.lowering.compositions.convolution_window import channels_of, image_filter, joined_channels
+from nnapi_check.lowering.compositions.depth_slices import spread_blocks, spread_joined
 from nnapi_check.lowering.compositions.filter_operands import bias_operand, whole_weight
 from nnapi_check.lowering.compositions.matrix_product import permuted, reshaped
 from nnapi_check.lowering.compositions.transposed_convolution import (
@@ -76,3 +77,15 @@ def unbatched_conv_transpose1d(node: NodeReader, emit: Emitter) -> OperandId:
     signal = reshaped(emit, x, (1, *emit.spec(x).shape))
     made = signal_of_row(emit, _spread(emit, row_of_signal(emit, signal)))
     return reshaped(emit, made, emit.output_spec().shape)
+
+
+@lowers("aten.conv_transpose3d.input", way="blocks-of-slices")
+def conv_transpose3d_by_blocks(node: NodeReader, emit: Emitter) -> OperandId:
+    """Lower to TRANSPOSE_CONV_2D whose channels are the slices of a block, and TRANSPOSE."""
+    return spread_blocks(emit, emit.input("input"), node.constant("weight"))
+
+
+@lowers("aten.conv_transpose3d.input", way="joined-slices")
+def conv_transpose3d(node: NodeReader, emit: Emitter) -> OperandId:
+    """Lower to TRANSPOSE_CONV_2D of images with the channels of several slices."""
+    return spread_joined(emit, emit.input("input"), node.constant("weight"))

@@ -11,7 +11,7 @@ from nnapi_check.lowering import part_lowering as engine
 from nnapi_check.lowering.part_lowering import LoweredPart
 from tests.lowering.whole_graphs import Function, runs
 
-FIXUPS = ("merge_reshapes", "fold_affine", "fuse_activation")
+FIXUPS = ("merge_reshapes", "sink_reshapes", "fold_affine", "fuse_activation")
 
 
 @pytest.fixture(scope="module")
@@ -81,6 +81,14 @@ MODELS: dict[str, tuple[Callable[[], Function], tuple[int, ...]]] = {
         lambda: stirred(nn.Sequential(nn.Conv2d(3, 6, (3, 2), groups=3, bias=False), nn.BatchNorm2d(6), nn.ReLU())),
         IMAGE,
     ),
+    "volumes": (
+        lambda: stirred(
+            nn.Sequential(
+                nn.Conv3d(3, 5, (2, 3, 2)), nn.BatchNorm3d(5), nn.ReLU(), nn.Conv3d(5, 4, (1, 2, 3)), nn.BatchNorm3d(4)
+            )
+        ),
+        (2, 3, 4, 6, 7),
+    ),
     "linear, batch norm, relu": (
         lambda: stirred(nn.Sequential(nn.Linear(9, 5), nn.BatchNorm1d(5), nn.ReLU())),
         (7, 9),
@@ -135,7 +143,8 @@ def test_model_computes_the_same_with_every_fixup_left_out(
     [
         ("conv, batch norm, relu6", ["CONV_2D"]),
         ("depthwise, batch norm, relu", ["DEPTHWISE_CONV_2D"]),
-        ("linear, batch norm, relu", ["RESHAPE", "FULLY_CONNECTED"]),
+        ("linear, batch norm, relu", ["FULLY_CONNECTED"]),
+        ("volumes", ["STRIDED_SLICE", "STRIDED_SLICE", "CONCATENATION", "RESHAPE", "CONV_2D", "CONV_2D", "RESHAPE"]),
         ("pool, relu", ["AVERAGE_POOL_2D"]),
         ("activation alone", ["RELU"]),
     ],
