@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import cast
 
 import torch
@@ -23,17 +23,17 @@ class Steps:
     scale: float
     zero_point: int
     dtype: torch.dtype = torch.uint8
+    single: float = field(init=False)
+    """The scale as observers compute it."""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "single", float(torch.tensor(self.scale)))
 
     @property
     def numbers(self) -> tuple[float, int, int, int, torch.dtype]:
         """What the ops take beside a tensor."""
         limits = torch.iinfo(self.dtype)
         return self.single, self.zero_point, limits.min, limits.max, self.dtype
-
-    @property
-    def single(self) -> float:
-        """The scale as observers compute it."""
-        return float(torch.tensor(self.scale))
 
     def quantize(self, x: torch.Tensor) -> torch.Tensor:
         """Floats as integers."""

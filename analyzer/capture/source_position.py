@@ -20,7 +20,7 @@ _TRACED = re.compile(r"^(?P<file>[^\n]+?)\((?P<line>\d+)\): (?P<function>\S+)", 
 _SCRIPTED = re.compile(r'^\s*File "(?P<file>[^"]+)", line (?P<line>\d+)', re.MULTILINE)
 _LEVEL = re.compile(r"(?<![^.()])(?P<name>[^.()]*+)\((?P<type>[^()]*)\)")
 _INTERNAL = re.compile(
-    r"(^|[/\\])torch[/\\](nn|jit|ao|quantization|functional\.py|_tensor\.py|_jit_internal\.py|_ops\.py|export|fx)"
+    r"(^|[/\\])torch[/\\](nn|jit|ao|quantization|functional\.py|export|fx|_\w+)"
     r"|<eval_with_key>|^<string>|^<frozen"
 )
 _OF_PROGRAM = re.compile(r"^(?P<frame><eval_with_key>[^\n(]*\(\d+\)): ", re.MULTILINE)

@@ -12,6 +12,7 @@ from collections.abc import Callable, Sequence
 import torch
 
 from nnapi_check.analyzer.graph import is_ints
+from nnapi_check.analyzer.ops.attention_rules import ATTENTION_RULES
 from nnapi_check.analyzer.ops.window_rules import WINDOW_RULES, Arguments, Rule, broadcast, like, meta
 
 _KEEP_TYPE = (
@@ -294,19 +295,6 @@ def _keep_unless_dtype(arguments: Arguments) -> torch.Tensor | None:
     return _keep_type(arguments)
 
 
-def _attention(arguments: Arguments) -> torch.Tensor | None:
-    query, key, value = (arguments.get(name) for name in ("query", "key", "value"))
-    if not isinstance(query, torch.Tensor) or not isinstance(key, torch.Tensor) or not isinstance(value, torch.Tensor):
-        return None
-    if any(other.dim() != query.dim() or other.shape[:-2] != query.shape[:-2] for other in (key, value)):
-        return None
-    lasts = {tensor.stride(-1) for tensor in (query, key, value)}
-    if query.dim() in (3, 4) and lasts == {1} and query.shape[-1] == value.shape[-1]:
-        # The kernel for images of heads keeps the order of the query's dimensions, and no other does.
-        return like(query, query.dtype)
-    return meta((*query.shape[:-1], value.shape[-1]), query.dtype)
-
-
 def _batch_norm(arguments: Arguments) -> tuple[torch.Tensor, ...] | None:
     """Without training the processor's kernels leave the statistics of the batch empty; others do not."""
     x = arguments.get("input")
@@ -363,10 +351,10 @@ RULES: dict[str, Rule | Callable[[Arguments], tuple[torch.Tensor, ...] | None]] 
     "aten::repeat": _repeat,
     "aten::cat": _cat,
     "aten::stack": _stack,
-    "aten::scaled_dot_product_attention": _attention,
     "aten::native_batch_norm": _batch_norm,
     "aten::_native_batch_norm_legit": _batch_norm,
     "aten::_native_batch_norm_legit_no_training": _batch_norm,
+    **ATTENTION_RULES,
     **WINDOW_RULES,
 }
 """Rules by the op's name without overload. A rule answers None where it does not know."""

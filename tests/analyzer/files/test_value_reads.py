@@ -9,6 +9,7 @@ from torch import nn
 
 import nnapi_check
 from nnapi_check import InputError
+from tests.torch_releases import since
 
 
 class Scaled(nn.Module):
@@ -93,6 +94,7 @@ def test_what_shapes_and_constants_decide_is_no_read_of_values() -> None:
     assert not any("reads values" in note for note in report.notes)
 
 
+@since("2.6", "a number that is taken out is exported")
 def test_exported_program_that_takes_a_number_out_is_refused(tmp_path: Path) -> None:
     save: Callable[..., None] = torch.export.save
     path = tmp_path / "scaled.pt2"

@@ -55,6 +55,8 @@ SPATIAL: dict[str, list[tuple[object, ...]]] = {
     "grid_sampler": [(X, t(2, 4, 5, 2), 0, 0, False)],
     "pixel_shuffle": [(t(2, 12, 5, 7), 2)],
 }
+ATTENTION = (t(18, 6), t(18), t(6, 6), t(6))
+ENCODER = (False, False, 1e-5, t(6), t(6), t(6), t(6), t(5, 6), t(5), t(6, 5), t(6))
 OTHERS: dict[str, list[tuple[object, ...]]] = {
     "linear": [(t(2, 5, 7), t(3, 7), t(3)), (t(7), t(3, 7), None)],
     "addmm": [(t(3), t(5, 7), t(7, 3), 1, 1), (t(5, 3), t(5, 7), t(7, 3), 1, 1)],
@@ -94,6 +96,11 @@ OTHERS: dict[str, list[tuple[object, ...]]] = {
     "log_softmax.int": [(X, -1, None)],
     "cumsum": [(X, 1, None)],
     "batch_norm": [(X, t(3), t(3), t(3), t(3), False, 0.1, 1e-5, True)],
+    "_native_multi_head_attention": [
+        (*[t(3, 5, 6)] * 3, 6, 2, *ATTENTION),
+        (*[t(3, 5, 6)] * 3, 6, 2, *ATTENTION, None, True, False),
+    ],
+    "_transformer_encoder_layer_fwd": [(t(3, 5, 6), 6, 2, *ATTENTION, *ENCODER)],
     "native_batch_norm": [(X, t(3), t(3), t(3), t(3), False, 0.1, 1e-5)],
     "_native_batch_norm_legit": [(X, t(3), t(3), t(3), t(3), False, 0.1, 1e-5)],
     "_native_batch_norm_legit_no_training": [(X, t(3), t(3), t(3), t(3), 0.1, 1e-5)],
