@@ -67,7 +67,7 @@ def answered(sample: Sample, path: Path, model: Path) -> None:
             with open(os.devnull, "w", encoding="utf-8") as nothing:
                 before, sys.stdout = sys.stdout, nothing
                 try:
-                    inspect_command.inspect(path, None, "text", trust=False)
+                    inspect_command.inspect(path, None, "text", trust=False, whole=True)
                 finally:
                     sys.stdout = before
         case "project":

@@ -373,13 +373,15 @@ def verify(output: Path, against: Path, form: str, **options: object) -> None:
 @main.command()
 @click.argument("file", type=click.Path(path_type=Path))
 @click.option("--part", type=int, metavar="N", help="Only the part with this number, counted from 0.")
+@click.option("--all", "whole", is_flag=True, help="List every operand, operation and buffer; JSON has them always.")
 @click.option("--trust", is_flag=True, help="As for check.")
 @_format
-def inspect(file: Path, part: int | None, form: str, *, trust: bool) -> None:
+def inspect(file: Path, part: int | None, form: str, *, trust: bool, whole: bool) -> None:
     """Show the NNAPI models inside a converted FILE.
 
-    Operands, operations, the feature level and what demands it, sizes, and
-    where each weight lies. Files of PyTorch's own NNAPI converter are read
+    The feature level and what demands it, sizes, and how many operands and
+    operations there are of each kind; --all lists each of them, and where each
+    weight lies. Files of PyTorch's own NNAPI converter are read
     too. Nothing is computed by NNAPI; buffers are made by ops of PyTorch.
 
     \b
@@ -392,7 +394,7 @@ def inspect(file: Path, part: int | None, form: str, *, trust: bool) -> None:
     def run() -> int:
         from nnapi_check import inspect_command
 
-        return inspect_command.inspect(file, part, form, trust=trust)
+        return inspect_command.inspect(file, part, form, trust=trust, whole=whole)
 
     sys.exit(supervised(run, file))
 

@@ -62,7 +62,7 @@ class PartView:
         return (*self.disassembly.faults, *inner, *_missing(self.disassembly.buffers, len(self.buffers)))
 
 
-def inspect(file: Path, part: int | None, form: str, *, trust: bool) -> int:
+def inspect(file: Path, part: int | None, form: str, *, trust: bool, whole: bool) -> int:
     """Print the NNAPI models of a file, or one of them. The exit code is 1 where NNAPI would refuse one."""
     facts = {operation.name: operation for operation in open_registry().operations()}
     with reading(None if trust else model_file_in(file) or file):
@@ -72,7 +72,7 @@ def inspect(file: Path, part: int | None, form: str, *, trust: bool) -> int:
     if form == "json":
         click.echo(json.dumps(_document(subject, parts), indent=2))
     else:
-        click.echo(printable("\n".join(_lines(subject, parts))))
+        click.echo(printable("\n".join(_lines(subject, parts, whole=whole))))
     return 1 if any(part.faults for part in parts) else 0
 
 
@@ -117,7 +117,7 @@ def _missing(entries: Sequence[BufferEntry], count: int) -> Iterator[str]:
             yield f"Buffer {entry.index}: found none in the file; wanted {entry.end} bytes."
 
 
-def _lines(subject: Subject, parts: Sequence[PartView]) -> Iterator[str]:
+def _lines(subject: Subject, parts: Sequence[PartView], *, whole: bool) -> Iterator[str]:
     count = len(subject.parts)
     models = "1 NNAPI model" if count == 1 else f"{count} NNAPI models"
     yield f"{subject.path}: {models}, {_origin(subject)}"
@@ -126,14 +126,16 @@ def _lines(subject: Subject, parts: Sequence[PartView]) -> Iterator[str]:
         yield f"part {part.index} {part.name}: {part.model_bytes} bytes and {len(part.buffers)} buffers"
         for words, borders in _borders(part):
             yield from (f"  {words} %{operand}: {_border(border)}" for operand, border in borders)
-        yield from (f"  {line}" for line in write_disassembly(part.disassembly).splitlines())
-        for buffer in part.buffers:
+        yield from (f"  {line}" for line in write_disassembly(part.disassembly, whole=whole).splitlines())
+        for buffer in part.buffers if whole else ():
             if buffer.reach < buffer.size:
                 shape = ",".join(map(str, buffer.shape))
                 read = f"of {buffer.size} bytes {buffer.reach} are read"
                 yield f"  buffer {buffer.index} is {buffer.dtype}[{shape}]: {read}"
         missing = _missing(part.disassembly.buffers, len(part.buffers))
         yield from (f"  fault: {fault}" for fault in missing)
+    if parts and not whole:
+        yield from ("", "(--all lists every operand, operation and buffer.)")
 
 
 def _origin(subject: Subject) -> str:

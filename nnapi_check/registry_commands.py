@@ -81,15 +81,16 @@ def search_ops(words: Sequence[str], form: str) -> None:
 
 @ops.command("show")
 @click.argument("name")
+@click.option("--all", "whole", is_flag=True, help="Also why each demand is there, what to do, and what differs.")
 @_format
-def show_op(name: str, form: str) -> None:
-    """Show all that is known of NAME.
+def show_op(name: str, whole: bool, form: str) -> None:  # click passes it so
+    """Show what is known of NAME.
 
     NAME is an op (aten.relu.default, or relu for all its overloads), a module
     or function of PyTorch (nn.ReLU, F.relu) or an NNAPI operation (RELU), with
-    its types, inputs and levels.
+    its types, inputs and levels. JSON has all that is known always.
     """
-    _explain(name, form)
+    _explain(name, form, whole=whole)
 
 
 @ops.command("diff")
@@ -121,13 +122,13 @@ def explain(id_: str, form: str) -> None:
     (aten.relu.default), a module or function of PyTorch (nn.Conv2d, F.gelu)
     or an NNAPI operation (RELU).
     """
-    _explain(id_, form)
+    _explain(id_, form, whole=True)
 
 
-def _explain(name: str, form: str) -> None:
+def _explain(name: str, form: str, *, whole: bool) -> None:
     from nnapi_check.reports.registry_text import explained
 
-    found = explained(name, open_registry())
+    found = explained(name, open_registry(), whole=whole)
     click.echo(json_text(found.document) if form == "json" else found.text)
 
 
@@ -176,12 +177,14 @@ def import_header(path: Path, write: bool, directory: Path | None, form: str) ->
 @db.command("status")
 @click.option("--torch", "with_torch", is_flag=True, help="Also compare with the ops of the installed PyTorch.")
 @click.option("--write", is_flag=True, help="With --torch: write the list of its schemas anew.")
+@click.option("--all", "whole", is_flag=True, help="Also every table, what is missing by name, and the last import.")
 @_format
-def status(with_torch: bool, write: bool, form: str) -> None:  # click passes it so
-    """Count what the registry holds, and name what is missing.
+def status(with_torch: bool, write: bool, whole: bool, form: str) -> None:  # click passes it so
+    """Count what the registry holds, and what is missing.
 
-    Operations that no op becomes, ops without a way, and ways and demands
-    that no example tries are listed by name, and the last import is told.
+    With --all, operations that no op becomes, ops without a way, and ways and
+    demands that no example tries are listed by name, and the last import is
+    told. JSON has all of it always.
 
     With --torch, PyTorch is imported, and its Core ATen ops without a card
     and ops whose schema changed are listed too.
@@ -193,4 +196,4 @@ def status(with_torch: bool, write: bool, form: str) -> None:  # click passes it
     if write:
         written = status_command.write_list(open_registry())
         say(f"listed {written} ops of the installed PyTorch.")
-    click.echo(status_command.output(open_registry(), form, with_torch=with_torch))
+    click.echo(status_command.output(open_registry(), form, with_torch=with_torch, whole=whole))

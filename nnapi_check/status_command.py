@@ -15,13 +15,13 @@ from nnapi_check.reports.registry_text import status_text
 from nnapi_check.reports.status_text import torch_lines
 
 
-def output(registry: Registry, form: str, *, with_torch: bool) -> str:
+def output(registry: Registry, form: str, *, with_torch: bool, whole: bool) -> str:
     """The registry's status, and with it the installed PyTorch's where that is asked for."""
     found = registry.status()
     compared = _compared(registry) if with_torch else None
     if form == "json":
         return json_text(_document(found, compared))
-    lines = [status_text(found)]
+    lines = [status_text(found, whole=whole)]
     if compared is not None:
         lines += ["", *torch_lines(compared)]
     return "\n".join(lines)

@@ -76,6 +76,10 @@ _EVERY_NAME = """
 """
 
 
+_ASKED_FOR = frozenset({"operations", "functions", "ops", "ways", "requirements", "differences", "reasons", "examples"})
+"""The tables that are counted first."""
+
+
 class UnknownOpError(UserError):
     """A name stands for ops that have no card."""
 
@@ -122,10 +126,13 @@ def rows_text(rows: Sequence[Row], width: int | None = None) -> str:
     )
 
 
-def explained(name: str, registry: Known) -> Explained:
-    """All that is known of an op, an operation, a difference or a reason code."""
+def explained(name: str, registry: Known, *, whole: bool = True) -> Explained:
+    """All that is known of an op, an operation, a difference or a reason code.
+
+    Where that is not asked for ``whole``, the text about an op says what each way demands, and not why.
+    """
     if registry.has_card(name):
-        return _card(registry.card(name), registry)
+        return _shortened(_card(registry.card(name), registry, whole=whole), whole=whole)
     for reason in registry.reasons():
         if reason.code == name.upper():
             return Explained(
@@ -145,8 +152,9 @@ def explained(name: str, registry: Known) -> Explained:
         if close and not registry.has_card(close[0]):
             raise UnknownOpError(f"{name} is {' and '.join(close)}, of which nothing is known yet")
     if close:
-        texts = [_card(registry.card(op), registry) for op in close]
-        return Explained("\n\n".join(found.text for found in texts), [found.document for found in texts])
+        texts = [_card(registry.card(op), registry, whole=whole) for op in close]
+        joined = Explained("\n\n".join(found.text for found in texts), [found.document for found in texts])
+        return _shortened(joined, whole=whole)
     if is_operation:
         return _operation(registry.operation(name.upper()), registry)
     raise UnknownNameError("name", name, _close(name, registry))
@@ -163,7 +171,16 @@ def _close(name: str, registry: Known) -> tuple[str, ...]:
     return tuple(get_close_matches(name, _names(registry, _EVERY_NAME), 3))
 
 
-def _card(card: Card, registry: Known) -> Explained:
+def _shortened(found: Explained, *, whole: bool) -> Explained:
+    """The answer, which says where the rest is told."""
+    if whole or "    demands  " not in found.text:
+        return found
+    return Explained(
+        f"{found.text}\n\n(--all tells why each demand is there, what to do, and what differs.)", found.document
+    )
+
+
+def _card(card: Card, registry: Known, *, whole: bool) -> Explained:
     lines = [card.op, *wrapped(card.summary, "  ")]
     if card.gap is not None:
         lines += ["", *wrapped(f"No way: {card.gap}", "  ")]
@@ -175,13 +192,13 @@ def _card(card: Card, registry: Known) -> Explained:
         lines += wrapped(f"Fix: {card.fix}", "  ")
     lines += wrapped(card.jumps.words, "  ") if card.jumps.words else []
     for way in card.ways:
-        lines += ["", *_way(way, registry)]
-    if card.source:
+        lines += ["", *_way(way, registry, whole=whole)]
+    if card.source and whole:
         lines += ["", *wrapped(f"Source: {card.source}", "  ")]
     return Explained("\n".join(lines), asdict(card))
 
 
-def _way(way: Way, registry: Known) -> Iterator[str]:
+def _way(way: Way, registry: Known, *, whole: bool) -> Iterator[str]:
     becomes = ", ".join(emission.operation for emission in way.emits) or "nothing: the value passes through"
     yield f"  Way {way.name}: {way.status.value} from feature level {way_level(way, registry)}"
     yield from wrapped(becomes, "    becomes  ")
@@ -193,10 +210,13 @@ def _way(way: Way, registry: Known) -> Iterator[str]:
         yield from wrapped(_SCALES[way.weight_scales], "    scales   ")
     if way.rounding is not None:
         yield from wrapped(f"at most {way.rounding:g}, however small the result", "    rounds   ")
-    for id_ in way.differences:
+    for id_ in way.differences if whole else ():
         yield f"    differs  {id_}"
     for requirement in way.requires:
         until = f" (up to feature level {requirement.until})" if requirement.until is not None else ""
+        if not whole:
+            yield from wrapped(f"{requirement.condition}{until}", "    demands  ")
+            continue
         yield from wrapped(f"{requirement.id}: {requirement.condition}{until}", "    demands  ")
         yield from wrapped(requirement.because, "             ")
         yield from wrapped(f"Fix: {requirement.fix}", "             ")
@@ -247,10 +267,13 @@ def _sections(title: str, parts: Sequence[tuple[str, str]]) -> str:
     return "\n".join(lines)
 
 
-def status_text(found: RegistryStatus) -> str:
-    """The registry in numbers."""
+def status_text(found: RegistryStatus, *, whole: bool = True) -> str:
+    """The registry in numbers, ``whole`` or only the counts of what people ask for."""
     rows = [(counted.name, counted.rows, counted.title) for counted in found.tables]
+    if not whole:
+        rows = [row for row in rows if row[0] in _ASKED_FOR]
     lines = list(table((text("table"), number("rows"), text("a row is", Fit.FOLD)), rows))
+    lines += [] if whole else [""]
     for title, names in (
         ("Operations that no op becomes", found.unmapped_operations),
         ("Ops without a way (gaps)", found.gaps),
@@ -258,5 +281,9 @@ def status_text(found: RegistryStatus) -> str:
         ("Ways without a passing example", found.ways_without_example),
         ("Requirements without an example that breaks them", found.untested_requirements),
     ):
-        lines += ["", f"{title}: {len(names)}", *(wrapped(", ".join(names), "  ") if names else [])]
-    return "\n".join([*lines, *origin_lines(found)])
+        counted = f"{title}: {len(names)}"
+        lines += ["", counted, *(wrapped(", ".join(names), "  ") if names else [])] if whole else [counted]
+    rest = (
+        origin_lines(found) if whole else ("", "(--all tells their names, every table, and where the facts are from.)")
+    )
+    return "\n".join([*lines, *rest])

@@ -161,9 +161,9 @@ def _take_apart(
     )
 
 
-def write_disassembly(found: Disassembly) -> str:
-    """The disassembly as text that ends with a newline."""
-    return "\n".join(_write(found, "")) + "\n"
+def write_disassembly(found: Disassembly, *, whole: bool = True) -> str:
+    """The disassembly as text that ends with a newline: ``whole``, or without the list of each thing in it."""
+    return "\n".join(_write(found, "", whole=whole)) + "\n"
 
 
 def size_of(operand: Operand) -> int | None:
@@ -258,7 +258,7 @@ def _sizes(operands: Sequence[OperandEntry]) -> Sizes:
     )
 
 
-def _write(found: Disassembly, indent: str) -> Iterator[str]:
+def _write(found: Disassembly, indent: str, *, whole: bool) -> Iterator[str]:
     yield f"{indent}feature level {found.level}, as written {found.level_as_written}"
     for demand in found.demands:
         yield f"{indent}  level {demand.level} because of {demand.what}"
@@ -269,22 +269,22 @@ def _write(found: Disassembly, indent: str) -> Iterator[str]:
     places = Counter(operand.place for operand in found.operands)
     counted = ", ".join(f"{places[place]} {place.value}" for place in Place if places[place])
     yield f"{indent}{len(found.operands)} operands: {counted}"
-    for operand in found.operands:
+    for operand in found.operands if whole else ():
         yield f"{indent}  {_write_operand(operand)}"
     kinds = Counter(operation.kind for operation in found.operations)
     counted = ", ".join(f"{count} {kind}" for kind, count in sorted(kinds.items()))
     yield f"{indent}{len(found.operations)} operations: {counted}"
-    for operation in found.operations:
+    for operation in found.operations if whole else ():
         yield f"{indent}  {_write_operation(operation, found.operands)}"
-    if found.buffers:
+    if found.buffers and whole:
         yield f"{indent}{len(found.buffers)} buffers"
-    for buffer in found.buffers:
+    for buffer in found.buffers if whole else ():
         yield f"{indent}  {buffer.index} {buffer.end} bytes:" + "".join(f" %{index}" for index in buffer.operands)
     for fault in found.faults:
         yield f"{indent}fault: {fault}"
     for index, referenced in enumerate(found.referenced):
         yield f"{indent}referenced model {index}"
-        yield from _write(referenced, indent + "  ")
+        yield from _write(referenced, indent + "  ", whole=whole)
 
 
 def _write_operand(operand: OperandEntry) -> str:

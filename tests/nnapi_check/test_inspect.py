@@ -77,7 +77,7 @@ def rewritten(path: Path, folder: Path, edit: Callable[[str, bytes], bytes]) -> 
 
 
 def test_the_text_shows_models_operations_and_where_weights_lie(package: Path) -> None:
-    result = ran(package)
+    result = ran(package, "--all")
 
     assert result.exit_code == 0
     lines = [line.strip() for line in result.stdout.splitlines()]
@@ -89,6 +89,16 @@ def test_the_text_shows_models_operations_and_where_weights_lie(package: Path) -
     assert "feature level 1, as written 1" in lines
     weight = next(line.split()[0] for line in lines if " weight TENSOR_FLOAT32 [5,3,2,3] 360 bytes in buffer " in line)
     assert any(line.startswith("0 CONV_2D %0 ") and f" filter={weight} " in line for line in lines)
+
+
+def test_the_text_counts_operands_and_operations_unless_all_is_asked_for(package: Path) -> None:
+    short, whole = (ran(package, *more).stdout.splitlines() for more in ((), ("--all",)))
+
+    *told, _, hint = short
+    assert hint == "(--all lists every operand, operation and buffer.)"
+    assert set(told) < set(whole)
+    assert "  1 operations: 1 CONV_2D" in told
+    assert not any("%" in line for line in told if not line.startswith(("  takes ", "  gives ")))
 
 
 def test_json_has_what_the_text_shows(package: Path) -> None:

@@ -136,7 +136,7 @@ def operations_of(run: Run, model: Path, output: Path, *options: object) -> set[
     """NNAPI's operations in what a model is converted to."""
     found = run("convert", model, "--api-level", 29, "-o", output, "--no-verify", *options)
     assert found.exit_code == 0, found.stderr
-    shown = run("inspect", output).stdout
+    shown = run("inspect", output, "--all").stdout
     return set(re.findall(r"^ +\d+ ([A-Z][A-Z0-9_]+) ", shown, re.MULTILINE))
 
 

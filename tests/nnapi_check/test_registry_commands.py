@@ -1,6 +1,7 @@
 """The commands about the registry."""
 
 import json
+import re
 import sqlite3
 from contextlib import closing
 from pathlib import Path
@@ -22,10 +23,34 @@ def test_status_counts_the_operations_as_json(run: Run) -> None:
 
 
 def test_status_names_what_is_missing(run: Run) -> None:
-    found = run("db", "status").stdout
+    found = run("db", "status", "--all").stdout
 
     assert "Operations that no op becomes: " in found
+    assert "L2_POOL_2D" in found
     assert all(len(line) <= 80 for line in found.splitlines())
+
+
+def test_status_is_a_screen_unless_all_is_asked_for(run: Run) -> None:
+    short, whole = (run("db", "status", *more).stdout for more in ((), ("--all",)))
+
+    counts = [line for line in short.splitlines() if re.search(r": \d+$", line)]
+    assert len(short.splitlines()) <= 24
+    assert len(counts) == 5
+    assert set(counts) <= set(whole.splitlines())
+    assert "(--all tells" in short
+    assert "(--all tells" not in whole
+
+
+def test_a_shown_op_says_what_its_ways_demand_and_all_says_why(run: Run) -> None:
+    short, whole = (run("ops", "show", "aten.conv2d.default", *more).stdout for more in ((), ("--all",)))
+
+    ways = [line for line in whole.splitlines() if line.startswith("  Way ")]
+    assert ways == [line for line in short.splitlines() if line.startswith("  Way ")]
+    assert "    demands  groups is 1" in short.splitlines()
+    assert "Fix: " in whole
+    assert "Fix: " not in short
+    assert len(whole.splitlines()) > 2 * len(short.splitlines())
+    assert whole == run("explain", "aten.conv2d.default").stdout
 
 
 def test_database_is_built_for_queries(tmp_path: Path, run: Run) -> None:
@@ -126,7 +151,7 @@ def test_explain_tells_of_anything_that_a_report_names(name: str, words: str, ru
 
     assert found.exit_code == 0
     assert words in found.stdout
-    assert found.stdout == run("ops", "show", name).stdout
+    assert found.stdout == run("ops", "show", name, "--all").stdout
 
 
 def test_explain_knows_modules_and_functions_of_pytorch(run: Run) -> None:
