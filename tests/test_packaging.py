@@ -1,14 +1,19 @@
 """The wheel: what is in it, and that it works where it is installed."""
 
+import os
+import shutil
 import subprocess
 import sys
 import tomllib
+import venv
 import zipfile
 from itertools import chain
 from pathlib import Path
 
 import pytest
+import torch
 
+import nnapi_check
 from tests.registry_numbers import OPERATION_COUNT
 
 ROOT = Path(__file__).parent.parent
@@ -174,3 +179,39 @@ def test_every_import_of_others_is_declared() -> None:
                     module = words[1].partition(".")[0].rstrip(",")
                     if words[0] == "import" or (len(words) > 2 and words[2] == "import"):
                         assert module in known, f"{path}: {line}"
+
+
+USER_SCRIPT = ROOT / "tests" / "nnapi_check" / "user_script.py"
+WRONG = {
+    'nnapi_check.check("model.pt", api_level="29")': "arg-type",
+    'nnapi_check.check("model.pt", max_bytes=3)': "call-arg",
+    'nnapi_check.check("model.pt", min_scores=3.0)': "call-arg",
+    'nnapi_check.check("model.pt").redyness': "attr-defined",
+    "nnapi_check.explain(3)": "arg-type",
+}
+
+
+def test_a_user_s_script_is_typed_strictly_by_the_installed_wheel(installed: Path, tmp_path: Path) -> None:
+    pytest.importorskip("mypy", reason="mypy is not installed")
+    venv.create(tmp_path / "env", symlinks=True)
+    (packages,) = (tmp_path / "env").glob("lib/python*/site-packages")
+    shutil.copytree(installed, packages, dirs_exist_ok=True)
+    (packages / "torch.pth").write_text(f"{Path(torch.__file__).parent.parent}\n", encoding="utf-8")
+    (tmp_path / "right.py").write_text(USER_SCRIPT.read_text(encoding="utf-8"), encoding="utf-8")
+    (tmp_path / "wrong.py").write_text("\n".join(["import nnapi_check", *WRONG]), encoding="utf-8")
+
+    done = subprocess.run(
+        [sys.executable, "-m", "mypy", "--strict", "--python-executable", str(tmp_path / "env" / "bin" / "python"),
+         "--cache-dir", str(tmp_path / "cache"), "right.py", "wrong.py"],
+        cwd=tmp_path, env={**os.environ, "PYTHONPATH": "", "MYPYPATH": ""}, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+
+    errors = [line for line in done.stdout.splitlines() if ": error: " in line]
+    assert [line.split(":")[0] for line in errors] == ["wrong.py"] * len(WRONG), done.stdout + done.stderr
+    assert [line.rpartition("[")[2].rstrip("]") for line in errors] == list(WRONG.values())
+
+
+def test_the_user_s_script_uses_every_public_name() -> None:
+    text = USER_SCRIPT.read_text(encoding="utf-8")
+
+    assert [name for name in nnapi_check.__all__ if name not in text.split("import ConversionGateOptions")[1]] == []
