@@ -161,7 +161,7 @@ def test_installed_script_is_declared(wheel: Path) -> None:
         (entry,) = [name for name in archive.namelist() if name.endswith("entry_points.txt")]
         text = archive.read(entry).decode()
 
-    assert "nnapi-check = nnapi_check.cli:main" in text
+    assert "nnapi-check = nnapi_check.__main__:main" in text
 
 
 def test_every_import_of_others_is_declared() -> None:

@@ -179,3 +179,25 @@ def test_errors_that_are_no_fault_of_ours_pass_as_they_are(error: BaseException)
         raise error
 
     assert found.value is error
+
+
+INTERRUPTED = """
+import builtins, sys
+
+imported = builtins.__import__
+
+def interrupted(name, *rest):
+    if name == "nnapi_check.cli":
+        raise KeyboardInterrupt
+    return imported(name, *rest)
+
+builtins.__import__ = interrupted
+from nnapi_check.__main__ import main
+main()
+"""
+
+
+def test_an_interrupt_while_the_command_line_is_imported_ends_it_without_a_word() -> None:
+    found = in_process(code=INTERRUPTED)
+
+    assert (found.returncode, found.stdout, found.stderr) == (130, "", "")
