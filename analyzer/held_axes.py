@@ -57,21 +57,24 @@ def merges(shape: Sequence[int], whole: Sequence[int], *, nhwc: bool) -> bool:
 
 
 def named_axes(node: Node, rank: int) -> tuple[int, ...]:
-    """The dimensions that the argument ``dim`` names, 0 or more; none where it is not given."""
-    dims: Argument | None = node.arguments.get("dim")
+    """The dimensions that the argument ``dim`` or ``dims`` names, 0 or more; none where neither is given."""
+    dims: Argument | None = node.arguments.get("dim", node.arguments.get("dims"))
     named = dims if isinstance(dims, tuple) else (dims,)
     return tuple(dim % max(rank, 1) for dim in named if isinstance(dim, int) and not isinstance(dim, bool))
 
 
 def takes_axes(node: Node, shape: Sequence[int], made: Sequence[int], *, nhwc: bool) -> bool:
-    """Whether a node that works along the dimensions in ``dim`` of a tensor of this shape can do so on its operand.
+    """Whether a node that works along dimensions of a tensor of this shape can do so on its operand.
+
+    They are those in ``dim``, or without that argument, those in which what it makes has another size.
 
     What it makes must be held as the operand without those dimensions, or as it is.
     """
     rank = len(shape)
     if nhwc and rank not in LAYOUT_RANKS:
         return False
-    axes = named_axes(node, rank) or tuple(range(rank))
+    grown = tuple(axis for axis in range(rank) if len(made) == rank and made[axis] != shape[axis])
+    axes = named_axes(node, rank) or grown or tuple(range(rank))
     if not are_held_alone(shape, axes, nhwc=nhwc):
         return False
     if len(made) == rank:

@@ -5,10 +5,12 @@ Axes and shapes are in the operand's own order, whichever layout it has.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from itertools import pairwise
 from math import prod
 
+from nnapi_check.analyzer.nnapi_types import MAX_RANK
 from nnapi_check.lowering.emission.emitter import Emitter
 from nnapi_check.lowering.emission.model_draft import OperandId
 
@@ -110,3 +112,35 @@ def interleaved(emit: Emitter, x: OperandId, times: int, axis: int) -> OperandId
     column = reshaped(emit, x, (before, 1, after))
     shape = (*spec.shape[:axis], spec.shape[axis] * times, *spec.shape[axis + 1 :])
     return reshaped(emit, repeated(emit, column, times, 1), shape)
+
+
+def rearranged(emit: Emitter, x: OperandId, sizes: Sequence[int], order: Sequence[int]) -> OperandId:
+    """Dimension ``order[i]`` of a tensor seen in these sizes, of any number, at place ``i``; in some shape or other."""
+    for shape, steps in transpositions(sizes, order):
+        x = transposed(emit, reshaped(emit, x, shape), steps)
+    return x
+
+
+def transpositions(sizes: Sequence[int], order: Sequence[int]) -> Iterator[tuple[tuple[int, ...], tuple[int, ...]]]:
+    """Shapes and orders, one after another, that put dimension ``order[i]`` at place ``i``.
+
+    One step where there are four dimensions at most. Otherwise each step exchanges two neighboring runs of
+    dimensions, seen as one dimension each between all that stands before and behind them.
+    """
+    if len(order) <= MAX_RANK:
+        if list(order) != sorted(order):
+            yield tuple(sizes), tuple(order)
+        return
+    current = list(range(len(sizes)))
+    for place, wanted in enumerate(order):
+        start = current.index(wanted)
+        if start == place:
+            continue
+        stop = start + 1
+        # What follows in the wanted order, and stands behind it already, moves along.
+        while stop < len(current) and order[place + stop - start] == current[stop]:
+            stop += 1
+        cuts = (0, place, start, stop, len(current))
+        runs = [current[low:high] for low, high in pairwise(cuts)]
+        yield tuple(prod(sizes[axis] for axis in run) for run in runs), (0, 2, 1, 3)
+        current = [*runs[0], *runs[2], *runs[1], *runs[3]]

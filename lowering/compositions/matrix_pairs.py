@@ -6,6 +6,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from math import prod
 
+from nnapi_check.analyzer.held_axes import held_shape
+from nnapi_check.analyzer.nnapi_types import MAX_RANK
 from nnapi_check.lowering.compositions.matrix_product import permuted, reshaped
 from nnapi_check.lowering.emission.emitter import Emitter
 from nnapi_check.lowering.emission.model_draft import OperandId
@@ -41,7 +43,10 @@ Multiply = Callable[[Emitter, Pairs, TensorSpec], OperandId]
 
 def factor(emit: Emitter, name: str) -> Factor:
     """A tensor argument as a factor."""
-    return emit.node.constant(name) if emit.node.is_constant(name) else emit.input(name)
+    if not emit.node.is_constant(name):
+        return emit.input(name)
+    found = emit.node.constant(name)
+    return found if found.rank <= MAX_RANK else found.reshape(*held_shape(found.shape, nhwc=False))
 
 
 def multiply_batches(emit: Emitter, pairs: Pairs, output: TensorSpec) -> OperandId:

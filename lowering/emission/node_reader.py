@@ -182,7 +182,7 @@ class NodeReader:
         rank = len(whole)
         if prod(recipe.shape) == 1:
             return recipe if rank <= IMAGE_RANK else recipe.reshape(1)
-        if rank <= IMAGE_RANK and not self.runs_nhwc:
+        if not self.runs_nhwc and (rank <= IMAGE_RANK or len(recipe.shape) < IMAGE_RANK):
             return recipe
         rank = max(rank, IMAGE_RANK)
         aligned = (1,) * (rank - len(recipe.shape)) + recipe.shape

@@ -4,6 +4,10 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from nnapi_check.analyzer.held_axes import held_shape
+from nnapi_check.analyzer.nnapi_types import MAX_RANK
+from nnapi_check.analyzer.rewrites.runs.one_permutation import merged_order
+from nnapi_check.lowering.compositions.element_moves import rearranged
 from nnapi_check.lowering.compositions.matrix_pairs import (
     Multiply,
     Pairs,
@@ -24,18 +28,21 @@ def _arranged(emit: Emitter, name: str, side: str) -> OperandId:
     order, shape = emit.node.ints(f"{side}_order"), emit.node.ints(f"{side}_shape")
     if emit.node.is_constant(name):
         return emit.weight(emit.node.constant(name).permute(*order).reshape(*shape))
-    return reshaped(emit, _in_order(emit, emit.input(name), order), shape)
+    return reshaped(emit, _in_order(emit, emit.input(name), emit.node.shape_of(name), order), shape)
 
 
-def _in_order(emit: Emitter, x: OperandId, order: tuple[int, ...]) -> OperandId:
+def _in_order(emit: Emitter, x: OperandId, sizes: tuple[int, ...], order: tuple[int, ...]) -> OperandId:
+    """A tensor of these sizes with its dimensions in another order, as far as its operand has so many."""
     if order == tuple(range(len(order))):
         emit.spare()
         return x
+    if len(order) > MAX_RANK:
+        return rearranged(emit, x, *merged_order(sizes, order))
     return permuted(emit, x, order)
 
 
 def _wide(emit: Emitter) -> TensorSpec:
-    return replace(emit.output_spec(), shape=emit.node.ints("wide") or (1,))
+    return replace(emit.output_spec(), shape=held_shape(emit.node.ints("wide") or (1,), nhwc=False))
 
 
 @lowers("nnapi_check.contract.default", way="constant-matrix")
@@ -58,7 +65,7 @@ def contract_with_computed_matrix(node: NodeReader, emit: Emitter) -> OperandId:
     _, units, sums = node.ints("right_shape")
     matrix = reshaped(emit, _arranged(emit, "other", "right"), (units, sums))
     made = row_product(emit, _arranged(emit, "self", "left"), matrix, zero_bias(emit, units, "self"), _wide(emit))
-    return _in_order(emit, made, node.ints("output_order"))
+    return _ordered_output(emit, made)
 
 
 @lowers("nnapi_check.contract.default", way="grouped")
@@ -79,4 +86,10 @@ def _contracted(emit: Emitter, multiply: Multiply) -> OperandId:
     output = replace(emit.output_spec(), shape=(batch, rows, columns))
     pairs = Pairs(_arranged(emit, "self", "left"), _arranged(emit, "other", "right"), is_turned=True)
     made = multiply(emit, pairs, output)
-    return _in_order(emit, reshaped(emit, made, _wide(emit).shape), emit.node.ints("output_order"))
+    return _ordered_output(emit, reshaped(emit, made, _wide(emit).shape))
+
+
+def _ordered_output(emit: Emitter, made: OperandId) -> OperandId:
+    """The products, whose dimensions are those of ``wide``, as the output has them."""
+    ordered = _in_order(emit, made, emit.node.ints("wide") or (1,), emit.node.ints("output_order"))
+    return reshaped(emit, ordered, emit.output_spec().shape)

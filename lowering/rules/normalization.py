@@ -78,7 +78,7 @@ def rms_norm(node: NodeReader, emit: Emitter) -> OperandId:
 
 def _last_axes(node: NodeReader) -> tuple[int, ...]:
     rank = node.type_of("input").rank
-    return tuple(range(rank - len(node.ints("normalized_shape")), rank))
+    return tuple(node.axis(axis, rank) for axis in range(rank - len(node.ints("normalized_shape")), rank))
 
 
 @lowers("aten.layer_norm.default", way="products")

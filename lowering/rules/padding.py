@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from nnapi_check.analyzer.held_axes import held_axes
+from nnapi_check.analyzer.nnapi_types import MAX_RANK
 from nnapi_check.lowering.compositions.element_moves import Cut, cut, joined, padded, paddings, repeated
 from nnapi_check.lowering.emission.emitter import Emitter
 from nnapi_check.lowering.emission.model_draft import OperandId
@@ -42,7 +44,12 @@ def _cropped(emit: Emitter, x: OperandId) -> OperandId:
 
 def _grown(node: NodeReader) -> tuple[tuple[int, int], ...]:
     """What is added before and after each axis, in the operand's order."""
-    return tuple((max(before, 0), max(after, 0)) for before, after in node.arranged(_borders(node)))
+    borders = _borders(node)
+    if len(borders) <= MAX_RANK:
+        return tuple((max(before, 0), max(after, 0)) for before, after in node.arranged(borders))
+    # Of dimensions that are held as one, one grows at most.
+    groups = held_axes(len(borders), nhwc=node.runs_nhwc)
+    return tuple(max((borders[axis] for axis in group), key=sum) for group in groups)
 
 
 @lowers(*_CONSTANT, way="unchanged")

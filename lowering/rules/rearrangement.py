@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from itertools import pairwise
-from math import prod
 
-from nnapi_check.analyzer.nnapi_types import MAX_RANK
-from nnapi_check.lowering.compositions.element_moves import Cut, cut, reshaped, transposed
+from nnapi_check.lowering.compositions.element_moves import Cut, cut, rearranged, reshaped
 from nnapi_check.lowering.emission.emitter import Emitter
 from nnapi_check.lowering.emission.model_draft import OperandId
 from nnapi_check.lowering.emission.node_reader import NodeReader
@@ -17,9 +13,8 @@ from nnapi_check.lowering.emission.rule_table import lowers
 
 def _rearranged(emit: Emitter, x: OperandId) -> OperandId:
     """Rearrange an operand as the node says: each TRANSPOSE has rank 4 at most."""
-    for shape, order in transpositions(emit.node.ints("shape_before"), emit.node.ints("order")):
-        x = transposed(emit, reshaped(emit, x, shape), order)
-    return reshaped(emit, x, emit.output_spec().shape)
+    moved = rearranged(emit, x, emit.node.ints("shape_before"), emit.node.ints("order"))
+    return reshaped(emit, moved, emit.output_spec().shape)
 
 
 @lowers("nnapi_check.rearrange.default", way="reshaped")
@@ -64,28 +59,3 @@ def add_spread(node: NodeReader, emit: Emitter) -> OperandId:
     expanded, shape = node.ints("expanded"), node.ints("shape")
     aligned = constant.reshape(*(1,) * (len(expanded) - constant.rank), *constant.shape).expand(*expanded)
     return emit.operation("ADD", [emit.input("self"), emit.weight(aligned.reshape(*shape)), emit.fuse()])
-
-
-def transpositions(sizes: Sequence[int], order: Sequence[int]) -> Iterator[tuple[tuple[int, ...], tuple[int, ...]]]:
-    """Shapes and orders, one after another, that put dimension ``order[i]`` at place ``i``.
-
-    One step where there are four dimensions at most. Otherwise each step exchanges two neighboring runs of
-    dimensions, seen as one dimension each between all that stands before and behind them.
-    """
-    if len(order) <= MAX_RANK:
-        if list(order) != sorted(order):
-            yield tuple(sizes), tuple(order)
-        return
-    current = list(range(len(sizes)))
-    for place, wanted in enumerate(order):
-        start = current.index(wanted)
-        if start == place:
-            continue
-        stop = start + 1
-        # What follows in the wanted order, and stands behind it already, moves along.
-        while stop < len(current) and order[place + stop - start] == current[stop]:
-            stop += 1
-        cuts = (0, place, start, stop, len(current))
-        runs = [current[low:high] for low, high in pairwise(cuts)]
-        yield tuple(prod(sizes[axis] for axis in run) for run in runs), (0, 2, 1, 3)
-        current = [*runs[0], *runs[2], *runs[1], *runs[3]]

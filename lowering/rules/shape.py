@@ -4,7 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from nnapi_check.lowering.compositions.element_moves import interleaved, joined, repeated, reshaped, transposed
+from nnapi_check.analyzer.nnapi_types import MAX_RANK
+from nnapi_check.analyzer.rewrites.runs.one_permutation import merged_order
+from nnapi_check.lowering.compositions.element_moves import (
+    interleaved,
+    joined,
+    rearranged,
+    repeated,
+    reshaped,
+    transposed,
+)
 from nnapi_check.lowering.emission.emitter import Emitter
 from nnapi_check.lowering.emission.model_draft import OperandId
 from nnapi_check.lowering.emission.node_reader import NodeReader
@@ -48,6 +57,8 @@ def unsqueeze(node: NodeReader, emit: Emitter) -> OperandId:
 
 def _permuted(emit: Emitter, order: Sequence[int]) -> OperandId:
     """PyTorch's order of the input's dimensions; nothing is left to do where the planned layouts have it already."""
+    if len(order) > MAX_RANK:
+        return _permuted_wide(emit, order)
     x = emit.input("self")
     total = emit.node.permuted("self", order)
     if total == tuple(range(len(total))):
@@ -56,6 +67,17 @@ def _permuted(emit: Emitter, order: Sequence[int]) -> OperandId:
     return transposed(emit, x, total)
 
 
+def _permuted_wide(emit: Emitter, order: Sequence[int]) -> OperandId:
+    """The same of a tensor of higher rank, by neighboring dimensions that stay together."""
+    stands, total = emit.node.order_read("self"), emit.node.permuted("self", order)
+    shape = emit.node.type_of("self").shape
+    before, merged = merged_order([shape[axis] for axis in stands], total)
+    if len(merged) < 2:
+        emit.spare()
+    return reshaped(emit, rearranged(emit, emit.input("self"), before, merged), emit.output_spec().shape)
+
+
+@lowers("aten.permute.default", way="wide")
 @lowers("aten.permute.default", way="operation")
 def permute(node: NodeReader, emit: Emitter) -> OperandId:
     """Lower to TRANSPOSE."""
@@ -63,6 +85,7 @@ def permute(node: NodeReader, emit: Emitter) -> OperandId:
     return _permuted(emit, [dim % rank for dim in node.ints("dims")])
 
 
+@lowers("aten.transpose.int", way="wide")
 @lowers("aten.transpose.int", way="operation")
 def transpose(node: NodeReader, emit: Emitter) -> OperandId:
     """Lower to TRANSPOSE."""
@@ -78,6 +101,7 @@ def reverse_axes(node: NodeReader, emit: Emitter) -> OperandId:
     return _permuted(emit, range(node.type_of("self").rank)[::-1])
 
 
+@lowers("aten.movedim.int", "aten.movedim.intlist", way="wide")
 @lowers("aten.movedim.int", "aten.movedim.intlist", way="operation")
 def movedim(node: NodeReader, emit: Emitter) -> OperandId:
     """Lower to TRANSPOSE."""

@@ -89,7 +89,7 @@ class RearrangementTracker:
         """What was done so far."""
         place_of = {factor: place for place, factor in enumerate(self._source)}
         order = [place_of[factor] for dim in self._dims for factor in dim]
-        before, merged = _merged([self._sizes[factor] for factor in self._source], order)
+        before, merged = merged_order([self._sizes[factor] for factor in self._source], order)
         return Rearrangement(before, merged, self._shape)
 
     def alone(self, axis: int) -> tuple[int, int, int] | None:
@@ -110,12 +110,12 @@ class RearrangementTracker:
         place_of = {factor: place for place, factor in enumerate(source)}
         dims = [dim for place, dim in enumerate(self._dims) if place != axis]
         order = [place_of[factor] for dim in dims for factor in dim]
-        before, merged = _merged([self._sizes[factor] for factor in source], order)
+        before, merged = merged_order([self._sizes[factor] for factor in source], order)
         return Rearrangement(before, merged, tuple(size for place, size in enumerate(self._shape) if place != axis))
 
 
-def _merged(sizes: Sequence[int], order: Sequence[int]) -> tuple[tuple[int, ...], tuple[int, ...]]:
-    """Sizes and order with dimensions merged that stay side by side."""
+def merged_order(sizes: Sequence[int], order: Sequence[int]) -> tuple[tuple[int, ...], tuple[int, ...]]:
+    """Sizes and order with dimensions merged that stay side by side; those of 1 count as any other."""
     follows = {first for first, second in pairwise(order) if second == first + 1}
     before: list[int] = []
     group_of: list[int] = []

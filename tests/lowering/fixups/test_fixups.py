@@ -23,7 +23,7 @@ def stirred(module: nn.Module) -> nn.Module:
     """The module with batch norms that change what passes them."""
     torch.manual_seed(3)
     for part in module.modules():
-        if isinstance(part, nn.BatchNorm1d | nn.BatchNorm2d):
+        if isinstance(part, nn.BatchNorm1d | nn.BatchNorm2d | nn.BatchNorm3d):
             nn.init.uniform_(part.weight, 0.5, 2.0)
             nn.init.uniform_(part.bias, -1.0, 1.0)
             assert part.running_mean is not None

@@ -4,7 +4,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nnapi_check.lowering.rules.rearrangement import transpositions
+from nnapi_check.lowering.compositions.element_moves import transpositions
 
 SIZES = (2, 3, 2, 4, 3, 2)
 
