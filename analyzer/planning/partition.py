@@ -95,8 +95,7 @@ def partition(
     target carries one model alone, nodes that nothing connects are one part too.
     """
     whole = {node.id for node in graph.nodes() if node.blocks and _is_supported(node, verdicts)}
-    # Where no CPU ops run beside the model, constants are computed when it is converted.
-    outside = readers_of(graph, whole=whole, with_constants=target.carries_cpu_ops)
+    outside = readers_of(graph, whole=whole, with_constants=False)
     groups: list[tuple[Node, ...]] = []
     for block in _blocks(graph.body, whole):
         groups.extend(_groups(block, graph, verdicts, layout, is_one=not target.carries_cpu_ops))
