@@ -5,12 +5,20 @@ from __future__ import annotations
 from dataclasses import replace
 
 from nnapi_check.coverage_db.spec import OperandType
-from nnapi_check.lowering.compositions.in_floats import as_floats, dequantized, quantized
+from nnapi_check.lowering.compositions.in_floats import (
+    as_floats,
+    as_signed,
+    dequantized,
+    quantized,
+    signed,
+    unsigned,
+)
 from nnapi_check.lowering.emission.emitter import Emitter
 from nnapi_check.lowering.emission.model_draft import OperandId
 from nnapi_check.lowering.emission.node_reader import NodeReader
 from nnapi_check.lowering.emission.recipes import Recipe, full
 from nnapi_check.lowering.emission.rule_table import lowers
+from nnapi_check.lowering.emission.tensor_spec import TensorSpec
 from nnapi_check.lowering.nnapi.model import QuantParams
 
 
@@ -100,9 +108,15 @@ def relu6(node: NodeReader, emit: Emitter) -> OperandId:
     return emit.operation("RELU6", [emit.input("qx")])
 
 
-@lowers("quantized.hardswish.default", way="in-floats")
+@lowers("quantized.hardswish.default", way="operation")
 def hardswish(node: NodeReader, emit: Emitter) -> OperandId:
-    """Lower to ADD, RELU6 and MUL of floats: the quantized HARD_SWISH rounds its input to fewer bits."""
+    """Lower to HARD_SWISH."""
+    return emit.operation("HARD_SWISH", [emit.input("input")])
+
+
+@lowers("quantized.hardswish.default", way="in-floats")
+def hardswish_in_floats(node: NodeReader, emit: Emitter) -> OperandId:
+    """Lower to ADD, RELU6 and MUL of floats."""
     x = dequantized(emit, emit.input("input"))
     spec = emit.spec(x)
     shifted = emit.operation("ADD", [x, emit.number(3.0, x), emit.fuse()], spec)
@@ -137,16 +151,34 @@ def elu(node: NodeReader, emit: Emitter) -> OperandId:
     return quantized(emit, emit.operation("ELU", [x, emit.scalar(node.real("alpha"), x)], emit.spec(x)))
 
 
-@lowers("quantized.softmax.default", way="in-floats")
+@lowers("quantized.softmax.default", way="operation")
 def softmax(node: NodeReader, emit: Emitter) -> OperandId:
+    """Lower to SOFTMAX along an axis."""
+    return _softmax(emit, emit.input("qx"), emit.output_spec())
+
+
+@lowers("quantized.softmax.default", way="in-floats")
+def softmax_in_floats(node: NodeReader, emit: Emitter) -> OperandId:
     """Lower to SOFTMAX of floats along an axis."""
     x = dequantized(emit, emit.input("qx"))
-    axis = node.axis(node.integer("dim"), node.output_type().rank)
-    return quantized(emit, emit.operation("SOFTMAX", [x, emit.scalar(1.0, x), emit.int32(axis)], emit.spec(x)))
+    return quantized(emit, _softmax(emit, x, emit.spec(x)))
+
+
+def _softmax(emit: Emitter, x: OperandId, made: TensorSpec) -> OperandId:
+    axis = emit.node.axis(emit.node.integer("dim"), emit.node.output_type().rank)
+    return emit.operation("SOFTMAX", [x, emit.scalar(1.0, x), emit.int32(axis)], made)
+
+
+@lowers("quantized.matmul.default", way="of-signed-integers")
+def matmul(node: NodeReader, emit: Emitter) -> OperandId:
+    """Lower to BATCH_MATMUL of signed integers, which floats lead to and from."""
+    factors = [signed(emit, emit.input(name)) for name in ("qa", "qb")]
+    flags = [emit.boolean(False), emit.boolean(False)]
+    return unsigned(emit, emit.operation("BATCH_MATMUL", [*factors, *flags], as_signed(emit.output_spec())))
 
 
 @lowers("quantized.matmul.default", way="in-floats")
-def matmul(node: NodeReader, emit: Emitter) -> OperandId:
+def matmul_in_floats(node: NodeReader, emit: Emitter) -> OperandId:
     """Lower to BATCH_MATMUL of floats."""
     factors = [dequantized(emit, emit.input(name)) for name in ("qa", "qb")]
     flags = [emit.boolean(False), emit.boolean(False)]

@@ -1,15 +1,19 @@
 """Quantization parameters that none may have, and results beyond the reach of integers, are refused with a reason."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from math import inf, nan
+from pathlib import Path
 
 import pytest
+import torch
 
+from benchmarks.exported_quantization import Between, RoundedWeight, Steps
+from nnapi_check import check, convert
 from nnapi_check.analyzer.capture.capture import capture
 from nnapi_check.analyzer.graph import Graph, PerChannel, PerTensor, Quantization, TensorType
 from nnapi_check.analyzer.judging.judge import judge
-from nnapi_check.analyzer.torchscript import quantized_as_on_phones
+from nnapi_check.analyzer.torchscript import quantized_as_on_phones, trace
 from nnapi_check.coverage_db.card_reading import load_cards
 from nnapi_check.coverage_db.cards import Example
 from nnapi_check.coverage_db.queries import Registry, open_registry
@@ -77,6 +81,56 @@ def test_a_bias_that_was_read_is_held_to_its_steps(bias: str, registry: Registry
     # 2 to the power of 30 steps of 0.01 are 1.07e7.
     assert refused(layer(0.5, "qint8(0.02,0)[7,5]!", 0.1, f"f32[7]! = 0.5, {bias}"), registry)[0] == "bias-fits"
     assert refused(layer(0.5, "qint8(0.02,0)[7,5]!", 0.1, "f32[7]! = 0.5, -1e7"), registry) == []
+
+
+class Layered(torch.nn.Module):
+    """A quantized layer whose bias counts steps of 0.001."""
+
+    def __init__(self, bias: float) -> None:
+        super().__init__()
+        make: Callable[[int, int], torch.ao.nn.quantized.Linear] = torch.ao.nn.quantized.Linear
+        self.layer = make(5, 7)
+        weight = torch.quantize_per_tensor(torch.randn(7, 5), 0.01, 0, torch.qint8)
+        self.layer.set_weight_bias(weight, torch.full((7,), bias))
+        self.layer.scale, self.layer.zero_point = 4e3, 3
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        found: torch.Tensor = self.layer(torch.quantize_per_tensor(x, 0.1, 5, torch.quint8)).dequantize()
+        return found
+
+
+def saved(form: str, bias: float, folder: Path) -> Path:
+    x, path = torch.randn(3, 5), folder / "model.pt"
+    save: Callable[[torch.jit.ScriptModule, str], None] = torch.jit.save
+    with quantized_as_on_phones():
+        match form:
+            case "traced":
+                save(trace(Layered(bias).eval(), (x,)), str(path))
+            case "scripted":
+                save(torch.jit.script(Layered(bias).eval()), str(path))
+            case _:
+                layer = RoundedWeight(torch.nn.Linear(5, 7))
+                layer.bias = torch.full((7,), bias * 10 * layer.scale)
+                module = Between(layer, Steps(0.01, 5), Steps(4e3 * layer.scale * 10, 3))
+                path = path.with_suffix(".pt2")
+                torch.export.save(torch.export.export(module.eval(), (x,)), path)
+    return path
+
+
+@pytest.mark.parametrize("form", ["traced", "scripted", "exported"])
+@pytest.mark.parametrize(("bias", "fits"), [(1.05e6, True), (1.1e6, False), (1e9, False)])
+def test_check_and_conversion_give_one_answer_to_a_great_bias(
+    form: str, bias: float, fits: bool, tmp_path: Path
+) -> None:
+    path = saved(form, bias, tmp_path)
+    given = ["f32[3,5]"] if form == "scripted" else None
+
+    promised = check(path, given, feature_level=3)
+    kept = convert(path, tmp_path / "made.pt", given, feature_level=3)
+
+    assert (promised.readiness, promised.score) == (kept.readiness, kept.score)
+    assert (promised.readiness == "ready") == fits
+    assert kept.verification is None or kept.verification.is_within_tolerance
 
 
 def test_small_steps_hold_a_bias_that_is_known_to_be_small(registry: Registry) -> None:
