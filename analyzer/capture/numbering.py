@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from nnapi_check.analyzer.capture.spellings import describe_object
 from nnapi_check.analyzer.graph import (
@@ -18,6 +18,7 @@ from nnapi_check.analyzer.graph import (
     OtherType,
     Ref,
     RefList,
+    TensorType,
     Unknown,
     Value,
 )
@@ -137,7 +138,11 @@ def number_graph(name: str, inputs: Sequence[Draft], nodes: Sequence[NodeDraft],
     kept = _live(nodes, needed)
     numbering = _Numbering()
     body = numbering.block(inputs, kept, outputs)
-    return Numbered(Graph(name, tuple(numbering.values), body), tuple(numbering.nodes), tuple(numbering.drafts))
+    values = tuple(numbering.values)
+    if not any(isinstance(value.type, TensorType) and value.type.is_quantized for value in values):
+        # Of a model of floats a check reads no elements, and nothing asks how great they are.
+        values = tuple(value if value.reach is None else replace(value, reach=None) for value in values)
+    return Numbered(Graph(name, values, body), tuple(numbering.nodes), tuple(numbering.drafts))
 
 
 def _live(nodes: Sequence[NodeDraft], needed: set[Draft]) -> list[NodeDraft]:
