@@ -93,10 +93,15 @@ class Remedy:
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """A cause and what mends it, what gains most first. Where none gains by itself, it is an edit at most."""
+    """A cause and what mends it, what gains most first. An edit may stand last that gains with other changes only."""
 
     cause: Cause
     remedies: tuple[Remedy, ...]
+
+    @property
+    def edit(self) -> AppliedEdit | None:
+        """The edit that gains most of those told."""
+        return next((remedy.edit for remedy in self.remedies if remedy.edit is not None), None)
 
     def gained(self, now: Outcome) -> float:
         """The points that the first remedy gains, 0 where that is too little to show."""
@@ -131,7 +136,10 @@ def changes_worth_most(survey: Survey, plan: Plan, editor: Editor | None = None)
     # What gains nothing alone may do so with the others, as where one model must hold everything.
     filled = (*worth, *[change for change in tried if not change.gained(now)][: SHOWN - len(worth)])
     together = trying.together(filled)
-    return Changes(now, tuple(worth) if worth and together is None else filled, together)
+    told = filled if together is not None or not worth else worth
+    if together is None or together.basis is not Basis.TRIED:
+        told = [replace(change, remedies=tuple(filter(trying.gains, change.remedies))) for change in told]
+    return Changes(now, tuple(told), together)
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,11 +161,17 @@ class _Trying:
             gaining += self.gaining([Remedy(Basis.LEVEL, cause.fix, outcome, cause.level)])
         elif not cause.near and not any(len(remedy.edit.nodes) == len(cause.nodes) for remedy in made if remedy.edit):
             gaining = self.gaining([Remedy(Basis.SUPPOSED, cause.fix, self.supposing([cause]))])
-        return Change(cause, tuple(gaining) or tuple(remedy for remedy in made[:1] if not cause.near))
+        if not cause.near and not any(remedy.edit for remedy in gaining):
+            gaining += made[:1]
+        return Change(cause, tuple(gaining))
+
+    def gains(self, remedy: Remedy) -> bool:
+        """Whether a remedy gains enough by itself to be shown."""
+        return remedy.outcome.score >= self.now.score + LEAST
 
     def gaining(self, remedies: Sequence[Remedy]) -> list[Remedy]:
         """Those that gain something, the most first; of two that gain alike, what keeps the numbers is told alone."""
-        worth = [remedy for remedy in remedies if remedy.outcome.score >= self.now.score + LEAST]
+        worth = [remedy for remedy in remedies if self.gains(remedy)]
         worth.sort(key=lambda remedy: (-round(remedy.outcome.score, 1), remedy.changes_numbers))
         best: list[Remedy] = []
         for remedy in worth:
@@ -169,7 +183,7 @@ class _Trying:
         """What all of them come to, where that is more than the best of them gives."""
         if len(changes) < 2:
             return None
-        edits = [remedy.edit for change in changes for remedy in change.remedies[:1] if remedy.edit is not None]
+        edits = [change.edit for change in changes if change.edit is not None]
         if len(edits) == len(changes):
             found = self.edited(edits)
         else:
