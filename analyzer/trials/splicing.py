@@ -85,6 +85,7 @@ class _Splicing:
         return Block(inputs, nodes, tuple(map(scope.value, block.outputs)), results)
 
     def nodes(self, nodes: Sequence[Node], scope: _Scope, replacements: Mapping[int, Replacement]) -> Iterator[Node]:
+        same: dict[tuple[str, str], tuple[int, ...]] = {}
         for node in nodes:
             found = replacements.get(node.id)
             if found is None:
@@ -92,7 +93,15 @@ class _Splicing:
                 continue
             inner = _Scope(found.graph, self)
             inner.known.update(zip(found.graph.body.inputs, map(scope.value, found.read), strict=True))
-            yield from (self.node(other, inner, {}, node.source) for other in found.graph.body.nodes)
+            for other in found.graph.body.nodes:
+                # What two edits compute of the same values is computed once, as reading a model would find.
+                key = (other.op, repr([(name, inner.argument(item)) for name, item in other.arguments.items()]))
+                if key in same:
+                    inner.known.update(zip(other.outputs, same[key], strict=True))
+                    continue
+                made = self.node(other, inner, {}, node.source)
+                same[key] = made.outputs
+                yield made
             # What it does not give, nothing reads.
             scope.known.update(zip(node.outputs, map(inner.value, found.graph.body.outputs), strict=False))
 
