@@ -100,6 +100,5 @@ MODELS = (
     EditedModel("tnt_s_legacy_patch16_224", "timm", _image("timm", "tnt_s_legacy_patch16_224", 224)),
     EditedModel("volo_d1_224", "timm", _image("timm", "volo_d1_224", 224)),
     EditedModel("dla46x_c", "timm", _image("timm", "dla46x_c", 96), 1, NDK),
-    EditedModel("nf_regnet_b0", "timm", _image("timm", "nf_regnet_b0", 96), 2, NDK),
 )
 """At what level a model has something to be mended is its own: most run whole on newer ones."""

@@ -138,6 +138,9 @@ def _edited(captured: Captured, surveyed: Survey, calls: Sequence[EditedCall]) -
         unpacked = _unpacked(given, graph, node)
         for place, value in enumerate(unpacked):
             captured.torch_values[call.node.outputs[place]].replaceAllUsesWith(value)
+    # What several calls compute alike, such as a mask for every layer, is written once.
+    torch._C._jit_pass_constant_pooling(graph)  # type: ignore[attr-defined]  # the stubs leave it out
+    torch._C._jit_pass_cse(graph)
     torch._C._jit_pass_dce(graph)
     torch._C._jit_pass_lint(graph)
     return cast(torch.jit.ScriptModule, wrap_cpp_module(captured.module))  # type: ignore[no-untyped-call]  # it has no types
@@ -215,7 +218,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         for item in made(model):
             found.append(item)
             print(f"{'kept' if item.is_kept else 'BROKEN'} {table([item])[-1]}", flush=True)
-    if options.write:
+    if options.write and found:
         head, _, rest = PAGE.read_text(encoding="utf-8").partition(START)
         tail = rest.partition(END)[2]
         PAGE.write_text(f"{head}{START}" + "\n".join(table(found)) + f"\n{END}{tail}", encoding="utf-8")
