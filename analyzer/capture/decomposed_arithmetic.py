@@ -42,6 +42,10 @@ def dequantize_per_channel_symmetric(
 ):
     return (input.to(out_dtype).transpose(axis, -1) * scales).transpose(axis, -1).to(out_dtype)
 
+def round_to_steps(input, scale: float, zero_point: int, quant_min: int, quant_max: int):
+    steps = torch.round(input.to(torch.float32) * (1.0 / scale)) + zero_point
+    return (torch.clamp(steps, quant_min, quant_max) - zero_point) * scale
+
 def round_to_own_range(input, span: float, eps: float):
     low, high = torch.aminmax(input)
     low, high = torch.clamp(low, max=0), torch.clamp(high, min=0)

@@ -109,9 +109,12 @@ class _Writer:
     def quantize(self, node: torch._C.Node) -> bool:
         """Write a quantize with numbers for parameters as one to a quantized tensor."""
         given = _given(node)
-        kind = _steps_of(given) if _overload(node) == "" and node.kind().endswith("per_tensor") else None
-        if kind is None:
+        if _overload(node) or not node.kind().endswith("per_tensor"):
             return False
+        kind = _steps_of(given)
+        if kind is None:
+            is_weight = self._known(node.inputsAt(0)) is not None
+            return _are_whole_floats(given) and not is_weight and self._round(node, given)
         self._graph.setInsertPoint(node)
         numbers = [given["scale"], given["zero_point"], _number_of(kind)]
         held = self._op("aten::quantize_per_tensor", [node.inputsAt(0), *map(self._constant, numbers)], node)
@@ -128,6 +131,20 @@ class _Writer:
             node.output().replaceAllUsesWith(integers)
         node.destroy()
         return True
+
+    def _round(self, node: torch._C.Node, given: Mapping[str, object]) -> bool:
+        """Write a quantize and what makes floats of its steps as rounding of floats; whether something does."""
+        numbers = [given[name] for name in ("scale", "zero_point", "quant_min", "quant_max")]
+        found = [use.user for use in list(node.output().uses()) if _reads_steps(use.user, given)]
+        for reader in found:
+            self._graph.setInsertPoint(reader)
+            inputs = [node.inputsAt(0), *map(self._constant, numbers)]
+            (made,) = self._graph.insertGraph(arithmetic_graphs()["round_to_steps"], inputs)
+            reader.output().replaceAllUsesWith(made)
+            reader.destroy()
+        if found and not list(node.output().uses()):
+            node.destroy()
+        return bool(found)
 
     def dequantize(self, node: torch._C.Node) -> bool:
         """Write a dequantize of integers that the module stores as one of a quantized tensor that it stores."""
@@ -267,6 +284,28 @@ def _steps_of(given: Mapping[str, object]) -> torch.dtype | None:
             return _QUANTIZED[plain] if whole and limits.min <= zero_point <= limits.max else None
         case _:
             return None
+
+
+_PLAIN = {0: torch.uint8, 1: torch.int8, 2: torch.int16, 3: torch.int32}
+_WHOLE = 2**24
+"""Up to this, float32 holds every integer."""
+
+
+def _are_whole_floats(given: Mapping[str, object]) -> bool:
+    """Whether the integers that a quantize makes are told apart by float32, so that it can round without them."""
+    match given:
+        case {
+            "scale": float(),
+            "zero_point": int() as zero_point,
+            "quant_min": int() as low,
+            "quant_max": int() as high,
+            "dtype": int() as number,
+        } if number in _PLAIN:
+            limits = torch.iinfo(_PLAIN[number])
+            is_held = limits.min <= low <= high <= limits.max
+            return is_held and max(-low, high) + abs(zero_point) <= _WHOLE
+        case _:
+            return False
 
 
 def _reads_steps(node: torch._C.Node, written: Mapping[str, object]) -> bool:

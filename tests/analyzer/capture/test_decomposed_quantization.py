@@ -221,6 +221,38 @@ def test_what_no_quantized_tensor_holds_is_the_same_arithmetic(name: str) -> Non
         assert all(map(torch.equal, found, wanted))
 
 
+OTHER_STEPS: dict[str, tuple[float, int, int, int, torch.dtype]] = {
+    "16 bits": (1e-4, 5, -32768, 32767, torch.int16),
+    "7 bits": (0.03, 60, 0, 127, torch.uint8),
+    "around zero": (0.03, 0, -127, 127, torch.int8),
+    "a zero point beyond 8 bits": (0.03, 300, 0, 255, torch.uint8),
+}
+
+
+@pytest.mark.parametrize("name", OTHER_STEPS)
+def test_steps_that_nnapi_does_not_store_are_rounded_to_in_floats(name: str, tmp_path: Path) -> None:
+    numbers = OTHER_STEPS[name]
+    layer = RoundedWeight(torch.nn.Linear(5, 7))
+
+    def rounded(x: torch.Tensor) -> torch.Tensor:
+        found: torch.Tensor = ops.dequantize_per_tensor(ops.quantize_per_tensor(x, *numbers), *numbers)
+        return found
+
+    module = Called(lambda x: rounded(layer(rounded(x))))
+    module.layer = layer
+    given = [torch.randn(3, 5) * size for size in (1.0, 30.0, 1e-6)]
+
+    captured = capture(module, given[:1], weights=True)
+    report = convert(module, tmp_path / "made.pt", given[:1], feature_level=3)
+
+    assert not any(kind.startswith("quantized_decomposed") for kind in kinds(captured))
+    for x in given:
+        assert torch.equal(cast("torch.Tensor", rewritten_forward(captured)(x)), module(x))
+    assert (report.readiness, report.blockers) == ("ready", ())
+    assert report.verification is not None
+    assert report.verification.is_within_tolerance
+
+
 @pytest.mark.parametrize("per_channel", [False, True])
 @pytest.mark.parametrize("folded", [False, True])
 def test_stored_integers_are_a_quantized_tensor(tmp_path: Path, per_channel: bool, folded: bool) -> None:
