@@ -83,15 +83,14 @@ def made(model: EditedModel) -> Iterator[Made]:
     plan = surveyed.at(model.level)
     found = changes_worth_most(surveyed, plan, Trials(surveyed, registry))
     alone = [
-        (remedy.fix, [remedy.edit], remedy.outcome)
+        (remedy.fix, remedy.edits, remedy.outcome)
         for change in found.first
         for remedy in change.remedies
-        if remedy.basis is Basis.TRIED and remedy.edit is not None
+        if remedy.basis is Basis.TRIED
     ]
-    edits = [change.edit for change in found.first if change.edit is not None]
     together = found.together
     if together is not None and together.basis is Basis.TRIED:
-        alone.append((f"All {len(edits)} together", edits, together.outcome))
+        alone.append((f"All {len(found.first)} together", together.edits, together.outcome))
     for says, applied, outcome in alone:
         captured = capture(traced, inputs, weights=True)
         calls = [call for item in applied for call in _calls(item.edit, item.nodes, surveyed)]

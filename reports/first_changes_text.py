@@ -24,9 +24,9 @@ def change_lines(found: FirstChangesView, paint: Paint) -> Iterator[str]:
         yield from wrapped(change.because, "   why:   ")
         for remedy in change.remedies:
             yield from wrapped(remedy.fix, "   fix:   ")
-            if remedy.edit is not None:
-                yield from _code(remedy.edit, paint)
-                yield from wrapped(kept_words(remedy.edit), "   keeps: ")
+            for edit in remedy.edits:
+                yield from _code(edit, paint)
+                yield from wrapped(kept_words(edit), "   keeps: ")
             yield from wrapped(gain_words(remedy, found), "   gains: ")
         if not change.remedies:
             yield from wrapped(change.alternatives[0], "   fix:   ")

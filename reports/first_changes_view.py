@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from nnapi_check.analyzer.planning.gains import AppliedEdit, Change, Changes, Outcome, Remedy
 from nnapi_check.analyzer.planning.survey import Survey
 from nnapi_check.reports.views import CauseView, EditView, FirstChangesView, PlaceView, RemedyView
@@ -18,7 +20,7 @@ def first_changes_view(found: Changes, survey: Survey) -> FirstChangesView | Non
         parts=found.now.parts,
         work=found.now.work,
         causes=tuple(_change(change, found.now, survey) for change in found.first),
-        together=None if found.together is None else _remedy(found.together, found.now),
+        together=None if found.together is None else replace(_remedy(found.together, found.now), edits=()),
     )
 
 
@@ -48,7 +50,7 @@ def _remedy(remedy: Remedy, now: Outcome) -> RemedyView:
         work=made.work,
         readiness=made.readiness.value,
         level=remedy.level,
-        edit=None if remedy.edit is None else _edit(remedy.edit),
+        edits=tuple(map(_edit, remedy.edits)),
     )
 
 

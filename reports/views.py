@@ -388,7 +388,7 @@ class RemedyView:
     """One change that mends a cause, and the plan that comes of it, where ``gain`` is the points more than now.
 
     ``basis`` says how that is known: ``level`` is the plan for feature level ``level``, ``tried`` that of the graph
-    with the ``edit`` made, and ``supposed`` the plan as though NNAPI had the ops, so that all its numbers are the most
+    with the ``edits`` made, and ``supposed`` the plan as though NNAPI had the ops, so that all its numbers are the most
     that can be had.
     """
 
@@ -400,7 +400,7 @@ class RemedyView:
     work: float | None
     readiness: str
     level: int | None
-    edit: EditView | None = None
+    edits: tuple[EditView, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

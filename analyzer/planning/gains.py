@@ -77,18 +77,23 @@ class Outcome:
 @dataclass(frozen=True, slots=True)
 class Remedy:
     """One change that mends a cause, and what comes of it. ``level`` is set where the change is that of the target,
-    ``edit`` where it was made."""
+    ``edits`` are those that were made: each is for other calls."""
 
     basis: Basis
     fix: str
     outcome: Outcome
     level: int | None = None
-    edit: AppliedEdit | None = None
+    edits: tuple[AppliedEdit, ...] = ()
 
     @property
     def changes_numbers(self) -> bool:
         """Whether the model's numbers are others with it."""
-        return self.edit is not None and self.edit.edit.keeps in (Keeps.NEAR, Keeps.RETRAIN)
+        return any(applied.edit.keeps in (Keeps.NEAR, Keeps.RETRAIN) for applied in self.edits)
+
+    @property
+    def edited_nodes(self) -> int:
+        """How many nodes the edits are for."""
+        return sum(len(applied.nodes) for applied in self.edits)
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,9 +104,9 @@ class Change:
     remedies: tuple[Remedy, ...]
 
     @property
-    def edit(self) -> AppliedEdit | None:
-        """The edit that gains most of those told."""
-        return next((remedy.edit for remedy in self.remedies if remedy.edit is not None), None)
+    def edits(self) -> tuple[AppliedEdit, ...]:
+        """The edits that gain most of those told."""
+        return next((remedy.edits for remedy in self.remedies if remedy.edits), ())
 
     def gained(self, now: Outcome) -> float:
         """The points that the first remedy gains, 0 where that is too little to show."""
@@ -154,15 +159,19 @@ class _Trying:
 
     def change(self, cause: Cause) -> Change:
         """A cause with what mends it: edits as they were made, or else what is supposed."""
-        made = [] if self.editor is None else [self.edited([edit]) for edit in self.editor.edits_of(cause)]
+        edits = [] if self.editor is None else list(self.editor.edits_of(cause))
+        made = [self.edited([edit]) for edit in edits]
+        several = _of_other_nodes(edits)
+        if len(several) > 1:
+            made.append(self.edited(several))
         gaining = self.gaining(made)
         if cause.level is not None and self.plan.level < cause.level <= LEVELS[-1]:
             outcome = _outcome(self.work, self.survey.at(cause.level))
             gaining += self.gaining([Remedy(Basis.LEVEL, cause.fix, outcome, cause.level)])
-        elif not cause.near and not any(len(remedy.edit.nodes) == len(cause.nodes) for remedy in made if remedy.edit):
+        elif not gaining and not cause.near and all(remedy.edited_nodes < len(cause.nodes) for remedy in made):
             gaining = self.gaining([Remedy(Basis.SUPPOSED, cause.fix, self.supposing([cause]))])
-        if not cause.near and not any(remedy.edit for remedy in gaining):
-            gaining += made[:1]
+        if made and not cause.near and not any(remedy.edits for remedy in gaining):
+            gaining.append(max(made, key=lambda remedy: remedy.edited_nodes))
         return Change(cause, tuple(gaining))
 
     def gains(self, remedy: Remedy) -> bool:
@@ -183,8 +192,8 @@ class _Trying:
         """What all of them come to, where that is more than the best of them gives."""
         if len(changes) < 2:
             return None
-        edits = [change.edit for change in changes if change.edit is not None]
-        if len(edits) == len(changes):
+        edits = [applied for change in changes for applied in change.edits]
+        if all(change.edits for change in changes):
             found = self.edited(edits)
         else:
             found = Remedy(Basis.SUPPOSED, "", self.supposing([change.cause for change in changes]))
@@ -198,9 +207,7 @@ class _Trying:
         survey = self.editor.survey_with(edits, self.plan.level)
         plan = survey.plans[-1]
         says = " ".join(dict.fromkeys(edit.edit.says for edit in edits))
-        return Remedy(
-            Basis.TRIED, says, _outcome(counted(survey, plan), plan), edit=edits[0] if len(edits) == 1 else None
-        )
+        return Remedy(Basis.TRIED, says, _outcome(counted(survey, plan), plan), edits=tuple(edits))
 
     def supposing(self, supposed: Collection[Cause]) -> Outcome:
         """What the plan would come to if NNAPI computed the nodes of these causes, in integers where quantized."""
@@ -218,6 +225,17 @@ class _Trying:
         nodes = {node for cause in supposed for node in cause.nodes}
         lost = sum(loss.points for loss in plan.score.losses if loss.kind is LossKind.NODE and loss.id in nodes)
         return replace(outcome, score=min(100.0, max(outcome.score, plan.score.points + lost)))
+
+
+def _of_other_nodes(edits: Sequence[AppliedEdit]) -> list[AppliedEdit]:
+    """Edits that can be made together: the first for each node."""
+    found: list[AppliedEdit] = []
+    taken: set[int] = set()
+    for applied in edits:
+        if taken.isdisjoint(applied.nodes):
+            found.append(applied)
+            taken.update(applied.nodes)
+    return found
 
 
 def _on_nnapi(judged: NodeJudgement) -> NodeJudgement:

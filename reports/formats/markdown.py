@@ -74,9 +74,9 @@ def _first_changes(found: FirstChangesView) -> Iterator[str]:
         yield f"{number}. {escaped(ops_words(change))}, {code(where_words(change))}"
         for remedy in change.remedies:
             yield f"   - {escaped(remedy.fix)} Gains {escaped(gain_words(remedy, found))}."
-            if remedy.edit is not None:
-                yield f"     Keeps {escaped(kept_words(remedy.edit))}."
-                yield from _diff(remedy.edit)
+            for edit in remedy.edits:
+                yield f"     Keeps {escaped(kept_words(edit))}."
+                yield from _diff(edit)
         if not change.remedies:
             yield f"   - {escaped(change.alternatives[0])} Gains nothing by itself."
     if found.together is not None:
