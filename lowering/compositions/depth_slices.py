@@ -59,10 +59,9 @@ class VolumeWindow:
             whole = (cell * apart, made, step) == (0, depth, 1)
             yield x if whole else cut(emit, x, {1: Cut(cell * apart, made, step)})
 
-    @property
-    def moves_depth(self) -> bool:
-        """Whether the depth is read otherwise than slice by slice."""
-        return self.depth != Window(ONE, NONE, ONE)
+    def is_flat(self, count: int) -> bool:
+        """Whether a filter of so many cells along the depth takes each slice of it as it is."""
+        return count == 1 and self.depth.stride == ONE and self.depth.padding == self.depth.far_padding == NONE
 
 
 def _last_two(numbers: tuple[int, ...]) -> Pair:
@@ -107,6 +106,8 @@ def convolve_joined(emit: Emitter, x: OperandId, weight: Recipe) -> OperandId:
     """CONV_2D of images that have the channels of all slices which the filter reaches, one slice after another."""
     outs, ins, count, h, w = weight.shape
     window = VolumeWindow.of(emit.node, weight)
+    if window.is_flat(count):
+        emit.spare()
     deep = joined(emit, list(window.slices(emit, x, count)), 3)
     wide = weight.permute(0, 2, 1, 3, 4).reshape(outs, count * ins, h, w)
     return _convolve_images(emit, deep, wide, window)
@@ -133,7 +134,7 @@ def convolve_summed(emit: Emitter, x: OperandId, weight: Recipe, kind: Convolve)
     """A convolution of the images for each slice that the filter reaches, and their sum."""
     count = weight.shape[2]
     window = VolumeWindow.of(emit.node, weight)
-    if not window.moves_depth:
+    if window.is_flat(count):
         emit.spare()
     nothing = emit.weight(full((weight.shape[0],), 0.0, weight.dtype))
     found: list[OperandId] = []
