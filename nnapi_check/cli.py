@@ -206,6 +206,11 @@ def _with(*groups: Sequence[Callable[[Command], Command]]) -> Callable[[Command]
 @_model
 @_with(_target, _choice, _inputs, _gate, _knowledge, _reports("--output", "--report"), SHOWN_OPTIONS)
 @click.option(
+    "--update-baseline",
+    is_flag=True,
+    help="Write the report to the baseline's file, of --baseline or the project's, in place of comparing with it.",
+)
+@click.option(
     "--if-quantized",
     is_flag=True,
     help="Also say what quantizing a model of floats would bring: an estimate of what runs in integers.",

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import click
 
+from nnapi_check.analyzer.errors import InputError
 from nnapi_check.analyzer.inputs.specification import InputSpec, PlainSpec, demand_input
 from nnapi_check.coverage_db.spec import Preference
 from nnapi_check.coverage_db.targets import PerChannelChoice
@@ -34,14 +35,24 @@ def check(model: Path, form: str, options: Mapping[str, object]) -> int:
     """Check a model and print its report."""
     import_modules(options)
     outputs = _outputs_of(options)
-    request = replace(request_of(options), extras=_extras(form, outputs), stands_in=True)
+    request = request_of(options)
+    if options["update_baseline"]:
+        outputs = (*outputs, Output(Form.JSON, _baseline_of(request)))
+        request = replace(request, baseline=None)
+    request = replace(request, extras=_extras(form, outputs), stands_in=True)
     sources = request.files_read(model)
     check_outputs(outputs, sources)
     progress = Progress()
     report = check_model(model, inputs_of(options), request, progress).report
     progress.done()
-    _show(report, model, form, options, sources, detail_of(options))
+    _show(report, model, form, outputs, options, sources, detail_of(options))
     return 0 if report.gate.is_passed else 1
+
+
+def _baseline_of(request: Request) -> Path:
+    if request.baseline is None:
+        raise InputError("No baseline is named that could be written: name it by --baseline, or in the project's file.")
+    return request.baseline
 
 
 def convert(model: Path, form: str, options: Mapping[str, object]) -> int:
@@ -71,7 +82,7 @@ def convert(model: Path, form: str, options: Mapping[str, object]) -> int:
     progress.done()
     # A check told the rest; what is new are the numbers, or why there are none.
     usual = Detail.USUAL if made.path is None else Detail.QUIET
-    _show(made.report, model, form, options, sources, detail_of(options, usual))
+    _show(made.report, model, form, outputs, options, sources, detail_of(options, usual))
     if made.path is None:
         say("nothing was written, for the gate is not passed.")
         return 1
@@ -118,10 +129,16 @@ def verify(output: Path, against: Path, form: str, options: Mapping[str, object]
 
 
 def _show(
-    report: ModelReport, model: Path, form: str, options: Mapping[str, object], sources: Sequence[Path], detail: Detail
+    report: ModelReport,
+    model: Path,
+    form: str,
+    outputs: Sequence[Output],
+    options: Mapping[str, object],
+    sources: Sequence[Path],
+    detail: Detail,
 ) -> None:
     origin = origin_of(model, report, Path.cwd())
-    write_outputs(_outputs_of(options), report, origin, sources)
+    write_outputs(outputs, report, origin, sources)
     if form == Form.TEXT.value:
         paint = paint_of(options)
         _print(to_text(report, paint, detail), paint)

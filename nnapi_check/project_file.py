@@ -136,7 +136,8 @@ def _project(path: Path, text: str, tables: object) -> Project:
             ready_from=reader.count(gate, "ready_from"),
             max_bytes=reader.count(gate, "max_bytes"),
         ),
-        baseline=reader.file(gate, "baseline"),
+        # It may still have to be written, by --update-baseline.
+        baseline=reader.path_to(gate, "baseline"),
     )
     if found.api_level is not None and found.feature_level is not None:
         raise reader.fail("feature_level", "give api_level or feature_level, not both")
@@ -169,14 +170,17 @@ class _Reader:
         self.check_keys(key, found)
         return found
 
-    def file(self, table: Mapping[str, object], key: str) -> Path | None:
+    def path_to(self, table: Mapping[str, object], key: str) -> Path | None:
         found = table.get(key)
         if found is None:
             return None
         if not isinstance(found, str) or not found:
             raise self.fail(key, f"`{key}` must be the name of a file, found {found!r}")
-        path = self.path.parent / found
-        if not path.is_file():
+        return self.path.parent / found
+
+    def file(self, table: Mapping[str, object], key: str) -> Path | None:
+        path = self.path_to(table, key)
+        if path is not None and not path.is_file():
             raise self.fail(key, f"{path} is not there")
         return path
 

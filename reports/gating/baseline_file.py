@@ -10,6 +10,7 @@ from pathlib import Path
 from nnapi_check.analyzer.errors import InputError
 from nnapi_check.reports.gating.baseline import Baseline, Facts, Stays, integer_share, readiness_words
 from nnapi_check.reports.json_format import SCHEMA_VERSION
+from nnapi_check.reports.naming import shown_path
 from nnapi_check.reports.views import WorkView
 
 
@@ -17,6 +18,8 @@ def read_baseline(path: Path) -> Baseline:
     """The facts of a report in a file. Raises ``InputError`` for what is no report of nnapi-check."""
     try:
         document = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise InputError(f"The baseline {path} is not there; --update-baseline writes it.") from error
     except OSError as error:
         raise InputError(f"{path} cannot be read: {error.strerror or error}.") from error
     except (ValueError, RecursionError) as error:
@@ -27,7 +30,7 @@ def read_baseline(path: Path) -> Baseline:
     version = report.integer("schema_version")
     if version != SCHEMA_VERSION:
         raise InputError(f"{path} is a report by schema {version}; write a new baseline by schema {SCHEMA_VERSION}.")
-    return Baseline(str(path), _facts(report))
+    return Baseline(shown_path(str(path)), _facts(report))
 
 
 def _facts(report: _Reader) -> Facts:

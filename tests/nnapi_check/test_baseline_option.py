@@ -55,6 +55,37 @@ def test_a_baseline_is_never_overwritten_by_the_same_run(run: Run, tiny_model: P
     assert "is read by this command" in found.stderr
 
 
+def test_a_project_s_baseline_is_written_when_it_is_new_and_when_a_change_is_meant(
+    run: Run, tiny_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("pyproject.toml").write_text(
+        "[tool.nnapi-check.level]\nfeature_level = 1\n[tool.nnapi-check.gate]\nbaseline = 'base.json'\n",
+        encoding="utf-8",
+    )
+
+    missing = run(tiny_model)
+    run(tiny_model, "--update-baseline")
+    first = json.loads(Path("base.json").read_text(encoding="utf-8"))
+    same = run(tiny_model)
+    Path("base.json").write_text(json.dumps({**first, "score": 100.0}), encoding="utf-8")
+    worse = run(tiny_model)
+    run(tiny_model, "--update-baseline")
+
+    assert (missing.exit_code, same.exit_code, worse.exit_code) == (2, 0, 1)
+    assert "--update-baseline writes it" in missing.stderr
+    assert "Compared with the baseline base.json" in " ".join(same.stdout.split())
+    assert first["comparison"] is None
+    assert json.loads(Path("base.json").read_text(encoding="utf-8"))["score"] == first["score"]
+
+
+def test_a_baseline_that_nobody_named_is_not_written(run: Run, tiny_model: Path) -> None:
+    found = run(tiny_model, "--feature-level", 1, "--update-baseline")
+
+    assert found.exit_code == 2
+    assert "No baseline is named" in found.stderr
+
+
 def test_what_is_no_report_is_told_before_any_work(run: Run, tiny_model: Path, tmp_path: Path) -> None:
     (tmp_path / "no.json").write_text("{}")
 
