@@ -9,3 +9,7 @@ class UserError(Exception):
 
 class BuildError(UserError):
     """The text of the registry contradicts itself."""
+
+
+class LevelError(UserError):
+    """An API level or feature level that NNAPI does not have, or that nothing is known of."""

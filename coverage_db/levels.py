@@ -6,15 +6,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from nnapi_check.coverage_db.errors import UserError
+from nnapi_check.coverage_db.errors import LevelError
 from nnapi_check.coverage_db.spec import ApiLevel, Level
 from nnapi_check.coverage_db.text import Table, read_tables
 
 LEVELS_FILE = Path(__file__).parent / "nnapi" / "levels.toml"
-
-
-class LevelError(UserError):
-    """An API level or feature level that NNAPI does not have, or that nothing is known of."""
 
 
 @dataclass(frozen=True, slots=True)

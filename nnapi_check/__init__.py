@@ -19,8 +19,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Unpack
 
 from nnapi_check.analyzer.errors import InputError
-from nnapi_check.coverage_db.errors import UserError
-from nnapi_check.coverage_db.levels import LevelError
+from nnapi_check.coverage_db.errors import LevelError, UserError
 from nnapi_check.faults import InternalError, faults_told
 from nnapi_check.gate_options import ConversionGateOptions, GateOptions, gate_of
 

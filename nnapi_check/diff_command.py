@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import asdict
 
 from nnapi_check.coverage_db.changes import LevelChanges, level_changes
-from nnapi_check.coverage_db.levels import LevelError, api_to_feature_level, check_feature_level
+from nnapi_check.coverage_db.errors import LevelError
+from nnapi_check.coverage_db.levels import api_to_feature_level, check_feature_level
 from nnapi_check.coverage_db.queries import Registry
 from nnapi_check.reports.changes_text import changes_text
 from nnapi_check.reports.json_format import json_text

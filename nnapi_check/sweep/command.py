@@ -10,7 +10,8 @@ from pathlib import Path
 
 import click
 
-from nnapi_check.coverage_db.levels import LevelError, level_spans
+from nnapi_check.coverage_db.errors import LevelError
+from nnapi_check.coverage_db.levels import level_spans
 from nnapi_check.coverage_db.output import Format, check_output, write_text
 from nnapi_check.coverage_db.targets import PerChannelChoice, target_names
 from nnapi_check.errors import say

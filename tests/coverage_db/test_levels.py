@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from nnapi_check.coverage_db.errors import LevelError
 from nnapi_check.coverage_db.levels import (
     LEVELS_FILE,
-    LevelError,
     api_to_feature_level,
     check_feature_level,
     level_spans,

@@ -16,8 +16,9 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
+from nnapi_check.coverage_db.errors import LevelError
 from nnapi_check.coverage_db.facts import load_operations
-from nnapi_check.coverage_db.levels import LevelError, check_feature_level
+from nnapi_check.coverage_db.levels import check_feature_level
 from nnapi_check.coverage_db.platform_facts import load_functions
 from nnapi_check.coverage_db.spec import OperationFacts
 from nnapi_check.lowering.nnapi.host_runtime.attachment import Attachment

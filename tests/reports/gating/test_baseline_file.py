@@ -56,5 +56,5 @@ def test_what_is_no_report_is_refused(text: str, words: str, tmp_path: Path) -> 
 
 
 def test_a_file_that_is_not_there_is_told(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="nowhere.json is not there; --update-baseline writes it"):
+    with pytest.raises(InputError, match=r"nowhere\.json is not there; --update-baseline writes it"):
         read_baseline(tmp_path / "nowhere.json")
