@@ -64,6 +64,10 @@ class _Binding(Protocol):
 class _EditableGraph(Protocol):
     def insertConstant(self, value: object) -> torch._C.Value: ...  # noqa: N802 - PyTorch's own name
 
+    def createClone(  # noqa: N802 - PyTorch's own name
+        self, node: torch._C.Node, names: Callable[[torch._C.Value], torch._C.Value]
+    ) -> torch._C.Node: ...
+
 
 class _EditableBlock(Protocol):
     """What PyTorch's stubs leave out of ``torch._C.Block``."""
@@ -184,6 +188,13 @@ def insert_constant(graph: torch._C.Graph, value: object) -> torch._C.Value:
         graph.insertNode(node)
         return node.output()
     return cast("_EditableGraph", graph).insertConstant(value)
+
+
+def clone_node(
+    graph: torch._C.Graph, node: torch._C.Node, names: Callable[[torch._C.Value], torch._C.Value]
+) -> torch._C.Node:
+    """A node like another one, with all that lies in it, which reads other values and stands nowhere yet."""
+    return cast("_EditableGraph", graph).createClone(node, names)
 
 
 def carry_through_loop(loop: torch._C.Node, value: torch._C.Value) -> tuple[torch._C.Value, torch._C.Value]:

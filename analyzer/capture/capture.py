@@ -16,6 +16,7 @@ from nnapi_check.analyzer.capture.settling import State, copy_overwritten, settl
 from nnapi_check.analyzer.capture.source_position import SourceFinder
 from nnapi_check.analyzer.capture.typed_numbers import type_numbers
 from nnapi_check.analyzer.capture.typing_walk import TypingWalk
+from nnapi_check.analyzer.capture.unrolled_loops import unroll
 from nnapi_check.analyzer.files.model_file import OpenedModel, open_model
 from nnapi_check.analyzer.graph import Graph, Node, TensorType
 from nnapi_check.analyzer.growing_graph import Draft, NodeDraft, drafts_in
@@ -167,14 +168,20 @@ def _walked(
 ) -> tuple[TypingWalk, list[Draft], list[NodeDraft]]:
     """A walk to the end, with its inputs and nodes. What it finds to be overwritten it is begun anew with."""
     graph = module._get_method("forward").graph
-    state = State()
+    state, unrolled = State(), 0
     while True:
         finder = SourceFinder(opened.module._c, opened.sources)
         walk = TypingWalk(module, graph, finder.locate, calls, _text_of(bound.layout, bound.types), state)
+        walk.repetition.nodes_unrolled = unrolled
         # A walk writes to the lists that it knows.
         items = [(value, _own(item)) for value, item in values.items]
         drafts = walk.bind(graph, values.drafts, items)
         nodes = [*walk.walk_block(graph), *walk.finish()]
+        if walk.growing:
+            for loop, turns in walk.growing:
+                unroll(graph, loop, turns)
+            unrolled = walk.repetition.nodes_unrolled
+            continue
         if carry_writes(graph, walk.known, walk.aliases):
             continue
         found = state | state_found(walk.aliases)

@@ -14,6 +14,7 @@ from typing import Protocol
 import torch
 
 from nnapi_check.analyzer.capture.aliases import Aliases
+from nnapi_check.analyzer.capture.unrolled_loops import MAX_UNROLLED, grows_lists
 from nnapi_check.analyzer.errors import InputError
 from nnapi_check.analyzer.graph import BlockInput, DynamicType, OtherType, SourcePosition
 from nnapi_check.analyzer.growing_graph import BlockDraft, Draft, NodeDraft, cause_in, drafts_in
@@ -37,6 +38,7 @@ class Repetition:
     steps_left: int = field(default_factory=lambda: _MAX_STEPS)
     retyped_left: int = _MAX_RETYPED
     turns: int = 1
+    nodes_unrolled: int = 0
     _is_carrying: bool = False
 
     @contextmanager
@@ -52,6 +54,16 @@ class Repetition:
         """Count steps of the program."""
         if self._is_carrying:
             self.steps_left -= steps
+
+    def unrolls(self, nodes: int) -> bool:
+        """Whether a loop may be written down turn by turn, with so many nodes, which are counted then.
+
+        A turn that is carried out knows no more than its own count of what lies in it.
+        """
+        if self._is_carrying or self.nodes_unrolled + nodes > MAX_UNROLLED:
+            return False
+        self.nodes_unrolled += nodes
+        return True
 
     def type_again(self, body: torch._C.Block) -> None:
         """Count the nodes of a block that is typed once more."""
@@ -74,6 +86,7 @@ class Walk(Protocol):
     aliases: Aliases
     known: dict[int, object]
     decided: list[DecidedBranch]
+    growing: list[tuple[torch._C.Node, int]]
     depth: int
     repetition: Repetition
 
@@ -136,6 +149,9 @@ def walk_loop(walk: Walk, node: torch._C.Node, items: Sequence[object]) -> Itera
             return ()
         for item, before in held:
             _restore(item, before)
+    may_unroll = is_counted and _always_continues(body) and grows_lists(node)
+    if isinstance(trips, int) and may_unroll and walk.repetition.unrolls(max(trips, 1) * _count(body)):
+        walk.growing.append((node, trips))
     return (_loop_node(walk, node, body, items),)
 
 

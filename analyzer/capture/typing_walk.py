@@ -88,6 +88,7 @@ class TypingWalk:
     known: dict[int, object] = field(default_factory=dict)
     aliases: Aliases = field(default_factory=Aliases)
     decided: list[DecidedBranch] = field(default_factory=list)
+    growing: list[tuple[torch._C.Node, int]] = field(default_factory=list)
     depth: int = 0
     repetition: Repetition = field(default_factory=Repetition)
     _blocks: int = 0

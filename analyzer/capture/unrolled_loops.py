@@ -1,0 +1,67 @@
+"""Loops of a known count in which lists grow, written down turn by turn, so that each turn's length is known.
+
+What a list holds within a loop depends on the turn. Where shapes tell how many turns there are, their nodes one after
+another are the same program, in which every list is known.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+
+from nnapi_check.analyzer.capture.list_writes import LIST_WRITES
+from nnapi_check.analyzer.torchscript import clone_node, insert_constant, is_in
+
+MAX_UNROLLED = 1 << 13
+"""Nodes that may come of all loops together."""
+
+
+def grows_lists(loop: torch._C.Node) -> bool:
+    """Whether a loop hands on a list from turn to turn, or changes one that is made outside it."""
+    if any(value.type().kind() in ("ListType", "DictType") for value in list(loop.inputs())[2:]):
+        return True
+    return any(_writes_outside(node, loop) for block in loop.blocks() for node in _all_nodes(block))
+
+
+def _writes_outside(node: torch._C.Node, loop: torch._C.Node) -> bool:
+    if node.kind() not in LIST_WRITES:
+        return False
+    held = node.inputsAt(0)
+    return held.type().kind() in ("ListType", "DictType") and not is_in(held.node(), loop)
+
+
+def _all_nodes(block: torch._C.Block) -> list[torch._C.Node]:
+    return [found for node in block.nodes() for found in (node, *(x for b in node.blocks() for x in _all_nodes(b)))]
+
+
+@dataclass(frozen=True, slots=True)
+class _Names:
+    """What the values of a loop's body are in one turn."""
+
+    known: dict[int, torch._C.Value]
+
+    def of(self, value: torch._C.Value) -> torch._C.Value:
+        """The value of this turn; what is made outside the loop is the same in all."""
+        return self.known.get(value.unique(), value)
+
+
+def unroll(graph: torch._C.Graph, loop: torch._C.Node, turns: int) -> None:
+    """Put the nodes of every turn in the place of a loop that takes so many, whatever it computes."""
+    (body,) = loop.blocks()
+    counter, *names = body.inputs()
+    _, *results = body.outputs()
+    carried = list(loop.inputs())[2:]
+    for turn in range(turns):
+        graph.setInsertPoint(loop)
+        now = _Names({name.unique(): value for name, value in zip(names, carried, strict=True)})
+        now.known[counter.unique()] = insert_constant(graph, turn)
+        for node in body.nodes():
+            made = clone_node(graph, node, now.of)
+            made.insertBefore(loop)
+            now.known.update((old.unique(), new) for old, new in zip(node.outputs(), made.outputs(), strict=True))
+        carried = [now.of(value) for value in results]
+    for output, value in zip(loop.outputs(), carried, strict=True):
+        output.replaceAllUsesWith(value)
+    graph.setInsertPoint(graph.return_node())
+    loop.destroy()
