@@ -68,8 +68,11 @@ def _texts(spec: str | tuple[str, ...]) -> tuple[str, ...]:
     return (spec,) if isinstance(spec, str) else spec
 
 
-def drawn(example: Example, draw: random.Random) -> Example:
-    """The example with other scales and zero points: of sizes that belong together, or of any."""
+def drawn(example: Example, draw: random.Random, *, is_fixed: bool = False) -> Example:
+    """The example with other scales and zero points: of sizes that belong together, or of any.
+
+    Those of the output stay where they are fixed.
+    """
     is_wild = draw.random() < 0.4
     factor = 10 ** draw.uniform(-4, 2)
 
@@ -93,6 +96,8 @@ def drawn(example: Example, draw: random.Random) -> Example:
         (name, _QUANTIZED.sub(again, spec) if isinstance(spec, str) else tuple(_QUANTIZED.sub(again, t) for t in spec))
         for name, spec in example.tensors
     )
+    if is_fixed:
+        return replace(example, tensors=tensors)
     args = []
     for name, value in example.args:
         if name in {"output_scale", "scale"} and isinstance(value, float):
@@ -107,8 +112,9 @@ def try_way(card: Card, way: Way, examples: list[Example], registry: Registry, d
     """Draw ``draws`` times."""
     row = Row()
     draw = random.Random(f"{seed} {card.op} {way.name}")
+    is_fixed = any(requirement.id.startswith("fixed-") for requirement in way.requires)
     for _ in range(draws):
-        example = drawn(draw.choice(examples), draw)
+        example = drawn(draw.choice(examples), draw, is_fixed=is_fixed)
         try:
             _, bounded, numbers = example_numbers(card, way, example, registry)
         except ExampleError:
