@@ -149,7 +149,7 @@ def walk_loop(walk: Walk, node: torch._C.Node, items: Sequence[object]) -> Itera
             return ()
         for item, before in held:
             _restore(item, before)
-    may_unroll = is_counted and _always_continues(body) and grows_lists(node)
+    may_unroll = is_counted and _always_continues(body) and _touches_tensors(body) and grows_lists(node)
     if isinstance(trips, int) and may_unroll and walk.repetition.unrolls(max(trips, 1) * _count(body)):
         walk.growing.append((node, trips))
     return (_loop_node(walk, node, body, items),)

@@ -45,7 +45,8 @@ def test_a_list_that_grows_as_often_as_shapes_say_is_known(body: str) -> None:
         "outs = [x[0]]\nfor t in range(int(n)):\n    outs.append(x[t] * t)\nreturn torch.stack(outs)",
         NEW + "    if bool(x[t].sum() > 1):\n        break\n    outs.append(x[t] * t)\nreturn torch.stack(outs)",
         f"outs = [x[0]]\nfor t in range({MAX_UNROLLED}):\n    outs.append(x[0] * t)\nreturn torch.stack(outs)",
-        "outs = [x[0]]\nif bool(n > 0):\n    for t in range(12):\n        outs.append(x[t])\nreturn torch.stack(outs)",
+        "outs = [x[0]]\nif bool(n > 0):\n    for t in range(x.size(0)):\n        outs.append(x[t] * t)\n"
+        "return torch.stack(outs)",
     ],
     ids=["a count of the run", "a break", "too many turns", "in a branch"],
 )
