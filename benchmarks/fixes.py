@@ -121,6 +121,7 @@ def _calls(edit: Edit, nodes: Sequence[int], surveyed: Survey) -> list[EditedCal
 def _edited(captured: Captured, surveyed: Survey, calls: Sequence[EditedCall]) -> torch.jit.ScriptModule:
     """The TorchScript with the code of each call in its place."""
     graph = captured.torch_graph
+    values = list(captured.torch_values)
     for call in calls:
         kinds = [surveyed.graph.type_of(value) for value in call.values]
         tensors = [
@@ -131,12 +132,15 @@ def _edited(captured: Captured, surveyed: Survey, calls: Sequence[EditedCall]) -
             traced = torch.jit.trace(written, tensors, check_trace=False)  # type: ignore[no-untyped-call]  # it has no types
             code = torch.jit.freeze(traced).graph
         node = captured.torch_nodes[call.node.id]
-        read = [captured.torch_values[value] for value in call.values]
+        read = [values[value] for value in call.values]
         with graph.insert_point_guard(node):
             given = graph.insertGraph(code, [next(iter(graph.inputs())), *read])
         unpacked = _unpacked(given, graph, node)
         for place, value in enumerate(unpacked):
-            captured.torch_values[call.node.outputs[place]].replaceAllUsesWith(value)
+            # What another edit reads of it is the new value as well.
+            output = call.node.outputs[place]
+            values[output].replaceAllUsesWith(value)
+            values[output] = value
     # What several calls compute alike, such as a mask for every layer, is written once.
     torch._C._jit_pass_constant_pooling(graph)  # type: ignore[attr-defined]  # the stubs leave it out
     torch._C._jit_pass_cse(graph)
