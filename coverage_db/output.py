@@ -94,12 +94,20 @@ def replaced(path: Path, inputs: Iterable[Path] = ()) -> Iterator[Path]:
 @contextmanager
 def writing(path: Path) -> Iterator[None]:
     """Tell what the system says of writing to ``path`` as an ``OutputError``."""
+    if not _is_name(path):
+        raise OutputError(f"{os.fspath(path)!r} cannot be written: it is no name of a file")
     try:
         yield
     except OSError as error:
         raise OutputError(f"{path} cannot be written: {error.strerror or error}") from error
-    except ValueError as error:  # A name that holds a null character, or no characters at all.
-        raise OutputError(f"{os.fspath(path)!r} cannot be written: it is no name of a file") from error
+
+
+def _is_name(path: Path) -> bool:
+    """Whether the system can be asked for it: not with a null character, nor with one that names cannot hold."""
+    try:
+        return b"\0" not in os.fsencode(path)
+    except UnicodeEncodeError:
+        return False
 
 
 def place_of(path: Path) -> Path:

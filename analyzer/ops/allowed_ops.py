@@ -48,11 +48,6 @@ _UNSAFE = (
     | FILE_OPS
 )
 
-# Ops that read what an optional argument holds without looking whether it is given.
-_READ_BLINDLY = frozenset(
-    f"aten::{name}" for name in ("native_batch_norm", "_native_batch_norm_legit", "_native_batch_norm_legit_functional")
-)
-
 # Parts of names of ops for layouts and libraries that no captured tensor has, for lists of tensors, and for gradients.
 _OTHER_KINDS = (
     "sparse",
@@ -97,7 +92,7 @@ def may_be_typed(name: str, overload: str) -> bool:
 def may_be_computed(name: str) -> bool:
     """Whether an op may be run on real elements where another one that may be called is made of it."""
     library, _, base = name.partition("::")
-    return name not in _UNSAFE | _READ_BLINDLY and library in LIBRARIES and _is_plain(library, base)
+    return name not in _UNSAFE and library in LIBRARIES and _is_plain(library, base)
 
 
 def _is_plain(library: str, base: str) -> bool:

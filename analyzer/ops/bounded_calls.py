@@ -83,6 +83,7 @@ class BoundedCalls(DispatchedCalls):
             raise TooLargeError("the model computes more constants than are computed before a run")
         named = arguments_by_name(func, args, kwargs)
         check_results(name, named)
+        check_statistics(name, named)
         if not _makes_tensors(func):
             return
         size = _size(func, named, self._bounds)
@@ -96,6 +97,25 @@ def _makes_tensors(func: torch._ops.OpOverload) -> bool:
     returned, given = func._schema.returns, func._schema.arguments
     has_out = any(argument.is_out for argument in given)
     return has_out or any("Tensor" in str(r.type) and r.alias_info is None for r in returned)
+
+
+_NORMALIZING = frozenset(
+    f"aten::{name}" for name in ("native_batch_norm", "_native_batch_norm_legit", "_native_batch_norm_legit_functional")
+)
+
+
+def check_statistics(name: str, named: Mapping[str, object]) -> None:
+    """Raise `OpError` where a kernel would read what is given for channels without looking whether it is there."""
+    if name not in _NORMALIZING:
+        return
+    x = named.get("input")
+    channels = x.shape[1:2] if isinstance(x, torch.Tensor) else None
+    statistics = [named.get(each) for each in ("running_mean", "running_var")]
+    needed = [] if named.get("training") is True else statistics
+    given = [named.get(each) for each in ("weight", "bias")] + statistics
+    read = [*needed, *(item for item in given if item is not None)]
+    if not channels or not all(isinstance(item, torch.Tensor) and item.shape == channels for item in read):
+        raise OpError(f"{name} needs a number for each channel")
 
 
 def check_results(name: str, named: Mapping[str, object]) -> None:

@@ -16,6 +16,7 @@ from nnapi_check.coverage_db.output import (
     replaced,
     write_text,
     write_whole,
+    writing,
 )
 from tests.file_sizes import file_sizes_up_to
 
@@ -199,3 +200,14 @@ def test_process_killed_at_any_step_leaves_the_old_file_or_the_new_and_nothing_t
     assert found == expected
     assert is_littered
     assert list(tmp_path.iterdir()) == [path]
+
+
+def test_what_the_work_itself_raises_is_not_told_of_the_name(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="of the work"), writing(tmp_path / "model.pt"):
+        raise ValueError("of the work")
+
+
+@pytest.mark.parametrize("name", ["a\0b", "a\ud800b"])
+def test_what_no_file_can_be_called_is_told(name: str, tmp_path: Path) -> None:
+    with pytest.raises(OutputError, match="is no name of a file"), writing(tmp_path / name):
+        pass

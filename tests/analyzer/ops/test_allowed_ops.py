@@ -20,6 +20,7 @@ from nnapi_check.analyzer.torchscript import load
 from tests.analyzer.torch_models import node_of, ops, scripted_file
 from tests.torch_releases import since
 
+ROOM = Bounds(1 << 20, 1 << 22)
 SPEC = [parse_input_spec("f32[2,3]")]
 
 
@@ -133,6 +134,38 @@ def test_what_all_calls_make_together_is_bounded() -> None:
 
     with pytest.raises(TooLargeError):
         call(operation_of(schema), [x], calls)
+
+
+NORMALIZES = (
+    "aten::native_batch_norm(Tensor input, Tensor? weight, Tensor? bias, Tensor? running_mean, Tensor? running_var, "
+    "bool training, float momentum, float eps) -> (Tensor, Tensor, Tensor)"
+)
+
+
+def test_a_normalization_by_its_own_statistics_is_computed() -> None:
+    x = torch.randn(2, 3, 5)
+
+    found = call(operation_of(NORMALIZES), [x, None, None, None, None, True, 0.0, 1e-5], BoundedCalls(ROOM))
+
+    assert isinstance(found, tuple)
+    torch.testing.assert_close(found[0], torch.nn.functional.batch_norm(x, None, None, training=True))
+
+
+@pytest.mark.parametrize(
+    ("given", "training"),
+    [
+        ((None, None, None, None), False),
+        ((torch.ones(2), None, None, None), True),
+        ((None, torch.ones(1, 3), None, None), True),
+        ((None, None, torch.zeros(2), torch.ones(3)), False),
+        ((None, None, torch.zeros(2), torch.ones(2)), True),
+    ],
+)
+def test_a_kernel_that_trusts_its_arguments_is_given_none_too_short(
+    given: tuple[torch.Tensor | None, ...], training: bool
+) -> None:
+    with pytest.raises(OpError, match="a number for each channel"):
+        call(operation_of(NORMALIZES), [torch.randn(2, 3, 5), *given, training, 0.0, 1e-5], BoundedCalls(ROOM))
 
 
 @since("2.13", "the kernel says what it refuses")

@@ -287,6 +287,30 @@ def test_float16_is_allowed_by_the_file_and_its_error_told(tmp_path: Path) -> No
     assert [0 < numbers.max_relative < 0.01 for numbers in report.verification.float16] == [True]
 
 
+class Standardized(nn.Module):
+    """A convolution of weights that are normalized by their own mean and deviation."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.weight, self.gain = nn.Parameter(torch.randn(6, 3, 2, 3)), nn.Parameter(torch.rand(6))
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        rows = self.weight.reshape(1, 6, -1)
+        weight = torch.nn.functional.batch_norm(rows, None, None, self.gain, training=True, momentum=0.0)
+        return torch.nn.functional.conv2d(x, weight.reshape_as(self.weight))
+
+
+def test_weights_that_a_model_normalizes_itself_are_computed_before(tmp_path: Path) -> None:
+    torch.manual_seed(5)
+    x = [torch.randn(1, 3, 8, 7)]
+
+    report = nnapi_check.convert(Standardized().eval(), tmp_path / "out", x, feature_level=1, target="ndk")
+
+    assert report.readiness == "ready"
+    assert report.verification is not None
+    assert report.verification.is_within_tolerance
+
+
 def test_a_model_file_is_verified_again(tmp_path: Path) -> None:
     model, x = Rows().eval(), [torch.randn(2, 7), torch.tensor([5])]
     nnapi_check.convert(model, tmp_path / "out", x, feature_level=1, target="ndk", verify=False)
