@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 
-from nnapi_check.analyzer.planning.plan import Plan, Readiness
+from nnapi_check.analyzer.planning.plan import Claim, Plan, Readiness
 from nnapi_check.analyzer.planning.survey import Survey
 from nnapi_check.coverage_db.spec import Level
+from nnapi_check.reports.naming import place_words
 from nnapi_check.reports.views import MisfitView
 
 
@@ -22,8 +23,14 @@ def misfit(survey: Survey, plan: Plan, others: Iterable[Survey], levels: Sequenc
         reached = level_words(target.lowest_level, levels)
         because = f"{target.title} runs nothing below {reached}. {target.lowest_level_because}"
         return MisfitView(because, " ".join(_for_level(survey, plan, others, levels)))
-    because = f"{target.title} computes nothing beside one NNAPI model, and here {plan.outside[0]}{_more(plan)}."
+    claim = _claim_words(plan.outside[0])
+    because = f"{target.title} computes nothing beside one NNAPI model, and here {claim}{_more(plan)}."
     return MisfitView(because, " ".join(_for_whole(survey, plan, others, levels)))
+
+
+def _claim_words(claim: Claim) -> str:
+    place = "" if claim.source is None else f" ({place_words(claim.source)})"
+    return f"{claim.subject}{place} {claim.says}"
 
 
 def level_words(level: int, levels: Sequence[Level]) -> str:

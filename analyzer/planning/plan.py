@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from enum import Enum
 
-from nnapi_check.analyzer.graph import Graph
+from nnapi_check.analyzer.graph import Graph, SourcePosition
 from nnapi_check.analyzer.judging.judge import NodeVerdict
 from nnapi_check.analyzer.planning.layout import LayoutPlan
 from nnapi_check.analyzer.planning.partition import DroppedPart, Partition
@@ -25,6 +25,15 @@ class Readiness(Enum):
 
 
 @dataclass(frozen=True, slots=True)
+class Claim:
+    """What is said of a thing: ``subject`` ``says``, with the place of the node where it is one."""
+
+    subject: str
+    says: str
+    source: SourcePosition | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Plan:
     """What is done at a feature level. ``planned_level`` is at most ``level``: a plan for a lower level that scores
     better is legal at a higher one, so a higher level never lowers the score. ``left`` are the nodes that NNAPI could
@@ -39,9 +48,9 @@ class Plan:
     score: Score
     readiness: Readiness
     left: frozenset[int] = frozenset()
-    outside: tuple[str, ...] = ()
+    outside: tuple[Claim, ...] = ()
 
-    def kept_off(self, reason: str, outside: tuple[str, ...] = ()) -> Plan:
+    def kept_off(self, reason: str, outside: tuple[Claim, ...] = ()) -> Plan:
         """This plan where the target carries none of its parts. ``reason`` is the code of why."""
         dropped = tuple(DroppedPart(part, reason) for part in self.partition.parts)
         parts = Partition((), (*self.partition.dropped, *dropped))

@@ -8,6 +8,7 @@ from nnapi_check.analyzer.graph import Graph, GraphInput, Node, TensorType
 from nnapi_check.analyzer.judging.judge import NodeVerdict
 from nnapi_check.analyzer.planning.layout import LayoutPlan
 from nnapi_check.analyzer.planning.partition import Partition, crosses
+from nnapi_check.analyzer.planning.plan import Claim
 from nnapi_check.analyzer.planning.score import counts
 from nnapi_check.coverage_db.targets import Target
 
@@ -22,11 +23,11 @@ def outside_one_model(
     layout: LayoutPlan,
     partition: Partition,
     target: Target,
-) -> tuple[str, ...]:
+) -> tuple[Claim, ...]:
     """Everything of a graph that one NNAPI model does not hold, each as a claim; empty where it holds all."""
     cut = {value for _, value in layout.cuts if value in layout.given}
     orders = (
-        f"input {place} is read in two orders of dimensions, and no operation of this level changes them"
+        Claim(f"input {place}", "is read in two orders of dimensions, and no operation of this level changes them")
         for place, value in enumerate(graph.body.inputs)
         if value in cut
     )
@@ -35,23 +36,23 @@ def outside_one_model(
 
 def _outside(
     graph: Graph, nodes: Mapping[int, Node], verdicts: Mapping[int, NodeVerdict], partition: Partition, target: Target
-) -> Iterator[str]:
+) -> Iterator[Claim]:
     inside = {node for part in partition.parts for node in part.nodes}
     left = [nodes[node] for node, verdict in verdicts.items() if counts(verdict) and node not in inside]
     if left:
         rest = "stays" if len(left) == 1 else f"and {len(left) - 1} more {'op stays' if len(left) == 2 else 'ops stay'}"
-        yield f"{left[0].op} ({left[0].source}) {rest} on the CPU"
+        yield Claim(left[0].op, f"{rest} on the CPU", left[0].source)
     elif len(partition.parts) != 1:
-        yield f"there are {len(partition.parts)} NNAPI models, with the CPU between them"
+        yield Claim("there", f"are {len(partition.parts)} NNAPI models, with the CPU between them")
     for place, value in enumerate(graph.body.inputs):
         if not _is_handed_over(graph, value, target):
-            yield f"input {place} is {graph.type_of(value)}, which cannot be handed over"
+            yield Claim(f"input {place}", f"is {graph.type_of(value)}, which cannot be handed over")
     made = {value for part in partition.parts for value in part.outputs}
     for place, value in enumerate(graph.body.outputs):
         if not _is_handed_over(graph, value, target):
-            yield f"output {place} is {graph.type_of(value)}, which cannot be handed over"
+            yield Claim(f"output {place}", f"is {graph.type_of(value)}, which cannot be handed over")
         elif not (left or value in made or _is_passed_on(graph, value)):
-            yield f"output {place} is made on the CPU"
+            yield Claim(f"output {place}", "is made on the CPU")
 
 
 def _is_handed_over(graph: Graph, value: int, target: Target) -> bool:

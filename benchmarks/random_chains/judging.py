@@ -372,7 +372,7 @@ def _check_reasons(found: Survey, plan: Plan, outcome: Outcome, *, is_told: bool
         return
     refused = [verdict for verdict in plan.verdicts.values() if counts(verdict) and not verdict.is_supported]
     reasons = {f"{verdict.op}: {verdict.failures[0].because}" for verdict in refused if verdict.failures}
-    reasons.update(() if refused else plan.outside)
+    reasons.update(() if refused else (f"{claim.subject} {claim.says}" for claim in plan.outside))
     # Nodes without a reason and without a part compute of constants alone, whatever was overwritten with them.
     if (plan.partition.dropped and not reasons) or any(not verdict.failures for verdict in refused):
         outcome.blame(Kind.REASON, plan.level, plan.readiness.value)
