@@ -6,12 +6,13 @@ import pytest
 
 from benchmarks.opinfo_calls import OpInfo, infos
 from benchmarks.refused_calls import Options, refused_calls
+from tests.torch_releases import since
 
 QUICK = (
     "argmax",
     "baddbmm",
     "bmm",
-    "gather",
+    pytest.param("gather", marks=since("2.13", "gather takes indices of 32 bits, as NNAPI does")),
     "masked_fill",
     "mean",
     "nn_functional_avg_pool2d",
