@@ -132,3 +132,16 @@ def reach_of(tensor: torch.Tensor) -> float | None:
     """The greatest magnitude in a vector of floats; None of what is none, has no elements, or keeps none."""
     is_vector = tensor.dim() == 1 and tensor.dtype is torch.float32 and tensor.numel() > 0
     return float(tensor.abs().max()) if is_vector and not tensor.is_meta else None
+
+
+def flat_tensors(found: object) -> tuple[torch.Tensor, ...]:
+    """Every tensor in nested lists, tuples and dictionaries, in order."""
+    match found:
+        case torch.Tensor():
+            return (found,)
+        case list() | tuple():
+            return tuple(tensor for item in found for tensor in flat_tensors(item))
+        case dict():
+            return tuple(tensor for item in found.values() for tensor in flat_tensors(item))
+        case _:
+            return ()

@@ -17,6 +17,7 @@ import torch
 
 from nnapi_check.analyzer.capture.capture import Captured
 from nnapi_check.analyzer.planning.survey import Survey
+from nnapi_check.analyzer.tensor_types import flat_tensors
 from nnapi_check.analyzer.torchscript import computed_op_by_op
 from nnapi_check.coverage_db.queries import Registry, open_registry
 from nnapi_check.coverage_db.targets import NDK, PYTORCH_MOBILE, Target
@@ -31,7 +32,6 @@ from nnapi_check.lowering.packaging.package import PackageOptions
 from nnapi_check.lowering.packaging.saving import Form, save_package
 from nnapi_check.lowering.part_lowering import LoweredPart
 from nnapi_check.lowering.plan_lowering import FactsByName
-from nnapi_check.lowering.verification.reference import flat_tensors
 from nnapi_check.lowering.verification.subject import model_file_in
 
 TARGETS = (PYTORCH_MOBILE, NDK)

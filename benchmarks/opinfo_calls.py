@@ -14,8 +14,8 @@ from torch.utils import _pytree as pytree
 from benchmarks.carrying import Tensors
 from benchmarks.draws import DRAWN, Draw, drawn, drawn_with_places
 from benchmarks.promises import run
+from nnapi_check.analyzer.tensor_types import flat_tensors
 from nnapi_check.analyzer.torchscript import quiet
-from nnapi_check.lowering.verification.reference import flat_tensors
 
 DTYPES = (torch.float32, torch.int32, torch.int64, torch.bool, torch.complex64)
 """Element types to take samples of; int64 only of ops that take no int32. No complex number runs on NNAPI, but what

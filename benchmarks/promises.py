@@ -26,13 +26,13 @@ from nnapi_check.analyzer.graph import TensorType
 from nnapi_check.analyzer.planning.plan import Plan
 from nnapi_check.analyzer.planning.survey import Survey, survey
 from nnapi_check.analyzer.quantities import Uses
-from nnapi_check.analyzer.tensor_types import element_type
+from nnapi_check.analyzer.tensor_types import element_type, flat_tensors
 from nnapi_check.coverage_db.cards import Way
 from nnapi_check.lowering.packaging.recipe_torch import stored
 from nnapi_check.lowering.part_lowering import LoweredPart
 from nnapi_check.lowering.plan_lowering import FactsByName, lower_plan
 from nnapi_check.lowering.verification.part_run import run_part
-from nnapi_check.lowering.verification.reference import flat_tensors, graph_values
+from nnapi_check.lowering.verification.reference import graph_values
 
 
 class Broken(Enum):

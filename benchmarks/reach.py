@@ -9,8 +9,9 @@ import torch
 
 from nnapi_check.analyzer.capture.capture import Captured
 from nnapi_check.analyzer.graph import Node
+from nnapi_check.analyzer.tensor_types import flat_tensors
 from nnapi_check.analyzer.torchscript import quiet
-from nnapi_check.lowering.verification.reference import flat_tensors, twins_of
+from nnapi_check.lowering.verification.reference import twins_of
 
 Tensors = tuple[torch.Tensor, ...]
 

@@ -99,14 +99,9 @@ def _makes_tensors(func: torch._ops.OpOverload) -> bool:
     return has_out or any("Tensor" in str(r.type) and r.alias_info is None for r in returned)
 
 
-_NORMALIZING = frozenset(
-    f"aten::{name}" for name in ("native_batch_norm", "_native_batch_norm_legit", "_native_batch_norm_legit_functional")
-)
-
-
 def check_statistics(name: str, named: Mapping[str, object]) -> None:
     """Raise `OpError` where a kernel would read what is given for channels without looking whether it is there."""
-    if name not in _NORMALIZING:
+    if name != "aten::native_batch_norm":
         return
     x = named.get("input")
     channels = x.shape[1:2] if isinstance(x, torch.Tensor) else None

@@ -13,7 +13,7 @@ from nnapi_check.analyzer.growing_graph import Draft, NodeDraft
 from nnapi_check.analyzer.ops.bounded_calls import BoundedCalls, Bounds
 from nnapi_check.analyzer.ops.calls import call, operation_of, stand_in
 from nnapi_check.analyzer.ops.packed_ops import unpacked_tensor
-from nnapi_check.analyzer.tensor_types import empty_like_type
+from nnapi_check.analyzer.tensor_types import empty_like_type, flat_tensors
 from nnapi_check.analyzer.torchscript import attribute_at, constant, quiet
 
 MAX_CONSTANT = 1 << 28
@@ -74,7 +74,7 @@ class ConstantValues:
         except (OpError, ValueError):
             # What cannot be computed here is left to the run; `tensor` says so when it is asked for.
             return
-        tensors = _flat(found)
+        tensors = flat_tensors(found)
         for draft, tensor in zip(node.outputs, tensors, strict=False):
             self._live[draft] = tensor
             self._results[draft] = tensor.clone()
@@ -120,14 +120,6 @@ def _shaped(draft: Draft) -> torch.Tensor:
     if isinstance(kind, TensorType) and kind.is_quantized:
         return empty_like_type(kind, device="cpu")
     return stand_in(draft.tensor)
-
-
-def _flat(found: object) -> Sequence[torch.Tensor]:
-    if isinstance(found, torch.Tensor):
-        return (found,)
-    if isinstance(found, (list, tuple)):
-        return [tensor for part in found for tensor in _flat(part)]
-    return ()
 
 
 def largest_size(results: Sequence[object]) -> int:

@@ -110,8 +110,8 @@ class _Splicing:
         id_ = self.made
         self.made += 1
         scope.nodes[node.id] = id_
-        arguments = {name: scope.argument(item) for name, item in node.arguments.items()}
-        read = [value for item in arguments.values() for value in _values(item)]
+        renamed = replace(node, arguments={name: scope.argument(item) for name, item in node.arguments.items()})
+        read = list(renamed.inputs())
         # What an edit computes of constants alone is one, although its inputs were none when it was read.
         is_constant = node.is_constant or (bool(read) and all(self.values[value].is_constant for value in read))
         blocks = tuple(self.block(block, scope, replacements) for block in node.blocks)
@@ -122,26 +122,11 @@ class _Splicing:
             self.values[value] = replace(self.values[value], origin=origin, is_constant=constant)
         follows = tuple(scope.nodes[other] for other in node.follows if other in scope.nodes)
         return replace(
-            node,
+            renamed,
             id=id_,
-            arguments=arguments,
             outputs=outputs,
             blocks=blocks,
             is_constant=is_constant and not blocks,
             follows=follows,
             source=source,
         )
-
-
-def _values(argument: Argument) -> tuple[int, ...]:
-    match argument:
-        case Unknown(_, values):
-            return values
-        case Ref() | RefList():
-            return tuple(
-                item
-                for item in ([argument.value] if isinstance(argument, Ref) else argument.values)
-                if item is not None
-            )
-        case _:
-            return ()

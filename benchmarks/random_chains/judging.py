@@ -23,14 +23,14 @@ from nnapi_check.analyzer.graph import TensorType
 from nnapi_check.analyzer.planning.plan import Plan, Readiness
 from nnapi_check.analyzer.planning.score import counts
 from nnapi_check.analyzer.planning.survey import Survey, survey
-from nnapi_check.analyzer.tensor_types import tensor_type
+from nnapi_check.analyzer.tensor_types import flat_tensors, tensor_type
 from nnapi_check.lowering.nnapi.validation.validate import validate
 from nnapi_check.lowering.part_lowering import LoweredPart
 from nnapi_check.lowering.plan_lowering import FactsByName, lower_plan
 from nnapi_check.lowering.verification.approximation import MARGIN, Approximation, Cause, approximations
 from nnapi_check.lowering.verification.comparison import compare
 from nnapi_check.lowering.verification.part_run import run_part
-from nnapi_check.lowering.verification.reference import flat_tensors, graph_values
+from nnapi_check.lowering.verification.reference import graph_values
 from nnapi_check.lowering.verification.sensitivity import moved_runs, movement
 
 HIDDEN = "parts behind a condition, which run in a file only"

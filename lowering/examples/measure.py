@@ -12,6 +12,7 @@ from nnapi_check.analyzer.graph import Graph, Node
 from nnapi_check.analyzer.judging.judge import NodeVerdict, judge
 from nnapi_check.analyzer.planning.layout import LayoutChanges, plan_layout
 from nnapi_check.analyzer.planning.partition import Part
+from nnapi_check.analyzer.tensor_types import flat_tensors
 from nnapi_check.analyzer.torchscript import quiet
 from nnapi_check.coverage_db.cards import Card, Example, Way
 from nnapi_check.coverage_db.queries import Registry
@@ -22,7 +23,6 @@ from nnapi_check.lowering.examples.modules import example_module
 from nnapi_check.lowering.part_lowering import PlannedGraph, lower_part
 from nnapi_check.lowering.verification.comparison import Numbers, compare
 from nnapi_check.lowering.verification.part_run import run_part
-from nnapi_check.lowering.verification.reference import flat_tensors
 
 
 class ExampleError(Exception):

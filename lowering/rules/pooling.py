@@ -97,11 +97,15 @@ def avg_pool2d_padded(node: NodeReader, emit: Emitter) -> OperandId:
 @lowers("aten.avg_pool2d.default", way="rescaled")
 def avg_pool2d_rescaled(node: NodeReader, emit: Emitter) -> OperandId:
     """Lower to AVERAGE_POOL_2D, and MUL with the ratio of its divisor to PyTorch's at each place."""
-    axes = _axes(node)
+    return _rescaled(emit, _pool(emit, "AVERAGE_POOL_2D", emit.input("self"), _axes(node)))
+
+
+def _rescaled(emit: Emitter, mean: OperandId) -> OperandId:
+    """MUL with the ratio of AVERAGE_POOL_2D's divisor to PyTorch's at each place of an image or a volume."""
+    node = emit.node
     divisor = node.integer("divisor_override") if node.has("divisor_override") else None
-    ratios = rescaling(axes, divisor)
-    recipe = Inline(ratios.astype("<f4").tobytes(), ElementType.FLOAT32, (1, *ratios.shape, 1))
-    mean = _pool(emit, "AVERAGE_POOL_2D", emit.input("self"), axes)
+    ratios = rescaling(_axes(node), divisor)
+    recipe = Inline(ratios.astype("<f4").tobytes(), ElementType.FLOAT32, (1, *emit.spec(mean).shape[1:3], 1))
     return emit.operation("MUL", [mean, emit.weight(recipe.cast(node.output_type().dtype)), emit.fuse()])
 
 
@@ -198,12 +202,7 @@ def avg_pool3d(node: NodeReader, emit: Emitter) -> OperandId:
 @lowers("aten.avg_pool3d.default", way="rescaled")
 def avg_pool3d_rescaled(node: NodeReader, emit: Emitter) -> OperandId:
     """Lower to the same, and MUL with the ratio of its divisor to PyTorch's at each place."""
-    divisor = node.integer("divisor_override") if node.has("divisor_override") else None
-    ratios = rescaling(_axes(node), divisor)
-    depth, h, w = ratios.shape
-    recipe = Inline(ratios.astype("<f4").tobytes(), ElementType.FLOAT32, (1, depth, h * w, 1))
-    mean = _pool_volume(emit, "AVERAGE_POOL_2D", _axes(node))
-    return emit.operation("MUL", [mean, emit.weight(recipe.cast(node.output_type().dtype)), emit.fuse()])
+    return _rescaled(emit, _pool_volume(emit, "AVERAGE_POOL_2D", _axes(node)))
 
 
 @lowers("aten.adaptive_avg_pool3d.default", "aten._adaptive_avg_pool3d.default", way="operation")

@@ -14,6 +14,7 @@ from nnapi_check.analyzer.files.gpu_names import moved_script, without_gpus
 from nnapi_check.analyzer.files.program_file import module_of, read_program
 from nnapi_check.analyzer.files.script_file import read_script
 from nnapi_check.analyzer.inputs.arguments import Call, cloned
+from nnapi_check.analyzer.tensor_types import flat_tensors
 from nnapi_check.analyzer.torchscript import quiet
 from nnapi_check.lowering.packaging.graph_copy import decided_branches, take_branch, walk
 from nnapi_check.lowering.packaging.quantized_clamps import clamps_mended, mend_clamps
@@ -54,19 +55,6 @@ def _loaded(path: Path, *, trust: bool) -> torch.nn.Module:
         if kind_of(path) is FileKind.EXPORTED_PROGRAM:
             return module_of(read_program(path, trust=trust).program, path)
         return read_script(path, weights=True, trust=trust).module
-
-
-def flat_tensors(found: object) -> tuple[torch.Tensor, ...]:
-    """Every tensor in nested lists, tuples and dictionaries, in order."""
-    match found:
-        case torch.Tensor():
-            return (found,)
-        case list() | tuple():
-            return tuple(tensor for item in found for tensor in flat_tensors(item))
-        case dict():
-            return tuple(tensor for item in found.values() for tensor in flat_tensors(item))
-        case _:
-            return ()
 
 
 def graph_values(

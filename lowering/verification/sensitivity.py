@@ -14,13 +14,14 @@ from typing import cast
 import torch
 
 from nnapi_check.analyzer.capture.capture import Captured
+from nnapi_check.analyzer.tensor_types import flat_tensors
 from nnapi_check.analyzer.torchscript import quiet
 from nnapi_check.lowering.packaging.graph_copy import walk, written_values
 from nnapi_check.lowering.packaging.quantized_clamps import mend_clamps
 from nnapi_check.lowering.packaging.script_modules import type_of
 from nnapi_check.lowering.verification.approximation import Approximation, Cause
 from nnapi_check.lowering.verification.comparison import compare
-from nnapi_check.lowering.verification.reference import all_twins_of, flat_tensors, is_at_top
+from nnapi_check.lowering.verification.reference import all_twins_of, is_at_top
 
 _SHARES_UP = (1.0, 0.5, 0.5, 0.5)
 """Which share of the elements is moved up in each draw, the others down; each draw is turned around as well."""

@@ -15,6 +15,7 @@ import torch
 
 from nnapi_check.analyzer.errors import InputError
 from nnapi_check.analyzer.inputs.arguments import Call, cloned
+from nnapi_check.analyzer.tensor_types import flat_tensors
 from nnapi_check.coverage_db.spec import OperationFacts
 from nnapi_check.coverage_db.targets import PYTORCH_MOBILE, target_called
 from nnapi_check.lowering.ndk.host_run import HostRunError, HostRunner
@@ -25,7 +26,6 @@ from nnapi_check.lowering.nnapi.model import Model
 from nnapi_check.lowering.nnapi.serialize import Malformed, deserialize
 from nnapi_check.lowering.packaging.artifact import Artifact, open_artifact
 from nnapi_check.lowering.packaging.manifest import Manifest, ManifestError, PartRecord, read_manifest
-from nnapi_check.lowering.verification.reference import flat_tensors
 
 
 class VerifyError(Exception):

@@ -5,11 +5,12 @@ They compute nothing. For the shapes that the program was exported with they tel
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 
 import torch
 
 from nnapi_check.analyzer.files.missing_ops.program_calls import OpName, calls_in, schema_of
+from nnapi_check.analyzer.tensor_types import flat_tensors
 
 _RESERVED = frozenset({"prim", "higher_order"})
 
@@ -35,7 +36,7 @@ class StandIns:
             if name not in self._results:
                 continue
             made = node.meta.get("val")
-            key = _key(_flat(torch.fx.node.map_arg((node.args, node.kwargs), lambda item: item.meta.get("val"))))
+            key = _key(flat_tensors(torch.fx.node.map_arg((node.args, node.kwargs), lambda item: item.meta.get("val"))))
             if key is None or not _is_fixed(made):
                 continue
             known = self._results[name].setdefault(key, made)
@@ -47,7 +48,7 @@ class StandIns:
 
     def result(self, name: str, given: object) -> object:
         """What an op gives for such tensors, without elements. Raises ``RuntimeError`` where nothing is said."""
-        key = _key(_flat(given))
+        key = _key(flat_tensors(given))
         if key is None or key not in self._results[name]:
             raise RuntimeError(f"{name} is not registered here, and the program does not say what it gives")
         return _empty(self._results[name][key])
@@ -90,21 +91,8 @@ def _programs(module: torch.fx.GraphModule) -> Iterator[torch.fx.GraphModule]:
     return (part for part in module.modules() if isinstance(part, torch.fx.GraphModule))
 
 
-def _flat(item: object) -> Iterator[torch.Tensor]:
-    match item:
-        case torch.Tensor():
-            yield item
-        case list() | tuple():
-            for part in item:
-                yield from _flat(part)
-        case Mapping():
-            for part in item.values():
-                yield from _flat(part)
-
-
-def _key(tensors: Iterator[torch.Tensor]) -> _Key | None:
-    found = tuple(tensors)
-    return tuple((tuple(tensor.shape), tensor.dtype) for tensor in found) if all(map(_is_fixed, found)) else None
+def _key(tensors: Sequence[torch.Tensor]) -> _Key | None:
+    return tuple((tuple(tensor.shape), tensor.dtype) for tensor in tensors) if all(map(_is_fixed, tensors)) else None
 
 
 def _is_fixed(item: object) -> bool:

@@ -11,10 +11,10 @@ import torch
 from torch import nn
 
 import nnapi_check
+from nnapi_check.analyzer.tensor_types import flat_tensors
 from nnapi_check.lowering.nnapi.host_runtime.errors import HostRuntimeError
 from nnapi_check.lowering.nnapi.host_runtime.runtime import load_host_runtime
 from nnapi_check.lowering.packaging.artifact import open_artifact
-from nnapi_check.lowering.verification.reference import flat_tensors
 
 
 class ModeOfOurs(enum.Enum):

@@ -15,7 +15,7 @@ from nnapi_check import check, convert
 from nnapi_check.analyzer.capture.capture import Captured, capture
 from nnapi_check.analyzer.errors import InputError
 from nnapi_check.analyzer.graph import ElementType, PerChannel, PerTensor, TensorType
-from nnapi_check.lowering.verification.reference import flat_tensors
+from nnapi_check.analyzer.tensor_types import flat_tensors
 from tests.analyzer.torch_models import Called, Function
 
 SIGNED = Steps(0.031, -7, torch.int8)

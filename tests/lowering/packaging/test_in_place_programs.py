@@ -12,6 +12,7 @@ from torch import nn
 from nnapi_check import registry
 from nnapi_check.analyzer.capture.capture import capture
 from nnapi_check.analyzer.planning.survey import survey
+from nnapi_check.analyzer.tensor_types import flat_tensors
 from nnapi_check.analyzer.torchscript import computed_op_by_op
 from nnapi_check.lowering.nnapi.host_runtime.runtime import HostRuntime, load_host_runtime
 from nnapi_check.lowering.packaging.artifact import open_artifact
@@ -19,7 +20,6 @@ from nnapi_check.lowering.packaging.convert import convert
 from nnapi_check.lowering.packaging.package import PackageOptions
 from nnapi_check.lowering.packaging.saving import Form, save_package
 from nnapi_check.lowering.plan_lowering import FactsByName, lower_plan
-from nnapi_check.lowering.verification.reference import flat_tensors
 from tests.lowering.in_place_programs import COLUMNS, ROWS, program_text
 
 SEEDS = (*range(16), 76, 429)

@@ -9,9 +9,9 @@ import torch
 from torch import nn
 
 import nnapi_check
+from nnapi_check.analyzer.tensor_types import flat_tensors
 from nnapi_check.lowering.nnapi.host_runtime.runtime import HostRuntime
 from nnapi_check.lowering.packaging.artifact import open_artifact
-from nnapi_check.lowering.verification.reference import flat_tensors
 
 Write = Callable[[torch.Tensor, torch.Tensor], object]
 SIZE = 160

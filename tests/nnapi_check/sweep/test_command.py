@@ -137,7 +137,7 @@ def _children(process: int) -> list[str]:
 
 
 def test_the_command_imports_no_pytorch() -> None:
-    code = "import sys, nnapi_check.sweep.command; assert 'torch' not in sys.modules"
+    code = "import sys, nnapi_check.sweep.command, nnapi_check.sweep.sweeping; assert 'torch' not in sys.modules"
 
     assert in_process(code=code).returncode == 0
 
