@@ -140,6 +140,22 @@ def _stop(_signal: int, _frame: FrameType | None) -> None:
     raise OverTimeError
 
 
+def listed() -> list[str]:
+    """The schemas that a new process knows: PyTorch registers more of its own as others of its libraries are used."""
+    found = subprocess.run(
+        [sys.executable, "-m", "benchmarks.op_calls", "--list"],
+        capture_output=True,
+        text=True,
+        check=True,
+        env=_environment(),
+    )
+    return found.stdout.splitlines()
+
+
+def _environment() -> dict[str, str]:
+    return {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
+
+
 def sweep(ops: Sequence[str], seconds: int) -> Iterator[Fault]:
     """The faults of ops, given by their schemas; each process goes as far as it comes."""
     rest = list(ops)
@@ -152,7 +168,7 @@ def sweep(ops: Sequence[str], seconds: int) -> Iterator[Fault]:
                 text=True,
                 check=False,
                 cwd=folder,
-                env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
+                env=_environment(),
             )
         told = [line.split("\t", 1) for line in done.stdout.splitlines() if "\t" in line]
         yield from (Fault(op, what) for op, what in told if what != "ok")
@@ -175,12 +191,16 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--seconds", type=int, default=2)
     parser.add_argument("--only", default="", help="ops whose schemas begin so")
+    parser.add_argument("--list", action="store_true", help="print the ops instead")
     parser.add_argument("--here", action="store_true", help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.here:
         _here(options.seconds)
         return 0
     ops = [str(schema) for schema in schemas() if str(schema).startswith(options.only)]
+    if options.list:
+        print(*ops, sep="\n")
+        return 0
     start = time.monotonic()
     faults = list(sweep(ops, options.seconds))
     for fault in faults:

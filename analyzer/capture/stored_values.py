@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 
 from nnapi_check.analyzer.capture.settling import State
-from nnapi_check.analyzer.graph import Literal, Parameter
+from nnapi_check.analyzer.graph import DynamicType, Literal, Parameter
 from nnapi_check.analyzer.growing_graph import Draft, ModulePath, ObjectAttribute, run_time_object
 from nnapi_check.analyzer.tensor_types import reach_of, tensor_type
 from nnapi_check.analyzer.torchscript import attribute, is_readable
@@ -37,6 +37,8 @@ class StoredValues:
         return self._literal(output, value)
 
     def _literal(self, value: torch._C.Value, tensor: torch.Tensor) -> Draft:
+        if not _is_strided(tensor):
+            return _of_other_layout(value, tensor, Literal(value.debugName(), None))
         origin = Literal(value.debugName(), literal_data(tensor))
         if value.unique() in self._state.literals:
             return _as_state(value, tensor, origin)
@@ -56,6 +58,8 @@ class StoredValues:
         if isinstance(found, torch._C.ScriptModule):
             return ModulePath(path, found)
         if isinstance(found, torch.Tensor):
+            if not _is_strided(found):
+                return _of_other_layout(value, found, Parameter(path))
             if path in self._state.paths:
                 return _as_state(value, found, Parameter(path))
             return _constant(value, found.detach(), Parameter(path))
@@ -69,6 +73,16 @@ class StoredValues:
 def _constant(value: torch._C.Value, tensor: torch.Tensor, origin: Parameter | Literal) -> Draft:
     known = _as_known(tensor)
     return Draft(value, tensor_type(tensor), known, origin, is_constant=True, reach=reach_of(tensor))
+
+
+def _is_strided(tensor: torch.Tensor) -> bool:
+    return tensor.layout is torch.strided and not tensor.is_nested
+
+
+def _of_other_layout(value: torch._C.Value, tensor: torch.Tensor, origin: Parameter | Literal) -> Draft:
+    """A constant whose elements do not lie in one storage, so that PyTorch alone can compute with it."""
+    layout = "nested" if tensor.is_nested else str(tensor.layout).removeprefix("torch.")
+    return Draft(value, DynamicType(f"a constant of the layout {layout}"), None, origin, is_constant=False)
 
 
 def is_read(tensor: torch.Tensor) -> bool:

@@ -13,6 +13,7 @@ from typing import NoReturn
 import torch
 
 from nnapi_check.analyzer.capture.aliases import Aliases, is_held
+from nnapi_check.analyzer.capture.constant_nodes import ConstantNodes
 from nnapi_check.analyzer.capture.control_flow import MAX_NESTED, DecidedBranch, Repetition, walk_if, walk_loop
 from nnapi_check.analyzer.capture.functional_ops import (
     functional_form,
@@ -48,7 +49,6 @@ from nnapi_check.analyzer.growing_graph import (
 )
 from nnapi_check.analyzer.ops.bounded_calls import BoundedCalls
 from nnapi_check.analyzer.ops.calls import (
-    FORM_ARGUMENT,
     MAX_COMPUTED,
     PLACE_ARGUMENT,
     WHEN_TYPED,
@@ -58,7 +58,6 @@ from nnapi_check.analyzer.ops.calls import (
     failure,
     operation_of,
 )
-from nnapi_check.analyzer.ops.constant_values import MAX_CONSTANT, largest_size
 from nnapi_check.analyzer.ops.packed_ops import PackedParameters, Unpacked, packed_result
 from nnapi_check.analyzer.ops.scale_faults import refuse_scale_fault
 from nnapi_check.analyzer.tensor_types import tensor_type
@@ -97,6 +96,7 @@ class TypingWalk:
     _written_back: list[torch._C.Node] = field(default_factory=list)
     _packed: PackedParameters = field(default_factory=PackedParameters)
     _calls: BoundedCalls = field(default_factory=lambda: BoundedCalls(WHEN_TYPED))
+    _constants: ConstantNodes = field(default_factory=ConstantNodes)
 
     def __post_init__(self) -> None:
         self._stored = StoredValues(self.state)
@@ -243,7 +243,8 @@ class TypingWalk:
         results = result if len(outputs) > 1 and isinstance(result, (list, tuple)) else (result,)
         if len(results) != len(outputs):
             return (self._opaque(node, items, "it returns another number of values than its schema says"),)
-        is_constant = self._is_constant(node, operation, items) and largest_size(results) <= MAX_CONSTANT
+        is_constant = not (operation.is_mutable and self.depth)
+        is_constant = is_constant and self._constants.holds(node, operation, items, results)
         answers = [self._bind(value, answer, is_constant) for value, answer in zip(outputs, results, strict=True)]
         for value, answer in zip(outputs, answers, strict=True):
             self.know(value, answer)
@@ -357,12 +358,6 @@ class TypingWalk:
         made = NodeDraft(node, "aten.copy_.default", arguments, [output], self.position(node, arguments))
         made.has_effect = True
         return made
-
-    def _is_constant(self, node: torch._C.Node, operation: Operation, items: Sequence[object]) -> bool:
-        if node.isNondeterministic() or operation.is_foreign or (operation.is_mutable and self.depth):
-            return False
-        form = FORM_ARGUMENT.get(operation.name)
-        return all(draft.is_constant for place, item in enumerate(items) if place != form for draft in drafts_in(item))
 
     def position(self, node: torch._C.Node, arguments: Mapping[str, object]) -> SourcePosition:
         """Where a node comes from, found by the parameters among its arguments where it has any."""

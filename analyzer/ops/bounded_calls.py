@@ -173,7 +173,7 @@ def _coarse_size(func: torch._ops.OpOverload, named: Mapping[str, object]) -> in
 def _size_on_meta(func: torch._ops.OpOverload, named: Mapping[str, object], bounds: Bounds) -> int:
     if func.namespace == "quantized":
         return _size_of_quantized(named)
-    arguments = {name: _on_meta(item) for name, item in named.items()}
+    arguments = {name: without_elements(item) for name, item in named.items()}
     for argument in func._schema.arguments:
         if argument.name == "device":
             arguments["device"] = torch.device("meta")
@@ -221,14 +221,15 @@ def _tensors(item: object) -> Iterator[torch.Tensor]:
     return (leaf for leaf in _leaves(item) if isinstance(leaf, torch.Tensor))
 
 
-def _on_meta(item: object) -> object:
+def without_elements(item: object) -> object:
+    """What a call gives for an argument, with new tensors of the same types and no elements."""
     if isinstance(item, torch.Tensor):
         if item.is_quantized:
             # Quantized tensors have no meta form, and only sizes are asked for.
             return torch.empty(item.shape, device="meta")
         return item if item.is_meta else torch.empty_strided(item.shape, item.stride(), dtype=item.dtype, device="meta")
     if isinstance(item, (list, tuple)):
-        return [_on_meta(part) for part in item]
+        return [without_elements(part) for part in item]
     return item
 
 

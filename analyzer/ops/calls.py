@@ -12,7 +12,13 @@ from nnapi_check.analyzer.errors import OpError, TooLargeError
 from nnapi_check.analyzer.graph import OtherType
 from nnapi_check.analyzer.growing_graph import Draft
 from nnapi_check.analyzer.ops.allowed_ops import may_be_called, may_be_typed
-from nnapi_check.analyzer.ops.bounded_calls import KERNEL_FAILURES, BoundedCalls, Bounds, check_results
+from nnapi_check.analyzer.ops.bounded_calls import (
+    KERNEL_FAILURES,
+    BoundedCalls,
+    Bounds,
+    check_results,
+    without_elements,
+)
 from nnapi_check.analyzer.ops.conditions.call_conditions import unmet
 from nnapi_check.analyzer.ops.conditions.recurrence_conditions import RECURRENCE_CONDITIONS
 from nnapi_check.analyzer.ops.layout_rules import dense_strides, laid_out
@@ -170,10 +176,7 @@ def evaluate(operation: Operation, items: Sequence[object], calls: BoundedCalls 
             return call(operation, values, _bounds_of(values, calls))
         except TooLargeError:
             pass
-    values = [
-        torch.device("meta") if "Device" in argument.kind and _names_device(operation, value) else value
-        for argument, value in zip(operation.arguments, values, strict=False)
-    ]
+    values = _on_meta_device(operation, values)
     if on_meta and not operation.is_random and not operation.is_foreign:
         try:
             return call(operation, values)
@@ -181,6 +184,25 @@ def evaluate(operation: Operation, items: Sequence[object], calls: BoundedCalls 
             pass
     # Some meta kernels refuse constants whose elements are known, for they live on another device.
     return call(operation, [_to_meta(value) for value in values])
+
+
+def is_refused(operation: Operation, items: Sequence[object], calls: BoundedCalls) -> bool:
+    """Whether ``calls`` refuse the op, or one that it calls in turn, by the types of what it is given."""
+    try:
+        # In-place ops write to copies, which have no elements either.
+        call(operation, _on_meta_device(operation, [without_elements(_plain(item)) for item in items]), calls)
+    except OpError as error:
+        # What the kernels for types alone do not take has a cause, and says nothing of those for elements.
+        return error.__cause__ is None
+    return False
+
+
+def _on_meta_device(operation: Operation, values: Sequence[object]) -> list[object]:
+    """The values, so that what the op makes has no elements."""
+    return [
+        torch.device("meta") if "Device" in argument.kind and _names_device(operation, value) else value
+        for argument, value in zip(operation.arguments, values, strict=False)
+    ]
 
 
 def _by_name(operation: Operation, values: Sequence[object]) -> dict[str, object]:

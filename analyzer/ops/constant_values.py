@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 
 import torch
 
-from nnapi_check.analyzer.errors import OpError
+from nnapi_check.analyzer.errors import InputError, OpError
 from nnapi_check.analyzer.graph import GraphInput, Parameter, TensorType
-from nnapi_check.analyzer.growing_graph import Draft, NodeDraft
+from nnapi_check.analyzer.growing_graph import Draft, NodeDraft, drafts_in
 from nnapi_check.analyzer.ops.bounded_calls import BoundedCalls, Bounds
 from nnapi_check.analyzer.ops.calls import call, operation_of, stand_in
 from nnapi_check.analyzer.ops.packed_ops import unpacked_tensor
@@ -19,7 +19,8 @@ from nnapi_check.analyzer.torchscript import attribute_at, constant, quiet
 MAX_CONSTANT = 1 << 28
 """What has more elements than this is left to the run, though it depends on constants alone."""
 
-_WHEN_READ = Bounds(MAX_CONSTANT, 16 * MAX_CONSTANT)
+WHEN_READ = Bounds(MAX_CONSTANT, 16 * MAX_CONSTANT)
+"""What may be computed before a run."""
 
 
 @dataclass(slots=True)
@@ -31,7 +32,8 @@ class ConstantValues:
     known: Mapping[int, object]
     _live: dict[Draft, torch.Tensor] = field(default_factory=dict)
     _results: dict[Draft, torch.Tensor] = field(default_factory=dict)
-    _calls: BoundedCalls = field(default_factory=lambda: BoundedCalls(_WHEN_READ))
+    _failures: dict[Draft, Exception] = field(default_factory=dict)
+    _calls: BoundedCalls = field(default_factory=lambda: BoundedCalls(WHEN_READ))
     _is_computed: bool = False
 
     def tensor(self, draft: Draft) -> torch.Tensor:
@@ -43,7 +45,7 @@ class ConstantValues:
         if not self._is_computed:
             self._compute()
         if draft not in self._results:
-            raise ValueError(f"{draft.torch_value.debugName()} cannot be computed before a run")
+            raise self._failures.get(draft) or ValueError(f"{draft.torch_value.debugName()} is not known before a run")
         return self._results[draft]
 
     def _stored(self, draft: Draft) -> torch.Tensor:
@@ -71,8 +73,10 @@ class ConstantValues:
         try:
             items = [self._real(self._item(value)) for value in node.torch_node.inputs()]
             found = call(operation, items, self._calls)
-        except (OpError, ValueError):
-            # What cannot be computed here is left to the run; `tensor` says so when it is asked for.
+        except (OpError, ValueError) as error:
+            # Nobody may ask for it; `tensor` says so when somebody does.
+            failure = self._failure(node, error)
+            self._failures.update((draft, failure) for draft in node.outputs)
             return
         tensors = flat_tensors(found)
         for draft, tensor in zip(node.outputs, tensors, strict=False):
@@ -83,6 +87,17 @@ class ConstantValues:
             if base is not None:
                 self._live[version] = base
                 self._results[version] = base.clone()
+
+    def _failure(self, node: NodeDraft, error: Exception) -> Exception:
+        """What to say of a constant that a kernel fails to compute: a run of the model fails there too."""
+        items = (self._item(value) for value in node.torch_node.inputs())
+        before = next((self._failures[draft] for draft in drafts_in(list(items)) if draft in self._failures), None)
+        if before is not None or error.__cause__ is None:
+            return before or error
+        return InputError(
+            f"The model fails in {node.op} at {node.source}, on constants alone: {str(error).rstrip('.')}; "
+            "give it weights that it can compute with."
+        )
 
     def _item(self, value: torch._C.Value) -> object:
         """What is known of a value; constants that were written anew since the walk are read from the graph."""
