@@ -100,6 +100,34 @@ CALLS: dict[tuple[str, str], Callable[[], Graph]] = {
     ("aten.einsum.default", "nnapi_check.contract.default"): partial(
         graph_of, lambda x, weight: torch.einsum("bchw,dc->bdhw", x, weight), IMAGE, (4, 6)
     ),
+    **{
+        (f"aten.{op}", f"aten.{meaning}"): partial(graph_of, function, shape)
+        for op, meaning, function, shape in (
+            ("alias_copy.default", "clone.default", aten.alias_copy, IMAGE),
+            ("detach_copy.default", "clone.default", aten.detach_copy, IMAGE),
+            ("diagonal_copy.default", "diagonal.default", lambda x: aten.diagonal_copy(x, 1, -2, -1), IMAGE),
+            ("expand_copy.default", "expand.default", lambda x: aten.expand_copy(x, [2, 6, 5, 7]), IMAGE),
+            ("narrow_copy.default", "narrow.default", lambda x: aten.narrow_copy(x, 3, 2, 4), IMAGE),
+            ("permute_copy.default", "permute.default", lambda x: aten.permute_copy(x, [0, 3, 1, 2]), IMAGE),
+            ("select_copy.int", "select.int", lambda x: aten.select_copy(x, 1, 4), IMAGE),
+            ("slice_copy.Tensor", "slice.Tensor", lambda x: aten.slice_copy(x, 3, 1, 6, 2), IMAGE),
+            ("squeeze_copy.default", "squeeze.default", aten.squeeze_copy, IMAGE),
+            ("squeeze_copy.dim", "squeeze.dim", lambda x: aten.squeeze_copy(x, 0), IMAGE),
+            ("squeeze_copy.dims", "squeeze.dims", lambda x: aten.squeeze_copy(x, [0, 1]), IMAGE),
+            ("t_copy.default", "t.default", aten.t_copy, (5, 7)),
+            ("transpose_copy.int", "transpose.int", lambda x: aten.transpose_copy(x, 1, 3), IMAGE),
+            ("unsqueeze_copy.default", "unsqueeze.default", lambda x: aten.unsqueeze_copy(x, 2), (5, 7, 3)),
+            ("view_copy.default", "view.default", lambda x: aten.view_copy(x, [6, 35]), IMAGE),
+            ("split_copy.Tensor", "split.Tensor", lambda x: tuple(aten.split_copy(x, 3, 1)), IMAGE),
+            (
+                "split_with_sizes_copy.default",
+                "split_with_sizes.default",
+                lambda x: tuple(aten.split_with_sizes_copy(x, [2, 4], 1)),
+                IMAGE,
+            ),
+            ("unbind_copy.int", "unbind.int", lambda x: tuple(aten.unbind_copy(x, 1)), IMAGE),
+        )
+    },
 }
 
 
@@ -108,7 +136,7 @@ def test_a_call_is_read_as_what_its_card_says(op: str, meaning: str) -> None:
     node = the_node(CALLS[op, meaning]())
 
     assert node.op == meaning
-    assert len(node.outputs) == 1
+    assert len(node.outputs) == 1 or load_cards()[op].first_output is None
 
 
 def test_every_card_that_names_what_its_op_is_read_as_is_kept_to_here() -> None:
