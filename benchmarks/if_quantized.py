@@ -17,7 +17,7 @@ from torch import nn
 from torchvision import models
 
 import nnapi_check
-from benchmarks.quantized_models import BUILDERS, SMALLEST, TARGETS, Case, images, quantized
+from benchmarks.quantized_builds import BUILDERS, SMALLEST, TARGETS, Build, images, quantized
 from nnapi_check.reports.views import IfQuantizedView, ModelReport
 
 
@@ -61,7 +61,7 @@ def main(arguments: list[str] | None = None) -> int:
             continue
         size = max(options.size, SMALLEST.get(name, 0))
         inputs = images(1, size, 1)
-        plain, integers = float_builder(name), quantized(Case(name, False, "qnnpack"), size)
+        plain, integers = float_builder(name), quantized(Build(name, False, "qnnpack"), size)
         for target in TARGETS:
             for level in (int(item) for item in options.levels.split(",")):
                 estimate = nnapi_check.check(

@@ -24,8 +24,8 @@ import torch
 from torch import nn
 
 import nnapi_check
-from benchmarks import quantized_models
-from benchmarks.quantized_models import BUILDERS, SMALLEST, Case, images, quantized
+from benchmarks import quantized_builds
+from benchmarks.quantized_builds import BUILDERS, SMALLEST, Build, images, quantized
 from nnapi_check.coverage_db.facts import load_operations
 from nnapi_check.coverage_db.targets import PerChannelChoice
 from nnapi_check.lowering.verification.comparison import compare
@@ -47,7 +47,7 @@ class Model:
 def made(builder: str, size: int, count: int, octaves: float) -> Model:
     """The model of a builder, and what it gives for so many images."""
     settled: list[nn.Module] = []
-    settle = quantized_models.settle_statistics
+    settle = quantized_builds.settle_statistics
 
     def stirred(module: nn.Module, size: int) -> None:
         if octaves:
@@ -55,7 +55,7 @@ def made(builder: str, size: int, count: int, octaves: float) -> Model:
         settle(module, size)
         settled.append(copy.deepcopy(module).eval())
 
-    module = quantized(Case(builder, False, "fbgemm"), size, stirred)
+    module = quantized(Build(builder, False, "fbgemm"), size, stirred)
     photos = torch.cat(images(count, size, 5))
     torch.backends.quantized.engine = "qnnpack"
     with torch.no_grad():

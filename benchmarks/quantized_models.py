@@ -1,195 +1,89 @@
-"""Converts torchvision's quantized models and tells how near they are to PyTorch, next to PyTorch's own engines.
+"""Convert torchvision's quantized models for each target and level, next to what PyTorch's own engines make of them.
 
-``python -m benchmarks.quantized_models [--only TEXT] [--levels 3,8] [--images 20] [--size 64]``: each builder for
-mobile use is made with random weights and calibrated on random images (BatchNorm's statistics as well, so that outputs
-have many values), quantized eagerly and in FX graph mode for each engine, converted, and run on images. A row tells
-the values of the output, the score, how many quantized values are exact on PyTorch's own inputs and the most steps
-that one is off, signal to noise, and on how many images the best class is QNNPACK's: the converted model's, and that
-of PyTorch's engine x86. Exit code 1: a model that is ready fails verification, or a conversion fails.
+    python -m benchmarks.quantized_models --lines found.jsonl                    every model; goes on where it was
+    python -m benchmarks.quantized_models --lines found.jsonl --only resnet18    names that hold this; repeatable
+    python -m benchmarks.quantized_models --lines found.jsonl --images 500       more images than those that have rows
+    python -m benchmarks.quantized_models --lines found.jsonl --again            try once more what was not kept
+    python -m benchmarks.quantized_models --lines found.jsonl --table --write    write the table into docs/quantized.md
+
+Each model is made with random weights that tell (``settle`` in ``benchmarks/quantized_trials.py``), quantized and tried
+in a process of its own: eagerly, in FX graph mode, and by PyTorch 2 Export, which needs torchao. One line of JSON tells
+what became of it at each level. The exit code is 1 where anything was promised and not kept, or has no line yet.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
 import sys
 import tempfile
 import warnings
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, replace
+from functools import partial
 from pathlib import Path
-from typing import cast
 
-import torch
-from torch import nn
-from torch.ao import quantization
-from torch.ao.quantization import quantize_fx
+from benchmarks.exported_flow import installed_flow
+from benchmarks.processes import in_processes
+from benchmarks.quantized_page import table, write_page
+from benchmarks.quantized_rows import Row, Trial, left, line_of, read_rows, trials
+from benchmarks.quantized_trials import blank, make, tried
 
-import nnapi_check
-from nnapi_check.coverage_db.facts import load_operations
-from nnapi_check.lowering.verification.subject import Subject, open_subject
+SECONDS = 7200
+MEMORY_BYTES = 16 << 30
 
-BUILDERS = (
-    "mobilenet_v2",
-    "mobilenet_v3_large",
-    "resnet18",
-    "resnet50",
-    "resnext101_32x8d",
-    "resnext101_64x4d",
-    "googlenet",
-    "inception_v3",
-    "shufflenet_v2_x0_5",
-    "shufflenet_v2_x1_0",
-    "shufflenet_v2_x1_5",
-    "shufflenet_v2_x2_0",
-)
-ENGINES = ("qnnpack", "fbgemm", "x86", "onednn")
-SMALLEST = {"inception_v3": 139}
-TARGETS = ("pytorch-mobile", "ndk")
-
-Settle = Callable[[nn.Module, int], None]
+Item = tuple[Trial, tuple[int, ...]]
 
 
-@dataclass(frozen=True, slots=True)
-class Case:
-    """One model: a builder, quantized eagerly or in FX graph mode, with the parameters of an engine."""
-
-    builder: str
-    is_fx: bool
-    engine: str
-
-    @property
-    def name(self) -> str:
-        """What the table calls it."""
-        return f"{self.builder} {'fx' if self.is_fx else 'eager'} {self.engine}"
-
-
-def cases() -> Iterator[Case]:
-    """Every builder eagerly for QNNPACK and FBGEMM, and in FX graph mode for every engine."""
-    for builder in BUILDERS:
-        yield from (Case(builder, False, engine) for engine in ENGINES[:2])
-        yield from (Case(builder, True, engine) for engine in ENGINES)
-
-
-def images(count: int, size: int, seed: int) -> list[torch.Tensor]:
-    """Random images."""
-    generator = torch.Generator().manual_seed(seed)
-    return [torch.randn(1, 3, size, size, generator=generator) for _ in range(count)]
-
-
-def quantized(case: Case, size: int, settle: Settle | None = None) -> nn.Module:
-    """The calibrated and quantized model; ``settle`` gives BatchNorm its statistics, where not as usual."""
-    from torchvision import models
-
-    torch.manual_seed(0)
-    torch.backends.quantized.engine = case.engine
-    source = models if case.is_fx else models.quantization
-    options: dict[str, object] = {} if case.is_fx else {"quantize": False}
-    if case.builder in ("googlenet", "inception_v3"):
-        options |= {"aux_logits": False, "init_weights": True}
-    module: nn.Module = getattr(source, case.builder)(weights=None, **options)
-    (settle or settle_statistics)(module, size)
-    if case.is_fx:
-        mapping = quantization.get_default_qconfig_mapping(case.engine)
-        prepared = quantize_fx.prepare_fx(module, mapping, (images(1, size, 1)[0],))
-        _run(prepared, images(8, size, 2))
-        return cast(nn.Module, quantize_fx.convert_fx(prepared)).eval()
-    cast(Callable[..., None], module.fuse_model)(is_qat=False)
-    config = quantization.get_default_qconfig(case.engine)  # type: ignore[no-untyped-call]  # it has no types
-    setattr(module, "qconfig", config)  # noqa: B010  # a module's attributes are typed as tensors and modules
-    quantization.prepare(module, inplace=True)  # type: ignore[no-untyped-call]  # it has no types
-    _run(module, images(8, size, 2))
-    quantization.convert(module, inplace=True)  # type: ignore[no-untyped-call]  # it has no types
-    return module.eval()
-
-
-def settle_statistics(module: nn.Module, size: int) -> None:
-    """Give BatchNorm the statistics of random images."""
-    module.train()
-    for part in module.modules():
-        if isinstance(part, nn.BatchNorm2d):
-            part.momentum = None
-            part.reset_running_stats()
-        elif isinstance(part, nn.Dropout):
-            part.p = 0.0
-    _run(module, [torch.cat(images(8, size, seed)) for seed in (3, 4)])
-    module.eval()
-
-
-def _run(module: nn.Module, inputs: Sequence[torch.Tensor]) -> list[torch.Tensor]:
-    with torch.no_grad():
-        return [module(item) for item in inputs]
-
-
-def best_classes(path: Path, inputs: Sequence[torch.Tensor], engine: str) -> list[int]:
-    """The class of the highest number for each image, by a TorchScript file in PyTorch with an engine."""
-    torch.backends.quantized.engine = engine
-    module = torch.jit.load(path)  # type: ignore[no-untyped-call]  # it has no types
-    return [int(found.argmax()) for found in _run(module, inputs)]
-
-
-def converted_classes(subject: Subject, inputs: Sequence[torch.Tensor], level: int) -> list[int]:
-    """The same of a converted file."""
-    facts = load_operations()
-    torch.backends.quantized.engine = "qnnpack"
-    return [int(subject.run([item], level, facts).outputs[0].argmax()) for item in inputs]
-
-
-def try_case(case: Case, levels: Sequence[int], count: int, size: int, folder: Path) -> bool:
-    """Convert a model for every target and level, print the rows, and say whether all hold."""
-    size = max(size, SMALLEST.get(case.builder, 0))
-    module, inputs = quantized(case, size), images(count, size, 5)
-    model = folder / "model.pt"
-    torch.jit.trace(module, inputs[0], check_trace=False).save(model)  # type: ignore[no-untyped-call]  # no types
-    wanted, others = (best_classes(model, inputs, engine) for engine in ("qnnpack", "x86"))
-    between = sum(a == b for a, b in zip(wanted, others, strict=True))
-    distinct = len(set(_run(module, inputs[:1])[0].flatten().tolist()))
-    holds = True
-    for target in TARGETS:
-        for level in levels:
-            output = folder / ("model_ndk" if target == "ndk" else "model_nnapi.pt")
-            report = nnapi_check.convert(
-                model, output, inputs[:1], feature_level=level, target=target, layers=True, trust=True
-            )
-            found = report.verification
-            if found is None:
-                print(f"{case.name}, {target} {level}: {report.readiness}, not converted", flush=True)
-                holds = False
-                continue
-            steps = [layer.numbers.steps for layer in found.layers if layer.numbers.steps is not None]
-            classes = converted_classes(open_subject(output, load_operations()), inputs, level)
-            agreed = sum(a == b for a, b in zip(wanted, classes, strict=True))
-            noise = found.outputs[0].signal_to_noise
-            print(
-                f"{case.name}, {target} {level}: {distinct} values, score {report.score:.1f}, "
-                f"{steps.count(0)} of {len(steps)} exact, {max(steps, default=0)} steps, "
-                f"{'no noise' if noise is None else f'{noise:.1f} dB'}, best class {agreed} of {count}, "
-                f"x86's {between}: {'holds' if found.is_within_tolerance else 'FAILS'}",
-                flush=True,
-            )
-            holds = holds and found.is_within_tolerance
-    return holds
-
-
-def main(arguments: list[str] | None = None) -> int:
-    """Run the benchmark."""
-    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--only", default="")
-    parser.add_argument("--levels", default="3,4,5,8")
-    parser.add_argument("--images", type=int, default=20)
-    parser.add_argument("--size", type=int, default=64)
-    options = parser.parse_args(arguments)
-    warnings.simplefilter("ignore")
-    levels = [int(level) for level in options.levels.split(",")]
-    holds = True
+def try_all(items: Sequence[Item], count: int, lines: Path) -> None:
+    """Try each model in a process of its own, and write a line for each level as soon as it is done."""
     with tempfile.TemporaryDirectory() as folder:
-        for case in cases():
-            if options.only in case.name:
-                try:
-                    holds = try_case(case, levels, options.images, options.size, Path(folder)) and holds
-                except (AttributeError, nnapi_check.UserError, nnapi_check.InternalError) as error:
-                    print(f"{case.name}: {type(error).__name__}: {str(error)[:200]}", flush=True)
-                    holds = False
-    return int(not holds)
+        work = partial(_tried, count=count, folder=Path(folder), lines=lines)
+        for ended in in_processes(list(items), work, 1, seconds=SECONDS, memory_bytes=MEMORY_BYTES):
+            trial, levels = ended.item
+            for level in levels[len(ended.lines) :]:
+                death = f"took longer than {SECONDS} s" if ended.is_late else ended.death or "the process ended early"
+                _written(replace(blank(trial, level, count), fault=death), lines)
+                print(f"{trial.name} {level}: {death}", flush=True)
+
+
+def _tried(item: Item, count: int, folder: Path, lines: Path) -> Iterator[str]:
+    warnings.simplefilter("ignore")
+    trial, levels = item
+    with tempfile.TemporaryDirectory(dir=folder) as own:
+        made = make(trial.case, count, Path(own), installed_flow())
+        for row in tried(made, trial.target, levels):
+            print(line_of(row), file=sys.stderr, flush=True)
+            yield _written(row, lines)
+
+
+def _written(row: Row, lines: Path) -> str:
+    """The row as a line, which is added to a file."""
+    line = json.dumps(asdict(row))
+    with lines.open("a", encoding="utf-8") as file:
+        file.write(f"{line}\n")
+    return line
+
+
+def main(words: Sequence[str] | None = None) -> int:
+    """Try what is left, and print the table."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--lines", type=Path, required=True, help="the file of lines, which is added to")
+    parser.add_argument("--only", action="append", default=[], help="a part of the names of models; repeatable")
+    parser.add_argument("--images", type=int, default=32, help="the images that each model is run on")
+    parser.add_argument("--again", action="store_true", help="try once more what was not kept")
+    parser.add_argument("--table", action="store_true", help="only print the table")
+    parser.add_argument("--write", action="store_true", help="write the table into docs/quantized.md")
+    given = parser.parse_args(words)
+    wanted = trials(given.only)
+    if not given.table:
+        try_all(left(wanted, read_rows(given.lines), given.images, again=given.again), given.images, given.lines)
+    rows = {trial: found for trial, found in read_rows(given.lines).items() if trial in wanted}
+    lines = table(rows, wanted)
+    print("\n".join(lines))
+    if given.write:
+        write_page(lines)
+    return 1 if left(wanted, rows, 0, again=True) else 0
 
 
 if __name__ == "__main__":
