@@ -56,7 +56,7 @@ class Request:
     ``overlay`` is a file of cards to lay over the registry, ``device`` the profile of a device, and ``project`` the
     file that defaults were taken from. With ``if_quantized`` a check also tells what quantizing a model would bring.
     ``extras`` are what the report holds only where it is shown. ``stands_in`` says that the process is this check's
-    own, so that ops which nothing has registered may be defined by how a program calls them.
+    own, so that ops which nothing has registered may be defined by how a file calls them.
     """
 
     api_level: int | None = None

@@ -120,7 +120,7 @@ def capture(
     of parameters are read; without, only their types, and the graph is the same. ``trust`` permits files that can
     run code of their maker when they are opened. ``registry`` says what ops are read
     as; None is the one that this version holds. With ``stands_in``, which is for processes that capture and end, ops
-    that an exported program calls and nothing has registered are defined by these calls: they cannot run.
+    that a file calls and nothing has registered are defined by these calls: they cannot run.
     """
     known = shipped_ops() if registry is None else KnownOps.of(registry)
     call = as_call(inputs)

@@ -16,6 +16,7 @@ from nnapi_check.analyzer.files.bundled_inputs import read_bundled_inputs
 from nnapi_check.analyzer.files.file_kind import FileKind, kind_of, refuse_pickle
 from nnapi_check.analyzer.files.gpu_names import moved_script, without_gpus
 from nnapi_check.analyzer.files.left_ops import leave_out_calls
+from nnapi_check.analyzer.files.missing_ops.stand_ins import StandIns
 from nnapi_check.analyzer.files.program_file import module_of, read_program, write_truth_values_as_numbers
 from nnapi_check.analyzer.files.program_sources import ProgramSource, program_sources
 from nnapi_check.analyzer.files.script_file import LOAD_FAILURES, first_line, read_script
@@ -50,14 +51,14 @@ def open_model(
 ) -> OpenedModel:
     """Open a file or a live module; ``call`` is needed to trace a module that is not TorchScript yet.
 
-    With ``stands_in``, ops that an exported program calls and nothing has registered are defined by these calls, for
-    the life of the process.
+    With ``stands_in``, ops that a file calls and nothing has registered are defined by these calls, for the life of
+    the process.
     """
     if isinstance(model, torch.nn.Module):
         return _open_module(model, call, _name_of(model))
     match kind_of(model):
         case FileKind.TORCHSCRIPT:
-            return _open_script(model, weights=weights, trust=trust)
+            return _open_script(model, weights=weights, trust=trust, stands_in=stands_in)
         case FileKind.EXPORTED_PROGRAM:
             return _open_exported(model, call, trust=trust, stands_in=stands_in)
         case FileKind.PICKLED_MODULE:
@@ -117,8 +118,13 @@ _READS_NOTE = (
 
 
 _STAND_INS_NOTE = (
-    "This PyTorch does not have {}: what they give is told by the file alone, and they stay with PyTorch. To convert "
-    "the model, import their library (--import MODULE), or for ops of PyTorch itself use a newer one."
+    "This PyTorch does not have {}: {}. To convert the model, import their library (--import MODULE), or for ops of "
+    "PyTorch itself use a newer one."
+)
+_TOLD_RESULTS = "what they give is told by the file alone, and they stay with PyTorch"
+_UNTOLD_RESULTS = (
+    "the file does not tell what they give, so it is taken for tensors of unknown shapes, and they stay with PyTorch "
+    "as does what needs those shapes"
 )
 
 
@@ -131,9 +137,9 @@ def _read_values(name: str, places: Sequence[str]) -> InputError:
     )
 
 
-def _open_script(path: Path, *, weights: bool, trust: bool) -> OpenedModel:
-    found = read_script(path, weights=weights, trust=trust)
-    return _with_inputs(path.stem, found.module, found.traced)
+def _open_script(path: Path, *, weights: bool, trust: bool, stands_in: bool) -> OpenedModel:
+    found = read_script(path, weights=weights, trust=trust, stands_in=stands_in)
+    return _with_note(_with_inputs(path.stem, found.module, found.traced), found.stand_ins, _UNTOLD_RESULTS)
 
 
 def _with_inputs(name: str, module: torch.jit.ScriptModule, stored: Call | None) -> OpenedModel:
@@ -157,9 +163,14 @@ def _open_exported(path: Path, call: Call | None, *, trust: bool, stands_in: boo
         # The guards of an exported program look at shapes; there is nothing in that for a user to mend.
         warnings.simplefilter("ignore")
         opened = _open_module(module, call or Call(tuple(arguments), dict(keywords)), path.stem, tuple(keywords))
-    if loaded.stand_ins is None:
+    return _with_note(opened, loaded.stand_ins, _TOLD_RESULTS)
+
+
+def _with_note(opened: OpenedModel, stand_ins: StandIns | None, results: str) -> OpenedModel:
+    """A model with a note of the ops in it that nothing has registered, if any."""
+    if stand_ins is None:
         return opened
-    return replace(opened, notes=(*opened.notes, _STAND_INS_NOTE.format(", ".join(loaded.stand_ins.names))))
+    return replace(opened, notes=(*opened.notes, _STAND_INS_NOTE.format(", ".join(stand_ins.names), results)))
 
 
 def _open_pickle(path: Path, call: Call | None, *, trust: bool) -> OpenedModel:

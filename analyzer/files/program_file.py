@@ -6,7 +6,7 @@ import logging
 import os
 import warnings
 import zipfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from inspect import signature
@@ -18,8 +18,13 @@ import torch
 from nnapi_check.analyzer.errors import InputError
 from nnapi_check.analyzer.files.archive import Archive, Joined
 from nnapi_check.analyzer.files.gpu_programs import moved_parts
-from nnapi_check.analyzer.files.missing_ops.program_calls import OpName, called_ops
-from nnapi_check.analyzer.files.missing_ops.stand_ins import StandIns, define_stand_ins
+from nnapi_check.analyzer.files.missing_ops.program_calls import called_ops
+from nnapi_check.analyzer.files.missing_ops.stand_ins import (
+    StandIns,
+    lacking_ops,
+    stand_ins_for_program,
+    unregistered,
+)
 from nnapi_check.analyzer.files.screening.program_screen import screened_parts
 from nnapi_check.analyzer.files.screening.suspect import SuspectError
 from nnapi_check.analyzer.files.script_file import first_line, refusal
@@ -53,18 +58,14 @@ def read_program(path: Path, *, trust: bool, stands_in: bool = False) -> LoadedP
                 return LoadedProgram(load())
             except InputError as error:
                 told = [archive.read(member) for name, member in archive.members.items() if name.endswith(".json")]
-                missing = _missing_ops(told)
+                missing = unregistered({op for text in told for op in called_ops(text)})
                 if not missing:
                     raise
-                found = define_stand_ins(told, missing) if stands_in else None
+                found = stand_ins_for_program(told, missing) if stands_in else None
                 if found is not None:
                     with suppress(InputError):
                         return LoadedProgram(load(), found)
-                names = ", ".join(sorted({str(op) for op in missing}))
-                raise InputError(
-                    f"{path} needs ops that this PyTorch does not have ({names}); import their library "
-                    "(--import MODULE)."
-                ) from error
+                raise lacking_ops(path, missing) from error
     except SuspectError as error:
         raise refusal(path, error) from error
     except (zipfile.BadZipFile, OSError) as error:
@@ -79,12 +80,6 @@ def _load(path: Path, source: Path | Joined) -> torch.export.ExportedProgram:
         raise
     except Exception as error:  # PyTorch's reader is Python, and raises whatever a damaged description leads it to.
         raise _load_error(path, error) from error
-
-
-def _missing_ops(descriptions: Sequence[bytes]) -> list[OpName]:
-    """The ops that a program calls, and that nothing imported here has registered."""
-    called = {op for text in descriptions for op in called_ops(text)}
-    return [op for op in sorted(called, key=str) if not torch._C._jit_get_schemas_for_operator(str(op))]
 
 
 def module_of(program: torch.export.ExportedProgram, path: Path) -> torch.fx.GraphModule:

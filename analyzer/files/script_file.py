@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import zipfile
+from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -12,8 +14,15 @@ import torch
 from nnapi_check.analyzer.errors import InputError
 from nnapi_check.analyzer.files.archive import Archive, Lightened, lighten, mentions_quantization
 from nnapi_check.analyzer.files.gpu_names import move_script
+from nnapi_check.analyzer.files.missing_ops.script_calls import called_in_code
+from nnapi_check.analyzer.files.missing_ops.stand_ins import (
+    StandIns,
+    lacking_ops,
+    stand_ins_for_script,
+    unregistered,
+)
 from nnapi_check.analyzer.files.screening.program_size import screen_size
-from nnapi_check.analyzer.files.screening.script_screen import screen_bytecode, screen_script
+from nnapi_check.analyzer.files.screening.script_screen import code_of, screen_bytecode, screen_script
 from nnapi_check.analyzer.files.screening.suspect import SuspectError
 from nnapi_check.analyzer.files.screening.zip_directory import check_members
 from nnapi_check.analyzer.files.traced_inputs import read_traced_inputs
@@ -21,21 +30,26 @@ from nnapi_check.analyzer.inputs.arguments import Call
 from nnapi_check.analyzer.ops.op_libraries import with_op_libraries
 from nnapi_check.analyzer.torchscript import LoadedScript, load_with_functions, use_up_quantization_warning
 
+_LACKS_OP = "Unknown builtin op"
+"""How PyTorch's reader of code tells of an op that it does not know."""
+
 LOAD_FAILURES = (RuntimeError, ValueError, TypeError, LookupError, AttributeError, EOFError, OSError, ImportError)
 
 
 @dataclass(frozen=True, slots=True)
 class ScriptFile:
-    """A loaded file, and the types of the arguments it was traced with."""
+    """A loaded file, the types of the arguments it was traced with, and what stands in for ops that it lacks."""
 
     module: torch.jit.ScriptModule
     traced: Call | None
+    stand_ins: StandIns | None = None
 
 
-def read_script(path: Path, *, weights: bool, trust: bool) -> ScriptFile:
+def read_script(path: Path, *, weights: bool, trust: bool, stands_in: bool = False) -> ScriptFile:
     """Load a TorchScript file; without ``weights`` its large tensors may be on ``meta``.
 
-    Raises ``InputError`` where it cannot be loaded, and where loading it could do more than that unless ``trust``.
+    With ``stands_in``, ops that nothing has registered are defined by how the file calls them, for the life of the
+    process. Raises ``InputError`` where it cannot be loaded, and where loading it could do more unless ``trust``.
     """
     try:
         with Archive(path) as archive:
@@ -49,12 +63,13 @@ def read_script(path: Path, *, weights: bool, trust: bool) -> ScriptFile:
                 light = None
             if not trust:
                 screen_script(archive, light)
+            code = tuple(code_of(archive))
         if is_quantized:
             use_up_quantization_warning()
-        loaded = with_op_libraries(partial(_load, path, light))
+        loaded, stand_ins = _load_known(path, light, code, stands_in=stands_in)
         if not trust:
             screen_size(loaded.functions)
-        return ScriptFile(loaded.module, traced)
+        return ScriptFile(loaded.module, traced, stand_ins)
     except SuspectError as error:
         raise refusal(path, error) from error
     except (zipfile.BadZipFile, *LOAD_FAILURES) as error:
@@ -88,6 +103,24 @@ def first_line(error: BaseException) -> str:
     return lines[0].rstrip(".") if lines else type(error).__name__
 
 
+def _load_known(
+    path: Path, light: Lightened | None, code: Sequence[str], *, stands_in: bool
+) -> tuple[LoadedScript, StandIns | None]:
+    """The loaded file, and what stands in for ops that nothing has registered."""
+    load = partial(_load, path, light)
+    try:
+        return with_op_libraries(load), None
+    except RuntimeError as error:
+        missing = unregistered(called_in_code(code)) if _LACKS_OP in str(error) else []
+        if not missing:
+            raise
+        found = stand_ins_for_script(code, missing) if stands_in else None
+        if found is not None:
+            with suppress(RuntimeError):
+                return load(), found
+        raise lacking_ops(path, missing) from error
+
+
 def _load(path: Path, light: Lightened | None) -> LoadedScript:
     if light is None:
         loaded = load_with_functions(str(path), map_location="cpu")
@@ -100,7 +133,7 @@ def _load(path: Path, light: Lightened | None) -> LoadedScript:
 
 def _load_error(path: Path, error: BaseException) -> InputError:
     text = first_line(error)
-    if "Unknown builtin op" in str(error) or "Unknown type name" in str(error):
+    if _LACKS_OP in str(error) or "Unknown type name" in str(error):
         line = next(line for line in str(error).splitlines() if "Unknown" in line)
         return InputError(
             f"{path} needs an op that this PyTorch does not have ({line.strip().rstrip('.')}); "

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -40,35 +41,49 @@ class Parts(torch.nn.Module):
         first, _ = torch.ops.of_a_user.both([first + third, second], 0.5, flag=True)
         return torch.relu(self.after(first))
 
+class Scripted(Parts):
+    def forward(self, x):
+        y = torch.relu(self.before(x))
+        first, rest = torch.ops.of_a_user.both([y, torch.ops.of_a_user.whiten(y)], 1.0, [0, 1])
+        first, _ = torch.ops.of_a_user.both([first + rest[1], rest[0]], 0.5, flag=True)
+        return torch.relu(self.after(first))
+
 torch.export.save(torch.export.export(Parts().eval(), (torch.rand(1, 3, 20, 24),)), "parts.pt2")
 torch.export.save(torch.export.export(Model(), (torch.rand(2, 3),)), "model.pt2")
 torch.jit.trace(Model(), torch.rand(2, 3)).save("model.pt")
+torch.jit.trace(Parts().eval(), torch.rand(1, 3, 20, 24)).save("parts.pt")
+torch.jit.script(Scripted().eval()).save("scripted.pt")
 """
+
+_OF_A_USER = ("of_a_user.whiten.default", "of_a_user.both.default")
 
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with the library and two files of a model that needs it."""
+    """A folder with the library and files of models that need it."""
     found = tmp_path_factory.mktemp("library")
     (found / "of_a_user.py").write_text(LIBRARY)
+    (found / "making.py").write_text(MODEL)
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(found)
-        made = in_process(code=MODEL)
+        made = in_process(code="import making")
     assert made.returncode == 0, made.stderr
     return found
 
 
-@pytest.mark.parametrize("command", [["check", "model.pt"], ["convert", "model.pt2", "-o", "made.pt"]])
+@pytest.mark.parametrize("name", ["model.pt2", "model.pt"])
 def test_a_missing_op_is_told_by_name_with_what_brings_it(
-    folder: Path, command: list[str], run: Run, monkeypatch: pytest.MonkeyPatch
+    folder: Path, name: str, run: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(folder)
 
-    found = run(*command, "--api-level", 29)
+    found = run("convert", name, "-o", "made.pt", "--api-level", 29)
 
     assert found.exit_code == 2
-    assert "of_a_user::whiten" in found.stderr
-    assert "(--import MODULE)" in found.stderr
+    assert found.stderr == (
+        f"nnapi-check: {name} needs ops that this PyTorch does not have (of_a_user::whiten); import their library "
+        "(--import MODULE).\n"
+    )
 
 
 @pytest.mark.parametrize("name", ["model.pt2", "model.pt"])
@@ -100,6 +115,25 @@ def test_a_program_is_reported_without_the_library_of_its_ops_as_with_it(
     (note,) = set(without["notes"]) - set(with_library["notes"])
     assert "does not have of_a_user::both, of_a_user::whiten" in note
     assert "(--import MODULE)" in note
+
+
+@pytest.mark.parametrize("name", ["parts.pt", "scripted.pt"])
+def test_a_script_is_reported_without_the_library_of_its_ops_up_to_the_shapes_that_they_give(
+    folder: Path, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(folder)
+    asked = (name, "--api-level", 29, "--input", "f32[1,3,20,24]", "--format", "json")
+
+    alone, imported = (in_process(*asked, *more) for more in ([], ["--import", "of_a_user"]))
+
+    assert alone.returncode == imported.returncode == 0, alone.stderr
+    without, with_library = json.loads(alone.stdout), json.loads(imported.stdout)
+    ops, told = (Counter(node["op"] for node in found["nodes"]) for found in (without, with_library))
+    assert all(ops[op] == told[op] for op in (*_OF_A_USER, "aten.conv2d.default", "aten.add.Tensor"))
+    assert len(without["parts"]) == 1
+    assert without["parts"][0] == with_library["parts"][0]
+    (note,) = (note for note in without["notes"] if "--import MODULE" in note)
+    assert "does not have of_a_user::both, of_a_user::whiten: the file does not tell what they give" in note
 
 
 def test_a_module_that_is_not_there_is_told(folder: Path, run: Run) -> None:

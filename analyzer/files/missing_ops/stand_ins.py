@@ -1,15 +1,18 @@
-"""Ops that stand in for those that are not registered here, so that a program which calls them can be read.
+"""Ops that stand in for those that are not registered here, so that a file which calls them can be read.
 
-They compute nothing. For the shapes that the program was exported with they tell what the program says of the results.
+They compute nothing. For the shapes that a program was exported with they tell what the program says of the results.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
 
 import torch
 
+from nnapi_check.analyzer.errors import InputError
 from nnapi_check.analyzer.files.missing_ops.program_calls import OpName, calls_in, schema_of
+from nnapi_check.analyzer.files.missing_ops.script_calls import schemas_in_code
 from nnapi_check.analyzer.tensor_types import flat_tensors
 
 _RESERVED = frozenset({"prim", "higher_order"})
@@ -50,12 +53,25 @@ class StandIns:
         """What an op gives for such tensors, without elements. Raises ``RuntimeError`` where nothing is said."""
         key = _key(flat_tensors(given))
         if key is None or key not in self._results[name]:
-            raise RuntimeError(f"{name} is not registered here, and the program does not say what it gives")
+            raise RuntimeError(f"{name} is not registered here, and the file does not say what it gives")
         return _empty(self._results[name][key])
 
 
-def define_stand_ins(descriptions: Sequence[bytes], ops: Sequence[OpName]) -> StandIns | None:
-    """Define ops by how a program calls them; None, and nothing is defined, where that does not tell their schemas.
+def unregistered(ops: Iterable[OpName]) -> list[OpName]:
+    """Those of the ops that nothing imported here has registered."""
+    return [op for op in sorted(ops, key=str) if not torch._C._jit_get_schemas_for_operator(str(op))]
+
+
+def lacking_ops(path: Path, ops: Iterable[OpName]) -> InputError:
+    """What is said of a file that cannot be read for want of these ops."""
+    names = ", ".join(sorted({str(op) for op in ops}))
+    return InputError(
+        f"{path} needs ops that this PyTorch does not have ({names}); import their library (--import MODULE)."
+    )
+
+
+def stand_ins_for_program(descriptions: Sequence[bytes], ops: Sequence[OpName]) -> StandIns | None:
+    """Define ops by how an exported program calls them; None, and nothing is defined, where that does not tell how.
 
     They stay for the life of the process, so that it can import their library no more.
     """
@@ -63,11 +79,27 @@ def define_stand_ins(descriptions: Sequence[bytes], ops: Sequence[OpName]) -> St
     for op in ops:
         calls = [calls_in(text, [op]) for text in descriptions]
         known = [call for found in calls if found is not None for call in found]
-        schema = schema_of(known) if known and None not in calls and op.space not in _RESERVED else None
+        schema = schema_of(known) if known and None not in calls else None
         if schema is None:
             return None
         schemas[op] = schema
-    found = StandIns(ops)
+    found = _define(schemas)
+    if found is not None:
+        for library, op in zip(_KEPT[-len(ops) :], ops, strict=True):
+            title = op.name if op.overload == "default" else f"{op.name}.{op.overload}"
+            library.impl(title, _told(found, str(op)), "Meta")  # type: ignore[no-untyped-call]  # PyTorch's
+    return found
+
+
+def stand_ins_for_script(code: Sequence[str], ops: Sequence[OpName]) -> StandIns | None:
+    """Define ops by how the code of a TorchScript archive calls them, as `stand_ins_for_program` does."""
+    schemas = schemas_in_code(code, ops)
+    return None if schemas is None else _define(schemas)
+
+
+def _define(schemas: Mapping[OpName, str]) -> StandIns | None:
+    if any(op.space in _RESERVED for op in schemas):
+        return None
     for op, schema in schemas.items():
         library = torch.library.Library(op.space, "FRAGMENT")  # type: ignore[no-untyped-call]  # PyTorch's
         _KEPT.append(library)
@@ -75,9 +107,7 @@ def define_stand_ins(descriptions: Sequence[bytes], ops: Sequence[OpName]) -> St
             library.define(schema)  # type: ignore[no-untyped-call]  # PyTorch's
         except RuntimeError:
             return None
-        title = op.name if op.overload == "default" else f"{op.name}.{op.overload}"
-        library.impl(title, _told(found, str(op)), "Meta")  # type: ignore[no-untyped-call]  # PyTorch's
-    return found
+    return StandIns(tuple(schemas))
 
 
 def _told(ops: StandIns, name: str) -> object:

@@ -25,7 +25,7 @@ def screen_script(archive: Archive, light: Lightened | None) -> None:
     for name in _OLD_FORMAT:
         if name in names:
             raise SuspectError(f"a model in a format of before PyTorch 1.2 ({name})", "one saved by a later version")
-    check_code(_code_of(archive))
+    check_code(code_of(archive))
     for name in ("data", "constants"):
         text = (
             light.pickles.get(f"{archive.prefix}{name}.pkl") if light is not None else _member(archive, f"{name}.pkl")
@@ -76,8 +76,8 @@ def _sizes(archive: Archive, folder: str) -> dict[str, int]:
     }
 
 
-def _code_of(archive: Archive) -> Iterator[str]:
-    """The files of code; those that say where each line comes from are looked at on the way."""
+def code_of(archive: Archive) -> Iterator[str]:
+    """The texts of the files of code; those that say where each line comes from are looked at on the way."""
     # PyTorch's reader finds members without regard to the case of ASCII letters.
     folder = f"{archive.prefix}code/".lower()
     for name, member in archive.members.items():
