@@ -31,9 +31,9 @@ from nnapi_check.coverage_db.targets import PER_CHANNEL, PYTORCH_MOBILE, PerChan
 from nnapi_check.lowering.part_lowering import LoweredPart
 from nnapi_check.lowering.plan_lowering import FactsByName, lower_plan, refused_nodes
 from nnapi_check.progress import Progress
+from nnapi_check.reports.changing.first_changes_view import first_changes_view
 from nnapi_check.reports.compose import Circumstances, compose
 from nnapi_check.reports.file_view import file_view
-from nnapi_check.reports.first_changes_view import first_changes_view
 from nnapi_check.reports.gating.baseline import Baseline
 from nnapi_check.reports.gating.baseline_file import read_baseline
 from nnapi_check.reports.gating.gate import NO_GATE, Gate, judged

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
+from nnapi_check.reports.changing.first_changes_text import change_lines
 from nnapi_check.reports.compose import shown_score
 from nnapi_check.reports.computing import shares, shown_share, work_words
-from nnapi_check.reports.first_changes_text import change_lines
 from nnapi_check.reports.gating.comparison_text import comparison_lines
 from nnapi_check.reports.if_quantized_text import if_quantized_lines
 from nnapi_check.reports.level_rows import level_rows

@@ -7,9 +7,10 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from enum import Enum
 
+from nnapi_check.reports.changing.edit_text import kept_words
+from nnapi_check.reports.changing.first_changes_text import gain_words, ops_words, together_words, where_words
 from nnapi_check.reports.compose import shown_score
 from nnapi_check.reports.computing import shares, shown_share
-from nnapi_check.reports.first_changes_text import gain_words, kept_words, ops_words, together_words, where_words
 from nnapi_check.reports.level_rows import level_rows
 from nnapi_check.reports.losses import loss_groups, tenths_words
 from nnapi_check.reports.naming import modules_words, place_words

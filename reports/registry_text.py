@@ -16,6 +16,7 @@ from nnapi_check.coverage_db.queries import UnknownNameError
 from nnapi_check.coverage_db.spec import OperationFacts
 from nnapi_check.coverage_db.status import RegistryStatus
 from nnapi_check.coverage_db.way_levels import way_level
+from nnapi_check.reports.changing.edit_text import known_edit_lines, known_edits
 from nnapi_check.reports.status_text import origin_lines
 from nnapi_check.reports.table import Fit, number, table, text
 from nnapi_check.reports.terminal import wrapped
@@ -193,9 +194,11 @@ def _card(card: Card, registry: Known, *, whole: bool) -> Explained:
     lines += wrapped(card.jumps.words, "  ") if card.jumps.words else []
     for way in card.ways:
         lines += ["", *_way(way, registry, whole=whole)]
+    lines += known_edit_lines(card.op)
     if card.source and whole:
         lines += ["", *wrapped(f"Source: {card.source}", "  ")]
-    return Explained("\n".join(lines), asdict(card))
+    document = {**asdict(card), "edits": [asdict(edit) for edit in known_edits(card.op)]}
+    return Explained("\n".join(lines), document)
 
 
 def _way(way: Way, registry: Known, *, whole: bool) -> Iterator[str]:

@@ -8,10 +8,9 @@ from dataclasses import dataclass
 
 from nnapi_check.analyzer.graph import Absent, Node, Ref, RefList, TensorType
 from nnapi_check.analyzer.quantities import NotKnown, Uses, holds, quantity
-from nnapi_check.coverage_db.edits.edit import Edit, literal
+from nnapi_check.coverage_db.edits.edit import Edit, code_name, literal
 
 _WORDS = re.compile(r"(?<![.\w])[a-z_]\w*")
-_FIRST = frozenset({"self", "input"})
 
 Tensors = int | tuple[int | None, ...] | None
 """What stands for an argument: a value, a list of values with what is left out in it, or None where it is left out."""
@@ -77,7 +76,7 @@ def _text(path: str, node: Node, uses: Uses) -> str | None:
     """A quantity as Python writes it: the name of a tensor, or a value. None where it is not known."""
     match node.arguments.get(path):
         case Ref():
-            return _name(path)
+            return code_name(path)
         case Absent():
             return literal(None)
         case _:
@@ -95,7 +94,7 @@ def _named(node: Node, code: str) -> dict[str, Tensors]:
     words = set(_WORDS.findall(code))
     found: dict[str, Tensors] = {}
     for name, argument in node.arguments.items():
-        called = _name(name)
+        called = code_name(name)
         match argument:
             case Ref(value) if called in words:
                 found[called] = value
@@ -106,8 +105,3 @@ def _named(node: Node, code: str) -> dict[str, Tensors]:
             case _:
                 pass
     return found
-
-
-def _name(argument: str) -> str:
-    """What the code calls an argument of the op."""
-    return "x" if argument in _FIRST else argument

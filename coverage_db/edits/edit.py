@@ -24,6 +24,8 @@ from nnapi_check.coverage_db.checks import CardError, Check, ConstantOrTuple, pa
 _HOME = Path(__file__).parent
 _QUANTITY = re.compile(r"\{([^{}]+)\}")
 _WORD = re.compile(r"\w+")
+_ARGUMENT = re.compile(r"(?<![.\w])[a-z_]\w*")
+_FIRST = frozenset({"self", "input"})
 
 
 class Keeps(Enum):
@@ -50,6 +52,11 @@ class Code:
         """The lines for one call, of whose quantities ``text_of`` gives the text."""
         return _QUANTITY.sub(lambda found: text_of(found[1]), self.text)
 
+    @property
+    def for_any_call(self) -> str:
+        """The lines with quantities as they are computed from the arguments, as in ``F.max_pool2d(x, kernel_size)``."""
+        return self.filled(lambda path: _ARGUMENT.sub(lambda word: code_name(word[0]), path))
+
 
 @dataclass(frozen=True, slots=True)
 class Edit:
@@ -75,6 +82,16 @@ class Edit:
 def load_edits(path: Path = _HOME / "edits.toml") -> tuple[Edit, ...]:
     """Read the edits, in the order in which they are tried."""
     return tuple(_read(id_, raw, path.name) for id_, raw in read_toml(path).items())
+
+
+def edits_for(op: str) -> tuple[Edit, ...]:
+    """The edits of some calls of an op, in the order in which they are tried."""
+    return tuple(edit for edit in load_edits() if op in edit.ops)
+
+
+def code_name(name: str) -> str:
+    """What code calls an argument of the op, or its output."""
+    return "x" if name in _FIRST else "y" if name == "output" else name
 
 
 def _read(id_: str, raw: object, file: str) -> Edit:

@@ -5,9 +5,10 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 
+from nnapi_check.reports.changing.edit_text import kept_words
+from nnapi_check.reports.changing.first_changes_text import gain_words, ops_words, together_words, where_words
 from nnapi_check.reports.compose import shown_score
 from nnapi_check.reports.computing import shown_share
-from nnapi_check.reports.first_changes_text import gain_words, kept_words, ops_words, together_words, where_words
 from nnapi_check.reports.formats.findings import Finding, Origin, Severity, findings, place_text
 from nnapi_check.reports.gating.comparison_text import shown_changes
 from nnapi_check.reports.level_rows import level_rows

@@ -12,6 +12,7 @@ from nnapi_check.coverage_db.requirements import Requirement
 from nnapi_check.coverage_db.spec import OperandType
 from nnapi_check.coverage_db.way_levels import Operations, main_argument, status_word, way_level, way_types
 from nnapi_check.lowering.examples.measured_errors import MeasuredExample, Measurements
+from nnapi_check.reports.changing.edit_text import KnownEdit, known_edits
 from nnapi_check.reports.site.matrix import TYPE_WORDS
 
 
@@ -74,7 +75,8 @@ class WayView:
 
 @dataclass(frozen=True, slots=True)
 class OpView:
-    """An op: its ways, or why there is none. ``requires`` is what every way demands, where there are several."""
+    """An op: its ways, or why there is none. ``requires`` is what every way demands, where there are several, and
+    ``edits`` what to write in place of some of its calls."""
 
     op: str
     family: str
@@ -89,6 +91,7 @@ class OpView:
     source: str
     requires: tuple[RequirementLine, ...]
     ways: tuple[WayView, ...]
+    edits: tuple[KnownEdit, ...]
     has_measurements: bool
 
 
@@ -112,6 +115,7 @@ def op_view(card: Card, operations: Operations, measurements: Measurements) -> O
         source=card.source,
         requires=tuple(_requirement(requirement) for requirement in shared),
         ways=ways,
+        edits=known_edits(card.op),
         has_measurements=any(line.measured is not None for way in ways for line in way.examples),
     )
 

@@ -10,6 +10,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
 
 from nnapi_check.coverage_db.queries import Registry
 from nnapi_check.lowering.examples.measured_errors import NOTHING_MEASURED, MeasuredExample, Measurements
+from nnapi_check.reports.changing.edit_text import SHAPE_NOTE, kept_words
 from nnapi_check.reports.site.addresses import DIFFERENCES, OPERATIONS, OPS, REASONS, Addresses, addresses
 from nnapi_check.reports.site.folder import SiteFile
 from nnapi_check.reports.site.matrix import Cell, matrix, totals, type_keys
@@ -42,6 +43,7 @@ class _Site:
             lstrip_blocks=True,
         )
         self._environment.filters["error"] = error_words
+        self._environment.filters["kept"] = kept_words
 
     def files(self) -> Iterator[SiteFile]:
         for name in _AS_THEY_ARE:
@@ -75,7 +77,7 @@ class _Site:
         for card in self._registry.cards():
             view = op_view(card, self._registry, self._measurements)
             path = self._addresses.of(OPS, card.op)
-            yield self._render(path, template, view=view, made_with=self._measurements.made_with)
+            yield self._render(path, template, view=view, made_with=self._measurements.made_with, shape_note=SHAPE_NOTE)
 
     def _operations(self) -> Iterator[SiteFile]:
         template = self._environment.get_template("operation.html.j2")

@@ -154,6 +154,15 @@ def test_explain_tells_of_anything_that_a_report_names(name: str, words: str, ru
     assert found.stdout == run("ops", "show", name, "--all").stdout
 
 
+@pytest.mark.parametrize("command", [("explain",), ("ops", "show")])
+def test_an_op_is_told_with_the_code_to_write_in_its_place(run: Run, command: tuple[str, ...]) -> None:
+    told, document = run(*command, "nn.GELU").stdout, json.loads(run(*command, "nn.GELU", "--format", "json").stdout)
+
+    assert '    - y = F.gelu(x)\n    + y = F.gelu(x, approximate="tanh")\n' in told
+    assert "    keeps  each number within 0.0005" in told
+    assert [edit["after"] for card in document for edit in card["edits"]] == ['y = F.gelu(x, approximate="tanh")']
+
+
 def test_explain_knows_modules_and_functions_of_pytorch(run: Run) -> None:
     found = run("explain", "nn.GELU")
 

@@ -65,6 +65,16 @@ def pages(site: dict[str, str]) -> dict[str, Page]:
     return {path: Page(text) for path, text in site.items() if path.endswith(".html")}
 
 
+def test_the_page_of_an_op_has_the_code_to_write_in_its_place(site: dict[str, str]) -> None:
+    page = site["ops/aten.max_pool2d.default.html"]
+
+    assert '<code class="before">y = F.max_pool2d(x, kernel_size, stride, dilation=dilation)</code>' in page
+    assert "    y = torch.maximum(y, part)</code>" in page
+    assert "Keeps the numbers." in page
+    assert "y.shape is the shape that the call gives" in page
+    assert 'class="before"' not in site["ops/aten.relu.default.html"]
+
+
 def test_there_is_a_page_for_everything(registry: Registry, site: dict[str, str]) -> None:
     wanted = {f"ops/{card.op}.html" for card in registry.cards()}
     wanted |= {f"operations/{facts.name}.html" for facts in registry.operations()}

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 
-from nnapi_check.coverage_db.edits.edit import Keeps
+from nnapi_check.reports.changing.edit_text import code_lines, kept_words
 from nnapi_check.reports.naming import NOWHERE, line_words
 from nnapi_check.reports.terminal import Paint, count_words, heading, wrapped
-from nnapi_check.reports.views import CauseView, EditView, FirstChangesView, RemedyView
+from nnapi_check.reports.views import CauseView, FirstChangesView, RemedyView
 
 LINES_SHOWN = 3
 SUPPOSED = "supposed"
@@ -25,7 +25,7 @@ def change_lines(found: FirstChangesView, paint: Paint) -> Iterator[str]:
         for remedy in change.remedies:
             yield from wrapped(remedy.fix, "   fix:   ")
             for edit in remedy.edits:
-                yield from _code(edit, paint)
+                yield from code_lines(edit.before, edit.after, " " * 10, paint)
                 yield from wrapped(kept_words(edit), "   keeps: ")
             yield from wrapped(gain_words(remedy, found), "   gains: ")
         if not change.remedies:
@@ -33,26 +33,6 @@ def change_lines(found: FirstChangesView, paint: Paint) -> Iterator[str]:
             yield from wrapped("nothing by itself", "   gains: ")
     if found.together is not None:
         yield from wrapped(f"{together_words(found)}: {gain_words(found.together, found)}", "")
-
-
-def _code(edit: EditView, paint: Paint) -> Iterator[str]:
-    """What to write, with what stands there now before it. Nothing is wrapped, so that it can be copied."""
-    yield from (f"          {paint.removed(f'- {line}')}" for line in edit.before.splitlines())
-    yield from (f"          {paint.added(f'+ {line}')}" for line in edit.after.splitlines())
-
-
-def kept_words(edit: EditView) -> str:
-    """What becomes of the model's numbers by an edit."""
-    match Keeps(edit.keeps):
-        case Keeps.EXACT:
-            words = "the numbers"
-        case Keeps.ROUNDING:
-            words = "the numbers, but for rounding"
-        case Keeps.NEAR:
-            words = f"each number within {edit.within:g} here: measure the model's accuracy again"
-        case Keeps.RETRAIN:
-            words = "not the numbers: it is another network, to be trained again"
-    return f"{words}, provided {edit.provided}" if edit.provided else words
 
 
 def together_words(found: FirstChangesView) -> str:

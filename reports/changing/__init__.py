@@ -1,0 +1,1 @@
+"""What to change in a model, and what comes of it."""
