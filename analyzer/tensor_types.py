@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import fields, is_dataclass
+
 import torch
 
 from nnapi_check.analyzer.graph import (
@@ -135,7 +137,7 @@ def reach_of(tensor: torch.Tensor) -> float | None:
 
 
 def flat_tensors(found: object) -> tuple[torch.Tensor, ...]:
-    """Every tensor in nested lists, tuples and dictionaries, in order."""
+    """Every tensor in nested lists, tuples, dictionaries and dataclasses, in order."""
     match found:
         case torch.Tensor():
             return (found,)
@@ -143,5 +145,7 @@ def flat_tensors(found: object) -> tuple[torch.Tensor, ...]:
             return tuple(tensor for item in found for tensor in flat_tensors(item))
         case dict():
             return tuple(tensor for item in found.values() for tensor in flat_tensors(item))
+        case _ if is_dataclass(found) and not isinstance(found, type):
+            return tuple(tensor for field in fields(found) for tensor in flat_tensors(getattr(found, field.name)))
         case _:
             return ()

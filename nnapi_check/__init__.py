@@ -26,12 +26,13 @@ from nnapi_check.gate_options import ConversionGateOptions, GateOptions, gate_of
 if TYPE_CHECKING:
     import torch
 
+    from nnapi_check.analyzer.inputs.arguments import Call
     from nnapi_check.coverage_db.queries import Registry
     from nnapi_check.coverage_db.spec import Preference
     from nnapi_check.coverage_db.targets import PerChannelChoice
     from nnapi_check.reports.views import ModelReport, VerificationView
 
-    Model = str | Path | torch.nn.Module
+    Model = str | Path | torch.nn.Module | torch.export.ExportedProgram
     Inputs = Sequence[object] | Mapping[str, object]
 
 __all__ = [
@@ -66,7 +67,8 @@ def check(
 ) -> ModelReport:
     """Say whether a model runs on NNAPI at one level, what is in the way and how to fix it.
 
-    ``model`` is a file, or a module in memory, which is traced unless it is TorchScript already. ``inputs`` are
+    ``model`` is a file, or a module in memory, which is traced unless it is TorchScript already, or what
+    ``torch.export.export`` gave, which brings its inputs. ``inputs`` are
     the arguments of ``forward``, or a mapping of names to them: tensors or specifications such as
     ``"f32[1,3,224,224]"``, numbers, texts, and lists, tuples and dictionaries of those; None takes those stored with
     the model. One of
@@ -101,7 +103,7 @@ def check(
         if_quantized=if_quantized,
     )
     with faults_told():
-        return check_model(_model(model), inputs, request, Progress(is_quiet=True)).report
+        return check_model(*_opened(model, inputs), request, Progress(is_quiet=True)).report
 
 
 def convert(
@@ -152,8 +154,7 @@ def convert(
     )
     with faults_told():
         return convert_model(
-            _model(model),
-            inputs,
+            *_opened(model, inputs),
             _file(output),
             request,
             Progress(is_quiet=True),
@@ -181,8 +182,7 @@ def verify(
     with faults_told():
         return verify_file(
             _file(output),
-            _model(against),
-            inputs,
+            *_opened(against, inputs),
             Progress(is_quiet=True),
             with_layers=layers,
             trust=trust,
@@ -243,13 +243,20 @@ def _target(name: str) -> str:
     return name
 
 
-def _model(model: Model) -> Path | torch.nn.Module:
+def _opened(model: Model, inputs: Inputs | None) -> tuple[Path | torch.nn.Module, Inputs | Call | None]:
+    """The model as the rest takes it, and its inputs: an exported program brings its own."""
     import torch
 
     match model:
         case str():
-            return Path(model)
+            return Path(model), inputs
         case Path() | torch.nn.Module():
-            return model
+            return model, inputs
+        case torch.export.ExportedProgram():
+            from nnapi_check.analyzer.files.program_file import module_of
+            from nnapi_check.analyzer.inputs.arguments import Call
+
+            example = None if model.example_inputs is None else Call(*model.example_inputs)
+            return module_of(model, "The program"), example if inputs is None else inputs
         case _:
-            raise InputError(f"A model is a file or a module, not {type(model).__name__}.")
+            raise InputError(f"A model is a file, a module or an exported program, not {type(model).__name__}.")

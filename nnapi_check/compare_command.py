@@ -9,12 +9,13 @@ from pathlib import Path
 
 import click
 
+from nnapi_check.analyzer.capture.capture import Inputs
 from nnapi_check.conversion import convert_model
 from nnapi_check.coverage_db.targets import PerChannelChoice
 from nnapi_check.imports import import_modules
 from nnapi_check.lowering.ndk.project import MODEL_NAME
 from nnapi_check.model_commands import inputs_of, request_of
-from nnapi_check.pipeline import Inputs, Request
+from nnapi_check.pipeline import Request
 from nnapi_check.progress import Progress
 from nnapi_check.reports.gating.gate import NO_GATE
 from nnapi_check.reports.json_format import json_text

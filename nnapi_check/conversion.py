@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from nnapi_check.analyzer.capture.capture import capture
+from nnapi_check.analyzer.capture.capture import Inputs, Model, capture
 from nnapi_check.analyzer.errors import InputError
 from nnapi_check.analyzer.torchscript import quantized_as_on_phones
 from nnapi_check.coverage_db.output import Format, check_output, check_parent, place_of, replaced, writing
@@ -24,7 +24,7 @@ from nnapi_check.lowering.plan_lowering import FactsByName
 from nnapi_check.lowering.verification.approximation import approximations, approximations_document
 from nnapi_check.lowering.verification.subject import ModelFileSubject, VerifyError, model_file_in, open_subject
 from nnapi_check.lowering.verification.verify import Verification, verify_artifact
-from nnapi_check.pipeline import Checked, Inputs, Model, Request, check_model, unpickled_once
+from nnapi_check.pipeline import Checked, Request, check_model, unpickled_once
 from nnapi_check.progress import Progress
 from nnapi_check.reports.gating.gate import judged
 from nnapi_check.reports.verification_view import verification_view
@@ -116,7 +116,8 @@ def _verified(
         level=checked.plan.level,
         facts=FactsByName(checked.registry),
         with_layers=with_layers,
-        trust=request.trust,
+        # What was made of a module in memory is trusted as that is.
+        trust=request.trust or not isinstance(model, Path),
     )
 
 

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
 
-from nnapi_check.analyzer.capture.capture import Captured, capture
+from nnapi_check.analyzer.capture.capture import Captured, Inputs, Model, capture
 from nnapi_check.analyzer.errors import InputError
 from nnapi_check.analyzer.files.file_kind import FileKind, kind_of
 from nnapi_check.analyzer.files.model_file import unpickled
@@ -42,9 +41,6 @@ from nnapi_check.reports.views import ALL_EXTRAS, Extra, IfQuantizedView, ModelR
 from nnapi_check.supervision import reading
 from nnapi_check.target_choice import Choice, Planned, choose
 from nnapi_check.versions import tool_version
-
-Model = Path | torch.nn.Module
-Inputs = Sequence[object] | Mapping[str, object]
 
 
 @dataclass(frozen=True, slots=True)

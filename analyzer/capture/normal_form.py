@@ -33,6 +33,7 @@ _PURE = frozenset(
         *("GetAttr", "NumToTensor", "Uninitialized", "dtype", "device", "max", "min", "unchecked_cast"),
     )
 )
+_PROFILES = ("profiler::_record_function_enter", "profiler::_record_function_enter_new")
 _EFFECTS = frozenset({"aten::manual_seed", "aten::save", "aten::warn"})
 """Ops that do something besides what they return, which their schemas do not tell."""
 
@@ -70,12 +71,21 @@ def normalize(module: torch._C.ScriptModule) -> torch._C.ScriptModule:
                     express_rest(frozen)
         graph = frozen._get_method("forward").graph
         inline_autograd_functions(graph)
+        _drop_profiling(graph)
         _unpack_constant_lists(graph)
         torch._C._jit_pass_remove_mutation(graph)
         torch._C._jit_pass_dce(graph)
         if _drop_unread_loops(graph):
             torch._C._jit_pass_dce(graph)
     return frozen
+
+
+def _drop_profiling(graph: torch._C.Graph) -> None:
+    """Drop the marks that `torch.profiler.record_function` leaves, which compute nothing."""
+    for kind in ("profiler::_record_function_exit", *_PROFILES):
+        for node in nodes_of_kind(graph, kind):
+            if not any(list(output.uses()) for output in node.outputs()):
+                node.destroy()
 
 
 def _drop_unread_loops(graph: torch._C.Graph) -> bool:

@@ -16,8 +16,9 @@ from nnapi_check.analyzer.files.bundled_inputs import read_bundled_inputs
 from nnapi_check.analyzer.files.file_kind import FileKind, kind_of, refuse_pickle
 from nnapi_check.analyzer.files.gpu_names import moved_script, without_gpus
 from nnapi_check.analyzer.files.left_ops import leave_out_calls
+from nnapi_check.analyzer.files.live_models import as_written, refuse_without_numbers, unwrapped
 from nnapi_check.analyzer.files.missing_ops.stand_ins import StandIns
-from nnapi_check.analyzer.files.program_file import module_of, read_program, write_truth_values_as_numbers
+from nnapi_check.analyzer.files.program_file import module_of, read_program
 from nnapi_check.analyzer.files.program_sources import ProgramSource, program_sources
 from nnapi_check.analyzer.files.script_file import LOAD_FAILURES, first_line, read_script
 from nnapi_check.analyzer.files.tracing import Prepared, prepare
@@ -55,6 +56,7 @@ def open_model(
     the process.
     """
     if isinstance(model, torch.nn.Module):
+        model = unwrapped(model)
         return _open_module(model, call, _name_of(model))
     match kind_of(model):
         case FileKind.TORCHSCRIPT:
@@ -75,9 +77,9 @@ def _open_module(model: torch.nn.Module, call: Call | None, name: str, keywords:
         return _with_inputs(name, moved_script(model), None)
     if call is None:
         raise InputError(f"{name} is not TorchScript yet; pass example inputs to trace it with.")
+    refuse_without_numbers(model, name)
     traced = prepare(model, call, name, keywords)
-    module, reads = without_gpus(lambda: _traced(model, traced, name))
-    notes = tuple(_READS_NOTE.format(place) for place in reads)
+    module, notes = without_gpus(lambda: _traced(model, traced, name))
     return OpenedModel(
         name,
         module,
@@ -90,17 +92,20 @@ def _open_module(model: torch.nn.Module, call: Call | None, name: str, keywords:
 
 
 def _traced(model: torch.nn.Module, prepared: Prepared, name: str) -> tuple[torch.jit.ScriptModule, tuple[str, ...]]:
-    """The trace, and the lines of source that read elements of the inputs while it is made."""
+    """The trace, and what a user should know of it."""
     try:
-        with in_evaluation_mode(model):
+        with in_evaluation_mode(model), as_written(model):
             with tracer_warnings(model) as told:
                 module = trace(prepared.module, prepared.arguments)
             reads = (*value_reads(prepared.module, prepared.arguments), *told.whole) if told.may_read else ()
             if not reads or holds_for_other_values(prepared.module, module, prepared.arguments):
-                return module, reads
+                return module, tuple(_READS_NOTE.format(place) for place in reads)
     except MemoryError:
         raise
     except Exception as error:  # A model's own code may fail in any way.
+        if prepared.gives_objects(model):
+            module, notes = _traced(model, prepared.of_tensors(), name)
+            return module, (*notes, _TENSORS_NOTE.format(name))
         fault = traced_scale_fault(error)
         if fault is not None:
             raise InputError(f"{name} cannot be traced, for {fault}.") from error
@@ -110,6 +115,10 @@ def _traced(model: torch.nn.Module, prepared: Prepared, name: str) -> tuple[torc
         ) from error
     raise _read_values(name, reads)
 
+
+_TENSORS_NOTE = (
+    "{} gives more than tensors, such as None or objects. A converted model gives its tensors alone, in order."
+)
 
 _READS_NOTE = (
     "{} reads values of the inputs while the model is traced. The trace gave the same numbers as the model for other "
@@ -151,7 +160,6 @@ def _open_exported(path: Path, call: Call | None, *, trust: bool, stands_in: boo
     loaded = read_program(path, trust=trust, stands_in=stands_in)
     program = loaded.program
     module = module_of(program, path)
-    write_truth_values_as_numbers(module)
     if loaded.stand_ins is not None:
         loaded.stand_ins.learn(module)
     if not trust or loaded.stand_ins is not None:
@@ -176,7 +184,7 @@ def _with_note(opened: OpenedModel, stand_ins: StandIns | None, results: str) ->
 def _open_pickle(path: Path, call: Call | None, *, trust: bool) -> OpenedModel:
     if not trust:
         raise refuse_pickle(path)
-    return _open_module(unpickled(path), call, path.stem)
+    return _open_module(unwrapped(unpickled(path)), call, path.stem)
 
 
 def unpickled(path: Path) -> torch.nn.Module:

@@ -82,8 +82,8 @@ def _load(path: Path, source: Path | Joined) -> torch.export.ExportedProgram:
         raise _load_error(path, error) from error
 
 
-def module_of(program: torch.export.ExportedProgram, path: Path) -> torch.fx.GraphModule:
-    """The program as a module, without the guards that would check each call of it."""
+def module_of(program: torch.export.ExportedProgram, name: Path | str) -> torch.fx.GraphModule:
+    """The program as a module that can be traced, without the guards that would check each call of it."""
     try:
         # PyTorch has guards, and the argument that leaves them out, since 2.9.
         has_guards = "check_guards" in signature(program.module).parameters
@@ -92,16 +92,17 @@ def module_of(program: torch.export.ExportedProgram, path: Path) -> torch.fx.Gra
         for key, hook in list(module._forward_pre_hooks.items()):
             if getattr(hook, "__name__", "") == _SIZE_CHECK:
                 del module._forward_pre_hooks[key]
+        write_truth_values_as_numbers(module)
         return module
     except MemoryError:
         raise
     except Exception as error:  # As above: it is put together from what the description says.
-        raise _load_error(path, error) from error
+        raise _load_error(name, error) from error
 
 
-def _load_error(path: Path, error: BaseException) -> InputError:
+def _load_error(name: Path | str, error: BaseException) -> InputError:
     return InputError(
-        f"{path} cannot be loaded as an exported program by PyTorch {torch.__version__}: {first_line(error)}; "
+        f"{name} cannot be loaded as an exported program by PyTorch {torch.__version__}: {first_line(error)}; "
         "save it again with torch.export.save."
     )
 

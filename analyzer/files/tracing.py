@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from types import FunctionType
 from typing import cast
 
@@ -12,15 +12,57 @@ import torch
 
 from nnapi_check.analyzer.errors import InputError
 from nnapi_check.analyzer.inputs.arguments import Call, cloned, example_of, leaves, mapped
+from nnapi_check.analyzer.tensor_types import flat_tensors
+from nnapi_check.analyzer.torchscript import in_evaluation_mode
 
 
 @dataclass(frozen=True, slots=True)
 class Prepared:
-    """A module to trace with ``arguments``. ``reference`` is how the model itself is called to the same end."""
+    """A module to trace with ``arguments``. ``reference`` is how the model itself is called to the same end.
+
+    With ``is_of_tensors`` the module gives the tensors alone of what the model gives.
+    """
 
     module: torch.nn.Module
     arguments: tuple[object, ...]
     reference: Call
+    is_of_tensors: bool = False
+
+    def gives_objects(self, model: torch.nn.Module) -> bool:
+        """Whether the module runs, and gives what no trace can: more than one tensor, or tensors in a tuple."""
+        if self.is_of_tensors:
+            return False
+        try:
+            with in_evaluation_mode(model), torch.no_grad():
+                call = cloned(Call(self.arguments))
+                found = self.module(*call.positional)
+        except Exception:  # noqa: BLE001 - a model's own code may fail in any way, and did so before
+            return False
+        return not isinstance(found, torch.Tensor) and bool(flat_tensors(found))
+
+    def of_tensors(self) -> Prepared:
+        """The same call, of which a trace gets the tensors alone."""
+        return replace(self, module=_OfTensors(self.module), is_of_tensors=True)
+
+
+class _OfTensors(torch.nn.Module):
+    """A module that gives every tensor that another gives, in order, and nothing else."""
+
+    def __init__(self, module: torch.nn.Module) -> None:
+        super().__init__()
+        self.module = module
+
+        def forward(self: _OfTensors, *given: object) -> object:
+            return flat_tensors(self.module(*given))
+
+        self.forward = _taking(_names(module), forward).__get__(self)
+
+
+def _taking(names: Sequence[str], forward: Callable[..., object]) -> FunctionType:
+    """The method with names for its arguments, by which a trace names its inputs."""
+    parameters = [inspect.Parameter(name, inspect.Parameter.POSITIONAL_OR_KEYWORD) for name in ("self", *names)]
+    forward.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]  # functions may have one
+    return cast(FunctionType, forward)
 
 
 class _WithFixedValues(torch.nn.Module):
@@ -30,21 +72,14 @@ class _WithFixedValues(torch.nn.Module):
         super().__init__()
         self.module = module
         self._call = call
-        parameters = [inspect.Parameter(name, inspect.Parameter.POSITIONAL_OR_KEYWORD) for name in ("self", *names)]
-        # The trace names its inputs by the signature.
-        function = self._forward_of(inspect.Signature(parameters))
-        self.forward = function.__get__(self)
 
-    def _forward_of(self, signature: inspect.Signature) -> FunctionType:
         def forward(self: _WithFixedValues, *given: object) -> object:
             rest = iter(given)
-            call = self._call
-            positional = [_put(item, rest) for item in call.positional]
-            named = {name: _put(item, rest) for name, item in call.named.items()}
+            positional = [_put(item, rest) for item in self._call.positional]
+            named = {name: _put(item, rest) for name, item in self._call.named.items()}
             return self.module(*positional, **named)
 
-        forward.__signature__ = signature  # type: ignore[attr-defined]  # functions may have one
-        return cast(FunctionType, forward)
+        self.forward = _taking(names, forward).__get__(self)
 
 
 def _put(item: object, rest: Iterator[object]) -> object:

@@ -11,6 +11,7 @@ from nnapi_check.analyzer.capture.capture import Captured
 from nnapi_check.analyzer.errors import InputError
 from nnapi_check.analyzer.files.file_kind import FileKind, kind_of
 from nnapi_check.analyzer.files.gpu_names import moved_script, without_gpus
+from nnapi_check.analyzer.files.live_models import as_written, unwrapped
 from nnapi_check.analyzer.files.program_file import module_of, read_program
 from nnapi_check.analyzer.files.script_file import read_script
 from nnapi_check.analyzer.inputs.arguments import Call, cloned
@@ -25,7 +26,7 @@ def reference_outputs(
 ) -> tuple[torch.Tensor, ...]:
     """Every tensor that the model gives for these arguments, in order. A file is loaded anew, by PyTorch alone."""
     given = inputs if isinstance(inputs, Call) else Call(tuple(inputs))
-    module = _loaded(model, trust=trust) if isinstance(model, Path) else model
+    module = _loaded(model, trust=trust) if isinstance(model, Path) else unwrapped(model)
     if isinstance(module, torch.jit.ScriptModule):
         module = moved_script(module)
 
@@ -38,7 +39,7 @@ def reference_outputs(
     try:
         for part in modes:
             part.training = False
-        with quiet(), torch.no_grad(), clamps_mended(module):
+        with quiet(), as_written(module), torch.no_grad(), clamps_mended(module):
             return flat_tensors(without_gpus(run))
     except MemoryError:
         raise

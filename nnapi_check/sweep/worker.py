@@ -31,7 +31,7 @@ from nnapi_check.supervision import die_with, supervised
 from nnapi_check.sweep.jobs import Question, answer_lines, read_question
 
 if TYPE_CHECKING:
-    from nnapi_check.pipeline import Inputs, Model
+    from nnapi_check.analyzer.capture.capture import Inputs, Model
 
 _TOLD = (UserError, InternalError, MemoryError, OSError)
 
