@@ -57,6 +57,9 @@ def load_cards(directory: Path = HOME / "ops") -> dict[str, Card]:
     return dict(sorted(cards.items(), key=lambda item: item[1].family))
 
 
+_WHEN_EXPANDED = "its tensors hold real numbers, of which none is quantized or of 16 bits and a fraction"
+
+
 def _add(cards: dict[str, Card], card: Card) -> None:
     if card.op in cards:
         raise CardError(f"{card.family}.toml: {card.op} has a card in {cards[card.op].family}.toml already")
@@ -100,7 +103,7 @@ def parse_card(op: str, family: str, raw: object, shared: Mapping[str, Requireme
         gap=table.optional_text("gap"),
         unwritten=table.texts("unwritten"),
         becomes=becomes,
-        when=table.optional_text("when") or "",
+        when=_when(table),
         source=table.optional_text("source") or "",
         fix=table.optional_text("fix") or "",
         arguments=table.texts("arguments"),
@@ -116,6 +119,12 @@ def parse_card(op: str, family: str, raw: object, shared: Mapping[str, Requireme
     if bool(card.becomes) != bool(card.when):
         raise CardError(f"{table.where}: `becomes` and `when` are given together")
     return card
+
+
+def _when(card: CardTable) -> str:
+    """When an op is read as others, in words. All that is ``expanded`` has one condition, and may have one besides."""
+    own = card.optional_text("when") or ""
+    return " and ".join(filter(None, (_WHEN_EXPANDED, own))) if card.flag("expanded") else own
 
 
 def _call(card: CardTable, becomes: tuple[str, ...]) -> OtherCall | None:

@@ -22,6 +22,7 @@ _TRANSPOSED_ARGUMENTS = ("input", "weight", "bias", "stride", "padding", "output
 _POOLING = frozenset({f"aten.{kind}_pool{rank}d.default" for kind in ("max", "avg") for rank in (1, 2, 3)}) | frozenset(
     f"aten.max_pool{rank}d_with_indices.default" for rank in (2, 3)
 )
+_SORTS = frozenset({"aten.sort.default", "aten.sort.stable"})
 _TURNED_AROUND = {
     "aten.sub.Tensor": "aten.rsub.Scalar",
     "aten.add.Tensor": "aten.add.Tensor",
@@ -82,6 +83,8 @@ def respelled(
         op, arguments = _padding_by_name(op, arguments)
     if op == "aten.as_strided.default" and _is_reshape(arguments):
         op, arguments = "aten.view.default", {name: arguments[name] for name in ("self", "size")}
+    if op in _SORTS:
+        op, arguments = _sort(op, arguments)
     if op == "aten.index.Tensor":
         op, arguments = by_places(arguments) or (op, arguments)
     if op in _POOLING and arguments.get("stride") == []:
@@ -156,6 +159,16 @@ def _convolution_mode(op: str, arguments: dict[str, object]) -> tuple[str, dict[
         if isinstance(item, list) and len(item) == 1:
             arguments[name] = item * rank
     return f"aten.conv{rank}d.padding", arguments
+
+
+def _sort(op: str, arguments: dict[str, object]) -> tuple[str, dict[str, object]]:
+    """As many of the greatest elements as there are, or of the least, where equal ones may come in any order."""
+    source, dim = arguments["self"], arguments["dim"]
+    kind = source.type if isinstance(source, Draft) else None
+    if arguments.get("stable") or not isinstance(kind, TensorType) or not isinstance(dim, int) or not kind.rank:
+        return op, arguments
+    asked = {"self": source, "k": kind.shape[dim], "dim": dim, "largest": arguments["descending"], "sorted": True}
+    return "aten.topk.default", asked
 
 
 def _is_one_dimension(dim: object) -> bool:

@@ -15,6 +15,7 @@ import torch
 from nnapi_check.analyzer.capture.aliases import Aliases, is_held
 from nnapi_check.analyzer.capture.constant_nodes import ConstantNodes
 from nnapi_check.analyzer.capture.control_flow import MAX_NESTED, DecidedBranch, Repetition, walk_if, walk_loop
+from nnapi_check.analyzer.capture.expansions.expanded import expanded
 from nnapi_check.analyzer.capture.functional_ops import (
     functional_form,
     make_functional,
@@ -245,6 +246,10 @@ class TypingWalk:
             return (self._opaque(node, items, "it returns another number of values than its schema says"),)
         is_constant = not (operation.is_mutable and self.depth)
         is_constant = is_constant and self._constants.holds(node, operation, items, results)
+        if not is_constant and not operation.is_mutable:
+            nodes = expanded(self.graph, node, op_name(operation), plain_arguments(operation, items), results)
+            if nodes is not None:
+                return [draft for found in nodes for draft in self._visit(found)]
         answers = [self._bind(value, answer, is_constant) for value, answer in zip(outputs, results, strict=True)]
         for value, answer in zip(outputs, answers, strict=True):
             self.know(value, answer)

@@ -1,0 +1,100 @@
+"""The nodes of an expansion in the place of the call that they stand for."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from functools import lru_cache
+from typing import Protocol
+
+import torch
+
+from nnapi_check.analyzer.capture.expansions.expansion import call_of, expansions
+from nnapi_check.analyzer.graph import TensorType
+from nnapi_check.analyzer.growing_graph import Draft, drafts_in
+from nnapi_check.analyzer.ops.bounded_calls import KERNEL_FAILURES
+from nnapi_check.analyzer.tensor_types import flat_tensors, tensor_type
+
+
+class _Function(Protocol):
+    """What PyTorch's stubs leave out of a function of TorchScript."""
+
+    graph: torch._C.Graph
+
+    def __call__(self, *tensors: object) -> object: ...
+
+
+def expanded(
+    graph: torch._C.Graph, node: torch._C.Node, op: str, arguments: Mapping[str, object], results: Sequence[object]
+) -> list[torch._C.Node] | None:
+    """The nodes in place of a call of ``op`` which gives ``results``; None where it has no expansion.
+
+    An expansion stands for a call only where it gives tensors of the same types.
+    """
+    if op not in expansions():
+        return None
+    wanted = [tensor_type(result) for result in flat_tensors(list(results))]
+    call = call_of(arguments, wanted)
+    body = None if call is None else expansions()[op](call)
+    if body is None:
+        return None
+    tensors = {name: item for name, item in arguments.items() if list(drafts_in(item))}
+    function = _function(tuple((name, isinstance(item, list)) for name, item in tensors.items()), body)
+    if _types(function, [_on_meta(item) for item in tensors.values()]) != wanted:
+        return None
+    names = list(arguments)
+    return _in_place_of(graph, node, function.graph, [node.inputsAt(names.index(name)) for name in tensors])
+
+
+@lru_cache(maxsize=1024)
+def _function(tensors: tuple[tuple[str, bool], ...], body: str) -> _Function:
+    given = ", ".join(f"{name}: {'List[Tensor]' if is_list else 'Tensor'}" for name, is_list in tensors)
+    *before, last = body.strip().splitlines()
+    lines = [*before, f"return {last.strip()}"]
+    unit = torch.jit.CompilationUnit(
+        "\n    ".join([f"def expansion({given}):", *(line.strip() for line in lines)]) + "\n"
+    )
+    found: _Function = unit.expansion
+    return found
+
+
+def _types(function: _Function, given: Sequence[object]) -> list[TensorType] | None:
+    """The types of what a function gives; None where an op of it does not take these tensors."""
+    try:
+        return [tensor_type(result) for result in flat_tensors(function(*given))]
+    except KERNEL_FAILURES:
+        return None
+
+
+def _on_meta(item: object) -> object:
+    if isinstance(item, list):
+        return [_on_meta(part) for part in item]
+    return item.tensor.to("meta") if isinstance(item, Draft) and item.tensor is not None else item
+
+
+def _in_place_of(
+    graph: torch._C.Graph, node: torch._C.Node, inserted: torch._C.Graph, inputs: Sequence[torch._C.Value]
+) -> list[torch._C.Node]:
+    graph.setInsertPoint(node)
+    made = list(graph.insertGraph(inserted, list(inputs)))
+    graph.setInsertPoint(graph.return_node())
+    nodes: list[torch._C.Node] = []
+    at = node
+    for _ in inserted.nodes():
+        at = at.prev()
+        nodes.append(at)
+    if len(made) == 1 and node.outputsSize() > 1:
+        # A function returns several values as one tuple.
+        made = list(made[0].node().inputs())
+    for found in _nested(nodes):
+        found.copyMetadata(node)
+    for output, value in zip(node.outputs(), made, strict=True):
+        output.replaceAllUsesWith(value)
+    node.destroy()
+    return nodes[::-1]
+
+
+def _nested(nodes: Sequence[torch._C.Node]) -> Iterator[torch._C.Node]:
+    for node in nodes:
+        yield node
+        for block in node.blocks():
+            yield from _nested(list(block.nodes()))

@@ -1,0 +1,156 @@
+"""Ops that put the elements of tensors to other places."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from math import prod
+
+from nnapi_check.analyzer.capture.expansions.expansion import Call, expands
+from nnapi_check.analyzer.graph import TensorType
+
+
+@expands("aten.hsplit.int", "aten.hsplit.array")
+def hsplit(call: Call) -> str:
+    """Parts along the second dimension, or the only one."""
+    at = call.arguments["sections"] if "sections" in call.arguments else call.integers("indices")
+    return f"torch.tensor_split(self, {at}, dim={0 if call.tensor('self').rank == 1 else 1})"
+
+
+@expands("aten.broadcast_tensors.default")
+def broadcast_tensors(call: Call) -> str:
+    """Each tensor in the shape that all have together."""
+    parts = []
+    for number, (kind, made) in enumerate(zip(call.tensors("tensors"), call.outputs, strict=True)):
+        parts.append(f"tensors[{number}]" + ("" if kind == made else f".expand({list(made.shape)})"))
+    return f"[{', '.join(parts)}]"
+
+
+@expands("aten.meshgrid.default", "aten.meshgrid.indexing")
+def meshgrid(call: Call) -> str:
+    """Each tensor along a dimension of its own; the first two change places where they are x and y."""
+    kinds, is_xy = call.tensors("tensors"), call.arguments.get("indexing") == "xy"
+    parts = []
+    for number, (kind, made) in enumerate(zip(kinds, call.outputs, strict=True)):
+        dim = 1 - number if is_xy and number < 2 and len(kinds) > 1 else number
+        alone = [kind.numel if place == dim else 1 for place in range(made.rank)]
+        parts.append(f"tensors[{number}].reshape({alone}).expand({list(made.shape)})")
+    return f"[{', '.join(parts)}]"
+
+
+def _at_least(name: str, kind: TensorType, rank: int) -> str:
+    """A tensor with dimensions of 1 besides, as ``atleast_3d`` and the like place them."""
+    shape = list(kind.shape)
+    if len(shape) >= rank:
+        return name
+    if rank == 1 or not shape:
+        return f"{name}.reshape({[1] * rank})"
+    if rank == 2:
+        return f"{name}.unsqueeze(0)"
+    return f"{name}.reshape({[1, *shape, 1] if len(shape) == 1 else [*shape, 1]})"
+
+
+@expands(*(f"aten.atleast_{rank}d.default" for rank in (1, 2, 3)))
+def atleast(call: Call) -> str:
+    """The tensor, with as many dimensions at least as its result has."""
+    kind, made = call.tensor("self"), call.outputs[0]
+    return _at_least("self", kind, made.rank)
+
+
+@expands("aten.dstack.default")
+def dstack(call: Call) -> str:
+    """Tensors side by side along the third dimension."""
+    parts = (_at_least(f"tensors[{number}]", kind, 3) for number, kind in enumerate(call.tensors("tensors")))
+    return f"torch.cat([{', '.join(parts)}], 2)"
+
+
+@expands("aten.column_stack.default")
+def column_stack(call: Call) -> str:
+    """Tensors side by side along the second dimension, vectors as columns."""
+    kinds = call.tensors("tensors")
+    parts = [
+        f"tensors[{n}]" + (f".reshape([{kind.numel}, 1])" if kind.rank < 2 else "") for n, kind in enumerate(kinds)
+    ]
+    return f"torch.cat([{', '.join(parts)}], 1)"
+
+
+@expands("aten.block_diag.default")
+def block_diag(call: Call) -> str:
+    """Matrices in the diagonal of a large one."""
+    parts, before, width = [], 0, call.outputs[0].shape[1]
+    for number, kind in enumerate(call.tensors("tensors")):
+        rows, columns = kind.shape if kind.rank == 2 else (1, kind.numel)
+        if not rows * columns:
+            return "tensors"
+        block = f"tensors[{number}]" + ("" if kind.rank == 2 else f".reshape({[rows, columns]})")
+        parts.append(f"torch.constant_pad_nd({block}, {[before, width - before - columns]})")
+        before += columns
+    return f"torch.cat([{', '.join(parts)}], 0)"
+
+
+@expands("aten.fft_fftshift.default")
+def fftshift(call: Call) -> str:
+    """The second half of each dimension before the first."""
+    return _shifted(call, 0)
+
+
+@expands("aten.fft_ifftshift.default")
+def ifftshift(call: Call) -> str:
+    """The first half of each dimension behind the second, which is the longer one where they differ."""
+    return _shifted(call, 1)
+
+
+def _shifted(call: Call, more: int) -> str:
+    shape = call.tensor("self").shape
+    dims = [dim % len(shape) for dim in call.integers("dim")] if call.has("dim") else list(range(len(shape)))
+    return f"torch.roll(self, {[(shape[dim] + more) // 2 for dim in dims]}, {dims})"
+
+
+@expands("aten.diag_embed.default")
+def diag_embed(call: Call) -> str:
+    """Vectors in the diagonals of matrices."""
+    first, second = (call.integer(name) % call.outputs[0].rank for name in ("dim1", "dim2"))
+    return _as_diagonal(call.tensor("self").shape, call.integer("offset"), (first, second))
+
+
+@expands("aten.diagflat.default")
+def diagflat(call: Call) -> str:
+    """All elements in the diagonal of a matrix."""
+    return _as_diagonal((call.tensor("self").numel,), call.integer("offset"), (0, 1))
+
+
+@expands("aten.diag.default")
+def diag(call: Call) -> str:
+    """A vector in the diagonal of a matrix, or the diagonal of a matrix."""
+    kind, offset = call.tensor("self"), call.integer("diagonal")
+    return f"torch.diagonal(self, {offset}).clone()" if kind.rank == 2 else _as_diagonal(kind.shape, offset, (0, 1))
+
+
+def _as_diagonal(shape: Sequence[int], offset: int, dims: tuple[int, int]) -> str:
+    """Each element is followed by as many zeros as a row and one more has: so each row begins one place later."""
+    *batch, length = shape
+    size = length + abs(offset)
+    before = offset if offset >= 0 else -offset * size
+    flat = length * (size + 1)
+    after = max(size * size - before - flat, 0)
+    last = len(batch)
+    return (
+        f"rows = torch.constant_pad_nd(self.reshape({[*batch, length, 1]}), {[0, size]})\n"
+        f"flat = torch.constant_pad_nd(rows.reshape({[*batch, flat]}), {[before, after]})\n"
+        f"whole = flat.narrow({last}, 0, {size * size}).reshape({[*batch, size, size]})\n"
+        + ("whole" if dims == (last, last + 1) else f"whole.movedim([{last}, {last + 1}], {list(dims)})")
+    )
+
+
+@expands("aten.sum_to_size.default")
+def sum_to_size(call: Call) -> str:
+    """Sums over the dimensions that a smaller shape has not."""
+    shape, size = call.tensor("self").shape, call.integers("size")
+    more = len(shape) - len(size)
+    dims = [dim for dim, length in enumerate(shape) if dim < more or size[dim - more] != length]
+    return f"torch.sum(self, {dims}, True).reshape({size})" if dims else "self"
+
+
+@expands("aten.take.default")
+def take(call: Call) -> str:
+    """Elements of all in one row."""
+    return f"self.reshape([{prod(call.tensor('self').shape)}])[index]"

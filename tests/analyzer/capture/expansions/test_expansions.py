@@ -1,0 +1,108 @@
+"""Calls that are written as calls of other ops give the same, and become what their cards say."""
+
+from collections.abc import Callable
+
+import pytest
+import torch
+
+from nnapi_check.analyzer.capture.capture import Captured, capture
+from nnapi_check.analyzer.capture.expansions.expansion import expansions
+from nnapi_check.analyzer.judging.judge import judge
+from nnapi_check.analyzer.tensor_types import flat_tensors
+from nnapi_check.coverage_db.queries import open_registry
+from tests.analyzer.capture.expansions.expanded_calls import CASES, IMAGE, PLACES, Case
+
+NAMES = [f"{number} {case.op}" for number, case in enumerate(CASES)]
+
+
+class Called(torch.nn.Module):
+    def __init__(self, case: Case) -> None:
+        super().__init__()
+        self.function = case.function
+
+    def forward(
+        self,
+        x: torch.Tensor,
+        y: torch.Tensor | None = None,
+        z: torch.Tensor | None = None,
+        w: torch.Tensor | None = None,
+    ) -> object:
+        return self.function(*(item for item in (x, y, z, w) if item is not None))
+
+
+def captured(case: Case) -> Captured:
+    return capture(Called(case), case.inputs(), weights=True)
+
+
+def run(found: Captured, inputs: list[torch.Tensor]) -> object:
+    forward: Callable[..., object] = getattr(found.module, "forward")  # noqa: B009  # PyTorch's stubs leave it out
+    return forward(*inputs)
+
+
+def ops_of(case: Case) -> set[str]:
+    return {node.op for node in captured(case).calls if not node.is_constant}
+
+
+@pytest.mark.parametrize("case", CASES, ids=NAMES)
+def test_an_expansion_gives_what_its_call_gives(case: Case) -> None:
+    inputs = case.inputs()
+    found = captured(case)
+
+    assert case.op not in {node.op for node in found.graph.nodes()}
+    made, wanted = flat_tensors(run(found, inputs)), flat_tensors(case.function(*inputs))
+    for own, theirs in zip(made, wanted, strict=True):
+        torch.testing.assert_close(own, theirs, equal_nan=True)
+
+
+@pytest.mark.parametrize("op", sorted({case.op for case in CASES}))
+def test_a_card_names_the_ops_that_calls_become(op: str) -> None:
+    card = open_registry().card(op)
+    found = {name for case in CASES if case.op == op for name in ops_of(case)}
+
+    assert set(card.becomes) == found
+
+
+def test_every_expansion_is_tried_here() -> None:
+    assert {case.op for case in CASES} == set(expansions())
+
+
+LEFT = [
+    Case("aten.one_hot.default", lambda x: torch.nn.functional.one_hot(x), (), tensors=(PLACES,)),
+    Case("aten.linalg_matrix_power.default", lambda x: torch.linalg.matrix_power(x, 0) + x, ((4, 4),)),
+    Case("aten.poisson_nll_loss.default", lambda x: torch.nn.functional.poisson_nll_loss(x, x, full=True)),
+    Case("aten.col2im.default", lambda x: torch.nn.functional.fold(x, (4, 6), (2, 3)), ((2, 12, 12),)),
+    Case("aten.fmax.default", lambda x: torch.fmax(x.half(), x.half())),
+    Case("aten.trace.default", lambda x: torch.trace(torch.complex(x, x)), ((4, 4),)),
+]
+
+
+@pytest.mark.parametrize("case", LEFT, ids=[case.op for case in LEFT])
+def test_a_call_that_means_more_keeps_its_op_and_says_why(case: Case) -> None:
+    registry = open_registry()
+    graph = captured(case).graph
+    node = next(node for node in graph.nodes() if node.op == case.op)
+    (failure,) = judge(graph, registry, registry.target("pytorch-mobile")).at(8)[node.id].failures
+
+    assert failure.reason == "NNC104"
+    assert registry.card(case.op).when in failure.wanted
+
+
+def test_the_nodes_of_an_expansion_come_from_the_line_of_the_call() -> None:
+    case = Case("aten.diff.default", torch.diff)
+    found = captured(case)
+
+    assert {node.source.line for node in found.graph.nodes()} == {30}
+    assert len(list(found.graph.nodes())) == 3
+
+
+def test_what_is_written_to_the_view_that_an_expansion_gives_is_seen_in_the_tensor() -> None:
+    def write(x: torch.Tensor) -> torch.Tensor:
+        y = x + 1
+        torch.hsplit(y, 3)[1].mul_(2)
+        return y * 3
+
+    case = Case("aten.hsplit.int", write)
+    (made,), wanted = flat_tensors(run(captured(case), case.inputs())), write(*case.inputs())
+
+    torch.testing.assert_close(made, wanted)
+    assert made.shape == IMAGE
