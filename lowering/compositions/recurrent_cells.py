@@ -1,16 +1,14 @@
-"""One step of each kind of recurrent cell."""
+"""One step of each kind of recurrent cell that NNAPI has an operation for."""
 
 from __future__ import annotations
 
 from dataclasses import replace
 
 from nnapi_check.coverage_db.spec import FuseCode
-from nnapi_check.lowering.compositions.matrix_product import row_product
-from nnapi_check.lowering.compositions.recurrence import CellWeights, State, joined
+from nnapi_check.lowering.compositions.recurrence import CellWeights, State
 from nnapi_check.lowering.emission.emitter import Emitter
 from nnapi_check.lowering.emission.model_draft import OperandId
-from nnapi_check.lowering.emission.recipes import Recipe, concatenate, full
-from nnapi_check.lowering.emission.tensor_spec import TensorSpec
+from nnapi_check.lowering.emission.recipes import concatenate, full
 
 _TANH = 4
 """The activation of NNAPI's recurrent operations that FuseCode has no name for."""
@@ -76,30 +74,3 @@ def _rnn(emit: Emitter, x: OperandId, state: State, cell: CellWeights, code: Fus
     spec = emit.spec(state[0])
     _, output = emit.operations("RNN", inputs, [spec, spec])
     return output
-
-
-def gru_step(emit: Emitter, x: OperandId, state: State, cell: CellWeights) -> State:
-    """One step of a gated recurrent unit: new = n + z * (old - n), where n = tanh(.. + r * ..)."""
-    (old,) = state
-    reset, update, new = (cell.gate(index, 3) for index in range(3))
-    both = joined(emit, [x, old], 1)
-    r, z = (_gate(emit, both, gate) for gate in (reset, update))
-    spec = emit.spec(old)
-    of_state = _product(emit, old, new.of_state, new.state_bias, spec)
-    kept = emit.operation("MUL", [r, of_state, emit.fuse()], spec)
-    of_input = _product(emit, x, new.of_input, new.input_bias, spec)
-    n = emit.operation("TANH", [emit.operation("ADD", [of_input, kept, emit.fuse()], spec)], spec)
-    rest = emit.operation("SUB", [old, n, emit.fuse()], spec)
-    share = emit.operation("MUL", [z, rest, emit.fuse()], spec)
-    return (emit.operation("ADD", [n, share, emit.fuse()], spec),)
-
-
-def _gate(emit: Emitter, both: OperandId, gate: CellWeights) -> OperandId:
-    matrix = concatenate((gate.of_input, gate.of_state), 1)
-    rows = emit.spec(both).shape[0]
-    spec = replace(emit.spec(both), shape=(rows, matrix.shape[0]))
-    return emit.operation("LOGISTIC", [_product(emit, both, matrix, gate.input_bias + gate.state_bias, spec)], spec)
-
-
-def _product(emit: Emitter, x: OperandId, matrix: Recipe, bias: Recipe, output: TensorSpec) -> OperandId:
-    return row_product(emit, x, emit.weight(matrix), emit.weight(bias), output)

@@ -3,8 +3,14 @@
 from __future__ import annotations
 
 from nnapi_check.coverage_db.spec import FuseCode
+from nnapi_check.lowering.compositions.gated_units import (
+    LOOKED_UP_STEPS,
+    SPLIT_STEPS,
+    run_gated_unit,
+    run_gated_units,
+)
 from nnapi_check.lowering.compositions.recurrence import cell_arguments, first_states, layer_weights, run_layers
-from nnapi_check.lowering.compositions.recurrent_cells import gru_step, lstm_step, relu_step, tanh_step
+from nnapi_check.lowering.compositions.recurrent_cells import lstm_step, relu_step, tanh_step
 from nnapi_check.lowering.emission.emitter import Emitter
 from nnapi_check.lowering.emission.model_draft import OperandId
 from nnapi_check.lowering.emission.node_reader import NodeReader
@@ -19,8 +25,14 @@ def lstm(node: NodeReader, emit: Emitter) -> tuple[OperandId, ...]:
 
 @lowers("aten.gru.input", way="step-by-step")
 def gru(node: NodeReader, emit: Emitter) -> tuple[OperandId, ...]:
-    """Lower to products, LOGISTIC and TANH for each step."""
-    return run_layers(emit, gru_step)
+    """Lower to products of all steps with the input, and to products, LOGISTIC and TANH for each step."""
+    return run_gated_units(emit, SPLIT_STEPS)
+
+
+@lowers("aten.gru.input", way="steps-looked-up")
+def gru_of_rows(node: NodeReader, emit: Emitter) -> tuple[OperandId, ...]:
+    """Lower to the same with an EMBEDDING_LOOKUP for the rows of each step."""
+    return run_gated_units(emit, LOOKED_UP_STEPS)
 
 
 @lowers("aten.rnn_tanh.input", way="step-by-step")
@@ -63,7 +75,13 @@ def lstm_cell(node: NodeReader, emit: Emitter) -> tuple[OperandId, ...]:
 @lowers("aten.gru_cell.default", way="composed")
 def gru_cell(node: NodeReader, emit: Emitter) -> tuple[OperandId, ...]:
     """Lower to products, LOGISTIC and TANH."""
-    return gru_step(emit, emit.input("input"), (emit.input("hx"),), cell_arguments(node))
+    return run_gated_unit(emit, SPLIT_STEPS)
+
+
+@lowers("aten.gru_cell.default", way="gates-apart")
+def gru_cell_of_gates(node: NodeReader, emit: Emitter) -> tuple[OperandId, ...]:
+    """Lower to the same with products of their own for both gates."""
+    return run_gated_unit(emit, LOOKED_UP_STEPS)
 
 
 @lowers("aten.rnn_tanh_cell.default", way="operation")
