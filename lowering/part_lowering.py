@@ -15,7 +15,7 @@ from nnapi_check.coverage_db.cards import Way
 from nnapi_check.coverage_db.spec import OperationFacts
 from nnapi_check.lowering.control_flow_lowering import lower_control_flow
 from nnapi_check.lowering.emission.emitter import Emitter
-from nnapi_check.lowering.emission.model_draft import FinishedModel, OperandId
+from nnapi_check.lowering.emission.model_draft import Draft, FinishedModel, OperandId
 from nnapi_check.lowering.emission.node_reader import RuleError
 from nnapi_check.lowering.emission.recipes import Recipe
 from nnapi_check.lowering.emission.rule_table import Rulebook
@@ -90,11 +90,10 @@ def lower_part(part: Part, planned: PlannedGraph, rulebook: Rulebook) -> Lowered
         fuse_activation(written, rulebook.facts)
     finished = draft.finish(relaxed=False)
     level = _kept_level(part, planned, finished.model, rulebook.facts, may_be_lower=emitter.has_spared)
-    computed = {made for _, operation in draft.live() for made in operation.outputs}
     held = {
         (value, is_nhwc): operand
-        for (value, is_nhwc), operand in emitter.operands.items()
-        if operand in computed and operand in finished.operand_of and value not in planned.layout.features
+        for (value, is_nhwc), operand in _holding(emitter.operands, draft).items()
+        if operand in finished.operand_of and value not in planned.layout.features
     }
     made = {(value, value in planned.layout.nhwc_values): operand for value, operand in outputs.items()}
     return LoweredPart(
@@ -121,6 +120,20 @@ def promised_level(part: Part, verdicts: Mapping[int, NodeVerdict], layout: Layo
     made_inside += [change for node, plan in layout.nested() if node in members for change in plan.conflicts.values()]
     levels = [verdicts[node].level for node in part.nodes] + [change.since for change in made_inside]
     return max([1, *(level for level in levels if level is not None)])
+
+
+def _holding(operands: Mapping[tuple[int, bool], OperandId], draft: Draft) -> dict[tuple[int, bool], OperandId]:
+    """The computed operand that holds each value. Of values with the same elements, the one that was made first is told
+    where a fixup made one operand of theirs: the others cannot be computed apart."""
+    computed = {made for _, operation in draft.live() for made in operation.outputs}
+    found = {value: operand for value, operand in operands.items() if operand in computed}
+    known = set(found.values())
+    for value, operand in operands.items():
+        holder = draft.holder_of(operand)
+        if holder in computed and holder not in known:
+            found[value] = holder
+            known.add(holder)
+    return found
 
 
 class _Lowering:

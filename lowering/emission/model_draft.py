@@ -73,10 +73,12 @@ class Draft:
     """A model under construction. Operation slots are stable: a removed operation leaves None behind.
 
     ``referenced`` are the drafts that IF and WHILE refer to, in this one or in one that it refers to itself.
+    ``reshaped`` has for an operand that a fixup removed another with the same elements in the same order.
     """
 
     def __init__(self, referenced: list[Draft] | None = None) -> None:
         self.referenced: list[Draft] = [] if referenced is None else referenced
+        self.reshaped: dict[OperandId, OperandId] = {}
         self.operands: list[DraftOperand] = []
         self.operations: list[DraftOperation | None] = []
         self.inputs: list[OperandId] = []
@@ -120,6 +122,12 @@ class Draft:
             times.update(operation.inputs)
             found.update((operand, slot) for operand in operation.inputs)
         return {operand: slot for operand, slot in found.items() if times[operand] == 1}
+
+    def holder_of(self, operand: OperandId) -> OperandId:
+        """The operand that holds an operand's elements once fixups are done: itself, where it was not removed."""
+        while operand in self.reshaped:
+            operand = self.reshaped[operand]
+        return operand
 
     def live(self) -> Iterator[tuple[int, DraftOperation]]:
         """Every operation that has not been removed, with its slot."""

@@ -22,6 +22,7 @@ def merge_reshapes(draft: Draft) -> None:
             if reader_of.get(first.inputs[0]) == before:
                 reader_of[first.inputs[0]] = slot
             draft.operations[before] = None
+            draft.reshaped[first.outputs[0]] = first.inputs[0]
     _leave_out(draft)
 
 
@@ -36,5 +37,5 @@ def _leave_out(draft: Draft) -> None:
         before, after = draft.operands[inputs[0]].spec, draft.operands[made].spec
         is_same = operation.kind == "RESHAPE" and before == after
         if is_same and made not in draft.outputs and after.type is OperandType.TENSOR_FLOAT32:
-            same[made] = inputs[0]
+            draft.reshaped[made] = same[made] = inputs[0]
             draft.operations[slot] = None

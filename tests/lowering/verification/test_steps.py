@@ -74,22 +74,34 @@ def test_a_layer_that_is_a_few_steps_off_by_itself_is_a_fault(tmp_path: Path) ->
 
 
 class Averager(Classifier):
-    """The same, with averages that become one with the shape that the layer reads, and so are held nowhere."""
+    """The same, with averages that an operation computes together with what follows."""
+
+    def __init__(self, *, is_clamped: bool) -> None:
+        super().__init__()
+        self.is_clamped = is_clamped
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        averages = torch.quantize_per_tensor(x, 0.05, 128, torch.quint8).mean([2, 3])
-        sums: torch.Tensor = torch.ops.quantized.linear(averages, self.packed, 0.005, 120)
+        given = torch.quantize_per_tensor(x, 0.05, 128, torch.quint8)
+        clamped = torch.nn.functional.adaptive_avg_pool2d(given, 1).relu()
+        averages = clamped if self.is_clamped else given.mean([2, 3])
+        sums: torch.Tensor = torch.ops.quantized.linear(averages.flatten(1), self.packed, 0.005, 120)
         return sums.dequantize()
 
 
-def test_a_layer_is_not_held_to_be_exact_on_what_is_given_to_it_otherwise(tmp_path: Path) -> None:
-    report = nnapi_check.convert(Averager(), tmp_path / "converted.pt", [pixels()], feature_level=3, layers=True)
+@pytest.mark.parametrize("is_clamped", [False, True])
+def test_a_layer_is_not_held_to_be_exact_on_what_is_given_to_it_otherwise(tmp_path: Path, is_clamped: bool) -> None:
+    model = Averager(is_clamped=is_clamped)
+
+    report = nnapi_check.convert(model, tmp_path / "converted.pt", [pixels()], feature_level=3, layers=True)
 
     assert report.verification is not None
-    (layer,) = (layer for layer in report.verification.layers if layer.op == "quantized.linear.default")
-    assert layer.numbers.steps_share is not None
-    assert layer.numbers.steps_share > 0.01
     assert report.verification.is_within_tolerance
+    layers = {layer.op: layer.numbers for layer in report.verification.layers}
+    assert layers["quantized.linear.default"].steps == 0
+    averages = layers["aten.relu.default" if is_clamped else "aten.mean.dim"]
+    assert averages.steps == 1
+    assert averages.steps_share is not None
+    assert averages.steps_share > 0.01
 
 
 @pytest.mark.parametrize(
