@@ -36,7 +36,18 @@ def _told(passed: tuple[type[Exception], ...], told: type[Exception], words: str
     except passed:
         raise
     except Exception as error:
+        if _is_interrupt(error):
+            raise KeyboardInterrupt from error
         raise told(f"{words} {type(error).__name__}{_words(error)}") from error
+
+
+def _is_interrupt(error: BaseException | None) -> bool:
+    """Whether this is what was made of an interrupt, as Python does where it comes while an enumeration is defined."""
+    while error is not None:
+        if isinstance(error, KeyboardInterrupt):
+            return True
+        error = error.__cause__ or error.__context__
+    return False
 
 
 def _words(error: Exception) -> str:

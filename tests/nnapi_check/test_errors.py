@@ -197,6 +197,39 @@ main()
 """
 
 
+BETWEEN = """
+import os, signal, sys
+
+class Interrupting:
+    def find_spec(self, name, path=None, target=None):
+        if name == "nnapi_check.registry_commands":
+            os.kill(os.getpid(), signal.SIGINT)
+
+sys.meta_path.insert(0, Interrupting())
+signal.signal(signal.SIGINT, signal.default_int_handler)
+from nnapi_check.__main__ import main
+try:
+    main()
+except BaseException as error:
+    print("told to Python, which may make another error of it:", error)
+"""
+
+
+def test_an_interrupt_between_two_imports_is_not_left_to_what_is_imported() -> None:
+    found = in_process(code=BETWEEN)
+
+    assert (found.returncode, found.stdout, found.stderr) == (130, "", "")
+
+
+def test_an_interrupt_that_comes_out_as_another_error_is_one() -> None:
+    class Defined:
+        def __set_name__(self, *_: object) -> None:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt), faults_told():
+        type("Defining", (), {"name": Defined()})
+
+
 def test_an_interrupt_while_the_command_line_is_imported_ends_it_without_a_word() -> None:
     found = in_process(code=INTERRUPTED)
 

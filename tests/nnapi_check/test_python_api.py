@@ -15,6 +15,21 @@ from tests.nnapi_check.models import SHAPE, SPEC, scripted, tiny
 from tests.registry_numbers import OPERATION_COUNT
 
 
+def test_nothing_is_imported_with_the_package_alone() -> None:
+    told = in_process(
+        code="import sys; before = set(sys.modules); import nnapi_check; print(sorted(set(sys.modules) - before))"
+    )
+
+    assert told.stdout == "['nnapi_check']\n"
+
+
+def test_every_name_of_the_api_is_there_and_no_other() -> None:
+    assert set(nnapi_check.__all__) <= set(dir(nnapi_check))
+    assert all(getattr(nnapi_check, name).__name__ == name for name in nnapi_check.__all__)
+    with pytest.raises(AttributeError, match="has no attribute 'no_such_name'"):
+        nnapi_check.no_such_name  # type: ignore[attr-defined]  # noqa: B018 - it is what is tried
+
+
 def test_importing_the_package_imports_no_torch() -> None:
     found = in_process(
         code="import sys, nnapi_check; nnapi_check.registry().operations(); print('torch' in sys.modules)"
