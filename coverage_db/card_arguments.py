@@ -79,7 +79,7 @@ def _check_other_call(
         # An overload that TorchScript alone has, with the same arguments.
         return
     own, wanted = schema_arguments(schemas[card.op]), schema_arguments(schemas[call.op])
-    named = {name for quantity in spoken_of for name in _names_in(quantity)}
+    named = {name for quantity in spoken_of for name in names_in(quantity)}
     strange = {*call.without, *(name for name, _ in call.renamed), *named} - own
     if strange:
         raise CardError(f"{where}: the op has no arguments {sorted(strange)}; it has {sorted(own)}")
@@ -110,15 +110,16 @@ def named_arguments(card: Card) -> Iterator[tuple[str, str]]:
     for way in card.ways:
         for requirement in way.requires:
             for quantity in quantities(requirement.check):
-                yield from ((name, f"{way.name}, requires {requirement.id}") for name in _names_in(quantity))
+                yield from ((name, f"{way.name}, requires {requirement.id}") for name in names_in(quantity))
         for emission in way.emits:
             if emission.of:
-                yield from ((name, f"{way.name}, emits {emission.operation}") for name in _names_in(emission.of))
+                yield from ((name, f"{way.name}, emits {emission.operation}") for name in names_in(emission.of))
         for example in () if card.op.startswith(f"{OURS}.") else way.examples:
             yield from ((name, f"{way.name}, example {example.name}") for name, _ in (*example.tensors, *example.args))
 
 
-def _names_in(quantity: str) -> frozenset[str]:
+def names_in(quantity: str) -> frozenset[str]:
+    """The arguments and outputs that a quantity speaks of."""
     try:
         tree = ast.parse(quantity, mode="eval")
     except SyntaxError as error:

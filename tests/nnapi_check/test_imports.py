@@ -10,6 +10,7 @@ import pytest
 import torch
 
 from tests.nnapi_check.conftest import Run, in_process
+from tests.torch_releases import since
 
 LIBRARY = """
 import torch
@@ -31,15 +32,16 @@ class Model(torch.nn.Module):
         return torch.relu(torch.ops.of_a_user.whiten(x))
 
 class Parts(torch.nn.Module):
-    def __init__(self):
+    def __init__(self, read=False):
         super().__init__()
+        self.read = read
         self.before, self.after = torch.nn.Conv2d(3, 8, 3), torch.nn.Conv2d(8, 5, 3)
 
     def forward(self, x):
         y = torch.relu(self.before(x))
         first, (second, third) = torch.ops.of_a_user.both([y, torch.ops.of_a_user.whiten(y)], 1, [0, 1])
-        first, _ = torch.ops.of_a_user.both([first + third, second], 0.5, flag=True)
-        return torch.relu(self.after(first))
+        first, more = torch.ops.of_a_user.both([first + third, second], 0.5, flag=True)
+        return (torch.relu(self.after(first)), *more) if self.read else torch.relu(self.after(first))
 
 class Scripted(Parts):
     def forward(self, x):
@@ -48,11 +50,14 @@ class Scripted(Parts):
         first, _ = torch.ops.of_a_user.both([first + rest[1], rest[0]], 0.5, flag=True)
         return torch.relu(self.after(first))
 
-torch.export.save(torch.export.export(Parts().eval(), (torch.rand(1, 3, 20, 24),)), "parts.pt2")
-torch.export.save(torch.export.export(Model(), (torch.rand(2, 3),)), "model.pt2")
-torch.jit.trace(Model(), torch.rand(2, 3)).save("model.pt")
-torch.jit.trace(Parts().eval(), torch.rand(1, 3, 20, 24)).save("parts.pt")
-torch.jit.script(Scripted().eval()).save("scripted.pt")
+def save():
+    torch.export.save(torch.export.export(Model(), (torch.rand(2, 3),)), "model.pt2")
+    torch.jit.trace(Model(), torch.rand(2, 3)).save("model.pt")
+    torch.jit.trace(Parts().eval(), torch.rand(1, 3, 20, 24)).save("parts.pt")
+    torch.jit.script(Scripted().eval()).save("scripted.pt")
+
+def save_program(read):
+    torch.export.save(torch.export.export(Parts(read).eval(), (torch.rand(1, 3, 20, 24),)), "parts.pt2")
 """
 
 _OF_A_USER = ("of_a_user.whiten.default", "of_a_user.both.default")
@@ -66,7 +71,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (found / "making.py").write_text(MODEL)
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(found)
-        made = in_process(code="import making")
+        made = in_process(code="import making; making.save()")
     assert made.returncode == 0, made.stderr
     return found
 
@@ -98,10 +103,15 @@ def test_an_op_of_a_library_that_is_imported_is_reported_as_unknown(
     assert "of_a_user.whiten.default: NNC103" in found.stdout
 
 
+@pytest.mark.parametrize(
+    "read", [True, pytest.param(False, marks=since("2.14", "it saves a program that leaves a list of tensors unread"))]
+)
 def test_a_program_is_reported_without_the_library_of_its_ops_as_with_it(
-    folder: Path, monkeypatch: pytest.MonkeyPatch
+    read: bool, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(folder)
+    made = in_process(code=f"import making; making.save_program({read})")
+    assert made.returncode == 0, made.stderr
 
     alone, imported = (
         in_process("parts.pt2", "--api-level", 29, "--format", "json", *more)

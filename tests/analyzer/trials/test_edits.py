@@ -7,6 +7,7 @@ import torch
 
 from nnapi_check.analyzer.capture.capture import Captured, capture
 from nnapi_check.analyzer.judging.judge import LEVELS
+from nnapi_check.analyzer.ops.installed_ops import installed_ops
 from nnapi_check.analyzer.planning.causes import causes
 from nnapi_check.analyzer.planning.gains import LEAST
 from nnapi_check.analyzer.planning.survey import Survey, survey
@@ -14,7 +15,9 @@ from nnapi_check.analyzer.quantities import Uses
 from nnapi_check.analyzer.trials.calls import EditedCall, edited_calls
 from nnapi_check.analyzer.trials.trial import Trials
 from nnapi_check.analyzer.trials.written import Written
+from nnapi_check.coverage_db.card_arguments import names_in, schema_arguments
 from nnapi_check.coverage_db.cards import Example
+from nnapi_check.coverage_db.checks import quantities
 from nnapi_check.coverage_db.edits.edit import Edit, Keeps, load_edits
 from nnapi_check.coverage_db.queries import open_registry
 from nnapi_check.lowering.examples.modules import example_module
@@ -73,6 +76,17 @@ def surveyed(model: torch.nn.Module, inputs: tuple[torch.Tensor, ...], target: s
 def results(model: torch.nn.Module, inputs: tuple[torch.Tensor, ...]) -> tuple[torch.Tensor, ...]:
     found = model(*inputs)
     return (found,) if isinstance(found, torch.Tensor) else tuple(found)
+
+
+@pytest.mark.parametrize("edit", load_edits(), ids=lambda edit: edit.id)
+def test_edit_names_only_arguments_that_the_installed_ops_have(edit: Edit) -> None:
+    when = () if edit.when is None else quantities(edit.when)
+    spoken_of = (*when, *edit.before.quantities, *edit.after.quantities)
+    named = {name for quantity in spoken_of for name in names_in(quantity)}
+
+    for op, schema in installed_ops(edit.ops).schemas.items():
+        if op in edit.ops:
+            assert {name for name in named if not name.startswith("output")} <= schema_arguments(schema)
 
 
 @pytest.mark.parametrize(("edit", "example"), CASES)
