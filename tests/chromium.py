@@ -9,6 +9,8 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
+AXE = Path(os.environ.get("AXE_CORE", Path(__file__).parents[1] / "node_modules" / "axe-core" / "axe.min.js"))
+WITHOUT_AXE = "axe-core is not here: npm install --no-save axe-core@4.14.1"
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 
 
@@ -108,6 +110,12 @@ class Page:
         """A picture of what is seen, or of the whole page."""
         found = self.call("Page.captureScreenshot", format="png", captureBeyondViewport=whole)
         path.write_bytes(b64decode(str(found["data"])))
+
+
+def barriers(page: Page) -> object:
+    """What axe-core finds in the page as it stands: rules that are broken, and by which elements."""
+    page.run(AXE.read_text(encoding="utf-8") + "; 0")
+    return page.run("axe.run().then(found => found.violations.map(v => [v.id, v.nodes.map(n => n.html)]))")
 
 
 @contextmanager

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from nnapi_check.reports.many.rows import StaysRow, SweepRow, cell_words, column_words, counts, matrix
+from nnapi_check.reports.many.rows import StaysRow, SweepRow, cell_words, column_words, matrix, verdict_counts
 
 _TEMPLATES = Path(__file__).parent.parent / "templates"
 
@@ -30,7 +30,10 @@ def matrix_html(rows: Sequence[SweepRow], stays: Sequence[StaysRow]) -> str:
         lines=list(zip(found.subjects, found.cells, strict=True)),
         words=cell_words,
         causes={subject: list(members.values())[:8] for subject, members in causes.items()},
-        totals=[counts([row for row in rows if (row.target, row.feature_level) == column]) for column in found.columns],
+        totals=[
+            verdict_counts([row for row in rows if (row.target, row.feature_level) == column])
+            for column in found.columns
+        ],
         versions=sorted({f"nnapi-check {row.tool_version}, PyTorch {row.torch_version}" for row in rows}),
         dates=sorted({row.finished[:10] for row in rows}),
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from nnapi_check.reports.formats.markdown import code, escaped
-from nnapi_check.reports.many.rows import SweepRow, cell_words, column_words, counts, matrix
+from nnapi_check.reports.many.rows import SweepRow, cell_words, column_words, matrix, verdict_counts
 from nnapi_check.reports.table import Fit, number, table, text
 from nnapi_check.reports.terminal import wrapped
 
@@ -26,8 +26,7 @@ def matrix_lines(rows: Sequence[SweepRow]) -> Iterator[str]:
     yield from wrapped(LEGEND, "")
     for column in found.columns:
         there = [row for row in rows if (row.target, row.feature_level) == column]
-        words = ", ".join(f"{count} {word}" for word, count in counts(there).items())
-        yield from wrapped(words, f"{column_words(column, found.columns)}: ")
+        yield from wrapped(verdict_counts(there), f"{column_words(column, found.columns)}: ")
     wrong = [row for row in rows if row.error]
     for subject, error in list(dict.fromkeys((row.subject, row.error) for row in wrong))[:_ERRORS_SHOWN]:
         yield from wrapped(f"{subject}: {error}", "! ")
@@ -45,8 +44,7 @@ def matrix_markdown(rows: Sequence[SweepRow]) -> Iterator[str]:
     yield ""
     for column in found.columns:
         there = [row for row in rows if (row.target, row.feature_level) == column]
-        words = ", ".join(f"{count} {word}" for word, count in counts(there).items())
-        yield f"- {escaped(column_words(column, found.columns))}: {words}"
+        yield f"- {escaped(column_words(column, found.columns))}: {verdict_counts(there)}"
     yield ""
     versions = {f"nnapi-check {row.tool_version}, PyTorch {row.torch_version}" for row in rows}
     dates = sorted({row.finished[:10] for row in rows})

@@ -121,8 +121,8 @@ def column_words(column: Column, columns: Sequence[Column]) -> str:
     return f"level {level}" if len({other for other, _ in columns}) == 1 else f"{target} {level}"
 
 
-def counts(rows: Sequence[SweepRow]) -> dict[str, int]:
-    """How often each verdict was given."""
+def verdict_counts(rows: Sequence[SweepRow]) -> str:
+    """How often each verdict was given: ``ready 12, not worthwhile 3``."""
     order = [
         "ready",
         "ready with fallback",
@@ -131,7 +131,8 @@ def counts(rows: Sequence[SweepRow]) -> dict[str, int]:
         "does not fit the target",
         FAULT,
     ]
-    return {word: count for word in order if (count := sum(row.readiness == word for row in rows))}
+    found = {word: sum(row.readiness == word for row in rows) for word in order}
+    return ", ".join(f"{word} {count}" for word, count in found.items() if count)
 
 
 def cell_words(row: SweepRow | None) -> str:
