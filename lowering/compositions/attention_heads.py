@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from math import prod
 
 from nnapi_check.analyzer.graph import ElementType
 from nnapi_check.lowering.compositions.matrix_pairs import Multiply, Pairs
@@ -64,15 +65,23 @@ def _added(kept: Recipe) -> Recipe:
 
 
 def attend(emit: Emitter, heads: Heads, multiply: Multiply) -> OperandId:
-    """Attention of all heads at once, in as many dimensions as the queries have."""
+    """Attention of all heads at once, in as many dimensions as the queries have.
+
+    Where several heads of queries share one of keys and values, their queries are rows of one head for the products.
+    """
     query, key, value = (emit.spec(operand) for operand in (heads.query, heads.key, heads.value))
+    shared = (*key.shape[:-2], prod(query.shape[:-1]) // prod(key.shape[:-2]))
     scores = replace(query, shape=(*query.shape[:-1], key.shape[-2]))
-    found = multiply(emit, Pairs(_scaled(emit, heads), heads.key, is_turned=True), scores)
+    together = replace(query, shape=(*shared, key.shape[-2]))
+    rows = reshaped(emit, _scaled(emit, heads), (*shared, query.shape[-1]))
+    found = reshaped(emit, multiply(emit, Pairs(rows, heads.key, is_turned=True), together), scores.shape)
     if heads.mask is not None:
         mask = heads.mask if isinstance(heads.mask, int) else emit.weight(heads.mask)
         found = emit.operation("ADD", [found, mask, emit.fuse()], scores)
     weights = emit.operation("SOFTMAX", [found, emit.scalar(1.0, found)], scores)
-    return multiply(emit, Pairs(weights, heads.value), replace(query, shape=(*query.shape[:-1], value.shape[-1])))
+    pairs = Pairs(reshaped(emit, weights, together.shape), heads.value)
+    attended = multiply(emit, pairs, replace(query, shape=(*shared, value.shape[-1])))
+    return reshaped(emit, attended, (*query.shape[:-1], value.shape[-1]))
 
 
 def attend_in_images(emit: Emitter, heads: Heads, multiply: Multiply) -> OperandId:

@@ -11,6 +11,7 @@ from torch.nn import functional
 from nnapi_check.analyzer.errors import InputError
 from nnapi_check.coverage_db.queries import Registry, open_registry
 from tests.lowering.whole_graphs import runs
+from tests.torch_releases import since
 
 drawn = settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
 SIZES = st.integers(1, 4)
@@ -245,3 +246,30 @@ def test_recurrent_layers(
     shape = (batch, steps, sizes[0]) if batch_first else (steps, batch, sizes[0])
 
     assert differences(OutputsOf(layer), [floats(*shape)], registry) == []
+
+
+@since("2.5", "it has no heads of queries that share one of keys")
+@given(
+    batch=st.integers(1, 2),
+    keys=st.integers(1, 3),
+    shares=st.integers(1, 4),
+    masked=st.booleans(),
+    causal=st.booleans(),
+)
+@settings(parent=drawn, max_examples=20)
+def test_heads_of_queries_share_one_of_keys_and_values(
+    batch: int, keys: int, shares: int, masked: bool, causal: bool, registry: Registry
+) -> None:
+    rows, columns = 5, 5 if causal else 7
+    inputs = [floats(batch, keys * shares, rows, 4), floats(batch, keys, columns, 4), floats(batch, keys, columns, 6)]
+    inputs += [floats(keys * shares, rows, columns)] if masked and not causal else []
+
+    def attention(
+        query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, mask: torch.Tensor | None = None
+    ) -> torch.Tensor:
+        return functional.scaled_dot_product_attention(query, key, value, mask, is_causal=causal, enable_gqa=True)
+
+    found = runs(attention, inputs, registry)
+
+    assert {level for level, run in found.items() if run.ways} >= {3, 6, 8}
+    assert [(level, run.ways, run.differences) for level, run in found.items() if run.differences] == []
