@@ -223,4 +223,9 @@ CASES = [
         for corners in (False, True)
         for size in ((3, 8, 7), None)
     ),
+    Case("aten.matmul.default", torch.matmul, ((2, 3, 4, 5), (2, 1, 5, 6))),
+    Case("aten.matmul.default", torch.matmul, ((2, 3, 4, 5), (1, 1, 5, 6))),
+    Case("aten.matmul.default", torch.matmul, ((4, 1, 3, 5), (1, 2, 5, 6))),
+    Case("aten.matmul.default", torch.matmul, ((3, 4, 5), (2, 1, 5, 6))),
+    Case("aten.matmul.default", torch.matmul, ((2, 3, 4, 5), (3, 5, 6))),
 ]
