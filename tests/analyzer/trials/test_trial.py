@@ -26,9 +26,25 @@ class Branching(torch.nn.Module):
         return x.relu() if bool(x.sum() > 0) else x.tanh()
 
 
-def surveyed(module: torch.nn.Module, target: str) -> Survey:
+class Volumes(torch.nn.Module):
+    """A small network of volumes, in the shape of a U: ``is_edited`` where it is written as the edits say."""
+
+    def __init__(self, *, is_edited: bool) -> None:
+        super().__init__()
+        self.down, self.up = torch.nn.Conv3d(6, 8, 3, 2, padding=1), torch.nn.ConvTranspose3d(8, 6, 2, 2)
+        self.norm, self.last = torch.nn.GroupNorm(4, 8), torch.nn.Conv3d(12, 3, 1)
+        self.is_edited = is_edited
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        y: torch.Tensor = self.down(x)
+        y = self.norm(y.flatten(2).unsqueeze(-1)).reshape(y.shape) if self.is_edited else self.norm(y)
+        y = self.last(torch.cat([x, self.up(y.relu())], 1))
+        return y.reshape(len(y), 3, -1).softmax(1).reshape(y.shape) if self.is_edited else y.softmax(1)
+
+
+def surveyed(module: torch.nn.Module, target: str, shape: tuple[int, ...] = (1, 6, 3, 5)) -> Survey:
     registry = open_registry()
-    found = capture(module, [torch.rand(1, 6, 3, 5)], weights=False)
+    found = capture(module, [torch.rand(shape)], weights=False)
     return survey(found.graph, registry, registry.target(target), gain=0)
 
 
@@ -43,6 +59,20 @@ def test_edits_for_other_calls_of_one_cause_are_made_together() -> None:
     assert best.basis is Basis.TRIED
     assert {edit.edit.id for edit in best.edits} == {"shuffle-by-convolution", "halves-by-convolution"}
     assert best.outcome.readiness is Readiness.READY
+
+
+def test_network_of_volumes_becomes_one_part_by_taking_dimensions_together() -> None:
+    shape = (1, 6, 4, 6, 8)
+    found, edited = (surveyed(Volumes(is_edited=is_edited), PYTORCH_MOBILE, shape) for is_edited in (False, True))
+
+    changes = changes_worth_most(found, found.at(3), Trials(found, open_registry()))
+    edits = {edit.edit.id for change in changes.first for remedy in change.remedies for edit in remedy.edits}
+
+    assert edits == {"norm-of-groups-in-less-dimensions", "softmax-in-three-dimensions"}
+    assert len(found.at(3).partition.parts) == 2
+    assert changes.together is not None
+    assert changes.together.outcome.parts == len(edited.at(3).partition.parts) == 1
+    assert changes.together.outcome.score == pytest.approx(edited.at(3).score.points)
 
 
 def test_no_edit_is_told_where_none_is_tried() -> None:
