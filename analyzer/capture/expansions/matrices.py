@@ -13,6 +13,7 @@ from nnapi_check.analyzer.graph import ElementType
 _MOST_DIFFERENCES = 1 << 22
 _EUCLIDEAN_BY_PRODUCT = 25
 _SIZES_OF_THREE = 4
+_SIZES_OF_IMAGES = 4
 
 
 @expands("aten.trace.default")
@@ -137,3 +138,27 @@ def conv_tbc(call: Call) -> str:
         "signal = self.permute([1, 2, 0])\n"
         f"torch.conv1d(signal, weight.permute([2, 1, 0]), bias, padding=[{call.integer('pad')}]).permute([2, 0, 1])"
     )
+
+
+@expands("aten.affine_grid_generator.default")
+def affine_grid(call: Call) -> str | None:
+    """The places of an image's pixels, each times the matrix of its image."""
+    size = call.integers("size")
+    if len(size) != _SIZES_OF_IMAGES:
+        return None
+    count, _, height, width = size
+    x, y = (_places(length, corners=call.truth("align_corners")) for length in (width, height))
+    return (
+        f"across = ({x}).unsqueeze(0).expand({[height, width]})\n"
+        f"down = ({y}).unsqueeze(1).expand({[height, width]})\n"
+        "places = torch.stack([across, down, torch.ones_like(across)], -1)\n"
+        f"places = places.reshape({[1, height * width, 3]}).expand({[count, height * width, 3]})\n"
+        f"torch.matmul(places, theta.transpose(1, 2)).reshape({[count, height, width, 2]})"
+    )
+
+
+def _places(length: int, *, corners: bool) -> str:
+    """The places of pixels along an axis from -1 to 1, which are the middles of the outermost ones or their edges."""
+    if length == 1:
+        return "torch.zeros([1])"
+    return f"torch.linspace(-1.0, 1.0, {length})" + ("" if corners else f" * {(length - 1) / length!r}")

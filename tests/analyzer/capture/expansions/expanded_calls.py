@@ -51,6 +51,10 @@ def resized(x: torch.Tensor, *, corners: bool, size: tuple[int, int, int] | None
     return nn.functional.interpolate(x, size, scale, mode="trilinear", align_corners=corners)
 
 
+def grid(theta: torch.Tensor, *, size: list[int], corners: bool) -> torch.Tensor:
+    return nn.functional.affine_grid(theta, size, align_corners=corners)
+
+
 CASES = [
     Case("aten.mse_loss.default", partial(aten.mse_loss, reduction=NONE), PAIR),
     Case("aten.mse_loss.default", partial(aten.mse_loss, reduction=MEAN), PAIR),
@@ -190,6 +194,9 @@ CASES = [
     Case("aten._cdist_forward.default", lambda x, y: aten._cdist_forward(x, y, 1.0, None), ((4, 5), (3, 5))),
     Case("aten._cdist_forward.default", lambda x, y: aten._cdist_forward(x, y, 2.0, 1), ((4, 5), (3, 5))),
     Case("aten.tensordot.default", lambda x, y: torch.tensordot(x, y, ([2, 0], [0, 1])), ((4, 3, 5), (5, 4, 2))),
+    Case("aten.affine_grid_generator.default", partial(grid, size=[2, 3, 4, 5], corners=False), ((2, 2, 3),)),
+    Case("aten.affine_grid_generator.default", partial(grid, size=[1, 3, 4, 1], corners=False), ((1, 2, 3),)),
+    Case("aten.affine_grid_generator.default", partial(grid, size=[1, 3, 4, 5], corners=True), ((1, 2, 3),)),
     Case("aten.kron.default", torch.kron, ((4, 3), (2, 5))),
     Case("aten.kron.default", torch.kron, ((3,), (2, 5))),
     Case("aten.linalg_multi_dot.default", lambda *x: torch.linalg.multi_dot(x), ((4, 3), (3, 9), (9, 2))),

@@ -73,6 +73,11 @@ LEFT = [
     Case("aten.poisson_nll_loss.default", lambda x: torch.nn.functional.poisson_nll_loss(x, x, full=True)),
     Case("aten.col2im.default", lambda x: torch.nn.functional.fold(x, (4, 6), (2, 3)), ((2, 12, 12),)),
     Case("aten.fmax.default", lambda x: torch.fmax(x.half(), x.half())),
+    Case(
+        "aten.affine_grid_generator.default",
+        lambda x: torch.nn.functional.affine_grid(x, [1, 1, 2, 3, 4], align_corners=False),
+        ((1, 3, 4),),
+    ),
     Case("aten.trace.default", lambda x: torch.trace(torch.complex(x, x)), ((4, 4),)),
 ]
 
