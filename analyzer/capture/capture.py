@@ -9,6 +9,7 @@ from pathlib import Path
 import torch
 
 from nnapi_check.analyzer.capture.carried_writes import carry_writes
+from nnapi_check.analyzer.capture.complex_pairs import express_complex
 from nnapi_check.analyzer.capture.control_flow import DecidedBranch
 from nnapi_check.analyzer.capture.normal_form import normalize, refuse_file_ops
 from nnapi_check.analyzer.capture.numbering import number_graph
@@ -182,7 +183,7 @@ def _walked(
                 unroll(graph, loop, turns)
             unrolled = walk.repetition.nodes_unrolled
             continue
-        if carry_writes(graph, walk.known, walk.aliases):
+        if carry_writes(graph, walk.known, walk.aliases) or express_complex(graph, walk.item):
             continue
         found = state | state_found(walk.aliases)
         if not copy_overwritten(graph, walk.aliases, walk.known) and found == state:

@@ -1,0 +1,118 @@
+"""What ops on complex numbers do, written for pairs of tensors: the real and the imaginary parts."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import cache
+
+import torch
+
+_SOURCE = """
+def waves(bins: int, n: int):
+    turns = torch.remainder(torch.outer(torch.arange(bins), torch.arange(n)), n)
+    return turns.to(torch.float64) * (6.283185307179586 / n)
+
+def kernels(matrix, step: int):
+    rows, n = matrix.size()
+    return matrix.to(torch.float32).reshape([rows, n // step, step]).transpose(1, 2).contiguous()
+
+def stft(x, window, n: int, left: int, right: int, bins: int, count: int, batch: int, step: int, stride: int,
+         scale: float):
+    angles = waves(bins, n)
+    weights = torch.constant_pad_nd(window.to(torch.float64), [left, right], 0.0) * scale
+    cells = (count - 1) * stride + n // step
+    rows = x.reshape([batch, -1]).narrow(1, 0, cells * step).reshape([batch, cells, step]).transpose(1, 2)
+    real = torch.conv1d(rows, kernels(torch.cos(angles) * weights, step), None, [stride])
+    imag = torch.conv1d(rows, kernels(torch.sin(angles) * -weights, step), None, [stride])
+    return real, imag
+
+def istft_kernels(window, n: int, left: int, right: int, half: int, step: int, scale: float):
+    angles = waves(half, n)
+    weights = torch.constant_pad_nd(window.to(torch.float64), [left, right], 0.0) * scale
+    ends = torch.remainder(torch.arange(half) * 2, n)
+    folded = torch.where(ends == 0, torch.ones([half]), torch.full([half], 2.0)).to(torch.float64).unsqueeze(1)
+    return kernels(torch.cat([torch.cos(angles) * folded * weights, torch.sin(angles) * -folded * weights]), step)
+
+def added_up(rows, window, n: int, left: int, right: int, count: int, batch: int, hop: int, first: int, size: int):
+    squares = torch.constant_pad_nd(window.to(torch.float64), [left, right], 0.0).square().reshape([1, 1, n])
+    envelope = torch.conv_transpose1d(torch.ones([1, 1, count], dtype=torch.float64), squares, None, [hop])
+    inverse = (1.0 / envelope.reshape([1, -1]).narrow(1, first, size)).to(torch.float32)
+    return rows.transpose(1, 2).reshape([batch, -1]).narrow(1, first, size) * inverse
+
+def istft(re, im, window, n: int, left: int, right: int, half: int, count: int, batch: int, step: int, hop: int,
+          scale: float, first: int, size: int):
+    pair = torch.cat([re.reshape([batch, half, count]), im.reshape([batch, half, count])], 1)
+    filters = istft_kernels(window, n, left, right, half, step, scale)
+    rows = torch.conv_transpose1d(pair, filters, None, [hop // step])
+    return added_up(rows, window, n, left, right, count, batch, hop, first, size)
+
+def istft_of_whole_steps(re, im, window, n: int, left: int, right: int, half: int, count: int, batch: int, step: int,
+                         hop: int, scale: float, first: int, size: int):
+    pair = torch.cat([re.reshape([batch, half, count]), im.reshape([batch, half, count])], 1)
+    filters = istft_kernels(window, n, left, right, half, step, scale).flip([2]).transpose(0, 1).contiguous()
+    rows = torch.conv1d(pair, filters, None, [1], [n // step - 1])
+    return added_up(rows, window, n, left, right, count, batch, hop, first, size)
+
+def abs(re, im):
+    return torch.sqrt(re * re + im * im)
+
+def angle(re, im):
+    return torch.atan2(im, re)
+
+def real(re, im):
+    return re
+
+def imag(re, im):
+    return im
+
+def view_as_real(re, im):
+    return torch.stack([re, im], -1)
+
+def view_as_complex(x):
+    return x.select(-1, 0), x.select(-1, 1)
+
+def complex(re, im):
+    return re, im
+
+def polar(size, angle):
+    return size * torch.cos(angle), size * torch.sin(angle)
+
+def conj(re, im):
+    return re, torch.neg(im)
+
+def neg(re, im):
+    return torch.neg(re), torch.neg(im)
+
+def mul(re, im, other_re, other_im):
+    return re * other_re - im * other_im, re * other_im + im * other_re
+
+def mul_real(re, im, factor):
+    return re * factor, im * factor
+
+def mul_number(re, im, factor: float):
+    return re * factor, im * factor
+
+def div_real(re, im, divisor):
+    return re / divisor, im / divisor
+
+def div_number(re, im, divisor: float):
+    return re / divisor, im / divisor
+
+def add(re, im, other_re, other_im):
+    return re + other_re, im + other_im
+
+def sub(re, im, other_re, other_im):
+    return re - other_re, im - other_im
+"""
+
+
+@cache
+def pair_graphs() -> Mapping[str, torch._C.Graph]:
+    """What is done to pairs, as graphs of ops that every PyTorch has, by name."""
+    unit = torch.jit.CompilationUnit(_SOURCE)
+    names = [line.split("(")[0].removeprefix("def ") for line in _SOURCE.splitlines() if line.startswith("def ")]
+    found = {name: getattr(unit, name).graph for name in names}
+    for graph in found.values():
+        torch._C._jit_pass_inline(graph)
+        torch._C._jit_pass_lower_all_tuples(graph)
+    return found
