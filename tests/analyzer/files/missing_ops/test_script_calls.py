@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
 
 from nnapi_check.analyzer.files.missing_ops.program_calls import OpName
 from nnapi_check.analyzer.files.missing_ops.script_calls import called_in_code, schemas_in_code
@@ -84,3 +87,47 @@ def test_every_op_is_found_in_every_file_and_those_of_torch_are_left_out() -> No
 
     assert found == {MIX, MOVE, OpName("other", "op", "default")}
     assert schemas_in_code([first], [MIX, MOVE]) == wanted
+
+
+PIECES = st.sampled_from(
+    [
+        "ops.mylib.mix(",
+        "ops.mylib.move(",
+        "x",
+        "y",
+        "(",
+        ")",
+        "[",
+        "]",
+        "{",
+        "}",
+        '"',
+        '"),("',
+        "by=",
+        "y, = ",
+        "y, z = ",
+        "[0]",
+        "1",
+        "None",
+        ":",
+        "\\",
+        "'",
+        "=",
+        ", ",
+        " = ",
+        "\n    ",
+        "\n  def f(",
+        "\xe9",
+    ]
+)
+
+
+@given(st.lists(PIECES, max_size=60).map("".join))
+def test_whatever_stands_in_code_tells_schemas_of_the_ops_that_it_calls_or_none(text: str) -> None:
+    ops = called_in_code([text])
+
+    found = schemas_in_code([text], ops)
+
+    assert found is None or set(found) == ops
+    for op, schema in (found or {}).items():
+        assert torch._C.parse_schema(f"{op.space}::{schema}").name == str(op)
