@@ -106,6 +106,14 @@ CALLS: dict[tuple[str, str], Callable[[], Graph]] = {
     **{
         (f"aten.{op}", f"aten.{meaning}"): partial(graph_of, function, shape)
         for op, meaning, function, shape in (
+            ("linalg_diagonal.default", "diagonal.default", aten.linalg_diagonal, IMAGE),
+            ("vsplit.int", "tensor_split.sections", lambda x: tuple(aten.vsplit(x, 2)), (6, 5)),
+            ("vsplit.array", "tensor_split.indices", lambda x: tuple(aten.vsplit(x, [1, 3])), (6, 5)),
+            ("dsplit.int", "tensor_split.sections", lambda x: tuple(aten.dsplit(x, 5)), IMAGE),
+            ("dsplit.array", "tensor_split.indices", lambda x: tuple(aten.dsplit(x, [1, 3])), IMAGE),
+            ("matrix_H.default", "transpose.int", aten.matrix_H, (5, 7)),
+            ("std_mean.default", "std_mean.dim", lambda x: aten.std_mean(x, True), IMAGE),
+            ("var_mean.default", "var_mean.dim", lambda x: aten.var_mean(x, False), IMAGE),
             ("alias_copy.default", "clone.default", aten.alias_copy, IMAGE),
             ("detach_copy.default", "clone.default", aten.detach_copy, IMAGE),
             ("diagonal_copy.default", "diagonal.default", lambda x: aten.diagonal_copy(x, 1, -2, -1), IMAGE),
