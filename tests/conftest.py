@@ -44,6 +44,16 @@ def pytest_report_teststatus(report: pytest.TestReport, config: pytest.Config) -
     return "passed", "" if _passed % TESTS_PER_DOT else ".", "PASSED"
 
 
+@pytest.fixture(autouse=True)
+def quantized_engine() -> Iterator[None]:
+    """Puts back the engine for quantized tensors that PyTorch had before the test."""
+    torch = sys.modules.get("torch")
+    before = torch.backends.quantized.engine if torch is not None else None
+    yield
+    if torch is not None:
+        torch.backends.quantized.engine = before
+
+
 @pytest.fixture
 def golden(request: pytest.FixtureRequest) -> Golden:
     """Compares a text with the one of that name in ``tests/golden``."""

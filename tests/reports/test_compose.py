@@ -35,7 +35,7 @@ def test_same_reason_in_several_places_is_one_blocker(report: ModelReport) -> No
     (blocker,) = report.blockers
 
     assert blocker.op == "aten.lgamma.default"
-    assert blocker.reason == "NNC102"
+    assert blocker.reason == "NNC101"
     assert {place.file for place in blocker.places} == {__file__}
     assert blocker.fix
 

@@ -113,7 +113,8 @@ def logaddexp2(_call: Call) -> str:
 @expands("aten.masked_fill.Tensor")
 def masked_fill(call: Call) -> str | None:
     """One element of a tensor where a mask is set."""
-    if call.tensor("value").dtype is not call.tensor("self").dtype:
+    value = call.tensor("value")
+    if value.rank or value.dtype is not call.tensor("self").dtype:
         return None
     return "torch.where(mask, value, self)"
 

@@ -45,7 +45,7 @@ class Written(nn.Module):
     [
         (Model(), [set(), {"aten.topk.default"}, {"aten.gt.Scalar"}, set()]),
         (InList(), [set(), {"aten.round.default"}]),
-        (InBranch(), [{"aten.gt.Scalar", "aten.sort.default"}]),
+        (InBranch(), [{"aten.gt.Scalar", "aten.topk.default"}]),
         (Written(), [{"aten.floor.default"}]),
     ],
 )
