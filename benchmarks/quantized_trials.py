@@ -12,6 +12,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import cast
 
 import torch
 from torch import nn
@@ -32,6 +33,9 @@ from nnapi_check.reports.views import ModelReport
 
 LARGEST_FILE = 1.05
 """The file's size beside the model's."""
+
+LEAST_CLASSES = 10
+"""So many best classes images have, or each its own."""
 
 _TRIED, _SETTLED, _CALIBRATED = 0, 10_000, 20_000
 """Seeds of the images to try, those that batch norms are settled on, and those that observers see."""
@@ -88,10 +92,11 @@ def settle(module: nn.Module, batch: torch.Tensor) -> None:
             nn.init.uniform_(part.weight, 0.8, 1.2, generator=generator)
             nn.init.uniform_(part.bias, 0.5, 1.5, generator=generator)
     average_statistics(module, [batch])
-    last = [part for part in module.modules() if isinstance(part, nn.Linear)][-1:]
+    biased = [part for part in module.modules() if isinstance(part, nn.Linear | nn.Conv2d) and part.bias is not None]
     with torch.no_grad():
-        for layer in last:
-            layer.bias.sub_(module(batch).mean(0))
+        means = module(batch).mean(0)
+        # SqueezeNet's classes are of a convolution, and pass a ReLU.
+        cast(torch.Tensor, biased[-1].bias).sub_(means if isinstance(biased[-1], nn.Linear) else means - means.mean())
 
 
 def make(case: Case, count: int, folder: Path, flow: Flow | None) -> Made:
@@ -216,6 +221,8 @@ def _fault(row: Row, report: ModelReport, found: Verification) -> str:
         return f"{row.floats} multiply-adds in floats, and the report names none"
     if row.values < LEAST_VALUES:
         return f"the output has {row.values} values"
+    if row.classes < min(row.count, LEAST_CLASSES):
+        return f"{row.count} images have {row.classes} best classes"
     return ""
 
 

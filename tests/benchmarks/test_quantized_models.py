@@ -103,6 +103,15 @@ def test_outputs_that_tell_nothing_are_a_fault(made: Made) -> None:
     assert row.fault == "the output has 1 values"
 
 
+def test_images_of_one_best_class_are_a_fault(made: Made) -> None:
+    theirs = made.theirs.clone()
+    theirs[:, 5] = 100.0
+
+    row = next(tried(replace(made, theirs=theirs), "pytorch-mobile", [3]))
+
+    assert row.fault == "3 images have 1 best classes"
+
+
 def test_work_in_floats_that_no_report_names_is_a_fault(made: Made, tmp_path: Path) -> None:
     other = tmp_path / "other.pt"
     layers = nn.Sequential(nn.Conv2d(3, 5, 3), nn.Flatten(), nn.Linear(5 * 62 * 94, 90))
