@@ -25,6 +25,7 @@ from torch.jit._recursive import wrap_cpp_module
 
 import nnapi_check
 from benchmarks.edited_models import MODELS, EditedModel
+from benchmarks.measured_page import write_page
 from nnapi_check.analyzer.capture.capture import Captured, capture
 from nnapi_check.analyzer.graph import TensorType
 from nnapi_check.analyzer.planning.gains import Basis, changes_worth_most
@@ -38,7 +39,6 @@ from nnapi_check.coverage_db.edits.edit import Edit, Keeps
 from nnapi_check.coverage_db.queries import open_registry
 
 PAGE = Path(__file__).parent.parent / "docs" / "fixes.md"
-START, END = "<!-- table -->\n", "<!-- end -->"
 SCORES = 0.05
 """How far the score that was got may be from the one that was promised: as far as shows."""
 
@@ -222,9 +222,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             found.append(item)
             print(f"{'kept' if item.is_kept else 'BROKEN'} {table([item])[-1]}", flush=True)
     if options.write and found:
-        head, _, rest = PAGE.read_text(encoding="utf-8").partition(START)
-        tail = rest.partition(END)[2]
-        PAGE.write_text(f"{head}{START}" + "\n".join(table(found)) + f"\n{END}{tail}", encoding="utf-8")
+        write_page(table(found), PAGE)
     return 0 if all(item.is_kept for item in found) else 1
 
 

@@ -14,19 +14,19 @@ what became of it at each level. The exit code is 1 where anything was promised 
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 import tempfile
 import warnings
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, replace
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
 from benchmarks.exported_flow import installed_flow
+from benchmarks.measured_page import added, write_page
 from benchmarks.processes import in_processes
-from benchmarks.quantized_page import table, write_page
-from benchmarks.quantized_rows import Row, Trial, left, line_of, read_rows, trials
+from benchmarks.quantized_page import PAGE, table
+from benchmarks.quantized_rows import Trial, left, line_of, read_rows, trials
 from benchmarks.quantized_trials import blank, make, tried
 
 SECONDS = 7200
@@ -43,7 +43,7 @@ def try_all(items: Sequence[Item], count: int, lines: Path) -> None:
             trial, levels = ended.item
             for level in levels[len(ended.lines) :]:
                 death = f"took longer than {SECONDS} s" if ended.is_late else ended.death or "the process ended early"
-                _written(replace(blank(trial, level, count), fault=death), lines)
+                added(replace(blank(trial, level, count), fault=death), lines)
                 print(f"{trial.name} {level}: {death}", flush=True)
 
 
@@ -54,15 +54,7 @@ def _tried(item: Item, count: int, folder: Path, lines: Path) -> Iterator[str]:
         made = make(trial.case, count, Path(own), installed_flow())
         for row in tried(made, trial.target, levels):
             print(line_of(row), file=sys.stderr, flush=True)
-            yield _written(row, lines)
-
-
-def _written(row: Row, lines: Path) -> str:
-    """The row as a line, which is added to a file."""
-    line = json.dumps(asdict(row))
-    with lines.open("a", encoding="utf-8") as file:
-        file.write(f"{line}\n")
-    return line
+            yield added(row, lines)
 
 
 def main(words: Sequence[str] | None = None) -> int:
@@ -82,7 +74,7 @@ def main(words: Sequence[str] | None = None) -> int:
     lines = table(rows, wanted)
     print("\n".join(lines))
     if given.write:
-        write_page(lines)
+        write_page(lines, PAGE)
     return 1 if left(wanted, rows, 0, again=True) else 0
 
 

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from importlib.metadata import version
 from pathlib import Path
 
+from benchmarks.measured_page import said_when
 from benchmarks.quantized_rows import LEVELS, Row, Rows, Trial, decibels
 
 PAGE = Path(__file__).parent.parent / "docs" / "quantized.md"
-START, END = "<!-- table -->\n", "<!-- end -->"
 
 TITLES = (
     "model",
@@ -33,28 +32,13 @@ def table(rows: Rows, wanted: Sequence[Trial]) -> list[str]:
     found = [row for of_trial in rows.values() for row in of_trial.values()]
     if not found:
         return ["Nothing was tried yet."]
-    lines = [_said_when(found)]
+    lines = [said_when(row.date for row in found)]
     for target in dict.fromkeys(trial.target for trial in wanted):
         shown = [trial for trial in wanted if trial.target == target and trial in rows]
         if shown:
             titles = [f"Target `{target}`:", "", f"| {' | '.join(TITLES)} |", "|" + " --- |" * len(TITLES)]
             lines += ["", *titles, *(line for trial in shown for line in _lines(trial, rows[trial]))]
     return [*lines, "", *_said_of_all(found), *_said_of_missing(rows, wanted)]
-
-
-def write_page(lines: Sequence[str], page: Path = PAGE) -> None:
-    """Put the table into its place on the page."""
-    text = page.read_text(encoding="utf-8")
-    head, _, rest = text.partition(START)
-    _, _, tail = rest.partition(END)
-    page.write_text(f"{head}{START}" + "\n".join(lines) + f"\n{END}{tail}", encoding="utf-8")
-
-
-def _said_when(rows: Sequence[Row]) -> str:
-    dates = sorted({row.date for row in rows if row.date})
-    when = " to ".join(dict.fromkeys((dates[0], dates[-1]))) if dates else "an unknown day"
-    versions = ", ".join(f"{name} {version(name).partition('+')[0]}" for name in ("torch", "torchvision", "numpy"))
-    return f"Measured {when} with {versions}:"
 
 
 def _lines(trial: Trial, rows: Mapping[int, Row]) -> Iterator[str]:

@@ -6,7 +6,6 @@ import copy
 import hashlib
 import math
 import time
-import traceback
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -19,6 +18,7 @@ from torch import nn
 
 from benchmarks.classifiers import LEAST_VALUES
 from benchmarks.exported_flow import Flow, quantized_program
+from benchmarks.measured_page import words_of
 from benchmarks.quantized_builds import Build, average_statistics, built, quantize, run
 from benchmarks.quantized_rows import EAGER, EXPORTED, Case, Row, Trial
 from nnapi_check.conversion import convert_model, verify_file
@@ -171,9 +171,7 @@ def _tried_at(made: Made, target: str, level: int, known: dict[str, torch.Tensor
             row = replace(row, noise=_noise(ours, made.theirs), agreed=_agreed(ours, made.theirs), size=round(size, 4))
             row = replace(row, fault=row.fault or _fault(row, converted.report, converted.verification))
     except Exception as error:  # noqa: BLE001  # a row tells what went wrong, whatever it is
-        frame = traceback.extract_tb(error.__traceback__)[-1]
-        words = " ".join(f"{type(error).__name__}: {error} ({Path(frame.filename).name}:{frame.lineno})".split())
-        row = replace(row, fault=words)
+        row = replace(row, fault=words_of(error))
     seconds = round(time.perf_counter() - started, 2)
     return replace(row, seconds=seconds, date=datetime.now(UTC).date().isoformat())
 

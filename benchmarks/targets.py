@@ -19,20 +19,20 @@ import json
 import sys
 import tempfile
 import time
-import traceback
 import warnings
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, replace
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
 import torch
 
 from benchmarks.classifiers import Telling, builders, classifier, image, image_size, telling
+from benchmarks.measured_page import added, words_of, write_page
 from benchmarks.processes import in_processes
 from benchmarks.target_rows import Case, Row, left, line_of, read_rows
-from benchmarks.targets_page import table, write_page
+from benchmarks.targets_page import PAGE, table
 from nnapi_check.analyzer.planning.plan import Readiness
 from nnapi_check.conversion import convert_model
 from nnapi_check.coverage_db.targets import NDK, target_called
@@ -69,9 +69,7 @@ def tried_file(name: str, path: Path, case: Case, found: Telling) -> Row:
         try:
             made = convert_model(path, [image(name)], Path(folder) / "converted", request, Progress(is_quiet=True))
         except Exception as error:  # noqa: BLE001  # a row tells what went wrong, whatever it is
-            frame = traceback.extract_tb(error.__traceback__)[-1]
-            words = " ".join(f"{type(error).__name__}: {error} ({Path(frame.filename).name}:{frame.lineno})".split())
-            row = replace(row, fault=words)
+            row = replace(row, fault=words_of(error))
         else:
             row = _told(row, made.report, made.verification)
     seconds = round(time.perf_counter() - started, 2)
@@ -154,7 +152,7 @@ def _tried_apart(name: str, cases: Sequence[Case], folder: Path, lines: Path) ->
 
     def work(cases: Sequence[Case]) -> Iterator[str]:
         for row in tried(name, cases, folder):
-            yield _written(row, lines)
+            yield added(row, lines)
 
     for ended in in_processes([cases], work, 1, seconds=SECONDS, memory_bytes=MEMORY_BYTES):
         yield from (Row(**json.loads(line)) for line in ended.lines)
@@ -162,16 +160,8 @@ def _tried_apart(name: str, cases: Sequence[Case], folder: Path, lines: Path) ->
             height, width = image_size(name)
             death = f"took longer than {SECONDS} s" if ended.is_late else ended.death or "the process ended early"
             died = Row(name, case.target, case.level, height, width, 0, 0.0, fault=death)
-            _written(died, lines)
+            added(died, lines)
             yield died
-
-
-def _written(row: Row, lines: Path) -> str:
-    """The row as a line, which is added to a file."""
-    line = json.dumps(asdict(row))
-    with lines.open("a", encoding="utf-8") as file:
-        file.write(f"{line}\n")
-    return line
 
 
 def main(words: Sequence[str] | None = None) -> int:
@@ -190,7 +180,7 @@ def main(words: Sequence[str] | None = None) -> int:
     lines = table(rows, names)
     print("\n".join(lines))
     if given.write:
-        write_page(lines)
+        write_page(lines, PAGE)
     return 1 if left(names, rows, again=True) else 0
 
 

@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from importlib.metadata import version
 from itertools import count
 from pathlib import Path
 
+from benchmarks.measured_page import said_when
 from benchmarks.target_rows import CASES, LEVELS, Case, Row
 from nnapi_check.coverage_db.targets import NDK, PYTORCH_MOBILE, target_called
 from nnapi_check.lowering.verification.approximation import FLOAT_TOLERANCE
 
 PAGE = Path(__file__).parent.parent / "docs" / "targets.md"
-START, END = "<!-- table -->\n", "<!-- end -->"
 
 _LEVEL = re.compile(r"This way needs (?P<operations>[A-Z0-9_, ]+) as feature level (?P<level>\d+) has it\.")
 _OBSTACLE = re.compile(r"\d+ (?P<op>[^:]+): (?P<because>.*)")
@@ -30,7 +29,7 @@ def table(rows: Rows, names: Sequence[str]) -> list[str]:
     reasons = _Reasons(found)
     titles = [f"{'ndk' if case.target == NDK else 'mobile'} {case.level}" for case in shown]
     lines = [
-        _said_when(found),
+        said_when(row.date for row in found),
         "",
         f"| model | image | {' | '.join(titles)} |",
         "|" + " --- |" * (len(shown) + 2),
@@ -42,21 +41,6 @@ def table(rows: Rows, names: Sequence[str]) -> list[str]:
         lines.append(f"| {name} | {one.height}x{one.width} | {' | '.join(cells)} |")
     missing = [name for name in names if len(rows.get(name, {})) < len(CASES)]
     return [*lines, "", *reasons.told(), "", *_said_of_all(found, missing, len(names))]
-
-
-def write_page(lines: Sequence[str], page: Path = PAGE) -> None:
-    """Put the table into its place on the page."""
-    text = page.read_text(encoding="utf-8")
-    head, _, rest = text.partition(START)
-    _, _, tail = rest.partition(END)
-    page.write_text(f"{head}{START}" + "\n".join(lines) + f"\n{END}{tail}", encoding="utf-8")
-
-
-def _said_when(rows: Sequence[Row]) -> str:
-    dates = sorted({row.date for row in rows if row.date})
-    when = " to ".join(dict.fromkeys((dates[0], dates[-1]))) if dates else "an unknown day"
-    versions = ", ".join(f"{name} {version(name).partition('+')[0]}" for name in ("torch", "torchvision", "numpy"))
-    return f"Measured {when} with {versions}:"
 
 
 def _cell(row: Row | None, reasons: _Reasons) -> str:

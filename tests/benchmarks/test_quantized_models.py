@@ -8,9 +8,10 @@ import pytest
 import torch
 from torch import nn
 
+from benchmarks.measured_page import END, START, write_page
 from benchmarks.quantized_builds import BUILDERS, Build, quantize
 from benchmarks.quantized_models import try_all
-from benchmarks.quantized_page import END, PAGE, START, TITLES, table, write_page
+from benchmarks.quantized_page import PAGE, TITLES, table
 from benchmarks.quantized_rows import CASES, EAGER, EXPORTED, FX, LEVELS, Case, Row, Trial, left, read_rows, trials
 from benchmarks.quantized_trials import Made, blank, make, photo, photos, settle, tried
 

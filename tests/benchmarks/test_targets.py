@@ -8,9 +8,10 @@ import pytest
 import torch
 
 from benchmarks.classifiers import Telling, builders, classifier, image, image_size, telling
+from benchmarks.measured_page import write_page
 from benchmarks.target_rows import CASES, Case, Row, left, read_rows
 from benchmarks.targets import tried_file, try_all
-from benchmarks.targets_page import table, write_page
+from benchmarks.targets_page import table
 
 ROW = Row(
     "resnet18", "ndk", 3, 160, 224, 1000, 0.3, "ready", 100.0, 1, 1.0, error=3.2e-7, bound=1e-4, date="2026-11-29"
