@@ -90,9 +90,9 @@ def quantized_package(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A package of packed weights, and beside it the original."""
     folder = tmp_path_factory.mktemp("quantized")
     torch.manual_seed(0)
-    with warnings.catch_warnings():
+    with warnings.catch_warnings(), pytest.MonkeyPatch.context() as patch:
         warnings.simplefilter("ignore")
-        torch.backends.quantized.engine = "qnnpack"
+        patch.setattr(torch.backends.quantized, "engine", "qnnpack")
         module = quantization.QuantWrapper(nn.Conv2d(3, 4, (3, 2))).eval()
         module.qconfig = quantization.QConfig(quantization.HistogramObserver, quantization.default_weight_observer)  # type: ignore[no-untyped-call,assignment]  # it has no types
         quantization.prepare(module, inplace=True)  # type: ignore[no-untyped-call]  # it has no types
