@@ -247,7 +247,7 @@ class TypingWalk:
         is_constant = not (operation.is_mutable and self.depth)
         is_constant = is_constant and self._constants.holds(node, operation, items, results)
         if not is_constant and not operation.is_mutable:
-            nodes = expanded(self.graph, node, op_name(operation), plain_arguments(operation, items), results)
+            nodes = expanded(self.graph, node, operation, plain_arguments(operation, items), results)
             if nodes is not None:
                 return [draft for found in nodes for draft in self._visit(found)]
         answers = [self._bind(value, answer, is_constant) for value, answer in zip(outputs, results, strict=True)]

@@ -9,9 +9,10 @@ from typing import Protocol
 import torch
 
 from nnapi_check.analyzer.capture.expansions.expansion import call_of, expansions
-from nnapi_check.analyzer.graph import TensorType
+from nnapi_check.analyzer.capture.spellings import op_name
 from nnapi_check.analyzer.growing_graph import Draft, drafts_in
 from nnapi_check.analyzer.ops.bounded_calls import KERNEL_FAILURES
+from nnapi_check.analyzer.ops.calls import Operation, operation_of
 from nnapi_check.analyzer.tensor_types import flat_tensors, tensor_type
 
 
@@ -24,12 +25,18 @@ class _Function(Protocol):
 
 
 def expanded(
-    graph: torch._C.Graph, node: torch._C.Node, op: str, arguments: Mapping[str, object], results: Sequence[object]
+    graph: torch._C.Graph,
+    node: torch._C.Node,
+    operation: Operation,
+    arguments: Mapping[str, object],
+    results: Sequence[object],
 ) -> list[torch._C.Node] | None:
-    """The nodes in place of a call of ``op`` which gives ``results``; None where it has no expansion.
+    """The nodes in place of a call which gives ``results``; None where it has no expansion.
 
-    An expansion stands for a call only where it gives tensors of the same types.
+    An expansion stands for a call only where it gives tensors of the same types, and, in a graph that writes to
+    tensors, where both give views of what they are given, or neither does.
     """
+    op = op_name(operation)
     if op not in expansions():
         return None
     wanted = [tensor_type(result) for result in flat_tensors(list(results))]
@@ -39,7 +46,12 @@ def expanded(
         return None
     tensors = {name: item for name, item in arguments.items() if list(drafts_in(item))}
     function = _function(tuple((name, isinstance(item, list)) for name, item in tensors.items()), body)
-    if _types(function, [_on_meta(item) for item in tensors.values()]) != wanted:
+    given = [_on_meta(item) for item in tensors.values()]
+    made = _results(function, given)
+    if made is None or [tensor_type(result) for result in made] != wanted:
+        return None
+    is_view = operation.returns_shared or any(_are_views(flat_tensors(list(results)), given))
+    if any(found != is_view for found in _are_views(made, given)) and _writes(graph):
         return None
     names = list(arguments)
     return _in_place_of(graph, node, function.graph, [node.inputsAt(names.index(name)) for name in tensors])
@@ -57,12 +69,23 @@ def _function(tensors: tuple[tuple[str, bool], ...], body: str) -> _Function:
     return found
 
 
-def _types(function: _Function, given: Sequence[object]) -> list[TensorType] | None:
-    """The types of what a function gives; None where an op of it does not take these tensors."""
+def _results(function: _Function, given: Sequence[object]) -> tuple[torch.Tensor, ...] | None:
+    """What a function gives; None where an op of it does not take these tensors."""
     try:
-        return [tensor_type(result) for result in flat_tensors(function(*given))]
+        return flat_tensors(function(*given))
     except KERNEL_FAILURES:
         return None
+
+
+def _are_views(results: Sequence[torch.Tensor], given: Sequence[object]) -> list[bool]:
+    """For each result, whether it lies where a given tensor lies."""
+    storages = {tensor.untyped_storage()._cdata for tensor in flat_tensors(list(given))}
+    return [result.untyped_storage()._cdata in storages for result in results]
+
+
+def _writes(graph: torch._C.Graph) -> bool:
+    schemas = (node.schema() for node in _nested(list(graph.nodes())))
+    return any(operation_of(schema).is_mutable for schema in schemas if schema and schema != "(no schema)")
 
 
 def _on_meta(item: object) -> object:

@@ -121,3 +121,30 @@ def test_what_is_written_to_the_view_that_an_expansion_gives_is_seen_in_the_tens
 
     torch.testing.assert_close(made, wanted)
     assert made.shape == IMAGE
+
+
+def written_after(x: torch.Tensor) -> torch.Tensor:
+    y = x + 1
+    windows = y.unfold(1, 3, 1)
+    y[0].mul_(2)
+    return windows * 3
+
+
+def written_through(x: torch.Tensor) -> torch.Tensor:
+    y = x + 1
+    y.unfold(1, 2, 1)[:, 0].mul_(2)
+    return y * 3
+
+
+def only_read(x: torch.Tensor) -> torch.Tensor:
+    return x.unfold(1, 3, 1) * 3
+
+
+@pytest.mark.parametrize("write", [written_after, written_through])
+def test_windows_that_share_what_is_written_stay_views(write: Callable[[torch.Tensor], torch.Tensor]) -> None:
+    case = Case("aten.unfold.default", write, ((4, 6),))
+    (made,), wanted = flat_tensors(run(captured(case), case.inputs())), write(*case.inputs())
+
+    torch.testing.assert_close(made, wanted)
+    assert "aten.unfold.default" in ops_of(case)
+    assert "aten.unfold.default" not in ops_of(Case("aten.unfold.default", only_read, ((4, 6),)))
