@@ -33,7 +33,8 @@ _PURE = frozenset(
         *("GetAttr", "NumToTensor", "Uninitialized", "dtype", "device", "max", "min", "unchecked_cast"),
     )
 )
-_PROFILES = ("profiler::_record_function_enter", "profiler::_record_function_enter_new")
+_MARKS = tuple(f"profiler::_record_function_{kind}" for kind in ("exit", "enter", "enter_new"))
+"""What ends a mark for a profiler, which is read by nothing, and then what began it."""
 _EFFECTS = frozenset({"aten::manual_seed", "aten::save", "aten::warn"})
 """Ops that do something besides what they return, which their schemas do not tell."""
 
@@ -82,7 +83,7 @@ def normalize(module: torch._C.ScriptModule) -> torch._C.ScriptModule:
 
 def _drop_profiling(graph: torch._C.Graph) -> None:
     """Drop the marks that `torch.profiler.record_function` leaves, which compute nothing."""
-    for kind in ("profiler::_record_function_exit", *_PROFILES):
+    for kind in _MARKS:
         for node in nodes_of_kind(graph, kind):
             if not any(list(output.uses()) for output in node.outputs()):
                 node.destroy()

@@ -244,8 +244,8 @@ class TypingWalk:
         results = result if len(outputs) > 1 and isinstance(result, (list, tuple)) else (result,)
         if len(results) != len(outputs):
             return (self._opaque(node, items, "it returns another number of values than its schema says"),)
-        is_constant = not (operation.is_mutable and self.depth)
-        is_constant = is_constant and self._constants.holds(node, operation, items, results)
+        is_fixed = not (operation.is_mutable and self.depth)
+        is_constant = is_fixed and self._constants.holds(node, operation, items, results)
         if not is_constant and not operation.is_mutable:
             nodes = expanded(self.graph, node, operation, plain_arguments(operation, items), results)
             if nodes is not None:

@@ -11,6 +11,7 @@ from typing import cast
 import torch
 
 from nnapi_check.analyzer.errors import InputError
+from nnapi_check.analyzer.files.live_models import as_written
 from nnapi_check.analyzer.inputs.arguments import Call, cloned, example_of, leaves, mapped
 from nnapi_check.analyzer.tensor_types import flat_tensors
 from nnapi_check.analyzer.torchscript import in_evaluation_mode
@@ -29,13 +30,12 @@ class Prepared:
     is_of_tensors: bool = False
 
     def gives_objects(self, model: torch.nn.Module) -> bool:
-        """Whether the module runs, and gives what no trace can: more than one tensor, or tensors in a tuple."""
+        """Whether the module runs, and gives tensors in something else: what no trace can give may be among that."""
         if self.is_of_tensors:
             return False
         try:
-            with in_evaluation_mode(model), torch.no_grad():
-                call = cloned(Call(self.arguments))
-                found = self.module(*call.positional)
+            with in_evaluation_mode(model), as_written(model), torch.no_grad():
+                found = self.module(*cloned(Call(self.arguments)).positional)
         except Exception:  # noqa: BLE001 - a model's own code may fail in any way, and did so before
             return False
         return not isinstance(found, torch.Tensor) and bool(flat_tensors(found))

@@ -51,7 +51,8 @@ class Call:
 
     def number(self, name: str) -> float:
         """A number."""
-        return float(_of_type(self.arguments[name], (int, float), name))
+        item = self.arguments[name]
+        return float(item) if isinstance(item, int) else _of_type(item, float, name)
 
     def truth(self, name: str) -> bool:
         """A truth value."""
@@ -66,10 +67,10 @@ class Call:
         return self.integer(name) % max(self.tensor(of).rank, 1)
 
 
-def _of_type(item: object, kind: type[T] | tuple[type, ...], name: str) -> T:
+def _of_type(item: object, kind: type[T], name: str) -> T:
     if not isinstance(item, kind):
         raise TypeError(f"the argument {name} is {item!r}")
-    return item  # type: ignore[return-value]  # of several types, any
+    return item
 
 
 Expansion = Callable[[Call], str | None]
