@@ -190,6 +190,14 @@ def insert_constant(graph: torch._C.Graph, value: object) -> torch._C.Value:
     return cast("_EditableGraph", graph).insertConstant(value)
 
 
+def inserted(
+    graph: torch._C.Graph, function: torch._C.Graph, given: Iterable[torch._C.Value], outputs: int
+) -> list[torch._C.Value]:
+    """What a function gives for these values, its nodes put at the insert point; several come as one tuple."""
+    made = list(graph.insertGraph(function, list(given)))
+    return list(made[0].node().inputs()) if len(made) == 1 and outputs > 1 else made
+
+
 def clone_node(
     graph: torch._C.Graph, node: torch._C.Node, names: Callable[[torch._C.Value], torch._C.Value]
 ) -> torch._C.Node:

@@ -17,7 +17,7 @@ from nnapi_check.analyzer.capture.decomposed_arithmetic import arithmetic_graphs
 from nnapi_check.analyzer.capture.own_ranges import nodes_of_own_ranges
 from nnapi_check.analyzer.nnapi_types import SCALES
 from nnapi_check.analyzer.ops.scale_faults import refuse_scale_fault
-from nnapi_check.analyzer.torchscript import attribute_at, constant, insert_constant, nodes_of_kind, tensor_op
+from nnapi_check.analyzer.torchscript import attribute_at, constant, insert_constant, inserted, nodes_of_kind, tensor_op
 
 _SPACE = "quantized_decomposed::"
 _QUANTIZED = {torch.uint8: torch.quint8, torch.int8: torch.qint8}
@@ -175,10 +175,7 @@ class _Writer:
         if function is None:
             return False
         self._graph.setInsertPoint(node)
-        made = list(self._graph.insertGraph(function, given))
-        if len(made) == 1 and len(list(node.outputs())) > 1:
-            # A function returns several values as one tuple.
-            made = list(made[0].node().inputs())
+        made = inserted(self._graph, function, given, node.outputsSize())
         for output, value in zip(node.outputs(), made, strict=True):
             output.replaceAllUsesWith(value)
         node.destroy()

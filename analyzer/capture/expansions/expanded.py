@@ -14,6 +14,7 @@ from nnapi_check.analyzer.growing_graph import Draft, drafts_in
 from nnapi_check.analyzer.ops.bounded_calls import KERNEL_FAILURES
 from nnapi_check.analyzer.ops.calls import Operation, operation_of
 from nnapi_check.analyzer.tensor_types import flat_tensors, tensor_type
+from nnapi_check.analyzer.torchscript import inserted
 
 
 class _Function(Protocol):
@@ -95,19 +96,16 @@ def _on_meta(item: object) -> object:
 
 
 def _in_place_of(
-    graph: torch._C.Graph, node: torch._C.Node, inserted: torch._C.Graph, inputs: Sequence[torch._C.Value]
+    graph: torch._C.Graph, node: torch._C.Node, function: torch._C.Graph, inputs: Sequence[torch._C.Value]
 ) -> list[torch._C.Node]:
     graph.setInsertPoint(node)
-    made = list(graph.insertGraph(inserted, list(inputs)))
+    made = inserted(graph, function, inputs, node.outputsSize())
     graph.setInsertPoint(graph.return_node())
     nodes: list[torch._C.Node] = []
     at = node
-    for _ in inserted.nodes():
+    for _ in function.nodes():
         at = at.prev()
         nodes.append(at)
-    if len(made) == 1 and node.outputsSize() > 1:
-        # A function returns several values as one tuple.
-        made = list(made[0].node().inputs())
     for found in _nested(nodes):
         found.copyMetadata(node)
     for output, value in zip(node.outputs(), made, strict=True):
