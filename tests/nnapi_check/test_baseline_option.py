@@ -9,6 +9,7 @@ import pytest
 import nnapi_check
 from nnapi_check.reports.json_format import to_json
 from tests.nnapi_check.conftest import Run
+from tests.reports.formats.junit_schema import check_junit
 
 FORMATS = {
     "text": "Worse than the baseline: score, 100 before",
@@ -46,6 +47,8 @@ def test_what_is_worse_fails_and_is_told_in_every_format(form: str, run: Run, ti
 
     assert found.exit_code == 1
     assert FORMATS[form] in found.stdout
+    if form == "junit":
+        check_junit(found.stdout)
 
 
 def test_a_baseline_is_never_overwritten_by_the_same_run(run: Run, tiny_model: Path, better: Path) -> None:

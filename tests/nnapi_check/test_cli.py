@@ -19,6 +19,7 @@ from nnapi_check.reports.schema import SCHEMA_FILE
 from tests.nnapi_check.conftest import Run, in_process
 from tests.nnapi_check.models import SHAPE, Tiny, tiny
 from tests.registry_numbers import API_LEVELS, HIGHEST_LEVEL
+from tests.reports.formats.junit_schema import check_junit
 
 NO_TORCH = (
     "import sys; from nnapi_check.cli import main; main({!r}, standalone_mode=False); print('torch' in sys.modules)"
@@ -136,6 +137,20 @@ def test_json_follows_the_schema_and_stands_alone(half_model: Path, run: Run) ->
     assert document["feature_level"] == 3
     assert document["api_level"] == 29
     assert {blocker["op"] for blocker in document["blockers"]} == {"aten.max_pool2d.default"}
+
+
+def test_the_report_of_tests_of_a_check_and_a_conversion_obeys_the_schema(
+    half_model: Path, tmp_path: Path, run: Run
+) -> None:
+    output = tmp_path / "half_nnapi.pt"
+    level = ("--api-level", 29)
+
+    checked = run("check", half_model, *level, "--require-ready", "--if-quantized", "--format", "junit")
+    made = run("convert", half_model, *level, "-o", output, "--layers", "--format", "junit")
+
+    assert (checked.exit_code, made.exit_code) == (1, 0), made.stderr
+    assert check_junit(checked.stdout).findall(".//failure")
+    assert check_junit(made.stdout).findall(".//testcase[@name='numbers']")
 
 
 def test_page_is_written_beside_the_text(tiny_model: Path, tmp_path: Path, run: Run) -> None:
