@@ -57,6 +57,7 @@ from nnapi_check.analyzer.ops.calls import (
     call,
     evaluate,
     failure,
+    fix_of_failure,
     operation_of,
 )
 from nnapi_check.analyzer.ops.packed_ops import PackedParameters, Unpacked, packed_result
@@ -291,8 +292,8 @@ class TypingWalk:
         name, place = op_name(operation), self.position(node, given)
         refuse_scale_fault(f"{name} at {place}", given)
         raise InputError(
-            f"The model fails with {self.inputs_text} in {name} at {place}: {reason.rstrip('.')}; "
-            "pass inputs of shapes that it accepts."
+            f"The model fails with {self.inputs_text} in {name} at {place}: {reason.rstrip('.!')}; "
+            f"{fix_of_failure(operation, items)}."
         )
 
     def _packed_op(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import zipfile
+from dataclasses import replace
 
 import torch
 
@@ -17,7 +18,7 @@ from nnapi_check.analyzer.files.screening.pickle_reading import (
     Value,
     read_pickle,
 )
-from nnapi_check.analyzer.graph import TensorType
+from nnapi_check.analyzer.graph import PerTensor, TensorType
 from nnapi_check.analyzer.inputs.arguments import Call
 from nnapi_check.analyzer.tensor_types import element_type
 
@@ -32,6 +33,9 @@ _STORAGES: dict[str, torch.dtype] = {
     "CharStorage": torch.int8,
     "ByteStorage": torch.uint8,
     "BoolStorage": torch.bool,
+    "QUInt8Storage": torch.quint8,
+    "QInt8Storage": torch.qint8,
+    "QInt32Storage": torch.qint32,
 }
 
 
@@ -80,6 +84,8 @@ def _types(value: Value) -> object:
             return tuple(parts) if found.is_tuple else parts
         case Made(name=Name(module="torch._utils", name="_rebuild_tensor_v2"), given=Sequence() as given):
             return _tensor(given.items)
+        case Made(name=Name(module="torch._utils", name="_rebuild_qtensor"), given=Sequence() as given):
+            return _quantized(given.items)
         case Made(name=Name(module="torch.jit._pickle", name="build_tensorlist"), given=Sequence(items=[parts])):
             return _types(parts)
         case str() | int() | float() | bool() | None as plain:
@@ -104,3 +110,11 @@ def _tensor(given: list[Value]) -> TensorType:
         case _:
             pass
     raise PickleError("an example input is damaged")
+
+
+def _quantized(given: list[Value]) -> TensorType:
+    match given[4:5]:
+        case [Sequence(items=[Name(module="torch", name="per_tensor_affine"), float() as scale, int() as zero_point])]:
+            return replace(_tensor(given), quant=PerTensor(scale, zero_point))
+        case _:
+            raise PickleError("an example input is quantized otherwise than with one scale")

@@ -266,6 +266,24 @@ def failure(operation: Operation, items: Sequence[object]) -> str | None:
     return first if first == second else None
 
 
+def fix_of_failure(operation: Operation, items: Sequence[object]) -> str:
+    """What to do about a call that fails: QNNPACK refuses some that PyTorch's engines for desktops compute."""
+    engines = torch.backends.quantized
+    is_quantized = _has_quantized([_plain(item) for item in items])
+    others = [name for name in engines.supported_engines if name not in ("none", "qnnpack")]
+    if is_quantized and others and engines.engine == "qnnpack":
+        engines.engine = others[0]
+        try:
+            is_of_phones = failure(operation, items) is None
+        finally:
+            engines.engine = "qnnpack"
+        if is_of_phones:
+            return (
+                "phones compute quantized tensors with QNNPACK, which refuses this call: write it as QNNPACK takes it"
+            )
+    return "pass inputs of shapes that it accepts"
+
+
 def _trial(operation: Operation, values: Sequence[object]) -> str | None:
     """How the op fails with these values; None where it does not."""
     try:

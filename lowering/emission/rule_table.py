@@ -6,6 +6,7 @@ import importlib
 import pkgutil
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 
 from nnapi_check.coverage_db.spec import OperationFacts
 from nnapi_check.lowering.emission.emitter import Emitter
@@ -48,9 +49,12 @@ def rules(families: Iterable[str] | None = None) -> dict[tuple[str, str], Rule]:
 
     Those of a family stand in the module of its name, which is imported when it is first asked for.
     """
-    if families is None:
-        package = importlib.import_module("nnapi_check.lowering.rules")
-        families = [module.name for module in pkgutil.iter_modules(package.__path__)]
-    for family in families:
+    for family in _all_families() if families is None else families:
         importlib.import_module(f"nnapi_check.lowering.rules.{family}")
     return _RULES
+
+
+@cache
+def _all_families() -> tuple[str, ...]:
+    package = importlib.import_module("nnapi_check.lowering.rules")
+    return tuple(module.name for module in pkgutil.iter_modules(package.__path__))

@@ -43,8 +43,9 @@ def example_module(card: Card, example: Example) -> ExampleModule:
     body = ", ".join(f"found[{index}]" for index in example.reads) or "found"
     signature = ", ".join(["self", *(f"{name}: Tensor" for name in builder.input_names)])
     with quiet():
-        # Types are not shared, since each module gets a forward of its own.
-        module = create_script_module(holder.eval(), lambda _module: [], share_types=False)  # type: ignore[no-untyped-call]  # it has no types
+        # Types are not shared, since each module gets a forward of its own. Told that it is traced, PyTorch does not
+        # parse the source of nn.Module anew for each.
+        module = create_script_module(holder.eval(), lambda _module: [], share_types=False, is_tracing=True)  # type: ignore[no-untyped-call]  # it has no types
     module.define(f"def forward({signature}):\n    {source}\n    return {body}\n")
     return ExampleModule(module, tuple(builder.inputs))
 

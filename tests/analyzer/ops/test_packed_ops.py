@@ -21,6 +21,8 @@ from nnapi_check.analyzer.graph import (
     TensorType,
 )
 from nnapi_check.analyzer.inputs.specification import parse_input_spec
+from nnapi_check.analyzer.tensor_types import tensor_type
+from nnapi_check.analyzer.torchscript import quantized_as_on_phones
 from tests.analyzer.torch_models import computed_types, scripted_file, traced_file
 
 pytestmark = [
@@ -217,3 +219,29 @@ def test_large_weights_per_channel_are_read_from_a_module_in_memory(monkeypatch:
     captured = capture(convert(module), [x], weights=True)
 
     assert "quantized.conv2d.new" in {node.op for node in captured.graph.nodes()}
+
+
+class Between(nn.Module):
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return x.clamp(min=0)
+
+
+def test_what_only_the_engine_of_phones_refuses_is_told_so(tmp_path: Path) -> None:
+    given = parse_input_spec("quint8(0.5,3)[2,5]")
+
+    with (
+        quantized_as_on_phones(),
+        pytest.raises(InputError, match=r"clamp; phones .* QNNPACK, which refuses this call"),
+    ):
+        capture(scripted_file(tmp_path, Between()), [given], weights=False)
+
+    assert torch.backends.quantized.engine != "none"
+
+
+@pytest.mark.parametrize("dtype", [torch.quint8, torch.qint8])
+def test_a_traced_file_tells_how_its_inputs_are_quantized(dtype: torch.dtype, tmp_path: Path) -> None:
+    x = torch.quantize_per_tensor(torch.randn(2, 5), 0.5, 3, dtype)
+
+    graph = capture(traced_file(tmp_path, nn.ReLU(), x), None, weights=False).graph
+
+    assert graph.type_of(graph.body.inputs[0]) == tensor_type(x)
