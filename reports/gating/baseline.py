@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from nnapi_check.analyzer.errors import InputError
 from nnapi_check.analyzer.planning.plan import Readiness
+from nnapi_check.coverage_db.cards import Status
 from nnapi_check.reports.compose import shown_score
 from nnapi_check.reports.views import ChangeView, ComparisonView, ModelReport, WorkView
 
@@ -32,19 +33,25 @@ Stays = tuple[str, str, str]
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """What is compared of a report. ``stays`` counts the places of each reason for which ops stay on the CPU."""
+    """What is compared of a report, and what gates ask for.
+
+    ``is_carried`` is whether the target carries the model at this level, ``unknown_ops`` are those of which nothing is
+    known, and ``stays`` counts the places of each reason for which ops stay on the CPU.
+    """
 
     target: str
     feature_level: int
     tool_version: str
     torch_version: str
     readiness: str
+    is_carried: bool
     score: float
     compute_share: float
     integer_share: float
     parts: int
     cpu_ops: int
     lowest_ready_level: int | None
+    unknown_ops: tuple[str, ...]
     stays: tuple[tuple[Stays, int], ...]
     is_within_tolerance: bool | None
     artifact_bytes: int | None
@@ -77,12 +84,14 @@ def facts_of(report: ModelReport) -> Facts:
         tool_version=report.tool_version,
         torch_version=report.torch_version,
         readiness=report.readiness,
+        is_carried=report.misfit is None,
         score=report.score,
         compute_share=report.compute_coverage,
         integer_share=integer_share(report.work),
         parts=len(report.parts),
         cpu_ops=report.nodes_total - report.nodes_on_nnapi,
         lowest_ready_level=report.lowest_ready_level,
+        unknown_ops=tuple(sorted({node.op for node in report.nodes if node.status == Status.UNKNOWN.value})),
         stays=tuple(sorted(stays.items())),
         is_within_tolerance=None if checked is None else checked.is_within_tolerance,
         artifact_bytes=report.artifact_bytes,

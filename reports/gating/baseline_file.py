@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from nnapi_check.analyzer.errors import InputError
+from nnapi_check.coverage_db.cards import Status
 from nnapi_check.reports.gating.baseline import Baseline, Facts, Stays, integer_share, readiness_words
 from nnapi_check.reports.json_format import SCHEMA_VERSION
 from nnapi_check.reports.naming import shown_path
@@ -44,18 +45,24 @@ def _facts(report: _Reader) -> Facts:
         tool_version=report.text("tool_version"),
         torch_version=report.text("torch_version"),
         readiness=readiness,
+        is_carried=not report.has("misfit"),
         score=report.number("score"),
         compute_share=report.number("compute_coverage"),
         integer_share=integer_share(WorkView(*(work.integer(key) for key in ("integers", "floats", "cpu")))),
         parts=len(report.tables("parts")),
         cpu_ops=report.integer("nodes_total") - report.integer("nodes_on_nnapi"),
         lowest_ready_level=report.optional_integer("lowest_ready_level"),
+        unknown_ops=_unknown_ops(report.tables("nodes")),
         stays=tuple(sorted(_stays(report.tables("blockers")).items())),
         is_within_tolerance=report.table("verification").flag("is_within_tolerance")
         if report.has("verification")
         else None,
         artifact_bytes=report.optional_integer("artifact_bytes"),
     )
+
+
+def _unknown_ops(nodes: Sequence[_Reader]) -> tuple[str, ...]:
+    return tuple(sorted({node.text("op") for node in nodes if node.text("status") == Status.UNKNOWN.value}))
 
 
 def _stays(blockers: Sequence[_Reader]) -> dict[Stays, int]:

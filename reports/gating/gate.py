@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 
 from nnapi_check.analyzer.planning.plan import Readiness
 from nnapi_check.reports.compose import shown_score
-from nnapi_check.reports.gating.baseline import Baseline, compared, integer_share, worsened
+from nnapi_check.reports.gating.baseline import Baseline, Facts, compared, facts_of, worsened
 from nnapi_check.reports.views import GateView, ModelReport
 
 
@@ -36,48 +36,71 @@ NO_GATE = Gate()
 """Asks for nothing more."""
 
 
+@dataclass(frozen=True, slots=True)
+class _Failure:
+    """What a model lacks of a gate. ``asked`` names what was asked for, the same for every model that lacks it."""
+
+    asked: str
+    sentence: str
+
+
 def judged(report: ModelReport, gate: Gate, baseline: Baseline | None = None) -> ModelReport:
-    """The report with the answer of the gate. With a baseline only what is worse than it fails."""
-    reasons = tuple(_reasons(report, gate))
+    """The report with the answer of the gate. With a baseline nothing may be worse, and what it lacked is let pass."""
+    failures = tuple(_failures(facts_of(report), gate))
     if baseline is None:
-        return replace(report, gate=GateView(not reasons, reasons), comparison=None)
-    comparison = replace(compared(report, baseline), accepted=reasons)
-    worse = worsened(comparison)
-    return replace(report, gate=GateView(not worse, worse), comparison=comparison)
+        return replace(report, gate=_view(failures), comparison=None)
+    lacked = {failure.asked for failure in _failures(baseline.facts, gate)}
+    comparison = compared(report, baseline)
+    accepted = tuple(failure.sentence for failure in failures if failure.asked in lacked)
+    new = _view(failure for failure in failures if failure.asked not in lacked)
+    reasons = (*worsened(comparison), *new.reasons)
+    return replace(report, gate=GateView(not reasons, reasons), comparison=replace(comparison, accepted=accepted))
 
 
-def _reasons(report: ModelReport, gate: Gate) -> Iterator[str]:
-    unknown = sorted({node.op for node in report.nodes if node.status == "unknown"})
-    if gate.is_strict and unknown:
-        yield f"Nothing is known of {', '.join(unknown)}; a strict gate refuses that."
-    if report.misfit is not None:
-        yield f"The target {report.target} does not carry the model at feature level {report.feature_level}."
-    elif not report.parts:
-        yield f"The model is {report.readiness}: no part is worth running on NNAPI."
-    elif gate.requires_worthwhile and report.readiness == Readiness.NOT_WORTHWHILE.value:
-        yield "The model is likely to be slower in pieces than on the CPU alone; one that is worthwhile was asked for."
-    if gate.requires_ready and report.readiness != Readiness.READY.value:
-        yield f"The model is {report.readiness}; ready was asked for."
-    if gate.min_score is not None and report.score < gate.min_score:
-        yield f"The score is {shown_score(report.score)}; at least {gate.min_score:g} was asked for."
-    yield from _shares(report, gate)
-    if gate.max_parts is not None and len(report.parts) > gate.max_parts:
-        yield f"The model becomes {len(report.parts)} parts; at most {gate.max_parts} were asked for."
-    lowest = report.lowest_ready_level
+def _view(failures: Iterable[_Failure]) -> GateView:
+    reasons = tuple(failure.sentence for failure in failures)
+    return GateView(not reasons, reasons)
+
+
+def _failures(facts: Facts, gate: Gate) -> Iterator[_Failure]:
+    if gate.is_strict:
+        for op in facts.unknown_ops:
+            yield _Failure(f"strict {op}", f"Nothing is known of {op}; a strict gate refuses that.")
+    if not facts.is_carried:
+        yield _Failure(
+            "a part", f"The target {facts.target} does not carry the model at feature level {facts.feature_level}."
+        )
+    elif not facts.parts:
+        yield _Failure("a part", f"The model is {facts.readiness}: no part is worth running on NNAPI.")
+    elif gate.requires_worthwhile and facts.readiness == Readiness.NOT_WORTHWHILE.value:
+        words = (
+            "The model is likely to be slower in pieces than on the CPU alone; one that is worthwhile was asked for."
+        )
+        yield _Failure("worthwhile", words)
+    if gate.requires_ready and facts.readiness != Readiness.READY.value:
+        yield _Failure("ready", f"The model is {facts.readiness}; ready was asked for.")
+    if gate.min_score is not None and facts.score < gate.min_score:
+        words = f"The score is {shown_score(facts.score)}; at least {gate.min_score:g} was asked for."
+        yield _Failure("score", words)
+    yield from _shares(facts, gate)
+    if gate.max_parts is not None and facts.parts > gate.max_parts:
+        yield _Failure("parts", f"The model becomes {facts.parts} parts; at most {gate.max_parts} were asked for.")
+    lowest = facts.lowest_ready_level
     if gate.ready_from is not None and (lowest is None or lowest > gate.ready_from):
         found = "at no feature level" if lowest is None else f"from feature level {lowest} on"
-        yield f"The model is ready {found}; from {gate.ready_from} on was asked for."
-    if gate.max_bytes is not None and report.artifact_bytes is not None and report.artifact_bytes > gate.max_bytes:
-        yield f"The file has {report.artifact_bytes:,} bytes; at most {gate.max_bytes:,} were asked for."
+        yield _Failure("level", f"The model is ready {found}; from {gate.ready_from} on was asked for.")
+    if gate.max_bytes is not None and facts.artifact_bytes is not None and facts.artifact_bytes > gate.max_bytes:
+        words = f"The file has {facts.artifact_bytes:,} bytes; at most {gate.max_bytes:,} were asked for."
+        yield _Failure("bytes", words)
 
 
-def _shares(report: ModelReport, gate: Gate) -> Iterator[str]:
+def _shares(facts: Facts, gate: Gate) -> Iterator[_Failure]:
     # Rounded down, as what is shown must not look like what was asked for.
-    share = 100 * report.compute_coverage
+    share = 100 * facts.compute_share
     if gate.min_compute_share is not None and share < gate.min_compute_share:
         words = f"{shown_score(share)}% of the work; at least {gate.min_compute_share:g}% was asked for"
-        yield f"NNAPI computes {words}."
-    integers = 100 * integer_share(report.work)
+        yield _Failure("share", f"NNAPI computes {words}.")
+    integers = 100 * facts.integer_share
     if gate.min_integer_share is not None and integers < gate.min_integer_share:
         words = f"{shown_score(integers)}% of the work in integers; at least {gate.min_integer_share:g}% was asked for"
-        yield f"NNAPI computes {words}."
+        yield _Failure("integers", f"NNAPI computes {words}.")

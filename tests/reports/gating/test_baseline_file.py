@@ -27,7 +27,9 @@ def test_facts_written_and_read_are_equal(report: ModelReport, tmp_path: Path) -
     assert read_baseline(path).facts == facts_of(report)
 
 
-@pytest.mark.parametrize("key", ["readiness", "score", "work", "parts", "blockers", "feature_level", "nodes_total"])
+@pytest.mark.parametrize(
+    "key", ["readiness", "score", "work", "parts", "blockers", "feature_level", "nodes_total", "nodes"]
+)
 @pytest.mark.parametrize("value", [None, [3], "nonsense", {"a": 1}, True])
 def test_a_damaged_report_is_refused_by_the_name_of_what_is_wrong(key: str, value: object, tmp_path: Path) -> None:
     path = tmp_path / "report.json"

@@ -6,7 +6,7 @@ import pytest
 
 from nnapi_check.reports.gating.baseline import Baseline, facts_of
 from nnapi_check.reports.gating.gate import Gate, judged
-from nnapi_check.reports.views import ModelReport
+from nnapi_check.reports.views import MisfitView, ModelReport, WorkView
 from tests.reports.sample_reports import mixed_report, quantized_report, ready_report
 
 
@@ -78,3 +78,51 @@ def test_with_a_baseline_only_what_is_worse_fails() -> None:
     assert same.comparison is not None
     assert same.comparison.accepted == ("The score is 71.4; at least 90 was asked for.",)
     assert worse.gate.reasons == ("Worse than the baseline: score, 71.4 before and 60.0 now.",)
+
+
+ASKED = {
+    "nothing": Gate(),
+    "score": Gate(min_score=90),
+    "ready": Gate(requires_ready=True),
+    "worthwhile": Gate(requires_worthwhile=True),
+    "strict": Gate(is_strict=True),
+    "share": Gate(min_compute_share=88.5),
+    "integers": Gate(min_integer_share=50),
+    "parts": Gate(max_parts=1),
+    "level": Gate(ready_from=5),
+    "bytes": Gate(max_bytes=1000),
+}
+MET = replace(ready_report(), lowest_ready_level=3, artifact_bytes=995, work=WorkView(integers=100, floats=0, cpu=0))
+LACKING = {
+    "a part": replace(MET, parts=(), readiness="unsupported"),
+    "target": replace(MET, parts=(), readiness="does not fit the target", misfit=MisfitView("It is.", "Change it.")),
+    "score": replace(MET, score=89.0),
+    "ready": replace(MET, readiness="ready with fallback"),
+    "worthwhile": replace(MET, readiness="not worthwhile"),
+    "strict": replace(MET, nodes=(*MET.nodes, *(node for node in mixed_report().nodes if node.status == "unknown"))),
+    "share": replace(MET, compute_coverage=0.884),
+    "integers": replace(MET, work=WorkView(integers=49, floats=51, cpu=0)),
+    "parts": replace(MET, parts=(*MET.parts, *MET.parts)),
+    "level": replace(MET, lowest_ready_level=6),
+    "bytes": replace(MET, artifact_bytes=1001),
+    "mixed": mixed_report(),
+}
+
+
+@pytest.mark.parametrize("lacking", LACKING)
+@pytest.mark.parametrize("asked", ASKED)
+def test_what_the_baseline_held_of_a_gate_is_not_let_pass(asked: str, lacking: str) -> None:
+    gate, report = ASKED[asked], replace(LACKING[lacking], target=MET.target, feature_level=MET.feature_level)
+    alone = judged(report, gate)
+    held = judged(MET, gate).gate.is_passed
+
+    found = judged(report, gate, Baseline("before.json", facts_of(MET)))
+    again = judged(report, gate, Baseline("before.json", facts_of(report)))
+
+    assert found.comparison is not None
+    assert again.comparison is not None
+    if held:
+        assert found.comparison.accepted == ()
+        assert set(alone.gate.reasons) <= set(found.gate.reasons)
+    assert again.gate.is_passed
+    assert again.comparison.accepted == alone.gate.reasons
