@@ -136,6 +136,11 @@ def reach_of(tensor: torch.Tensor) -> float | None:
     return float(tensor.abs().max()) if is_vector and not tensor.is_meta else None
 
 
+def is_strided(tensor: torch.Tensor) -> bool:
+    """Whether a tensor's elements lie in one storage, by strides."""
+    return tensor.layout is torch.strided and not tensor.is_nested
+
+
 def flat_tensors(found: object) -> tuple[torch.Tensor, ...]:
     """Every tensor in nested lists, tuples, dictionaries and dataclasses, in order."""
     match found:

@@ -61,6 +61,12 @@ class _Binding(Protocol):
     ) -> torch._C.ScriptModule: ...
 
 
+class _Aliases(Protocol):
+    """What PyTorch's stubs leave out of the aliases of a graph."""
+
+    def may_contain_alias(self, first: torch._C.Value, second: torch._C.Value) -> bool: ...
+
+
 class _EditableGraph(Protocol):
     def insertConstant(self, value: object) -> torch._C.Value: ...  # noqa: N802 - PyTorch's own name
 
@@ -143,6 +149,19 @@ def class_name(module: torch._C.ScriptModule) -> str:
 def nodes_of_kind(graph: torch._C.Graph, kind: str) -> list[torch._C.Node]:
     """All nodes of a kind, those inside control flow included."""
     return cast("_Graph", graph).findAllNodes(kind)
+
+
+def nested(nodes: Iterable[torch._C.Node]) -> Iterator[torch._C.Node]:
+    """The nodes, each followed by those inside it."""
+    for node in nodes:
+        yield node
+        for block in node.blocks():
+            yield from nested(block.nodes())
+
+
+def aliases_known(graph: torch._C.Graph) -> Callable[[torch._C.Value, torch._C.Value], bool]:
+    """What PyTorch itself knows of a graph as it is now: whether two values may be, or hold, the same storage."""
+    return cast("_Aliases", graph.alias_db()).may_contain_alias
 
 
 def nodes_around(node: torch._C.Node) -> Iterator[torch._C.Node]:

@@ -19,6 +19,7 @@ from nnapi_check.analyzer.capture.decomposed_quantization import (
 )
 from nnapi_check.analyzer.capture.growth import refuse_exploding_constants
 from nnapi_check.analyzer.capture.own_ranges import express_own_ranges
+from nnapi_check.analyzer.capture.unseen_writes import may_write_unseen
 from nnapi_check.analyzer.errors import InputError
 from nnapi_check.analyzer.ops.allowed_ops import FILE_OPS
 from nnapi_check.analyzer.ops.bounded_calls import BoundedCalls, Bounds
@@ -74,6 +75,9 @@ def normalize(module: torch._C.ScriptModule) -> torch._C.ScriptModule:
         inline_autograd_functions(graph)
         _drop_profiling(graph)
         _unpack_constant_lists(graph)
+        if may_write_unseen(graph):
+            # PyTorch's passes would move and drop writes; the walk knows what lies where.
+            return frozen
         torch._C._jit_pass_remove_mutation(graph)
         torch._C._jit_pass_dce(graph)
         if _drop_unread_loops(graph):

@@ -9,6 +9,7 @@ from itertools import takewhile
 
 import torch
 
+from nnapi_check.analyzer.files import unseen_writes
 from nnapi_check.analyzer.files.program_sources import ProgramSource
 from nnapi_check.analyzer.graph import SourcePosition
 from nnapi_check.analyzer.torchscript import children, class_name, has_attribute, method_names, submodule, trace
@@ -25,6 +26,7 @@ _INTERNAL = re.compile(
 )
 _OF_PROGRAM = re.compile(r"^(?P<frame><eval_with_key>[^\n(]*\(\d+\)): ", re.MULTILINE)
 _OWN_TRACE = trace.__code__.co_filename
+_OWN_WATCH = unseen_writes.__file__
 _NAMELESS = frozenset({"", "SELF", "UNKNOWN_INSTANCE", "UNKNOWN"})
 # Modules that are never called themselves, so that texts of calls leave them out.
 _LISTS = ("ModuleList", "ModuleDict")
@@ -200,7 +202,7 @@ def find_place(text: str) -> Place:
     original, _, _ = text.partition("Serialized ")
     for pattern in (_TRACED, _SCRIPTED):
         matches = takewhile(lambda match: match["file"] != _OWN_TRACE, pattern.finditer(original))
-        found = _first_of_users([(match["file"], int(match["line"])) for match in matches])
+        found = _first_of_users([(m["file"], int(m["line"])) for m in matches if m["file"] != _OWN_WATCH])
         if found != _NOWHERE:
             return found
     return _NOWHERE

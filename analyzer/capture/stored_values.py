@@ -7,7 +7,7 @@ import torch
 from nnapi_check.analyzer.capture.settling import State
 from nnapi_check.analyzer.graph import DynamicType, Literal, Parameter
 from nnapi_check.analyzer.growing_graph import Draft, ModulePath, ObjectAttribute, run_time_object
-from nnapi_check.analyzer.tensor_types import reach_of, tensor_type
+from nnapi_check.analyzer.tensor_types import is_strided, reach_of, tensor_type
 from nnapi_check.analyzer.torchscript import attribute, is_readable
 
 # Elements of constants are read up to these numbers: enough for indices, sizes and scales.
@@ -37,7 +37,7 @@ class StoredValues:
         return self._literal(output, value)
 
     def _literal(self, value: torch._C.Value, tensor: torch.Tensor) -> Draft:
-        if not _is_strided(tensor):
+        if not is_strided(tensor):
             return _of_other_layout(value, tensor, Literal(value.debugName(), None))
         origin = Literal(value.debugName(), literal_data(tensor))
         if value.unique() in self._state.literals:
@@ -58,7 +58,7 @@ class StoredValues:
         if isinstance(found, torch._C.ScriptModule):
             return ModulePath(path, found)
         if isinstance(found, torch.Tensor):
-            if not _is_strided(found):
+            if not is_strided(found):
                 return _of_other_layout(value, found, Parameter(path))
             if path in self._state.paths:
                 return _as_state(value, found, Parameter(path))
@@ -73,10 +73,6 @@ class StoredValues:
 def _constant(value: torch._C.Value, tensor: torch.Tensor, origin: Parameter | Literal) -> Draft:
     known = _as_known(tensor)
     return Draft(value, tensor_type(tensor), known, origin, is_constant=True, reach=reach_of(tensor))
-
-
-def _is_strided(tensor: torch.Tensor) -> bool:
-    return tensor.layout is torch.strided and not tensor.is_nested
 
 
 def _of_other_layout(value: torch._C.Value, tensor: torch.Tensor, origin: Parameter | Literal) -> Draft:

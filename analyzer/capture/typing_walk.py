@@ -30,6 +30,7 @@ from nnapi_check.analyzer.capture.settling import State
 from nnapi_check.analyzer.capture.spellings import op_name, plain_arguments, respelled
 from nnapi_check.analyzer.capture.stored_values import StoredValues, path_of
 from nnapi_check.analyzer.capture.structure_ops import LIST_OPS, STRUCTURE_OPS, UNANSWERED, weight
+from nnapi_check.analyzer.capture.unseen_writes import may_write_unseen, refuse_unseen_write
 from nnapi_check.analyzer.capture.written_views import scattered_write
 from nnapi_check.analyzer.errors import InputError, OpError
 from nnapi_check.analyzer.graph import (
@@ -95,6 +96,7 @@ class TypingWalk:
     _blocks: int = 0
     _stored: StoredValues = field(init=False)
     _set_attributes: SetAttributes = field(init=False)
+    _writes_unseen: bool = field(init=False)
     _written_back: list[torch._C.Node] = field(default_factory=list)
     _packed: PackedParameters = field(default_factory=PackedParameters)
     _calls: BoundedCalls = field(default_factory=lambda: BoundedCalls(WHEN_TYPED))
@@ -103,6 +105,7 @@ class TypingWalk:
     def __post_init__(self) -> None:
         self._stored = StoredValues(self.state)
         self._set_attributes = SetAttributes(self.graph, self.aliases)
+        self._writes_unseen = may_write_unseen(self.graph)
 
     def bind(
         self, graph: torch._C.Graph, drafts: list[Draft], items: Sequence[tuple[torch._C.Value, object]]
@@ -223,6 +226,8 @@ class TypingWalk:
 
     def _op(self, node: torch._C.Node, operation: Operation, items: Sequence[object]) -> Iterable[NodeDraft]:
         if operation.is_mutable:
+            if self._writes_unseen:
+                refuse_unseen_write(self.graph, node, operation, items, self.aliases, self.locate)
             scattered = self._scattered(node, operation, items)
             if scattered is not None:
                 return scattered

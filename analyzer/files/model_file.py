@@ -22,6 +22,7 @@ from nnapi_check.analyzer.files.program_file import module_of, read_program
 from nnapi_check.analyzer.files.program_sources import ProgramSource, program_sources
 from nnapi_check.analyzer.files.script_file import LOAD_FAILURES, first_line, read_script
 from nnapi_check.analyzer.files.tracing import Prepared, prepare
+from nnapi_check.analyzer.files.unseen_writes import unseen_views_watched
 from nnapi_check.analyzer.files.value_reads import holds_for_other_values, tracer_warnings, value_reads
 from nnapi_check.analyzer.inputs.arguments import Call
 from nnapi_check.analyzer.ops.scale_faults import traced_scale_fault
@@ -95,12 +96,14 @@ def _traced(model: torch.nn.Module, prepared: Prepared, name: str) -> tuple[torc
     """The trace, and what a user should know of it."""
     try:
         with in_evaluation_mode(model), as_written(model):
-            with tracer_warnings(model) as told:
+            with tracer_warnings(model) as told, unseen_views_watched() as views:
                 module = trace(prepared.module, prepared.arguments)
+            if views.are_written and not holds_for_other_values(prepared.module, module, prepared.arguments):
+                raise InputError(_UNSEEN_WRITE.format(name))
             reads = (*value_reads(prepared.module, prepared.arguments), *told.whole) if told.may_read else ()
             if not reads or holds_for_other_values(prepared.module, module, prepared.arguments):
                 return module, tuple(_READS_NOTE.format(place) for place in reads)
-    except MemoryError:
+    except (InputError, MemoryError):
         raise
     except Exception as error:  # A model's own code may fail in any way.
         if prepared.gives_objects(model):
@@ -118,6 +121,12 @@ def _traced(model: torch.nn.Module, prepared: Prepared, name: str) -> tuple[torc
 
 _TENSORS_NOTE = (
     "{} gives more than tensors, such as None or objects. A converted model gives its tensors alone, in order."
+)
+
+_UNSEEN_WRITE = (
+    "{} overwrites a tensor in place that it also reads as another view, such as torch.atleast_2d or a torch.einsum of "
+    "one tensor gives; TorchScript does not know that the two are one, and a trace computes other numbers than the "
+    "model. Write what is not in place there, such as x = x * 2 for x.mul_(2)."
 )
 
 _READS_NOTE = (

@@ -219,6 +219,9 @@ def _einsum(arguments: Arguments) -> torch.Tensor | None:
     formula, tensors = arguments.get("equation"), _same_dtype(arguments.get("tensors"))
     if not isinstance(formula, str) or tensors is None or "..." in formula or "->" not in formula:
         return None
+    if len(tensors) == 1:
+        # It may be a view of the tensor.
+        return None
     left, result = formula.replace(" ", "").split("->")
     terms = left.split(",")
     sizes: dict[str, int] = {}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from typing import Protocol
 
@@ -14,7 +14,7 @@ from nnapi_check.analyzer.growing_graph import Draft, drafts_in
 from nnapi_check.analyzer.ops.bounded_calls import KERNEL_FAILURES
 from nnapi_check.analyzer.ops.calls import Operation, operation_of
 from nnapi_check.analyzer.tensor_types import flat_tensors, tensor_type
-from nnapi_check.analyzer.torchscript import inserted
+from nnapi_check.analyzer.torchscript import inserted, nested
 
 
 class _Function(Protocol):
@@ -85,7 +85,7 @@ def _are_views(results: Sequence[torch.Tensor], given: Sequence[object]) -> list
 
 
 def _writes(graph: torch._C.Graph) -> bool:
-    schemas = (node.schema() for node in _nested(list(graph.nodes())))
+    schemas = (node.schema() for node in nested(graph.nodes()))
     return any(operation_of(schema).is_mutable for schema in schemas if schema and schema != "(no schema)")
 
 
@@ -106,16 +106,9 @@ def _in_place_of(
     for _ in function.nodes():
         at = at.prev()
         nodes.append(at)
-    for found in _nested(nodes):
+    for found in nested(nodes):
         found.copyMetadata(node)
     for output, value in zip(node.outputs(), made, strict=True):
         output.replaceAllUsesWith(value)
     node.destroy()
     return nodes[::-1]
-
-
-def _nested(nodes: Sequence[torch._C.Node]) -> Iterator[torch._C.Node]:
-    for node in nodes:
-        yield node
-        for block in node.blocks():
-            yield from _nested(list(block.nodes()))
