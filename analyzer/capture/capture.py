@@ -25,6 +25,7 @@ from nnapi_check.analyzer.inputs.arguments import Call, as_call
 from nnapi_check.analyzer.inputs.binding import BoundInputs, InputLayout, bind_inputs
 from nnapi_check.analyzer.inputs.containers import InputValues, open_inputs
 from nnapi_check.analyzer.inputs.specification import InputSpec
+from nnapi_check.analyzer.inputs.taken_shapes import TakenShape
 from nnapi_check.analyzer.ops.constant_values import ConstantValues
 from nnapi_check.analyzer.rewrites.driver import rewrite
 from nnapi_check.analyzer.rewrites.rewrite import KnownOps, NearMiss, shipped_ops
@@ -48,7 +49,7 @@ class Captured:
     that shapes decide: the nodes of the branch that is taken are in ``graph`` as if there were no condition around
     them. ``original`` is the TorchScript graph as the user's module has it, for inputs of any shape. ``shared`` are the
     sets of values that may share a storage and are overwritten in a run, by the numbers of the TorchScript values that
-    belong to them.
+    belong to them. ``taken`` are the shapes that ``original`` takes of the inputs, where that is known.
     """
 
     graph: Graph
@@ -64,6 +65,7 @@ class Captured:
     calls: tuple[Node, ...]
     near_misses: tuple[NearMiss, ...]
     notes: tuple[str, ...]
+    taken: tuple[TakenShape, ...]
     _drafts: tuple[Draft, ...]
     _constants: ConstantValues
     _inputs: BoundInputs
@@ -153,6 +155,7 @@ def capture(
         tuple(numbered.graph.nodes()),
         rewritten.near_misses,
         opened.notes,
+        opened.taken,
         numbered.values,
         ConstantValues(walk.root, numbered.nodes, walk.known),
         bound,

@@ -19,12 +19,15 @@ from nnapi_check.analyzer.files.left_ops import leave_out_calls
 from nnapi_check.analyzer.files.live_models import as_written, refuse_without_numbers, unwrapped
 from nnapi_check.analyzer.files.missing_ops.stand_ins import StandIns
 from nnapi_check.analyzer.files.program_file import module_of, read_program
+from nnapi_check.analyzer.files.program_shapes import shapes_kept
+from nnapi_check.analyzer.files.program_sizes import write_sized_calls
 from nnapi_check.analyzer.files.program_sources import ProgramSource, program_sources
 from nnapi_check.analyzer.files.script_file import LOAD_FAILURES, first_line, read_script
-from nnapi_check.analyzer.files.tracing import Prepared, prepare
+from nnapi_check.analyzer.files.tracing import Prepared, positional_names, prepare
 from nnapi_check.analyzer.files.unseen_writes import unseen_views_watched
 from nnapi_check.analyzer.files.value_reads import holds_for_other_values, tracer_warnings, value_reads
-from nnapi_check.analyzer.inputs.arguments import Call
+from nnapi_check.analyzer.inputs.arguments import Call, leaves
+from nnapi_check.analyzer.inputs.taken_shapes import TakenShape, shapes_in_order
 from nnapi_check.analyzer.ops.scale_faults import traced_scale_fault
 from nnapi_check.analyzer.torchscript import in_evaluation_mode, trace
 
@@ -36,7 +39,8 @@ class OpenedModel:
     """A TorchScript module, with the example inputs that were stored with it or that it was traced with, if any.
 
     ``reference`` is how the model itself is called, where that is otherwise than the module, and ``notes`` what a user
-    should know of how it was opened. ``sources`` are what exported programs tell of the lines that were traced.
+    should know of how it was opened. ``sources`` are what exported programs tell of the lines that were traced, and
+    ``taken`` the shapes that the module takes of its tensors, in order, where that is known.
     """
 
     name: str
@@ -46,6 +50,7 @@ class OpenedModel:
     reference: Call | None = None
     notes: tuple[str, ...] = ()
     sources: Mapping[str, ProgramSource] = field(default_factory=dict)
+    taken: tuple[TakenShape, ...] = ()
 
 
 def open_model(
@@ -80,7 +85,13 @@ def _open_module(model: torch.nn.Module, call: Call | None, name: str, keywords:
         raise InputError(f"{name} is not TorchScript yet; pass example inputs to trace it with.")
     refuse_without_numbers(model, name)
     traced = prepare(model, call, name, keywords)
+    program = shapes_kept(model)
+    taken = (
+        () if program is None else shapes_in_order(program.call, traced.reference, positional_names(model, keywords))
+    )
     module, notes = without_gpus(lambda: _traced(model, traced, name))
+    if taken and program is not None and program.lost:
+        taken, notes = _own_shapes(traced.arguments), (*notes, _LOST_NOTE.format(name, program.lost))
     return OpenedModel(
         name,
         module,
@@ -89,6 +100,7 @@ def _open_module(model: torch.nn.Module, call: Call | None, name: str, keywords:
         reference=traced.reference,
         notes=notes,
         sources=program_sources(model),
+        taken=taken,
     )
 
 
@@ -98,6 +110,7 @@ def _traced(model: torch.nn.Module, prepared: Prepared, name: str) -> tuple[torc
         with in_evaluation_mode(model), as_written(model):
             with tracer_warnings(model) as told, unseen_views_watched() as views:
                 module = trace(prepared.module, prepared.arguments)
+                write_sized_calls(prepared.module, module._c)
             if views.are_written and not holds_for_other_values(prepared.module, module, prepared.arguments):
                 raise InputError(_UNSEEN_WRITE.format(name))
             reads = (*value_reads(prepared.module, prepared.arguments), *told.whole) if told.may_read else ()
@@ -118,6 +131,15 @@ def _traced(model: torch.nn.Module, prepared: Prepared, name: str) -> tuple[torc
         ) from error
     raise _read_values(name, reads)
 
+
+def _own_shapes(arguments: Sequence[object]) -> tuple[TakenShape, ...]:
+    """The shapes of a call's tensors, and no others."""
+    return tuple(TakenShape(tuple(leaf.shape)) for leaf in leaves(arguments) if isinstance(leaf, torch.Tensor))
+
+
+_LOST_NOTE = (
+    "{} computes {}, which no trace can follow. What is converted takes these sizes alone, and refuses all others."
+)
 
 _TENSORS_NOTE = (
     "{} gives more than tensors, such as None or objects. A converted model gives its tensors alone, in order."

@@ -25,6 +25,8 @@ from nnapi_check.analyzer.files.missing_ops.stand_ins import (
     stand_ins_for_program,
     unregistered,
 )
+from nnapi_check.analyzer.files.program_shapes import keep_shapes
+from nnapi_check.analyzer.files.program_sizes import keep_sizes
 from nnapi_check.analyzer.files.screening.program_screen import screened_parts
 from nnapi_check.analyzer.files.screening.suspect import SuspectError
 from nnapi_check.analyzer.files.script_file import first_line, refusal
@@ -93,6 +95,7 @@ def module_of(program: torch.export.ExportedProgram, name: Path | str) -> torch.
             if getattr(hook, "__name__", "") == _SIZE_CHECK:
                 del module._forward_pre_hooks[key]
         write_truth_values_as_numbers(module)
+        keep_shapes(module, program, keep_sizes(module) or "")
         return module
     except MemoryError:
         raise

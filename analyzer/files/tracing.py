@@ -55,7 +55,7 @@ class _OfTensors(torch.nn.Module):
         def forward(self: _OfTensors, *given: object) -> object:
             return flat_tensors(self.module(*given))
 
-        self.forward = _taking(_names(module), forward).__get__(self)
+        self.forward = _taking(positional_names(module), forward).__get__(self)
 
 
 def _taking(names: Sequence[str], forward: Callable[..., object]) -> FunctionType:
@@ -109,7 +109,7 @@ def prepare(model: torch.nn.Module, call: Call, name: str, keywords: Collection[
         raise InputError(f"{name} is not TorchScript yet; pass example inputs to trace it with.")
     if not bound.named and all(map(_is_of_tensors, arguments)):
         return Prepared(model, bound.positional, bound)
-    names = [*_names(model)[: len(bound.positional)], *bound.named]
+    names = [*positional_names(model)[: len(bound.positional)], *bound.named]
     names += [f"input{place}" for place in range(len(names), len(arguments))]
     kept = [(label, item) for label, item in zip(names, arguments, strict=True) if _has_tensors(item)]
     module = _WithFixedValues(model, cloned(bound), [label for label, _ in kept])
@@ -122,7 +122,7 @@ def _tensors_of(item: object) -> object:
     return tuple(leaf for leaf in leaves(item) if isinstance(leaf, torch.Tensor))
 
 
-def _names(model: torch.nn.Module, keywords: Collection[str] = ()) -> list[str]:
+def positional_names(model: torch.nn.Module, keywords: Collection[str] = ()) -> list[str]:
     """The arguments of ``forward`` that are passed by position."""
     return [
         name
@@ -139,7 +139,7 @@ def _bound(model: torch.nn.Module, call: Call, name: str, keywords: Collection[s
         if given not in parameters and not takes_any:
             raise InputError(f"The model has no input '{given}'; its inputs are {', '.join(parameters) or 'none'}.")
     # Specifications with names leave the others to those without, in order.
-    places = _names(model, keywords)
+    places = positional_names(model, keywords)
     free = [label for label in places if label not in call.named]
     named = {**dict(zip(free, call.positional, strict=False)), **call.named} if call.named else {}
     if len(call.positional) > len(free) and call.named:

@@ -69,8 +69,8 @@ class InputLayout:
         """A name for each tensor: the argument's, and for those inside another one their place in it."""
         return tuple(name for slot in self.slots for name in _names(slot))
 
-    def arguments(self, tensors: Sequence[torch.Tensor]) -> tuple[object, ...]:
-        """The arguments to call ``forward`` with, from all tensors in order."""
+    def arguments(self, tensors: Sequence[object]) -> tuple[object, ...]:
+        """The arguments to call ``forward`` with, from all tensors in order, or what stands for them."""
         rest = iter(tensors)
         return tuple(_filled(slot, rest) for slot in self.slots)
 
@@ -98,7 +98,7 @@ def _names(slot: Slot) -> Iterator[str]:
             pass
 
 
-def _filled(slot: Slot, rest: Iterator[torch.Tensor]) -> object:
+def _filled(slot: Slot, rest: Iterator[object]) -> object:
     match slot:
         case OneTensor():
             return next(rest)

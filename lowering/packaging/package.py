@@ -31,11 +31,12 @@ from nnapi_check.lowering.packaging.graph_copy import (
     walk,
 )
 from nnapi_check.lowering.packaging.graph_surgery import Run, keep_results_apart, replace_run
-from nnapi_check.lowering.packaging.guards import guard_source
+from nnapi_check.lowering.packaging.guards import guard_source, refusal_source
 from nnapi_check.lowering.packaging.manifest import HeldValue, Json, Manifest, PartRecord
 from nnapi_check.lowering.packaging.package_source import (
     NO_TENSORS,
     PREPARE_PART,
+    REFUSE,
     SWITCHES,
     OwnNames,
     Parameter,
@@ -280,7 +281,10 @@ def _wrap(
     define(wrapper, serialized_source(names))
     annotations = [parameter.annotation for parameter in parameters]
     define(wrapper, guard_source("nnapi_matches", annotations, _examples(captured)), types)
-    define(wrapper, wrapper_forward_source(own, parameters, keeps=keeps), types)
+    if captured.taken:
+        layout = captured.input_layout
+        define(wrapper, refusal_source(REFUSE, annotations, layout.arguments(captured.taken), layout.names), types)
+    define(wrapper, wrapper_forward_source(own, parameters, keeps=keeps, refuses=bool(captured.taken)), types)
     return wrapper
 
 

@@ -21,6 +21,9 @@ def {name}(self) -> List[Tensor]:
     return torch.jit.annotate(List[Tensor], [])
 """
 
+REFUSE = "nnapi_refuse_others"
+"""The wrapper's method that raises for inputs that the model does not take."""
+
 SWITCHES = """
 def use_cpu(self) -> None:
     self.nnapi_enabled = False
@@ -162,12 +165,14 @@ def same_call_source(method: str, parameters: Sequence[Parameter]) -> str:
     return f"def {method}(self{signature}):\n    return self.forward({given})\n"
 
 
-def wrapper_forward_source(names: OwnNames, parameters: Sequence[Parameter], *, keeps: bool) -> str:
+def wrapper_forward_source(
+    names: OwnNames, parameters: Sequence[Parameter], *, keeps: bool, refuses: bool = False
+) -> str:
     """The wrapper's ``forward``: NNAPI where it is wanted and the inputs are those converted for, else the CPU.
 
     NNAPI is prepared by the first call that it is for. Where that fails the call raises, and later ones run on the CPU:
     preparing takes long, and would fail again. With ``keeps``, buffers are made before the CPU path runs for the first
-    time, for that may release packed weights.
+    time, for that may release packed weights. With ``refuses``, inputs that the CPU path does not take raise.
     """
     given = ", ".join(parameter.name for parameter in parameters)
     signature = "".join(f", {parameter}" for parameter in parameters)
@@ -183,6 +188,7 @@ def wrapper_forward_source(names: OwnNames, parameters: Sequence[Parameter], *, 
             "                self.nnapi_ready = True",
             f"            return self.model.{names.forward}({given})",
             *(("        if not self.nnapi_ready:", f"            self.model.{names.keep}()") if keeps else ()),
+            *((f"    self.{REFUSE}({given})",) if refuses else ()),
             f"    return self.model.forward({given})",
             "",
         ]
