@@ -148,6 +148,8 @@ def _written(
                 fill_project(draft, assembled, codes)
             yield draft
         return
+    # The package computes them before its first run.
+    captured.refuse_failing_constants()
     package = convert(captured, checked.survey, checked.lowered, facts, options)
     with replaced(output, sources) as draft:
         with writing(output):

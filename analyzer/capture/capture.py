@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import torch
@@ -105,6 +105,10 @@ class Captured:
         if not self.has_weights:
             raise ValueError("the graph was captured without weights")
         return self._constants.tensor(self._drafts[value])
+
+    def refuse_failing_constants(self) -> None:
+        """Raise an `InputError` where a kernel fails to compute a constant, as it does in a run. Nothing is kept."""
+        replace(self._constants).refuse_failures()
 
 
 def capture(

@@ -30,11 +30,11 @@ class ConstantValues:
     module: torch._C.ScriptModule
     nodes: tuple[NodeDraft, ...]
     known: Mapping[int, object]
-    _live: dict[Draft, torch.Tensor] = field(default_factory=dict)
-    _results: dict[Draft, torch.Tensor] = field(default_factory=dict)
-    _failures: dict[Draft, Exception] = field(default_factory=dict)
-    _calls: BoundedCalls = field(default_factory=lambda: BoundedCalls(WHEN_READ))
-    _is_computed: bool = False
+    _live: dict[Draft, torch.Tensor] = field(init=False, default_factory=dict)
+    _results: dict[Draft, torch.Tensor] = field(init=False, default_factory=dict)
+    _failures: dict[Draft, Exception] = field(init=False, default_factory=dict)
+    _calls: BoundedCalls = field(init=False, default_factory=lambda: BoundedCalls(WHEN_READ))
+    _is_computed: bool = field(init=False, default=False)
 
     def tensor(self, draft: Draft) -> torch.Tensor:
         """The elements of a constant; `ValueError` for a value that is none."""
@@ -47,6 +47,13 @@ class ConstantValues:
         if draft not in self._results:
             raise self._failures.get(draft) or ValueError(f"{draft.torch_value.debugName()} is not known before a run")
         return self._results[draft]
+
+    def refuse_failures(self) -> None:
+        """Raise an `InputError` for the first constant that a kernel fails to compute."""
+        self._compute()
+        for failure in self._failures.values():
+            if isinstance(failure, InputError):
+                raise failure
 
     def _stored(self, draft: Draft) -> torch.Tensor:
         if isinstance(draft.origin, Parameter):

@@ -102,10 +102,11 @@ def test_a_weight_that_linear_algebra_computes_converts(target: str, tmp_path: P
     assert made.verification.is_within_tolerance
 
 
-def test_a_weight_that_cannot_be_computed_is_told_with_its_place(tmp_path: Path) -> None:
+@pytest.mark.parametrize("target", ["pytorch-mobile", "ndk"])
+def test_a_weight_that_cannot_be_computed_is_told_with_its_place(target: str, tmp_path: Path) -> None:
     model, inputs = torch.jit.script(InvertedWeight(torch.zeros(5, 5)).eval()), [torch.randn(2, 5)]
     with pytest.raises(InputError, match=r"fails in aten.linalg_inv.* at .*test_constant_nodes.*singular"):
-        convert(model, tmp_path / "out", inputs, feature_level=3, target="ndk")
+        convert(model, tmp_path / "out", inputs, feature_level=3, target=target)
 
 
 @pytest.mark.parametrize("layout", ["coo", "csr", "mkldnn"])
