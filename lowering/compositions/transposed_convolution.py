@@ -48,6 +48,13 @@ class TransposedWindow:
         )
         return h, w
 
+    def gathering(self, kernel: Pair, dilation: Pair) -> Window:
+        """Without a stride: the window by which a filter turned around gathers the same cells."""
+        (near_h, near_w) = (
+            step * (reach - 1) - pad for reach, step, pad in zip(kernel, dilation, self.padding, strict=True)
+        )
+        return Window(ONE, (near_h, near_w), dilation, self.output_padding)
+
 
 def spread(emit: Emitter, x: OperandId, weight: Recipe, bias: OperandId, window: TransposedWindow) -> OperandId:
     """TRANSPOSE_CONV_2D of an NHWC image by a weight [in, out, height, width].

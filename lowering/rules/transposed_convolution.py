@@ -2,8 +2,16 @@
 
 from __future__ import annotations
 
-from nnapi_check.lowering.compositions.convolution_window import channels_of, image_filter, joined_channels
-from nnapi_check.lowering.compositions.depth_slices import spread_blocks, spread_joined
+from nnapi_check.lowering.compositions.convolution_window import (
+    channels_of,
+    convolve,
+    convolve_depthwise,
+    image_filter,
+    joined_channels,
+    kernel_size,
+    pair,
+)
+from nnapi_check.lowering.compositions.depth_slices import Convolve, spread_blocks, spread_joined
 from nnapi_check.lowering.compositions.filter_operands import bias_operand, whole_weight
 from nnapi_check.lowering.compositions.matrix_product import permuted, reshaped
 from nnapi_check.lowering.compositions.transposed_convolution import (
@@ -15,6 +23,7 @@ from nnapi_check.lowering.compositions.transposed_convolution import (
 from nnapi_check.lowering.emission.emitter import Emitter
 from nnapi_check.lowering.emission.model_draft import OperandId
 from nnapi_check.lowering.emission.node_reader import NodeReader
+from nnapi_check.lowering.emission.recipes import Recipe
 from nnapi_check.lowering.emission.rule_table import lowers
 from nnapi_check.lowering.rules.convolution import row_of_signal, signal_of_row
 
@@ -28,6 +37,30 @@ def _spread(emit: Emitter, x: OperandId) -> OperandId:
 def conv_transpose2d(node: NodeReader, emit: Emitter) -> OperandId:
     """Lower to TRANSPOSE_CONV_2D."""
     return _spread(emit, emit.input("input"))
+
+
+@lowers("aten.conv_transpose2d.input", way="unstrided")
+def unstrided_conv_transpose2d(node: NodeReader, emit: Emitter) -> OperandId:
+    """Lower to CONV_2D, the filter turned around."""
+    filters = node.constant("weight").permute(1, 0, 2, 3).flip(2, 3)
+    return _gathered(emit, filters, convolve)
+
+
+@lowers("aten.conv_transpose2d.input", way="unstrided-depthwise")
+def unstrided_depthwise_conv_transpose2d(node: NodeReader, emit: Emitter) -> OperandId:
+    """Lower to DEPTHWISE_CONV_2D, the filter turned around."""
+    weight = node.constant("weight")
+    ins, multiplier, *kernel = weight.shape
+    return _gathered(emit, weight.reshape(ins * multiplier, 1, *kernel).flip(2, 3), convolve_depthwise)
+
+
+def _gathered(emit: Emitter, filters: Recipe, kind: Convolve) -> OperandId:
+    """What filters [out, in, height, width] gather where those turned around spread without a stride."""
+    x = emit.input("input")
+    window = TransposedWindow.of(emit.node).gathering(
+        kernel_size(filters), pair(emit.node.ints("dilation"), along_height=1)
+    )
+    return kind(emit, x, filters, bias_operand(emit, filters, x, filters.shape[0]), window)
 
 
 @lowers("aten.conv_transpose2d.input", way="group-by-group")

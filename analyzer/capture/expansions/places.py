@@ -7,6 +7,7 @@ from math import prod
 
 from nnapi_check.analyzer.capture.expansions.expansion import Call, expands
 from nnapi_check.analyzer.graph import TensorType
+from nnapi_check.analyzer.nnapi_types import MAX_RANK
 
 
 @expands("aten.hsplit.int", "aten.hsplit.array")
@@ -54,6 +55,21 @@ def atleast(call: Call) -> str:
     """The tensor, with as many dimensions at least as its result has."""
     kind, made = call.tensor("self"), call.outputs[0]
     return _at_least("self", kind, made.rank)
+
+
+@expands("aten.stack.default")
+def stack(call: Call) -> str | None:
+    """Of more dimensions than an operand has: side by side in fewer, and the new one apart after that."""
+    made = call.outputs[0].shape
+    dim, count = call.integer("dim") % len(made), len(call.tensors("tensors"))
+    before, after = made[:dim], made[dim + 1 :]
+    if len(made) <= MAX_RANK:
+        return None
+    if after and len(made) == MAX_RANK + 1:
+        return f"torch.cat(tensors, {dim}).reshape({list(made)})"
+    alone = [*before[:2], prod(before[2:]), prod(after)]
+    parts = (f"tensors[{place}].reshape({alone})" for place in range(count))
+    return f"torch.cat([{', '.join(parts)}], -1).reshape({list(made)})"
 
 
 @expands("aten.dstack.default")

@@ -52,6 +52,15 @@ def test_shuffled_channels_become_channel_shuffle(batch: int) -> None:
     assert next(graph.nodes()).arguments == {"self": Ref(0), "groups": 3}
 
 
+def test_branches_whose_channels_are_stacked_in_turn_become_channel_shuffle() -> None:
+    def interleaved(x: torch.Tensor) -> torch.Tensor:
+        return torch.stack([x.relu(), x.tanh()], dim=1).transpose(1, 2).flatten(1, 2)
+
+    graph = rewritten(interleaved, 2, 6, 5, 7)
+
+    assert ops(graph) == ["aten.relu.default", "aten.tanh.default", "aten.cat.default", "aten.channel_shuffle.default"]
+
+
 def test_channels_that_become_pixels_are_found() -> None:
     def shuffle(x: torch.Tensor) -> torch.Tensor:
         return x.view(2, 3, 2, 2, 5, 7).permute(0, 1, 4, 2, 5, 3).reshape(2, 3, 10, 14)

@@ -133,6 +133,7 @@ KEPT: dict[str, Function] = {
 }
 SHAPES = {
     "aten.pixel_unshuffle.default": (2, 3, 4, 6),
+    "aten.stack.default": (2, 4, 6),
     **dict.fromkeys(
         ("aten.max_pool1d.default", "aten.avg_pool1d.default", "aten.adaptive_avg_pool1d.default"), (2, 4, 6)
     ),

@@ -139,6 +139,8 @@ CASES = [
     Case("aten.atleast_3d.default", torch.atleast_3d, ((),)),
     Case("aten.atleast_3d.default", torch.atleast_3d, ((3,),)),
     Case("aten.atleast_3d.default", torch.atleast_3d, ((3, 4),)),
+    *(Case("aten.stack.default", lambda x, y, d=dim: torch.stack([x, y], d), PAIR) for dim in (0, 1, 2, 3, -1)),
+    *(Case("aten.stack.default", lambda x, y, d=dim: torch.stack([x, y], d), (VOLUME, VOLUME)) for dim in (0, 2, 5)),
     Case("aten.dstack.default", lambda x, y: torch.dstack([x, y]), ((3, 4), (3, 4, 2))),
     Case("aten.dstack.default", lambda x, y: torch.dstack([x, y]), ((3,), (3,))),
     Case("aten.column_stack.default", lambda x, y: torch.column_stack([x, y]), ((3,), (3, 4))),
