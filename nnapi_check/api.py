@@ -39,6 +39,7 @@ def check(
     target: str = "pytorch-mobile",
     per_channel: str = "split",
     if_quantized: bool = False,
+    sizes: Sequence[str] = (),
     **gate: Unpack[GateOptions],
 ) -> ModelReport:
     """Say whether a model runs on NNAPI at one level, what is in the way and how to fix it.
@@ -59,12 +60,16 @@ def check(
     ``per_channel`` is what becomes of integer layers whose weights have a scale for each channel, where the target
     carries one alone: ``"split"``, ``"requantize"``, ``"float"`` or ``"cpu"``.
     With ``if_quantized`` the report's ``if_quantized`` says what quantizing a model of floats would bring.
+    ``sizes`` are those that inputs are to have: ``["x.2=224,320"]`` are two of dimension 2 of the input ``x``, others
+    multiply them, and ``"x.2=480,x.3=640"`` belong together. The report is about the one that gets least, and its
+    ``sizes`` tell of each.
     Raises ``InputError`` or ``LevelError``, and for what is wrong in these files ``OverlayError``
     (``nnapi_check.coverage_db.overlay``) or ``DeviceProfileError`` (``nnapi_check.coverage_db.device_profile``), all of
     them ``UserError``.
     """
-    from nnapi_check.pipeline import Request, check_model
+    from nnapi_check.pipeline import Request
     from nnapi_check.progress import Progress
+    from nnapi_check.sized_models import checked_at_sizes, report_on
 
     request = Request(
         api_level,
@@ -77,9 +82,10 @@ def check(
         target=_target(target),
         per_channel=_per_channel(per_channel),
         if_quantized=if_quantized,
+        sizes=_sizes(sizes),
     )
     with faults_told():
-        return check_model(*_opened(model, inputs), request, Progress(is_quiet=True)).report
+        return report_on(checked_at_sizes(*_opened(model, inputs), request, Progress(is_quiet=True)))
 
 
 def convert(
@@ -101,13 +107,14 @@ def convert(
     bundle_input: bool = False,
     verify: bool = True,
     layers: bool = False,
+    sizes: Sequence[str] = (),
     **gate: Unpack[ConversionGateOptions],
 ) -> ModelReport:
     """Convert a model to one TorchScript file with NNAPI parts and a CPU fallback, and measure its numbers.
 
     Arguments are those of ``check``, a level among them; ``max_bytes`` is a gate on what is written. With ``lite`` the
     file suits PyTorch Mobile's lite interpreter, ``bundle_input`` stores an example input in it, and ``layers``
-    compares layer by layer.
+    compares layer by layer. With several ``sizes`` the file runs each on NNAPI, and all others on the CPU.
     ``relaxed`` lets drivers compute float32 with float16's numbers, and ``preference`` says what they are to favor:
     ``"low-power"``, ``"fast-single-answer"`` or ``"sustained-speed"``. The report's ``verification`` has the
     numbers; its ``artifact`` is None, and nothing was written, where the gate was not passed.
@@ -127,6 +134,7 @@ def convert(
         _path(device),
         target=_target(target),
         per_channel=_per_channel(per_channel),
+        sizes=_sizes(sizes),
     )
     with faults_told():
         return convert_model(
@@ -191,6 +199,12 @@ def _file(name: str | Path) -> Path:
     if not isinstance(name, str | Path):
         raise InputError(f"A file is named by a text or a Path, not by a value of type {type(name).__name__}.")
     return Path(name)
+
+
+def _sizes(texts: Sequence[str]) -> tuple[str, ...]:
+    if isinstance(texts, str):
+        raise InputError(f"Sizes are a list of texts, such as ['x.2=224,320'], not one text: {texts!r}.")
+    return tuple(texts)
 
 
 def _preference(word: str) -> Preference:

@@ -101,6 +101,17 @@ _inputs = [
         "types and shapes of their inputs and need none.",
     ),
 ]
+_sizes = [
+    click.option(
+        "--size",
+        "sizes",
+        multiple=True,
+        metavar="NAME.DIM=N,N",
+        help="Sizes of a dimension of an input, counted from 0, such as 'x.2=224,320'. Repeatable: other dimensions "
+        "multiply the sizes, and 'x.2=480,x.3=640' are those of several together. A converted file runs each size on "
+        "NNAPI, and all others on the CPU.",
+    ),
+]
 _gate = [
     click.option("--min-score", type=click.FloatRange(0, 100), metavar="X", help="Fail the gate below this score."),
     click.option("--require-ready", is_flag=True, help="Fail the gate unless one NNAPI model holds everything."),
@@ -204,7 +215,7 @@ def _with(*groups: Sequence[Callable[[Command], Command]]) -> Callable[[Command]
 
 @main.command()
 @_model
-@_with(_target, _choice, _inputs, _gate, _knowledge, _reports("--output", "--report"), SHOWN_OPTIONS)
+@_with(_target, _choice, _inputs, _sizes, _gate, _knowledge, _reports("--output", "--report"), SHOWN_OPTIONS)
 @click.option(
     "--update-baseline",
     is_flag=True,
@@ -254,7 +265,7 @@ def check(model: Path, form: str, **options: object) -> None:
 
 @main.command()
 @_model
-@_with(_target, _choice, _inputs, _gate, _knowledge, _reports("--report"), SHOWN_OPTIONS)
+@_with(_target, _choice, _inputs, _sizes, _gate, _knowledge, _reports("--report"), SHOWN_OPTIONS)
 @click.option(
     "-o",
     "--output",

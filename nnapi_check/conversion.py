@@ -7,8 +7,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from nnapi_check.analyzer.capture.capture import Inputs, Model, capture
+from nnapi_check.analyzer.capture.capture import Captured, Inputs, Model, capture
 from nnapi_check.analyzer.errors import InputError
+from nnapi_check.analyzer.inputs.sizes import resized_call
+from nnapi_check.analyzer.inputs.specification import parse_input_spec
 from nnapi_check.analyzer.torchscript import quantized_as_on_phones
 from nnapi_check.coverage_db.output import Format, check_output, check_parent, place_of, replaced, writing
 from nnapi_check.coverage_db.output_folder import check_folder, replaced_folder
@@ -17,28 +19,42 @@ from nnapi_check.coverage_db.spec import Preference
 from nnapi_check.coverage_db.targets import NDK, PYTORCH_MOBILE
 from nnapi_check.lowering.ndk.assembly import assemble
 from nnapi_check.lowering.ndk.project import MODEL_NAME, PROJECT, fill_project
-from nnapi_check.lowering.packaging.convert import convert, output_steps
+from nnapi_check.lowering.packaging.convert import Sized, convert, output_steps
+from nnapi_check.lowering.packaging.manifest import Json, recorded_sizes
 from nnapi_check.lowering.packaging.package import PackageOptions
 from nnapi_check.lowering.packaging.saving import Form, write_package
 from nnapi_check.lowering.plan_lowering import FactsByName
 from nnapi_check.lowering.verification.approximation import approximations, approximations_document
-from nnapi_check.lowering.verification.subject import ModelFileSubject, VerifyError, model_file_in, open_subject
+from nnapi_check.lowering.verification.subject import (
+    ModelFileSubject,
+    Subject,
+    VerifyError,
+    model_file_in,
+    open_subject,
+)
 from nnapi_check.lowering.verification.verify import Verification, verify_artifact
-from nnapi_check.pipeline import Checked, Request, check_model, unpickled_once
+from nnapi_check.other_sizes import compared_elsewhere
+from nnapi_check.pipeline import Checked, Request, unpickled_once
 from nnapi_check.progress import Progress
 from nnapi_check.reports.gating.gate import judged
+from nnapi_check.reports.sizes_view import of_all_sizes, verified_sizes
 from nnapi_check.reports.verification_view import verification_view
 from nnapi_check.reports.views import ModelReport, VerificationView
+from nnapi_check.sized_models import checked_at_sizes, report_on
 from nnapi_check.supervision import reading
 
 
 @dataclass(frozen=True, slots=True)
 class Converted:
-    """A converted model: the file and its report, numbers included. ``path`` is None where the gate refused."""
+    """A converted model: the file and its report, numbers included. ``path`` is None where the gate refused.
+
+    ``verification`` is that of the first size, and ``is_within_tolerance`` is of all, and of the CPU for another one.
+    """
 
     path: Path | None
     report: ModelReport
     verification: Verification | None
+    is_within_tolerance: bool = False
 
 
 @quantized_as_on_phones()
@@ -61,37 +77,60 @@ def convert_model(
     sources = request.files_read(model)
     _check_place(output, request.target, sources)
     model = unpickled_once(model, trust=request.trust)
-    checked = check_model(model, inputs, request, progress, weights=True)
-    if not checked.report.gate.is_passed:
-        return Converted(None, checked.report, None)
-    target = checked.survey.target.name
-    if target == NDK and (form is not Form.FULL or bundle_input):
-        raise InputError("--lite and --bundle-input are for PyTorch Mobile; this model is converted for the NDK.")
+    checks = checked_at_sizes(model, inputs, request, progress, weights=True)
+    if not all(checked.report.gate.is_passed for checked in checks):
+        return Converted(None, report_on(checks), None)
+    _demand_forms(checks, form, bundle_input=bundle_input)
     options = PackageOptions(
         preference=preference,
         is_relaxed=relaxed,
-        bundled_inputs=(checked.captured.example_arguments,) if bundle_input else (),
-        extra={
-            "feature_level": checked.plan.level,
-            "output_steps": list(output_steps(checked.survey.graph)),
-            **approximations_document(approximations(checked.survey, checked.plan)),
-        },
+        bundled_inputs=tuple(checked.captured.example_arguments for checked in checks) if bundle_input else (),
+        extra={"feature_level": checks[0].plan.level, **_told(checks[0])},
     )
     progress.stage("packaging")
-    report = replace(checked.report, artifact=str(output))
+    reports = [replace(checked.report, artifact=str(output)) for checked in checks]
     try:
         # What does not run is not put in the place of what was there, nor what the gate refuses for its size.
-        with _written(checked, output, sources, form, options) as draft:
-            report = judged(replace(report, artifact_bytes=_bytes_of(draft)), request.gate, checked.baseline)
-            if not report.gate.is_passed:
+        with _written(checks, output, sources, form, options) as draft:
+            size = _bytes_of(draft)
+            reports = [_judged(replace(report, artifact_bytes=size), request, checks[0]) for report in reports]
+            if not all(report.gate.is_passed for report in reports):
                 raise _RefusedError
             if not verify:
-                return Converted(output, report, None)
-            verification = _verified(checked, draft, model, request, progress, with_layers=with_layers)
+                return Converted(output, of_all_sizes(reports), None)
+            progress.stage("verifying")
+            found = [_verified(checked, draft, model, request, with_layers=with_layers) for checked in checks]
+            elsewhere = compared_elsewhere(checks, draft, model, trust=_is_trusted(model, request))
     except _RefusedError:
-        return Converted(None, replace(report, artifact=None), None)
-    view = verification_view(verification, checked.survey.graph)
-    return Converted(output, judged(replace(report, verification=view), request.gate, checked.baseline), verification)
+        return Converted(None, replace(of_all_sizes(reports), artifact=None), None)
+    views = [verification_view(one, checked.survey.graph) for one, checked in zip(found, checks, strict=True)]
+    if elsewhere is not None:
+        views = [replace(view, notes=(*view.notes, elsewhere.said)) for view in views]
+    reports = [
+        _judged(replace(report, verification=view), request, checks[0])
+        for report, view in zip(reports, views, strict=True)
+    ]
+    is_good = all(one.is_within_tolerance for one in found) and (elsewhere is None or elsewhere.is_within_tolerance)
+    return Converted(output, of_all_sizes(reports), found[0], is_good)
+
+
+def _judged(report: ModelReport, request: Request, checked: Checked) -> ModelReport:
+    return judged(report, request.gate, checked.baseline)
+
+
+def _told(checked: Checked) -> dict[str, Json]:
+    """What a package tells of a model at one size, for those who verify it later."""
+    told: dict[str, Json] = {"output_steps": list(output_steps(checked.survey.graph))}
+    return told | approximations_document(approximations(checked.survey, checked.plan))
+
+
+def _demand_forms(checks: Sequence[Checked], form: Form, *, bundle_input: bool) -> None:
+    if all(checked.survey.target.name != NDK for checked in checks):
+        return
+    if form is not Form.FULL or bundle_input:
+        raise InputError("--lite and --bundle-input are for PyTorch Mobile; this model is converted for the NDK.")
+    if len(checks) > 1:
+        raise InputError("Several sizes in one file are for PyTorch Mobile; for the NDK convert each to a folder.")
 
 
 class _RefusedError(Exception):
@@ -102,11 +141,8 @@ def _bytes_of(made: Path) -> int:
     return (made / MODEL_NAME if made.is_dir() else made).stat().st_size
 
 
-def _verified(
-    checked: Checked, draft: Path, model: Model, request: Request, progress: Progress, *, with_layers: bool
-) -> Verification:
+def _verified(checked: Checked, draft: Path, model: Model, request: Request, *, with_layers: bool) -> Verification:
     """The numbers of what was made next to those of the model."""
-    progress.stage("verifying")
     captured = checked.captured
     return verify_artifact(
         draft,
@@ -116,9 +152,13 @@ def _verified(
         level=checked.plan.level,
         facts=FactsByName(checked.registry),
         with_layers=with_layers,
-        # What was made of a module in memory is trusted as that is.
-        trust=request.trust or not isinstance(model, Path),
+        trust=_is_trusted(model, request),
     )
+
+
+def _is_trusted(model: Model, request: Request) -> bool:
+    # What was made of a module in memory is trusted as that is.
+    return request.trust or not isinstance(model, Path)
 
 
 def _check_place(output: Path, target: str, sources: Sequence[Path]) -> None:
@@ -135,9 +175,10 @@ def _check_place(output: Path, target: str, sources: Sequence[Path]) -> None:
 
 @contextmanager
 def _written(
-    checked: Checked, output: Path, sources: Sequence[Path], form: Form, options: PackageOptions
+    checks: Sequence[Checked], output: Path, sources: Sequence[Path], form: Form, options: PackageOptions
 ) -> Iterator[Path]:
     """What is converted, written beside ``output``, whose place it takes at the end."""
+    checked = checks[0]
     captured, facts = checked.captured, FactsByName(checked.registry)
     if checked.survey.target.name == NDK:
         (part,) = checked.lowered
@@ -149,8 +190,10 @@ def _written(
             yield draft
         return
     # The package computes them before its first run.
-    captured.refuse_failing_constants()
-    package = convert(captured, checked.survey, checked.lowered, facts, options)
+    for one in checks:
+        one.captured.refuse_failing_constants()
+    others = [Sized(one.captured, one.survey, one.lowered, _told(one)) for one in checks[1:]]
+    package = convert(captured, checked.survey, checked.lowered, facts, options, others)
     with replaced(output, sources) as draft:
         with writing(output):
             write_package(package, draft, form)
@@ -182,10 +225,40 @@ def verify_file(
                 f"`nnapi-check verify {against} --against {output}`."
             ) from error
         raise
-    with reading(against if isinstance(against, Path) and not trust else None):
+    file = against if isinstance(against, Path) and not trust else None
+    with reading(file):
         captured = capture(against, inputs, weights=True, trust=trust, registry=registry)
+    sizes = recorded_sizes(subject.manifest) if subject.manifest is not None and inputs is None else ()
+    views: list[tuple[str, VerificationView]] = []
+    for size in sizes:
+        types = [parse_input_spec(kind).type for kind in size.inputs]
+        if len(types) != len(captured.input_types):
+            raise InputError(f"{output} takes {len(types)} inputs, and {against} takes {len(captured.input_types)}.")
+        with reading(file):
+            sized = capture(
+                against, resized_call(captured.reference_call, types), weights=True, trust=trust, registry=registry
+            )
+        progress.stage("verifying")
+        found = _compared(output, against, subject, sized, facts, with_layers=with_layers, trust=trust)
+        views.append((", ".join(size.inputs), found))
+    if not sizes:
+        progress.stage("verifying")
+        views.append(("", _compared(output, against, subject, captured, facts, with_layers=with_layers, trust=trust)))
+    return verified_sizes(views)
+
+
+def _compared(
+    output: Path,
+    against: Model,
+    subject: Subject,
+    captured: Captured,
+    facts: FactsByName,
+    *,
+    with_layers: bool,
+    trust: bool,
+) -> VerificationView:
+    """The numbers of a converted file beside those of the model, for the inputs that it was captured with."""
     level = subject.manifest.extra.get("feature_level") if subject.manifest is not None else None
-    progress.stage("verifying")
     try:
         verification = verify_artifact(
             output,

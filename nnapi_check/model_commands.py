@@ -17,7 +17,7 @@ from nnapi_check.coverage_db.spec import Preference
 from nnapi_check.coverage_db.targets import PerChannelChoice
 from nnapi_check.errors import say
 from nnapi_check.imports import import_modules
-from nnapi_check.pipeline import Request, check_model
+from nnapi_check.pipeline import Request
 from nnapi_check.progress import Progress
 from nnapi_check.project_file import find_project
 from nnapi_check.reports.console import to_text
@@ -29,6 +29,7 @@ from nnapi_check.reports.terminal import Detail, Paint, printable
 from nnapi_check.reports.verification_text import verification_lines
 from nnapi_check.reports.views import Extra, ModelReport
 from nnapi_check.shown import detail_of, paint_of
+from nnapi_check.sized_models import checked_at_sizes, report_on
 
 
 def check(model: Path, form: str, options: Mapping[str, object]) -> int:
@@ -43,7 +44,7 @@ def check(model: Path, form: str, options: Mapping[str, object]) -> int:
     sources = request.files_read(model)
     check_outputs(outputs, sources)
     progress = Progress()
-    report = check_model(model, inputs_of(options), request, progress).report
+    report = report_on(checked_at_sizes(model, inputs_of(options), request, progress))
     progress.done()
     _show(report, model, form, outputs, options, sources, detail_of(options))
     return 0 if report.gate.is_passed else 1
@@ -90,7 +91,7 @@ def convert(model: Path, form: str, options: Mapping[str, object]) -> int:
     if made.verification is None:
         say("its numbers were not compared with PyTorch's (--no-verify).")
         return 0
-    return 0 if made.verification.is_within_tolerance else 1
+    return 0 if made.is_within_tolerance else 1
 
 
 def _written(output: Path, model: Path) -> str:
@@ -192,7 +193,13 @@ def request_of(options: Mapping[str, object]) -> Request:
         target=target if isinstance(target, str) else project.target,
         per_channel=PerChannelChoice(choice) if isinstance(choice, str) else project.per_channel,
         if_quantized=bool(options.get("if_quantized")),
+        sizes=_sizes_of(options),
     )
+
+
+def _sizes_of(options: Mapping[str, object]) -> tuple[str, ...]:
+    given = options.get("sizes")
+    return tuple(map(str, given)) if isinstance(given, tuple) else ()
 
 
 def _gate_of(options: Mapping[str, object], project: Gate) -> Gate:

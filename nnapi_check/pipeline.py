@@ -52,7 +52,8 @@ class Request:
     ``overlay`` is a file of cards to lay over the registry, ``device`` the profile of a device, and ``project`` the
     file that defaults were taken from. With ``if_quantized`` a check also tells what quantizing a model would bring.
     ``extras`` are what the report holds only where it is shown. ``stands_in`` says that the process is this check's
-    own, so that ops which nothing has registered may be defined by how a file calls them.
+    own, so that ops which nothing has registered may be defined by how a file calls them. ``sizes`` are those that
+    inputs are to have, as `parse_sizes` reads them.
     """
 
     api_level: int | None = None
@@ -68,6 +69,7 @@ class Request:
     if_quantized: bool = False
     extras: frozenset[Extra] = ALL_EXTRAS
     stands_in: bool = False
+    sizes: tuple[str, ...] = ()
 
     def files_read(self, model: Model) -> tuple[Path, ...]:
         """The files that a command about ``model`` reads, which must not be written to."""

@@ -270,6 +270,20 @@ class VerificationView:
 
 
 @dataclass(frozen=True, slots=True)
+class SizeView:
+    """What becomes of a model for inputs of certain types, such as ``f32[1,3,224,224]``."""
+
+    inputs: tuple[str, ...]
+    readiness: str
+    score: float
+    parts: int
+    nodes_on_nnapi: int
+    nodes_total: int
+    compute_coverage: float
+    verification: VerificationView | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class FileView:
     """The size and the SHA-256 of a model's file."""
 
@@ -446,7 +460,8 @@ class ModelReport:
     ``file`` is that of the model, None for a module in memory, and where nobody asked.
     ``tolerance`` is what the converted model is held to. ``if_quantized`` is set where that was asked of a model of
     floats, ``artifact_bytes`` where a file was written, and ``comparison`` where a baseline was given.
-    ``first_changes`` are the few that gain most, None where nothing is left to gain.
+    ``first_changes`` are the few that gain most, None where nothing is left to gain. ``sizes`` are what is said of each
+    size of the inputs, where there are several; all else is about the one that gets least.
     """
 
     model: str
@@ -491,6 +506,7 @@ class ModelReport:
     artifact_bytes: int | None = None
     comparison: ComparisonView | None = None
     first_changes: FirstChangesView | None = None
+    sizes: tuple[SizeView, ...] = ()
 
     def __repr__(self) -> str:
         from nnapi_check.reports.formats.notebook import short_words

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from hashlib import blake2b
 from itertools import count
 
 import torch
@@ -16,10 +17,10 @@ INLINE_LIMIT = 256
 
 
 class ConstantStore:
-    """Turns tensor constants into attributes, each tensor once."""
+    """Turns tensor constants into attributes, each tensor once; ``by_content`` those of the same elements as well."""
 
-    def __init__(self, module: torch._C.ScriptModule, names: OwnNames) -> None:
-        self._module, self._own = module, names
+    def __init__(self, module: torch._C.ScriptModule, names: OwnNames, *, by_content: bool = False) -> None:
+        self._module, self._own, self._by_content = module, names, by_content
         self._names: dict[tuple[object, ...], str] = {}
         # Tensors are known by their memory, which must not be used anew while they are known.
         self._kept: list[torch.Tensor] = []
@@ -27,13 +28,19 @@ class ConstantStore:
     def attribute_of(self, tensor: torch.Tensor) -> str:
         """The attribute that holds a tensor, added where there is none yet."""
         strides = tuple(tensor.stride()) if tensor.layout is torch.strided else ()
-        identity = (tensor.data_ptr(), tensor.dtype, tuple(tensor.shape), strides)
+        identity = (self._memory(tensor), tensor.dtype, tuple(tensor.shape), strides)
         if tensor.numel() == 0 or identity not in self._names:
             name = self._free_name()
             add_attribute(self._module, name, torch._C.TensorType.get(), tensor.detach())
             self._kept.append(tensor)
             self._names[identity] = name
         return self._names[identity]
+
+    def _memory(self, tensor: torch.Tensor) -> int | bytes:
+        """What tensors of the same elements have alike: an address, or a hash of the elements."""
+        if not self._by_content or tensor.layout is not torch.strided or tensor.is_quantized:
+            return tensor.data_ptr()
+        return _hash(tensor)
 
     def _free_name(self) -> str:
         """A name that no attribute has: neither one of ours nor one of the user's."""
@@ -53,6 +60,11 @@ class ConstantStore:
             read.insertBefore(node)
             node.output().replaceAllUsesWith(read.output())
             node.destroy()
+
+
+def _hash(tensor: torch.Tensor) -> bytes:
+    elements = tensor.detach().contiguous().flatten().view(torch.uint8)
+    return blake2b(elements.numpy().data).digest()
 
 
 def constant_tensor(node: torch._C.Node) -> torch.Tensor | None:

@@ -3,16 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
 from nnapi_check.analyzer.capture.capture import Captured
 from nnapi_check.analyzer.graph import Graph, Node, NodeOutput, PerTensor, TensorType
 from nnapi_check.analyzer.planning.survey import Survey
 from nnapi_check.coverage_db.spec import OperationFacts
 from nnapi_check.lowering.nnapi.serialize import serialize
-from nnapi_check.lowering.packaging.manifest import HeldValue
-from nnapi_check.lowering.packaging.package import Package, PackagedPart, PackageOptions, build_package
+from nnapi_check.lowering.packaging.manifest import HeldValue, Json
+from nnapi_check.lowering.packaging.package import Package, PackagedPart, PackageOptions, SizedParts, build_package
 from nnapi_check.lowering.packaging.part_borders import border_of, permutation_of
 from nnapi_check.lowering.part_lowering import LoweredPart
+
+
+@dataclass(frozen=True, slots=True)
+class Sized:
+    """A model captured for inputs of certain sizes, its lowered parts, and what the package is to tell of them."""
+
+    captured: Captured
+    survey: Survey
+    parts: Sequence[LoweredPart]
+    extra: Mapping[str, Json] = field(default_factory=dict)
 
 
 def convert(
@@ -21,10 +32,19 @@ def convert(
     parts: Sequence[LoweredPart],
     facts: Mapping[str, OperationFacts],
     options: PackageOptions,
+    others: Sequence[Sized] = (),
 ) -> Package:
-    """The package of lowered parts. The captured module becomes part of it, so it can be converted only once."""
-    codes = {name: facts[name].code for part in parts for name in {item.kind for item in part.model.operations}}
-    return build_package(captured, [_packaged(part, survey, codes) for part in parts], options)
+    """The package of lowered parts. The captured module becomes part of it, so it can be converted only once.
+
+    ``others`` are the same model for inputs of other sizes.
+    """
+    made = [SizedParts(one.captured, _all_packaged(one, facts), one.extra) for one in others]
+    return build_package(captured, _all_packaged(Sized(captured, survey, parts), facts), options, made)
+
+
+def _all_packaged(one: Sized, facts: Mapping[str, OperationFacts]) -> list[PackagedPart]:
+    codes = {name: facts[name].code for part in one.parts for name in {item.kind for item in part.model.operations}}
+    return [_packaged(part, one.survey, codes) for part in one.parts]
 
 
 def output_steps(graph: Graph) -> tuple[float | None, ...]:

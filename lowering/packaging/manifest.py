@@ -12,6 +12,8 @@ from nnapi_check.lowering.packaging.border import Border, BorderError
 
 FILE_NAME = "nnapi_check.json"
 FORMAT = 1
+SIZES = "sizes"
+"""What ``extra`` calls the sizes of the inputs, where a package runs in NNAPI for several."""
 
 Json: TypeAlias = "bool | int | float | str | list[Json] | dict[str, Json] | None"
 
@@ -76,6 +78,29 @@ def read_manifest(text: str) -> Manifest:
         preference=_integer(_field(document, "preference")),
         is_relaxed=_field(document, "relaxed") is True,
         extra=_mapping(_field(document, "extra")),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class RecordedSize:
+    """What a package tells of one of its sizes: the types of its inputs, the names of its parts, and the rest."""
+
+    inputs: tuple[str, ...]
+    parts: tuple[str, ...]
+    extra: Mapping[str, Json]
+
+
+def recorded_sizes(manifest: Manifest) -> tuple[RecordedSize, ...]:
+    """The sizes that a package tells of; none where it has one."""
+    if SIZES not in manifest.extra:
+        return ()
+    return tuple(
+        RecordedSize(
+            tuple(_text(item) for item in _items(size, "inputs")),
+            tuple(_text(item) for item in _items(size, "parts")),
+            _mapping(_field(size, "extra")),
+        )
+        for size in _items(dict(manifest.extra), SIZES)
     )
 
 

@@ -14,6 +14,7 @@ import torch
 from nnapi_check.analyzer.capture.capture import Captured
 from nnapi_check.analyzer.graph import TensorType
 from nnapi_check.analyzer.inputs.argument_names import source_names
+from nnapi_check.analyzer.inputs.specification import format_type
 from nnapi_check.analyzer.tensor_types import empty_like_type
 from nnapi_check.analyzer.torchscript import method_names
 from nnapi_check.coverage_db.spec import Preference
@@ -32,20 +33,21 @@ from nnapi_check.lowering.packaging.graph_copy import (
 )
 from nnapi_check.lowering.packaging.graph_surgery import Run, keep_results_apart, replace_run
 from nnapi_check.lowering.packaging.guards import guard_source, refusal_source
-from nnapi_check.lowering.packaging.manifest import HeldValue, Json, Manifest, PartRecord
+from nnapi_check.lowering.packaging.manifest import SIZES, HeldValue, Json, Manifest, PartRecord
 from nnapi_check.lowering.packaging.package_source import (
     NO_TENSORS,
     PREPARE_PART,
     REFUSE,
-    SWITCHES,
     OwnNames,
     Parameter,
+    WrappedSize,
     buffers_source,
     bundled_inputs_source,
     part_forward_source,
     prepare_source,
     same_call_source,
     serialized_source,
+    switches_source,
     wrapper_forward_source,
 )
 from nnapi_check.lowering.packaging.quantized_clamps import mend_clamps
@@ -60,6 +62,7 @@ from nnapi_check.lowering.packaging.script_modules import (
     type_of,
     wrapped,
 )
+from nnapi_check.lowering.packaging.shared_attributes import bring_attributes, retype_reads
 from nnapi_check.lowering.packaging.stand_ins import StandIns
 from nnapi_check.lowering.packaging.weight_access import WeightAccess, value_ids
 
@@ -108,52 +111,110 @@ class Package:
     recomputed: tuple[int, ...] = ()
 
 
-def build_package(captured: Captured, parts: Sequence[PackagedPart], options: PackageOptions) -> Package:
-    """Build the module of a package.
+@dataclass(frozen=True, slots=True)
+class SizedParts:
+    """A module captured for inputs of other sizes, its parts, and what the package is to tell of them."""
 
-    The captured module becomes a part of it: it can be packaged only once, and its literals are read no more.
+    captured: Captured
+    parts: Sequence[PackagedPart]
+    extra: Mapping[str, Json] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class _Added:
+    """What a package holds for inputs of certain sizes: methods of ``own`` names, and parts."""
+
+    captured: Captured
+    own: OwnNames
+    parts: tuple[tuple[str, PackagedPart], ...]
+    keeps: bool
+    recomputed: tuple[int, ...]
+
+
+def build_package(
+    captured: Captured, parts: Sequence[PackagedPart], options: PackageOptions, others: Sequence[SizedParts] = ()
+) -> Package:
+    """Build the module of a package. With ``others`` it also runs in NNAPI for inputs of other sizes.
+
+    The captured module becomes a part of it: it can be packaged only once, and its literals are read no more. Of the
+    others only what their parts need is taken, and what the module has already is stored once.
     """
     module = captured.module
     if method_names(module) != ["forward"]:
         raise PackageError("the captured module is packaged already")
-    own = _own_names(module, len(parts))
-    names = [own.part(index) for index in range(len(parts))]
     annotations = Annotations()
     parameters = _parameters(module, annotations)
-    graph = captured.torch_graph
-    define(module, same_call_source(own.forward, parameters), annotations.types)
-    copy = fill_method(module, own.forward, graph, decided_branches(captured), captured.shared)
-    store = ConstantStore(module, own)
-    keeps = _define_buffers(captured, copy, parts, store, own)
-    recomputed = _place_parts(captured, copy, parts, names, options)
-    if keeps:
-        add_attribute(module, own.kept, named_type("Tensor[][]"), [])
-    define(module, prepare_source(own, names, keeps=keeps))
-    # The graph that was converted holds for the inputs' shapes alone.
+    store = ConstantStore(module, OwnNames(), by_content=bool(others))
+    sizes = [SizedParts(captured, parts), *others]
+    added = [_add_size(module, size, store, parameters, annotations, options) for size in sizes]
+    # The graphs that were converted hold for their inputs' shapes alone.
     refill_method(module, "forward", captured.original)
-    for filled in (copy.graph, module._get_method("forward").graph):
+    graphs = [module._get_method(name).graph for name in (*(one.own.forward for one in added), "forward")]
+    for filled in graphs:
         keep_results_apart(filled)
         mend_clamps(filled)
-    store.lift(copy.graph)
-    store.lift(graph)
-    torch._C._jit_pass_lint(copy.graph)
-    torch._C._jit_pass_lint(graph)
-    wrapper = _wrap(captured, parameters, own, names, annotations.types, keeps=keeps)
+    for filled in graphs:
+        store.lift(filled)
+        torch._C._jit_pass_lint(filled)
+    wrapper = _wrap(captured, parameters, added, annotations.types)
     manifest = Manifest(
         parts=tuple(
             PartRecord(name, part.inputs, part.outputs, part.nodes, part.held)
-            for name, part in zip(names, parts, strict=True)
+            for one in added
+            for name, part in one.parts
         ),
         preference=options.preference,
         is_relaxed=options.is_relaxed,
-        extra=options.extra,
+        extra=dict(options.extra) | (_sizes_told(added, [options.extra, *(one.extra for one in others)])),
     )
     if options.bundled_inputs:
         _bundle(wrapper, module, options.bundled_inputs, annotations)
-    return Package(wrapped(wrapper), manifest, recomputed)
+    return Package(wrapped(wrapper), manifest, added[0].recomputed)
+
+
+def _sizes_told(added: Sequence[_Added], extras: Sequence[Mapping[str, Json]]) -> dict[str, Json]:
+    """What a package of several sizes tells of each: the types of its inputs, its parts, and ``extra``."""
+    if len(added) == 1:
+        return {}
+    sizes: list[Json] = [
+        {
+            "inputs": [format_type(kind) for kind in one.captured.input_types],
+            "parts": [name for name, _ in one.parts],
+            "extra": dict(extra),
+        }
+        for one, extra in zip(added, extras, strict=True)
+    ]
+    return {SIZES: sizes}
+
+
+def _add_size(
+    module: torch._C.ScriptModule,
+    size: SizedParts,
+    store: ConstantStore,
+    parameters: Sequence[Parameter],
+    annotations: Annotations,
+    options: PackageOptions,
+) -> _Added:
+    """Add the methods to a module that run its parts for inputs of some sizes."""
+    captured, parts = size.captured, size.parts
+    own = _own_names(module, len(parts))
+    names = [own.part(index) for index in range(len(parts))]
+    define(module, same_call_source(own.forward, parameters), annotations.types)
+    if captured.module is not module:
+        bring_attributes(captured.torch_graph, captured.module, module, store)
+    copy = fill_method(module, own.forward, captured.torch_graph, decided_branches(captured), captured.shared)
+    if captured.module is not module:
+        retype_reads(copy.graph, module)
+    keeps = _define_buffers(module, captured, copy, parts, store, own)
+    recomputed = _place_parts(module, captured, copy, parts, names, options)
+    if keeps:
+        add_attribute(module, own.kept, named_type("Tensor[][]"), [])
+    define(module, prepare_source(own, names, keeps=keeps))
+    return _Added(captured, own, tuple(zip(names, parts, strict=True)), keeps, recomputed)
 
 
 def _place_parts(
+    module: torch._C.ScriptModule,
     captured: Captured,
     copy: GraphCopy,
     parts: Sequence[PackagedPart],
@@ -170,7 +231,7 @@ def _place_parts(
     stand_ins = _stand_ins(captured, copy)
     stand_ins.fold_forms()
     for name, part in zip(names, parts, strict=True):
-        kind = _add_part(captured.module, name, part, options)
+        kind = _add_part(module, name, part, options)
         replace_run(copy, _run(captured, name, kind, part))
     given = {border.value for part in parts for border in part.outputs}
     for node in captured.calls:
@@ -224,6 +285,7 @@ def _add_part(
 
 
 def _define_buffers(
+    module: torch._C.ScriptModule,
     captured: Captured,
     copy: GraphCopy,
     parts: Sequence[PackagedPart],
@@ -244,7 +306,6 @@ def _define_buffers(
 
     writer = SourceWriter(access.source, inline_source)
     written = [[writer.write(recipe) for recipe in part.buffers] for part in parts]
-    module = captured.module
     if access.computed:
         define(module, NO_TENSORS.format(name=own.computed))
         access.fill_computed(module._get_method(own.computed).graph)
@@ -266,25 +327,24 @@ def _own_names(module: torch._C.ScriptModule, parts: int) -> OwnNames:
 def _wrap(
     captured: Captured,
     parameters: Sequence[Parameter],
-    own: OwnNames,
-    names: Sequence[str],
+    added: Sequence[_Added],
     types: Mapping[str, torch._C.JitType],
-    *,
-    keeps: bool,
 ) -> torch._C.ScriptModule:
     wrapper = new_module("Converted")
     add_attribute(wrapper, "model", type_of(captured.module), captured.module)
-    switches = (("training", False), ("nnapi_enabled", True), ("nnapi_ready", False), ("nnapi_failed", False))
-    for switch, is_on in switches:
+    sizes = [WrappedSize(one.own, f"_{place}" if place else "", one.keeps) for place, one in enumerate(added)]
+    switches = (("training", False), ("nnapi_enabled", True), ("nnapi_failed", False))
+    for switch, is_on in (*switches, *((size.ready, False) for size in sizes)):
         add_attribute(wrapper, switch, named_type("bool"), is_on)
-    define(wrapper, SWITCHES.format(names=own))
-    define(wrapper, serialized_source(names))
+    define(wrapper, switches_source([size.names for size in sizes]))
+    define(wrapper, serialized_source([name for one in added for name, _ in one.parts]))
     annotations = [parameter.annotation for parameter in parameters]
-    define(wrapper, guard_source("nnapi_matches", annotations, _examples(captured)), types)
+    for size, one in zip(sizes, added, strict=True):
+        define(wrapper, guard_source(size.matches, annotations, _examples(one.captured)), types)
     if captured.taken:
         layout = captured.input_layout
         define(wrapper, refusal_source(REFUSE, annotations, layout.arguments(captured.taken), layout.names), types)
-    define(wrapper, wrapper_forward_source(own, parameters, keeps=keeps, refuses=bool(captured.taken)), types)
+    define(wrapper, wrapper_forward_source(sizes, parameters, refuses=bool(captured.taken)), types)
     return wrapper
 
 

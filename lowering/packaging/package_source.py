@@ -31,9 +31,6 @@ def use_cpu(self) -> None:
 def use_nnapi(self) -> None:
     self.nnapi_enabled = True
     self.nnapi_failed = False
-
-def nnapi_buffers(self) -> List[List[Tensor]]:
-    return self.model.{names.buffers}()
 """
 
 
@@ -80,6 +77,29 @@ class OwnNames:
     def constant(self, index: int) -> str:
         """The attribute that is a constant of the module's graphs."""
         return f"{self.prefix}_constant_{index}"
+
+
+@dataclass(frozen=True, slots=True)
+class WrappedSize:
+    """What the wrapper has for inputs of certain sizes, by names that end with ``suffix``.
+
+    With ``keeps``, buffers are made before the CPU runs anything for the first time, for that may release packed
+    weights.
+    """
+
+    names: OwnNames
+    suffix: str = ""
+    keeps: bool = False
+
+    @property
+    def matches(self) -> str:
+        """The method that tells whether inputs are of these sizes."""
+        return f"nnapi_matches{self.suffix}"
+
+    @property
+    def ready(self) -> str:
+        """The attribute that tells whether the parts are prepared."""
+        return f"nnapi_ready{self.suffix}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,6 +172,12 @@ def prepare_source(names: OwnNames, parts: Sequence[str], *, keeps: bool) -> str
     )
 
 
+def switches_source(sizes: Sequence[OwnNames]) -> str:
+    """The wrapper's methods that turn NNAPI off and on, and the one that gives every part's buffers."""
+    buffers = " + ".join(f"self.model.{names.buffers}()" for names in sizes)
+    return f"{SWITCHES}\ndef nnapi_buffers(self) -> List[List[Tensor]]:\n    return {buffers}\n"
+
+
 def serialized_source(parts: Sequence[str]) -> str:
     """The wrapper's method that gives every part's NNAPI model, as bytes in an int32 tensor."""
     models = ", ".join(f"self.model.{name}.serialized" for name in parts)
@@ -166,13 +192,13 @@ def same_call_source(method: str, parameters: Sequence[Parameter]) -> str:
 
 
 def wrapper_forward_source(
-    names: OwnNames, parameters: Sequence[Parameter], *, keeps: bool, refuses: bool = False
+    sizes: Sequence[WrappedSize], parameters: Sequence[Parameter], *, refuses: bool = False
 ) -> str:
     """The wrapper's ``forward``: NNAPI where it is wanted and the inputs are those converted for, else the CPU.
 
-    NNAPI is prepared by the first call that it is for. Where that fails the call raises, and later ones run on the CPU:
-    preparing takes long, and would fail again. With ``keeps``, buffers are made before the CPU path runs for the first
-    time, for that may release packed weights. With ``refuses``, inputs that the CPU path does not take raise.
+    The parts for inputs of some sizes are prepared by the first call that they are for. Where that fails the call
+    raises, and later ones run on the CPU: preparing takes long, and would fail again. With ``refuses``, inputs that the
+    CPU path does not take raise.
     """
     given = ", ".join(parameter.name for parameter in parameters)
     signature = "".join(f", {parameter}" for parameter in parameters)
@@ -180,18 +206,31 @@ def wrapper_forward_source(
         [
             f"def forward(self{signature}):",
             "    if self.nnapi_enabled and not self.nnapi_failed:",
-            f"        if self.nnapi_matches({given}):",
-            "            if not self.nnapi_ready:",
-            "                self.nnapi_failed = True",
-            f"                self.model.{names.prepare}()",
-            "                self.nnapi_failed = False",
-            "                self.nnapi_ready = True",
-            f"            return self.model.{names.forward}({given})",
-            *(("        if not self.nnapi_ready:", f"            self.model.{names.keep}()") if keeps else ()),
+            *(line for size in sizes for line in _keeping_lines(size) if len(sizes) > 1),
+            *(line for size in sizes for line in _running_lines(size, given)),
+            *(line for size in sizes for line in _keeping_lines(size) if len(sizes) == 1),
             *((f"    self.{REFUSE}({given})",) if refuses else ()),
             f"    return self.model.forward({given})",
             "",
         ]
+    )
+
+
+def _keeping_lines(size: WrappedSize) -> tuple[str, ...]:
+    if not size.keeps:
+        return ()
+    return (f"        if not self.{size.ready}:", f"            self.model.{size.names.keep}()")
+
+
+def _running_lines(size: WrappedSize, given: str) -> tuple[str, ...]:
+    return (
+        f"        if self.{size.matches}({given}):",
+        f"            if not self.{size.ready}:",
+        "                self.nnapi_failed = True",
+        f"                self.model.{size.names.prepare}()",
+        "                self.nnapi_failed = False",
+        f"                self.{size.ready} = True",
+        f"            return self.model.{size.names.forward}({given})",
     )
 
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Protocol
 
@@ -15,7 +15,8 @@ import torch
 
 from nnapi_check.analyzer.errors import InputError
 from nnapi_check.analyzer.inputs.arguments import Call, cloned
-from nnapi_check.analyzer.tensor_types import flat_tensors
+from nnapi_check.analyzer.inputs.specification import format_type
+from nnapi_check.analyzer.tensor_types import flat_tensors, tensor_type
 from nnapi_check.coverage_db.spec import OperationFacts
 from nnapi_check.coverage_db.targets import PYTORCH_MOBILE, target_called
 from nnapi_check.lowering.ndk.host_run import HostRunError, HostRunner
@@ -25,7 +26,7 @@ from nnapi_check.lowering.nnapi.host_runtime.runtime import load_host_runtime
 from nnapi_check.lowering.nnapi.model import Model
 from nnapi_check.lowering.nnapi.serialize import Malformed, deserialize
 from nnapi_check.lowering.packaging.artifact import Artifact, open_artifact
-from nnapi_check.lowering.packaging.manifest import Manifest, ManifestError, PartRecord, read_manifest
+from nnapi_check.lowering.packaging.manifest import Manifest, ManifestError, PartRecord, read_manifest, recorded_sizes
 
 
 class VerifyError(Exception):
@@ -149,6 +150,24 @@ class PackageSubject:
             raise VerifyError(f"The package does not run in PyTorch's NNAPI binding: {faults or error}") from error
         ran_in = "PyTorch's NNAPI binding on the host runtime"
         return Ran(flat_tensors(found), runtime.executions - before, ran_in)
+
+
+def of_inputs(subject: Subject, inputs: Sequence[object]) -> Subject:
+    """What a file holds for inputs of these sizes, where it holds several: their parts, and what it tells of them."""
+    if not isinstance(subject, PackageSubject) or subject.manifest is None:
+        return subject
+    kinds = tuple(format_type(tensor_type(tensor)) for tensor in flat_tensors(inputs))
+    manifest = subject.manifest
+    try:
+        size = next((size for size in recorded_sizes(manifest) if size.inputs == kinds), None)
+    except ManifestError as error:
+        raise InputError(f"{subject.path} is a damaged package: {error}") from error
+    if size is None:
+        return subject
+    records = tuple(record for record in manifest.parts if record.name in size.parts)
+    told = replace(manifest, parts=records, extra=size.extra)
+    parts = tuple(part for part in subject.parts if part.name in size.parts)
+    return PackageSubject(replace(subject.artifact, manifest=told), parts)
 
 
 @dataclass(frozen=True, slots=True)

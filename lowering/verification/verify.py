@@ -32,7 +32,7 @@ from nnapi_check.lowering.verification.reference import graph_values, reference_
 from nnapi_check.lowering.verification.row_sets import row_sets
 from nnapi_check.lowering.verification.sensitivity import Movement
 from nnapi_check.lowering.verification.stated_steps import held_to_steps, root_mean_square
-from nnapi_check.lowering.verification.subject import Part, Subject, open_subject
+from nnapi_check.lowering.verification.subject import Part, Subject, of_inputs, open_subject
 
 MARGIN_DECIBELS = 20 * math.log10(MARGIN)
 """The same margin of what noise has for amplitude."""
@@ -109,7 +109,7 @@ def verify_artifact(
     levels whose library lacks functions that the binding calls, each part runs alone in the interpreter, on what
     PyTorch computes for its inputs.
     """
-    subject = open_subject(path, facts, trust=trust)
+    subject = of_inputs(open_subject(path, facts, trust=trust), inputs)
     call = Call(tuple(inputs)) if reference is None else reference
     approximate = _approximations(subject)
     own_movement = OwnMovement(subject, model, call, approximate, trust=trust)

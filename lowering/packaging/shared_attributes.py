@@ -1,0 +1,62 @@
+"""The graph of one capture in the module of another: what it reads of its own module, it reads of that one."""
+
+from __future__ import annotations
+
+import torch
+
+from nnapi_check.analyzer.torchscript import attribute, attribute_at, has_attribute, nodes_of_kind
+from nnapi_check.lowering.packaging.constant_store import ConstantStore
+from nnapi_check.lowering.packaging.graph_copy import PackageError
+from nnapi_check.lowering.packaging.script_modules import type_of
+
+
+def bring_attributes(
+    graph: torch._C.Graph, source: torch._C.ScriptModule, target: torch._C.ScriptModule, store: ConstantStore
+) -> None:
+    """Let a graph read of ``store`` those tensors of its module ``source`` that ``target`` has otherwise."""
+    self_value = next(iter(graph.inputs()))
+    for read in nodes_of_kind(graph, "prim::GetAttr"):
+        path = _path_of(read)
+        held = attribute_at(source, path)
+        if isinstance(held, torch.Tensor):
+            if not _holds(target, path, held):
+                read.replaceInputWith(read.input(), self_value)
+                read.s_("name", store.attribute_of(held))
+        elif not _has(target, path):
+            raise PackageError(f"the model has {path} at some of its sizes, and not at others")
+
+
+def retype_reads(graph: torch._C.Graph, module: torch._C.ScriptModule) -> None:
+    """Give what a copied graph reads of its module the types that the module's parts have."""
+    for read in nodes_of_kind(graph, "prim::GetAttr"):
+        held = attribute_at(module, _path_of(read))
+        if isinstance(held, torch._C.ScriptModule):
+            read.output().setType(type_of(held))
+
+
+def _path_of(read: torch._C.Node) -> str:
+    names = [read.s("name")]
+    value = read.input()
+    while value.node().kind() == "prim::GetAttr":
+        names.insert(0, value.node().s("name"))
+        value = value.node().input()
+    return ".".join(names)
+
+
+def _has(module: torch._C.ScriptModule, path: str) -> bool:
+    held: object = module
+    for name in path.split("."):
+        if not isinstance(held, torch._C.ScriptModule) or not has_attribute(held, name):
+            return False
+        held = attribute(held, name)
+    return True
+
+
+def _holds(module: torch._C.ScriptModule, path: str, tensor: torch.Tensor) -> bool:
+    held = attribute_at(module, path) if _has(module, path) else None
+    return (
+        isinstance(held, torch.Tensor)
+        and held.dtype == tensor.dtype
+        and held.stride() == tensor.stride()
+        and torch.equal(held, tensor)
+    )
