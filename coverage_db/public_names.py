@@ -16,6 +16,7 @@ from nnapi_check.coverage_db.text import read_tables
 _MODULES = frozenset({"torch", "nn", "f", "functional", "tensor", "special", "linalg", "fft"})
 """What may stand before a name, in lower case."""
 
+_TABLE = Path(__file__).with_name("public_names.toml")
 _DIMENSIONS = re.compile(r"[123]d$")
 
 
@@ -32,13 +33,28 @@ def ops_called(name: str, known: Iterable[str]) -> list[str]:
     if others is not None:
         return [op for op in known if op.rpartition(".")[0] in others] or list(others)
     keys = {key, _DIMENSIONS.sub("", key)}
-    return [op for op in known if _squeezed(op.split(".")[1]) in keys]
+    return [op for op in known if _squeezed(_own(op)) in keys]
+
+
+def names_like(name: str, others: Iterable[str]) -> tuple[str, ...]:
+    """The three of ``others`` and of PyTorch's names that look most like a name that stands for nothing, best first.
+
+    Of an op's name its own part is compared and given, without namespace and overload.
+    """
+    from difflib import get_close_matches
+
+    named = (_own(other) for other in (*others, *read_tables(_TABLE).values))
+    shown: dict[str, str] = {}
+    for other in sorted(named, key=lambda own: (own.startswith("_"), own.isupper() != name.isupper())):
+        if not other.endswith("_"):
+            shown.setdefault(_bare(other), other)
+    return tuple(shown[key] for key in get_close_matches(_bare(name.rpartition(".")[2]), shown, 3, cutoff=0.7))
 
 
 def keys_of(op: str) -> tuple[str, ...]:
     """What an op is called, without case and underscores: by its own name, and by modules that are other ops."""
     others = (key for key, ops in _others().items() if op.rpartition(".")[0] in ops)
-    return (_squeezed(op.split(".")[1]), *others)
+    return (_squeezed(_own(op)), *others)
 
 
 def _squeezed(name: str) -> str:
@@ -47,7 +63,16 @@ def _squeezed(name: str) -> str:
     return own.strip("_").replace("_", "") + ("_" if own.endswith("_") else "")
 
 
+def _own(name: str) -> str:
+    parts = name.split(".")
+    return parts[1] if len(parts) > 2 else name
+
+
+def _bare(name: str) -> str:
+    return name.lower().replace("_", "").replace("-", "")
+
+
 @cache
 def _others() -> Mapping[str, tuple[str, ...]]:
-    table = read_tables(Path(__file__).with_name("public_names.toml"))
+    table = read_tables(_TABLE)
     return {_squeezed(name): table.texts(name) for name in table.values}

@@ -70,11 +70,14 @@ def search_ops(words: Sequence[str], form: str) -> None:
 
     Exit code 1 where nothing is found.
     """
-    from nnapi_check.reports.registry_text import found_rows, rows_text
+    from nnapi_check.reports.registry_text import close_names, found_rows, rows_text
 
-    found = found_rows(words, open_registry())
+    registry = open_registry()
+    found = found_rows(words, registry)
     if not found:
-        say(f"nothing is named or described by {' '.join(words)!r}.")
+        close = close_names("".join(words), registry)
+        hint = f"; did you mean {' or '.join(close)}?" if close else "."
+        say(f"nothing is named or described by {' '.join(words)!r}{hint}")
         sys.exit(1)
     click.echo(json.dumps(found, indent=2) if form == "json" else rows_text(found, terminal_width()))
 

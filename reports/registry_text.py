@@ -11,7 +11,7 @@ from typing import Protocol
 from nnapi_check.coverage_db.cards import Card, Way, WeightScales
 from nnapi_check.coverage_db.differences import Difference, Reason
 from nnapi_check.coverage_db.errors import UserError
-from nnapi_check.coverage_db.public_names import ops_called
+from nnapi_check.coverage_db.public_names import names_like, ops_called
 from nnapi_check.coverage_db.queries import UnknownNameError
 from nnapi_check.coverage_db.spec import OperationFacts
 from nnapi_check.coverage_db.status import RegistryStatus
@@ -158,18 +158,17 @@ def explained(name: str, registry: Known, *, whole: bool = True) -> Explained:
         return _shortened(joined, whole=whole)
     if is_operation:
         return _operation(registry.operation(name.upper()), registry)
-    raise UnknownNameError("name", name, _close(name, registry))
+    raise UnknownNameError("name", name, close_names(name, registry))
+
+
+def close_names(name: str, registry: Known) -> tuple[str, ...]:
+    """The names of ops, operations, reasons and differences that look like one that is none of them."""
+    return names_like(name, _names(registry, _EVERY_NAME))
 
 
 def _names(registry: Known, query: str, *values: str) -> list[str]:
     with closing(registry.connect()) as database:
         return [str(name) for (name,) in database.execute(query, values)]
-
-
-def _close(name: str, registry: Known) -> tuple[str, ...]:
-    from difflib import get_close_matches
-
-    return tuple(get_close_matches(name, _names(registry, _EVERY_NAME), 3))
 
 
 def _shortened(found: Explained, *, whole: bool) -> Explained:

@@ -190,6 +190,30 @@ def test_unknown_name_is_told_with_the_closest(run: Run) -> None:
     assert found.stderr.startswith("nnapi-check: there is no name called 'NNC40'; did you mean NNC40")
 
 
+@pytest.mark.parametrize(
+    ("name", "close"),
+    [
+        ("geluu", "gelu"),
+        ("nn.Conv2dd", "conv2d"),
+        ("CONV_2", "CONV_2D"),
+        ("MaxPool", "max_pool3d"),
+        ("F.softmx", "softmax"),
+        ("HardSwich", "hardswish"),
+        ("CrossEntropyLos", "CrossEntropyLoss"),
+        ("layot", "layout"),
+    ],
+)
+def test_a_name_that_is_nearly_one_is_told_as_people_write_it(name: str, close: str, run: Run) -> None:
+    explained, searched = run("explain", name), run("ops", "search", name)
+
+    assert explained.stderr.startswith(f"nnapi-check: there is no name called {name!r}; did you mean {close}")
+    if searched.exit_code:
+        assert searched.stderr.startswith(
+            f"nnapi-check: nothing is named or described by {name!r}; did you mean {close}"
+        )
+    assert "there is no name" not in run("explain", close).stderr
+
+
 def test_every_operation_and_card_can_be_shown(run: Run) -> None:
     rows = json.loads(run("ops", "list", "--format", "json").stdout)
     rows += json.loads(run("ops", "list", "--nnapi", "--format", "json").stdout)
