@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from nnapi_check.coverage_db.errors import LevelError, UserError
     from nnapi_check.faults import InternalError
     from nnapi_check.gate_options import ConversionGateOptions, GateOptions
+    from nnapi_check.reports.views import ModelReport, VerificationView
 
 __all__ = [
     "ConversionGateOptions",
@@ -26,7 +27,9 @@ __all__ = [
     "InputError",
     "InternalError",
     "LevelError",
+    "ModelReport",
     "UserError",
+    "VerificationView",
     "check",
     "convert",
     "explain",

@@ -12,6 +12,8 @@ from nnapi_check.coverage_db.errors import UserError as UserError
 from nnapi_check.faults import InternalError as InternalError
 from nnapi_check.faults import faults_told
 from nnapi_check.gate_options import ConversionGateOptions, GateOptions, gate_of
+from nnapi_check.reports.views import ModelReport as ModelReport
+from nnapi_check.reports.views import VerificationView as VerificationView
 
 if TYPE_CHECKING:
     import torch
@@ -20,7 +22,6 @@ if TYPE_CHECKING:
     from nnapi_check.coverage_db.queries import Registry
     from nnapi_check.coverage_db.spec import Preference
     from nnapi_check.coverage_db.targets import PerChannelChoice
-    from nnapi_check.reports.views import ModelReport, VerificationView
 
     Model = str | Path | torch.nn.Module | torch.export.ExportedProgram
     Inputs = Sequence[object] | Mapping[str, object]

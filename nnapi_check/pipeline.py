@@ -123,7 +123,7 @@ def check_model(
     checked = check_captured(captured, file, request, registry, progress, baseline)
     with reading(file):
         changes = changes_worth_most(checked.survey, checked.plan, Trials(checked.survey, registry))
-    report = replace(checked.report, first_changes=first_changes_view(changes, checked.survey))
+    report = replace(checked.report, first_changes=first_changes_view(changes, checked.survey, checked.plan))
     if isinstance(model, Path) and Extra.FILE in request.extras:
         report = replace(report, file=file_view(model))
     return replace(checked, report=report)

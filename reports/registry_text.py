@@ -216,8 +216,9 @@ def _way(way: Way, registry: Known, *, whole: bool) -> Iterator[str]:
         yield f"    differs  {id_}"
     for requirement in way.requires:
         until = f" (up to feature level {requirement.until})" if requirement.until is not None else ""
-        if not whole:
-            yield from wrapped(f"{requirement.condition}{until}", "    demands  ")
+        if requirement.selects or not whole:
+            label = "where" if requirement.selects else "demands"
+            yield from wrapped(f"{requirement.condition}{until}", f"    {label:9}")
             continue
         yield from wrapped(f"{requirement.id}: {requirement.condition}{until}", "    demands  ")
         yield from wrapped(requirement.because, "             ")

@@ -20,8 +20,11 @@ def verification_lines(found: VerificationView, paint: Paint) -> Iterator[str]:
     )
     columns = [text("value"), text("type", yields=1), number("allowed"), *_MEASURES]
     yield from table(columns, [_output(numbers) for numbers in found.outputs], width=paint.width)
-    words = "within" if found.is_within_tolerance else "NOT WITHIN"
-    yield from wrapped(f"{words} tolerance ({found.tolerance})", "")
+    if found.is_within_tolerance:
+        yield "Within tolerance: no output is off by more than is allowed."
+    else:
+        yield "NOT WITHIN tolerance: an output is off by more than is allowed."
+    yield from wrapped(f"{found.tolerance}.", "  allowed: ")
     if found.float16:
         yield from ["", *wrapped(FLOAT16_WORDS, "")]
         columns = [text("value"), text("type", yields=1), *_MEASURES]

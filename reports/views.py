@@ -513,6 +513,25 @@ class ModelReport:
 
         return short_words(self)
 
+    def as_text(self) -> str:
+        """What the command line prints of the report."""
+        from nnapi_check.reports.console import to_text
+        from nnapi_check.reports.terminal import Paint, printable
+
+        return printable(to_text(self, Paint(is_colored=False, width=None)))
+
+    def as_json(self) -> str:
+        """The report by the versioned schema, which can be the baseline of a later check."""
+        from nnapi_check.reports.json_format import to_json
+
+        return to_json(self)
+
+    def as_html(self) -> str:
+        """The report as one page that needs no network."""
+        from nnapi_check.reports.pages import to_html
+
+        return to_html(self)
+
     def _repr_html_(self) -> str:
         """What a notebook shows of the report."""
         from nnapi_check.reports.formats.notebook import notebook_html

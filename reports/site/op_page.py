@@ -43,6 +43,7 @@ class RequirementLine:
     fix: str
     reason: str
     until: int | None
+    selects: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,8 +178,9 @@ def _types(types: Sequence[tuple[OperandType, int]]) -> Iterator[TypeLine]:
 
 
 def _requirement(found: Requirement) -> RequirementLine:
+    reason = found.reason or reason_of(found.check)
     return RequirementLine(
-        found.id, found.condition, found.because, found.fix, found.reason or reason_of(found.check), found.until
+        found.id, found.condition, found.because, found.fix, reason, found.until, selects=found.selects
     )
 
 

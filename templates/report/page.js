@@ -271,7 +271,8 @@
   function setLevel(number) {
     level = data.levels.find((found) => found.level === number);
     levelChoice.value = String(number);
-    byId("graph-verdict").textContent = `${level.readiness}, score ${level.score}: ${level.onNnapi} ops on NNAPI, ${level.compute} of the multiply-adds, ${new Set(level.parts.filter((part) => part !== null)).size} NNAPI models`;
+    const models = new Set(level.parts.filter((part) => part !== null)).size;
+    byId("graph-verdict").textContent = `${level.readiness}, score ${level.score}: ${level.onNnapi} ops on NNAPI, ${level.compute} of the multiply-adds, ${models} NNAPI model${models === 1 ? "" : "s"}`;
     document.querySelectorAll("[data-map-levels]").forEach((found) => { found.toggleAttribute("hidden", !found.dataset.mapLevels.split(" ").includes(String(number))); });
     document.querySelectorAll("tr[data-levels]").forEach((row) => row.classList.toggle("chosen", row.dataset.levels.split(" ").includes(String(number))));
     if (grouping.value === "parts") rebuild();

@@ -46,7 +46,9 @@ def test_a_shown_op_says_what_its_ways_demand_and_all_says_why(run: Run) -> None
 
     ways = [line for line in whole.splitlines() if line.startswith("  Way ")]
     assert ways == [line for line in short.splitlines() if line.startswith("  Way ")]
-    assert "    demands  groups is 1" in short.splitlines()
+    assert "    where    groups is 1" in short.splitlines()
+    assert "    demands  weight is a constant" in short.splitlines()
+    assert "another way is for such calls" not in whole
     assert "Fix: " in whole
     assert "Fix: " not in short
     assert len(whole.splitlines()) > 2 * len(short.splitlines())

@@ -7,7 +7,16 @@ from pathlib import Path
 import torch
 
 import nnapi_check
-from nnapi_check import ConversionGateOptions, GateOptions, InputError, InternalError, LevelError, UserError
+from nnapi_check import (
+    ConversionGateOptions,
+    GateOptions,
+    InputError,
+    InternalError,
+    LevelError,
+    ModelReport,
+    UserError,
+    VerificationView,
+)
 
 
 def gate() -> GateOptions:
@@ -37,8 +46,15 @@ def converted(module: torch.nn.Module, output: Path) -> float:
     report = nnapi_check.convert(module, output, {"x": "f32[1,3,8,8]"}, feature_level=3, layers=True, **asked)
     if report.verification is None:
         return 0.0
-    again = nnapi_check.verify(output, module, [torch.rand(1, 3, 8, 8)])
+    written(report, output.parent)
+    again: VerificationView = nnapi_check.verify(output, module, [torch.rand(1, 3, 8, 8)])
     return max(found.max_relative for found in again.outputs)
+
+
+def written(report: ModelReport, folder: Path) -> str:
+    (folder / "report.html").write_text(report.as_html())
+    (folder / "report.json").write_text(report.as_json())
+    return report.as_text()
 
 
 def known() -> str:
