@@ -230,14 +230,14 @@ def _place_parts(
     }
     stand_ins = _stand_ins(captured, copy)
     stand_ins.fold_forms()
+    for node in captured.calls:
+        if not node.is_constant:
+            # A constant waits for nothing: a part may read what is computed from it and give what its form is read of.
+            for value in node.outputs:
+                stand_ins.stand_in_for(copy.values[captured.torch_values[value].unique()])
     for name, part in zip(names, parts, strict=True):
         kind = _add_part(module, name, part, options)
         replace_run(copy, _run(captured, name, kind, part))
-    given = {border.value for part in parts for border in part.outputs}
-    for node in captured.calls:
-        if node.id in keys:
-            for value in set(node.outputs) - given:
-                stand_ins.stand_in_for(copy.values[captured.torch_values[value].unique()])
     fold_plain_constants(copy.graph)
     alive = {key_of(node): node for node in walk(copy.graph)}
     kept = tuple(id_ for id_, key in keys.items() if key in alive)

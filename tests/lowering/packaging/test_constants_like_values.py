@@ -53,3 +53,39 @@ def test_a_part_hands_out_only_what_is_read_of_it(
     package = load(str(tmp_path / "made.pt"))
     package.use_cpu()
     assert torch.equal(package(x), model(x))
+
+
+class Looped(nn.Module):
+    """A loop that begins with a constant like a value, and is read beside what was computed with that value."""
+
+    def __init__(self, *, has_cpu_op: bool) -> None:
+        super().__init__()
+        self.conv, self.has_cpu_op = nn.Conv2d(8, 24, 3, padding=1), has_cpu_op
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        y = self.conv(x)
+        like = torch.special.bessel_j0(y) if self.has_cpu_op else y * 2
+        z = torch.zeros_like(like)
+        turn = 0
+        while turn < 3:
+            z = z.softmax(-1)
+            turn += 1
+            if turn == 2:
+                break
+        found: torch.Tensor = z + y.relu()
+        return found
+
+
+@pytest.mark.parametrize("has_cpu_op", [False, True])
+def test_a_part_may_read_what_comes_of_a_constant_like_one_of_its_values(has_cpu_op: bool, tmp_path: Path) -> None:
+    torch.manual_seed(3)
+    x, model = torch.randn(1, 8, 12, 20), torch.jit.script(Looped(has_cpu_op=has_cpu_op).eval())
+
+    report = nnapi_check.convert(model, tmp_path / "made.pt", [x], feature_level=3, min_score=0)
+
+    assert report.parts
+    assert report.verification is not None
+    assert report.verification.is_within_tolerance
+    package = load(str(tmp_path / "made.pt"))
+    package.use_cpu()
+    assert torch.equal(package(x), model(x))
