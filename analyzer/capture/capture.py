@@ -11,7 +11,7 @@ import torch
 from nnapi_check.analyzer.capture.carried_writes import carry_writes
 from nnapi_check.analyzer.capture.complex_pairs import express_complex
 from nnapi_check.analyzer.capture.control_flow import DecidedBranch
-from nnapi_check.analyzer.capture.normal_form import normalize, refuse_file_ops
+from nnapi_check.analyzer.capture.normal_form import normalize, refuse_converted, refuse_file_ops
 from nnapi_check.analyzer.capture.numbering import number_graph
 from nnapi_check.analyzer.capture.settling import State, copy_overwritten, settle, shared_sets, state_found
 from nnapi_check.analyzer.capture.source_position import SourceFinder
@@ -133,6 +133,7 @@ def capture(
     call = as_call(inputs)
     with quiet(), torch.no_grad():
         opened = open_model(model, call, weights=weights, trust=trust, stands_in=stands_in)
+        refuse_converted(opened.module._c, str(model) if isinstance(model, Path) else opened.name)
         if isinstance(model, Path) and not trust:
             refuse_file_ops(opened.module._c, model)
         with in_evaluation_mode(opened.module):

@@ -26,6 +26,9 @@ from nnapi_check.analyzer.ops.bounded_calls import BoundedCalls, Bounds
 from nnapi_check.analyzer.ops.calls import operation_of
 from nnapi_check.analyzer.torchscript import constant, has_method, insert_constant, nodes_of_kind
 
+OF_CONVERTED = ("use_cpu", "use_nnapi", "nnapi_serialized")
+"""Methods that a converted model has, and no model of anybody's."""
+
 _WHEN_FROZEN = Bounds(1 << 24, 1 << 26)
 _PURE = frozenset(
     f"prim::{kind}"
@@ -38,6 +41,15 @@ _MARKS = tuple(f"profiler::_record_function_{kind}" for kind in ("exit", "enter"
 """What ends a mark for a profiler, which is read by nothing, and then what began it."""
 _EFFECTS = frozenset({"aten::manual_seed", "aten::save", "aten::warn"})
 """Ops that do something besides what they return, which their schemas do not tell."""
+
+
+def refuse_converted(module: torch._C.ScriptModule, name: str) -> None:
+    """Raise an `InputError` for what a conversion wrote: its ops are those of choosing between NNAPI and the CPU."""
+    if all(has_method(module, method) for method in OF_CONVERTED):
+        raise InputError(
+            f"{name} is converted already: `nnapi-check inspect` shows the NNAPI models in it, and "
+            "`nnapi-check verify` compares its numbers; pass the model that it was made from."
+        )
 
 
 def refuse_file_ops(module: torch._C.ScriptModule, path: Path) -> None:

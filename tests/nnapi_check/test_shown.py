@@ -7,10 +7,13 @@ import sys
 from pathlib import Path
 
 import pytest
+import torch
 
+import nnapi_check
 from nnapi_check.reports.terminal import Paint, printable
 from nnapi_check.shown import Color, paint_of
 from tests.nnapi_check.conftest import Run
+from tests.nnapi_check.models import SHAPE, SPEC
 from tests.registry_numbers import API_LEVELS, HIGHEST_LEVEL
 
 RED = "\x1b[31m"
@@ -98,6 +101,24 @@ def test_a_conversion_asks_for_the_level(tiny_model: Path, tmp_path: Path, run: 
     assert found.exit_code == 2
     spans = f"Pass an API level (27 to {API_LEVELS[-1]}) or a feature level (1 to {HIGHEST_LEVEL})."
     assert found.stderr == f"nnapi-check: Which Android? {spans}\n"
+
+
+@pytest.mark.parametrize("more", [(), ("--input", f"photo={SPEC}")])
+def test_a_converted_file_is_no_model_to_check_or_convert(
+    more: tuple[str, ...], tiny_model: Path, tmp_path: Path, run: Run
+) -> None:
+    output = tmp_path / "out.pt"
+    assert run("convert", tiny_model, "--api-level", 29, "-o", output, "--no-verify").exit_code == 0
+
+    checked = run("check", output, "--api-level", 29, *more)
+    converted = run("convert", output, "--api-level", 29, "-o", tmp_path / "again.pt", *more)
+
+    for found in (checked, converted):
+        assert found.exit_code == 2
+        assert found.stderr.startswith(f"nnapi-check: {output} is converted already: `nnapi-check inspect` shows")
+    loaded = torch.jit.load(str(output))  # type: ignore[no-untyped-call]  # it has no types
+    with pytest.raises(nnapi_check.InputError, match="is converted already"):
+        nnapi_check.check(loaded, [torch.rand(SHAPE)], api_level=29)
 
 
 def test_swapped_files_are_told_with_the_right_order(tiny_model: Path, tmp_path: Path, run: Run) -> None:
