@@ -31,6 +31,7 @@ from nnapi_check.lowering.examples.measure import ExampleError, example_numbers
 _QUANTIZED = re.compile(r"\b(quint8|qint8|qint32)\(([^,]+),([^)]+)\)")
 _ZERO_POINTS = {"quint8": (0, 255), "qint8": (-128, 127)}
 SMALLEST, LARGEST = 1e-6, 1e3
+_MULTIPLES = (0.5, 1, 1, 2, 2, 3, 4, 5, 6, 8, 10)
 
 
 @dataclass(slots=True)
@@ -74,14 +75,18 @@ def _texts(spec: str | tuple[str, ...]) -> tuple[str, ...]:
 def drawn(example: Example, draw: random.Random, *, is_fixed: bool = False) -> Example:
     """The example with other scales and zero points: of sizes that belong together, or of any.
 
-    Those of the output stay where they are fixed.
+    A fifth of those that belong together are small multiples of one scale, so that many results lie halfway between
+    two steps. Those of the output stay where they are fixed.
     """
     is_wild = draw.random() < 0.4
+    is_round = not is_wild and draw.random() < 0.2
     factor = 10 ** draw.uniform(-4, 2)
 
     def scale(known: float) -> float:
         if is_wild:
             return 10 ** draw.uniform(-6, 3)
+        if is_round:
+            return factor / 100 * draw.choice(_MULTIPLES)
         return min(max(known * factor * 10 ** draw.uniform(-0.5, 0.5), SMALLEST), LARGEST)
 
     def zero_point(kind: str) -> int:
@@ -104,7 +109,7 @@ def drawn(example: Example, draw: random.Random, *, is_fixed: bool = False) -> E
     args = []
     for name, value in example.args:
         if name in {"output_scale", "scale"} and isinstance(value, float):
-            value = scale(value) * (1.0 if is_wild else factor)
+            value = scale(value) * (1.0 if is_wild or is_round else factor)
         elif name in {"output_zero_point", "zero_point"} and isinstance(value, int):
             value = zero_point("quint8")
         args.append((name, value))

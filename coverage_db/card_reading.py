@@ -14,6 +14,7 @@ from nnapi_check.coverage_db.cards import (
     Emission,
     Example,
     FirstOutput,
+    Halves,
     InFloats,
     Layout,
     Movement,
@@ -216,6 +217,7 @@ def _parse_way(raw: object, where: str, common: tuple[Requirement, ...], shared:
         rounding=table.optional_positive("rounding"),
         quantized_bound=None if (steps := table.take("quantized_bound")) is None else parse_bound(steps, where),
         bound=None if (bound := table.take("bound")) is None else parse_bound(bound, where),
+        halves=_halves(table),
         in_floats=_in_floats(table),
         weight_scales=table.choice("weight_scales", WeightScales.OWN),
     )
@@ -227,6 +229,19 @@ def _parse_way(raw: object, where: str, common: tuple[Requirement, ...], shared:
         if example.expect is not None and example.expect not in ids:
             raise CardError(f"{where}, example {example.name}: no requirement is called {example.expect!r}")
     return way
+
+
+def _halves(way: CardTable) -> Halves | None:
+    raw = way.take("halves")
+    if raw is None:
+        return None
+    table = CardTable(raw, f"{way.where}, halves")
+    steps = table.items("of")
+    found = Halves(tuple(CardTable({"sum": item}, table.where).texts("sum") for item in steps), table.flag("alike"))
+    table.close()
+    if not all(found.steps) or not found.steps:
+        raise CardError(f"{table.where}: `of` is a list of lists of quantities")
+    return found
 
 
 def _in_floats(way: CardTable) -> InFloats | None:

@@ -102,15 +102,27 @@ class InFloats:
 
 
 @dataclass(frozen=True, slots=True)
+class Halves:
+    """What quantized results are before they are rounded, which PyTorch does otherwise halfway between two steps.
+
+    Each result is a sum of whole multiples of one list of ``steps``, which are quantities such as ``qa.scale``.
+    ``alike``: PyTorch's engine for phones rounds what lies exactly halfway as NNAPI does.
+    """
+
+    steps: tuple[tuple[str, ...], ...]
+    alike: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Way:
     """One possibility to lower an op.
 
     ``bound`` states the error of an approximation; None means exact. ``rounding`` is how far a way that is exact but
     for rounding may be off however small its result is, because numbers inside it are greater. ``quantized_bound`` is
-    the bound of calls that give a quantized tensor. ``weight_scales`` is what becomes of a scale for each channel,
-    ``activation`` what the op ends with. ``in_floats`` is set where quantized tensors are computed in floats, and the
-    card has no way in integers. ``folded`` says that it takes tensors of more dimensions than NNAPI's operands have,
-    some of them merged: elementwise ways do.
+    the bound of calls that give a quantized tensor. ``halves`` says of what they are sums before they are rounded.
+    ``weight_scales`` is what becomes of a scale for each channel, ``activation`` what the op ends with. ``in_floats``
+    is set where quantized tensors are computed in floats, and the card has no way in integers. ``folded`` says that it
+    takes tensors of more dimensions than NNAPI's operands have, some of them merged: elementwise ways do.
     """
 
     name: str
@@ -122,6 +134,7 @@ class Way:
     bound: Bound | None = None
     rounding: float | None = None
     quantized_bound: Bound | None = None
+    halves: Halves | None = None
     weight_scales: WeightScales = WeightScales.OWN
     activation: FuseCode = FuseCode.NONE
     jumps: Jump = Jump.NONE

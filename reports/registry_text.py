@@ -208,6 +208,10 @@ def _way(way: Way, registry: Known, *, whole: bool) -> Iterator[str]:
         yield from wrapped(way.bound.words, "    bound    ")
     if way.quantized_bound is not None:
         yield from wrapped(f"Of quantized tensors: {way.quantized_bound.words}", "    bound    ")
+    if way.halves is not None:
+        sums = " or ".join(" + ".join(steps) for steps in way.halves.steps)
+        told = f"Where whole multiples of {sums} lie halfway between two steps, every other such element is a step off."
+        yield from wrapped(told, "    halves   ")
     if way.weight_scales is not WeightScales.OWN:
         yield from wrapped(_SCALES[way.weight_scales], "    scales   ")
     if way.rounding is not None:

@@ -31,6 +31,7 @@ from nnapi_check.analyzer.judging.failures import (
     unknown_op,
 )
 from nnapi_check.analyzer.judging.folded_ranks import folded_failures
+from nnapi_check.analyzer.judging.halves import with_halves
 from nnapi_check.analyzer.judging.nearest_ways import WayVerdict, between_steps, why_in_floats, worth_telling
 from nnapi_check.analyzer.judging.quantization_limits import quantization_failures
 from nnapi_check.analyzer.judging.rounded_bounds import FLOATS_BETWEEN_STEPS, rounded_bound, with_rounding
@@ -254,12 +255,12 @@ def _arithmetic(way: Way, node: Node, uses: Uses) -> Arithmetic:
 
 def _bounded(way: Way, node: Node, uses: Uses) -> Way:
     """The way with the bound that holds for what this node gives."""
-    found = _bounded_on_integers(way, node, uses)
     rounded = rounded_bound(node, uses.graph)
+    found = with_halves(_bounded_on_integers(way, node, uses), node, uses, is_rounded=rounded is not None)
     if rounded is None:
         return found
     bound = with_rounding(found.bound or Bound(), rounded)
-    return replace(found, bound=bound, differences=(*way.differences, FLOATS_BETWEEN_STEPS))
+    return replace(found, bound=bound, differences=(*found.differences, FLOATS_BETWEEN_STEPS))
 
 
 def _bounded_on_integers(way: Way, node: Node, uses: Uses) -> Way:

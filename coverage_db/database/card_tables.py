@@ -80,7 +80,7 @@ def rewritten(known: Knowledge) -> Iterator[Row]:
     text("bound", required=False),
     key=("id",),
     fields_of=Way,
-    without=("differences", "rounding", "quantized_bound"),
+    without=("differences", "rounding", "quantized_bound", "halves"),
 )
 def ways(known: Knowledge) -> Iterator[Row]:
     """One possibility to lower an op."""

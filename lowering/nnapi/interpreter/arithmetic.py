@@ -8,7 +8,7 @@ import numpy as np
 
 from nnapi_check.coverage_db.spec import FuseCode, OperandType
 from nnapi_check.lowering.nnapi.interpreter.arguments import int_at, required
-from nnapi_check.lowering.nnapi.interpreter.kernels import Array, Call, ExecutionError, Tensor, kernel
+from nnapi_check.lowering.nnapi.interpreter.kernels import NUMPY_TYPES, Array, Call, ExecutionError, Tensor, kernel
 from nnapi_check.lowering.nnapi.interpreter.quantization import (
     QUANTIZED_TENSORS,
     Floats,
@@ -19,6 +19,7 @@ from nnapi_check.lowering.nnapi.interpreter.quantization import (
     real_values,
     requantize,
     rescaled,
+    round_half_away,
     store,
 )
 from nnapi_check.lowering.nnapi.model import Operand
@@ -30,6 +31,8 @@ def add(call: Call) -> Sequence[Array]:
     left, right, fuse = _read(call)
     if left.type is OperandType.TENSOR_INT32:
         return (np.add(left.array, right.array),)
+    if left.type in QUANTIZED_TENSORS:
+        return (_summed(left, right, 1, call.outputs[0], fuse),)
     return (_clamped(real_values(left) + real_values(right), call.outputs[0], fuse),)
 
 
@@ -39,6 +42,8 @@ def sub(call: Call) -> Sequence[Array]:
     left, right, fuse = _read(call)
     if left.type is OperandType.TENSOR_INT32:
         return (np.subtract(left.array, right.array),)
+    if left.type in QUANTIZED_TENSORS:
+        return (_summed(left, right, -1, call.outputs[0], fuse),)
     return (_clamped(real_values(left) - real_values(right), call.outputs[0], fuse),)
 
 
@@ -100,6 +105,19 @@ def _read(call: Call) -> tuple[Tensor, Tensor, FuseCode]:
     if left.type is OperandType.TENSOR_INT32 and fuse is not FuseCode.NONE:
         raise ExecutionError(f"the fused activation is {fuse.name}, but integers can have none")
     return left, required(call, 1), fuse
+
+
+def _summed(left: Tensor, right: Tensor, sign: int, output: Operand, fuse: FuseCode) -> Array:
+    """Left plus or minus right, rounded once, halves away from zero.
+
+    In float64, as engines of integers have bits to spare: what lies exactly halfway does so here.
+    """
+    scales = [np.float64(np.float32(item.quant.scale)) for item in (left, right, output)]
+    multiples = centered(left) * (scales[0] / scales[2]) + centered(right) * (sign * scales[1] / scales[2])
+    steps = round_half_away(multiples) + output.quant.zero_point
+    low, high = activation_range(fuse, output)
+    stored: Array = np.clip(steps, low, high).astype(NUMPY_TYPES[output.type])
+    return stored
 
 
 def _clamped(real: Floats, output: Operand, fuse: FuseCode) -> Array:

@@ -1,0 +1,68 @@
+"""On how many elements a quantized result lies halfway between two steps, which PyTorch and NNAPI round otherwise."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from ctypes import c_float
+from dataclasses import replace
+from math import inf
+
+from nnapi_check.analyzer.graph import Node
+from nnapi_check.analyzer.quantities import Uses, quantity
+from nnapi_check.coverage_db.bounds import Bound
+from nnapi_check.coverage_db.cards import Halves, Way
+
+ROUNDED_HALVES = "quantized-halves"
+"""The difference that is bridged."""
+
+_GREATEST_DENOMINATOR = 510
+"""Whole multiples of a fraction reach halves by 255 of its steps at most."""
+
+_NEAR = 1e-6
+"""Fractions that differ by so little of themselves round alike, but for what lies halfway."""
+
+
+def with_halves(way: Way, node: Node, uses: Uses, *, is_rounded: bool) -> Way:
+    """The way with a bound that counts in what lies halfway. ``is_rounded``: PyTorch rounds floats, halves to even."""
+    if way.halves is None:
+        return way
+    are_alike = way.halves.alike and not is_rounded
+    share = max((_share(ratios, are_alike=are_alike) for ratios in _ratios(way.halves, node, uses)), default=0.0)
+    if not share:
+        return way
+    stated = way.bound or Bound(steps=1)
+    bound = replace(stated, share=min(1.0, stated.share + share))
+    return replace(way, bound=bound, differences=(*way.differences, ROUNDED_HALVES))
+
+
+def _ratios(halves: Halves, node: Node, uses: Uses) -> Iterator[tuple[float, ...]]:
+    """The steps that results are sums of, in steps of the output's; of a list of tensors, those of each."""
+    made = quantity("output.scale", node, uses)
+    for steps in halves.steps:
+        found = [quantity(path, node, uses) for path in steps]
+        for each in found[0] if len(found) == 1 and isinstance(found[0], tuple) else ():
+            if isinstance(each, float) and isinstance(made, float):
+                yield (_single(each) / _single(made),)
+        numbers = [item for item in found if isinstance(item, int | float)]
+        if len(numbers) == len(found) and isinstance(made, float):
+            yield tuple(_single(number) / _single(made) for number in numbers)
+
+
+def _single(number: float) -> float:
+    """The nearest float32, as scales are stored on phones: 0.09 is not thrice 0.03 there."""
+    return c_float(number).value
+
+
+def _share(ratios: tuple[float, ...], *, are_alike: bool) -> float:
+    """The share of elements that are rounded otherwise: every other one that lies halfway.
+
+    Whole multiples of fractions with the least common denominator d are halfway once in d times, where d is even.
+    """
+    if not all(0 < abs(ratio) < inf for ratio in ratios):
+        return 0.0
+    for d in range(1, _GREATEST_DENOMINATOR + 1):
+        off = [abs(ratio * d - round(ratio * d)) for ratio in ratios]
+        if all(error <= _NEAR * abs(ratio) * d for error, ratio in zip(off, ratios, strict=True)):
+            is_exact = not any(off)
+            return 0.0 if d % 2 or (are_alike and is_exact) else 1 / (2 * d)
+    return 0.0
