@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterator
 
 from nnapi_check.reports.changing.edit_text import code_lines, kept_words
-from nnapi_check.reports.naming import NOWHERE, line_words
+from nnapi_check.reports.naming import NOWHERE, line_words, modules_words, shown_path
 from nnapi_check.reports.terminal import Paint, count_words, heading, wrapped
 from nnapi_check.reports.views import CauseView, FirstChangesView, RemedyView
 
@@ -54,7 +54,10 @@ def short_op(op: str) -> str:
 
 
 def where_words(change: CauseView) -> str:
-    """The lines of source, those where most ops stand first: ``models/net.py:12, :15``."""
+    """The lines of source, those where most ops stand first: ``models/net.py:12, :15``.
+
+    Where these are PyTorch's own, as of ``nn.Sequential``, the modules follow, which alone are the user's.
+    """
     lines = Counter((place.file, place.line) for place in change.places if place.file is not None)
     told = list(lines)
     if not told:
@@ -67,7 +70,11 @@ def where_words(change: CauseView) -> str:
         line_words(file, first) + "".join(f", :{line}" for line in rest) for file, (first, *rest) in shown.items()
     )
     hidden = len(told) - LINES_SHOWN
-    return f"{words} and {count_words(hidden, 'other line')}" if hidden > 0 else words
+    if hidden > 0:
+        words = f"{words} and {count_words(hidden, 'other line')}"
+    modules = tuple(dict.fromkeys(place.module for place in change.places if place.module))
+    is_pytorch_s = all(shown_path(file).startswith("torch/") for file, _ in told if file is not None)
+    return f"{words} in {modules_words(modules)}" if is_pytorch_s and modules else words
 
 
 def gain_words(remedy: RemedyView, found: FirstChangesView) -> str:
