@@ -7,6 +7,7 @@ module by their path, so that the form is the same whether or not their elements
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import torch
@@ -24,6 +25,7 @@ from nnapi_check.analyzer.errors import InputError
 from nnapi_check.analyzer.ops.allowed_ops import FILE_OPS
 from nnapi_check.analyzer.ops.bounded_calls import BoundedCalls, Bounds
 from nnapi_check.analyzer.ops.calls import operation_of
+from nnapi_check.analyzer.ops.packed_ops import packed_elements
 from nnapi_check.analyzer.torchscript import constant, has_method, insert_constant, nodes_of_kind
 
 OF_CONVERTED = ("use_cpu", "use_nnapi", "nnapi_serialized")
@@ -74,8 +76,10 @@ def normalize(module: torch._C.ScriptModule) -> torch._C.ScriptModule:
     if not has_method(module, "forward"):
         raise InputError("The model has no method 'forward'; nothing can be said about what it computes.")
     with torch.no_grad():
-        # Freezing computes what depends on constants alone.
-        with BoundedCalls(_WHEN_FROZEN, for_torch=True):
+        # Freezing copies the modules, for which it unpacks what they hold packed.
+        bounds = replace(_WHEN_FROZEN, in_all=_WHEN_FROZEN.in_all + packed_elements(module))
+        # It computes what depends on constants alone.
+        with BoundedCalls(bounds, for_torch=True):
             frozen: torch._C.ScriptModule = torch._C._freeze_module(module, [], True, True)
             if express_decomposed_quantization(frozen, module._get_method("forward").graph):
                 # What is stored as quantized tensors now is read as integers no more.

@@ -12,6 +12,7 @@ import torch
 from nnapi_check.analyzer.files import unseen_writes
 from nnapi_check.analyzer.files.program_sources import ProgramSource
 from nnapi_check.analyzer.graph import SourcePosition
+from nnapi_check.analyzer.ops import packed_ops
 from nnapi_check.analyzer.torchscript import children, class_name, has_attribute, method_names, submodule, trace
 
 Place = tuple[str | None, int | None]
@@ -30,7 +31,7 @@ _OWN_WATCH = unseen_writes.__file__
 _NAMELESS = frozenset({"", "SELF", "UNKNOWN_INSTANCE", "UNKNOWN"})
 # Modules that are never called themselves, so that texts of calls leave them out.
 _LISTS = ("ModuleList", "ModuleDict")
-_PACKED = "._packed_params"
+_PACKED = f".{packed_ops.ATTRIBUTE}"
 
 
 @dataclass(slots=True)

@@ -18,6 +18,7 @@ from nnapi_check.analyzer.growing_graph import Draft, ObjectAttribute
 from nnapi_check.analyzer.ops.calls import Operation
 from nnapi_check.analyzer.ops.window_rules import Arguments, Rule, convolved, meta, transpose_convolved
 from nnapi_check.analyzer.tensor_types import reach_of, tensor_type
+from nnapi_check.analyzer.torchscript import attribute, children, has_attribute
 from nnapi_check.coverage_db.card_arguments import PACKED_NAMES, card_name
 
 _CLASSES = {
@@ -26,6 +27,10 @@ _CLASSES = {
     "__torch__.torch.classes.quantized.LinearPackedParamsBase": "linear",
 }
 _LEGACY = ("stride", "padding", "dilation", "groups")
+
+
+ATTRIBUTE = "_packed_params"
+"""What PyTorch's quantized layers call their packed parameters."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +84,13 @@ def unpacked_tensor(packed: object, part: str) -> torch.Tensor:
     if tensor is None:
         raise ValueError("these packed parameters have no bias")
     return tensor.detach()
+
+
+def packed_elements(module: torch._C.ScriptModule) -> int:
+    """How many numbers the weights have that the modules of a model hold packed, as PyTorch's own layers do."""
+    held = attribute(module, ATTRIBUTE) if has_attribute(module, ATTRIBUTE) else None
+    own = unpack(held).weight.numel() if isinstance(held, torch._C.ScriptObject) and is_packed(held) else 0
+    return own + sum(packed_elements(child) for _, child in children(module))
 
 
 class PackedParameters:
