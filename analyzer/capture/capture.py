@@ -9,7 +9,7 @@ from pathlib import Path
 import torch
 
 from nnapi_check.analyzer.capture.carried_writes import carry_writes
-from nnapi_check.analyzer.capture.complex_pairs import express_complex
+from nnapi_check.analyzer.capture.complex_numbers.complex_pairs import express_complex
 from nnapi_check.analyzer.capture.control_flow import DecidedBranch
 from nnapi_check.analyzer.capture.normal_form import normalize, refuse_converted, refuse_file_ops
 from nnapi_check.analyzer.capture.numbering import number_graph

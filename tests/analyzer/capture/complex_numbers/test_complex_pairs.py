@@ -56,6 +56,10 @@ EXPRESSED: dict[str, Function] = {
     "numbers": lambda x: (frames(x) * 0.5 / 3.0).abs(),
     "divisors": lambda x: (frames(x) / (frames(x).abs() + 1.0)).abs(),
     "moves": lambda x: frames(x).transpose(1, 2)[:, 1:, 2:].unsqueeze(1).permute(0, 3, 2, 1).abs(),
+    "a spectrum": lambda x: torch.fft.rfft(x).abs(),
+    "a spectrum along the first dimension": lambda x: torch.fft.fft(x, dim=0).real,
+    "filtered": lambda x: torch.fft.irfft(torch.fft.rfft(x) * torch.fft.rfft(x.flip(-1)), n=96),
+    "there and back in two dimensions": lambda x: torch.fft.ifft2(torch.fft.fft2(x) * 0.5).real,
     "a mean": lambda x: frames(x).mean(-1).abs(),
 }
 
@@ -156,3 +160,84 @@ def test_every_form_of_an_inverse(n: int, hop: int, is_normalized: bool, is_alon
     got = found.module._get_method("forward")(x)
     assert got.shape == back(x).shape
     assert torch.allclose(got, back(x), atol=1e-4)
+
+
+TRANSFORMS = ("fft", "ifft", "rfft", "irfft")
+SOME = torch.randn(4, 5, 6, generator=torch.Generator().manual_seed(7))
+
+
+def read_as_products(function: Callable[[torch.Tensor], torch.Tensor], x: torch.Tensor) -> None:
+    """The function is captured without Fourier transforms, and its program gives the same."""
+    found = captured(function, x)
+
+    assert not [name for name in ops_of(found) if "fft" in name]
+    got, wanted = found.module._get_method("forward")(x), function(x)
+    assert got.shape == wanted.shape
+    assert torch.allclose(got, wanted, atol=3e-5)
+
+
+@settings(max_examples=60)
+@given(
+    st.sampled_from(TRANSFORMS),
+    st.sampled_from([None, 1, 4, 5, 8]),
+    st.integers(-3, 2),
+    st.sampled_from([None, "backward", "ortho", "forward"]),
+    st.booleans(),
+)
+def test_every_form_of_a_transform_along_one_dimension(
+    name: str, n: int | None, dim: int, norm: str | None, is_complex: bool
+) -> None:
+    def transformed(x: torch.Tensor) -> torch.Tensor:
+        given = torch.complex(x, x.flip(0) * 0.5) if name == "irfft" or (is_complex and name != "rfft") else x
+        made: torch.Tensor = getattr(torch.fft, name)(given, n, dim, norm)
+        return torch.stack([made.real, made.imag], -1) if made.is_complex() else made
+
+    read_as_products(transformed, SOME)
+
+
+@settings(max_examples=60)
+@given(
+    st.sampled_from(TRANSFORMS),
+    st.sampled_from([(-2, -1), (0, 2), (2, 0), (1,), (0, 1, 2), None]),
+    st.sampled_from([None, 4, 7]),
+    st.sampled_from([None, "ortho", "forward"]),
+    st.booleans(),
+)
+def test_every_form_of_a_transform_along_several_dimensions(
+    name: str, dims: tuple[int, ...] | None, size: int | None, norm: str | None, is_complex: bool
+) -> None:
+    sizes = None if size is None else [size] if dims is None else [size, *[-1] * (len(dims) - 1)]
+
+    def transformed(x: torch.Tensor) -> torch.Tensor:
+        given = torch.complex(x, x.flip(0) * 0.5) if name == "irfft" or (is_complex and name != "rfft") else x
+        made: torch.Tensor = getattr(torch.fft, f"{name}n")(given, sizes, dims, norm)
+        return torch.stack([made.real, made.imag], -1) if made.is_complex() else made
+
+    read_as_products(transformed, SOME)
+
+
+@pytest.mark.parametrize("normalization", [0, 1, 2])
+@pytest.mark.parametrize("is_onesided", [False, True])
+def test_transforms_as_decompositions_write_them(normalization: int, is_onesided: bool) -> None:
+    aten = torch.ops.aten
+
+    def back(x: torch.Tensor) -> torch.Tensor:
+        spectrum = aten._fft_r2c(x, [0, 2], normalization, is_onesided)
+        spectrum = aten._fft_c2c(spectrum * 2.0, [1], normalization, False)
+        return torch.view_as_real(aten._fft_c2c(spectrum, [0], normalization, True)).sum(-1)
+
+    read_as_products(back, SOME)
+    read_as_products(lambda x: aten._fft_c2r(torch.complex(x, x * 0.5), [1, 2], normalization, 11), SOME)
+
+
+def test_what_is_real_of_a_spectrum_has_no_imaginary_part_at_all() -> None:
+    found = captured(lambda x: torch.fft.rfft(x, n=48).imag)
+
+    got = found.module._get_method("forward")(SOUND)
+    assert not got[:, [0, -1]].any()
+
+
+def test_a_transform_of_many_numbers_is_left_to_pytorch() -> None:
+    found = captured(lambda x: torch.fft.rfft(x, n=4096).abs())
+
+    assert "fft_rfft" in ops_of(found)

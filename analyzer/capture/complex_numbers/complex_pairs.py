@@ -1,8 +1,8 @@
-"""Complex numbers from a Fourier transform of frames, carried as two tensors of floats: real and imaginary parts.
+"""Complex numbers of Fourier transforms, carried as two tensors of floats: real and imaginary parts.
 
 NNAPI has no complex numbers. The transform of frames by a fixed window is two convolutions, its inverse is one, and
-what is done to complex numbers in between is arithmetic on their parts. Where something else reads a complex number, it
-is put together for that.
+other transforms are products with matrices. What is done to complex numbers in between is arithmetic on their parts.
+Where something else reads a complex number, it is put together for that.
 """
 
 from __future__ import annotations
@@ -14,7 +14,8 @@ from math import gcd, sqrt
 
 import torch
 
-from nnapi_check.analyzer.capture.complex_arithmetic import pair_graphs
+from nnapi_check.analyzer.capture.complex_numbers.complex_arithmetic import pair_graphs
+from nnapi_check.analyzer.capture.complex_numbers.fourier_transforms import Step, transform_of
 from nnapi_check.analyzer.growing_graph import Draft
 from nnapi_check.analyzer.ops.calls import Operation, operation_of
 from nnapi_check.analyzer.torchscript import clone_node, insert_constant, tensor_op
@@ -37,8 +38,8 @@ _EACH = (
 @dataclass(frozen=True, slots=True)
 class _Plan:
     """What becomes of one node: a graph on pairs by name, with the values and numbers that it takes behind the pairs,
-    or else the same op on each part. ``reads`` are the complex values among what the node reads, and ``shape`` is that
-    of its parts where the graph gives them another."""
+    or else the same op on each part; graphs that take what the one before gave come ``after``. ``reads`` are the
+    complex values among what the node reads, and ``shape`` is that of its parts where the graph gives them another."""
 
     node: torch._C.Node
     makes_complex: bool
@@ -47,6 +48,7 @@ class _Plan:
     others: tuple[torch._C.Value, ...] = ()
     numbers: tuple[object, ...] = ()
     shape: tuple[int, ...] | None = None
+    after: tuple[Step, ...] = ()
 
 
 def express_complex(graph: torch._C.Graph, item_of: Callable[[torch._C.Value], object]) -> bool:
@@ -148,6 +150,9 @@ def _plan(call: _Call) -> _Plan | None:
     if name == "stft":
         return _forward(call, output)
     makes_complex = _is_complex(output)
+    transformed = _transformed(call, name, makes_complex=makes_complex)
+    if transformed is not None:
+        return transformed
     if name in _BEGINS and makes_complex and all(call.real(argument) is not None for argument in call.arguments):
         return _Plan(call.node, makes_complex, (), name, tuple(call.values))
     if not call.complexes:
@@ -162,6 +167,19 @@ def _plan(call: _Call) -> _Plan | None:
     if name in _EACH and call.plain("dtype") is None:
         return _Plan(call.node, makes_complex, call.complexes)
     return _of_two(call, name, is_first=is_first)
+
+
+def _transformed(call: _Call, name: str, *, makes_complex: bool) -> _Plan | None:
+    """A Fourier transform of all numbers along some dimensions."""
+    source = call.tensor("self")
+    if source is None or (not call.complexes and call.real("self") is None):
+        return None
+    found = transform_of(name, call.plain, source.shape, is_complex=bool(call.complexes))
+    if found is None:
+        return None
+    (first, numbers), *after = found.steps(source.shape)
+    others = () if call.complexes else (call.arguments["self"],)
+    return _Plan(call.node, makes_complex, call.complexes, first, others, numbers, after=tuple(after))
 
 
 def _of_two(call: _Call, name: str, *, is_first: bool) -> _Plan | None:
@@ -295,6 +313,9 @@ class _Writer:
         numbers = [insert_constant(self._graph, number) for number in plan.numbers]
         others = [self._found.get(value.unique(), value) for value in plan.others]
         made = self._graph.insertGraph(pair_graphs()[plan.graph], [*parts, *others, *numbers])
+        for name, more in plan.after:
+            given = [insert_constant(self._graph, number) for number in more]
+            made = self._graph.insertGraph(pair_graphs()[name], [*made, *given])
         return made if plan.shape is None else [self._reshaped(value, plan.shape) for value in made]
 
     def _on_each(

@@ -12,6 +12,43 @@ def waves(bins: int, n: int):
     turns = torch.remainder(torch.outer(torch.arange(bins), torch.arange(n)), n)
     return turns.to(torch.float64) * (6.283185307179586 / n)
 
+def sines(bins: int, n: int):
+    halves = torch.remainder(torch.outer(torch.arange(bins), torch.arange(n)) * 2, n)
+    angles = waves(bins, n)
+    return torch.where(halves == 0, torch.zeros_like(angles), torch.sin(angles))
+
+def folds(half: int, n: int):
+    ends = torch.remainder(torch.arange(half) * 2, n)
+    return torch.where(ends == 0, torch.ones([half]), torch.full([half], 2.0)).to(torch.float64).unsqueeze(1)
+
+def rows_of(x, dim: int, kept: int):
+    return x.narrow(dim, 0, kept).transpose(dim, -1)
+
+def cosines_of(n: int, kept: int, bins: int, scale: float):
+    return torch.cos(waves(bins, n).narrow(1, 0, kept)).t() * scale
+
+def sines_of(n: int, kept: int, bins: int, scale: float):
+    return sines(bins, n).narrow(1, 0, kept).t() * scale
+
+def fft_of_real(x, dim: int, n: int, kept: int, bins: int, sign: float, scale: float):
+    rows = rows_of(x, dim, kept)
+    real = torch.matmul(rows, cosines_of(n, kept, bins, scale).to(torch.float32))
+    imag = torch.matmul(rows, sines_of(n, kept, bins, sign * scale).to(torch.float32))
+    return real.transpose(dim, -1), imag.transpose(dim, -1)
+
+def fft(re, im, dim: int, n: int, kept: int, bins: int, sign: float, scale: float):
+    rows = torch.cat([rows_of(re, dim, kept), rows_of(im, dim, kept)], -1)
+    c, s = cosines_of(n, kept, bins, scale), sines_of(n, kept, bins, sign * scale)
+    real = torch.matmul(rows, torch.cat([c, -s]).to(torch.float32))
+    imag = torch.matmul(rows, torch.cat([s, c]).to(torch.float32))
+    return real.transpose(dim, -1), imag.transpose(dim, -1)
+
+def fft_to_real(re, im, dim: int, n: int, kept: int, scale: float):
+    rows = torch.cat([rows_of(re, dim, kept), rows_of(im, dim, kept)], -1)
+    folded = folds(kept, n) * scale
+    matrix = torch.cat([torch.cos(waves(kept, n)) * folded, sines(kept, n) * -folded]).to(torch.float32)
+    return torch.matmul(rows, matrix).transpose(dim, -1)
+
 def kernels(matrix, step: int):
     rows, n = matrix.size()
     return matrix.to(torch.float32).reshape([rows, n // step, step]).transpose(1, 2).contiguous()
@@ -23,15 +60,14 @@ def stft(x, window, n: int, left: int, right: int, bins: int, count: int, batch:
     cells = (count - 1) * stride + n // step
     rows = x.reshape([batch, -1]).narrow(1, 0, cells * step).reshape([batch, cells, step]).transpose(1, 2)
     real = torch.conv1d(rows, kernels(torch.cos(angles) * weights, step), None, [stride])
-    imag = torch.conv1d(rows, kernels(torch.sin(angles) * -weights, step), None, [stride])
+    imag = torch.conv1d(rows, kernels(sines(bins, n) * -weights, step), None, [stride])
     return real, imag
 
 def istft_kernels(window, n: int, left: int, right: int, half: int, step: int, scale: float):
     angles = waves(half, n)
     weights = torch.constant_pad_nd(window.to(torch.float64), [left, right], 0.0) * scale
-    ends = torch.remainder(torch.arange(half) * 2, n)
-    folded = torch.where(ends == 0, torch.ones([half]), torch.full([half], 2.0)).to(torch.float64).unsqueeze(1)
-    return kernels(torch.cat([torch.cos(angles) * folded * weights, torch.sin(angles) * -folded * weights]), step)
+    folded = folds(half, n)
+    return kernels(torch.cat([torch.cos(angles) * folded * weights, sines(half, n) * -folded * weights]), step)
 
 def added_up(rows, window, n: int, left: int, right: int, count: int, batch: int, hop: int, first: int, size: int):
     squares = torch.constant_pad_nd(window.to(torch.float64), [left, right], 0.0).square().reshape([1, 1, n])
