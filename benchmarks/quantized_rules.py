@@ -76,7 +76,8 @@ def drawn(example: Example, draw: random.Random, *, is_fixed: bool = False) -> E
     """The example with other scales and zero points: of sizes that belong together, or of any.
 
     A fifth of those that belong together are small multiples of one scale, so that many results lie halfway between
-    two steps. Those of the output stay where they are fixed.
+    two steps. Tensors with the same parameters have the same again at times. Those of the output stay where they are
+    fixed.
     """
     is_wild = draw.random() < 0.4
     is_round = not is_wild and draw.random() < 0.2
@@ -93,12 +94,20 @@ def drawn(example: Example, draw: random.Random, *, is_fixed: bool = False) -> E
         low, high = _ZERO_POINTS[kind]
         return draw.choice([low, high, draw.randint(low, high)])
 
+    is_alike = draw.random() < 0.3
+    drawn_before: dict[str, str] = {}
+
     def again(match: re.Match[str]) -> str:
         kind, known, zero = match[1], float(match[2]), int(match[3])
         if kind not in _ZERO_POINTS:
             return match[0]
+        if is_alike and match[0] in drawn_before:
+            return drawn_before[match[0]]
         # Filters with a scale for each channel are symmetric, and so are examples of what is.
-        return f"{kind}({scale(known):.9g},{zero if zero == 0 and kind == 'qint8' else zero_point(kind)})"
+        drawn_before[match[0]] = (
+            f"{kind}({scale(known):.9g},{zero if zero == 0 and kind == 'qint8' else zero_point(kind)})"
+        )
+        return drawn_before[match[0]]
 
     tensors = tuple(
         (name, _QUANTIZED.sub(again, spec) if isinstance(spec, str) else tuple(_QUANTIZED.sub(again, t) for t in spec))

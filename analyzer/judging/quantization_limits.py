@@ -44,7 +44,9 @@ def quantization_failures(node: Node, uses: Uses) -> Iterator[Failure]:
         return
     illegal = [failure for kind in kinds.values() for failure in _illegal(kind)]
     yield from illegal
-    if not illegal and node.op.startswith("quantized.") and node.outputs[0] in kinds:
+    # What joins tensors of other scales rounds them to the result's.
+    is_rounded = node.op.startswith("quantized.") or any(isinstance(x, RefList) for x in node.arguments.values())
+    if not illegal and is_rounded and node.outputs[0] in kinds:
         yield from _out_of_reach(node, kinds, _bias(node, uses))
 
 

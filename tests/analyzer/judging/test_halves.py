@@ -10,6 +10,8 @@ from nnapi_check.coverage_db.cards import Example
 from nnapi_check.coverage_db.queries import Registry, open_registry
 from nnapi_check.lowering.examples.measure import example_numbers
 
+# PyTorch warns of tensors with other parameters than the first, and joins them all the same.
+pytestmark = pytest.mark.filterwarnings("ignore:All inputs of this cat operator:UserWarning")
 PARAMETERS = {"output_zero_point": 100, "zero_point": 100}
 
 
@@ -41,6 +43,7 @@ def found(op: str, way: str, registry: Registry, made: float | None, **tensors: 
     ("op", "way", "tensors"),
     [
         ("quantized.cat.default", "operation", {"qx": ["quint8(0.03125,128)[2,30]", "quint8(0.0625,9)[2,40]"]}),
+        ("aten.cat.default", "operation", {"tensors": ["quint8(0.0625,9)[2,40]", "quint8(0.03125,128)[2,90]"]}),
         ("quantized.leaky_relu.default", "operation", {"qx": "quint8(0.03125,128)[3,50]"}),
         ("quantized.elu.default", "in-floats", {"self": "quint8(0.03125,128)[3,50]"}),
     ],

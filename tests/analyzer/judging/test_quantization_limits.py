@@ -164,3 +164,13 @@ def test_results_of_other_ops_are_held_to_it_as_well(
     given = {"output_zero_point": 3, **args} if "output_scale" in args else args
 
     assert "output-in-reach" in refused(graph_of(op, tensors, **given), registry)
+
+
+@pytest.mark.filterwarnings("ignore:All inputs of this cat operator:UserWarning")
+def test_tensors_that_are_joined_in_steps_too_small_for_them_are_refused(registry: Registry) -> None:
+    example = Example("joined", (("tensors", ("quint8(1e-5,3)[2,3]", "quint8(900,3)[2,3]")),), (("dim", 1),))
+    with quantized_as_on_phones():
+        made = example_module(load_cards()["aten.cat.default"], example)
+        graph = capture(made.module, list(made.inputs), weights=False).graph
+
+    assert refused(graph, registry) == ["output-in-reach"]
