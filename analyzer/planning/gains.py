@@ -224,7 +224,12 @@ class _Trying:
         # A tensor of unknown shape crosses no boundary, and will once it is mended: no less than this is most.
         nodes = {node for cause in supposed for node in cause.nodes}
         lost = sum(loss.points for loss in plan.score.losses if loss.kind is LossKind.NODE and loss.id in nodes)
-        return replace(outcome, score=min(100.0, max(outcome.score, plan.score.points + lost)))
+        least = min(100.0, plan.score.points + lost)
+        if outcome.score >= least:
+            return outcome
+        # Where these nodes alone would draw others off NNAPI, what is there stays, for it need not come to that.
+        is_kept = made.partition.parts and (outcome.work or 0.0) >= (self.now.work or 0.0)
+        return replace(outcome if is_kept else self.now, score=least)
 
 
 def _of_other_nodes(edits: Sequence[AppliedEdit]) -> list[AppliedEdit]:

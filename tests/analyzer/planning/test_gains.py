@@ -1,13 +1,18 @@
 """What mending a cause gains."""
 
 import pytest
+import torch
 from hypothesis import given, settings
 
+from nnapi_check.analyzer.capture.capture import capture
 from nnapi_check.analyzer.graph import Graph
 from nnapi_check.analyzer.planning.causes import causes
 from nnapi_check.analyzer.planning.gains import SHOWN, Basis, changes_worth_most
 from nnapi_check.analyzer.planning.plan import Readiness
+from nnapi_check.analyzer.planning.survey import survey
 from nnapi_check.coverage_db.cards import Status
+from nnapi_check.coverage_db.queries import open_registry
+from nnapi_check.coverage_db.targets import PYTORCH_MOBILE
 from tests.analyzer.hand_made_graphs import Sketch, graphs, surveyed
 
 
@@ -89,3 +94,33 @@ def test_each_op_off_nnapi_has_one_cause_and_nothing_told_lowers_the_score(graph
         assert len(found.first) <= SHOWN
         gains = [remedy.outcome.score - found.now.score for change in found.first for remedy in change.remedies]
         assert all(gain > 0 for gain in gains)
+        supposed = [made for change in found.first for made in change.remedies if made.basis is Basis.SUPPOSED]
+        assert all((made.outcome.work or 0) >= (found.now.work or 0) for made in supposed)
+
+
+class Choosing(torch.nn.Module):
+    """A model whose branch is chosen by a value."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.layer = torch.nn.Linear(64, 48)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        if x.sum() > 0:
+            return torch.relu(self.layer(x))
+        return torch.relu(self.layer(-x))
+
+
+def test_a_branch_that_ran_on_nnapi_by_itself_is_not_told_to_lose_what_runs_there() -> None:
+    registry = open_registry()
+    model = torch.jit.script(Choosing().eval())
+    captured = capture(model, [torch.rand(8, 64)], weights=False).graph
+    found = survey(captured, registry, registry.target(PYTORCH_MOBILE))
+
+    changes = changes_worth_most(found, found.at(3))
+
+    supposed = [made for change in changes.first for made in change.remedies if made.basis is Basis.SUPPOSED]
+    assert any("prim.If" in change.cause.ops for change in changes.first)
+    for made in supposed:
+        assert made.outcome.parts >= 1
+        assert made.outcome.work == changes.now.work == 1.0
