@@ -6,7 +6,7 @@ are stored once: what NNAPI needs of them is computed when it is initialized.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import torch
@@ -238,7 +238,11 @@ def _place_parts(
     for name, part in zip(names, parts, strict=True):
         kind = _add_part(module, name, part, options)
         replace_run(copy, _run(captured, name, kind, part))
+    given = {border.value for part in parts for border in part.outputs}
+    inside = {copy.values[captured.torch_values[value].unique()].unique() for value in _made_in(captured, keys) - given}
     fold_plain_constants(copy.graph)
+    if stand_ins.stand_in_in_tables(inside):
+        fold_plain_constants(copy.graph)
     alive = {key_of(node): node for node in walk(copy.graph)}
     kept = tuple(id_ for id_, key in keys.items() if key in alive)
     for id_ in kept:
@@ -247,6 +251,11 @@ def _place_parts(
             if readers:
                 raise PackageError(f"%{output.debugName()} is no output of its part, but {readers[0]} reads it")
     return kept
+
+
+def _made_in(captured: Captured, nodes: Collection[int]) -> set[int]:
+    """The values that nodes give."""
+    return {value for node in captured.calls if node.id in nodes for value in node.outputs}
 
 
 def _stand_ins(captured: Captured, copy: GraphCopy) -> StandIns:

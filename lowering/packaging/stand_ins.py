@@ -6,7 +6,7 @@ the part was lowered for.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 import torch
 
@@ -15,6 +15,10 @@ from nnapi_check.analyzer.tensor_types import torch_dtype
 from nnapi_check.analyzer.torchscript import insert_constant
 from nnapi_check.lowering.packaging.graph_copy import PackageError, walk, written_values
 from nnapi_check.lowering.packaging.script_modules import reset_insert_point
+
+_TABLES = frozenset({"aten::dict", "prim::DictConstruct"})
+_SET_ITEM = "aten::_set_item"
+_OF_KEYS = frozenset({_SET_ITEM, "aten::keys", "aten::len", "aten::__contains__"})
 
 
 class StandIns:
@@ -53,8 +57,32 @@ class StandIns:
         for reader in readers:
             reader.replaceInputWith(value, empty)
 
+    def stand_in_in_tables(self, values: Collection[int]) -> bool:
+        """Let tables of which only keys are read hold other tensors in place of ``values``, by their numbers.
+
+        Gives whether there were any.
+        """
+        found = [
+            (write, kind)
+            for table in walk(self._graph)
+            if table.kind() in _TABLES and all(_reads_keys(use) for use in table.output().uses())
+            for write in _readers(table.output())
+            if write.kind() == _SET_ITEM
+            and write.inputsAt(2).unique() in values
+            and (kind := self._kinds.get(write.inputsAt(2).unique())) is not None
+            and not isinstance(kind.quant, PerChannel)
+        ]
+        for write, kind in found:
+            write.replaceInput(2, insert_empty(self._graph, kind, write))
+        return bool(found)
+
     def _is_constant(self, node: torch._C.Node) -> bool:
         return node.outputsSize() > 0 and all(output.unique() in self._constants for output in node.outputs())
+
+
+def _reads_keys(use: torch._C.Use) -> bool:
+    """Whether a table is written to, or asked for its keys alone."""
+    return use.offset == 0 and use.user.kind() in _OF_KEYS
 
 
 def _readers(value: torch._C.Value) -> list[torch._C.Node]:
