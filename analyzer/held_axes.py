@@ -66,7 +66,8 @@ def named_axes(node: Node, rank: int) -> tuple[int, ...]:
 def takes_axes(node: Node, shape: Sequence[int], made: Sequence[int], *, nhwc: bool) -> bool:
     """Whether a node that works along dimensions of a tensor of this shape can do so on its operand.
 
-    They are those in ``dim``, or without that argument, those in which what it makes has another size.
+    They are those in ``dim``, or without that argument, those in which what it makes has another size, of which no two
+    are held as one.
 
     What it makes must be held as the operand without those dimensions, or as it is.
     """
@@ -76,6 +77,8 @@ def takes_axes(node: Node, shape: Sequence[int], made: Sequence[int], *, nhwc: b
     grown = tuple(axis for axis in range(rank) if len(made) == rank and made[axis] != shape[axis])
     axes = named_axes(node, rank) or grown or tuple(range(rank))
     if not are_held_alone(shape, axes, nhwc=nhwc):
+        return False
+    if any(sum(axis in grown for axis in group) > 1 for group in held_axes(rank, nhwc=nhwc)):
         return False
     if len(made) == rank:
         return True

@@ -141,6 +141,12 @@ def is_strided(tensor: torch.Tensor) -> bool:
     return tensor.layout is torch.strided and not tensor.is_nested
 
 
+def lie_alike(first: torch.Tensor, second: torch.Tensor) -> bool:
+    """Whether two tensors of one shape have the same strides, of which those of single places say nothing."""
+    pairs = zip(first.stride(), second.stride(), strict=True)
+    return all(size == 1 or one == other for size, (one, other) in zip(first.shape, pairs, strict=True))
+
+
 def flat_tensors(found: object) -> tuple[torch.Tensor, ...]:
     """Every tensor in nested lists, tuples, dictionaries and dataclasses, in order."""
     match found:

@@ -14,10 +14,12 @@ from typing import Protocol
 import torch
 
 from nnapi_check.analyzer.capture.aliases import Aliases
+from nnapi_check.analyzer.capture.functional_ops import writes_in_place
 from nnapi_check.analyzer.capture.unrolled_loops import MAX_UNROLLED, grows_lists
 from nnapi_check.analyzer.errors import InputError
 from nnapi_check.analyzer.graph import BlockInput, DynamicType, OtherType, SourcePosition
 from nnapi_check.analyzer.growing_graph import BlockDraft, Draft, NodeDraft, cause_in, drafts_in
+from nnapi_check.analyzer.tensor_types import lie_alike
 
 MAX_NESTED = 64
 """Blocks of conditions and loops that may lie in one another."""
@@ -83,6 +85,7 @@ class DecidedBranch:
 class Walk(Protocol):
     """What control flow needs of the walk it is part of."""
 
+    graph: torch._C.Graph
     aliases: Aliases
     known: dict[int, object]
     decided: list[DecidedBranch]
@@ -239,7 +242,7 @@ def _loop_node(walk: Walk, node: torch._C.Node, body: torch._C.Block, items: Seq
     nodes = walk.walk_block(body)
     results = [walk.item(value) for value in body.outputs()]
     # What one turn leaves with another type than it found it in, is not known to any turn.
-    while _forget_changed(walk.aliases, inputs[1:], results[1:]):
+    while _forget_changed(walk, inputs[1:], results[1:]):
         walk.repetition.type_again(body)
         nodes = walk.walk_block(body)
         results = [walk.item(value) for value in body.outputs()]
@@ -282,15 +285,15 @@ def _known_trips(node: torch._C.Node, items: Sequence[object]) -> int:
     return max(trips, 1) if isinstance(trips, int) and _always_continues(body) else 1
 
 
-def _forget_changed(aliases: Aliases, before: Sequence[Draft], after: Sequence[object]) -> bool:
+def _forget_changed(walk: Walk, before: Sequence[Draft], after: Sequence[object]) -> bool:
     """Forget the types of carried values that a turn changes; whether there were any."""
     changed = [
         draft
         for draft, result in zip(before, after, strict=True)
-        if draft.tensor is not None and not (isinstance(result, Draft) and result.type == draft.type)
+        if draft.tensor is not None and not (isinstance(result, Draft) and _are_alike(walk, draft, result))
     ]
     for draft in changed:
-        aliases.forget_type(draft, DynamicType("it changes its shape or type", "prim.Loop"))
+        walk.aliases.forget_type(draft, DynamicType("it changes its shape or type", "prim.Loop"))
     return bool(changed)
 
 
@@ -306,10 +309,20 @@ def _common(walk: Walk, value: torch._C.Value, items: Sequence[object], op: str)
     first = drafts[0] if drafts else None
     if first is None or first.tensor is None or len(drafts) != len(items):
         return walk.run_time_value(value, cause_in(items) or DynamicType("it is not known before the run", op))
-    if any(draft.type != first.type or draft.tensor is None for draft in drafts):
+    if not all(_are_alike(walk, first, draft) for draft in drafts):
         return walk.run_time_value(value, cause_in(items) or DynamicType("the type depends on the way taken", op))
     tensor = first.tensor if first.tensor.is_quantized else first.tensor.to("meta")
     return Draft(value, first.type, tensor, None, is_constant=False)
+
+
+def _are_alike(walk: Walk, first: Draft, second: Draft) -> bool:
+    """Whether two values have one known type, and where tensors are overwritten, lie in memory in one way.
+
+    By their strides a later op gives a view of what is overwritten, or a copy.
+    """
+    if first.type != second.type or first.tensor is None or second.tensor is None:
+        return False
+    return lie_alike(first.tensor, second.tensor) or not writes_in_place(walk.graph)
 
 
 def _control_flow(

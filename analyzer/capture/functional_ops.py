@@ -11,12 +11,18 @@ from nnapi_check.analyzer.growing_graph import Draft
 from nnapi_check.analyzer.ops.bounded_calls import BoundedCalls
 from nnapi_check.analyzer.ops.calls import Operation, evaluate, operation_of
 from nnapi_check.analyzer.tensor_types import tensor_type
-from nnapi_check.analyzer.torchscript import insert_constant, tensor_op
+from nnapi_check.analyzer.torchscript import insert_constant, nested, tensor_op
 
 
 def is_in_place(name: str) -> bool:
     """Whether an op overwrites its first argument, by its name: ``aten::add_``, but not ``aten::__or__``."""
     return name.endswith("_") and not name.endswith("__")
+
+
+def writes_in_place(graph: torch._C.Graph) -> bool:
+    """Whether an op of a graph, or of what lies in it, overwrites a tensor or a list."""
+    schemas = (node.schema() for node in nested(graph.nodes()))
+    return any(operation_of(schema).is_mutable for schema in schemas if schema and schema != "(no schema)")
 
 
 def functional_form(operation: Operation, node: torch._C.Node) -> Operation | None:

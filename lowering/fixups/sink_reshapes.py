@@ -54,4 +54,7 @@ def _works_by_channel(draft: Draft, reshape: DraftOperation, operation: DraftOpe
     (other,) = [item for item in operation.inputs[:2] if item != reshape.outputs[0]] or [reshape.outputs[0]]
     found = draft.operands[other]
     count = prod(found.spec.shape)
+    if len(found.spec.shape) > len(before.shape):
+        # The result has the higher rank of the two.
+        return False
     return isinstance(found.source, Constant) and count in (1, after.shape[-1]) and found.spec.shape[-1] == count

@@ -8,7 +8,8 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nnapi_check.analyzer.held_axes import are_held_alone, held_axes, held_order, held_shape, merges
+from nnapi_check.analyzer.graph import Node, SourcePosition
+from nnapi_check.analyzer.held_axes import are_held_alone, held_axes, held_order, held_shape, merges, takes_axes
 from nnapi_check.analyzer.planning.layout import NCHW_FROM_NHWC, NHWC_FROM_NCHW
 
 SHAPES = st.lists(st.integers(1, 3), min_size=1, max_size=7)
@@ -62,3 +63,17 @@ def test_a_sum_along_what_is_held_alone_is_one_of_the_operand(
         operand = array.transpose(order).reshape(held_shape(shape, nhwc=nhwc))
         wanted = summed.transpose(order).reshape(held_shape(summed.shape, nhwc=nhwc))
         assert np.array_equal(operand.sum(places, keepdims=True), wanted)
+
+
+@given(st.lists(st.tuples(st.integers(1, 3), st.integers(0, 1)), min_size=4, max_size=6), st.booleans())
+def test_what_grows_along_held_axes_grows_as_the_tensor_does(dims: list[tuple[int, int]], channels_last: bool) -> None:
+    shape, made = [size for size, _ in dims], [size + more for size, more in dims]
+    nhwc = channels_last and len(shape) in (4, 5)
+    padded = Node(0, "aten.constant_pad_nd.default", {}, (1,), SourcePosition(None, None, ""))
+    if not takes_axes(padded, shape, made, nhwc=nhwc):
+        return
+    groups, order = held_axes(len(shape), nhwc=nhwc), held_order(len(shape), nhwc=nhwc)
+    x = np.arange(1, prod(shape) + 1).reshape(shape)
+    wanted = np.pad(x, [(0, more) for _, more in dims]).transpose(order).reshape(held_shape(made, nhwc=nhwc))
+    held = x.transpose(order).reshape(held_shape(shape, nhwc=nhwc))
+    assert (np.pad(held, [(0, max(dims[axis][1] for axis in group)) for group in groups]) == wanted).all()

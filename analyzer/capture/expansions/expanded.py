@@ -9,10 +9,11 @@ from typing import Protocol
 import torch
 
 from nnapi_check.analyzer.capture.expansions.expansion import call_of, expansions
+from nnapi_check.analyzer.capture.functional_ops import writes_in_place
 from nnapi_check.analyzer.capture.spellings import op_name
 from nnapi_check.analyzer.growing_graph import Draft, drafts_in
 from nnapi_check.analyzer.ops.bounded_calls import KERNEL_FAILURES
-from nnapi_check.analyzer.ops.calls import Operation, operation_of
+from nnapi_check.analyzer.ops.calls import Operation
 from nnapi_check.analyzer.tensor_types import flat_tensors, tensor_type
 from nnapi_check.analyzer.torchscript import inserted, nested
 
@@ -52,7 +53,7 @@ def expanded(
     if made is None or [tensor_type(result) for result in made] != wanted:
         return None
     is_view = operation.returns_shared or any(_are_views(flat_tensors(list(results)), given))
-    if any(found != is_view for found in _are_views(made, given)) and _writes(graph):
+    if any(found != is_view for found in _are_views(made, given)) and writes_in_place(graph):
         return None
     names = list(arguments)
     return _in_place_of(graph, node, function.graph, [node.inputsAt(names.index(name)) for name in tensors])
@@ -82,11 +83,6 @@ def _are_views(results: Sequence[torch.Tensor], given: Sequence[object]) -> list
     """For each result, whether it lies where a given tensor lies."""
     storages = {tensor.untyped_storage()._cdata for tensor in flat_tensors(list(given))}
     return [result.untyped_storage()._cdata in storages for result in results]
-
-
-def _writes(graph: torch._C.Graph) -> bool:
-    schemas = (node.schema() for node in nested(graph.nodes()))
-    return any(operation_of(schema).is_mutable for schema in schemas if schema and schema != "(no schema)")
 
 
 def _on_meta(item: object) -> object:

@@ -43,6 +43,10 @@ SEEN = {
     "return z",
     "the caller": "TURNS:\n    x += 1\nreturn x * 1",
     "the caller, by a part": "if bool(x.sum() > 0):\n    x[0] = 0.5\nreturn x * 1",
+    "what lies otherwise after a turn": "v = x.t() * 0.5\nw = x.t() * 1.0\nTURNS:\n    w = torch.maximum(v, v)\n"
+    "    v = v.softmax(-1)\nw = w + 0.5\nw.flatten().mul_(0.5)\nreturn w",
+    "what lies as a branch says": "w = x.t() * 1.0 if bool(x.sum() > 0) else x.t().softmax(-1)\n"
+    "w.reshape(-1).mul_(0.5)\nreturn w",
     "a list": "held = [y, z]\nTURNS:\n    y.add_(1.0)\nreturn held[int(n) % 2] * 1",
 }
 """Programs in which something else reads what is overwritten."""

@@ -93,6 +93,11 @@ MODELS: dict[str, tuple[Callable[[], Function], tuple[int, ...]]] = {
         lambda: stirred(nn.Sequential(nn.Linear(9, 5), nn.BatchNorm1d(5), nn.ReLU())),
         (7, 9),
     ),
+    "linear, batch norm of rows": (
+        # One number for all, of a higher rank than the product has.
+        lambda: stirred(nn.Sequential(nn.Linear(7, 9), nn.BatchNorm2d(1))),
+        (1, 1, 1, 7),
+    ),
     "conv, relu, batch norm": (
         lambda: stirred(nn.Sequential(nn.Conv2d(3, 5, (3, 2)), nn.ReLU(), nn.BatchNorm2d(5))),
         IMAGE,
