@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import struct
+
 from nnapi_check.analyzer.graph import ElementType, NotQuantized, PerChannel, PerTensor, TensorType
 from nnapi_check.coverage_db.spec import OperandType
 
@@ -44,3 +46,12 @@ def operand_type(tensor: TensorType) -> OperandType | None:
 def copying_operation(kind: OperandType) -> str:
     """The operation that copies a tensor of this type and came first of those that can."""
     return {OperandType.TENSOR_INT32: "SLICE", OperandType.TENSOR_BOOL8: "LOGICAL_AND"}.get(kind, "RESHAPE")
+
+
+def single_precision(number: float) -> float:
+    """The float32 nearest to a number, as NNAPI is given it; infinity for a greater one."""
+    try:
+        (rounded,) = struct.unpack("<f", struct.pack("<f", number))
+    except OverflowError:
+        return float("inf")
+    return float(rounded)

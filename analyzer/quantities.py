@@ -27,6 +27,7 @@ from nnapi_check.analyzer.graph import (
     TensorType,
     Unknown,
 )
+from nnapi_check.analyzer.nnapi_types import single_precision
 from nnapi_check.analyzer.scale_groups import scale_groups, whole_group
 from nnapi_check.coverage_db.checks import (
     CHOSEN,
@@ -247,7 +248,8 @@ def _of_type(tensor: TensorType, attribute: str) -> Quantity:
             return whole_group(tensor.quant).scale
         case "scale" | "zero_point" | "whole_scale":
             if isinstance(tensor.quant, PerTensor):
-                return tensor.quant.zero_point if attribute == "zero_point" else tensor.quant.scale
+                # Two scales that are one to NNAPI are equal.
+                return tensor.quant.zero_point if attribute == "zero_point" else single_precision(tensor.quant.scale)
             return NotKnown("not quantized" if isinstance(tensor.quant, NotQuantized) else "quantized per channel")
         case _:
             raise CardError(f"tensors have no property {attribute!r}")

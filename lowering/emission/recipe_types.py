@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import struct
-
 from nnapi_check.analyzer.graph import ElementType
 
 Shape = tuple[int, ...]
@@ -59,9 +57,3 @@ def broadcast(first: Shape, second: Shape) -> Shape:
         if a != b and 1 not in (a, b):
             raise RecipeError(f"broadcast: {first} and {second} do not fit")
     return tuple(b if a == 1 else a for a, b in zip(left, right, strict=True))
-
-
-def single_precision(number: float) -> float:
-    """The float32 nearest to a number."""
-    (rounded,) = struct.unpack("<f", struct.pack("<f", number))
-    return float(rounded)

@@ -21,6 +21,7 @@ from nnapi_check.analyzer.graph import (
     Quantization,
     TensorType,
 )
+from nnapi_check.analyzer.nnapi_types import single_precision
 from nnapi_check.lowering.emission.recipe_types import (
     FLOAT_TYPES,
     PLAIN_TYPES,
@@ -29,7 +30,6 @@ from nnapi_check.lowering.emission.recipe_types import (
     Shape,
     broadcast,
     element_size,
-    single_precision,
 )
 
 
