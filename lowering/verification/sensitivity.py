@@ -15,7 +15,7 @@ import torch
 
 from nnapi_check.analyzer.capture.capture import Captured
 from nnapi_check.analyzer.tensor_types import flat_tensors
-from nnapi_check.analyzer.torchscript import quiet
+from nnapi_check.analyzer.torchscript import computed_op_by_op, quiet
 from nnapi_check.lowering.packaging.graph_copy import walk, written_values
 from nnapi_check.lowering.packaging.quantized_clamps import mend_clamps
 from nnapi_check.lowering.packaging.script_modules import type_of
@@ -164,6 +164,7 @@ class _Reorderer(torch.nn.Module):
 _MoverModule = _Mover | _Stepper | _Drifter | _Reorderer
 
 
+@computed_op_by_op()
 def movement(
     captured: Captured,
     items: Sequence[Approximation],
