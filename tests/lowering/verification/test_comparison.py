@@ -41,6 +41,17 @@ def test_float_tolerance_is_a_share_of_the_range(factor: float, is_within: bool)
     assert found.is_within_tolerance is is_within
 
 
+@pytest.mark.parametrize(("off", "is_within"), [(1.0, True), (1.5, False)])
+def test_numbers_smaller_than_normal_ones_may_be_zero(off: float, is_within: bool) -> None:
+    least = torch.finfo(torch.float32).tiny
+    wanted = torch.tensor([1e-40, -3e-39, 2e-38])
+
+    found = compare(wanted + torch.tensor([0.0, 0.0, off * least]), wanted)
+
+    assert found.is_within_tolerance is is_within
+    assert compare(wanted * torch.tensor([0.0, 0.0, 1.0]), wanted).is_within_tolerance
+
+
 @pytest.mark.parametrize(
     "found", [torch.zeros(2, 3), torch.zeros(3, 2, dtype=torch.float64), torch.zeros(6)], ids=["shape", "dtype", "rank"]
 )
