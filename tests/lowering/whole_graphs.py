@@ -98,8 +98,10 @@ def _run(
     listed = [wanted] if isinstance(wanted, torch.Tensor) else list(wanted)
     bounds = [verdict.way.bound for verdict in verdicts.values() if verdict.way and verdict.way.bound]
     # These graphs have few ops, and none that makes an error much larger.
+    roundings = sum(verdict.way.rounding or 0.0 for verdict in verdicts.values() if verdict.way)
     allowed = Bound(
-        absolute=2 * sum(item.absolute for item in bounds), relative=2 * sum(item.relative for item in bounds)
+        absolute=2 * sum(item.absolute for item in bounds) + roundings,
+        relative=2 * sum(item.relative for item in bounds),
     )
     steps = max([MAX_STEPS, *(item.steps for item in bounds)])
     differences = [

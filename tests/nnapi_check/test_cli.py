@@ -217,7 +217,7 @@ def test_lite_file_runs_too(tiny_model: Path, tmp_path: Path, run: Run) -> None:
 
     assert made.exit_code == 0, made.stderr
     assert found.exit_code == 0, found.stderr
-    assert "within tolerance" in found.stdout
+    assert "Within tolerance" in found.stdout
 
 
 def test_file_of_another_model_is_not_within_tolerance(tiny_model: Path, tmp_path: Path, run: Run) -> None:
