@@ -68,17 +68,24 @@ def takes_axes(node: Node, shape: Sequence[int], made: Sequence[int], *, nhwc: b
 
     They are those in ``dim``, or without that argument, those in which what it makes has another size, of which no two
     are held as one.
-
-    What it makes must be held as the operand without those dimensions, or as it is.
     """
     rank = len(shape)
     if nhwc and rank not in LAYOUT_RANKS:
         return False
     grown = tuple(axis for axis in range(rank) if len(made) == rank and made[axis] != shape[axis])
-    axes = named_axes(node, rank) or grown or tuple(range(rank))
-    if not are_held_alone(shape, axes, nhwc=nhwc):
-        return False
     if any(sum(axis in grown for axis in group) > 1 for group in held_axes(rank, nhwc=nhwc)):
+        return False
+    axes = named_axes(node, rank) or grown or tuple(range(rank))
+    return works_along(axes, shape, made, nhwc=nhwc)
+
+
+def works_along(axes: Collection[int], shape: Sequence[int], made: Sequence[int], *, nhwc: bool) -> bool:
+    """Whether an op along these dimensions of a tensor of this shape can work on its operand, in an order it has.
+
+    What it makes must be held as the operand without those dimensions, or as it is.
+    """
+    rank = len(shape)
+    if not are_held_alone(shape, axes, nhwc=nhwc):
         return False
     if len(made) == rank:
         return True

@@ -139,6 +139,16 @@ CASES = [
     Case("aten.atleast_3d.default", torch.atleast_3d, ((),)),
     Case("aten.atleast_3d.default", torch.atleast_3d, ((3,),)),
     Case("aten.atleast_3d.default", torch.atleast_3d, ((3, 4),)),
+    *(
+        Case("aten.sum.dim_IntList", lambda x, d=dims: x.sum(d), (VOLUME,))
+        for dims in ([0], [-4], [0, 1], [1, 2], [0, 4])
+    ),
+    *(
+        Case("aten.mean.dim", lambda x, d=dims: x.mean(d, keepdim=True), (VOLUME,))
+        for dims in ([0], [1], [2, 3, 4], [0, 2])
+    ),
+    *(Case("aten.amax.default", lambda x, d=dims: x.amax(d), (VOLUME,)) for dims in ([0], [1], [1, 3])),
+    *(Case("aten.amin.default", lambda x, d=dims: x.amin(d), ((1, 2, 1, 3, 2, 4),)) for dims in ([1], [3], [0, 5])),
     *(Case("aten.stack.default", lambda x, y, d=dim: torch.stack([x, y], d), PAIR) for dim in (0, 1, 2, 3, -1)),
     *(Case("aten.stack.default", lambda x, y, d=dim: torch.stack([x, y], d), (VOLUME, VOLUME)) for dim in (0, 2, 5)),
     Case("aten.dstack.default", lambda x, y: torch.dstack([x, y]), ((3, 4), (3, 4, 2))),
