@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from itertools import groupby
 from math import prod
 
@@ -9,8 +10,16 @@ from nnapi_check.analyzer.capture.expansions.expansion import Call, expands
 from nnapi_check.analyzer.held_axes import LAYOUT_RANKS, works_along
 from nnapi_check.analyzer.nnapi_types import MAX_RANK
 
+_METHODS = {
+    "aten.sum.dim_IntList": "sum",
+    "aten.mean.dim": "mean",
+    "aten.amax.default": "amax",
+    "aten.amin.default": "amin",
+}
+"""By op, the method of tensors that calls it."""
 
-def _reduced(call: Call, name: str) -> str | None:
+
+def _reduced(method: str, call: Call) -> str | None:
     shape, made = call.tensor("self").shape, call.outputs[0].shape
     rank = len(shape)
     if rank <= MAX_RANK or not call.arguments["dim"] or call.arguments.get("dtype") is not None:
@@ -24,28 +33,8 @@ def _reduced(call: Call, name: str) -> str | None:
         return None
     merged = [prod(shape[axis] for axis in group) for _, group in groups]
     dims = [place for place, (is_reduced, _) in enumerate(groups) if is_reduced]
-    return f"self.reshape({merged}).{name}({dims}).reshape({list(made)})"
+    return f"self.reshape({merged}).{method}({dims}).reshape({list(made)})"
 
 
-@expands("aten.sum.dim_IntList")
-def total(call: Call) -> str | None:
-    """The sum."""
-    return _reduced(call, "sum")
-
-
-@expands("aten.mean.dim")
-def mean(call: Call) -> str | None:
-    """The mean."""
-    return _reduced(call, "mean")
-
-
-@expands("aten.amax.default")
-def greatest(call: Call) -> str | None:
-    """The greatest number."""
-    return _reduced(call, "amax")
-
-
-@expands("aten.amin.default")
-def least(call: Call) -> str | None:
-    """The least number."""
-    return _reduced(call, "amin")
+for _op, _method in _METHODS.items():
+    expands(_op)(partial(_reduced, _method))
