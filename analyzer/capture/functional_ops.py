@@ -9,7 +9,7 @@ import torch
 from nnapi_check.analyzer.errors import OpError
 from nnapi_check.analyzer.growing_graph import Draft
 from nnapi_check.analyzer.ops.bounded_calls import BoundedCalls
-from nnapi_check.analyzer.ops.calls import Operation, evaluate, operation_of
+from nnapi_check.analyzer.ops.calls import Operation, evaluate, operation_at, operation_of
 from nnapi_check.analyzer.tensor_types import tensor_type
 from nnapi_check.analyzer.torchscript import insert_constant, nested, tensor_op
 
@@ -21,8 +21,8 @@ def is_in_place(name: str) -> bool:
 
 def writes_in_place(graph: torch._C.Graph) -> bool:
     """Whether an op of a graph, or of what lies in it, overwrites a tensor or a list."""
-    schemas = (node.schema() for node in nested(graph.nodes()))
-    return any(operation_of(schema).is_mutable for schema in schemas if schema and schema != "(no schema)")
+    called = map(operation_at, nested(graph.nodes()))
+    return any(operation is not None and operation.is_mutable for operation in called)
 
 
 def functional_form(operation: Operation, node: torch._C.Node) -> Operation | None:

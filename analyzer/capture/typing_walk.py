@@ -59,7 +59,7 @@ from nnapi_check.analyzer.ops.calls import (
     evaluate,
     failure,
     fix_of_failure,
-    operation_of,
+    operation_at,
 )
 from nnapi_check.analyzer.ops.packed_ops import PackedParameters, Unpacked, packed_result
 from nnapi_check.analyzer.ops.scale_faults import refuse_scale_fault
@@ -173,10 +173,10 @@ class TypingWalk:
             return walk_if(self, node, items)
         if kind == "prim::Loop":
             return walk_loop(self, node, items)
-        schema = node.schema()
-        if not schema or schema == "(no schema)" or not node.outputsSize():
+        operation = operation_at(node)
+        if operation is None or not node.outputsSize():
             return (self._opaque(node, items, "PyTorch states no schema of it"),)
-        return self._op(node, operation_of(schema), items)
+        return self._op(node, operation, items)
 
     def _list_write(self, node: torch._C.Node, write: ListWrite, items: Sequence[object]) -> Iterable[NodeDraft]:
         held = self.known[node.inputsAt(0).unique()]
@@ -390,8 +390,7 @@ class TypingWalk:
 
     def _opaque(self, node: torch._C.Node, items: Sequence[object], reason: str) -> NodeDraft:
         """A node whose results are not known: tensors of unknown shape, or objects."""
-        schema = node.schema()
-        operation = operation_of(schema) if schema and schema != "(no schema)" else None
+        operation = operation_at(node)
         name, arguments = node.kind().replace("::", "."), {f"input{i}": item for i, item in enumerate(items)}
         if operation is not None:
             name, arguments = self._respelled(operation, items)

@@ -13,7 +13,7 @@ from nnapi_check.analyzer.capture.aliases import Aliases, is_held, readers_after
 from nnapi_check.analyzer.errors import InputError
 from nnapi_check.analyzer.graph import SourcePosition
 from nnapi_check.analyzer.growing_graph import Draft
-from nnapi_check.analyzer.ops.calls import Operation, operation_of
+from nnapi_check.analyzer.ops.calls import Operation, operation_at
 from nnapi_check.analyzer.ops.unseen_views import DROPOUTS, UNSEEN_VIEWS
 from nnapi_check.analyzer.torchscript import aliases_known, constant, nested, nodes_of_kind
 
@@ -73,9 +73,9 @@ def _may_hold_tensors(value: torch._C.Value) -> bool:
 
 
 def _written_by(node: torch._C.Node) -> Iterator[torch._C.Value]:
-    schema = node.schema()
-    if schema and schema != "(no schema)":
-        for argument, value in zip(operation_of(schema).arguments, node.inputs(), strict=False):
+    operation = operation_at(node)
+    if operation is not None:
+        for argument, value in zip(operation.arguments, node.inputs(), strict=False):
             if argument.is_written:
                 yield value
 

@@ -137,6 +137,12 @@ def operation_of(schema_text: str) -> Operation:
     )
 
 
+def operation_at(node: torch._C.Node) -> Operation | None:
+    """The op that a node calls; None where PyTorch states no schema of it."""
+    schema = node.schema()
+    return operation_of(schema) if schema and schema != "(no schema)" else None
+
+
 def evaluate(operation: Operation, items: Sequence[object], calls: BoundedCalls | None = None) -> object:
     """What the op returns, on ``meta`` where not all elements are known; `OpError` where it cannot be called.
 
