@@ -50,7 +50,7 @@ def candidates() -> torch.Tensor:
 
 
 @pytest.fixture(scope="module")
-def model(candidates: torch.Tensor) -> nn.Module:
+def model(candidates: torch.Tensor) -> Detector:
     torch.manual_seed(11)
     detector = Detector(enough=0.0).eval()
     with torch.no_grad():
@@ -100,6 +100,13 @@ def as_it_is(found: Outputs) -> Outputs:
     return found
 
 
+def without_the_tied(model: Detector, candidates: torch.Tensor) -> Plant:
+    """Leaves out the rows that score what is just enough, as a device does whose sums round downwards."""
+    with torch.no_grad():
+        just_enough = float(model.score(candidates)[:TIED].max())
+    return lambda found: rows_of(found, (found[2] > 1.0001 * just_enough).nonzero().flatten().tolist())
+
+
 def without_the_best(found: Outputs) -> Outputs:
     return rows_of(found, range(1, len(found[0])))
 
@@ -132,14 +139,14 @@ def with_an_invented_row(found: Outputs) -> Outputs:
     return twice
 
 
-def test_rows_that_rounding_decides_are_no_fault(verified: Verify) -> None:
-    found = verified(as_it_is)
+def test_rows_that_rounding_decides_are_no_fault(verified: Verify, model: Detector, candidates: torch.Tensor) -> None:
+    found = verified(without_the_tied(model, candidates))
 
     (rows,) = found.rows
     assert found.is_within_tolerance
     assert rows.outputs == rows.jumping == (0, 1, 2)
     assert rows.wanted >= 2 * TIED
-    assert 0 < rows.unmatched <= TIED
+    assert rows.unmatched == TIED
     assert rows.own_unmatched == TIED
     assert f"{rows.matched} of PyTorch's {rows.wanted} rows are among the {rows.found}" in rows.words
     assert "PyTorch never loses or moves 0 and never adds 0" in rows.words
