@@ -15,7 +15,7 @@ import torch
 from benchmarks.carrying import PACKAGES, Carrier, known
 from benchmarks.random_chains.drawing import is_usable, run_eagerly, without_latter_half
 from benchmarks.random_chains.steps import Chain, ChainModule, Form, script
-from benchmarks.random_chains.yardstick import Reading, Yardstick
+from benchmarks.random_chains.yardstick import NOISE_FACTOR, Reading, Yardstick
 from nnapi_check.analyzer.capture.capture import Captured, capture
 from nnapi_check.analyzer.capture.functional_ops import is_in_place
 from nnapi_check.analyzer.errors import InputError
@@ -309,10 +309,14 @@ def _drawn_again(chain: Chain) -> Iterator[Chain]:
 
 
 def _is_within_roundings(captured: Captured, found: Survey, plan: Plan, value: int, made: torch.Tensor) -> bool:
-    """Whether each element of a value that the chain has no name for stands where a rounding before it brings it."""
+    """Whether each element of a value that the chain has no name for stands where roundings or ties bring it."""
     tensors = [known.id for known in captured.graph.values if isinstance(known.type, TensorType)]
     items = approximations(found, plan)
-    runs = list(moved_runs(captured, items, captured.example_inputs, [value], rounded=tensors))
+    runs = [
+        run
+        for times in range(1, int(NOISE_FACTOR) + 1)
+        for run in moved_runs(captured, items, captured.example_inputs, [value], rounded=tensors, times=times)
+    ]
     reached = [run.values[value].double() for run in runs if value in run.values]
     if not reached or any(made.shape != tensor.shape for tensor in reached):
         return False

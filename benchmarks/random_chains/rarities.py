@@ -119,7 +119,7 @@ def statistics(draw: Draw) -> Step:
         "unbiased": False,
         "keepdim": draw.chance(0.5),
     }
-    return draw.step("torch.var_mean({0}, {arguments})", [value], arguments, rounding=Rounding.RANGE, results=2)
+    return draw.step("torch.var_mean({0}, {arguments})", [value], arguments, rounding=Rounding.SUM, results=2)
 
 
 def running(draw: Draw) -> Step:
@@ -127,7 +127,7 @@ def running(draw: Draw) -> Step:
     value = draw.pick((1, 2, 3))
     name = draw.random.choice(("cumprod", "cumsum"))
     arguments: dict[str, Written] = {"dim": draw.axis(len(draw.shape(value)))}
-    return draw.step(f"torch.{name}({{0}}, {{dim}})", [value], arguments, rounding=Rounding.RANGE)
+    return draw.step(f"torch.{name}({{0}}, {{dim}})", [value], arguments, rounding=Rounding.SUM)
 
 
 def sampling(draw: Draw) -> Step:

@@ -18,12 +18,14 @@ Written = int | float | bool | str | None | tuple["Written", ...]
 class Rounding(Enum):
     """How a step rounds: not at all, as a share of each element, or as a share of the whole tensor's range.
 
-    A step with ties is exact, but PyTorch does not say which of equal elements it takes.
+    A sum rounds as a share of the range of what it adds: it may be far less than that itself. A step with ties is
+    exact, but PyTorch does not say which of equal elements it takes.
     """
 
     NONE = "none"
     ELEMENT = "element"
     RANGE = "range"
+    SUM = "sum"
     TIES = "ties"
 
 
@@ -156,8 +158,11 @@ def forward_source(chain: Chain, *, outputs: Sequence[int] | None = None, is_noi
         if is_noisy and step.rounding is Rounding.TIES:
             lines.extend(f"    v{operand} = self.noise(v{operand}, 'ties')" for operand in step.operands)
         lines.extend(f"    {line}" for line in step.lines())
-        if is_noisy and step.rounding in (Rounding.ELEMENT, Rounding.RANGE):
-            lines.extend(f"    v{result} = self.noise(v{result}, {step.rounding.value!r})" for result in step.results)
+        if is_noisy and step.rounding in (Rounding.ELEMENT, Rounding.RANGE, Rounding.SUM):
+            read = step.operands[0] if step.rounding is Rounding.SUM else None
+            for result in step.results:
+                given = f"v{result}, {step.rounding.value!r}" + ("" if read is None else f", v{read}")
+                lines.append(f"    v{result} = self.noise({given})")
     found = ", ".join(f"v{value}" for value in (chain.outputs if outputs is None else outputs))
     lines.append(f"    return ({found},)" if outputs is not None else f"    return {found}")
     return "\n".join(lines) + "\n"

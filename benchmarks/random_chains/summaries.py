@@ -15,7 +15,7 @@ def reduction(draw: Draw) -> Step:
     arguments: dict[str, Written] = {"dim": draw.axes(len(draw.shape(value)))}
     if draw.chance(0.5):
         arguments["keepdim"] = True
-    return draw.step(f"torch.{name}({{0}}, {{arguments}})", [value], arguments, rounding=Rounding.RANGE)
+    return draw.step(f"torch.{name}({{0}}, {{arguments}})", [value], arguments, rounding=Rounding.SUM)
 
 
 def spread(draw: Draw) -> Step:
@@ -47,7 +47,7 @@ def single_axis(draw: Draw) -> Step:
 def everything(draw: Draw) -> Step:
     """A reduction of all axes at once."""
     name = draw.random.choice(("sum", "mean", "max", "min"))
-    return draw.step(f"torch.{name}({{0}})", [draw.pick()], rounding=Rounding.RANGE)
+    return draw.step(f"torch.{name}({{0}})", [draw.pick()], rounding=Rounding.SUM)
 
 
 def extreme(draw: Draw) -> Step:

@@ -111,8 +111,8 @@ class _Noisy(torch.nn.Module):
         self._generator = generator
         self._size = size
 
-    def noise(self, tensor: torch.Tensor, rounding: str) -> torch.Tensor:
-        """The tensor with noise that is a share of each element, or of the range."""
+    def noise(self, tensor: torch.Tensor, rounding: str, read: torch.Tensor | None = None) -> torch.Tensor:
+        """The tensor with noise that is a share of each element, or of the range: of a sum, that of what it read."""
         if not tensor.is_floating_point():
             return tensor
         drawn = torch.rand(tensor.shape, generator=self._generator, dtype=tensor.dtype) * 2 - 1
@@ -121,6 +121,8 @@ class _Noisy(torch.nn.Module):
                 scale = tensor.abs()
             case Rounding.RANGE:
                 scale = tensor.abs().max()
+            case Rounding.SUM:
+                scale = torch.maximum(tensor.abs().max(), (tensor if read is None else read).abs().max())
             case Rounding.TIES | Rounding.NONE:
                 scale = tensor.abs().max().clamp(min=1.0)
         return tensor + self._size * drawn * scale
