@@ -44,7 +44,10 @@ _TREES = frozenset(
 )
 _GUARD = re.compile(r"(?:(?!__)[\w.,'\"\[\]() <>=!+\-*/%&|~])*", re.ASCII)
 _CALL = re.compile(r"(?<!\w)(\w++)\(")
-_IN_GUARDS = words("size stride storage_offset Max Min Mod Eq Ne and or not if max min ceil floor")
+_IN_GUARDS = words("""
+    size stride storage_offset Max Min Mod Eq Ne and or not if max min ceil floor
+    sym_max sym_min sym_float sym_int sym_ite sym_not sym_sqrt
+    """)
 _FRAME = re.compile(r'^ *File "(?P<file>[^"\x00-\x1f\x7f]{1,1000})", line (?P<line>\d{1,9})\b', re.MULTILINE)
 _NAMES = frozenset({"name", "as_name", "forward_arg_names"})
 _PATHS = frozenset({"parameter_name", "buffer_name", "tensor_constant_name", "user_input_name", "fqn", "path_name"})

@@ -39,6 +39,10 @@ _SCHEMES = ("per_tensor_affine", "per_tensor_symmetric", "per_channel_affine", "
 _PER_CHANNEL = ("per_channel_affine", "per_channel_symmetric", "per_channel_affine_float_qparams")
 _LISTS = ("build_intlist", "build_doublelist", "build_boollist", "build_tensorlist")
 _TENSORS = ("_rebuild_tensor_v2", "_rebuild_qtensor")
+MARKED = Name("torch._tensor", "_rebuild_from_type_v2")
+"""Makes a tensor with attributes: `torch.export` leaves marks on the examples of dynamic sizes."""
+PLAIN = Name("torch", "Tensor")
+_MARKS = re.compile(r"_specialize_on|_dynamo_[a-z_]+")
 _CLASSES_OF_PYTORCH = frozenset(
     {
         "quantized.Conv2dPackedParamsBase",
@@ -121,6 +125,8 @@ def _check_made(made: Made) -> None:
     match made.name:
         case Name("torch._utils", "_rebuild_tensor_v2"):
             _check_tensor(given)
+        case name if name == MARKED:
+            _check_marked(given)
         case Name("torch._utils", "_rebuild_qtensor"):
             _check_tensor(given)
             _check_quantizer(_items(given[4] if len(given) > 4 else None), _items(given[2]))
@@ -161,6 +167,27 @@ def _check_tensor(given: list[Value]) -> None:
     last = offset + sum((size - 1) * step for size, step in zip(sizes, steps, strict=True))
     if elements > _MAX_ELEMENTS or not isinstance(count, int) or (elements and last >= count):
         raise PickleError("a tensor of it reaches out of its storage")
+
+
+def _check_marked(given: list[Value]) -> None:
+    match given:
+        case [Name("torch._utils", "_rebuild_tensor_v2"), kind, Sequence() as tensor, Sequence() as marks] if (
+            kind == PLAIN and marks.is_mapping and all(_is_mark(*pair) for pair in marks.pairs())
+        ):
+            _check_tensor(_items(tensor))
+        case _:
+            raise PickleError("a tensor of it has attributes of its own")
+
+
+def _is_mark(name: Value, value: Value) -> bool:
+    """Whether an attribute says which sizes of a tensor may vary, by numbers."""
+    return isinstance(name, str) and _MARKS.fullmatch(name) is not None and _is_plain(value)
+
+
+def _is_plain(value: Value) -> bool:
+    if isinstance(value, Sequence):
+        return all(map(_is_plain, value.items))
+    return value is None or isinstance(value, int | float | str)
 
 
 def _check_quantizer(given: list[Value], shape: list[Value]) -> None:

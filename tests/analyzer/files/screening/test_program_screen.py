@@ -1,3 +1,4 @@
+import io
 import json
 import logging
 import os
@@ -135,6 +136,62 @@ def test_a_program_with_sizes_that_vary_is_read_for_the_sizes_of_its_inputs(tmp_
 
     assert [node.op for node in graph.nodes()] == ["aten.relu.default"]
     assert graph.type_of(graph.body.outputs[0]) == TensorType(ElementType.FLOAT32, (7, 3))
+
+
+class ChannelsLast(nn.Module):
+    """What computes with the greater of sizes: whether a tensor lies in one piece is asked of each."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(3, 4, 2, stride=2)
+        self.linear = nn.Linear(4, 4)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        y: torch.Tensor = self.linear(self.conv(x).permute(0, 2, 3, 1))
+        return y.permute(0, 3, 1, 2).contiguous()
+
+
+@since("2.6", "sizes vary without a name")
+def test_an_image_of_any_size_may_be_compared_by_the_greater_of_its_sizes(tmp_path: Path) -> None:
+    path, varies = tmp_path / "image.pt2", torch.export.Dim.DYNAMIC
+    exported = torch.export.export(
+        ChannelsLast().eval(), (torch.rand(1, 3, 8, 10),), dynamic_shapes=({2: varies, 3: varies},)
+    )
+    torch.export.save(exported, path)
+
+    graph = capture(path, [parse_input_spec("f32[1,3,8,12]")], weights=False).graph
+
+    assert graph.type_of(graph.body.outputs[0]) == TensorType(ElementType.FLOAT32, (1, 4, 4, 6))
+
+
+def with_example(source: Path, **attributes: object) -> Path:
+    """The program with an example input that has attributes."""
+    example, data = torch.rand(4, 3), io.BytesIO()
+    for name, value in attributes.items():
+        setattr(example, name, value)
+    torch.save(((example,), {}), data)
+    places = ("sample_inputs/model.pt", "serialized_example_inputs.pt")
+    return edited(source, lambda name, old: data.getvalue() if name.endswith(places) else old)
+
+
+@since("2.4", "examples lie beside the program")
+def test_an_example_may_be_marked_with_the_sizes_that_vary(tmp_path: Path) -> None:
+    path = with_example(program(tmp_path), _specialize_on={0: [], 1: []}, _dynamo_strict_unbacked=None)
+
+    assert [node.op for node in capture(path, None, weights=False).graph.nodes()] == ["aten.relu.default"]
+
+
+@since("2.4", "examples lie beside the program")
+@pytest.mark.parametrize(
+    "attributes",
+    [{"backward": None}, {"_specialize_on": {0: [torch.zeros(2)]}}, {"_dynamo_X": 3}, {"mark": Path("x")}],
+    ids=str,
+)
+def test_an_example_with_other_attributes_is_refused(tmp_path: Path, attributes: dict[str, object]) -> None:
+    path = with_example(program(tmp_path), **attributes)
+
+    with pytest.raises(InputError, match="plain tensors"):
+        capture(path, None, weights=False)
 
 
 @since("2.8", "programs are archives with folders")
