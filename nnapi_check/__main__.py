@@ -15,11 +15,14 @@ def main() -> None:
             # Raised in the middle of an import, an interrupt may come out as another error, or be told and forgotten.
             signal.signal(signal.SIGINT, _end)
         from nnapi_check.cli import main as command
+        from nnapi_check.supervision import leave
 
         if is_ours:
             signal.signal(signal.SIGINT, signal.default_int_handler)
         try:
             command(prog_name="nnapi-check")
+        except SystemExit as ended:
+            leave(ended.code)
         finally:
             if is_ours:
                 signal.signal(signal.SIGINT, _end)

@@ -18,7 +18,7 @@ from nnapi_check.registry_commands import db, explain, ops
 from nnapi_check.reports.formats.outputs import Form
 from nnapi_check.shown import COLOR_OPTION, SHOWN_OPTIONS
 from nnapi_check.site_command import site
-from nnapi_check.supervision import supervised
+from nnapi_check.supervision import kept, supervised
 from nnapi_check.sweep.command import sweep
 
 
@@ -256,7 +256,8 @@ def check(model: Path, form: str, **options: object) -> None:
     """
 
     def run() -> int:
-        from nnapi_check import model_commands
+        with kept():
+            from nnapi_check import model_commands
 
         return model_commands.check(model, form, options)
 
@@ -317,7 +318,8 @@ def convert(model: Path, form: str, **options: object) -> None:
     """
 
     def run() -> int:
-        from nnapi_check import model_commands
+        with kept():
+            from nnapi_check import model_commands
 
         return model_commands.convert(model, form, options)
 
@@ -346,7 +348,8 @@ def compare(model: Path, form: str, **options: object) -> None:
     """
 
     def run() -> int:
-        from nnapi_check import compare_command
+        with kept():
+            from nnapi_check import compare_command
 
         return compare_command.compare(model, form, options)
 
@@ -379,7 +382,8 @@ def verify(output: Path, against: Path, form: str, **options: object) -> None:
     """
 
     def run() -> int:
-        from nnapi_check import model_commands
+        with kept():
+            from nnapi_check import model_commands
 
         return model_commands.verify(output, against, form, options)
 
@@ -408,7 +412,8 @@ def inspect(file: Path, part: int | None, form: str, *, trust: bool, whole: bool
     """
 
     def run() -> int:
-        from nnapi_check import inspect_command
+        with kept():
+            from nnapi_check import inspect_command
 
         return inspect_command.inspect(file, part, form, trust=trust, whole=whole)
 

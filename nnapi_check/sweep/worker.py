@@ -27,7 +27,7 @@ from nnapi_check.coverage_db.errors import UserError
 from nnapi_check.errors import EXIT_WRONG
 from nnapi_check.faults import InternalError, code_of_users, faults_told
 from nnapi_check.reports.many.rows import StaysRow, SweepRow, answered, stays
-from nnapi_check.supervision import die_with, supervised
+from nnapi_check.supervision import die_with, kept, leave, supervised
 from nnapi_check.sweep.jobs import Question, answer_lines, read_question
 
 if TYPE_CHECKING:
@@ -99,11 +99,12 @@ Answered = tuple[SweepRow, tuple[StaysRow, ...]]
 
 def _captured(question: Question) -> Callable[[SweepRow], Answered]:
     """Capture the model once, and give what answers each row."""
-    from nnapi_check.analyzer.inputs.specification import demand_input
-    from nnapi_check.coverage_db.targets import PerChannelChoice
-    from nnapi_check.pipeline import Request, capture_model, check_captured, registry_of
-    from nnapi_check.progress import Progress
-    from nnapi_check.reports.gating.gate import Gate
+    with kept():
+        from nnapi_check.analyzer.inputs.specification import demand_input
+        from nnapi_check.coverage_db.targets import PerChannelChoice
+        from nnapi_check.pipeline import Request, capture_model, check_captured, registry_of
+        from nnapi_check.progress import Progress
+        from nnapi_check.reports.gating.gate import Gate
 
     quiet = Progress(is_quiet=True)
     shared = Request(
@@ -171,4 +172,4 @@ def _sentence(error: Exception, memory_bytes: int | None) -> str:
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    leave(main(sys.argv[1:]))

@@ -1,25 +1,29 @@
 """The process of its own in which a command about a file runs, watched by one that knows nothing of PyTorch."""
 
+import gc
 import os
 import signal
 import subprocess
 import sys
 import time
+from contextlib import nullcontext
 from pathlib import Path
 
 import pytest
 
+from nnapi_check.supervision import kept
 from tests.analyzer.files.screening.hostile_files import edited, program
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="processes are watched on Linux only")
 
 PROGRAM = """
-import os, signal, sys, time
+import atexit, gc, os, signal, sys, time
 from pathlib import Path
 import click
 from nnapi_check.errors import FrontDoor
-from nnapi_check.supervision import reading, supervised
+from nnapi_check.supervision import kept, leave, reading, supervised
 
+PARENT = os.getpid()
 FILE, OTHER = Path("model.pt"), Path("other.pt")
 for number in (signal.SIGTERM, signal.SIGHUP):  # Whoever runs the tests may ignore them.
     signal.signal(number, signal.SIG_DFL)
@@ -34,16 +38,29 @@ def main(): pass
 @main.command()
 def run(): sys.exit(supervised(command, FILE, *[OTHER][: {others}]))
 
-main(prog_name="nnapi-check")
+class Held:
+    def __del__(self): os.write(1, b"taken down")
+
+HELD = Held()
+try:
+    main(prog_name="nnapi-check")
+except SystemExit as ended:
+    if os.getpid() == PARENT:
+        del Held.__del__
+    leave(ended.code)
 """
 
 
-def started(folder: Path, *lines: str, seconds: str = "60", others: int = 0) -> subprocess.Popen[str]:
+def started(
+    folder: Path, *lines: str, seconds: str = "60", others: int = 0, output: Path | None = None
+) -> subprocess.Popen[str]:
     body = "\n".join(f"    {line}" for line in lines)
     environment = {**os.environ, "NNAPI_CHECK_READ_SECONDS": seconds, "PYTHONPATH": str(Path(__file__).parents[2])}
+    environment.pop("PYTHONUNBUFFERED", None)
     pipe = subprocess.PIPE
     program = [sys.executable, "-c", PROGRAM.format(body=body, others=others), "run"]
-    return subprocess.Popen(program, cwd=folder, env=environment, stdout=pipe, stderr=pipe, text=True)
+    with nullcontext(pipe) if output is None else output.open("w") as out:
+        return subprocess.Popen(program, cwd=folder, env=environment, stdout=out, stderr=pipe, text=True)
 
 
 def ended(folder: Path, *lines: str, seconds: str = "60", others: int = 0) -> tuple[int, str, str]:
@@ -59,6 +76,41 @@ def test_exit_code_and_output_are_those_of_the_command(code: int, tmp_path: Path
         "out\n",
         "err\n",
     )
+
+
+def test_what_is_left_for_the_end_is_done_and_nothing_is_taken_down(tmp_path: Path) -> None:
+    lines = ("atexit.register(print, 'at the end')", "print('out')", "return 1")
+
+    assert ended(tmp_path, *lines) == (1, "out\nat the end\n", "")
+
+
+def test_a_process_with_another_thread_ends_when_that_does(tmp_path: Path) -> None:
+    lines = ("import threading", "threading.Timer(0.3, lambda: print('later', flush=True)).start()", "return 0")
+
+    code, out, _ = ended(tmp_path, *lines)
+
+    assert (code, out) == (0, "later\ntaken down")
+
+
+def test_output_that_cannot_be_written_has_python_s_own_exit_code(tmp_path: Path) -> None:
+    with started(tmp_path, "print('out')", "return 0", output=Path("/dev/full")) as process:
+        assert process.wait(30) == 120
+
+
+def test_what_is_imported_is_looked_through_by_no_collection(tmp_path: Path) -> None:
+    lines = (
+        "with kept(): found = gc.isenabled(), gc.get_freeze_count()",
+        "print(found, gc.isenabled(), gc.get_freeze_count() > 1000)",
+        "return 0",
+    )
+
+    assert ended(tmp_path, *lines) == (0, "(False, 0) True True\n", "")
+
+
+def test_a_process_that_is_not_watched_collects_as_before() -> None:
+    with kept():
+        assert gc.isenabled()
+    assert gc.get_freeze_count() == 0
 
 
 def test_an_error_is_told_once(tmp_path: Path) -> None:
@@ -121,9 +173,12 @@ def test_a_file_that_is_read_writes_none(tmp_path: Path) -> None:
 
 
 def test_limits_end_with_the_reading(tmp_path: Path) -> None:
-    lines = ("with reading(FILE): pass", "Path('written').write_text('x')", "bytearray(3 << 30)", "return 0")
+    taken = "import mmap; mmap.mmap(-1, 3 << 30, flags=mmap.MAP_PRIVATE)"
 
-    assert ended(tmp_path, *lines)[0] == 0
+    inside = ended(tmp_path, "with reading(FILE):", f"    {taken}", "return 0")
+    after = ended(tmp_path, "with reading(FILE): pass", "Path('written').write_text('x')", taken, "return 0")
+
+    assert (inside[0], after[0]) == (2, 0)
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
