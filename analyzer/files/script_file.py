@@ -61,9 +61,9 @@ def read_script(path: Path, *, weights: bool, trust: bool, stands_in: bool = Fal
             light = None if weights or is_quantized else lighten(archive)
             if light is not None and not light.is_complete:
                 light = None
-            if not trust:
-                screen_script(archive, light)
             code = tuple(code_of(archive))
+            if not trust:
+                screen_script(archive, light, code)
         if is_quantized:
             use_up_quantization_warning()
         loaded, stand_ins = _load_known(path, light, code, stands_in=stands_in)
@@ -84,7 +84,7 @@ def screen_lite_file(path: Path, *, trust: bool) -> None:
                 check_members(archive.members.values(), archive.size)
             archive.check()
             if not trust:
-                screen_script(archive, None)
+                screen_script(archive, None, code_of(archive))
                 screen_bytecode(archive)
     except SuspectError as error:
         raise refusal(path, error) from error

@@ -80,8 +80,10 @@ def _length_of(source: object, lengths: list[int]) -> int:
     match source:
         case (list() as parts, name, int()):
             numbers = [*parts, *([name] if name is not None else [])]
-            if all(isinstance(number, int) and 0 <= number < len(lengths) for number in numbers):
-                return sum(lengths[number] for number in parts)
+            if not numbers:
+                return 0
+            if set(map(type, numbers)) <= {int, bool} and min(numbers) >= 0 and max(numbers) < len(lengths):
+                return sum(map(lengths.__getitem__, parts))
         case (str() as text, None | str(), int()):
             return len(text.encode())
         case _:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from nnapi_check.analyzer.files.archive import Archive, Lightened
 from nnapi_check.analyzer.files.screening.known_ops import is_known
@@ -19,13 +19,16 @@ _POSITIONS = ".debug_pkl"
 _OP_NAME = re.compile(r"[A-Za-z_]\w*::\w+")
 
 
-def screen_script(archive: Archive, light: Lightened | None) -> None:
-    """Raise `SuspectError` unless loading an archive, or its copy without elements, executes nothing of its maker's."""
+def screen_script(archive: Archive, light: Lightened | None, code: Iterable[str]) -> None:
+    """Raise `SuspectError` unless loading an archive, or its copy without elements, executes nothing of its maker's.
+
+    ``code`` is what `code_of` gives.
+    """
     names = {name.removeprefix(archive.prefix).lower() for name in archive.members}
     for name in _OLD_FORMAT:
         if name in names:
             raise SuspectError(f"a model in a format of before PyTorch 1.2 ({name})", "one saved by a later version")
-    check_code(code_of(archive))
+    check_code(code)
     for name in ("data", "constants"):
         text = (
             light.pickles.get(f"{archive.prefix}{name}.pkl") if light is not None else _member(archive, f"{name}.pkl")
