@@ -38,29 +38,38 @@ def _unseen_writes(graph: torch._C.Graph) -> bool:
     if not writes:
         return False
     may_alias = aliases_known(graph)
-    values = [*graph.inputs(), *(value for node in nodes for value in node.outputs())]
-    return any(_is_read_unseen(may_alias, node, target, joints, values) for node, target in writes)
+    ends = [[value for value in (*joint.inputs(), *joint.outputs()) if _may_hold_tensors(value)] for joint in joints]
+    values = [
+        value
+        for value in (*graph.inputs(), *(value for node in nodes for value in node.outputs()))
+        if _may_hold_tensors(value)
+    ]
+    return any(_is_read_unseen(may_alias, node, target, ends, values) for node, target in writes)
 
 
 def _is_read_unseen(
     may_alias: Callable[[torch._C.Value, torch._C.Value], bool],
     node: torch._C.Node,
     target: torch._C.Value,
-    joints: list[torch._C.Node],
+    joints: list[list[torch._C.Value]],
     values: list[torch._C.Value],
 ) -> bool:
-    """Whether what may lie where the target lies, by these joints alone, is read afterwards, or is the module's own."""
+    """Whether what may lie where the target lies, by these joints alone, is read afterwards, or is the module's own.
+
+    A joint is the values of tensors that go into an op and come out of it.
+    """
     reached, left, is_growing = [target], list(joints), True
     while is_growing:
         is_growing = False
-        for joint in list(left):
-            ends = [value for value in (*joint.inputs(), *joint.outputs()) if _may_hold_tensors(value)]
+        for ends in left:
             if any(may_alias(end, value) for end in ends for value in reached):
-                left.remove(joint)
+                left = [other for other in left if other is not ends]
                 reached += ends
                 is_growing = True
+    if len(reached) == 1:
+        return False
     for value in values:
-        if not _may_hold_tensors(value) or may_alias(value, target):
+        if may_alias(value, target):
             continue
         is_kept = value.node().kind() in ("prim::GetAttr", "prim::Constant")
         if (is_kept or readers_after(value, node)) and any(may_alias(value, end) for end in reached[1:]):
