@@ -41,6 +41,8 @@ def express_decomposed_quantization(module: torch._C.ScriptModule, traced: torch
     ``InputError`` where a scale is none that a quantization may have.
     """
     graph = module._get_method("forward").graph
+    if not any(nodes_of_kind(graph, _SPACE + kind) for kind in (*_QUANTIZES, *_DEQUANTIZES, *_CHOOSES)):
+        return False
     writer = _Writer(module, graph)
     for kind in (*_QUANTIZES, *_DEQUANTIZES):
         for node in nodes_of_kind(graph, _SPACE + kind):
