@@ -19,6 +19,7 @@ _MAX_LENGTH = 1 << 22
 _MAKING = frozenset({"prim::ListConstruct", "prim::TupleConstruct"})
 _JOINING = frozenset({"aten::add", "aten::add_", "aten::format", "aten::percentFormat", "aten::extend"})
 _MULTIPLYING = frozenset({"aten::join", "aten::replace"})
+_WITHOUT_LENGTH = frozenset({"BoolType", "DeviceObjType", "FloatType", "IntType", "NoneType", "TensorType"})
 _MAX_DEPTH = 8
 
 
@@ -33,6 +34,7 @@ class _Lengths:
     def __init__(self, path: Path) -> None:
         self._path = path
         self._known: dict[int, int] = {}
+        self._is_repeated = False
 
     def follow(self, nodes: Iterable[torch._C.Node]) -> None:
         """Go through nodes as they run, through short loops as often as PyTorch writes them down."""
@@ -46,14 +48,19 @@ class _Lengths:
                         self.follow(block.nodes())
                         branches.append(self._of(block.outputs()))
                     self._set(node.outputs(), [max(both) for both in zip(*branches, strict=True)])
-                case _:
-                    for block in node.blocks():
-                        self.follow(block.nodes())
-                    self._follow_node(node)
+                case "prim::GetAttr":
+                    # What a module holds is read when it runs.
+                    pass
+                case kind:
+                    if not (kind == "prim::Constant" or kind.startswith("aten::")):
+                        for block in node.blocks():
+                            self.follow(block.nodes())
+                    self._follow_node(node, kind)
 
     def _follow_loop(self, node: torch._C.Node) -> None:
         # A count and a condition stand before what the loop carries, and its body gives the condition first.
         carried = self._of(node.inputs())[2:]
+        self._is_repeated = True
         body = next(iter(node.blocks()))
         for _ in range(times_unrolled(node)):
             self._set(list(body.inputs())[1:], carried)
@@ -61,15 +68,18 @@ class _Lengths:
             carried = self._of(body.outputs())[1:]
         self._set(node.outputs(), carried)
 
-    def _follow_node(self, node: torch._C.Node) -> None:
-        length = _length(node, self._of(node.inputs()))
+    def _follow_node(self, node: torch._C.Node, kind: str) -> None:
+        length = _length(node, kind, self._of(node.inputs()))
+        if not length and not self._is_repeated:
+            # Nothing else is said of its outputs.
+            return
         if length > _MAX_LENGTH:
             # How long it becomes by doubling is hard to read; how often it is repeated, the code says.
-            made = f"list of {length:,}" if node.kind() == "aten::mul" else f"list or text of more than {_MAX_LENGTH:,}"
+            made = f"list of {length:,}" if kind == "aten::mul" else f"list or text of more than {_MAX_LENGTH:,}"
             raise InputError(
                 f"{self._path} makes a {made} elements before it is run; make it in the run, or leave it out."
             )
-        if node.kind() == "aten::extend":
+        if kind == "aten::extend":
             self._known[next(iter(node.inputs())).unique()] = length
         outputs = list(node.outputs())
         self._set(outputs, [length] * len(outputs))
@@ -81,25 +91,29 @@ class _Lengths:
         self._known.update((value.unique(), length) for value, length in zip(values, lengths, strict=True))
 
 
-def _length(node: torch._C.Node, given: list[int]) -> int:
+def _length(node: torch._C.Node, kind: str, given: list[int]) -> int:
     """How long at most a list, tuple or text is that a node makes of others so long; 0 for what is none."""
-    match node.kind():
+    match kind:
         case "prim::Constant":
-            value = constant(node.output()) if node.outputsSize() == 1 else None
+            if node.outputsSize() != 1 or node.output().type().kind() in _WITHOUT_LENGTH:
+                return 0
+            value = constant(node.output())
             return len(value) if isinstance(value, (str, list)) else 0
-        case kind if kind in _MAKING:
+        case _ if kind in _MAKING:
             return len(given) + sum(given)
-        case kind if kind in _JOINING:
+        case _ if not any(given):
+            return 0
+        case _ if kind in _JOINING:
             return sum(given)
         case "aten::join" if _items(node) is not None:
             separator, joined = given
             return separator * len(_items(node) or ()) + joined
         case "aten::mul" if _holds_items(node):
             return sum(given) * _times(node)
-        case kind if kind in _MULTIPLYING:
-            return prod(length for length in given if length) if any(given) else 0
+        case _ if kind in _MULTIPLYING:
+            return prod(length for length in given if length)
         case _:
-            return max(given, default=0) if _holds_items(node) else 0
+            return max(given) if _holds_items(node) else 0
 
 
 def _times(node: torch._C.Node) -> int:

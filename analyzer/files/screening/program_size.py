@@ -15,6 +15,8 @@ from nnapi_check.analyzer.files.screening.suspect import SuspectError
 from nnapi_check.analyzer.torchscript import times_unrolled
 
 _MAX_NODES = 1 << 18
+_SINGLE = frozenset({"prim::Constant", "prim::GetAttr", "prim::ListConstruct", "prim::TupleConstruct"})
+"""Kinds of nodes that hold no blocks and call nothing of the archive."""
 
 
 def screen_size(functions: Mapping[str, torch._C.Graph]) -> None:
@@ -52,8 +54,13 @@ class _Sizes:
     def _nodes(self, nodes: Iterable[torch._C.Node]) -> int:
         size = 0
         for node in nodes:
+            size += 1
+            kind = node.kind()
+            # Most nodes read a constant or an attribute, or call an op.
+            if kind in _SINGLE or kind.startswith("aten::"):
+                continue
             inside = sum(self._nodes(block.nodes()) for block in node.blocks())
-            size += 1 + times_unrolled(node) * inside + max((self.of(name) for name in self._called(node)), default=0)
+            size += times_unrolled(node) * inside + max((self.of(name) for name in self._called(node)), default=0)
         return size
 
     def _called(self, node: torch._C.Node) -> Iterator[str]:
