@@ -84,8 +84,12 @@ class _Call:
 
     def __init__(self, node: torch._C.Node, item_of: Callable[[torch._C.Value], object]) -> None:
         self.node = node
-        self.values = list(node.inputs())
         self._item_of = item_of
+
+    @cached_property
+    def values(self) -> list[torch._C.Value]:
+        """What it reads."""
+        return list(self.node.inputs())
 
     @cached_property
     def operation(self) -> Operation | None:
