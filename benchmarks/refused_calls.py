@@ -39,7 +39,19 @@ from nnapi_check.analyzer.torchscript import quiet
 
 LEVELS = (1, 3, 8)
 
-DEADLY = ("segment_reduce", "ctc_loss", "embedding_bag", "ldl_solve", "to_sparse", "sparse", "multi_head", "jiterator")
+DEADLY = (
+    "segment_reduce",
+    "ctc_loss",
+    "embedding_bag",
+    "ldl_solve",
+    "to_sparse",
+    "sparse",
+    "multi_head",
+    "jiterator",
+    "native_batch_norm",
+    "batch_norm_with_update",
+    "flash_attention_for_cpu",
+)
 """Ops whose kernels end the process, or ask for more than tensors, where their arguments do not fit."""
 
 

@@ -51,6 +51,7 @@ from nnapi_check.analyzer.growing_graph import (
 )
 from nnapi_check.analyzer.ops.bounded_calls import BoundedCalls
 from nnapi_check.analyzer.ops.calls import (
+    FEW,
     MAX_COMPUTED,
     PLACE_ARGUMENT,
     WHEN_TYPED,
@@ -253,9 +254,14 @@ class TypingWalk:
         is_fixed = not (operation.is_mutable and self.depth)
         is_constant = is_fixed and self._constants.holds(node, operation, items, results)
         if not is_constant and not operation.is_mutable:
-            nodes = expanded(self.graph, node, operation, plain_arguments(operation, items), results)
-            if nodes is not None:
-                return [draft for found in nodes for draft in self._visit(found)]
+            found = expanded(self.graph, operation, plain_arguments(operation, items), results)
+            if found is not None:
+                # Kernels for types alone take some calls that a run refuses, and so does what stands for them.
+                reason = failure(operation, items, most=FEW)
+                if reason is None:
+                    return [draft for made in found.in_place_of(self.graph, node) for draft in self._visit(made)]
+                self._refuse_shapes(node, operation, items)
+                return (self._opaque(node, items, reason),)
         answers = [self._bind(value, answer, is_constant) for value, answer in zip(outputs, results, strict=True)]
         for value, answer in zip(outputs, answers, strict=True):
             self.know(value, answer)

@@ -38,7 +38,8 @@ _WHEN_QUANTIZED = Bounds(1 << 26, 1 << 28)
 _MAX_TRIED = 1 << 24
 _TRIED = ((0, 1.0), (1, 0.5))
 """Elements of tensors of whole numbers and of others with which an op is tried."""
-_WHEN_TRIED = Bounds(_MAX_TRIED, 4 * _MAX_TRIED, is_size_needed=False)
+FEW = 1 << 20
+"""So many elements take little time to try."""
 # Texts that are worked on have at most this many characters together.
 _MAX_TEXT = 1 << 16
 
@@ -253,21 +254,24 @@ def stand_in(tensor: torch.Tensor) -> torch.Tensor:
     return torch.empty_strided(tensor.shape, dense_strides(tensor), dtype=tensor.dtype, device="cpu").zero_()
 
 
-def failure(operation: Operation, items: Sequence[object]) -> str | None:
+def failure(operation: Operation, items: Sequence[object], *, most: int = _MAX_TRIED) -> str | None:
     """Why a run of the op on tensors of these types fails; None where it does not, or is not known to.
 
-    Asked only where the op could not be typed: to tell shapes that the model cannot take from ops that PyTorch
-    cannot type.
+    Asked where the op could not be typed, to tell shapes that the model cannot take from ops that PyTorch cannot type,
+    and where others are computed in its place. ``most`` is how many elements are tried at most.
     """
     drafts = [draft for item in items for draft in _flat(item) if isinstance(draft, Draft)]
     if not drafts or any(draft.tensor is None for draft in drafts):
         return None
-    if sum(draft.tensor.numel() for draft in drafts if draft.tensor is not None) > _MAX_TRIED:
+    if sum(draft.tensor.numel() for draft in drafts if draft.tensor is not None) > most:
         return None
     if operation.is_random or operation.is_foreign or operation.name in RECURRENCE_CONDITIONS:
         # What recurrent layers are given that does not fit, they read past its end.
         return None
-    first, second = (_trial(operation, [_filled(_plain(item), *numbers) for item in items]) for numbers in _TRIED)
+    bounds = Bounds(most, 4 * most, is_size_needed=False)
+    first, second = (
+        _trial(operation, [_filled(_plain(item), *numbers) for item in items], bounds) for numbers in _TRIED
+    )
     # Where it fails in another way with other elements, it is these that do not fit, and not the shapes.
     return first if first == second else None
 
@@ -290,16 +294,19 @@ def fix_of_failure(operation: Operation, items: Sequence[object]) -> str:
     return "pass inputs of shapes that it accepts"
 
 
-def _trial(operation: Operation, values: Sequence[object]) -> str | None:
+def _trial(operation: Operation, values: Sequence[object], bounds: Bounds) -> str | None:
     """How the op fails with these values; None where it does not."""
     try:
-        call(operation, values, BoundedCalls(_WHEN_TRIED))
+        call(operation, values, BoundedCalls(bounds))
     except TooLargeError:
         return None
     except OpError as error:
-        is_fault = isinstance(error.__cause__, (RuntimeError, IndexError, ValueError))
-        is_ours = isinstance(error.__cause__, NotImplementedError) or "Expected a value of type" in str(error)
-        return str(error) if is_fault and not is_ours else None
+        cause = error.__cause__
+        if not isinstance(cause, (RuntimeError, IndexError, ValueError)):
+            return None
+        told = _first_line(cause)
+        # That there is no kernel on the CPU, or that it was not called as it wants, says nothing of the model.
+        return None if told.startswith("Could not run") or "Expected a value of type" in told else told
     return None
 
 

@@ -9,19 +9,25 @@ from benchmarks.refused_calls import Options, refused_calls
 from tests.torch_releases import since
 
 QUICK = (
+    "amax",
     "argmax",
+    "argsort",
     "baddbmm",
     "bmm",
     pytest.param("gather", marks=since("2.13", "gather takes indices of 32 bits, as NNAPI does")),
     "masked_fill",
     "mean",
+    "narrow",
     "nn_functional_avg_pool2d",
     "nn_functional_batch_norm",
+    "nn_functional_binary_cross_entropy",
     "nn_functional_conv2d",
     "nn_functional_conv_transpose2d",
+    "nn_functional_huber_loss",
     "nn_functional_layer_norm",
     "nn_functional_linear",
     "nn_functional_prelu",
+    "nn_functional_soft_margin_loss",
 )
 
 

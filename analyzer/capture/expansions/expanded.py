@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from functools import lru_cache
 from typing import Protocol
 
@@ -26,17 +27,25 @@ class _Function(Protocol):
     def __call__(self, *tensors: object) -> object: ...
 
 
+@dataclass(frozen=True, slots=True)
+class Expanded:
+    """A function of TorchScript that stands for a call, and which of the call's inputs it takes."""
+
+    function: _Function
+    inputs: Sequence[int]
+
+    def in_place_of(self, graph: torch._C.Graph, node: torch._C.Node) -> list[torch._C.Node]:
+        """The nodes of the function, in the graph where the call was."""
+        return _in_place_of(graph, node, self.function.graph, [node.inputsAt(index) for index in self.inputs])
+
+
 def expanded(
-    graph: torch._C.Graph,
-    node: torch._C.Node,
-    operation: Operation,
-    arguments: Mapping[str, object],
-    results: Sequence[object],
-) -> list[torch._C.Node] | None:
-    """The nodes in place of a call which gives ``results``; None where it has no expansion.
+    graph: torch._C.Graph, operation: Operation, arguments: Mapping[str, object], results: Sequence[object]
+) -> Expanded | None:
+    """What stands for a call which gives ``results``; None where it has no expansion.
 
     An expansion stands for a call only where it gives tensors of the same types, and, in a graph that writes to
-    tensors, where both give views of what they are given, or neither does.
+    tensors, where both give views of what they are given, or neither does. What both refuse is not asked here.
     """
     op = op_name(operation)
     if op not in expansions():
@@ -56,7 +65,7 @@ def expanded(
     if any(found != is_view for found in _are_views(made, given)) and writes_in_place(graph):
         return None
     names = list(arguments)
-    return _in_place_of(graph, node, function.graph, [node.inputsAt(names.index(name)) for name in tensors])
+    return Expanded(function, [names.index(name) for name in tensors])
 
 
 @lru_cache(maxsize=1024)

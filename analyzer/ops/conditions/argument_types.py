@@ -9,6 +9,9 @@ import torch
 from nnapi_check.analyzer.graph import is_ints
 from nnapi_check.analyzer.ops.window_rules import Arguments
 
+_MAX_COUNTED_DIMS = 64
+"""A set of dimensions is one number of so many bits."""
+
 
 def shape_of(arguments: Arguments, name: str) -> tuple[int, ...] | None:
     """The shape of a tensor that is given."""
@@ -47,6 +50,8 @@ def dims(name: str, arguments: Arguments, *, is_once: bool = False) -> str | Non
         return f"{name} is {list(found)} of a tensor of rank {len(shape)}"
     if is_once and len({dim % rank for dim in found}) < len(found):
         return f"{name} is {list(found)}, which names a dimension twice"
+    if is_once and rank > _MAX_COUNTED_DIMS:
+        return f"self has {rank} dimensions, which is more than the {_MAX_COUNTED_DIMS} that PyTorch keeps count of"
     return None
 
 

@@ -14,7 +14,7 @@ from math import prod
 import torch
 
 from nnapi_check.analyzer.graph import is_ints
-from nnapi_check.analyzer.ops.conditions.argument_types import dims, other_dtype, other_shape, shape_of, whole
+from nnapi_check.analyzer.ops.conditions.argument_types import axis_of, dims, other_dtype, other_shape, shape_of, whole
 from nnapi_check.analyzer.ops.conditions.lookup_conditions import LOOKUP_CONDITIONS
 from nnapi_check.analyzer.ops.conditions.recurrence_conditions import RECURRENCE_CONDITIONS
 from nnapi_check.analyzer.ops.window_rules import Arguments, broadcast
@@ -276,12 +276,34 @@ def _joined(arguments: Arguments) -> str | None:
     return f"tensors of ranks {sorted(ranks)}" if any(True for _ in pairwise(sorted(ranks))) else None
 
 
+def _narrow(arguments: Arguments) -> str | None:
+    shape, start, length = shape_of(arguments, "self"), arguments.get("start"), arguments.get("length")
+    refused = dims("dim", arguments)
+    axis = axis_of(arguments)
+    if refused is not None or shape is None or axis is None or type(length) is not int:
+        return refused
+    if not shape:
+        return "self has no dimension"
+    if not 0 <= length <= shape[axis]:
+        return f"length is {length} of a dimension of {shape[axis]}"
+    if isinstance(start, torch.Tensor) and (start.dim() or not _counts(start)):
+        return f"start is {list(start.shape)} of {start.dtype}"
+    return None
+
+
+def _counts(tensor: torch.Tensor) -> bool:
+    """Whether the elements are whole numbers."""
+    return not (tensor.dtype.is_floating_point or tensor.dtype.is_complex or tensor.dtype is torch.bool)
+
+
+_ALONG_ONE = ("argmax", "argmin", "softmax", "log_softmax", "sort", "argsort")
 _CUMULATIVE = ("cumsum", "cumprod", "cummax", "cummin", "logcumsumexp")
 _TAKEN_ONCE = partial(dims, "dim", is_once=True)
 
 CONDITIONS: Mapping[str, Condition] = {
-    **{f"aten::{name}": partial(dims, "dim") for name in ("argmax", "argmin", "softmax", "log_softmax", *_CUMULATIVE)},
+    **{f"aten::{name}": partial(dims, "dim") for name in (*_ALONG_ONE, *_CUMULATIVE)},
     **{f"aten::{name}": _TAKEN_ONCE for name in ("mean", "sum", "amax", "amin", "linalg_vector_norm", "norm")},
+    "aten::narrow": _narrow,
     "aten::flip": partial(dims, "dims", is_once=True),
     "aten::masked_fill": partial(_mask, "mask"),
     "aten::hardshrink": lambda arguments: whole(arguments, "self"),
