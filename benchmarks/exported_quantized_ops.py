@@ -127,12 +127,10 @@ class Row:
     ops: set[str] = field(default_factory=set)
 
     @property
-    def words(self) -> str:
+    def cells(self) -> dict[str, str]:
         """The numbers, as the table tells them."""
-        return (
-            f"{self.runs} runs, {self.without} without a level, {self.shares.words}, {self.steps} steps, "
-            f"{', '.join(sorted(self.ops)) or 'floats'}"
-        )
+        numbers = {"runs": str(self.runs), "without a level": str(self.without), "steps": str(self.steps)}
+        return {**numbers, **self.shares.cells, "as": ", ".join(sorted(self.ops)) or "floats"}
 
 
 def try_op(name: str, registry: Registry, draws: int, seed: int) -> Row:

@@ -1,10 +1,12 @@
 """Draws scales and zero points, extremes included, for every rule of quantized tensors, and holds it to its bound.
 
-``python -m benchmarks.quantized_rules [--draws 2000] [--seed 0] [--only TEXT]``: each card's passing examples with
-quantized tensors are drawn anew; what a way accepts is lowered, run in the interpreter, and compared with PyTorch's
-QNNPACK (beside ``x86`` where QNNPACK refuses the call). A table tells, by op and way, how many draws were accepted,
-refused by the way and by PyTorch itself, the greatest difference in steps, and the shares of elements that were off and
-were stated to be. Exit code 1: something is beyond its bound.
+    python -m benchmarks.quantized_rules --lines rows.jsonl            every rule, 2,000 times; goes on where it was
+    python -m benchmarks.quantized_rules --lines rows.jsonl --write    write the table into docs/quantized-draws.md
+
+Each card's passing examples with quantized tensors are drawn anew; what a way accepts is lowered, run in the
+interpreter, and compared with PyTorch's QNNPACK (beside ``x86`` where QNNPACK refuses the call). A table tells, by op
+and way, how many draws were accepted, refused by the way and by PyTorch itself, the greatest difference in steps, and
+the shares of elements that were off and were stated to be. Exit code 1: something is beyond its bound.
 """
 
 from __future__ import annotations
@@ -16,6 +18,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from functools import partial
 from math import prod
+from pathlib import Path
 
 import torch
 
@@ -31,6 +34,7 @@ from nnapi_check.lowering.examples.measure import ExampleError, example_numbers
 _QUANTIZED = re.compile(r"\b(quint8|qint8|qint32)\(([^,]+),([^)]+)\)")
 _ZERO_POINTS = {"quint8": (0, 255), "qint8": (-128, 127)}
 SMALLEST, LARGEST = 1e-6, 1e3
+PAGE = Path(__file__).parent.parent / "docs" / "quantized-draws.md"
 _MULTIPLES = (0.5, 1, 1, 2, 2, 3, 4, 5, 6, 8, 10)
 
 
@@ -47,12 +51,16 @@ class Row:
     engine: str = ""
 
     @property
-    def words(self) -> str:
+    def cells(self) -> dict[str, str]:
         """The numbers, as the table tells them."""
-        return (
-            f"{self.accepted} accepted, {self.refused} refused, {self.failed} PyTorch refuses, "
-            f"{self.steps} steps, {self.shares.words}{self.engine and f' beside {self.engine}'}"
-        )
+        counts = {
+            "accepted": self.accepted,
+            "refused": self.refused,
+            "PyTorch refuses": self.failed,
+            "steps": self.steps,
+        }
+        numbers = {name: str(number) for name, number in counts.items()}
+        return {**numbers, **self.shares.cells, "as PyTorch's engine": self.engine or "qnnpack"}
 
 
 def quantized_ways() -> Iterator[tuple[Card, Way, list[Example]]]:
@@ -173,7 +181,7 @@ def main(arguments: list[str] | None = None) -> int:
         (f"{card.op}/{way.name}", partial(try_way, card, way, examples, registry))
         for card, way, examples in quantized_ways()
     )
-    return run(__doc__.splitlines()[0], subjects, arguments)
+    return run(__doc__.splitlines()[0], subjects, arguments, PAGE)
 
 
 if __name__ == "__main__":

@@ -29,6 +29,11 @@ def per_channel_notes(survey: Survey, plan: Plan) -> Iterator[str]:
     text = f"Layers whose weights have a scale for each channel: {told}."
     if not survey.target.carries_channel_params:
         text += f" This is --per-channel {survey.per_channel.value}; {others} are the other choices."
+    if any("rounded" in words for words in found):
+        text += (
+            " Rounded weights change what a model makes of its inputs by more than the score tells, which counts what "
+            "runs on NNAPI: see what a conversion measures, or let --target ndk carry the scales as they are."
+        )
     yield text
 
 
@@ -42,7 +47,7 @@ def _words(verdict: NodeVerdict) -> str:
     way = verdict.way
     if way is None or verdict.arithmetic is not Arithmetic.INTEGERS:
         return "as floats"
-    rounded = "" if way.bound is None else ", rounded"
+    rounded = ", rounded" if way.bound is not None and way.bound.deviation else ""
     match way.weight_scales:
         case WeightScales.GROUPS:
             return f"as integers in groups of like scales{rounded}"

@@ -27,7 +27,9 @@ def with_halves(way: Way, node: Node, uses: Uses, *, is_rounded: bool) -> Way:
     if way.halves is None:
         return way
     are_alike = way.halves.alike and not is_rounded
-    share = max((_share(ratios, are_alike=are_alike) for ratios in _ratios(way.halves, node, uses)), default=0.0)
+    share = max(
+        (share_of_halves(ratios, are_alike=are_alike) for ratios in _ratios(way.halves, node, uses)), default=0.0
+    )
     if not share:
         return way
     stated = way.bound or Bound(steps=1)
@@ -53,8 +55,8 @@ def _single(number: float) -> float:
     return c_float(number).value
 
 
-def _share(ratios: tuple[float, ...], *, are_alike: bool) -> float:
-    """The share of elements that are rounded otherwise: every other one that lies halfway.
+def share_of_halves(ratios: tuple[float, ...], *, are_alike: bool = False) -> float:
+    """The share of sums of whole multiples of these ratios that are rounded otherwise: every other one of the halves.
 
     Whole multiples of fractions with the least common denominator d are halfway once in d times, where d is even.
     """

@@ -33,6 +33,7 @@ from nnapi_check.analyzer.judging.failures import (
 from nnapi_check.analyzer.judging.folded_ranks import folded_failures
 from nnapi_check.analyzer.judging.halves import with_halves
 from nnapi_check.analyzer.judging.nearest_ways import WayVerdict, between_steps, why_in_floats, worth_telling
+from nnapi_check.analyzer.judging.products import with_two_roundings
 from nnapi_check.analyzer.judging.quantization_limits import quantization_failures
 from nnapi_check.analyzer.judging.rounded_bounds import FLOATS_BETWEEN_STEPS, rounded_bound, with_rounding
 from nnapi_check.analyzer.judging.run_time_numbers import with_numbers_as_tensors
@@ -257,6 +258,9 @@ def _bounded(way: Way, node: Node, uses: Uses) -> Way:
     """The way with the bound that holds for what this node gives."""
     rounded = rounded_bound(node, uses.graph)
     found = with_halves(_bounded_on_integers(way, node, uses), node, uses, is_rounded=rounded is not None)
+    found = with_two_roundings(
+        found, node, uses, [(part.operation, emitted_type(part, node, uses)) for part in way.emits]
+    )
     if rounded is None:
         return found
     bound = with_rounding(found.bound or Bound(), rounded)

@@ -75,13 +75,14 @@ def test_channels_in_another_order_are_a_fault(model: Path, tmp_path: Path, monk
     assert not made.verification.is_within_tolerance
 
 
-def test_few_scales_are_multiplied_exactly(tmp_path: Path) -> None:
+def test_few_scales_are_not_rounded_to_others(tmp_path: Path) -> None:
     # Of 8 channels or less, each may have a scale of its own.
     model = traced_channels(tmp_path / "few.pt", spread=1)
 
     report = nnapi_check.check(model, feature_level=3)
 
-    assert {node.bound for node in report.nodes if node.op.startswith("quantized.conv")} == {None}
+    (bound,) = {node.bound for node in report.nodes if node.op.startswith("quantized.conv")}
+    assert (bound or "").startswith("At most 1 step from PyTorch's own, on about 0.")
 
 
 def test_the_choice_is_an_option_and_a_key_of_the_project(

@@ -9,6 +9,7 @@ import numpy as np
 from nnapi_check.coverage_db.spec import FuseCode, OperandType
 from nnapi_check.lowering.nnapi.interpreter.arguments import int_at, required
 from nnapi_check.lowering.nnapi.interpreter.kernels import NUMPY_TYPES, Array, Call, ExecutionError, Tensor, kernel
+from nnapi_check.lowering.nnapi.interpreter.products import product_scale, requantize
 from nnapi_check.lowering.nnapi.interpreter.quantization import (
     QUANTIZED_TENSORS,
     Floats,
@@ -17,7 +18,6 @@ from nnapi_check.lowering.nnapi.interpreter.quantization import (
     centered,
     fuse_code,
     real_values,
-    requantize,
     rescaled,
     round_half_away,
     store,
@@ -55,8 +55,7 @@ def mul(call: Call) -> Sequence[Array]:
         return (np.multiply(left.array, right.array),)
     output = call.outputs[0]
     if left.type in QUANTIZED_TENSORS:
-        multiplier = left.quant.scale * right.quant.scale / output.quant.scale
-        return (requantize(centered(left) * centered(right), multiplier, output, fuse),)
+        return (requantize(centered(left) * centered(right), product_scale(left, right), output, fuse),)
     return (_clamped(real_values(left) * real_values(right), output, fuse),)
 
 
@@ -91,6 +90,8 @@ def minimum(call: Call) -> Sequence[Array]:
 @kernel("PRELU")
 def prelu(call: Call) -> Sequence[Array]:
     """Negative values times alpha, others unchanged."""
+    if required(call, 0).type in QUANTIZED_TENSORS:
+        return (_slanted(required(call, 0), required(call, 1), call.outputs[0]),)
     values, alpha = real_values(required(call, 0)), real_values(required(call, 1))
     return (store(np.where(values >= 0, values, values * alpha), call.outputs[0]),)
 
@@ -118,6 +119,12 @@ def _summed(left: Tensor, right: Tensor, sign: int, output: Operand, fuse: FuseC
     low, high = activation_range(fuse, output)
     stored: Array = np.clip(steps, low, high).astype(NUMPY_TYPES[output.type])
     return stored
+
+
+def _slanted(given: Tensor, slope: Tensor, output: Operand) -> Array:
+    values, slopes = centered(given), centered(slope)
+    above = requantize(values, np.float32(given.quant.scale), output)
+    return np.where(values >= 0, above, requantize(values * slopes, product_scale(given, slope), output))
 
 
 def _clamped(real: Floats, output: Operand, fuse: FuseCode) -> Array:

@@ -26,6 +26,12 @@ GATE_BITS = 12
 ONE = 2**UNIT_BITS - 1
 """The largest number below 1, which stands for 1 where there are no integer bits."""
 
+_FACTOR_BITS = 31
+"""Fraction bits of the factors by which sums are rescaled."""
+
+_MOST_LEFT = 30
+"""So many places a sum of 32 bits is shifted to the left at most."""
+
 _NEWTON_STEPS = 3
 _LARGEST_EXPONENT = 4
 _EXP_TERMS = {-3: np.exp(-1 / 8), **{power: np.exp(-(2.0**power)) for power in range(-2, _LARGEST_EXPONENT + 1)}}
@@ -46,6 +52,30 @@ def rescale_by_steps(values: Fixed, factor: float, bits: int) -> Fixed:
     return shift_right(round_half_away(values * np.float64(factor * 2.0**bits)).astype(np.int64), bits)
 
 
+def times_in_two_roundings(
+    values: npt.NDArray[np.floating] | npt.NDArray[np.integer], factors: npt.NDArray[np.float64]
+) -> Fixed:
+    """Whole numbers times positive real factors, which broadcast: what is beyond 32 bits is some number beyond 16.
+
+    A factor is a fraction of 31 bits, from a half on, times a power of two. The product with the fraction is rounded,
+    halves up, and what is then divided by the power rounded again, halves away from zero.
+    """
+    fractions, powers = np.frexp(factors)
+    whole = np.floor(fractions * 2.0**_FACTOR_BITS + 0.5).astype(np.int64)
+    is_one = whole == 1 << _FACTOR_BITS
+    whole, powers = np.where(is_one, whole >> 1, whole), powers + is_one
+    right, left = np.maximum(-powers, 0).astype(np.int64), np.clip(powers, 0, _MOST_LEFT).astype(np.int64)
+    whole = np.where(right > _FACTOR_BITS, 0, whole)
+    # Results of 8 bits saturate long before their sums leave the range.
+    largest = np.int64(2**_FACTOR_BITS - 1) >> left
+    found: Fixed = np.clip(values.astype(np.int64), -largest, largest)
+    found <<= left
+    found *= whole
+    found += 1 << _FACTOR_BITS - 1
+    found >>= _FACTOR_BITS
+    return found if not right.any() else shift_right(found, right)
+
+
 def inverse_root_bits(variance: int) -> int:
     """By how many bits a product with ``1 / sqrt(variance)`` is divided in its second rounding."""
     if variance <= 1:
@@ -57,9 +87,9 @@ def inverse_root_bits(variance: int) -> int:
     return max(0, bits - ((31 - variance.bit_length()) // 2 - 1))
 
 
-def shift_right(values: Fixed, bits: int) -> Fixed:
-    """The values divided by a power of two, rounded half away from zero."""
-    half = 1 << bits >> 1
+def shift_right(values: Fixed, bits: int | Fixed) -> Fixed:
+    """The values divided by a power of two, or one that broadcasts, rounded half away from zero."""
+    half = np.int64(1) << bits >> 1
     quotient: Fixed = np.sign(values) * (np.abs(values) + half >> bits)
     return quotient
 

@@ -9,12 +9,10 @@ import numpy as np
 from nnapi_check.coverage_db.spec import OperandType
 from nnapi_check.lowering.nnapi.interpreter.arguments import bool_at, int_at, required
 from nnapi_check.lowering.nnapi.interpreter.kernels import Array, Call, ExecutionError, kernel
-from nnapi_check.lowering.nnapi.interpreter.products import exact_factors, finish, product_scale
+from nnapi_check.lowering.nnapi.interpreter.products import exact_factors, finish, product_scale, requantize
 from nnapi_check.lowering.nnapi.interpreter.quantization import (
     FLOAT_TENSORS,
     fuse_code,
-    inverse_scale,
-    requantize,
     store,
 )
 
@@ -57,4 +55,4 @@ def batch_matmul(call: Call) -> Sequence[Array]:
     output = call.outputs[0]
     if left.type in FLOAT_TENSORS:
         return (store(products, output),)
-    return (requantize(products, product_scale(left, right) * inverse_scale(output), output),)
+    return (requantize(products, product_scale(left, right), output),)

@@ -8,14 +8,15 @@ import numpy as np
 import numpy.typing as npt
 
 from nnapi_check.coverage_db.spec import FuseCode
-from nnapi_check.lowering.nnapi.interpreter.kernels import Array, ExecutionError, Tensor
+from nnapi_check.lowering.nnapi.interpreter.fixed_point import times_in_two_roundings
+from nnapi_check.lowering.nnapi.interpreter.kernels import NUMPY_TYPES, Array, ExecutionError, Tensor
 from nnapi_check.lowering.nnapi.interpreter.quantization import (
     QUANTIZED_TENSORS,
+    Integers,
     activate,
+    activation_range,
     centered,
-    inverse_scale,
     real_values,
-    requantize,
     store,
 )
 from nnapi_check.lowering.nnapi.model import Operand
@@ -66,7 +67,26 @@ def finish(sums: Numbers, values: Tensor, weights: Tensor, bias: Tensor, output:
         return store(activate(sums.astype(np.float32, copy=False), fuse), output)
     whole = sums.astype(np.float64, copy=False)
     whole += bias.array.astype(np.float64)
-    return requantize(whole, product_scale(values, weights) * inverse_scale(output), output, fuse)
+    return requantize(whole, product_scale(values, weights), output, fuse)
+
+
+def requantize(
+    sums: Numbers | Integers,
+    scale: npt.NDArray[np.float32] | np.float32,
+    output: Operand,
+    fuse: FuseCode = FuseCode.NONE,
+) -> Array:
+    """Integer sums with a scale in the stored form of ``output``: rescaled, shifted and clamped.
+
+    An array of scales broadcasts. The specification leaves the rounding open; this is Android's own CPU's, with which
+    the conformance vectors of CONV_2D agree bit for bit.
+    """
+    factors = np.asarray(scale, np.float64) / np.float64(np.float32(output.quant.scale))
+    factors = factors.reshape(()) if factors.size == 1 else factors
+    steps = times_in_two_roundings(sums, factors)
+    steps += output.quant.zero_point
+    low, high = activation_range(fuse, output)
+    return np.clip(steps, low, high, out=steps).astype(NUMPY_TYPES[output.type])
 
 
 def product_scale(values: Tensor, weights: Tensor) -> npt.NDArray[np.float32]:

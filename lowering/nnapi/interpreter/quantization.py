@@ -96,30 +96,6 @@ def store(real: npt.NDArray[np.floating], operand: Operand) -> Array:
     return real.astype(NUMPY_TYPES[operand.type], copy=False)
 
 
-def requantize(
-    accumulated: npt.NDArray[np.floating] | Integers,
-    multiplier: float | npt.NDArray[np.floating],
-    output: Operand,
-    fuse: FuseCode = FuseCode.NONE,
-) -> Array:
-    """Integer sums in the stored form of ``output``: times the multiplier, rounded, shifted and clamped.
-
-    ``multiplier`` is the scale of the sums over the output's scale; an array of them broadcasts. The specification
-    leaves the rounding open. Products are float32, and halves go to even: what most CPU kernels compute.
-    """
-    steps = np.multiply(accumulated, np.asarray(multiplier, np.float32), dtype=np.float32, casting="unsafe")
-    # In place, for these are often the largest arrays of a model.
-    np.rint(steps, out=steps)
-    steps += np.float32(output.quant.zero_point)
-    low, high = activation_range(fuse, output)
-    return np.clip(steps, low, high, out=steps).astype(NUMPY_TYPES[output.type])
-
-
-def inverse_scale(output: Operand) -> np.float32:
-    """One over the output's scale, in float32: kernels multiply by it, which differs from a division by a last bit."""
-    return np.float32(1.0) / np.float32(output.quant.scale)
-
-
 def rescaled(tensor: Tensor, output: Operand) -> Array:
     """The stored numbers that mean the same under the output's quantization, rounded half away from zero."""
     if tensor.type not in QUANTIZED_TENSORS or tensor.quant == output.quant:

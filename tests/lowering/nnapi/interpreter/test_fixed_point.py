@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+from fractions import Fraction
+from math import ceil, floor, frexp
+
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from nnapi_check.lowering.nnapi.interpreter.fixed_point import (
     inverse_root_bits,
@@ -12,6 +17,7 @@ from nnapi_check.lowering.nnapi.interpreter.fixed_point import (
     rescale_by_steps,
     saturate16,
     shift_right,
+    times_in_two_roundings,
 )
 
 
@@ -64,3 +70,51 @@ def test_a_product_of_units_rounds_halves_up() -> None:
 )
 def test_the_larger_the_variance_the_more_bits_go(variance: int, bits: int) -> None:
     assert inverse_root_bits(variance) == bits
+
+
+@pytest.mark.parametrize(
+    ("value", "factor", "wanted"),
+    [
+        (3, 0.5, 2),  # From a half on there is one rounding, and halves go up.
+        (-3, 0.5, -1),
+        (1, 0.25, 1),  # Times 0.5 is a half, which goes up, and half of 1 again.
+        (3, 0.25, 1),
+        (-3, 0.25, -1),  # Times 0.5 is -1.5, which goes up to -1, and half of that away from zero.
+        (5, 0.3, 2),
+        (3, 1.5, 5),
+        (7, 4.0, 28),
+        (9, 2.0**-40, 0),
+    ],
+)
+def test_sums_are_rounded_twice_where_the_factor_is_below_a_half(value: int, factor: float, wanted: int) -> None:
+    assert times_in_two_roundings(np.array([value]), np.array(factor)).tolist() == [wanted]
+
+
+@given(st.lists(st.integers(-(2**31) + 1, 2**31 - 1), min_size=1), st.floats(1e-12, 0.99))
+def test_two_roundings_are_those_of_exact_fractions(values: list[int], factor: float) -> None:
+    fraction, power = frexp(factor)
+    exact = Fraction(floor(Fraction(fraction) * 2**31 + Fraction(1, 2)), 2**31)
+    if exact == 1:
+        exact, power = Fraction(1, 2), power + 1
+
+    def rounded(value: int) -> int:
+        # A power below the 31 bits of the fraction leaves nothing.
+        if power < -31:
+            return 0
+        once = floor(value * exact + Fraction(1, 2))
+        twice = Fraction(once, 2**-power)
+        return floor(twice + Fraction(1, 2)) if twice >= 0 else ceil(twice - Fraction(1, 2))
+
+    assert times_in_two_roundings(np.array(values), np.array(factor)).tolist() == [rounded(value) for value in values]
+
+
+def test_each_channel_has_a_factor_of_its_own() -> None:
+    sums = np.array([[1, 1, 1], [40, 40, 40]])
+
+    assert times_in_two_roundings(sums, np.array([0.25, 0.5, 3.0])).tolist() == [[1, 1, 3], [10, 20, 120]]
+
+
+def test_what_overflows_keeps_its_sign() -> None:
+    found = times_in_two_roundings(np.array([-(2**31), -3, 3, 2**31]), np.array(2.0**60))
+
+    assert (np.sign(found) * (np.abs(found) > 2**16)).tolist() == [-1, -1, 1, 1]

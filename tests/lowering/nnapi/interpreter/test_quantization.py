@@ -13,7 +13,6 @@ from nnapi_check.lowering.nnapi.interpreter.quantization import (
     activation_range,
     dequantize,
     quantize,
-    requantize,
     rescaled,
     round_half_away,
     stored_range,
@@ -63,12 +62,6 @@ def test_channels_are_scaled_along_their_own_axis() -> None:
     real = dequantize(Tensor(OperandType.TENSOR_QUANT8_SYMM_PER_CHANNEL, stored, NOT_QUANTIZED, channels))
 
     assert real.tolist() == [[0.5, 4], [1.5, 8], [2.5, 12]]
-
-
-def test_requantizing_sums_rounds_halves_to_even_before_the_zero_point_is_added() -> None:
-    sums = np.array([-3, -1, 1, 3, 5, 400], np.int32)
-
-    assert requantize(sums, 0.5, output(UNSIGNED, 1.0, 11)).tolist() == [9, 11, 11, 13, 13, 211]
 
 
 def test_rescaling_stored_numbers_rounds_halves_away_from_zero() -> None:
