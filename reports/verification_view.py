@@ -81,6 +81,11 @@ def _step_notes(verification: Verification) -> Iterator[str]:
         yield f"Output {place} has {noise} by what steps inside do to PyTorch's own."
         if least <= 0:
             yield f"Output {place} says little as a whole: such steps drown it in PyTorch as well."
+    for first in verification.firsts:
+        told = f"Output {first.output} puts the class first that PyTorch does in {first.agreed} of {first.rows} rows"
+        if first.own:
+            told += f"; PyTorch itself, its ops off by the steps of their bounds, in {first.own_agreed} of {first.own}"
+        yield f"{told}. The score tells what runs on NNAPI, and nothing of this."
     for layer in verification.quantized:
         if not layer.numbers.is_within_tolerance:
             yield (

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import torch
@@ -137,3 +138,38 @@ def _decibels(signal: float, noise: float) -> float:
     if noise == 0.0:
         return math.inf
     return 10 * math.log10(signal / noise) if signal > 0 and math.isfinite(noise) else -math.inf
+
+
+_LEAST_CLASSES = 3
+"""An output of fewer columns is hardly one of classes."""
+
+
+@dataclass(frozen=True, slots=True)
+class FirstPlaces:
+    """In how many rows of an output of classes the greatest element is where PyTorch has it, or one as great there.
+
+    ``own`` and ``own_agreed`` count the same of PyTorch's own, its ops off by the steps of their bounds.
+    """
+
+    output: int
+    rows: int
+    agreed: int
+    own: int
+    own_agreed: int
+
+
+def first_places(
+    output: int, found: torch.Tensor, wanted: torch.Tensor, own: Sequence[torch.Tensor]
+) -> FirstPlaces | None:
+    """Compare the classes that rows put first; None where an output has no rows of classes."""
+    if wanted.dim() != 2 or found.shape != wanted.shape or wanted.shape[1] < _LEAST_CLASSES or not wanted.numel():
+        return None
+    alike = [draw for draw in own if draw.shape == wanted.shape]
+    agreed = [_agreed(draw, wanted) for draw in (found, *alike)]
+    return FirstPlaces(output, wanted.shape[0], agreed[0], len(alike) * wanted.shape[0], sum(agreed[1:]))
+
+
+def _agreed(found: torch.Tensor, wanted: torch.Tensor) -> int:
+    mine, theirs = (tensor.dequantize() if tensor.is_quantized else tensor for tensor in (found, wanted))
+    best = theirs.gather(1, mine.argmax(1, keepdim=True))
+    return int((best[:, 0] == theirs.amax(1)).sum())

@@ -23,7 +23,7 @@ from nnapi_check.lowering.packaging.manifest import ManifestError, PartRecord
 from nnapi_check.lowering.packaging.recipe_torch import stored
 from nnapi_check.lowering.verification.approximation import MARGIN, Approximation, read_approximations
 from nnapi_check.lowering.verification.compared_set import RowSet
-from nnapi_check.lowering.verification.comparison import Numbers, compare
+from nnapi_check.lowering.verification.comparison import FirstPlaces, Numbers, compare, first_places
 from nnapi_check.lowering.verification.element_sets import element_set
 from nnapi_check.lowering.verification.own_inputs import on_own_inputs
 from nnapi_check.lowering.verification.own_movement import OwnMovement
@@ -61,7 +61,7 @@ class Verification:
     no tolerance; they only must be finite where PyTorch's are. ``quantized`` are the quantized values, each computed of
     what PyTorch has for the quantized values before it; they are held to the bounds of the ops that make them.
     ``parts`` are the outputs of each part alone, where PyTorch's own share nothing of an output of the package, so that
-    it tells too little.
+    it tells too little. ``firsts`` tell of classes in outputs of quantized models that are not PyTorch's exactly.
     """
 
     ran_in: str
@@ -74,6 +74,7 @@ class Verification:
     half: tuple[Numbers, ...] = ()
     quantized: tuple[LayerNumbers, ...] = ()
     parts: tuple[LayerNumbers, ...] = ()
+    firsts: tuple[FirstPlaces, ...] = ()
 
     @property
     def is_within_tolerance(self) -> bool:
@@ -118,6 +119,7 @@ def verify_artifact(
         own_movement.look_inside()
     rows: tuple[RowSet, ...] = ()
     half: tuple[Numbers, ...] = ()
+    firsts: tuple[FirstPlaces, ...] = ()
     is_relaxed = subject.manifest is not None and subject.manifest.is_relaxed
     try:
         ran = subject.run(inputs, level, facts)
@@ -131,6 +133,7 @@ def verify_artifact(
     else:
         wanted = reference_outputs(model, call, trust=trust)
         outputs, rows = _held_outputs(ran.outputs, wanted, subject, own_movement)
+        firsts = tuple(_firsts(ran.outputs, wanted, outputs, own_movement))
         ran_in, executions = ran.ran_in, ran.executions
         if is_relaxed:
             halved_run = subject.run(inputs, level, facts, in_half=True)
@@ -152,7 +155,22 @@ def verify_artifact(
     if any(table.is_blind for table in rows):
         parts = _held_layers(tuple(_layers(subject, model, call, trust=trust, only_outputs=True)), own_movement)
     layers = tuple(sorted(layers, key=lambda layer: -layer.numbers.max_relative))
-    return Verification(ran_in, level, executions, outputs, layers, approximate, rows, half, quantized, parts)
+    return Verification(ran_in, level, executions, outputs, layers, approximate, rows, half, quantized, parts, firsts)
+
+
+def _firsts(
+    ours: Sequence[torch.Tensor],
+    theirs: Sequence[torch.Tensor],
+    numbers: Sequence[Numbers],
+    own_movement: OwnMovement,
+) -> Iterator[FirstPlaces]:
+    """What rows of classes put first, of outputs that are off by steps."""
+    for place, found in enumerate(numbers):
+        if found.steps:
+            draws = [draw[place] for draw in own_movement.of_bounds().draws if len(draw) == len(theirs)]
+            told = first_places(place, ours[place], theirs[place], draws)
+            if told is not None:
+                yield told
 
 
 def _is_quantized(subject: Subject) -> bool:

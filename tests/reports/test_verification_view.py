@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 
 from nnapi_check.analyzer.graph import Block, Graph
-from nnapi_check.lowering.verification.comparison import Numbers
+from nnapi_check.lowering.verification.comparison import FirstPlaces, Numbers
 from nnapi_check.lowering.verification.verify import Verification
 from nnapi_check.reports.verification_view import verification_view
 
@@ -43,3 +43,14 @@ def test_an_output_without_elements_is_noted() -> None:
     (note,) = notes_of(replace(NUMBERS, shape=(0, 5)))
 
     assert "no elements" in note
+
+
+def test_classes_that_rows_put_first_are_told_beside_pytorch_s_own_under_such_steps() -> None:
+    found = Verification("the host runtime", 3, 1, (NUMBERS,), firsts=(FirstPlaces(0, 32, 7, 256, 90),))
+
+    (note,) = verification_view(found, Graph("a model", (), Block((), (), ()))).notes
+
+    assert note.startswith(
+        "Output 0 puts the class first that PyTorch does in 7 of 32 rows; PyTorch itself, its ops off"
+    )
+    assert "in 90 of 256. The score tells what runs on NNAPI" in note

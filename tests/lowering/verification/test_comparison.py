@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from nnapi_check.lowering.verification.approximation import FLOAT_TOLERANCE, STEPS_SHARE_TOLERANCE
-from nnapi_check.lowering.verification.comparison import compare
+from nnapi_check.lowering.verification.comparison import FirstPlaces, compare, first_places
 
 
 def quantized(numbers: torch.Tensor) -> torch.Tensor:
@@ -182,3 +182,15 @@ def test_tolerance_grows_by_what_is_allowed() -> None:
     assert not found.is_within_tolerance
     assert found.allowing(0.006).is_within_tolerance
     assert not found.allowing(0.004).is_within_tolerance
+
+
+def test_classes_count_as_pytorch_s_where_they_are_as_great_there() -> None:
+    wanted = torch.tensor([[1.0, 3.0, 3.0], [5.0, 2.0, 1.0], [0.0, 0.0, 9.0]])
+    found = torch.tensor([[1.0, 2.0, 4.0], [1.0, 2.0, 1.0], [0.0, 0.0, 1.0]])
+
+    assert first_places(2, found, wanted, [found, wanted]) == FirstPlaces(2, 3, 2, 6, 5)
+
+
+@pytest.mark.parametrize("shape", [(3,), (2, 2), (1, 3, 4), (0, 5)])
+def test_only_rows_of_classes_have_a_first(shape: tuple[int, ...]) -> None:
+    assert first_places(0, torch.zeros(shape), torch.zeros(shape), []) is None
