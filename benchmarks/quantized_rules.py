@@ -60,7 +60,7 @@ class Row:
             "steps": self.steps,
         }
         numbers = {name: str(number) for name, number in counts.items()}
-        return {**numbers, **self.shares.cells, "as PyTorch's engine": self.engine or "qnnpack"}
+        return {**numbers, **self.shares.cells, "engine": self.engine or "qnnpack"}
 
 
 def quantized_ways() -> Iterator[tuple[Card, Way, list[Example]]]:
