@@ -10,6 +10,7 @@ from typing import Protocol
 
 from nnapi_check.coverage_db.cards import Card, Way, WeightScales
 from nnapi_check.coverage_db.differences import Difference, Reason
+from nnapi_check.coverage_db.edits.demands import Demand, why_without_code
 from nnapi_check.coverage_db.errors import UserError
 from nnapi_check.coverage_db.public_names import names_like, ops_called
 from nnapi_check.coverage_db.queries import UnknownNameError
@@ -192,7 +193,7 @@ def _card(card: Card, registry: Known, *, whole: bool) -> Explained:
         lines += wrapped(f"Fix: {card.fix}", "  ")
     lines += wrapped(card.jumps.words, "  ") if card.jumps.words else []
     for way in card.ways:
-        lines += ["", *_way(way, registry, whole=whole)]
+        lines += ["", *_way(way, card.op, registry, whole=whole)]
     lines += known_edit_lines(card.op)
     if card.source and whole:
         lines += ["", *wrapped(f"Source: {card.source}", "  ")]
@@ -200,7 +201,7 @@ def _card(card: Card, registry: Known, *, whole: bool) -> Explained:
     return Explained("\n".join(lines), document)
 
 
-def _way(way: Way, registry: Known, *, whole: bool) -> Iterator[str]:
+def _way(way: Way, op: str, registry: Known, *, whole: bool) -> Iterator[str]:
     becomes = ", ".join(emission.operation for emission in way.emits) or "nothing: the value passes through"
     yield f"  Way {way.name}: {way.status.value} from feature level {way_level(way, registry)}"
     yield from wrapped(becomes, "    becomes  ")
@@ -227,6 +228,9 @@ def _way(way: Way, registry: Known, *, whole: bool) -> Iterator[str]:
         yield from wrapped(f"{requirement.id}: {requirement.condition}{until}", "    demands  ")
         yield from wrapped(requirement.because, "             ")
         yield from wrapped(f"Fix: {requirement.fix}", "             ")
+        why = why_without_code(Demand(op, requirement.id))
+        if why is not None:
+            yield from wrapped(f"Not as code: {why}", "             ")
 
 
 def _operation(facts: OperationFacts, registry: Known) -> Explained:

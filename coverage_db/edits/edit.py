@@ -4,12 +4,15 @@ The code is Python as a user writes it. Its names are the tensors of the op's sc
 it gives: ``y``, and ``y1``, ``y2`` of further outputs. In braces stand quantities of the call, in the grammar of
 ``coverage_db/checks.py``, and tensors that may be numbers: ``F.max_pool2d(x, {kernel_size})`` is shown, and tried, as
 ``F.max_pool2d(x, (3, 2))``.
+
+An edit of many ops alike tells in ``calls`` the ``code`` that calls each, with ``@`` in place of its tensor:
+``[[x.float()]]`` in what stands ``before`` and ``after`` is that call of ``x.float()``. It is an edit for each of them.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from enum import Enum
 from functools import cache
@@ -17,12 +20,13 @@ from math import isfinite
 from pathlib import Path
 
 from nnapi_check.coverage_db.card_reading import parse_example
-from nnapi_check.coverage_db.card_text import CardTable, read_toml
+from nnapi_check.coverage_db.card_text import CardTable, mapping, read_toml
 from nnapi_check.coverage_db.cards import Example
 from nnapi_check.coverage_db.checks import CardError, Check, ConstantOrTuple, parse_check
 
 _HOME = Path(__file__).parent
 _QUANTITY = re.compile(r"\{([^{}]+)\}")
+_CALL = re.compile(r"\[\[(.+?)\]\]")
 _WORD = re.compile(r"\w+")
 _ARGUMENT = re.compile(r"(?<![.\w])[a-z_]\w*")
 _FIRST = frozenset({"self", "input"})
@@ -62,8 +66,9 @@ class Code:
 class Edit:
     """What to write in place of calls of ``ops`` where ``when`` holds. ``says`` is it in a sentence.
 
-    ``within`` is by how much results move that are kept near, ``provided`` what must hold of the values for what it
-    keeps, where that is not so for all. ``examples`` are calls that it is for.
+    ``mends`` names the requirements of these ops' ways that such calls fail and the code does not. ``within`` is by how
+    much results move that are kept near, ``provided`` what must hold of the values for what it keeps, where that is not
+    so for all. ``examples`` are calls that it is for.
     """
 
     id: str
@@ -76,12 +81,13 @@ class Edit:
     within: float | None
     provided: str
     examples: tuple[Example, ...]
+    mends: tuple[str, ...] = ()
 
 
 @cache
 def load_edits(path: Path = _HOME / "edits.toml") -> tuple[Edit, ...]:
     """Read the edits, in the order in which they are tried."""
-    return tuple(_read(id_, raw, path.name) for id_, raw in read_toml(path).items())
+    return tuple(edit for id_, raw in read_toml(path).items() for edit in _read_all(id_, raw, path.name))
 
 
 def edits_for(op: str) -> tuple[Edit, ...]:
@@ -92,6 +98,26 @@ def edits_for(op: str) -> tuple[Edit, ...]:
 def code_name(name: str) -> str:
     """What code calls an argument of the op, or its output."""
     return "x" if name in _FIRST else "y" if name == "output" else name
+
+
+def _read_all(id_: str, raw: object, file: str) -> Iterator[Edit]:
+    """An edit, or one for each call that it names."""
+    where = f"{file}: {id_}"
+    shared = dict(mapping(raw, where))
+    calls = CardTable({"calls": shared.pop("calls", [])}, where).items("calls")
+    if not calls:
+        yield _read(id_, shared, file)
+    for given in calls:
+        table = CardTable(given, f"{where}, calls")
+        call = table.text("code")
+        codes = {key: _called(shared.get(key), call) for key in ("before", "after")}
+        own = {key: value for key in ("ops", "when", "mends", "examples") if (value := table.take(key)) is not None}
+        table.close()
+        yield _read(f"{id_}, {call.partition('(')[0]}", {**shared, **codes, **own}, file)
+
+
+def _called(raw: object, call: str) -> object:
+    return _CALL.sub(lambda found: call.replace("@", found[1]), raw) if isinstance(raw, str) else raw
 
 
 def _read(id_: str, raw: object, file: str) -> Edit:
@@ -109,6 +135,7 @@ def _read(id_: str, raw: object, file: str) -> Edit:
         within=table.optional_positive("within"),
         provided=table.optional_text("provided") or "",
         examples=tuple(parse_example(example, where) for example in table.items("examples")),
+        mends=table.texts("mends"),
     )
     table.close()
     if not found.ops or not found.examples:

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from nnapi_check.analyzer.capture.capture import Captured, capture
-from nnapi_check.analyzer.judging.judge import LEVELS
+from nnapi_check.analyzer.judging.judge import LEVELS, judge
 from nnapi_check.analyzer.ops.installed_ops import installed_ops
 from nnapi_check.analyzer.planning.causes import causes
 from nnapi_check.analyzer.planning.gains import LEAST
@@ -110,6 +110,21 @@ def test_code_before_is_the_call_and_code_after_keeps_what_the_edit_says(edit: E
                 assert 0 < (y - x).abs().max() <= edit.within
             case Keeps.RETRAIN:
                 assert not torch.allclose(y, x, rtol=ROUNDING, atol=ROUNDING)
+
+
+@pytest.mark.parametrize("edit", [edit for edit in load_edits() if edit.mends], ids=lambda edit: edit.id)
+def test_calls_of_an_edit_fail_what_it_mends(edit: Edit) -> None:
+    registry = open_registry()
+    failed: set[str] = set()
+    for example in edit.examples:
+        for target in TARGETS:
+            judged = judge(captured(edit, example).graph, registry, registry.target(target))
+            for way in judged.nodes[call_of(edit, example).node.id].ways:
+                failed |= {failure.requirement for failure in way.failures}
+                failed |= set() if way.raised is None else {way.raised.id}
+
+    demanded = {requirement.id for op in edit.ops for way in registry.card(op).ways for requirement in way.requires}
+    assert set(edit.mends) <= failed & demanded
 
 
 @pytest.mark.parametrize(("edit", "example"), CASES)
