@@ -265,12 +265,16 @@ class Node:
 
     def inputs(self) -> Iterator[int]:
         """Every value this node reads, in schema order, those of its blocks left out."""
+        found: list[int] = []
+        # The most frequent question there is, of arguments of which most are numbers.
         for argument in self.arguments.values():
-            match argument:
-                case Unknown(_, values):
-                    yield from values
-                case _:
-                    yield from referred(argument)
+            if isinstance(argument, Ref):
+                found.append(argument.value)
+            elif isinstance(argument, RefList):
+                found += [value for value in argument.values if value is not None]
+            elif isinstance(argument, Unknown):
+                found += argument.values
+        return iter(found)
 
 
 @dataclass(frozen=True, slots=True)
