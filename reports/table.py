@@ -8,13 +8,7 @@ from dataclasses import dataclass
 from enum import Enum, auto
 from itertools import zip_longest
 
-import tabulate as drawing
-from tabulate import tabulate
-
 from nnapi_check.reports.terminal import WIDTH
-
-# Columns are fitted to the terminal's width here, so headings get no room beyond their own.
-drawing.MIN_PADDING = 0
 
 GAP = 2
 LEAST_WIDTH = 10
@@ -70,18 +64,27 @@ def table(columns: Sequence[Column], rows: Sequence[Sequence[object]], *, width:
         rest = ["", *row[1:]] if is_spilled else row
         fitted = [_fitted(cell, room, column.fit) for cell, room, column in zip(rest, widths, columns, strict=True)]
         lines.extend(zip_longest(*fitted, fillvalue=""))
-    drawn = tabulate(
-        lines,
-        headers=[column.heading for column in columns],
-        disable_numparse=True,
-        colalign=["right" if column.is_number else "left" for column in columns] if lines else None,
-    ).splitlines()
+    drawn = _drawn(columns, lines)
     heading = len(drawn) - len(lines)
     yield from (line.rstrip() for line in drawn[:heading])
     for index, line in enumerate(drawn[heading:]):
         if index in names:
             yield names[index]
         yield line.rstrip()
+
+
+def _drawn(columns: Sequence[Column], lines: Sequence[Sequence[str]]) -> list[str]:
+    # Importing it takes as long as a fifth of a command without tables.
+    import tabulate
+
+    # Columns are fitted to the terminal's width here, so headings get no room beyond their own.
+    tabulate.MIN_PADDING = 0
+    return tabulate.tabulate(
+        lines,
+        headers=[column.heading for column in columns],
+        disable_numparse=True,
+        colalign=["right" if column.is_number else "left" for column in columns] if lines else None,
+    ).splitlines()
 
 
 def _laid_out(
