@@ -100,11 +100,11 @@ def test_output_that_cannot_be_written_has_python_s_own_exit_code(tmp_path: Path
 def test_what_is_imported_is_looked_through_by_no_collection(tmp_path: Path) -> None:
     lines = (
         "with kept(): found = gc.isenabled(), gc.get_freeze_count()",
-        "print(found, gc.isenabled(), gc.get_freeze_count() > 1000)",
+        "print(found, gc.isenabled(), gc.get_freeze_count() > 1000, gc.get_threshold()[0] > 700)",
         "return 0",
     )
 
-    assert ended(tmp_path, *lines) == (0, "(False, 0) True True\n", "")
+    assert ended(tmp_path, *lines) == (0, "(False, 0) True True True\n", "")
 
 
 def test_a_process_that_is_not_watched_collects_as_before() -> None:
