@@ -21,6 +21,9 @@ _FUNCTIONS = words("""
     """)
 _STEEP = frozenset({"LShift", "PowByNatural", "FloatPow", "Pow", "**"})
 """What makes long numbers of short ones."""
+_POWERS = ("Pow", "PowByNatural")
+_SMALL = frozenset("12345678")
+"""Exponents of powers that are read as products."""
 _SYMBOL = re.compile(r"(?:s|u|z|zs|zu|zf|zuf|f|i|p|r|z\d*)\d+")
 _CONSTANTS = frozenset({"True", "False", "true", "false", "oo", "int_oo"})
 _TOKEN = re.compile(
@@ -58,26 +61,41 @@ def _tokens(text: str) -> list[str]:
 
 @dataclass(slots=True)
 class _Reader:
+    """Small powers count as the products that they stand for: ``powers`` of them, longer by ``unfolded`` tokens."""
+
     tokens: list[str]
     at: int = 0
     numbers: list[float] = field(default_factory=list)
+    powers: int = 0
+    unfolded: int = 0
 
     def is_flat(self) -> bool:
         """Whether evaluation makes no long numbers."""
         steep = sum(token in _STEEP for token in self.tokens)
-        if not steep:
-            return all(number <= _MAX_NUMBER for number in self.numbers)
+        if steep == self.powers:
+            is_short = len(self.tokens) + self.unfolded <= _MAX_LENGTH
+            return is_short and all(number <= _MAX_NUMBER for number in self.numbers)
         return steep == 1 and len(self.numbers) <= 3 and all(number <= _MAX_STEEP_NUMBER for number in self.numbers)
 
     def is_expression(self, depth: int) -> bool:
         """Whether an expression begins here; read past it."""
+        start, unfolded = self.at, self.unfolded
         if depth > _MAX_DEPTH or not self._is_operand(depth):
             return False
         while self._next() in _BINARY:
+            if self._next() == "**" and self.tokens[self.at + 2 : self.at + 3] != ["**"]:
+                self._raise(self.tokens[self.at + 1 : self.at + 2], start, unfolded)
             self.at += 1
+            start, unfolded = self.at, self.unfolded
             if not self._is_operand(depth):
                 return False
         return True
+
+    def _raise(self, exponent: list[str], start: int, unfolded: int) -> None:
+        """Count what was read since ``start`` once for each time that a small power has it as a factor."""
+        if len(exponent) == 1 and exponent[0] in _SMALL:
+            self.powers += 1
+            self.unfolded += (int(exponent[0]) - 1) * (self.at - start + self.unfolded - unfolded)
 
     def _next(self) -> str:
         return self.tokens[self.at] if self.at < len(self.tokens) else ""
@@ -96,11 +114,17 @@ class _Reader:
             self.at += 1
             if part == "Symbol":
                 return self._is_symbol()
-            return part in _FUNCTIONS and self._are_arguments(depth)
+            return part in _FUNCTIONS and self._are_arguments(depth, is_power=part in _POWERS)
         return part in _CONSTANTS or _SYMBOL.fullmatch(part) is not None
 
-    def _are_arguments(self, depth: int) -> bool:
+    def _are_arguments(self, depth: int, *, is_power: bool) -> bool:
+        start, unfolded = self.at, self.unfolded
         while self.is_expression(depth + 1):
+            if is_power:
+                # Of "2)" and "Integer(2))", what is no name or bracket is the exponent.
+                given = [word for word in self.tokens[self.at + 1 : self.at + 6] if word not in ("Integer", "(")]
+                self._raise(given[:1] if given[1:2] == [")"] else [], start, unfolded)
+                is_power = False
             if self._next() != ",":
                 return self._is_closed()
             self.at += 1
