@@ -29,7 +29,8 @@ class Draft:
     known. ``origin`` is None for what a node computes. ``part`` names a piece of ``torch_value`` that PyTorch's
     graph has no value of its own for, such as the weight in quantized packed parameters. ``base`` is the value
     that this one is a later version of, after something was written in place. ``reach`` is the greatest magnitude in a
-    constant vector of floats.
+    constant vector of floats. ``holds`` is what a list, table or object held before only the run knew what it holds:
+    who reads it may read those.
     """
 
     torch_value: torch._C.Value
@@ -40,6 +41,7 @@ class Draft:
     part: str = ""
     base: Draft | None = None
     reach: float | None = None
+    holds: tuple[Draft, ...] = ()
 
     @property
     def is_real(self) -> bool:
@@ -75,6 +77,10 @@ class NodeDraft:
     follows: list[NodeDraft] = field(default_factory=list)
 
 
+class Fields(dict[object, object]):
+    """An object of the model's own that the program makes: what its attributes hold, by their names."""
+
+
 @dataclass(frozen=True, slots=True)
 class ModulePath:
     """A module, by the attributes that lead to it from the root."""
@@ -85,6 +91,19 @@ class ModulePath:
     def path_of(self, name: str) -> str:
         """The path of the module's attribute of this name."""
         return f"{self.path}.{name}" if self.path else name
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class StoredObject:
+    """An object of the model's own class that a module holds: the attributes that lead to it from there, by type."""
+
+    owner: ModulePath
+    way: tuple[tuple[str, torch._C.JitType], ...]
+
+    @property
+    def path(self) -> str:
+        """The path from the root."""
+        return self.owner.path_of(".".join(name for name, _ in self.way))
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,6 +129,33 @@ def drafts_in(item: object) -> Iterator[Draft]:
     elif isinstance(item, dict):
         for part in item.values():
             yield from drafts_in(part)
+
+
+def held_in(item: object) -> list[Draft]:
+    """What the objects in an item, known only at run time, held before, each once."""
+    found: dict[Draft, None] = {}
+    waiting = list(drafts_in(item))
+    while waiting:
+        draft = waiting.pop()
+        inner = (*draft.holds, *(() if draft.base is None else draft.base.holds))
+        waiting += [held for held in inner if held not in found]
+        found.update(dict.fromkeys(inner))
+    return list(found)
+
+
+def own_copy(item: object) -> object:
+    """The item in lists and dictionaries of its own."""
+    match item:
+        case list():
+            return [own_copy(part) for part in item]
+        case tuple():
+            return tuple(own_copy(part) for part in item)
+        case Fields():
+            return Fields((key, own_copy(part)) for key, part in item.items())
+        case dict():
+            return {key: own_copy(part) for key, part in item.items()}
+        case _:
+            return item
 
 
 def cause_in(item: object) -> DynamicType | None:

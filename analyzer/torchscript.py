@@ -136,6 +136,11 @@ def is_readable(kind: torch._C.JitType) -> bool:
             return all(is_readable(part) for part in cast("_Type", kind).containedTypes())
 
 
+def is_own_class(kind: torch._C.JitType) -> bool:
+    """Whether a type is a class of the model's own, which is no module."""
+    return kind.kind() == "ClassType" and not kind.annotation_str.startswith(_BOUND_CLASSES)
+
+
 def constant(value: torch._C.Value) -> object:
     """What a value is as a constant; None where it is none, or is none that Python can read."""
     return value.toIValue() if is_readable(value.type()) else None
@@ -234,6 +239,25 @@ def carry_through_loop(loop: torch._C.Node, value: torch._C.Value) -> tuple[torc
     after = loop.addOutput()
     after.setType(value.type())
     return inner, after
+
+
+def attribute_of_object(module: torch._C.ScriptModule, way: Iterable[tuple[str, torch._C.JitType]]) -> object:
+    """What stands at the end of a way through attributes, of which objects of the model's own classes may have some.
+
+    The way has the name and the type of each. A program of nothing but reads of these is run: none of the model's code.
+    """
+    graph = torch._C.Graph()
+    found = graph.addInput("self")
+    found.setType(module._type())
+    for name, kind in way:
+        read = graph.create("prim::GetAttr", [found], 1)
+        read.s_("name", name)
+        graph.insertNode(read)
+        found = read.output()
+        found.setType(kind)
+    graph.registerOutput(found)
+    run: Callable[[torch._C.ScriptModule], object] = torch._C._create_function_from_graph("read", graph)
+    return run(module)
 
 
 def attribute_at(module: torch._C.ScriptModule, path: str) -> object:

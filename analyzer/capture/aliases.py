@@ -14,7 +14,7 @@ from typing import TypeVar
 import torch
 
 from nnapi_check.analyzer.graph import OVERWRITTEN, BlockInput, DynamicType, OtherType
-from nnapi_check.analyzer.growing_graph import Draft, NodeDraft, drafts_in
+from nnapi_check.analyzer.growing_graph import Draft, Fields, NodeDraft, drafts_in
 from nnapi_check.analyzer.ops.calls import Operation
 from nnapi_check.analyzer.torchscript import is_in, is_within, nodes_around
 
@@ -23,12 +23,12 @@ Item = TypeVar("Item")
 # What nobody can write to.
 _IMMUTABLE = frozenset({"int", "float", "bool", "str", "number", "NoneType", "Device"})
 
-# What they are given may be reached later by a way that the walk does not see.
-_KEEPING = frozenset({"prim::SetAttr", "prim::CallMethod", "prim::CallFunction", "prim::fork"})
+KEEPING = frozenset({"prim::SetAttr", "prim::CallMethod", "prim::CallFunction", "prim::fork"})
+"""What they are given may be reached later by a way that the walk does not see."""
 _MAX_COMPARED = 1 << 24
 _OVERLAPS = 1
-# Ops that overwrite each tensor of a list.
-_FOR_EACH = "aten::_foreach_"
+FOR_EACH = "aten::_foreach_"
+"""How the names of ops begin that overwrite each tensor of a list."""
 
 
 @dataclass(slots=True)
@@ -167,7 +167,7 @@ class Aliases:
                 continue
             for target in drafts_in(item):
                 # What is written to a list replaces tensors in it, and overwrites none.
-                if isinstance(target.type, OtherType) and not operation.name.startswith(_FOR_EACH):
+                if isinstance(target.type, OtherType) and not operation.name.startswith(FOR_EACH):
                     continue
                 if not made.is_constant:
                     self.forget_elements(target)
@@ -193,7 +193,7 @@ class Aliases:
         """Say what may share a storage with what, as far as the schema tells."""
         if operation is None:
             self.join((*drafts_in(list(items)), *outputs))
-            if node.kind() in _KEEPING:
+            if node.kind() in KEEPING:
                 self.escape(list(items))
             return
         shared = [item for argument, item in zip(operation.arguments, items, strict=False) if argument.is_shared]
@@ -237,7 +237,8 @@ class Aliases:
         if isinstance(item, tuple):
             return tuple(self.read(part) for part in item)
         if isinstance(item, dict):
-            return {key: self.read(part) for key, part in item.items()}
+            kind = Fields if isinstance(item, Fields) else dict
+            return kind((key, self.read(part)) for key, part in item.items())
         return item
 
     def _current(self, draft: Draft) -> Draft:

@@ -10,17 +10,17 @@ import torch
 
 from nnapi_check.analyzer.capture.carried_writes import carry_writes
 from nnapi_check.analyzer.capture.complex_numbers.complex_pairs import express_complex
-from nnapi_check.analyzer.capture.control_flow import DecidedBranch
+from nnapi_check.analyzer.capture.containers.unrolled_loops import unroll
+from nnapi_check.analyzer.capture.decided_branches import take_branches
 from nnapi_check.analyzer.capture.normal_form import normalize, refuse_converted, refuse_file_ops
 from nnapi_check.analyzer.capture.numbering import number_graph
 from nnapi_check.analyzer.capture.settling import State, copy_overwritten, settle, shared_sets, state_found
 from nnapi_check.analyzer.capture.source_position import SourceFinder
 from nnapi_check.analyzer.capture.typed_numbers import type_numbers
 from nnapi_check.analyzer.capture.typing_walk import TypingWalk
-from nnapi_check.analyzer.capture.unrolled_loops import unroll
 from nnapi_check.analyzer.files.model_file import OpenedModel, open_model
 from nnapi_check.analyzer.graph import Graph, Node, TensorType
-from nnapi_check.analyzer.growing_graph import Draft, NodeDraft, drafts_in
+from nnapi_check.analyzer.growing_graph import Draft, NodeDraft, drafts_in, held_in, own_copy
 from nnapi_check.analyzer.inputs.arguments import Call, as_call
 from nnapi_check.analyzer.inputs.binding import BoundInputs, InputLayout, bind_inputs
 from nnapi_check.analyzer.inputs.containers import InputValues, open_inputs
@@ -43,13 +43,13 @@ class Captured:
     """A captured graph after its rewrites, with the TorchScript it was read from.
 
     ``module`` is in our normal form: its ``forward`` graph is what ``torch_nodes`` (by `Node.id`) and
-    ``torch_values`` (by `Value.id`) belong to. ``calls`` are its nodes before the rewrites, by id: those that a node of
-    ``graph`` covers are among them. ``near_misses`` are what was almost rewritten, and ``notes``
-    what a user should know of how the model was opened. ``decided`` are the conditions in it
-    that shapes decide: the nodes of the branch that is taken are in ``graph`` as if there were no condition around
-    them. ``original`` is the TorchScript graph as the user's module has it, for inputs of any shape. ``shared`` are the
-    sets of values that may share a storage and are overwritten in a run, by the numbers of the TorchScript values that
-    belong to them. ``taken`` are the shapes that ``original`` takes of the inputs, where that is known.
+    ``torch_values`` (by `Value.id`) belong to. In it, conditions that shapes decide have made way for the branch that
+    is taken, and what is known of lists, tables and objects is read without them. ``calls`` are its nodes before the
+    rewrites, by id: those that a node of ``graph`` covers are among them. ``near_misses`` are what was almost
+    rewritten, and ``notes`` what a user should know of how the model was opened. ``original`` is the TorchScript graph
+    as the user's module has it, for inputs of any shape. ``shared`` are the sets of values that may share a storage
+    and are overwritten in a run, by the numbers of the TorchScript values that belong to them. ``taken`` are the
+    shapes that ``original`` takes of the inputs, where that is known.
     """
 
     graph: Graph
@@ -59,7 +59,6 @@ class Captured:
     input_types: tuple[TensorType, ...]
     input_layout: InputLayout
     has_weights: bool
-    decided: tuple[DecidedBranch, ...]
     original: torch._C.Graph
     shared: Mapping[int, frozenset[int]]
     calls: tuple[Node, ...]
@@ -143,7 +142,8 @@ def capture(
         original = graph.copy()
         values = open_inputs(graph, bound.layout, bound.types)
         walk, drafts, nodes = _walked(opened, module, bound, values, known.calls)
-        outputs = [draft for value in graph.outputs() for draft in drafts_in(walk.item(value))]
+        results = [walk.item(value) for value in graph.outputs()]
+        outputs = [*drafts_in(results), *held_in(results)]
         numbered = number_graph(opened.name, drafts, nodes, outputs)
         rewritten = rewrite(numbered.graph, known)
     return Captured(
@@ -154,7 +154,6 @@ def capture(
         bound.types,
         bound.layout,
         weights,
-        tuple(walk.decided),
         original,
         shared_sets(walk.aliases, walk.known),
         tuple(numbered.graph.nodes()),
@@ -183,7 +182,7 @@ def _walked(
         walk = TypingWalk(module, graph, finder.locate, calls, _text_of(bound.layout, bound.types), state)
         walk.repetition.nodes_unrolled = unrolled
         # A walk writes to the lists that it knows.
-        items = [(value, _own(item)) for value, item in values.items]
+        items = [(value, own_copy(item)) for value, item in values.items]
         drafts = walk.bind(graph, values.drafts, items)
         nodes = [*walk.walk_block(graph), *walk.finish()]
         if walk.growing:
@@ -193,25 +192,14 @@ def _walked(
             continue
         if carry_writes(graph, walk.known, walk.aliases) or express_complex(graph, walk.item):
             continue
-        found = state | state_found(walk.aliases)
+        found = state | state_found(walk.aliases) | State(frozenset(walk.containers.written_paths))
         if not copy_overwritten(graph, walk.aliases, walk.known) and found == state:
             settle(walk.aliases, nodes)
             type_numbers(graph, walk.item)
+            take_branches(walk.decided, nodes)
+            walk.residue.write(graph, walk.known, walk.containers.home)
             return walk, drafts, nodes
         state = found
-
-
-def _own(item: object) -> object:
-    """The item in lists and dictionaries of its own."""
-    match item:
-        case list():
-            return [_own(part) for part in item]
-        case tuple():
-            return tuple(_own(part) for part in item)
-        case dict():
-            return {key: _own(part) for key, part in item.items()}
-        case _:
-            return item
 
 
 def _text_of(layout: InputLayout, types: Sequence[TensorType]) -> str:

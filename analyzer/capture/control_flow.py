@@ -7,18 +7,21 @@ only computes numbers and lists, as often as shapes say, is carried out. Every o
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from typing import Protocol
 
 import torch
 
 from nnapi_check.analyzer.capture.aliases import Aliases
+from nnapi_check.analyzer.capture.containers.held_containers import Container, HeldContainers, containers_in
+from nnapi_check.analyzer.capture.containers.residue import Residue
+from nnapi_check.analyzer.capture.containers.unrolled_loops import MAX_UNROLLED, reaches_outside
+from nnapi_check.analyzer.capture.decided_branches import DecidedBranch
 from nnapi_check.analyzer.capture.functional_ops import writes_in_place
-from nnapi_check.analyzer.capture.unrolled_loops import MAX_UNROLLED, grows_lists
 from nnapi_check.analyzer.errors import InputError
 from nnapi_check.analyzer.graph import BlockInput, DynamicType, OtherType, SourcePosition
-from nnapi_check.analyzer.growing_graph import BlockDraft, Draft, NodeDraft, cause_in, drafts_in
+from nnapi_check.analyzer.growing_graph import BlockDraft, Draft, NodeDraft, cause_in, drafts_in, held_in
 from nnapi_check.analyzer.tensor_types import lie_alike
 
 MAX_NESTED = 64
@@ -41,20 +44,20 @@ class Repetition:
     retyped_left: int = _MAX_RETYPED
     turns: int = 1
     nodes_unrolled: int = 0
-    _is_carrying: bool = False
+    is_carrying: bool = False
 
     @contextmanager
     def carrying(self) -> Iterator[None]:
         """While it is entered, what is spent counts as steps of a loop that is carried out."""
-        before, self._is_carrying = self._is_carrying, True
+        before, self.is_carrying = self.is_carrying, True
         try:
             yield
         finally:
-            self._is_carrying = before
+            self.is_carrying = before
 
     def spend(self, steps: int) -> None:
         """Count steps of the program."""
-        if self._is_carrying:
+        if self.is_carrying:
             self.steps_left -= steps
 
     def unrolls(self, nodes: int) -> bool:
@@ -62,7 +65,7 @@ class Repetition:
 
         A turn that is carried out knows no more than its own count of what lies in it.
         """
-        if self._is_carrying or self.nodes_unrolled + nodes > MAX_UNROLLED:
+        if self.is_carrying or self.nodes_unrolled + nodes > MAX_UNROLLED:
             return False
         self.nodes_unrolled += nodes
         return True
@@ -72,14 +75,6 @@ class Repetition:
         self.retyped_left -= _count(body)
         if self.retyped_left < 0:
             raise InputError("The model's loops change too many types in one another; write them flatter.")
-
-
-@dataclass(frozen=True, slots=True)
-class DecidedBranch:
-    """A ``prim::If`` of PyTorch's graph whose condition follows from the inputs' shapes: block ``taken`` is run."""
-
-    node: torch._C.Node
-    taken: int
 
 
 class Walk(Protocol):
@@ -92,6 +87,20 @@ class Walk(Protocol):
     growing: list[tuple[torch._C.Node, int]]
     depth: int
     repetition: Repetition
+    containers: HeldContainers
+    residue: Residue
+
+    def uncertain(self) -> AbstractContextManager[None]:
+        """While it is entered, a run may come here or not, and more than once."""
+        ...
+
+    def lose(self, values: Iterable[torch._C.Value]) -> None:
+        """Say that the run alone knows who reaches the containers that these values are, or hold."""
+        ...
+
+    def doubt_attributes(self, body: torch._C.Block) -> None:
+        """Say that the attributes that are set in a loop are not known in any turn of it."""
+        ...
 
     def walk_block(self, block: torch._C.Block | torch._C.Graph) -> list[NodeDraft]:
         """Type every node of a block."""
@@ -123,20 +132,20 @@ def walk_if(walk: Walk, node: torch._C.Node, items: Sequence[object]) -> Iterabl
         walk.decided.append(DecidedBranch(node, 0 if condition else 1))
         drafts = walk.walk_block(taken)
         for value, inner in zip(node.outputs(), taken.outputs(), strict=True):
-            walk.know(value, walk.item(inner))
+            walk.know(value, walk.known[inner.unique()])
         return drafts
-    walk.depth += 1
     bodies = []
     for block in blocks:
-        nodes = walk.walk_block(block)
+        with walk.uncertain():
+            nodes = walk.walk_block(block)
+            walk.lose(block.outputs())
         bodies.append(([walk.item(value) for value in block.outputs()], nodes))
-    walk.depth -= 1
     outputs = []
     for index, value in enumerate(node.outputs()):
         draft = _merged(walk, value, [results[index] for results, _ in bodies], "prim.If")
         walk.know(value, draft)
         outputs.append(draft)
-    branches = [BlockDraft([], nodes, list(drafts_in(results)), results) for results, nodes in bodies]
+    branches = [BlockDraft([], nodes, _read_in(results), results) for results, nodes in bodies]
     return (_control_flow(walk, node, {"condition": condition}, outputs, branches),)
 
 
@@ -147,32 +156,30 @@ def walk_loop(walk: Walk, node: torch._C.Node, items: Sequence[object]) -> Itera
     is_counted = isinstance(trips, int) and trips <= _MAX_TRIPS and condition is True and not walk.depth
     _refuse_endless(walk, node, _known_trips(node, items) * _known_turns(body))
     if isinstance(trips, int) and is_counted and not _touches_tensors(body) and _always_continues(body):
-        held = [(item, _copy(item)) for item in _outer_lists(walk, body)]
-        if _carry_out(walk, node, body, trips, items[2:]):
+        held = [(item, _copy(item)) for item in containers_in(list(_outer_items(walk, body)))]
+        if _carry_out(walk, node, body, trips):
             return ()
         for item, before in held:
             _restore(item, before)
-    may_unroll = is_counted and _always_continues(body) and _touches_tensors(body) and grows_lists(node)
+    may_unroll = is_counted and _always_continues(body) and _touches_tensors(body) and reaches_outside(node)
     if isinstance(trips, int) and may_unroll and walk.repetition.unrolls(max(trips, 1) * _count(body)):
         walk.growing.append((node, trips))
     return (_loop_node(walk, node, body, items),)
 
 
-def _outer_lists(walk: Walk, block: torch._C.Block) -> Iterator[list[object] | dict[object, object]]:
+def _outer_items(walk: Walk, block: torch._C.Block) -> Iterator[object]:
     for node in block.nodes():
         for value in node.inputs():
-            item = walk.known.get(value.unique())
-            if isinstance(item, (list, dict)):
-                yield item
+            yield walk.known.get(value.unique())
         for inner in node.blocks():
-            yield from _outer_lists(walk, inner)
+            yield from _outer_items(walk, inner)
 
 
-def _copy(item: list[object] | dict[object, object]) -> list[object] | dict[object, object]:
+def _copy(item: Container) -> Container:
     return list(item) if isinstance(item, list) else dict(item)
 
 
-def _restore(item: list[object] | dict[object, object], before: list[object] | dict[object, object]) -> None:
+def _restore(item: Container, before: Container) -> None:
     if isinstance(item, list):
         item[:] = before
     elif isinstance(before, dict):
@@ -180,11 +187,12 @@ def _restore(item: list[object] | dict[object, object], before: list[object] | d
         item.update(before)
 
 
-def _carry_out(walk: Walk, node: torch._C.Node, body: torch._C.Block, trips: int, carried: Sequence[object]) -> bool:
+def _carry_out(walk: Walk, node: torch._C.Node, body: torch._C.Block, trips: int) -> bool:
     """Whether every turn of the loop came to be known."""
     counter, *inputs = body.inputs()
     _, *outputs = body.outputs()
     cost = _count(body)
+    carried = [walk.known[value.unique()] for value in list(node.inputs())[2:]]
     with walk.repetition.carrying():
         for trip in range(trips):
             walk.repetition.spend(cost)
@@ -195,9 +203,11 @@ def _carry_out(walk: Walk, node: torch._C.Node, body: torch._C.Block, trips: int
                 walk.know(value, item)
             if walk.walk_block(body):
                 return False
-            carried = [walk.item(value) for value in outputs]
+            carried = [walk.known[value.unique()] for value in outputs]
     for value, item in zip(node.outputs(), carried, strict=True):
         walk.know(value, item)
+    if not walk.repetition.is_carrying:
+        walk.residue.answered(node, zip(node.outputs(), carried, strict=True))
     return True
 
 
@@ -229,6 +239,7 @@ _MOVES = frozenset({"aten::append", "aten::__getitem__", "prim::ListConstruct", 
 
 def _loop_node(walk: Walk, node: torch._C.Node, body: torch._C.Block, items: Sequence[object]) -> NodeDraft:
     counter, *carried = body.inputs()
+    walk.lose(list(node.inputs())[2:])
     inputs = [Draft(counter, OtherType("int"), None, BlockInput(0), is_constant=False)]
     walk.know(counter, inputs[0])
     for index, (value, initial) in enumerate(zip(carried, items[2:], strict=True), start=1):
@@ -238,15 +249,20 @@ def _loop_node(walk: Walk, node: torch._C.Node, body: torch._C.Block, items: Seq
         inputs.append(draft)
     outer_turns = walk.repetition.turns
     walk.repetition.turns *= _known_trips(node, items)
-    walk.depth += 1
-    nodes = walk.walk_block(body)
-    results = [walk.item(value) for value in body.outputs()]
-    # What one turn leaves with another type than it found it in, is not known to any turn.
-    while _forget_changed(walk, inputs[1:], results[1:]):
-        walk.repetition.type_again(body)
-        nodes = walk.walk_block(body)
+    walk.doubt_attributes(body)
+    while True:
+        mark, written = walk.containers.mark(), walk.residue.mark()
+        with walk.uncertain():
+            nodes = walk.walk_block(body)
+            walk.lose(body.outputs())
         results = [walk.item(value) for value in body.outputs()]
-    walk.depth -= 1
+        # What one turn leaves with another type than it found it in, is not known to any turn, nor is a list that a
+        # later turn finds changed.
+        has_changed = _forget_changed(walk, inputs[1:], results[1:])
+        if not has_changed and not walk.containers.has_forgotten(mark):
+            break
+        walk.residue.drop(written)
+        walk.repetition.type_again(body)
     walk.repetition.turns = outer_turns
     outputs = []
     for value, before, after in zip(node.outputs(), inputs[1:], results[1:], strict=True):
@@ -255,7 +271,7 @@ def _loop_node(walk: Walk, node: torch._C.Node, body: torch._C.Block, items: Seq
         outputs.append(draft)
     arguments = {"max_trip_count": items[0], "condition": items[1]}
     arguments |= {f"carried{place}": item for place, item in enumerate(items[2:])}
-    block = BlockDraft(inputs, nodes, list(drafts_in(results)), results)
+    block = BlockDraft(inputs, nodes, _read_in(results), results)
     return _control_flow(walk, node, arguments, outputs, [block])
 
 
@@ -325,10 +341,16 @@ def _are_alike(walk: Walk, first: Draft, second: Draft) -> bool:
     return lie_alike(first.tensor, second.tensor) or not writes_in_place(walk.graph)
 
 
+def _read_in(results: list[object]) -> list[Draft]:
+    return [*drafts_in(results), *held_in(results)]
+
+
 def _control_flow(
     walk: Walk, node: torch._C.Node, arguments: dict[str, object], outputs: list[Draft], blocks: list[BlockDraft]
 ) -> NodeDraft:
     op = node.kind().replace("::", ".")
+    held = held_in(list(arguments.values()))
+    arguments |= {"held": held} if held else {}
     made = NodeDraft(node, op, arguments, outputs, walk.position(node, arguments), blocks, has_effect=True)
     inner = {id(draft) for block in blocks for draft in _all_nodes(block.nodes)}
     walk.aliases.move_writers(inner, made)

@@ -22,7 +22,7 @@ from nnapi_check.analyzer.graph import (
     Unknown,
     Value,
 )
-from nnapi_check.analyzer.growing_graph import Draft, ModulePath, NodeDraft, ObjectAttribute, drafts_in
+from nnapi_check.analyzer.growing_graph import Draft, ModulePath, NodeDraft, ObjectAttribute, StoredObject, drafts_in
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +95,8 @@ class _Numbering:
                 return Unknown(describe_object(item))
             case ModulePath():
                 return Unknown(f"module {item.path}")
+            case StoredObject():
+                return Unknown(f"object {item.path}")
             case dict():
                 return self.sequence([item])
             case _:

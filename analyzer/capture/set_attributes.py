@@ -7,9 +7,10 @@ from collections.abc import Iterable
 import torch
 
 from nnapi_check.analyzer.capture.aliases import Aliases
-from nnapi_check.analyzer.capture.structure_ops import UNANSWERED
+from nnapi_check.analyzer.capture.containers.held_containers import put_in_place
+from nnapi_check.analyzer.capture.containers.structure_ops import UNANSWERED
 from nnapi_check.analyzer.growing_graph import Draft
-from nnapi_check.analyzer.torchscript import nodes_of_kind
+from nnapi_check.analyzer.torchscript import nested, nodes_of_kind
 
 
 class SetAttributes:
@@ -33,6 +34,18 @@ class SetAttributes:
         """Say that the attribute of a module is set here, ``surely`` or in some runs."""
         if path is not None:
             self._known[path] = item if surely else UNANSWERED
+
+    def doubt(self, body: torch._C.Block) -> None:
+        """Say that what is set in a loop is not known in any turn of it."""
+        names = {node.s("name") for node in nested(body.nodes()) if node.kind() == "prim::SetAttr"}
+        for path in self._known:
+            if path.rpartition(".")[2] in names:
+                self._known[path] = UNANSWERED
+
+    def put_in_place(self, places: dict[int, object]) -> None:
+        """Let attributes hold others in the place of containers, by their ids."""
+        for path, item in self._known.items():
+            self._known[path] = item if item is UNANSWERED else put_in_place(item, places)
 
     def hold(self, name: str, drafts: Iterable[Draft]) -> None:
         """Say that attributes of a name may hold the drafts, whichever object they belong to."""

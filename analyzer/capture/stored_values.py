@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from re import findall
+
 import torch
 
 from nnapi_check.analyzer.capture.settling import State
 from nnapi_check.analyzer.graph import DynamicType, Literal, Parameter
-from nnapi_check.analyzer.growing_graph import Draft, ModulePath, ObjectAttribute, run_time_object
+from nnapi_check.analyzer.growing_graph import Draft, ModulePath, ObjectAttribute, StoredObject, run_time_object
 from nnapi_check.analyzer.tensor_types import is_strided, reach_of, tensor_type
-from nnapi_check.analyzer.torchscript import attribute, is_readable
+from nnapi_check.analyzer.torchscript import attribute, attribute_of_object, is_own_class, is_readable
 
 # Elements of constants are read up to these numbers: enough for indices, sizes and scales.
 MAX_READ_INTEGERS = 4096
@@ -54,6 +56,18 @@ class StoredValues:
         self._attributes[path] = found
         return found
 
+    def of_object(self, node: torch._C.Node, owner: StoredObject) -> object:
+        """What is known of an attribute of an object that the model does not set: a number, a text, another object."""
+        kind = node.output().type()
+        found = StoredObject(owner.owner, (*owner.way, (node.s("name"), kind)))
+        if is_own_class(kind):
+            return found
+        if found.path in self._state.paths or not _is_plain(kind.annotation_str):
+            return run_time_object(node.output(), "it belongs to an object of the model's own")
+        if found.path not in self._attributes:
+            self._attributes[found.path] = attribute_of_object(found.owner.module, found.way)
+        return self._attributes[found.path]
+
     def _read_attribute(self, value: torch._C.Value, path: str, found: object) -> object:
         if isinstance(found, torch._C.ScriptModule):
             return ModulePath(path, found)
@@ -65,9 +79,16 @@ class StoredValues:
             return _constant(value, found.detach(), Parameter(path))
         if found is None or isinstance(found, (bool, int, float, str)):
             return found
+        if path in self._state.paths:
+            return run_time_object(value, "the model changes this attribute")
         if isinstance(found, (list, tuple)) and all(isinstance(part, (bool, int, float, str)) for part in found):
             return list(found) if isinstance(found, list) else found
         return ObjectAttribute(path, value, found)
+
+
+def _is_plain(annotation: str) -> bool:
+    """Whether what a type names is a number or a text, or a list or tuple of these."""
+    return set(findall(r"\w+", annotation)) <= {"int", "float", "bool", "str", "List", "Tuple"}
 
 
 def _constant(value: torch._C.Value, tensor: torch.Tensor, origin: Parameter | Literal) -> Draft:

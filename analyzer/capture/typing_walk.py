@@ -6,15 +6,21 @@ lists, arithmetic on shapes) is computed and becomes arguments; what no input's 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import NoReturn
 
 import torch
 
-from nnapi_check.analyzer.capture.aliases import Aliases, is_held
+from nnapi_check.analyzer.capture.aliases import KEEPING, Aliases, is_held
 from nnapi_check.analyzer.capture.constant_nodes import ConstantNodes
-from nnapi_check.analyzer.capture.control_flow import MAX_NESTED, DecidedBranch, Repetition, walk_if, walk_loop
+from nnapi_check.analyzer.capture.containers.held_containers import Container, HeldContainers, put_in_place
+from nnapi_check.analyzer.capture.containers.list_writes import LIST_WRITES, ListWrite
+from nnapi_check.analyzer.capture.containers.residue import Residue
+from nnapi_check.analyzer.capture.containers.structure_ops import LIST_OPS, STRUCTURE_OPS, UNANSWERED, name_part, weight
+from nnapi_check.analyzer.capture.control_flow import MAX_NESTED, Repetition, walk_if, walk_loop
+from nnapi_check.analyzer.capture.decided_branches import DecidedBranch
 from nnapi_check.analyzer.capture.expansions.expanded import expanded
 from nnapi_check.analyzer.capture.functional_ops import (
     functional_form,
@@ -24,12 +30,10 @@ from nnapi_check.analyzer.capture.functional_ops import (
     write_back,
     writes_back,
 )
-from nnapi_check.analyzer.capture.list_writes import LIST_WRITES, ListWrite
 from nnapi_check.analyzer.capture.set_attributes import SetAttributes
 from nnapi_check.analyzer.capture.settling import State
 from nnapi_check.analyzer.capture.spellings import op_name, plain_arguments, respelled
 from nnapi_check.analyzer.capture.stored_values import StoredValues, path_of
-from nnapi_check.analyzer.capture.structure_ops import LIST_OPS, STRUCTURE_OPS, UNANSWERED, weight
 from nnapi_check.analyzer.capture.unseen_writes import may_write_unseen, refuse_unseen_write
 from nnapi_check.analyzer.capture.written_views import scattered_write
 from nnapi_check.analyzer.errors import InputError, OpError
@@ -43,10 +47,14 @@ from nnapi_check.analyzer.graph import (
 )
 from nnapi_check.analyzer.growing_graph import (
     Draft,
+    Fields,
     ModulePath,
     NodeDraft,
+    StoredObject,
     cause_in,
     drafts_in,
+    held_in,
+    own_copy,
     run_time_object,
 )
 from nnapi_check.analyzer.ops.bounded_calls import BoundedCalls
@@ -65,7 +73,7 @@ from nnapi_check.analyzer.ops.calls import (
 from nnapi_check.analyzer.ops.packed_ops import PackedParameters, Unpacked, packed_result
 from nnapi_check.analyzer.ops.scale_faults import refuse_scale_fault
 from nnapi_check.analyzer.tensor_types import tensor_type
-from nnapi_check.analyzer.torchscript import is_readable, submodule
+from nnapi_check.analyzer.torchscript import is_own_class, is_readable, submodule
 from nnapi_check.coverage_db.cards import OtherCall
 
 # The result is read from elements, which quantized tensors have here although they are not known.
@@ -76,6 +84,10 @@ _PLAIN = frozenset({int, float, bool, str})
 _IGNORED = frozenset({"prim::Print", "aten::warn"})
 # They change nothing that an evaluation sees.
 _WRITING_NOTHING = frozenset({"aten::detach_"})
+
+
+def _parts(container: Container) -> tuple[object, ...]:
+    return tuple(container.values() if isinstance(container, dict) else container)
 
 
 @dataclass(slots=True)
@@ -93,6 +105,8 @@ class TypingWalk:
     decided: list[DecidedBranch] = field(default_factory=list)
     growing: list[tuple[torch._C.Node, int]] = field(default_factory=list)
     depth: int = 0
+    containers: HeldContainers = field(default_factory=HeldContainers)
+    residue: Residue = field(default_factory=Residue)
     repetition: Repetition = field(default_factory=Repetition)
     _blocks: int = 0
     _stored: StoredValues = field(init=False)
@@ -131,13 +145,14 @@ class TypingWalk:
         return drafts
 
     def item(self, value: torch._C.Value) -> object:
-        """What is known of a value: a draft, a number, a list of them, or the like."""
-        return self.aliases.read(self.known[value.unique()])
+        """What is known of a value as it is now: a draft, a number, a list of them, or the like."""
+        return own_copy(self.aliases.read(self.known[value.unique()]))
 
     def know(self, value: torch._C.Value, item: object) -> None:
         """Say what is known of a value."""
         if isinstance(item, (list, tuple, dict)):
             self.repetition.spend(weight(item))
+            self.containers.meet(value, item)
         self.known[value.unique()] = item
         self.aliases.add(value, item)
 
@@ -152,24 +167,24 @@ class TypingWalk:
             return ()
         if writes_back(node):
             return (self._write_back(node),)
-        items = [self.item(value) for value in node.inputs()]
-        is_list = bool(items) and isinstance(items[0], list)
+        held = [self._held(value) for value in node.inputs()]
+        is_list = bool(held) and isinstance(held[0], list)
         structure = LIST_OPS.get(kind) if is_list and kind in LIST_OPS else STRUCTURE_OPS.get(kind)
         if structure is not None:
-            answers = structure(node, items)
+            answers = structure(node, held)
             if answers is not UNANSWERED:
-                for output, answer in zip(node.outputs(), answers, strict=True):
-                    self.know(output, answer)
+                self._answer(node, answers)
                 return ()
+        if kind == "prim::SetAttr":
+            return self._set(node, held)
+        if kind in LIST_WRITES and isinstance(held[0], (list, dict)):
+            return self._list_write(node, LIST_WRITES[kind], held)
+        items = [self.item(value) for value in node.inputs()]
         if kind == "prim::RaiseException" and not self.depth:
             raise InputError(
                 f"The model refuses {self.inputs_text} at {self.position(node, {})}: {items[0]}; "
                 "pass inputs of shapes that it accepts."
             )
-        if kind == "prim::SetAttr":
-            return self._set(node, items)
-        if kind in LIST_WRITES and isinstance(items[0], (list, dict)):
-            return self._list_write(node, LIST_WRITES[kind], items)
         if kind == "prim::If":
             return walk_if(self, node, items)
         if kind == "prim::Loop":
@@ -179,37 +194,112 @@ class TypingWalk:
             return (self._opaque(node, items, "PyTorch states no schema of it"),)
         return self._op(node, operation, items)
 
-    def _list_write(self, node: torch._C.Node, write: ListWrite, items: Sequence[object]) -> Iterable[NodeDraft]:
-        held = self.known[node.inputsAt(0).unique()]
-        answers = write(held, items[1:]) if not self.depth else UNANSWERED
+    def _held(self, value: torch._C.Value) -> object:
+        """What is known of a value: containers themselves, of which a write is seen by all who hold them."""
+        item = self.known[value.unique()]
+        return item if isinstance(item, (list, tuple, dict)) else self.aliases.read(item)
+
+    def _answered(self, node: torch._C.Node, answers: Iterable[tuple[torch._C.Value, object]] = ()) -> None:
+        if not self.repetition.is_carrying:
+            self.residue.answered(node, answers)
+
+    def _answer(self, node: torch._C.Node, answers: Sequence[object]) -> None:
+        self._answered(node, zip(node.outputs(), answers, strict=True))
+        for output, answer in zip(node.outputs(), answers, strict=True):
+            self.know(output, answer)
+            if isinstance(answer, Draft):
+                for draft in (answer, self.aliases.read(answer)):
+                    name_part(draft, output)
+
+    def _list_write(self, node: torch._C.Node, write: ListWrite, held: Sequence[object]) -> Iterable[NodeDraft]:
+        container = held[0]
+        if not isinstance(container, (list, dict)):
+            return ()
+        self.containers.write(container)
+        answers = write(container, held[1:]) if self.containers.is_certain(container) else UNANSWERED
         if answers is not UNANSWERED:
             for output, answer in zip(node.outputs(), answers, strict=False):
                 if list(output.uses()):
                     self.know(output, answer)
-            self.aliases.add(node.inputsAt(0), list(items[1:]))
+            self.containers.meet(node.inputsAt(0), tuple(held[1:]))
+            self.aliases.add(node.inputsAt(0), list(held[1:]))
+            self._answered(node, zip(node.outputs(), answers, strict=False))
             return ()
-        # From here on only the run knows what the list holds, whichever value it is reached by.
-        unknown = run_time_object(node.inputsAt(0), "built at run time")
-        for number, item in self.known.items():
-            if item is held:
-                self.known[number] = unknown
-        self.aliases.join((unknown, *drafts_in(held)))
-        return (self._opaque(node, [unknown, *items[1:]], "the list is built at run time"),)
+        return (self._lost_write(node, container, "the list is built at run time"),)
+
+    def _lost_write(self, node: torch._C.Node, container: Container, reason: str) -> NodeDraft:
+        """A write that a run may do or not: from here on only the run knows what the container holds."""
+        self.forget([container])
+        return self._opaque(node, [self.item(value) for value in node.inputs()], reason)
+
+    def forget(self, containers: Sequence[Container]) -> None:
+        """Say that what these hold is known in the run alone, whichever value they are reached by."""
+        waiting = list(containers)
+        while waiting:
+            places: dict[int, object] = {}
+            for container in waiting:
+                unknown = run_time_object(self.containers.value_of(container), "built at run time")
+                places[id(container)] = unknown
+                unknown.holds = tuple(drafts_in(self.aliases.read(container)))
+                self.aliases.join((unknown, *drafts_in(container)))
+                self.containers.forget(container)
+            for number, item in self.known.items():
+                self.known[number] = put_in_place(item, places)
+            self._set_attributes.put_in_place(places)
+            waiting = [found for container in waiting for found in self.containers.escape(_parts(container))]
+
+    def lose(self, values: Iterable[torch._C.Value]) -> None:
+        """Say that the run alone knows who reaches the containers that these values are, or hold."""
+        for value in values:
+            self.forget(self.containers.escape(self.known[value.unique()]))
+
+    def doubt_attributes(self, body: torch._C.Block) -> None:
+        """Say that the attributes that are set in a loop are not known in any turn of it."""
+        self._set_attributes.doubt(body)
+
+    @contextmanager
+    def uncertain(self) -> Iterator[None]:
+        """While it is entered, a run may come here or not, and more than once."""
+        self.depth += 1
+        self.containers.enter()
+        yield
+        self.containers.leave()
+        self.depth -= 1
 
     def _read(self, node: torch._C.Node) -> Iterable[NodeDraft]:
         """What is known of an attribute; one that the model itself sets is read in the run."""
-        owner = self.known[node.input().unique()]
-        known = self._set_attributes.known(path_of(owner, node.s("name")))
+        owner, name = self.known[node.input().unique()], node.s("name")
+        if isinstance(owner, Fields):
+            if name not in owner:
+                return self._run_time_read(node, "it is not known to be set")
+            self._answer(node, (owner[name],))
+            return ()
+        known = self._set_attributes.known(path_of(owner, name))
         if known is not UNANSWERED:
             self.know(node.output(), known)
             return ()
-        if self._set_attributes.are_called(node.s("name")):
+        if self._set_attributes.are_called(name):
             return self._run_time_read(node, "the model sets this attribute")
+        if isinstance(owner, StoredObject):
+            return self._read_object(node, owner)
         if not isinstance(owner, ModulePath):
             return self._run_time_read(node, "it belongs to an object of the model's own")
-        if not is_readable(node.output().type()) and submodule(owner.module, node.s("name")) is None:
+        if is_own_class(node.output().type()) and submodule(owner.module, name) is None:
+            self.know(node.output(), StoredObject(owner, ((name, node.output().type()),)))
+            return ()
+        if not is_readable(node.output().type()) and submodule(owner.module, name) is None:
             return self._run_time_read(node, "it is an object of the model's own")
-        self.know(node.output(), self._stored.attribute(node, owner))
+        found = self._stored.attribute(node, owner)
+        self.know(node.output(), found)
+        self.containers.store(owner.path_of(name), found)
+        return ()
+
+    def _read_object(self, node: torch._C.Node, owner: StoredObject) -> Iterable[NodeDraft]:
+        found = self._stored.of_object(node, owner)
+        if isinstance(found, Draft):
+            return self._run_time_read(node, "it belongs to an object of the model's own")
+        self._answer(node, (found,))
+        self.containers.store(f"{owner.path}.{node.s('name')}", found)
         return ()
 
     def _run_time_read(self, node: torch._C.Node, reason: str) -> Iterable[NodeDraft]:
@@ -218,12 +308,20 @@ class TypingWalk:
         self._set_attributes.hold(node.s("name"), made.outputs)
         return (made,)
 
-    def _set(self, node: torch._C.Node, items: Sequence[object]) -> Iterable[NodeDraft]:
+    def _set(self, node: torch._C.Node, held: Sequence[object]) -> Iterable[NodeDraft]:
         """An attribute that the model sets: known from here on where a run surely comes here."""
+        owner, name = held[0], node.s("name")
+        if isinstance(owner, Fields):
+            if not self.containers.is_certain(owner):
+                return (self._lost_write(node, owner, "the object is changed in the run"),)
+            owner[name] = held[1]
+            self.aliases.add(node.inputsAt(0), held[1])
+            self._answered(node)
+            return ()
         item = self.known[node.inputsAt(1).unique()]
-        self._set_attributes.set(path_of(items[0], node.s("name")), item, surely=not self.depth)
-        self._set_attributes.hold(node.s("name"), drafts_in(items[1]))
-        return (self._opaque(node, items, "it changes the module"),)
+        self._set_attributes.set(path_of(owner, name), item, surely=not self.depth)
+        self._set_attributes.hold(name, drafts_in(held[1]))
+        return (self._opaque(node, [self.item(value) for value in node.inputs()], "it changes the module"),)
 
     def _op(self, node: torch._C.Node, operation: Operation, items: Sequence[object]) -> Iterable[NodeDraft]:
         if operation.is_mutable:
@@ -277,6 +375,8 @@ class TypingWalk:
         made = NodeDraft(node, op, arguments, drafts, self.position(node, arguments), is_constant=is_constant)
         if operation.is_mutable:
             self.aliases.record_writes(made, operation, items)
+        else:
+            self.residue.reads(node, items)
         return (made,)
 
     def _number(self, outputs: Sequence[torch._C.Value], operation: Operation, items: Sequence[object]) -> bool:
@@ -290,6 +390,7 @@ class TypingWalk:
             return False
         for output, number in zip(outputs, results, strict=True):
             self.know(output, number)
+        self._answered(outputs[0].node(), zip(outputs, results, strict=True))
         return True
 
     def _refuse_shapes(self, node: torch._C.Node, operation: Operation, items: Sequence[object]) -> None:
@@ -407,11 +508,30 @@ class TypingWalk:
         self.aliases.share(node, operation, items, outputs)
         for value, draft in zip(node.outputs(), outputs, strict=True):
             self.know(value, draft)
-        made = NodeDraft(node, name, arguments, outputs, self.position(node, arguments))
+        held = held_in(list(items))
+        made = NodeDraft(
+            node, name, arguments | ({"held": held} if held else {}), outputs, self.position(node, arguments)
+        )
         made.has_effect = operation is None or operation.is_mutable or not outputs
+        self._lose_hold(node)
         if operation is not None and operation.is_mutable:
             self.aliases.record_writes(made, operation, items)
+        elif operation is not None:
+            self.residue.reads(node, items)
         return made
+
+    def _lose_hold(self, node: torch._C.Node) -> None:
+        """Forget what a node that only the run follows may change, now or later."""
+        self.lose(node.inputs())
+        kind = node.kind()
+        if kind in KEEPING and kind != "prim::SetAttr":
+            self.forget(self.containers.written_blindly(None))
+            return
+        first = next(iter(node.inputs()), None)
+        if first is None or isinstance(self.known[first.unique()], ModulePath):
+            return
+        if kind == "prim::SetAttr" or (kind in LIST_WRITES and first.type().kind() in ("ListType", "DictType")):
+            self.forget(self.containers.written_blindly(first.type()))
 
     def _respelled(self, operation: Operation, items: Sequence[object]) -> tuple[str, dict[str, object]]:
         return respelled(op_name(operation), plain_arguments(operation, items), self.calls)

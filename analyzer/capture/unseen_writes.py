@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 
 import torch
 
-from nnapi_check.analyzer.capture.aliases import Aliases, is_held, readers_after
+from nnapi_check.analyzer.capture.aliases import FOR_EACH, Aliases, is_held, readers_after
 from nnapi_check.analyzer.errors import InputError
 from nnapi_check.analyzer.graph import SourcePosition
 from nnapi_check.analyzer.growing_graph import Draft
@@ -82,10 +82,12 @@ def _may_hold_tensors(value: torch._C.Value) -> bool:
 
 
 def _written_by(node: torch._C.Node) -> Iterator[torch._C.Value]:
+    """The tensors that a node overwrites; what is written to a list replaces tensors in it, and overwrites none."""
     operation = operation_at(node)
     if operation is not None:
         for argument, value in zip(operation.arguments, node.inputs(), strict=False):
-            if argument.is_written:
+            is_container = value.type().kind() in ("ListType", "DictType")
+            if argument.is_written and (not is_container or operation.name.startswith(FOR_EACH)):
                 yield value
 
 

@@ -6,14 +6,11 @@ long as their graph does.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
 import torch
-
-from nnapi_check.analyzer.capture.capture import Captured
-from nnapi_check.analyzer.capture.control_flow import DecidedBranch
 
 
 class PackageError(Exception):
@@ -47,31 +44,6 @@ def written_values(node: torch._C.Node) -> list[torch._C.Value]:
     return [value for value, argument in given if argument.alias_info is not None and argument.alias_info.is_write]
 
 
-def loops_around(node: torch._C.Node) -> Iterator[torch._C.Node]:
-    """The loops that a node lies in, innermost first."""
-    # PyTorch's stubs do not say that the outermost block has no owner.
-    owner: torch._C.Node | None = node.owningBlock().owningNode()
-    while owner is not None:
-        if owner.kind() == "prim::Loop":
-            yield owner
-        owner = owner.owningBlock().owningNode()
-
-
-def decided_branches(captured: Captured) -> list[DecidedBranch]:
-    """The conditions that make way for the branch that is taken: those that are decided once and for all.
-
-    The last decision holds: before that, capture may have tried what did not come true. Where capture carried a
-    loop out, every turn of it may have decided otherwise.
-    """
-    members = {id(node) for node in captured.torch_nodes}
-    last = {id(branch.node): branch for branch in captured.decided}
-    return [
-        branch
-        for key, branch in last.items()
-        if key not in members and all(id(loop) in members for loop in loops_around(branch.node))
-    ]
-
-
 @dataclass(frozen=True, slots=True)
 class GraphCopy:
     """A copy of a graph inside a method, and where every value and node of the original is in it.
@@ -95,35 +67,23 @@ def fill_method(
     module: torch._C.ScriptModule,
     method: str,
     graph: torch._C.Graph,
-    decided: Sequence[DecidedBranch] = (),
     shared: Mapping[int, frozenset[int]] = MappingProxyType({}),
 ) -> GraphCopy:
     """Replace the body of a method that has the inputs of ``graph`` by a copy of it.
 
-    In the copy, conditions that are ``decided`` have made way for the nodes of the branch that is taken.
     ``shared`` are the sets of the original's values.
     """
     target = refill_method(module, method, graph)
     values = {before.unique(): after for before, after in zip(graph.inputs(), target.inputs(), strict=True)}
     nodes: dict[NodeKey, torch._C.Node] = {}
-    taken = {id(branch.node): branch.taken for branch in decided}
-    conditions: list[tuple[torch._C.Node, torch._C.Node]] = []
     for original, copied in zip(walk(graph), walk(target), strict=True):
         if original.kind() != copied.kind():
             raise PackageError(f"copying {original.kind()} gave {copied.kind()}")
         nodes[key_of(original)] = copied
-        if id(original) in taken:
-            conditions.append((original, copied))
         pairs = list(zip(original.outputs(), copied.outputs(), strict=True))
         for block, copied_block in zip(original.blocks(), copied.blocks(), strict=True):
             pairs += zip(block.inputs(), copied_block.inputs(), strict=True)
         values.update((before.unique(), after) for before, after in pairs)
-    if len(conditions) != len(taken):
-        raise PackageError(f"{len(taken)} conditions are decided, of which {len(conditions)} are in the graph")
-    # Inner conditions first: their results may be those of outer ones.
-    for original, copied in reversed(conditions):
-        results = take_branch(copied, taken[id(original)])
-        values.update((before.unique(), after) for before, after in zip(original.outputs(), results, strict=True))
     sets: dict[int, frozenset[int]] = {}
     for number, members in shared.items():
         if number in values:
@@ -146,15 +106,3 @@ def refill_method(module: torch._C.ScriptModule, method: str, graph: torch._C.Gr
     for node in reversed(old):
         node.destroy()
     return target
-
-
-def take_branch(condition: torch._C.Node, taken: int) -> list[torch._C.Value]:
-    """Move the nodes of a branch before its condition, which is removed. Gives what stands for its outputs."""
-    block = list(condition.blocks())[taken]
-    for node in list(block.nodes()):
-        node.moveBefore(condition)
-    results = list(block.outputs())
-    for output, result in zip(condition.outputs(), results, strict=True):
-        output.replaceAllUsesWith(result)
-    condition.destroy()
-    return results

@@ -25,7 +25,6 @@ from nnapi_check.lowering.packaging.constant_store import ConstantStore
 from nnapi_check.lowering.packaging.graph_copy import (
     GraphCopy,
     PackageError,
-    decided_branches,
     fill_method,
     key_of,
     refill_method,
@@ -202,7 +201,7 @@ def _add_size(
     define(module, same_call_source(own.forward, parameters), annotations.types)
     if captured.module is not module:
         bring_attributes(captured.torch_graph, captured.module, module, store)
-    copy = fill_method(module, own.forward, captured.torch_graph, decided_branches(captured), captured.shared)
+    copy = fill_method(module, own.forward, captured.torch_graph, captured.shared)
     if captured.module is not module:
         retype_reads(copy.graph, module)
     keeps = _define_buffers(module, captured, copy, parts, store, own)
@@ -227,7 +226,7 @@ def _place_parts(
         key_of(copy.nodes[key_of(captured.torch_nodes[node.id])])
         for node in captured.calls
         if node.id not in keys and not node.is_constant and node.outputs
-    }
+    } - {None}
     stand_ins = _stand_ins(captured, copy)
     stand_ins.fold_forms()
     for node in captured.calls:

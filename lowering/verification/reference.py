@@ -17,7 +17,7 @@ from nnapi_check.analyzer.files.script_file import read_script
 from nnapi_check.analyzer.inputs.arguments import Call, cloned
 from nnapi_check.analyzer.tensor_types import flat_tensors
 from nnapi_check.analyzer.torchscript import quiet
-from nnapi_check.lowering.packaging.graph_copy import decided_branches, take_branch, walk
+from nnapi_check.lowering.packaging.graph_copy import walk
 from nnapi_check.lowering.packaging.quantized_clamps import clamps_mended, mend_clamps
 
 
@@ -82,27 +82,17 @@ def graph_values(
 
 
 def twins_of(captured: Captured, copy: torch._C.Graph) -> dict[int, torch._C.Value]:
-    """The value of a copy of the captured graph that stands for each tensor at its top, by value id.
-
-    In the copy, conditions that are decided make way for the branch that is taken.
-    """
+    """The value of a copy of the captured graph that stands for each tensor at its top, by value id."""
     return {value: twin for value, twin in all_twins_of(captured, copy).items() if is_at_top(twin)}
 
 
 def all_twins_of(captured: Captured, copy: torch._C.Graph) -> dict[int, torch._C.Value]:
     """The same of each tensor, those inside branches and loops as well. The turns of a loop have one twin."""
-    taken = {id(branch.node): branch.taken for branch in decided_branches(captured)}
     pairs = {value.unique(): twin for value, twin in zip(captured.torch_graph.inputs(), copy.inputs(), strict=True)}
-    conditions: list[tuple[torch._C.Node, torch._C.Node]] = []
     for node, other in zip(walk(captured.torch_graph), walk(copy), strict=True):
         pairs.update((a.unique(), b) for a, b in zip(node.outputs(), other.outputs(), strict=True))
         for block, twin in zip(node.blocks(), other.blocks(), strict=True):
             pairs.update((a.unique(), b) for a, b in zip(block.inputs(), twin.inputs(), strict=True))
-        if id(node) in taken:
-            conditions.append((node, other))
-    for node, other in reversed(conditions):
-        results = take_branch(other, taken[id(node)])
-        pairs.update((a.unique(), b) for a, b in zip(node.outputs(), results, strict=True))
     return {
         value: pairs[torch_value.unique()]
         for value, torch_value in enumerate(captured.torch_values)

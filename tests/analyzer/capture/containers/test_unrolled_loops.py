@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from nnapi_check.analyzer.capture.unrolled_loops import MAX_UNROLLED
+from nnapi_check.analyzer.capture.containers.unrolled_loops import MAX_UNROLLED
 from tests.analyzer.judging.written_programs import captured_program, judged_program, program
 
 INPUTS = {"x": "f32[12,7]", "n": "i64[]"}

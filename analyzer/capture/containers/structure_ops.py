@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 import torch
 
 from nnapi_check.analyzer.errors import InputError
-from nnapi_check.analyzer.growing_graph import Draft
+from nnapi_check.analyzer.growing_graph import Draft, Fields
 from nnapi_check.analyzer.tensor_types import number_of_dtype
 
 MAX_LISTED = 1 << 16
@@ -59,17 +59,19 @@ def _dict_construct(_node: torch._C.Node, items: Sequence[object]) -> Sequence[o
     return (dict(zip(keys, items[1::2], strict=True)),)
 
 
+def _object(_node: torch._C.Node, _items: Sequence[object]) -> Sequence[object]:
+    return (Fields(),)
+
+
 def _unpack(node: torch._C.Node, items: Sequence[object]) -> Sequence[object]:
     (parts,) = items
     outputs = list(node.outputs())
     if not isinstance(parts, (list, tuple)) or len(parts) != len(outputs):
         return UNANSWERED
-    for part, output in zip(parts, outputs, strict=True):
-        _name_part(part, output)
     return tuple(parts)
 
 
-def _name_part(part: object, value: torch._C.Value) -> None:
+def name_part(part: object, value: torch._C.Value) -> None:
     """Where PyTorch has one value for a list, let a tensor in it have the value that it is taken out as."""
     if not isinstance(part, Draft) or part.part or value.type().kind() != "TensorType":
         return
@@ -77,18 +79,16 @@ def _name_part(part: object, value: torch._C.Value) -> None:
         part.torch_value = value
 
 
-def _tuple_index(node: torch._C.Node, items: Sequence[object]) -> Sequence[object]:
+def _tuple_index(_node: torch._C.Node, items: Sequence[object]) -> Sequence[object]:
     parts, index = items
     if isinstance(parts, tuple) and isinstance(index, int):
-        _name_part(parts[index], node.output())
         return (parts[index],)
     return UNANSWERED
 
 
-def _get_item(node: torch._C.Node, items: Sequence[object]) -> Sequence[object]:
+def _get_item(_node: torch._C.Node, items: Sequence[object]) -> Sequence[object]:
     parts, index = items
     if isinstance(parts, (list, tuple)) and isinstance(index, int) and -len(parts) <= index < len(parts):
-        _name_part(parts[index], node.output())
         return (parts[index],)
     if isinstance(parts, dict) and isinstance(index, (str, int)) and index in parts:
         return (parts[index],)
@@ -286,6 +286,7 @@ STRUCTURE_OPS: dict[str, StructureOp] = {
     "prim::ListConstruct": _list_construct,
     "prim::TupleConstruct": _tuple_construct,
     "prim::DictConstruct": _dict_construct,
+    "prim::CreateObject": _object,
     "prim::ListUnpack": _unpack,
     "prim::TupleUnpack": _unpack,
     "prim::TupleIndex": _tuple_index,

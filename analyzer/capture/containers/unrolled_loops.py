@@ -10,25 +10,31 @@ from dataclasses import dataclass
 
 import torch
 
-from nnapi_check.analyzer.capture.list_writes import LIST_WRITES
+from nnapi_check.analyzer.capture.containers.list_writes import LIST_WRITES
 from nnapi_check.analyzer.torchscript import clone_node, insert_constant, is_in
 
 MAX_UNROLLED = 1 << 13
 """Nodes that may come of all loops together."""
 
 
-def grows_lists(loop: torch._C.Node) -> bool:
-    """Whether a loop hands on a list from turn to turn, or changes one that is made outside it."""
+_NUMBERS = frozenset({"IntType", "FloatType", "BoolType", "StringType"})
+_CONTAINERS = frozenset({"ListType", "DictType", "ClassType"})
+
+
+def reaches_outside(loop: torch._C.Node) -> bool:
+    """Whether a loop hands on a list from turn to turn, or changes one that is made outside it, or takes out of it."""
     if any(value.type().kind() in ("ListType", "DictType") for value in list(loop.inputs())[2:]):
         return True
-    return any(_writes_outside(node, loop) for block in loop.blocks() for node in _all_nodes(block))
+    return any(_reaches(node, loop) for block in loop.blocks() for node in _all_nodes(block))
 
 
-def _writes_outside(node: torch._C.Node, loop: torch._C.Node) -> bool:
-    if node.kind() not in LIST_WRITES:
+def _reaches(node: torch._C.Node, loop: torch._C.Node) -> bool:
+    """Whether a node changes a container that is made outside a loop, or takes out of it what is no number."""
+    is_read = node.kind() == "aten::__getitem__" and node.output().type().kind() not in _NUMBERS
+    if not is_read and node.kind() not in (*LIST_WRITES, "prim::SetAttr"):
         return False
     held = node.inputsAt(0)
-    return held.type().kind() in ("ListType", "DictType") and not is_in(held.node(), loop)
+    return held.type().kind() in _CONTAINERS and not is_in(held.node(), loop)
 
 
 def _all_nodes(block: torch._C.Block) -> list[torch._C.Node]:

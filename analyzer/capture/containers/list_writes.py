@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from nnapi_check.analyzer.capture.structure_ops import MAX_LISTED, UNANSWERED, weight
+from nnapi_check.analyzer.capture.containers.structure_ops import MAX_LISTED, UNANSWERED, weight
 
 ListWrite = Callable[[object, Sequence[object]], Sequence[object]]
 
