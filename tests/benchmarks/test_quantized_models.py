@@ -79,8 +79,10 @@ def test_outputs_tell_images_apart_and_keep_their_signal(made: Made) -> None:
     assert row.rounding is not None
     assert row.rounding > 20
     assert (row.verdict, row.parts, row.cpu, row.fault) == ("ready", 1, 0, "")
-    assert row.exact == row.layers == 4
-    assert row.noise is None
+    # Layers that multiply are rounded twice, and so a step off on a few elements.
+    assert row.within == row.layers == 4
+    assert row.steps <= 1
+    assert row.noise is None or row.noise > 30
     assert row.agreed == 3
 
 
