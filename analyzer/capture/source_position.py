@@ -18,7 +18,7 @@ from nnapi_check.analyzer.torchscript import children, class_name, has_attribute
 Place = tuple[str | None, int | None]
 
 _NOWHERE: Place = (None, None)
-_TRACED = re.compile(r"^(?P<file>[^\n]+?)\((?P<line>\d+)\): (?P<function>\S+)", re.MULTILINE)
+_TRACED = re.compile(r"^(?P<file>\S[^\n]*?)\((?P<line>\d+)\): (?P<function>\S+)", re.MULTILINE)
 _SCRIPTED = re.compile(r'^\s*File "(?P<file>[^"]+)", line (?P<line>\d+)', re.MULTILINE)
 _LEVEL = re.compile(r"(?<![^.()])(?P<name>[^.()]*+)\((?P<type>[^()]*)\)")
 _INTERNAL = re.compile(
@@ -54,7 +54,7 @@ class SourceFinder:
     def locate(self, node: torch._C.Node, parameter: str | None) -> SourcePosition:
         """The position of a node; ``parameter`` is the path of a parameter it reads, if there is one."""
         path = self._path(node.getModuleHierarchy(), parameter)
-        text = _source_text(node)
+        text = source_text(node)
         frames = [match["frame"] for match in _OF_PROGRAM.finditer(text)]
         told = next((self.sources[frame] for frame in frames if frame in self.sources), None)
         if told is not None and told.stack:
@@ -122,7 +122,7 @@ class SourceFinder:
                     continue
                 chain = _chain(node)
                 if chain and chain == rest[: len(chain)]:
-                    place = find_place(_source_text(node))
+                    place = find_place(source_text(node))
                     if _is_users(place):
                         yield place
 
@@ -178,7 +178,7 @@ def _nodes_in(module: torch._C.ScriptModule) -> Iterator[torch._C.Node]:
 def _function_calls(module: torch._C.ScriptModule) -> Iterator[tuple[str, Place]]:
     nearest = _NOWHERE
     for node in _nodes_in(module):
-        place = find_place(_source_text(node))
+        place = find_place(source_text(node))
         nearest = place if _is_users(place) else nearest
         # TorchScript often loses the position of such a call; what was computed just before stands by it.
         if node.kind() == "prim::CallFunction" and nearest != _NOWHERE:
@@ -219,7 +219,7 @@ def _first_of_users(places: Sequence[Place]) -> Place:
     return next((place for place in places if _is_users(place)), places[0] if places else _NOWHERE)
 
 
-def _source_text(node: torch._C.Node) -> str:
+def source_text(node: torch._C.Node) -> str:
     """Where a node says that it comes from; nothing where a file's record of that is damaged."""
     try:
         return str(node.sourceRange())

@@ -73,7 +73,7 @@ from nnapi_check.analyzer.ops.calls import (
 from nnapi_check.analyzer.ops.packed_ops import PackedParameters, Unpacked, packed_result
 from nnapi_check.analyzer.ops.scale_faults import refuse_scale_fault
 from nnapi_check.analyzer.tensor_types import tensor_type
-from nnapi_check.analyzer.torchscript import is_own_class, is_readable, submodule
+from nnapi_check.analyzer.torchscript import is_own_class, is_readable, is_within, submodule
 from nnapi_check.coverage_db.cards import OtherCall
 
 # The result is read from elements, which quantized tensors have here although they are not known.
@@ -325,6 +325,7 @@ class TypingWalk:
 
     def _op(self, node: torch._C.Node, operation: Operation, items: Sequence[object]) -> Iterable[NodeDraft]:
         if operation.is_mutable:
+            _write_by_own_name(node, operation, items)
             if self._writes_unseen:
                 refuse_unseen_write(self.graph, node, operation, items, self.aliases, self.locate)
             scattered = self._scattered(node, operation, items)
@@ -541,3 +542,13 @@ class TypingWalk:
         if value.type().kind() == "TensorType":
             return Draft(value, kind, None, None, is_constant=False)
         return run_time_object(value, cause=kind)
+
+
+def _write_by_own_name(node: torch._C.Node, operation: Operation, items: Sequence[object]) -> None:
+    """Let an op write to what it overwrites by the name of the tensor itself, not by that of a place in a list."""
+    for index, (argument, item) in enumerate(zip(operation.arguments, items, strict=False)):
+        if not argument.is_written or not isinstance(item, Draft) or item.part or item.tensor is None:
+            continue
+        maker = item.torch_value.node()
+        if item.torch_value.unique() != node.inputsAt(index).unique() and is_within(node, maker.owningBlock()):
+            node.replaceInput(index, item.torch_value)

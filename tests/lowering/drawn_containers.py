@@ -50,6 +50,7 @@ class _Drawn:
     def step(self) -> None:
         """Some lines that do one thing."""
         ways = [self._compute, self._compute, self._list_write, self._list_write, self._table, self._box, self._name]
+        ways += [self._overwrite]
         ways += [self._branch, self._loop] if self.depth < _DEEPEST else []
         self.random.choice(ways)()
 
@@ -58,6 +59,16 @@ class _Drawn:
         ways = ("torch.matmul({}, self.weight)", "torch.relu({})", "torch.tanh({} + {})", "{} * 0.5 - {}")
         self.say(f"{name} = {self.random.choice(ways).format(self.tensor(), self.tensor())}")
         self.tensors.append(name)
+
+    def _overwrite(self) -> None:
+        """Write to a tensor, or to all of a list, in place."""
+        write = self.random.choice(("add_(0.5)", "mul_(0.9)", "relu_()", "sub_(y)", "clamp_(max=1.0)"))
+        if self.random.random() < 0.4:
+            item = self.name("t")
+            self.say(f"for {item} in {self.container()}:")
+            self.say(f"    {item}.{write}")
+        else:
+            self.say(f"{self.tensor()}.{write}")
 
     def _list_write(self) -> None:
         held = self.container()
@@ -115,8 +126,8 @@ class _Drawn:
 def drawn_body(seed: int) -> str:
     """The body of a ``forward`` of two tensors of shape [4, 6], the same for the same seed."""
     drawn = _Drawn(Random(seed))
-    drawn.say("l0 = [x, y]")
-    drawn.say("k0 = [y]")
+    drawn.say(drawn.random.choice(("l0 = [x, y]", "l0 = [x * 2, y - 1]")))
+    drawn.say(drawn.random.choice(("k0 = [y]", "k0 = [y + x]")))
     drawn.say("g0 = [l0, k0]")
     drawn.say('d0 = {"a": y, "b": x}')
     drawn.say("b0 = Box(x, 1)")

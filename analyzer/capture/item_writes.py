@@ -1,0 +1,162 @@
+"""Writes in place to tensors that a list, a table or an object holds, which PyTorch's passes drop.
+
+What removes dead code there asks of each write whether it reaches a value that is read later, and of a container that
+is read later it may not ask what lies in it. TorchScript's own run then gives other numbers than Python does, often
+from the second run on, and so does the module once it is frozen.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+
+import torch
+
+from nnapi_check.analyzer.capture.aliases import readers_after
+from nnapi_check.analyzer.capture.source_position import find_place, source_text
+from nnapi_check.analyzer.errors import InputError
+from nnapi_check.analyzer.graph import SourcePosition
+from nnapi_check.analyzer.ops.calls import operation_at
+from nnapi_check.analyzer.torchscript import (
+    aliases_known,
+    children,
+    insert_constant,
+    method_names,
+    nested,
+    nodes_around,
+    nodes_of_kind,
+)
+
+_GIVING = (
+    *("aten::__getitem__", "aten::pop", "aten::get", "aten::values", "aten::items"),
+    *("prim::ListUnpack", "prim::CreateObject"),
+)
+"""Kinds of nodes that take something out of a container, or make an object."""
+_MARK = "nnapi_write"
+
+
+def refuse_dropped_writes(module: torch._C.ScriptModule) -> None:
+    """Raise an `InputError` where PyTorch takes a write to what a container holds for dead, but it is read later."""
+    if not any(_may_write_items(graph) for graph in _graphs(module)):
+        return
+    graph = module._get_method("forward").graph.copy()
+    torch._C._jit_pass_inline(graph)
+    if not _may_write_items(graph):
+        return
+    writes = [node for node in nested(graph.nodes()) if _writes_tensor(node)]
+    for number, node in enumerate(writes):
+        node.i_(_MARK, number)
+    cleaned = graph.copy()
+    without_writing = _clean(cleaned)
+    kept = _marked(cleaned)
+    # A branch that is never taken goes with what it writes.
+    dropped = [
+        node
+        for number, node in enumerate(writes)
+        if number not in kept and number not in without_writing and not _is_in_branch(node)
+    ]
+    readers, readers_of_cleaned = _Readers(graph), _Readers(cleaned)
+    faulty = [node for node in dropped if readers.of_containers(node) or readers.of_tensors(node)]
+    faulty += [
+        node
+        for node in kept.values()
+        if readers_of_cleaned.of_containers(node) and not readers_of_cleaned.of_tensors(node)
+    ]
+    if faulty:
+        node = faulty[0]
+        place = SourcePosition(*find_place(source_text(node)), "")
+        raise InputError(
+            f"{node.kind().replace('::', '.')} at {place} overwrites a tensor that a list or an object holds; "
+            "TorchScript takes the write for dead where nothing else names the tensor, and computes other numbers "
+            "than Python. Put a new tensor in its place there, such as xs[0] = xs[0] * 2 for xs[0].mul_(2)."
+        )
+
+
+def _marked(graph: torch._C.Graph) -> dict[int, torch._C.Node]:
+    return {node.i(_MARK): node for node in nested(graph.nodes()) if node.hasAttribute(_MARK)}
+
+
+def _clean(graph: torch._C.Graph) -> set[int]:
+    """Do what PyTorch does before a run and when it freezes a module, as far as it bears on lists.
+
+    Gives the numbers of the writes in whose place ops stand that write nothing.
+    """
+    without_writing: set[int] = set()
+    # Its passes are bound to Python without what they know of storages, but for the one that computes constants.
+    propagate: Callable[[torch._C.Graph], None] = torch._C.__dict__["_jit_pass_constant_propagation_immutable_types"]
+    unroll: Callable[[torch._C.Graph], None] = torch._C.__dict__["_jit_pass_constant_loop_unrolling"]
+    read_items: Callable[[torch._C.Graph, bool], bool] = torch._C.__dict__["_jit_pass_peephole_list_idioms"]
+    for _ in range(3):
+        # They end the process where the node that they would insert at is gone.
+        graph.setInsertPoint(graph.return_node())
+        before = _marked(graph)
+        torch._C._jit_pass_remove_mutation(graph)
+        without_writing |= before.keys() - _marked(graph).keys()
+        read_items(graph, True)
+        # It removes dead code only where it computed something.
+        computed = graph.create("aten::neg", [insert_constant(graph, 1)], 1)
+        computed.output().setType(torch._C.IntType.get())
+        graph.insertNode(computed)
+        propagate(graph)
+        unroll(graph)
+    return without_writing
+
+
+def _is_in_branch(node: torch._C.Node) -> bool:
+    return any(outer.kind() == "prim::If" for outer in nodes_around(node))
+
+
+class _Readers:
+    """What reads the tensors of a graph after a write to one that may be the same."""
+
+    def __init__(self, graph: torch._C.Graph) -> None:
+        values = [*graph.inputs(), *(value for node in nested(graph.nodes()) for value in node.outputs())]
+        self._tensors = [value for value in values if value.type().kind() == "TensorType"]
+        self._containers = [
+            value for value in values if value.type().kind() != "TensorType" and _is_of_tensors(value.type())
+        ]
+        self._may_share = aliases_known(graph)
+
+    def of_tensors(self, node: torch._C.Node) -> bool:
+        """Whether the tensor is read by a name of its own, other than to be written to again."""
+        return self._are_read(self._tensors, node)
+
+    def of_containers(self, node: torch._C.Node) -> bool:
+        """Whether a container is read that may hold the tensor."""
+        return self._are_read(self._containers, node)
+
+    def _are_read(self, values: Sequence[torch._C.Value], node: torch._C.Node) -> bool:
+        target = node.inputsAt(0)
+        later = ((value, user) for value in values for user in readers_after(value, node) if not _writes_tensor(user))
+        return any(self._may_share(target, value) for value, _ in later)
+
+
+def _graphs(module: torch._C.ScriptModule) -> Iterator[torch._C.Graph]:
+    """Those of all methods of a module and of the modules in it."""
+    yield from (module._get_method(name).graph for name in method_names(module))
+    for _, child in children(module):
+        yield from _graphs(child)
+
+
+def _may_write_items(graph: torch._C.Graph) -> bool:
+    """Whether a graph takes tensors out of containers and writes to tensors, or calls what may."""
+    if graph.findNode("prim::CallFunction") is not None:
+        return True
+    nodes = [node for kind in _GIVING for node in nodes_of_kind(graph, kind)]
+    if not any(map(_gives_tensor, nodes)):
+        return False
+    return graph.findNode("prim::CallMethod") is not None or any(map(_writes_tensor, nested(graph.nodes())))
+
+
+def _gives_tensor(node: torch._C.Node) -> bool:
+    return node.kind() == "prim::CreateObject" or any(_is_of_tensors(output.type()) for output in node.outputs())
+
+
+def _is_of_tensors(kind: torch._C.JitType) -> bool:
+    return kind.kind() in ("TensorType", "ClassType") or any(map(_is_of_tensors, kind.containedTypes()))
+
+
+def _writes_tensor(node: torch._C.Node) -> bool:
+    operation = operation_at(node)
+    if operation is None or not operation.is_mutable or node.outputsSize() != 1:
+        return False
+    return node.inputsAt(0).type().kind() == "TensorType" == node.output().type().kind()
