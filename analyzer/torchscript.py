@@ -112,6 +112,11 @@ def children(module: torch._C.ScriptModule) -> list[tuple[str, torch._C.ScriptMo
     return list(torch._C.ModuleDict(module).items())
 
 
+def contained_types(kind: torch._C.JitType) -> list[torch._C.JitType]:
+    """The types of what a container of this type holds."""
+    return cast("_Type", kind).containedTypes()
+
+
 def submodule(module: torch._C.ScriptModule, name: str) -> torch._C.ScriptModule | None:
     """The module that is the attribute called ``name``; None where that is no module, or there is none."""
     if not cast("_Submodules", torch._C.ModuleDict(module)).contains(name):
@@ -133,7 +138,7 @@ def is_readable(kind: torch._C.JitType) -> bool:
         case "TupleType" if kind.annotation_str.startswith(_OWN_NAMES):
             return False
         case _:
-            return all(is_readable(part) for part in cast("_Type", kind).containedTypes())
+            return all(map(is_readable, contained_types(kind)))
 
 
 def is_own_class(kind: torch._C.JitType) -> bool:

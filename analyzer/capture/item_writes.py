@@ -19,6 +19,7 @@ from nnapi_check.analyzer.ops.calls import operation_at
 from nnapi_check.analyzer.torchscript import (
     aliases_known,
     children,
+    contained_types,
     insert_constant,
     method_names,
     nested,
@@ -36,11 +37,11 @@ _MARK = "nnapi_write"
 
 def refuse_dropped_writes(module: torch._C.ScriptModule) -> None:
     """Raise an `InputError` where PyTorch takes a write to what a container holds for dead, but it is read later."""
-    if not any(_may_write_items(graph) for graph in _graphs(module)):
+    if not _may_write_items(list(_graphs(module))):
         return
     graph = module._get_method("forward").graph.copy()
     torch._C._jit_pass_inline(graph)
-    if not _may_write_items(graph):
+    if not _may_write_items([graph]):
         return
     writes = [node for node in nested(graph.nodes()) if _writes_tensor(node)]
     for number, node in enumerate(writes):
@@ -137,14 +138,14 @@ def _graphs(module: torch._C.ScriptModule) -> Iterator[torch._C.Graph]:
         yield from _graphs(child)
 
 
-def _may_write_items(graph: torch._C.Graph) -> bool:
-    """Whether a graph takes tensors out of containers and writes to tensors, or calls what may."""
-    if graph.findNode("prim::CallFunction") is not None:
+def _may_write_items(graphs: Sequence[torch._C.Graph]) -> bool:
+    """Whether graphs take tensors out of containers and write to tensors, or call functions, which may."""
+    if any(nodes_of_kind(graph, "prim::CallFunction") for graph in graphs):
         return True
-    nodes = [node for kind in _GIVING for node in nodes_of_kind(graph, kind)]
-    if not any(map(_gives_tensor, nodes)):
-        return False
-    return graph.findNode("prim::CallMethod") is not None or any(map(_writes_tensor, nested(graph.nodes())))
+    givers = (node for graph in graphs for kind in _GIVING for node in nodes_of_kind(graph, kind))
+    return any(map(_gives_tensor, givers)) and any(
+        _writes_tensor(node) for graph in graphs for node in nested(graph.nodes())
+    )
 
 
 def _gives_tensor(node: torch._C.Node) -> bool:
@@ -152,7 +153,7 @@ def _gives_tensor(node: torch._C.Node) -> bool:
 
 
 def _is_of_tensors(kind: torch._C.JitType) -> bool:
-    return kind.kind() in ("TensorType", "ClassType") or any(map(_is_of_tensors, kind.containedTypes()))
+    return kind.kind() in ("TensorType", "ClassType") or any(map(_is_of_tensors, contained_types(kind)))
 
 
 def _writes_tensor(node: torch._C.Node) -> bool:
