@@ -46,20 +46,16 @@ def refuse_dropped_writes(module: torch._C.ScriptModule) -> None:
     writes = [node for node in nested(graph.nodes()) if _writes_tensor(node)]
     for number, node in enumerate(writes):
         node.i_(_MARK, number)
+    _settle(graph)
     cleaned = graph.copy()
-    without_writing = _clean(cleaned)
-    kept = _marked(cleaned)
+    known = _settle(cleaned, is_cleaned=True) | _marked(cleaned).keys()
     # A branch that is never taken goes with what it writes.
-    dropped = [
-        node
-        for number, node in enumerate(writes)
-        if number not in kept and number not in without_writing and not _is_in_branch(node)
-    ]
+    dropped = [node for number, node in _marked(graph).items() if number not in known and not _is_in_branch(node)]
     readers, readers_of_cleaned = _Readers(graph), _Readers(cleaned)
-    faulty = [node for node in dropped if readers.of_containers(node) or readers.of_tensors(node)]
+    faulty = [node for node in dropped if readers.of_containers(node)]
     faulty += [
         node
-        for node in kept.values()
+        for node in _marked(cleaned).values()
         if readers_of_cleaned.of_containers(node) and not readers_of_cleaned.of_tensors(node)
     ]
     if faulty:
@@ -76,12 +72,13 @@ def _marked(graph: torch._C.Graph) -> dict[int, torch._C.Node]:
     return {node.i(_MARK): node for node in nested(graph.nodes()) if node.hasAttribute(_MARK)}
 
 
-def _clean(graph: torch._C.Graph) -> set[int]:
+def _settle(graph: torch._C.Graph, *, is_cleaned: bool = False) -> set[int]:
     """Do what PyTorch does before a run and when it freezes a module, as far as it bears on lists.
 
+    What is known of a list is read without it, and loops are written out; with ``is_cleaned`` dead code goes as well.
     Gives the numbers of the writes in whose place ops stand that write nothing.
     """
-    without_writing: set[int] = set()
+    replaced: set[int] = set()
     # Its passes are bound to Python without what they know of storages, but for the one that computes constants.
     propagate: Callable[[torch._C.Graph], None] = torch._C.__dict__["_jit_pass_constant_propagation_immutable_types"]
     unroll: Callable[[torch._C.Graph], None] = torch._C.__dict__["_jit_pass_constant_loop_unrolling"]
@@ -89,17 +86,19 @@ def _clean(graph: torch._C.Graph) -> set[int]:
     for _ in range(3):
         # They end the process where the node that they would insert at is gone.
         graph.setInsertPoint(graph.return_node())
-        before = _marked(graph)
+        before = _marked(graph).keys()
         torch._C._jit_pass_remove_mutation(graph)
-        without_writing |= before.keys() - _marked(graph).keys()
+        replaced |= before - _marked(graph).keys()
         read_items(graph, True)
-        # It removes dead code only where it computed something.
-        computed = graph.create("aten::neg", [insert_constant(graph, 1)], 1)
-        computed.output().setType(torch._C.IntType.get())
-        graph.insertNode(computed)
-        propagate(graph)
+        torch._C._jit_pass_dce(graph)
+        if is_cleaned:
+            # Dead code goes only where something was computed.
+            computed = graph.create("aten::neg", [insert_constant(graph, 1)], 1)
+            computed.output().setType(torch._C.IntType.get())
+            graph.insertNode(computed)
+            propagate(graph)
         unroll(graph)
-    return without_writing
+    return replaced
 
 
 def _is_in_branch(node: torch._C.Node) -> bool:
