@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import torch
@@ -141,6 +141,20 @@ def held_in(item: object) -> list[Draft]:
         waiting += [held for held in inner if held not in found]
         found.update(dict.fromkeys(inner))
     return list(found)
+
+
+def with_held(arguments: Mapping[str, object], items: Sequence[object]) -> dict[str, object]:
+    """The arguments of a node that only the run follows, with what the objects among its items held before."""
+    held = held_in(items)
+    return {**arguments, **({"held": held} if held else {})}
+
+
+def nested_drafts(nodes: Iterable[NodeDraft]) -> Iterator[NodeDraft]:
+    """The nodes, each followed by those inside it."""
+    for node in nodes:
+        yield node
+        for block in node.blocks:
+            yield from nested_drafts(block.nodes)
 
 
 def own_copy(item: object) -> object:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import struct
+from ctypes import c_float
 
 from nnapi_check.analyzer.graph import ElementType, NotQuantized, PerChannel, PerTensor, TensorType
 from nnapi_check.coverage_db.spec import OperandType
@@ -49,9 +49,5 @@ def copying_operation(kind: OperandType) -> str:
 
 
 def single_precision(number: float) -> float:
-    """The float32 nearest to a number, as NNAPI is given it; infinity for a greater one."""
-    try:
-        (rounded,) = struct.unpack("<f", struct.pack("<f", number))
-    except OverflowError:
-        return float("inf")
-    return float(rounded)
+    """The float32 nearest to a number, as NNAPI is given it: 0.09 is not thrice 0.03 there. Infinity beyond."""
+    return c_float(number).value

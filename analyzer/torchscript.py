@@ -191,6 +191,15 @@ def is_within(node: torch._C.Node, block: torch._C.Block) -> bool:
     return any(found.owningBlock() is block for found in (node, *nodes_around(node)))
 
 
+def comes_before(value: torch._C.Value, node: torch._C.Node) -> bool:
+    """Whether a value is there wherever a node is run."""
+    maker = value.node()
+    for outer in (node, *nodes_around(node)):
+        if outer.owningBlock() is maker.owningBlock():
+            return maker.kind() == "prim::Param" or maker.isBefore(outer)
+    return False
+
+
 def times_unrolled(node: torch._C.Node) -> int:
     """How often PyTorch's freezing writes down what is inside a node: more than once for loops of a known length."""
     if node.kind() != "prim::Loop":

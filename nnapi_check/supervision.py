@@ -111,14 +111,14 @@ def collect_seldom() -> None:
     gc.set_threshold(*_COLLECTED_AFTER)
 
 
-def leave(code: object) -> NoReturn:
+def leave(code: str | int | None) -> NoReturn:
     """End the process with an exit code, a watched one without taking down all that PyTorch made.
 
     What was asked to be done at the end is done, and all output written. Taking down takes a quarter of the time of
     importing PyTorch, and the system does the same at once.
     """
     if _watch.pipe is None or not isinstance(code, int) or threading.active_count() > 1:
-        sys.exit(code)  # type: ignore[arg-type]
+        sys.exit(code)
     atexit._run_exitfuncs()
     try:
         for stream in (sys.stdout, sys.stderr):

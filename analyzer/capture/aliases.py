@@ -197,7 +197,7 @@ class Aliases:
                 self.escape(list(items))
             return
         # What a list is extended with lies in it too, which the schema leaves out.
-        is_put = _puts_into_container(node, operation)
+        is_put = puts_into_container(node, operation)
         shared = [item for arg, item in zip(operation.arguments, items, strict=False) if arg.is_shared or is_put]
         if operation.returns_shared or len(shared) > 1:
             self.join((*drafts_in(shared), *(outputs if operation.returns_shared else ())))
@@ -314,8 +314,8 @@ def readers_after(value: torch._C.Value, node: torch._C.Node) -> list[torch._C.N
     return [user for user in users if user.isAfter(node) or any(is_in(user, loop) for loop in repeated)]
 
 
-def _puts_into_container(node: torch._C.Node, operation: Operation) -> bool:
-    """Whether an op writes to a list or a table, and not to the tensors in it."""
+def puts_into_container(node: torch._C.Node, operation: Operation) -> bool:
+    """Whether an op writes to a list or a table: that replaces tensors in it, and overwrites none."""
     pairs = zip(operation.arguments, node.inputs(), strict=False)
     return not operation.name.startswith(FOR_EACH) and any(
         argument.is_written and value.type().kind() in ("ListType", "DictType") for argument, value in pairs

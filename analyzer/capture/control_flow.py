@@ -21,7 +21,16 @@ from nnapi_check.analyzer.capture.decided_branches import DecidedBranch
 from nnapi_check.analyzer.capture.functional_ops import writes_in_place
 from nnapi_check.analyzer.errors import InputError
 from nnapi_check.analyzer.graph import BlockInput, DynamicType, OtherType, SourcePosition
-from nnapi_check.analyzer.growing_graph import BlockDraft, Draft, NodeDraft, cause_in, drafts_in, held_in
+from nnapi_check.analyzer.growing_graph import (
+    BlockDraft,
+    Draft,
+    NodeDraft,
+    cause_in,
+    drafts_in,
+    held_in,
+    nested_drafts,
+    with_held,
+)
 from nnapi_check.analyzer.tensor_types import lie_alike
 
 MAX_NESTED = 64
@@ -349,16 +358,8 @@ def _control_flow(
     walk: Walk, node: torch._C.Node, arguments: dict[str, object], outputs: list[Draft], blocks: list[BlockDraft]
 ) -> NodeDraft:
     op = node.kind().replace("::", ".")
-    held = held_in(list(arguments.values()))
-    arguments |= {"held": held} if held else {}
+    arguments = with_held(arguments, list(arguments.values()))
     made = NodeDraft(node, op, arguments, outputs, walk.position(node, arguments), blocks, has_effect=True)
-    inner = {id(draft) for block in blocks for draft in _all_nodes(block.nodes)}
+    inner = {id(draft) for block in blocks for draft in nested_drafts(block.nodes)}
     walk.aliases.move_writers(inner, made)
     return made
-
-
-def _all_nodes(nodes: Iterable[NodeDraft]) -> Iterator[NodeDraft]:
-    for node in nodes:
-        yield node
-        for block in node.blocks:
-            yield from _all_nodes(block.nodes)

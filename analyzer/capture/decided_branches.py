@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import torch
 
-from nnapi_check.analyzer.growing_graph import NodeDraft
+from nnapi_check.analyzer.growing_graph import NodeDraft, nested_drafts
 from nnapi_check.analyzer.torchscript import nodes_around
 
 
@@ -25,7 +25,7 @@ def take_branches(decided: Sequence[DecidedBranch], nodes: Iterable[NodeDraft]) 
     The last decision holds: before that, capture may have tried what did not come true. Where capture carried a
     loop out, every turn of it may have decided otherwise, and the condition stays.
     """
-    members = {id(node.torch_node) for node in _all(nodes)}
+    members = {id(node.torch_node) for node in nested_drafts(nodes)}
     last = {id(branch.node): branch for branch in decided}
     taken = [
         branch
@@ -45,10 +45,3 @@ def _take(branch: DecidedBranch) -> None:
     for output, result in zip(condition.outputs(), list(block.outputs()), strict=True):
         output.replaceAllUsesWith(result)
     condition.destroy()
-
-
-def _all(nodes: Iterable[NodeDraft]) -> Iterator[NodeDraft]:
-    for node in nodes:
-        yield node
-        for block in node.blocks:
-            yield from _all(block.nodes)

@@ -60,7 +60,7 @@ def refuse_dropped_writes(module: torch._C.ScriptModule) -> None:
     ]
     if faulty:
         node = faulty[0]
-        place = SourcePosition(*find_place(source_text(node)), "")
+        place = SourcePosition(*find_place(source_text(node)))
         raise InputError(
             f"{node.kind().replace('::', '.')} at {place} overwrites a tensor that a list or an object holds; "
             "TorchScript takes the write for dead where nothing else names the tensor, and computes other numbers "

@@ -16,7 +16,7 @@ import torch
 from nnapi_check.analyzer.capture.aliases import KEEPING, Aliases, is_held
 from nnapi_check.analyzer.capture.constant_nodes import ConstantNodes
 from nnapi_check.analyzer.capture.containers.held_containers import Container, HeldContainers, put_in_place
-from nnapi_check.analyzer.capture.containers.list_writes import LIST_WRITES, ListWrite
+from nnapi_check.analyzer.capture.containers.list_writes import LIST_WRITES, ListWrite, writes_container
 from nnapi_check.analyzer.capture.containers.residue import Residue
 from nnapi_check.analyzer.capture.containers.structure_ops import LIST_OPS, STRUCTURE_OPS, UNANSWERED, name_part, weight
 from nnapi_check.analyzer.capture.control_flow import MAX_NESTED, Repetition, walk_if, walk_loop
@@ -53,9 +53,9 @@ from nnapi_check.analyzer.growing_graph import (
     StoredObject,
     cause_in,
     drafts_in,
-    held_in,
     own_copy,
     run_time_object,
+    with_held,
 )
 from nnapi_check.analyzer.ops.bounded_calls import BoundedCalls
 from nnapi_check.analyzer.ops.calls import (
@@ -73,7 +73,7 @@ from nnapi_check.analyzer.ops.calls import (
 from nnapi_check.analyzer.ops.packed_ops import PackedParameters, Unpacked, packed_result
 from nnapi_check.analyzer.ops.scale_faults import refuse_scale_fault
 from nnapi_check.analyzer.tensor_types import tensor_type
-from nnapi_check.analyzer.torchscript import is_own_class, is_readable, is_within, submodule
+from nnapi_check.analyzer.torchscript import comes_before, is_own_class, is_readable, submodule
 from nnapi_check.coverage_db.cards import OtherCall
 
 # The result is read from elements, which quantized tensors have here although they are not known.
@@ -509,10 +509,7 @@ class TypingWalk:
         self.aliases.share(node, operation, items, outputs)
         for value, draft in zip(node.outputs(), outputs, strict=True):
             self.know(value, draft)
-        held = held_in(list(items))
-        made = NodeDraft(
-            node, name, arguments | ({"held": held} if held else {}), outputs, self.position(node, arguments)
-        )
+        made = NodeDraft(node, name, with_held(arguments, items), outputs, self.position(node, arguments))
         made.has_effect = operation is None or operation.is_mutable or not outputs
         self._lose_hold(node)
         if operation is not None and operation.is_mutable:
@@ -531,7 +528,7 @@ class TypingWalk:
         first = next(iter(node.inputs()), None)
         if first is None or isinstance(self.known[first.unique()], ModulePath):
             return
-        if kind == "prim::SetAttr" or (kind in LIST_WRITES and first.type().kind() in ("ListType", "DictType")):
+        if writes_container(node):
             self.forget(self.containers.written_blindly(first.type()))
 
     def _respelled(self, operation: Operation, items: Sequence[object]) -> tuple[str, dict[str, object]]:
@@ -549,6 +546,6 @@ def _write_by_own_name(node: torch._C.Node, operation: Operation, items: Sequenc
     for index, (argument, item) in enumerate(zip(operation.arguments, items, strict=False)):
         if not argument.is_written or not isinstance(item, Draft) or item.part or item.tensor is None:
             continue
-        maker = item.torch_value.node()
-        if item.torch_value.unique() != node.inputsAt(index).unique() and is_within(node, maker.owningBlock()):
-            node.replaceInput(index, item.torch_value)
+        own = item.torch_value
+        if own.unique() != node.inputsAt(index).unique() and comes_before(own, node):
+            node.replaceInput(index, own)

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 
 import torch
 
-from nnapi_check.analyzer.capture.aliases import FOR_EACH, Aliases, is_held, readers_after
+from nnapi_check.analyzer.capture.aliases import Aliases, is_held, puts_into_container, readers_after
 from nnapi_check.analyzer.errors import InputError
 from nnapi_check.analyzer.graph import SourcePosition
 from nnapi_check.analyzer.growing_graph import Draft
@@ -82,13 +82,11 @@ def _may_hold_tensors(value: torch._C.Value) -> bool:
 
 
 def _written_by(node: torch._C.Node) -> Iterator[torch._C.Value]:
-    """The tensors that a node overwrites; what is written to a list replaces tensors in it, and overwrites none."""
+    """The tensors that a node overwrites, and the lists of those that it does."""
     operation = operation_at(node)
-    if operation is not None:
-        for argument, value in zip(operation.arguments, node.inputs(), strict=False):
-            is_container = value.type().kind() in ("ListType", "DictType")
-            if argument.is_written and (not is_container or operation.name.startswith(FOR_EACH)):
-                yield value
+    if operation is not None and operation.is_mutable and not puts_into_container(node, operation):
+        pairs = zip(operation.arguments, node.inputs(), strict=False)
+        yield from (value for argument, value in pairs if argument.is_written)
 
 
 def _take_out_dropouts(graph: torch._C.Graph) -> bool:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from ctypes import c_float
 from dataclasses import replace
 from math import inf
 
 from nnapi_check.analyzer.graph import Node
+from nnapi_check.analyzer.nnapi_types import single_precision
 from nnapi_check.analyzer.quantities import Uses, quantity
 from nnapi_check.coverage_db.bounds import Bound
 from nnapi_check.coverage_db.cards import Halves, Way
@@ -44,15 +44,10 @@ def _ratios(halves: Halves, node: Node, uses: Uses) -> Iterator[tuple[float, ...
         found = [quantity(path, node, uses) for path in steps]
         for each in found[0] if len(found) == 1 and isinstance(found[0], tuple) else ():
             if isinstance(each, float) and isinstance(made, float):
-                yield (_single(each) / _single(made),)
+                yield (single_precision(each) / single_precision(made),)
         numbers = [item for item in found if isinstance(item, int | float)]
         if len(numbers) == len(found) and isinstance(made, float):
-            yield tuple(_single(number) / _single(made) for number in numbers)
-
-
-def _single(number: float) -> float:
-    """The nearest float32, as scales are stored on phones: 0.09 is not thrice 0.03 there."""
-    return c_float(number).value
+            yield tuple(single_precision(number) / single_precision(made) for number in numbers)
 
 
 def share_of_halves(ratios: tuple[float, ...], *, are_alike: bool = False) -> float:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import torch
@@ -149,11 +149,10 @@ def _put(item: object, places: dict[int, object], seen: set[int]) -> object:
     if not isinstance(item, (list, dict)) or id(item) in seen:
         return item
     seen.add(id(item))
-    keys: Iterable[object] = range(len(item)) if isinstance(item, list) else list(item)
-    for key in keys:
-        part = item[key]  # type: ignore[call-overload]  # a list's keys are its places
-        if isinstance(part, (list, tuple, dict)):
-            item[key] = _put(part, places, seen)  # type: ignore[call-overload]  # the same
+    if isinstance(item, list):
+        item[:] = [_put(part, places, seen) for part in item]
+    else:
+        item.update({key: _put(part, places, seen) for key, part in item.items()})
     return item
 
 

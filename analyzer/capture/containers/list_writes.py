@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
+import torch
+
 from nnapi_check.analyzer.capture.containers.structure_ops import MAX_LISTED, UNANSWERED, weight
 
 ListWrite = Callable[[object, Sequence[object]], Sequence[object]]
@@ -114,3 +116,10 @@ LIST_WRITES: dict[str, ListWrite] = {
     **dict.fromkeys(("aten::mul_", "aten::sort", "aten::remove", "aten::popitem"), _left_to_the_run),
 }
 """Nodes that change a list or dictionary; each changes what the walk knows and answers the node's outputs."""
+
+
+def writes_container(node: torch._C.Node) -> bool:
+    """Whether a node changes a list, a dictionary or an object."""
+    if node.kind() == "prim::SetAttr":
+        return True
+    return node.kind() in LIST_WRITES and node.inputsAt(0).type().kind() in ("ListType", "DictType")

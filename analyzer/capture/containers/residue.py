@@ -5,16 +5,16 @@ Lists, dictionaries and objects that nobody reads any more are taken out. What i
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from math import isfinite
 
 import torch
 
 from nnapi_check.analyzer.capture.containers.held_containers import Container
-from nnapi_check.analyzer.capture.containers.list_writes import LIST_WRITES
+from nnapi_check.analyzer.capture.containers.list_writes import writes_container
 from nnapi_check.analyzer.growing_graph import Draft
-from nnapi_check.analyzer.torchscript import insert_constant, nested
+from nnapi_check.analyzer.torchscript import comes_before, insert_constant, nested
 
 _KIND_OF: dict[type, str] = {bool: "BoolType", int: "IntType", float: "FloatType", str: "StringType"}
 _MAKERS = frozenset({"prim::ListConstruct", "prim::DictConstruct", "prim::CreateObject", "aten::dict", "aten::list"})
@@ -66,7 +66,8 @@ class Residue:
 
     def _take_out(self, kept: set[int]) -> None:
         """Take out what computes nothing that is read, the last nodes first, until there is no more of it."""
-        inner = [found for node in self._nodes for found in _inside(node) if _is_write(found)]
+        # A list, for nodes are told apart by the objects that stand for them here.
+        inner = [found for found in nested(self._nodes) if writes_container(found)]
         known = {id(node) for node in (*self._nodes, *inner)}
         waiting = self._nodes
         while True:
@@ -76,30 +77,19 @@ class Residue:
                 if is_read or _tells(node, known):
                     left.append(node)
                 else:
-                    known -= {id(node), *map(id, _inside(node))}
+                    known.difference_update(map(id, nested([node])))
                     node.destroy()
             if len(left) == len(waiting):
                 return
             waiting = left[::-1]
 
 
-def _inside(node: torch._C.Node) -> Iterator[torch._C.Node]:
-    for block in node.blocks():
-        yield from nested(block.nodes())
-
-
-def _is_write(node: torch._C.Node) -> bool:
-    if node.kind() == "prim::SetAttr":
-        return True
-    return node.kind() in LIST_WRITES and node.inputsAt(0).type().kind() in ("ListType", "DictType")
-
-
 def _tells(node: torch._C.Node, known: set[int]) -> bool:
     """Whether a node does more than to compute its outputs and to write to containers that nobody reads."""
-    for found in (node, *_inside(node)):
-        if found.kind() in _TELLING or (_is_write(found) and not _is_unread(found, known)):
-            return True
-    return False
+    return any(
+        found.kind() in _TELLING or (writes_container(found) and not _is_unread(found, known))
+        for found in nested([node])
+    )
 
 
 def _is_unread(write: torch._C.Node, known: set[int]) -> bool:
@@ -109,7 +99,7 @@ def _is_unread(write: torch._C.Node, known: set[int]) -> bool:
         return False
     return all(
         use.offset == 0
-        and _is_write(use.user)
+        and writes_container(use.user)
         and id(use.user) in known
         and not any(list(output.uses()) for output in use.user.outputs())
         for use in container.uses()
@@ -135,19 +125,8 @@ def _forward(
         target = home(answer)
     if target is None or target.unique() == value.unique() or str(target.type()) != str(value.type()):
         return
-    if _comes_before(target, node):
+    if comes_before(target, node):
         value.replaceAllUsesWith(target)
-
-
-def _comes_before(value: torch._C.Value, node: torch._C.Node) -> bool:
-    """Whether a value is there wherever a node is run."""
-    maker = value.node()
-    outer: torch._C.Node | None = node
-    while outer is not None:
-        if outer.owningBlock() is maker.owningBlock():
-            return maker.kind() == "prim::Param" or maker.isBefore(outer)
-        outer = outer.owningBlock().owningNode()
-    return False
 
 
 def _read_anew(
@@ -158,14 +137,16 @@ def _read_anew(
     PyTorch drops what is written to a tensor that only a list made before is read of.
     """
     old = node.inputsAt(place)
-    is_as_made = old.node().kind() == "prim::ListConstruct" and not any(_is_write(use.user) for use in old.uses())
+    is_as_made = old.node().kind() == "prim::ListConstruct" and not any(
+        writes_container(use.user) for use in old.uses()
+    )
     if is_as_made and not any(isinstance(item, Draft) and item.base is not None for item in items):
         return
     values = []
     for item in items:
         if not isinstance(item, Draft) or item.part or item.torch_value.type().kind() != "TensorType":
             return
-        if not _comes_before(item.torch_value, node):
+        if not comes_before(item.torch_value, node):
             return
         values.append(item.torch_value)
     made = graph.create("prim::ListConstruct", values, 1)

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import torch
 
 from nnapi_check.analyzer.capture.containers.list_writes import LIST_WRITES
-from nnapi_check.analyzer.torchscript import clone_node, insert_constant, is_in
+from nnapi_check.analyzer.torchscript import clone_node, insert_constant, is_in, nested
 
 MAX_UNROLLED = 1 << 13
 """Nodes that may come of all loops together."""
@@ -25,7 +25,7 @@ def reaches_outside(loop: torch._C.Node) -> bool:
     """Whether a loop hands on a list from turn to turn, or changes one that is made outside it, or takes out of it."""
     if any(value.type().kind() in ("ListType", "DictType") for value in list(loop.inputs())[2:]):
         return True
-    return any(_reaches(node, loop) for block in loop.blocks() for node in _all_nodes(block))
+    return any(_reaches(node, loop) for block in loop.blocks() for node in nested(block.nodes()))
 
 
 def _reaches(node: torch._C.Node, loop: torch._C.Node) -> bool:
@@ -35,10 +35,6 @@ def _reaches(node: torch._C.Node, loop: torch._C.Node) -> bool:
         return False
     held = node.inputsAt(0)
     return held.type().kind() in _CONTAINERS and not is_in(held.node(), loop)
-
-
-def _all_nodes(block: torch._C.Block) -> list[torch._C.Node]:
-    return [found for node in block.nodes() for found in (node, *(x for b in node.blocks() for x in _all_nodes(b)))]
 
 
 @dataclass(frozen=True, slots=True)

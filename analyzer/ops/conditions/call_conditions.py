@@ -286,14 +286,10 @@ def _narrow(arguments: Arguments) -> str | None:
         return "self has no dimension"
     if not 0 <= length <= shape[axis]:
         return f"length is {length} of a dimension of {shape[axis]}"
-    if isinstance(start, torch.Tensor) and (start.dim() or not _counts(start)):
-        return f"start is {list(start.shape)} of {start.dtype}"
+    if isinstance(start, torch.Tensor):
+        counts = whole(arguments, "start") is not None and start.dtype is not torch.bool
+        return None if counts and not start.dim() else f"start is {list(start.shape)} of {start.dtype}"
     return None
-
-
-def _counts(tensor: torch.Tensor) -> bool:
-    """Whether the elements are whole numbers."""
-    return not (tensor.dtype.is_floating_point or tensor.dtype.is_complex or tensor.dtype is torch.bool)
 
 
 _ALONG_ONE = ("argmax", "argmin", "softmax", "log_softmax", "sort", "argsort")
