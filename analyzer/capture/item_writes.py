@@ -44,53 +44,39 @@ def refuse_dropped_writes(module: torch._C.ScriptModule) -> None:
     if not _may_write_items([graph]):
         return
     writes = [node for node in nested(graph.nodes()) if _writes_tensor(node)]
+    told = [f"{node.kind().replace('::', '.')} at {SourcePosition(*find_place(source_text(node)))}" for node in writes]
     for number, node in enumerate(writes):
         node.i_(_MARK, number)
-    _settle(graph)
-    cleaned = graph.copy()
-    known = _settle(cleaned, is_cleaned=True) | _marked(cleaned).keys()
-    # A branch that is never taken goes with what it writes.
-    dropped = [node for number, node in _marked(graph).items() if number not in known and not _is_in_branch(node)]
-    readers, readers_of_cleaned = _Readers(graph), _Readers(cleaned)
-    faulty = [node for node in dropped if readers.of_containers(node)]
-    faulty += [
-        node
-        for node in _marked(cleaned).values()
-        if readers_of_cleaned.of_containers(node) and not readers_of_cleaned.of_tensors(node)
-    ]
-    if faulty:
-        node = faulty[0]
-        place = SourcePosition(*find_place(source_text(node)))
+    dropped = _settle(graph) | _settle(graph, is_cleaned=True)
+    readers = _Readers(graph)
+    for number, node in _marked(graph).items():
+        if readers.of_containers(node) and not readers.of_tensors(node):
+            dropped.add(number)
+    if dropped:
         raise InputError(
-            f"{node.kind().replace('::', '.')} at {place} overwrites a tensor that a list or an object holds; "
+            f"{told[min(dropped)]} overwrites a tensor that a list or an object holds; "
             "TorchScript takes the write for dead where nothing else names the tensor, and computes other numbers "
             "than Python. Put a new tensor in its place there, such as xs[0] = xs[0] * 2 for xs[0].mul_(2)."
         )
 
 
-def _marked(graph: torch._C.Graph) -> dict[int, torch._C.Node]:
-    return {node.i(_MARK): node for node in nested(graph.nodes()) if node.hasAttribute(_MARK)}
-
-
 def _settle(graph: torch._C.Graph, *, is_cleaned: bool = False) -> set[int]:
     """Do what PyTorch does before a run and when it freezes a module, as far as it bears on lists.
 
-    What is known of a list is read without it, and loops are written out; with ``is_cleaned`` dead code goes as well.
-    Gives the numbers of the writes in whose place ops stand that write nothing.
+    What is known of a list is read without it, and loops are written out; with ``is_cleaned`` constants are computed.
+    Gives the numbers of the writes to what containers hold that went with dead code.
     """
-    replaced: set[int] = set()
-    # Its passes are bound to Python without what they know of storages, but for the one that computes constants.
+    dropped: set[int] = set()
     propagate: Callable[[torch._C.Graph], None] = torch._C.__dict__["_jit_pass_constant_propagation_immutable_types"]
     unroll: Callable[[torch._C.Graph], None] = torch._C.__dict__["_jit_pass_constant_loop_unrolling"]
     read_items: Callable[[torch._C.Graph, bool], bool] = torch._C.__dict__["_jit_pass_peephole_list_idioms"]
     for _ in range(3):
         # They end the process where the node that they would insert at is gone.
         graph.setInsertPoint(graph.return_node())
-        before = _marked(graph).keys()
         torch._C._jit_pass_remove_mutation(graph)
-        replaced |= before - _marked(graph).keys()
         read_items(graph, True)
-        torch._C._jit_pass_dce(graph)
+        # What follows removes dead code, and knows of storages.
+        held = _held(graph)
         if is_cleaned:
             # Dead code goes only where something was computed.
             computed = graph.create("aten::neg", [insert_constant(graph, 1)], 1)
@@ -98,7 +84,21 @@ def _settle(graph: torch._C.Graph, *, is_cleaned: bool = False) -> set[int]:
             graph.insertNode(computed)
             propagate(graph)
         unroll(graph)
-    return replaced
+        dropped |= held - _marked(graph).keys()
+    return dropped
+
+
+def _held(graph: torch._C.Graph) -> set[int]:
+    """The numbers of the writes to what containers may hold that are read later, but for those in branches.
+
+    A branch that is never taken goes with what it writes.
+    """
+    readers = _Readers(graph)
+    return {n for n, node in _marked(graph).items() if readers.of_containers(node) and not _is_in_branch(node)}
+
+
+def _marked(graph: torch._C.Graph) -> dict[int, torch._C.Node]:
+    return {node.i(_MARK): node for node in nested(graph.nodes()) if node.hasAttribute(_MARK)}
 
 
 def _is_in_branch(node: torch._C.Node) -> bool:

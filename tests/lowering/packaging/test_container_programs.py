@@ -74,6 +74,10 @@ DROPPED = {
     "an item of a list": "l = [x * 2, x]\nl[0].relu_()\nl[1].relu_()\nreturn torch.cat(l)",
     "every item of a list": "l = [x + y]\nfor i in range(2):\n    for t in l:\n        t.relu_()\nreturn torch.cat(l)",
     "an item that was appended": "l = [y]\nl.append(x * 2)\nl[1].add_(1.0)\nreturn torch.cat(l)",
+    "an item of a list after a loop": (
+        "l = [x * 2]\nk = [y]\nd = {'a': y}\nfor t in k:\n    t.relu_()\nl[0].relu_()\n"
+        "return torch.cat(k), torch.matmul(d['a'], self.weight), torch.cat(l)"
+    ),
 }
 
 
