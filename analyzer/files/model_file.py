@@ -15,6 +15,7 @@ from nnapi_check.analyzer.errors import InputError
 from nnapi_check.analyzer.files.bundled_inputs import read_bundled_inputs
 from nnapi_check.analyzer.files.file_kind import FileKind, kind_of, refuse_pickle
 from nnapi_check.analyzer.files.gpu_names import moved_script, without_gpus
+from nnapi_check.analyzer.files.kept_state import KeptState
 from nnapi_check.analyzer.files.left_ops import leave_out_calls
 from nnapi_check.analyzer.files.live_models import as_written, refuse_without_numbers, unwrapped
 from nnapi_check.analyzer.files.missing_ops.stand_ins import StandIns
@@ -108,11 +109,15 @@ def _traced(model: torch.nn.Module, prepared: Prepared, name: str) -> tuple[torc
     """The trace, and what a user should know of it."""
     try:
         with in_evaluation_mode(model), as_written(model):
+            state = KeptState(model)
             with tracer_warnings(model) as told, unseen_views_watched() as views:
                 module = trace(prepared.module, prepared.arguments)
                 write_sized_calls(prepared.module, module._c)
             if views.are_written and not holds_for_other_values(prepared.module, module, prepared.arguments):
                 raise InputError(_UNSEEN_WRITE.format(name))
+            kept = state.changed()
+            if kept is not None and not holds_for_other_values(prepared.module, module, prepared.arguments):
+                raise InputError(_KEPT_STATE.format(name, kept))
             reads = (*value_reads(prepared.module, prepared.arguments), *told.whole) if told.may_read else ()
             if not reads or holds_for_other_values(prepared.module, module, prepared.arguments):
                 return module, tuple(_READS_NOTE.format(place) for place in reads)
@@ -149,6 +154,11 @@ _UNSEEN_WRITE = (
     "{} overwrites a tensor in place that it also reads as another view, such as torch.atleast_2d or a torch.einsum of "
     "one tensor gives; TorchScript does not know that the two are one, and a trace computes other numbers than the "
     "model. Write what is not in place there, such as x = x * 2 for x.mul_(2)."
+)
+
+_KEPT_STATE = (
+    "{} sets its attribute {} anew in each run and gives other numbers in the next; a trace holds what one run "
+    "computed. Take the state as an input of forward and give the new one back as an output."
 )
 
 _READS_NOTE = (

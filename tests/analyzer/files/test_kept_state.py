@@ -1,0 +1,92 @@
+"""What a live module keeps from one run to the next: no trace sees it, so no trace may stand for such a module."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from nnapi_check.analyzer.errors import InputError
+from nnapi_check.analyzer.files.model_file import open_model
+from nnapi_check.analyzer.inputs.arguments import Call
+
+
+class _Module(nn.Module):
+    def __init__(self, step: Callable[[_Module, Tensor], Tensor]) -> None:
+        super().__init__()
+        self.linear = nn.Linear(8, 8)
+        self.register_buffer("mean", torch.zeros(8))
+        self.plain = torch.zeros(8)
+        self.grid: Tensor | None = None
+        self.frames: list[Tensor] = []
+        self.count = 0
+        self._step = step
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.linear(x) + self._step(self, x)
+
+
+def _buffer(module: _Module, x: Tensor) -> Tensor:
+    module.mean = module.mean * 0.9 + x.mean(0)
+    return module.mean
+
+
+def _plain(module: _Module, x: Tensor) -> Tensor:
+    module.plain = torch.maximum(module.plain, x.amax(0))
+    return module.plain
+
+
+def _made_late(module: _Module, x: Tensor) -> Tensor:
+    module.late = getattr(module, "late", torch.zeros(8)) + x.sum(0)
+    return module.late
+
+
+def _frames(module: _Module, x: Tensor) -> Tensor:
+    module.frames.append(x)
+    return torch.stack(module.frames).mean(0)
+
+
+def _count(module: _Module, x: Tensor) -> Tensor:
+    module.count += 1
+    return x * module.count
+
+
+def _cached(module: _Module, x: Tensor) -> Tensor:
+    if module.grid is None:
+        module.grid = torch.arange(8.0)
+    return module.grid * x
+
+
+def _set_alike(module: _Module, x: Tensor) -> Tensor:
+    module.plain = module.plain.to(x.dtype).clone()
+    return module.plain
+
+
+def _counted_only(module: _Module, x: Tensor) -> Tensor:
+    module.count += 1
+    return x
+
+
+def _kept_for_later(module: _Module, x: Tensor) -> Tensor:
+    module.plain = x * 2
+    return module.plain
+
+
+@pytest.mark.parametrize(
+    ("step", "named"),
+    [(_buffer, "mean"), (_plain, "plain"), (_made_late, "late"), (_frames, "frames"), (_count, "count")],
+)
+def test_a_module_with_a_state_of_its_own_is_refused(step: Callable[[_Module, Tensor], Tensor], named: str) -> None:
+    with pytest.raises(InputError, match=rf"sets its attribute {named} anew in each run"):
+        open_model(_Module(step).eval(), Call((torch.randn(2, 8),)), weights=True, trust=False)
+
+
+@pytest.mark.parametrize("step", [_cached, _set_alike, _counted_only, _kept_for_later])
+def test_attributes_that_change_no_number_are_let_be(step: Callable[[_Module, Tensor], Tensor]) -> None:
+    model, x = _Module(step).eval(), torch.randn(2, 8)
+
+    opened = open_model(model, Call((x,)), weights=True, trust=False)
+
+    torch.testing.assert_close(opened.module(x / 2), model(x / 2))
