@@ -7,11 +7,10 @@ from the second run on, and so does the module once it is frozen.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence, Set
 
 import torch
 
-from nnapi_check.analyzer.capture.aliases import readers_after
 from nnapi_check.analyzer.capture.source_position import find_place, source_text
 from nnapi_check.analyzer.errors import InputError
 from nnapi_check.analyzer.graph import SourcePosition
@@ -19,6 +18,7 @@ from nnapi_check.analyzer.ops.calls import operation_at
 from nnapi_check.analyzer.torchscript import (
     aliases_known,
     children,
+    class_name,
     contained_types,
     insert_constant,
     method_names,
@@ -43,12 +43,15 @@ def refuse_dropped_writes(module: torch._C.ScriptModule) -> None:
     torch._C._jit_pass_inline(graph)
     if not _may_write_items([graph]):
         return
-    writes = [node for node in nested(graph.nodes()) if _writes_tensor(node)]
+    modules = frozenset(_class_names(module))
+    writes = [node for node in nested(graph.nodes()) if _writes_tensor(node) and not _is_of_module(node, modules)]
     told = [f"{node.kind().replace('::', '.')} at {SourcePosition(*find_place(source_text(node)))}" for node in writes]
     for number, node in enumerate(writes):
         node.i_(_MARK, number)
-    dropped = _settle(graph) | _settle(graph, is_cleaned=True)
-    readers = _Readers(graph)
+    if not any(map(_Readers(graph, modules).of_containers, writes)):
+        return
+    dropped = _settle(graph, modules) | _settle(graph, modules, is_cleaned=True)
+    readers = _Readers(graph, modules)
     for number, node in _marked(graph).items():
         if readers.of_containers(node) and not readers.of_tensors(node):
             dropped.add(number)
@@ -60,7 +63,7 @@ def refuse_dropped_writes(module: torch._C.ScriptModule) -> None:
         )
 
 
-def _settle(graph: torch._C.Graph, *, is_cleaned: bool = False) -> set[int]:
+def _settle(graph: torch._C.Graph, modules: Set[str], *, is_cleaned: bool = False) -> set[int]:
     """Do what PyTorch does before a run and when it freezes a module, as far as it bears on lists.
 
     What is known of a list is read without it, and loops are written out; with ``is_cleaned`` constants are computed.
@@ -76,7 +79,7 @@ def _settle(graph: torch._C.Graph, *, is_cleaned: bool = False) -> set[int]:
         torch._C._jit_pass_remove_mutation(graph)
         read_items(graph, True)
         # What follows removes dead code, and knows of storages.
-        held = _held(graph)
+        held = _held(graph, modules)
         if is_cleaned:
             # Dead code goes only where something was computed.
             computed = graph.create("aten::neg", [insert_constant(graph, 1)], 1)
@@ -88,12 +91,12 @@ def _settle(graph: torch._C.Graph, *, is_cleaned: bool = False) -> set[int]:
     return dropped
 
 
-def _held(graph: torch._C.Graph) -> set[int]:
+def _held(graph: torch._C.Graph, modules: Set[str]) -> set[int]:
     """The numbers of the writes to what containers may hold that are read later, but for those in branches.
 
     A branch that is never taken goes with what it writes.
     """
-    readers = _Readers(graph)
+    readers = _Readers(graph, modules)
     return {n for n, node in _marked(graph).items() if readers.of_containers(node) and not _is_in_branch(node)}
 
 
@@ -106,28 +109,68 @@ def _is_in_branch(node: torch._C.Node) -> bool:
 
 
 class _Readers:
-    """What reads the tensors of a graph after a write to one that may be the same."""
+    """What reads the tensors of a graph after a write to one that may be the same.
 
-    def __init__(self, graph: torch._C.Graph) -> None:
-        values = [*graph.inputs(), *(value for node in nested(graph.nodes()) for value in node.outputs())]
-        self._tensors = [value for value in values if value.type().kind() == "TensorType"]
-        self._containers = [
-            value for value in values if value.type().kind() != "TensorType" and _is_of_tensors(value.type())
-        ]
+    ``modules`` are the classes of modules, which are no containers here.
+    """
+
+    def __init__(self, graph: torch._C.Graph, modules: Set[str]) -> None:
+        self._modules = modules
+        self._tensors: list[torch._C.Value] = []
+        self._containers: list[torch._C.Value] = []
+        self._made: dict[int, int] = {}
+        self._read: dict[int, int] = {}
+        self._writes: dict[int, int] = {}
+        self._place = 0
+        self._make(graph.inputs())
+        self._walk(graph.nodes())
+        self._note_reads(graph.return_node())
         self._may_share = aliases_known(graph)
 
     def of_tensors(self, node: torch._C.Node) -> bool:
         """Whether the tensor is read by a name of its own, other than to be written to again."""
-        return self._are_read(self._tensors, node)
+        return self._are_read([node.inputsAt(0), *self._tensors], node)
 
     def of_containers(self, node: torch._C.Node) -> bool:
-        """Whether a container is read that may hold the tensor."""
-        return self._are_read(self._containers, node)
+        """Whether a container that was there before is read, and may hold the tensor."""
+        place = self._writes[node.i(_MARK)]
+        return self._are_read([held for held in self._containers if self._made[held.unique()] < place], node)
 
     def _are_read(self, values: Sequence[torch._C.Value], node: torch._C.Node) -> bool:
-        target = node.inputsAt(0)
-        later = ((value, user) for value in values for user in readers_after(value, node) if not _writes_tensor(user))
-        return any(self._may_share(target, value) for value, _ in later)
+        place, target = self._writes[node.i(_MARK)], node.inputsAt(0)
+        return any(self._read.get(value.unique(), 0) > place and self._may_share(target, value) for value in values)
+
+    def _make(self, values: Iterable[torch._C.Value]) -> None:
+        for value in values:
+            self._made[value.unique()] = self._place
+            if _is_tensor(value.type()):
+                self._tensors.append(value)
+            elif _is_of_tensors(value.type()) and str(value.type()) not in self._modules:
+                self._containers.append(value)
+
+    def _note_reads(self, node: torch._C.Node) -> None:
+        for value in node.inputs():
+            self._read[value.unique()] = self._place
+
+    def _walk(self, nodes: Iterable[torch._C.Node]) -> None:
+        for node in nodes:
+            self._place += 1
+            start = self._place
+            if node.hasAttribute(_MARK):
+                self._writes[node.i(_MARK)] = start
+            if not _writes_tensor(node):
+                self._note_reads(node)
+            for block in node.blocks():
+                self._make(block.inputs())
+                self._walk(block.nodes())
+                self._place += 1
+                self._note_reads(block.returnNode())
+            if node.kind() == "prim::Loop":
+                # What was there before is read in each turn.
+                for value, place in self._read.items():
+                    if place > start and self._made[value] < start:
+                        self._read[value] = self._place
+            self._make(node.outputs())
 
 
 def _graphs(module: torch._C.ScriptModule) -> Iterator[torch._C.Graph]:
@@ -135,6 +178,18 @@ def _graphs(module: torch._C.ScriptModule) -> Iterator[torch._C.Graph]:
     yield from (module._get_method(name).graph for name in method_names(module))
     for _, child in children(module):
         yield from _graphs(child)
+
+
+def _is_of_module(node: torch._C.Node, modules: Set[str]) -> bool:
+    """Whether a write is to an attribute of a module: PyTorch drops none of those."""
+    maker = node.inputsAt(0).node()
+    return maker.kind() == "prim::GetAttr" and str(maker.inputsAt(0).type()) in modules
+
+
+def _class_names(module: torch._C.ScriptModule) -> Iterator[str]:
+    yield class_name(module)
+    for _, child in children(module):
+        yield from _class_names(child)
 
 
 def _may_write_items(graphs: Sequence[torch._C.Graph]) -> bool:
@@ -149,6 +204,12 @@ def _may_write_items(graphs: Sequence[torch._C.Graph]) -> bool:
 
 def _gives_tensor(node: torch._C.Node) -> bool:
     return node.kind() == "prim::CreateObject" or any(_is_of_tensors(output.type()) for output in node.outputs())
+
+
+def _is_tensor(kind: torch._C.JitType) -> bool:
+    if kind.kind() == "OptionalType":
+        return all(map(_is_tensor, contained_types(kind)))
+    return kind.kind() == "TensorType"
 
 
 def _is_of_tensors(kind: torch._C.JitType) -> bool:
