@@ -17,6 +17,7 @@ class _Module(nn.Module):
     def __init__(self, step: Callable[[_Module, Tensor], Tensor]) -> None:
         super().__init__()
         self.linear = nn.Linear(8, 8)
+        self.mean: Tensor
         self.register_buffer("mean", torch.zeros(8))
         self.plain = torch.zeros(8)
         self.grid: Tensor | None = None
@@ -25,7 +26,8 @@ class _Module(nn.Module):
         self._step = step
 
     def forward(self, x: Tensor) -> Tensor:
-        return self.linear(x) + self._step(self, x)
+        held: Tensor = self.linear(x)
+        return held + self._step(self, x)
 
 
 def _buffer(module: _Module, x: Tensor) -> Tensor:
