@@ -43,8 +43,10 @@ def refuse_dropped_writes(module: torch._C.ScriptModule) -> None:
     torch._C._jit_pass_inline(graph)
     if not _may_write_items([graph]):
         return
-    modules = frozenset(_class_names(module))
-    writes = [node for node in nested(graph.nodes()) if _writes_tensor(node) and not _is_of_module(node, modules)]
+    modules = module_classes(module)
+    writes = [
+        node for node in nested(graph.nodes()) if writes_tensor(node) and not is_of_module(node.inputsAt(0), modules)
+    ]
     told = [f"{node.kind().replace('::', '.')} at {SourcePosition(*find_place(source_text(node)))}" for node in writes]
     for number, node in enumerate(writes):
         node.i_(_MARK, number)
@@ -145,7 +147,7 @@ class _Readers:
             self._made[value.unique()] = self._place
             if _is_tensor(value.type()):
                 self._tensors.append(value)
-            elif _is_of_tensors(value.type()) and str(value.type()) not in self._modules:
+            elif is_of_tensors(value.type()) and str(value.type()) not in self._modules:
                 self._containers.append(value)
 
     def _note_reads(self, node: torch._C.Node) -> None:
@@ -158,7 +160,7 @@ class _Readers:
             start = self._place
             if node.hasAttribute(_MARK):
                 self._writes[node.i(_MARK)] = start
-            if not _writes_tensor(node):
+            if not writes_tensor(node):
                 self._note_reads(node)
             for block in node.blocks():
                 self._make(block.inputs())
@@ -180,10 +182,14 @@ def _graphs(module: torch._C.ScriptModule) -> Iterator[torch._C.Graph]:
         yield from _graphs(child)
 
 
-def _is_of_module(node: torch._C.Node, modules: Set[str]) -> bool:
-    """Whether a write is to an attribute of a module: PyTorch drops none of those."""
-    maker = node.inputsAt(0).node()
-    return maker.kind() == "prim::GetAttr" and str(maker.inputsAt(0).type()) in modules
+def is_of_module(value: torch._C.Value, modules: Set[str]) -> bool:
+    """Whether a value is an attribute of a module. PyTorch drops no write to a tensor that is."""
+    return value.node().kind() == "prim::GetAttr" and str(value.node().inputsAt(0).type()) in modules
+
+
+def module_classes(module: torch._C.ScriptModule) -> frozenset[str]:
+    """The classes of a module and of all in it, as their types are printed."""
+    return frozenset(_class_names(module))
 
 
 def _class_names(module: torch._C.ScriptModule) -> Iterator[str]:
@@ -198,12 +204,12 @@ def _may_write_items(graphs: Sequence[torch._C.Graph]) -> bool:
         return True
     givers = (node for graph in graphs for kind in _GIVING for node in nodes_of_kind(graph, kind))
     return any(map(_gives_tensor, givers)) and any(
-        _writes_tensor(node) for graph in graphs for node in nested(graph.nodes())
+        writes_tensor(node) for graph in graphs for node in nested(graph.nodes())
     )
 
 
 def _gives_tensor(node: torch._C.Node) -> bool:
-    return node.kind() == "prim::CreateObject" or any(_is_of_tensors(output.type()) for output in node.outputs())
+    return node.kind() == "prim::CreateObject" or any(is_of_tensors(output.type()) for output in node.outputs())
 
 
 def _is_tensor(kind: torch._C.JitType) -> bool:
@@ -212,11 +218,13 @@ def _is_tensor(kind: torch._C.JitType) -> bool:
     return kind.kind() == "TensorType"
 
 
-def _is_of_tensors(kind: torch._C.JitType) -> bool:
-    return kind.kind() in ("TensorType", "ClassType") or any(map(_is_of_tensors, contained_types(kind)))
+def is_of_tensors(kind: torch._C.JitType) -> bool:
+    """Whether what has a type is a tensor, or may hold some."""
+    return kind.kind() in ("TensorType", "ClassType") or any(map(is_of_tensors, contained_types(kind)))
 
 
-def _writes_tensor(node: torch._C.Node) -> bool:
+def writes_tensor(node: torch._C.Node) -> bool:
+    """Whether a node writes to a tensor in place, and gives it."""
     operation = operation_at(node)
     if operation is None or not operation.is_mutable or node.outputsSize() != 1:
         return False

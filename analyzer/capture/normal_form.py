@@ -20,6 +20,7 @@ from nnapi_check.analyzer.capture.decomposed_quantization import (
 )
 from nnapi_check.analyzer.capture.growth import refuse_exploding_constants
 from nnapi_check.analyzer.capture.item_writes import refuse_dropped_writes
+from nnapi_check.analyzer.capture.kept_writes import refuse_kept_writes
 from nnapi_check.analyzer.capture.own_ranges import express_own_ranges
 from nnapi_check.analyzer.capture.unseen_writes import may_write_unseen
 from nnapi_check.analyzer.errors import InputError
@@ -77,6 +78,7 @@ def normalize(module: torch._C.ScriptModule) -> torch._C.ScriptModule:
     if not has_method(module, "forward"):
         raise InputError("The model has no method 'forward'; nothing can be said about what it computes.")
     refuse_dropped_writes(module)
+    refuse_kept_writes(module)
     with torch.no_grad():
         # Freezing copies the modules, for which it unpacks what they hold packed.
         bounds = replace(_WHEN_FROZEN, in_all=_WHEN_FROZEN.in_all + packed_elements(module))

@@ -1,11 +1,16 @@
-"""What a module keeps from one run to the next by setting attributes anew, which no trace sees."""
+"""What a module keeps from one run to the next where no trace sees it, and what a trace would leave changed."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from functools import wraps
+from unittest.mock import patch
 
 import torch
 from torch import nn
+from torch.jit._builtins import _find_builtin as find_builtin
+from torch.jit._builtins import _register_builtin as register_builtin
 
 from nnapi_check.analyzer.inputs.arguments import leaves
 
@@ -13,19 +18,36 @@ _OF_EVERY_MODULE = frozenset(vars(nn.Module()))
 
 
 class KeptState:
-    """What the attributes of a module and of all modules in it are, to tell later which of them were set anew."""
+    """What the attributes of a module and of all modules in it are, to tell later which of them a run has changed."""
 
     def __init__(self, model: nn.Module) -> None:
         self._model = model
         self._before = dict(_held(model))
+        self._versions = {key: _version(item) for key, item in self._before.items()}
+        self._copies = {
+            key: item.detach().clone()
+            for key, item in self._before.items()
+            if isinstance(item, torch.Tensor) and not isinstance(item, nn.Parameter)
+        }
 
     def changed(self) -> str | None:
-        """The path of an attribute that is another now, or None. A tensor that is written in place stays what it is."""
+        """The path of an attribute that a run has changed, or None. Writes in place to a buffer are in the trace."""
         now = dict(_held(self._model))
-        for (path, place), item in now.items():
-            if (path, place) not in self._before or not _is_same(self._before[path, place], item):
-                return path
+        buffers = {(path, 0) for path, _ in self._model.named_buffers(remove_duplicate=False)}
+        for key, item in now.items():
+            if key not in self._before or not _is_same(self._before[key], item):
+                return key[0]
+            if key not in buffers and _version(item) != self._versions[key]:
+                return key[0]
         return next((path for path, place in self._before if (path, place) not in now), None)
+
+    def restore(self) -> None:
+        """Give the tensors that were written in place the elements that they had."""
+        with torch.no_grad():
+            for key, copy in self._copies.items():
+                item = self._before[key]
+                if isinstance(item, torch.Tensor) and _version(item) != self._versions[key]:
+                    item.copy_(copy)
 
 
 def _held(model: nn.Module) -> Iterator[tuple[tuple[str, int], object]]:
@@ -34,6 +56,10 @@ def _held(model: nn.Module) -> Iterator[tuple[tuple[str, int], object]]:
         for name, item in {**part._parameters, **part._buffers, **own}.items():
             path = f"{prefix}.{name}" if prefix else name
             yield from (((path, place), leaf) for place, leaf in enumerate(leaves(item)))
+
+
+def _version(item: object) -> int:
+    return item._version if isinstance(item, torch.Tensor) and not item.is_inference() else 0
 
 
 def _is_same(before: object, now: object) -> bool:
@@ -47,3 +73,35 @@ def _is_same(before: object, now: object) -> bool:
         case _:
             # Objects of other classes may be made anew in each run, and tell nothing.
             return not isinstance(before, torch.Tensor) and not isinstance(now, torch.Tensor)
+
+
+@contextmanager
+def constants_copied() -> Iterator[None]:
+    """Let tensors that Python makes of numbers be copies of what a trace holds as constants.
+
+    A trace would write to the constant itself, in the run that is traced and in each one later.
+    """
+    with ExitStack() as stack:
+        for (owner, name), copied in _COPIED.items():
+            # Functions may be compiled while a model is traced, and call this.
+            builtin = find_builtin(getattr(owner, name))  # type: ignore[no-untyped-call]  # PyTorch gives no types here
+            if builtin is not None:
+                register_builtin(copied, builtin)
+            stack.enter_context(patch.object(owner, name, copied))
+        yield
+
+
+def _copied(make: Callable[..., torch.Tensor]) -> Callable[..., torch.Tensor]:
+    @wraps(make)
+    def call(*args: object, **kwargs: object) -> torch.Tensor:
+        made = make(*args, **kwargs)
+        # What is made of a tensor may be that tensor, as in Python.
+        return made if any(made is item for item in (*args, *kwargs.values())) else made.clone()
+
+    return call
+
+
+_COPIED = {
+    (owner, name): _copied(getattr(owner, name))
+    for owner, name in ((torch, "tensor"), (torch, "as_tensor"), (torch, "from_numpy"), (torch.Tensor, "new_tensor"))
+}

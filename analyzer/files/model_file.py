@@ -15,7 +15,7 @@ from nnapi_check.analyzer.errors import InputError
 from nnapi_check.analyzer.files.bundled_inputs import read_bundled_inputs
 from nnapi_check.analyzer.files.file_kind import FileKind, kind_of, refuse_pickle
 from nnapi_check.analyzer.files.gpu_names import moved_script, without_gpus
-from nnapi_check.analyzer.files.kept_state import KeptState
+from nnapi_check.analyzer.files.kept_state import KeptState, constants_copied
 from nnapi_check.analyzer.files.left_ops import leave_out_calls
 from nnapi_check.analyzer.files.live_models import as_written, refuse_without_numbers, unwrapped
 from nnapi_check.analyzer.files.missing_ops.stand_ins import StandIns
@@ -90,7 +90,11 @@ def _open_module(model: torch.nn.Module, call: Call | None, name: str, keywords:
     taken = (
         () if program is None else shapes_in_order(program.call, traced.reference, positional_names(model, keywords))
     )
-    module, notes = without_gpus(lambda: _traced(model, traced, name))
+    state = KeptState(model)
+    try:
+        module, notes = without_gpus(lambda: _traced(model, traced, name, state))
+    finally:
+        state.restore()
     if taken and program is not None and program.lost:
         taken, notes = _own_shapes(traced.arguments), (*notes, _LOST_NOTE.format(name, program.lost))
     return OpenedModel(
@@ -105,17 +109,19 @@ def _open_module(model: torch.nn.Module, call: Call | None, name: str, keywords:
     )
 
 
-def _traced(model: torch.nn.Module, prepared: Prepared, name: str) -> tuple[torch.jit.ScriptModule, tuple[str, ...]]:
+def _traced(
+    model: torch.nn.Module, prepared: Prepared, name: str, state: KeptState
+) -> tuple[torch.jit.ScriptModule, tuple[str, ...]]:
     """The trace, and what a user should know of it."""
     try:
         with in_evaluation_mode(model), as_written(model):
-            state = KeptState(model)
-            with tracer_warnings(model) as told, unseen_views_watched() as views:
+            with constants_copied(), tracer_warnings(model) as told, unseen_views_watched() as views:
                 module = trace(prepared.module, prepared.arguments)
                 write_sized_calls(prepared.module, module._c)
             if views.are_written and not holds_for_other_values(prepared.module, module, prepared.arguments):
                 raise InputError(_UNSEEN_WRITE.format(name))
             kept = state.changed()
+            state.restore()
             if kept is not None and not holds_for_other_values(prepared.module, module, prepared.arguments):
                 raise InputError(_KEPT_STATE.format(name, kept))
             reads = (*value_reads(prepared.module, prepared.arguments), *told.whole) if told.may_read else ()
@@ -125,7 +131,7 @@ def _traced(model: torch.nn.Module, prepared: Prepared, name: str) -> tuple[torc
         raise
     except Exception as error:  # A model's own code may fail in any way.
         if prepared.gives_objects(model):
-            module, notes = _traced(model, prepared.of_tensors(), name)
+            module, notes = _traced(model, prepared.of_tensors(), name, state)
             return module, (*notes, _TENSORS_NOTE.format(name))
         fault = traced_scale_fault(error)
         if fault is not None:
@@ -157,7 +163,7 @@ _UNSEEN_WRITE = (
 )
 
 _KEPT_STATE = (
-    "{} sets its attribute {} anew in each run and gives other numbers in the next; a trace holds what one run "
+    "{} changes its attribute {} in each run and gives other numbers in the next; a trace holds what one run "
     "computed. Take the state as an input of forward and give the new one back as an output."
 )
 

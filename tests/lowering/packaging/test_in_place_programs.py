@@ -2,7 +2,7 @@
 
 import copy
 import importlib.util
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pytest
@@ -56,10 +56,10 @@ def run(call: Callable[..., object], runs: list[list[torch.Tensor]]) -> list[tup
     return found
 
 
-def package(source: torch.jit.ScriptModule, level: int, path: Path) -> None:
+def package(source: nn.Module | Path, level: int, path: Path, inputs: Sequence[torch.Tensor] | None = None) -> None:
     """Convert with every part that can run on NNAPI, however small it is."""
     known = registry()
-    captured = capture(copy.deepcopy(source), draws(ROWS)[0], weights=True)
+    captured = capture(copy.deepcopy(source), draws(ROWS)[0] if inputs is None else inputs, weights=True)
     found = survey(captured.graph, known, known.target("pytorch-mobile"), gain=0)
     facts = FactsByName(known)
     lowered = lower_plan(found, found.at(level), facts)
