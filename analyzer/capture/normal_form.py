@@ -93,6 +93,8 @@ def normalize(module: torch._C.ScriptModule) -> torch._C.ScriptModule:
                     express_rest(frozen)
         graph = frozen._get_method("forward").graph
         inline_autograd_functions(graph)
+        # What runs beside the rest computes the same in its place.
+        torch._C._jit_pass_inline_fork_wait(graph)
         _drop_profiling(graph)
         _unpack_constant_lists(graph)
         if may_write_unseen(graph):

@@ -202,3 +202,23 @@ def test_a_check_reads_no_weights(tmp_path: Path) -> None:
 
     weights = [attribute_at(captured.module, path) for path in ("0.weight", "1.weight")]
     assert all(isinstance(weight, torch.Tensor) and weight.is_meta for weight in weights)
+
+
+def test_what_a_module_runs_beside_the_rest_is_read_in_its_place() -> None:
+    class Beside(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.linear = nn.Linear(4, 4)
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            future = torch.jit.fork(self.linear, x)  # type: ignore[no-untyped-call]  # PyTorch gives no types here
+            made: torch.Tensor = self.linear(x) + torch.jit.wait(future)  # type: ignore[no-untyped-call]  # as above
+            return made
+
+    graph = capture(Beside().eval(), [torch.rand(2, 4)], weights=True).graph
+
+    assert sorted(node.op for node in graph.nodes()) == [
+        "aten.add.Tensor",
+        "aten.linear.default",
+        "aten.linear.default",
+    ]
