@@ -5,7 +5,7 @@ PyTorch keeps what is written there for the next run, but takes the tensors for 
 
 from __future__ import annotations
 
-from collections.abc import Set
+from collections.abc import Callable, Set
 
 import torch
 
@@ -15,6 +15,9 @@ from nnapi_check.analyzer.errors import InputError
 from nnapi_check.analyzer.graph import SourcePosition
 from nnapi_check.analyzer.torchscript import aliases_known, nested
 
+_OF_BLOCKS = ("prim::If", "prim::Loop", "prim::Param")
+"""What gives values that may be one of several."""
+
 
 def refuse_kept_writes(module: torch._C.ScriptModule) -> None:
     """Raise an `InputError` where a module writes to a constant, or to what a list or a table of its own holds."""
@@ -22,13 +25,16 @@ def refuse_kept_writes(module: torch._C.ScriptModule) -> None:
     torch._C._jit_pass_inline(graph)
     nodes = list(nested(graph.nodes()))
     modules = module_classes(module)
-    writes = [node for node in nodes if writes_tensor(node) and not is_of_module(_origin(node.inputsAt(0)), modules)]
-    kept = [value for node in nodes if _gives_kept(node, modules) for value in node.outputs()]
+    writes = [node for node in nodes if writes_tensor(node)]
+    kept = [value for node in nodes for value in node.outputs() if _is_kept(value, modules)]
     if not writes or not kept:
         return
+    given = {value.unique() for value in graph.inputs()}
     may_share = aliases_known(graph)
     for node in writes:
-        if any(may_share(node.inputsAt(0), value) for value in kept):
+        origin = _origin(node.inputsAt(0), may_share)
+        is_one_of_several = origin.node().kind() in _OF_BLOCKS and origin.unique() not in given
+        if _is_kept(origin, modules) or (is_one_of_several and any(may_share(origin, value) for value in kept)):
             place = SourcePosition(*find_place(source_text(node)))
             raise InputError(
                 f"{node.kind().replace('::', '.')} at {place} overwrites a tensor that the model holds as a constant, "
@@ -37,20 +43,19 @@ def refuse_kept_writes(module: torch._C.ScriptModule) -> None:
             )
 
 
-def _gives_kept(node: torch._C.Node, modules: Set[str]) -> bool:
+def _is_kept(value: torch._C.Value, modules: Set[str]) -> bool:
+    node, kind = value.node(), value.type()
     if node.kind() == "prim::Constant":
-        return node.output().type().kind() == "TensorType" or is_of_tensors(node.output().type())
-    if node.kind() != "prim::GetAttr" or str(node.inputsAt(0).type()) not in modules:
-        return False
-    kind = node.output().type()
-    return kind.kind() not in ("TensorType", "OptionalType") and str(kind) not in modules and is_of_tensors(kind)
+        return is_of_tensors(kind)
+    is_container = kind.kind() not in ("TensorType", "OptionalType") and str(kind) not in modules
+    return is_of_module(value, modules) and is_container and is_of_tensors(kind)
 
 
-def _origin(value: torch._C.Value) -> torch._C.Value:
-    """What a tensor is a view of, as far as the first arguments of ops tell."""
-    while value.node().kind().startswith("aten::") and value.node().inputsSize():
-        first = value.node().inputsAt(0)
-        if first.type().kind() != "TensorType":
+def _origin(value: torch._C.Value, may_share: Callable[[torch._C.Value, torch._C.Value], bool]) -> torch._C.Value:
+    """What a tensor is a view of or was taken out of, as far as the first arguments of ops tell."""
+    while value.node().kind().startswith(("aten::", "prim::ListUnpack", "prim::TupleUnpack", "prim::TupleIndex")):
+        first = next(iter(value.node().inputs()), None)
+        if first is None or not is_of_tensors(first.type()) or not may_share(value, first):
             break
         value = first
     return value
