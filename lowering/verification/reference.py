@@ -19,6 +19,7 @@ from nnapi_check.analyzer.tensor_types import flat_tensors
 from nnapi_check.analyzer.torchscript import quiet
 from nnapi_check.lowering.packaging.graph_copy import walk
 from nnapi_check.lowering.packaging.quantized_clamps import clamps_mended, mend_clamps
+from nnapi_check.lowering.verification.random_numbers import same_random_numbers
 
 
 def reference_outputs(
@@ -39,7 +40,7 @@ def reference_outputs(
     try:
         for part in modes:
             part.training = False
-        with quiet(), as_written(module), torch.no_grad(), clamps_mended(module):
+        with quiet(), as_written(module), torch.no_grad(), clamps_mended(module), same_random_numbers():
             return flat_tensors(without_gpus(run))
     except MemoryError:
         raise
@@ -75,7 +76,7 @@ def graph_values(
     torch._C._jit_pass_dce(graph)
     mend_clamps(graph)
     function = torch._C._create_function_from_graph("forward", graph)
-    with quiet(), torch.no_grad():
+    with quiet(), torch.no_grad(), same_random_numbers():
         arguments = captured.input_layout.arguments([tensor.clone() for tensor in inputs])
         found = function(captured.module, *arguments)
     return dict(zip(wanted, found, strict=True))

@@ -27,6 +27,7 @@ from nnapi_check.lowering.nnapi.model import Model
 from nnapi_check.lowering.nnapi.serialize import Malformed, deserialize
 from nnapi_check.lowering.packaging.artifact import Artifact, open_artifact
 from nnapi_check.lowering.packaging.manifest import Manifest, ManifestError, PartRecord, read_manifest, recorded_sizes
+from nnapi_check.lowering.verification.random_numbers import same_random_numbers
 
 
 class VerifyError(Exception):
@@ -143,7 +144,7 @@ class PackageSubject:
         before = runtime.executions
         self.artifact.use_nnapi()
         try:
-            with torch.no_grad(), runtime.in_half() if in_half else nullcontext():
+            with torch.no_grad(), same_random_numbers(), runtime.in_half() if in_half else nullcontext():
                 found = self.artifact.run(*cloned(Call(tuple(inputs))).positional)
         except RuntimeError as error:
             faults = "; ".join(fault.words for fault in runtime.recent_faults[:3])

@@ -336,3 +336,29 @@ def test_places_of_equal_elements_may_be_any_and_those_of_others_may_not(tmp_pat
     assert found(module).outputs[1].max_absolute > 0
     assert found(module).is_within_tolerance
     assert not found(Ranks([4.0, 5.0, 3.0, 2.0]).eval()).is_within_tolerance
+
+
+class WithNoise(nn.Module):
+    """Two parts, and noise between them."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.first = nn.Conv2d(3, 8, (3, 2))
+        self.second = nn.Conv2d(8, 6, (2, 3))
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        middle = nn.functional.dropout(torch.relu(self.first(x)), 0.5, training=True)
+        made: torch.Tensor = self.second(middle + 0.1 * torch.randn_like(middle))
+        return made
+
+
+def test_random_numbers_are_the_same_on_both_sides(photo: torch.Tensor, tmp_path: Path) -> None:
+    noisy, path = WithNoise().eval(), tmp_path / "out.pt"
+    convert(noisy, path, [photo], feature_level=3, verify=False)
+
+    before = torch.random.get_rng_state()
+    found = verified(path, noisy, photo)
+
+    assert found.executions == 2
+    assert found.outputs[0].max_relative < FLOAT_TOLERANCE
+    assert torch.equal(torch.random.get_rng_state(), before)
