@@ -11,6 +11,7 @@ from nnapi_check.analyzer.capture.capture import Captured
 from nnapi_check.analyzer.errors import InputError
 from nnapi_check.analyzer.files.file_kind import FileKind, kind_of
 from nnapi_check.analyzer.files.gpu_names import moved_script, without_gpus
+from nnapi_check.analyzer.files.kept_state import KeptState
 from nnapi_check.analyzer.files.live_models import as_written, unwrapped
 from nnapi_check.analyzer.files.program_file import module_of, read_program
 from nnapi_check.analyzer.files.script_file import read_script
@@ -19,13 +20,20 @@ from nnapi_check.analyzer.tensor_types import flat_tensors
 from nnapi_check.analyzer.torchscript import quiet
 from nnapi_check.lowering.packaging.graph_copy import walk
 from nnapi_check.lowering.packaging.quantized_clamps import clamps_mended, mend_clamps
-from nnapi_check.lowering.verification.random_numbers import same_random_numbers
+from nnapi_check.lowering.verification.same_start import same_random_numbers, with_same_state
 
 
 def reference_outputs(
     model: Path | torch.nn.Module, inputs: Sequence[object] | Call, *, trust: bool = False
 ) -> tuple[torch.Tensor, ...]:
     """Every tensor that the model gives for these arguments, in order. A file is loaded anew, by PyTorch alone."""
+    return reference_runs(model, inputs, 1, trust=trust)[0]
+
+
+def reference_runs(
+    model: Path | torch.nn.Module, inputs: Sequence[object] | Call, runs: int, *, trust: bool = False
+) -> list[tuple[torch.Tensor, ...]]:
+    """The same of so many runs, one after another. What a live model keeps in tensors is afterwards as it was."""
     given = inputs if isinstance(inputs, Call) else Call(tuple(inputs))
     module = _loaded(model, trust=trust) if isinstance(model, Path) else unwrapped(model)
     if isinstance(module, torch.jit.ScriptModule):
@@ -35,19 +43,25 @@ def reference_outputs(
         call = cloned(given)
         return module(*call.positional, **call.named)
 
+    state = KeptState(module)
     # An exported module refuses eval(), so the modes are set one by one; a frozen module has none any more.
     modes = {part: part.training for part in module.modules() if hasattr(part, "training")}
     try:
         for part in modes:
             part.training = False
-        with quiet(), as_written(module), torch.no_grad(), clamps_mended(module), same_random_numbers():
-            return flat_tensors(without_gpus(run))
+        found: list[tuple[torch.Tensor, ...]] = []
+        for _ in range(runs):
+            with quiet(), as_written(module), torch.no_grad(), clamps_mended(module), same_random_numbers():
+                # What a run gives may be what the next one writes to.
+                found.append(tuple(tensor.clone() for tensor in flat_tensors(without_gpus(run))))
+        return found
     except MemoryError:
         raise
     except Exception as error:  # A model's own code may fail in any way.
         last = next((line for line in reversed(str(error).splitlines()) if line.strip()), type(error).__name__)
         raise InputError(f"The model itself fails on its inputs in PyTorch: {last.strip()}") from error
     finally:
+        state.restore()
         for part, was_training in modes.items():
             part.training = was_training
 
@@ -78,8 +92,8 @@ def graph_values(
     function = torch._C._create_function_from_graph("forward", graph)
     with quiet(), torch.no_grad(), same_random_numbers():
         arguments = captured.input_layout.arguments([tensor.clone() for tensor in inputs])
-        found = function(captured.module, *arguments)
-    return dict(zip(wanted, found, strict=True))
+        found = with_same_state(captured.module, lambda: function(captured.module, *arguments))
+    return dict(zip(wanted, flat_tensors(found), strict=True))
 
 
 def twins_of(captured: Captured, copy: torch._C.Graph) -> dict[int, torch._C.Value]:

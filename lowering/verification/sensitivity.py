@@ -22,6 +22,7 @@ from nnapi_check.lowering.packaging.script_modules import type_of
 from nnapi_check.lowering.verification.approximation import Approximation, Cause
 from nnapi_check.lowering.verification.comparison import compare
 from nnapi_check.lowering.verification.reference import all_twins_of, is_at_top
+from nnapi_check.lowering.verification.same_start import with_same_state
 
 _SHARES_UP = (1.0, 0.5, 0.5, 0.5)
 """Which share of the elements is moved up in each draw, the others down; each draw is turned around as well."""
@@ -222,9 +223,11 @@ def moved_runs(
 
     def run() -> MovedRun:
         given = captured.input_layout.arguments([tensor.clone() for tensor in inputs])
+        moved = (*given, *(mover._c for mover in movers))
         with quiet(), torch.no_grad():
-            *outputs, inside = function(captured.module, *given, *(mover._c for mover in movers))
-        return MovedRun(flat_tensors(outputs), dict(zip(tapped, flat_tensors(inside), strict=True)))
+            found = flat_tensors(with_same_state(captured.module, lambda: function(captured.module, *moved)))
+        outputs, inside = found[: len(found) - len(tapped)], found[len(found) - len(tapped) :]
+        return MovedRun(outputs, dict(zip(tapped, inside, strict=True)))
 
     yield run()
     yield from _draws(movers, run, times)

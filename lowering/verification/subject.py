@@ -27,7 +27,7 @@ from nnapi_check.lowering.nnapi.model import Model
 from nnapi_check.lowering.nnapi.serialize import Malformed, deserialize
 from nnapi_check.lowering.packaging.artifact import Artifact, open_artifact
 from nnapi_check.lowering.packaging.manifest import Manifest, ManifestError, PartRecord, read_manifest, recorded_sizes
-from nnapi_check.lowering.verification.random_numbers import same_random_numbers
+from nnapi_check.lowering.verification.same_start import same_random_numbers
 
 
 class VerifyError(Exception):

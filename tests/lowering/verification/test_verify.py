@@ -362,3 +362,41 @@ def test_random_numbers_are_the_same_on_both_sides(photo: torch.Tensor, tmp_path
     assert found.executions == 2
     assert found.outputs[0].max_relative < FLOAT_TOLERANCE
     assert torch.equal(torch.random.get_rng_state(), before)
+
+
+class Steady(nn.Module):
+    """A convolution, and a buffer that stays what it is."""
+
+    state: torch.Tensor
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.first = nn.Conv2d(3, 8, (3, 2))
+        self.register_buffer("state", torch.zeros(()))
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        made: torch.Tensor = self.first(x) + self.state
+        return made
+
+
+class Counting(Steady):
+    """The same in its first run; the buffer counts the runs."""
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        made = super().forward(x)
+        self.state.add_(1.0)
+        return made
+
+
+@pytest.mark.parametrize(("converted", "is_within"), [(Steady, False), (Counting, True)])
+def test_a_model_with_a_state_is_compared_in_its_next_run_as_well(
+    converted: type[Steady], is_within: bool, photo: torch.Tensor, tmp_path: Path
+) -> None:
+    model, source, path = Counting().eval(), converted().eval(), tmp_path / "out.pt"
+    source.load_state_dict(model.state_dict())
+    convert(source, path, [photo], feature_level=3, verify=False)
+
+    found = verified(path, model, photo)
+
+    assert found.is_within_tolerance is is_within
+    assert model.state == 0
