@@ -18,7 +18,7 @@ from nnapi_check.analyzer.planning.plan import Plan, Readiness
 from nnapi_check.analyzer.planning.score import LossKind
 from nnapi_check.analyzer.planning.survey import Survey
 from nnapi_check.coverage_db.cards import Emission, Layout, Way
-from nnapi_check.coverage_db.edits.edit import Edit, Keeps
+from nnapi_check.coverage_db.edits.edit import Edit
 from nnapi_check.coverage_db.spec import OperandType
 
 SHOWN = 3
@@ -88,7 +88,7 @@ class Remedy:
     @property
     def changes_numbers(self) -> bool:
         """Whether the model's numbers are others with it."""
-        return any(applied.edit.keeps in (Keeps.NEAR, Keeps.RETRAIN) for applied in self.edits)
+        return any(applied.edit.changes_numbers for applied in self.edits)
 
     @property
     def edited_nodes(self) -> int:

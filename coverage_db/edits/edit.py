@@ -1,4 +1,4 @@
-"""Edits: calls of PyTorch with what to write in their place, as code, of ``coverage_db/edits/edits.toml``.
+"""Edits: calls of PyTorch with what to write in their place, as code, of the files in ``coverage_db/edits/code``.
 
 The code is Python as a user writes it. Its names are the tensors of the op's schema (the first one is ``x``) and what
 it gives: ``y``, and ``y1``, ``y2`` of further outputs. In braces stand quantities of the call, in the grammar of
@@ -83,11 +83,18 @@ class Edit:
     examples: tuple[Example, ...]
     mends: tuple[str, ...] = ()
 
+    @property
+    def changes_numbers(self) -> bool:
+        """Whether a model's numbers are others with it."""
+        return self.keeps in (Keeps.NEAR, Keeps.RETRAIN)
+
 
 @cache
-def load_edits(path: Path = _HOME / "edits.toml") -> tuple[Edit, ...]:
-    """Read the edits, in the order in which they are tried."""
-    return tuple(edit for id_, raw in read_toml(path).items() for edit in _read_all(id_, raw, path.name))
+def load_edits(folder: Path = _HOME / "code") -> tuple[Edit, ...]:
+    """Read the edits, in the order in which they are tried: those that keep the numbers stand first."""
+    tables = ((path.name, id_, raw) for path in sorted(folder.glob("*.toml")) for id_, raw in read_toml(path).items())
+    found = [edit for file, id_, raw in tables for edit in _read_all(id_, raw, file)]
+    return tuple(sorted(found, key=lambda edit: edit.changes_numbers))
 
 
 def edits_for(op: str) -> tuple[Edit, ...]:
