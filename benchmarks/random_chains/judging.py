@@ -40,6 +40,8 @@ WRITTEN = "chains with writes, which run in a file only"
 
 DRAWS = (1, 2, 3)
 """Of inputs, besides the first."""
+_TRIED_RUNS = 3
+"""PyTorch's executor is done with what it learns of a module after so many."""
 
 
 class Kind(Enum):
@@ -127,6 +129,9 @@ class Judge:
             except InputError as error:
                 outcome.blame(Kind.RAISED, 0, f"refused: {error}")
             except Exception as error:  # noqa: BLE001 - any exception is a finding here
+                if isinstance(error, RuntimeError) and _fails_itself(chain):
+                    outcome.count("chains that PyTorch itself fails to run")
+                    return outcome
                 outcome.blame(Kind.RAISED, 0, _told(error))
             if outcome.faults or runs or not is_whole:
                 break
@@ -385,6 +390,17 @@ def _check_reasons(found: Survey, plan: Plan, outcome: Outcome, *, is_told: bool
             outcome.blame(Kind.REASON, plan.level, f"{verdict.op} is refused by what is no sentence")
     if is_told:
         outcome.reasons.update(reasons)
+
+
+def _fails_itself(chain: Chain) -> bool:
+    """Whether PyTorch fails to run a chain on its draws: its executor does from the second run of some loops on."""
+    module, draws = _module(chain), [drawn.tensors() for drawn in (chain, *_drawn_again(chain))]
+    try:
+        for tensors in draws * _TRIED_RUNS:
+            module(*(tensor.clone() for tensor in tensors))
+    except RuntimeError:
+        return True
+    return False
 
 
 def _told(error: Exception) -> str:
