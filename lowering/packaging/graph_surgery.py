@@ -8,12 +8,23 @@ from types import MappingProxyType
 
 import torch
 
-from nnapi_check.analyzer.torchscript import insert_constant
+from nnapi_check.analyzer.torchscript import insert_constant, nested
 from nnapi_check.lowering.packaging.graph_copy import GraphCopy, NodeKey, PackageError, key_of, written_values
 from nnapi_check.lowering.packaging.script_modules import reset_insert_point
 
 # An attribute of the calls that this module makes. It is not saved.
 _IS_PART = "nnapi_part"
+
+_NUMBER_OF = MappingProxyType(
+    {
+        "TensorType": "aten::dim",
+        "ListType": "aten::len",
+        "BoolType": "aten::Int",
+        "IntType": "",
+        "FloatType": "",
+    }
+)
+"""What makes a number of a value, by its type; nothing where it is one."""
 
 _ORDERED_EFFECTS = frozenset(
     {
@@ -218,29 +229,30 @@ def _insert_call(
 
 
 def keep_results_apart(graph: torch._C.Graph) -> None:
-    """Put a condition that is never met between a loop or branch and the tuple of results right behind it.
+    """Put a condition that is never met between a loop, or a branch that may hold one, and what takes its only result.
 
-    PyTorch's interpreter runs such a loop while it collects the tuple, unless the tuple is the whole graph's. What
-    stands before the loop's result in the tuple has then been given away when the loop reads it. A package calls the
-    model inside a branch, so that its tuple is never the whole graph's.
+    PyTorch's interpreter runs a loop only while it collects the arguments of what takes its result right behind, where
+    nothing else does. A tensor that stands before the result there has then been given away in the loop's first turn,
+    and is None in the second. It does so inside blocks, and a package calls the model inside a branch.
     """
-    for result in list(graph.outputs()):
-        last = result.node()
-        if last.kind() == "prim::TupleConstruct":
-            for value in last.inputs():
-                maker = value.node()
-                is_only_result = maker.outputsSize() == 1 and isinstance(value.type(), torch.TensorType)
-                if is_only_result and list(maker.blocks()):
-                    _insert_barrier(graph, last, value)
+    for node in list(nested(graph.nodes())):
+        if node.outputsSize() == 1 and list(node.blocks()):
+            uses = list(node.output().uses())
+            if len(uses) == 1:
+                _insert_barrier(graph, uses[0].user, node.output())
 
 
 def _insert_barrier(graph: torch._C.Graph, before: torch._C.Node, value: torch._C.Value) -> None:
+    read = _NUMBER_OF.get(value.type().kind())
+    if read is None:
+        return
     graph.setInsertPoint(before)
-    texts = [insert_constant(graph, text) for text in ("A tensor has no rank.", "builtins.RuntimeError")]
-    zero = insert_constant(graph, 0)
-    rank = graph.insertNode(graph.create("aten::dim", [value], 1)).output()
-    rank.setType(torch._C.IntType.get())
-    is_none = graph.insertNode(graph.create("aten::lt", [rank, zero], 1)).output()
+    texts = [insert_constant(graph, text) for text in ("No number is below itself.", "builtins.RuntimeError")]
+    number = value
+    if read:
+        number = graph.insertNode(graph.create(read, [value], 1)).output()
+        number.setType(torch._C.IntType.get())
+    is_none = graph.insertNode(graph.create("aten::lt", [number, number], 1)).output()
     is_none.setType(torch._C.BoolType.get())
     condition = graph.insertNode(graph.create("prim::If", [is_none], 0))
     raises = condition.addBlock()
