@@ -37,7 +37,7 @@ _MARK = "nnapi_write"
 
 def refuse_dropped_writes(module: torch._C.ScriptModule) -> None:
     """Raise an `InputError` where PyTorch takes a write to what a container holds for dead, but it is read later."""
-    if not _may_write_items(list(_graphs(module))):
+    if not _may_write_items(list(graphs_of(module))):
         return
     graph = module._get_method("forward").graph.copy()
     torch._C._jit_pass_inline(graph)
@@ -175,11 +175,11 @@ class _Readers:
             self._make(node.outputs())
 
 
-def _graphs(module: torch._C.ScriptModule) -> Iterator[torch._C.Graph]:
-    """Those of all methods of a module and of the modules in it."""
+def graphs_of(module: torch._C.ScriptModule) -> Iterator[torch._C.Graph]:
+    """The graphs of all methods of a module and of the modules in it."""
     yield from (module._get_method(name).graph for name in method_names(module))
     for _, child in children(module):
-        yield from _graphs(child)
+        yield from graphs_of(child)
 
 
 def is_of_module(value: torch._C.Value, modules: Set[str]) -> bool:

@@ -9,11 +9,17 @@ from collections.abc import Callable, Set
 
 import torch
 
-from nnapi_check.analyzer.capture.item_writes import is_of_module, is_of_tensors, module_classes, writes_tensor
+from nnapi_check.analyzer.capture.item_writes import (
+    graphs_of,
+    is_of_module,
+    is_of_tensors,
+    module_classes,
+    writes_tensor,
+)
 from nnapi_check.analyzer.capture.source_position import find_place, source_text
 from nnapi_check.analyzer.errors import InputError
 from nnapi_check.analyzer.graph import SourcePosition
-from nnapi_check.analyzer.torchscript import aliases_known, nested
+from nnapi_check.analyzer.torchscript import aliases_known, nested, nodes_of_kind
 
 _OF_BLOCKS = ("prim::If", "prim::Loop", "prim::Param")
 """What gives values that may be one of several."""
@@ -21,10 +27,12 @@ _OF_BLOCKS = ("prim::If", "prim::Loop", "prim::Param")
 
 def refuse_kept_writes(module: torch._C.ScriptModule) -> None:
     """Raise an `InputError` where a module writes to a constant, or to what a list or a table of its own holds."""
+    modules = module_classes(module)
+    if not any(_may_keep(graph, modules) for graph in graphs_of(module)):
+        return
     graph = module._get_method("forward").graph.copy()
     torch._C._jit_pass_inline(graph)
     nodes = list(nested(graph.nodes()))
-    modules = module_classes(module)
     writes = [node for node in nodes if writes_tensor(node)]
     kept = [value for node in nodes for value in node.outputs() if _is_kept(value, modules)]
     if not writes or not kept:
@@ -41,6 +49,14 @@ def refuse_kept_writes(module: torch._C.ScriptModule) -> None:
                 "in a list or in a table; each run begins with what the one before left there. Keep a state in a "
                 "buffer (register_buffer), or write to a copy (x = x.clone())."
             )
+
+
+def _may_keep(graph: torch._C.Graph, modules: Set[str]) -> bool:
+    """Whether a graph names such tensors, or calls functions, which may."""
+    if nodes_of_kind(graph, "prim::CallFunction"):
+        return True
+    found = (node for kind in ("prim::Constant", "prim::GetAttr") for node in nodes_of_kind(graph, kind))
+    return any(_is_kept(node.output(), modules) for node in found)
 
 
 def _is_kept(value: torch._C.Value, modules: Set[str]) -> bool:
