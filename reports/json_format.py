@@ -7,8 +7,10 @@ import math
 from collections.abc import Mapping
 from dataclasses import asdict, fields, is_dataclass
 from enum import Enum, IntEnum
+from typing import TYPE_CHECKING
 
-from nnapi_check.reports.views import ModelReport, VerificationView
+if TYPE_CHECKING:
+    from nnapi_check.reports.views import ModelReport, VerificationView
 
 SCHEMA_VERSION = 1
 

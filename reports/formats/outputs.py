@@ -6,11 +6,14 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from nnapi_check.coverage_db.output import Format, check_output, write_text
-from nnapi_check.reports.formats.findings import Origin
 from nnapi_check.reports.terminal import Paint, printable
-from nnapi_check.reports.views import ALL_EXTRAS, Extra, ModelReport
+
+if TYPE_CHECKING:
+    from nnapi_check.reports.formats.findings import Origin
+    from nnapi_check.reports.views import Extra, ModelReport
 
 
 class Form(Enum):
@@ -27,6 +30,8 @@ class Form(Enum):
     @property
     def extras(self) -> frozenset[Extra]:
         """What this format shows of what is made only where it is shown."""
+        from nnapi_check.reports.views import ALL_EXTRAS
+
         return ALL_EXTRAS if self in (Form.JSON, Form.HTML) else frozenset()
 
 
@@ -39,7 +44,7 @@ class Output:
 
 
 def rendered(form: Form, report: ModelReport, origin: Origin) -> str:
-    """A report in one format. What only one format needs is imported by it alone, so that a check starts sooner."""
+    """A report in one format. What only one format needs is imported by it alone, so that a command starts sooner."""
     match form:
         case Form.TEXT:
             from nnapi_check.reports.console import to_text
