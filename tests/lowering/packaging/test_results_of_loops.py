@@ -15,6 +15,8 @@ from nnapi_check.lowering.packaging.artifact import open_artifact
 from tests.lowering.container_programs import module_of
 from tests.lowering.packaging.test_in_place_programs import package
 
+optimized: Callable[[bool], AbstractContextManager[None]] = torch.jit.__dict__["optimized_execution"]
+
 
 class ReadInLoop(nn.Module):
     """The first result is read, and written, by the loop that makes the second."""
@@ -42,8 +44,7 @@ def test_what_a_loop_reads_is_a_result_as_well(is_lite: bool, tmp_path: Path) ->
 
     assert report.verification is not None
     assert report.verification.is_within_tolerance
-    unoptimized: Callable[[bool], AbstractContextManager[None]] = torch.jit.__dict__["optimized_execution"]
-    with unoptimized(False), computed_op_by_op():
+    with optimized(False), computed_op_by_op():
         on_cpu = open_artifact(tmp_path / "out.pt")
         on_cpu.use_cpu()
         torch.testing.assert_close(on_cpu.run(*inputs), wanted)
@@ -86,7 +87,6 @@ def test_what_a_loop_reads_is_there_for_what_takes_its_result(
     artifact = open_artifact(tmp_path / "out.pt")
     if is_on_cpu:
         artifact.use_cpu()
-    unoptimized: Callable[[bool], AbstractContextManager[None]] = torch.jit.__dict__["optimized_execution"]
-    with unoptimized(False), computed_op_by_op(), torch.no_grad():
+    with optimized(False), computed_op_by_op(), torch.no_grad():
         for draw in draws:
             torch.testing.assert_close(artifact.run(*draw), model(*draw), rtol=1e-4, atol=1e-4)
