@@ -112,6 +112,13 @@ def children(module: torch._C.ScriptModule) -> list[tuple[str, torch._C.ScriptMo
     return list(torch._C.ModuleDict(module).items())
 
 
+def graphs_of(module: torch._C.ScriptModule) -> Iterator[torch._C.Graph]:
+    """The graphs of all methods of a module and of the modules in it."""
+    yield from (module._get_method(name).graph for name in method_names(module))
+    for _, child in children(module):
+        yield from graphs_of(child)
+
+
 def contained_types(kind: torch._C.JitType) -> list[torch._C.JitType]:
     """The types of what a container of this type holds."""
     return cast("_Type", kind).containedTypes()

@@ -11,17 +11,16 @@ from collections.abc import Callable, Iterable, Iterator, Sequence, Set
 
 import torch
 
-from nnapi_check.analyzer.capture.source_position import find_place, source_text
+from nnapi_check.analyzer.capture.source_position import op_and_place
 from nnapi_check.analyzer.errors import InputError
-from nnapi_check.analyzer.graph import SourcePosition
 from nnapi_check.analyzer.ops.calls import operation_at
 from nnapi_check.analyzer.torchscript import (
     aliases_known,
     children,
     class_name,
     contained_types,
+    graphs_of,
     insert_constant,
-    method_names,
     nested,
     nodes_around,
     nodes_of_kind,
@@ -47,11 +46,12 @@ def refuse_dropped_writes(module: torch._C.ScriptModule) -> None:
     writes = [
         node for node in nested(graph.nodes()) if writes_tensor(node) and not is_of_module(node.inputsAt(0), modules)
     ]
-    told = [f"{node.kind().replace('::', '.')} at {SourcePosition(*find_place(source_text(node)))}" for node in writes]
     for number, node in enumerate(writes):
         node.i_(_MARK, number)
     if not any(map(_Readers(graph, modules).of_containers, writes)):
         return
+    # What follows takes nodes out.
+    told = [op_and_place(node) for node in writes]
     dropped = _settle(graph, modules) | _settle(graph, modules, is_cleaned=True)
     readers = _Readers(graph, modules)
     for number, node in _marked(graph).items():
@@ -173,13 +173,6 @@ class _Readers:
                     if place > start and self._made[value] < start:
                         self._read[value] = self._place
             self._make(node.outputs())
-
-
-def graphs_of(module: torch._C.ScriptModule) -> Iterator[torch._C.Graph]:
-    """The graphs of all methods of a module and of the modules in it."""
-    yield from (module._get_method(name).graph for name in method_names(module))
-    for _, child in children(module):
-        yield from graphs_of(child)
 
 
 def is_of_module(value: torch._C.Value, modules: Set[str]) -> bool:

@@ -9,17 +9,10 @@ from collections.abc import Callable, Set
 
 import torch
 
-from nnapi_check.analyzer.capture.item_writes import (
-    graphs_of,
-    is_of_module,
-    is_of_tensors,
-    module_classes,
-    writes_tensor,
-)
-from nnapi_check.analyzer.capture.source_position import find_place, source_text
+from nnapi_check.analyzer.capture.item_writes import is_of_module, is_of_tensors, module_classes, writes_tensor
+from nnapi_check.analyzer.capture.source_position import op_and_place
 from nnapi_check.analyzer.errors import InputError
-from nnapi_check.analyzer.graph import SourcePosition
-from nnapi_check.analyzer.torchscript import aliases_known, nested, nodes_of_kind
+from nnapi_check.analyzer.torchscript import aliases_known, graphs_of, nested, nodes_of_kind
 
 _OF_BLOCKS = ("prim::If", "prim::Loop", "prim::Param")
 """What gives values that may be one of several."""
@@ -43,9 +36,8 @@ def refuse_kept_writes(module: torch._C.ScriptModule) -> None:
         origin = _origin(node.inputsAt(0), may_share)
         is_one_of_several = origin.node().kind() in _OF_BLOCKS and origin.unique() not in given
         if _is_kept(origin, modules) or (is_one_of_several and any(may_share(origin, value) for value in kept)):
-            place = SourcePosition(*find_place(source_text(node)))
             raise InputError(
-                f"{node.kind().replace('::', '.')} at {place} overwrites a tensor that the model holds as a constant, "
+                f"{op_and_place(node)} overwrites a tensor that the model holds as a constant, "
                 "in a list or in a table; each run begins with what the one before left there. Keep a state in a "
                 "buffer (register_buffer), or write to a copy (x = x.clone())."
             )

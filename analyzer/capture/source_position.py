@@ -195,6 +195,11 @@ def _chain(call: torch._C.Node) -> list[str]:
     return names
 
 
+def op_and_place(node: torch._C.Node) -> str:
+    """The op of a node and its line, as messages name them."""
+    return f"{node.kind().replace('::', '.')} at {SourcePosition(*find_place(source_text(node)))}"
+
+
 def find_place(text: str) -> Place:
     """The innermost frame outside PyTorch's own modules, else the innermost; the text is a source range's.
 

@@ -41,13 +41,23 @@ class KeptState:
                 return key[0]
         return next((path for path, place in self._before if (path, place) not in now), None)
 
+    @property
+    def is_written(self) -> bool:
+        """Whether a run has written in place to a tensor that `restore` gives its elements back."""
+        return any(True for _ in self._written())
+
     def restore(self) -> None:
         """Give the tensors that were written in place the elements that they had."""
         with torch.no_grad():
-            for key, copy in self._copies.items():
-                item = self._before[key]
-                if isinstance(item, torch.Tensor) and _version(item) != self._versions[key]:
-                    item.copy_(copy)
+            for tensor, copy in self._written():
+                tensor.copy_(copy)
+
+    def _written(self) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
+        """The tensors that were written in place, each with what it was."""
+        for key, copy in self._copies.items():
+            item = self._before[key]
+            if isinstance(item, torch.Tensor) and _version(item) != self._versions[key]:
+                yield item, copy
 
 
 def _held(model: nn.Module) -> Iterator[tuple[tuple[str, int], object]]:

@@ -13,7 +13,7 @@ from typing import cast
 
 import torch
 
-from nnapi_check.analyzer.torchscript import children, insert_constant, method_names, nodes_of_kind
+from nnapi_check.analyzer.torchscript import graphs_of, insert_constant, nodes_of_kind
 
 _SIZE_OPS = {"aten::sym_size": "size", "aten::sym_numel": "numel"}
 _FOLLOWED = frozenset({operator.add, operator.sub, operator.mul, operator.floordiv, operator.mod, operator.neg})
@@ -204,17 +204,14 @@ def write_sized_calls(model: torch.nn.Module, traced: torch._C.ScriptModule) -> 
         if isinstance(node.target, SizedCall)
         for name, graph in node.target.graphs.items()
     }
-    modules = [traced] if graphs else []
-    while modules:
-        module = modules.pop()
-        modules += [inner for _, inner in children(module)]
-        for method in method_names(module):
-            graph = module._get_method(method).graph
-            for call in nodes_of_kind(graph, "prim::CallFunction"):
-                function, *given = call.inputs()
-                body = graphs.get(function.node().s("name"))
-                if body is not None:
-                    _inline(graph, call, body, given)
+    if not graphs:
+        return
+    for graph in graphs_of(traced):
+        for call in nodes_of_kind(graph, "prim::CallFunction"):
+            function, *given = call.inputs()
+            body = graphs.get(function.node().s("name"))
+            if body is not None:
+                _inline(graph, call, body, given)
 
 
 def _inline(graph: torch._C.Graph, call: torch._C.Node, body: torch._C.Graph, given: Sequence[torch._C.Value]) -> None:

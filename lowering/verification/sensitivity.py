@@ -22,7 +22,7 @@ from nnapi_check.lowering.packaging.script_modules import type_of
 from nnapi_check.lowering.verification.approximation import Approximation, Cause
 from nnapi_check.lowering.verification.comparison import compare
 from nnapi_check.lowering.verification.reference import all_twins_of, is_at_top
-from nnapi_check.lowering.verification.same_start import with_same_state
+from nnapi_check.lowering.verification.same_start import same_random_numbers, with_same_state
 
 _SHARES_UP = (1.0, 0.5, 0.5, 0.5)
 """Which share of the elements is moved up in each draw, the others down; each draw is turned around as well."""
@@ -238,8 +238,7 @@ def _draws(movers: Sequence[torch.jit.ScriptModule], run: Callable[[], MovedRun]
         for sign in (float(times), -float(times)):
             for mover in movers:
                 mover.share_up, mover.sign = share, sign
-            with torch.random.fork_rng(devices=[]):
-                torch.manual_seed(seed)
+            with same_random_numbers(seed):
                 yield run()
 
 
