@@ -111,11 +111,15 @@ def samples() -> list[Sample]:
     for lite, name in ((False, "converted.pt"), (True, "converted_lite.ptl")):
         convert = partial(nnapi_check.convert, traced, inputs=[x], api_level=29, lite=lite, verify=False)
         found.append(Sample(name, _saved(convert), ("inspect",)))
-    profile = {"format": 1, "device": "phone", "refuse": [{"operation": "CONV_2D"}]}
-    cards = '["aten.relu.default"]\nleave_to_cpu = "slow"\n'
+    convert = partial(nnapi_check.convert, traced, inputs=[x], api_level=29, target="ndk", verify=False)
+    found.append(Sample("model.nnc", _saved(convert, "", "model.nnc"), ("inspect",)))
+    operations = {"CONV_2D": {"TENSOR_FLOAT32": "accepted", "TENSOR_QUANT8_ASYMM": "refused"}, "TRANSPOSE": "refused"}
+    profile = {"schema_version": 1, "device": "phone", "unlisted": "accepted", "operations": operations}
+    report = nnapi_check.check(traced, [x], api_level=29).as_json()
     found += [
         Sample("device.json", json.dumps(profile).encode(), ("--device", *level)),
-        Sample("cards.toml", cards.encode(), ("--registry", *level)),
+        Sample("baseline.json", report.encode(), ("--baseline", *level)),
+        Sample("cards.toml", b'["aten.relu.default"]\ngap = "Our devices get it wrong."\n', ("--registry", *level)),
         Sample(
             "nnapi-check.toml",
             b"[level]\napi_level = 29\n\n[gate]\nmin_score = 90.0\nrequire_ready = true\n",
@@ -136,17 +140,20 @@ def _quantized(module: torch.nn.Module, x: torch.Tensor) -> torch.jit.ScriptModu
     return trace(quantization.convert(prepared), [x])  # type: ignore[no-untyped-call]
 
 
-def _saved(save: Callable[[str], object], suffix: str = ".pt") -> bytes:
+def _saved(save: Callable[[str], object], suffix: str = ".pt", member: str = "") -> bytes:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / f"model{suffix}"
         save(str(path))
-        return path.read_bytes()
+        return (path / member).read_bytes()
 
 
-def damaged(source: random.Random, data: bytes) -> bytes:
+def damaged(source: random.Random, sample: Sample) -> bytes:
     """A damaged copy: of an archive mostly in its members, with checksums that are right."""
-    if not data.startswith(b"PK") or source.random() < 0.15:
+    data = sample.data
+    if source.random() < 0.15:
         return _damaged_bytes(source, data)
+    if not data.startswith(b"PK"):
+        return _damaged_member(source, sample.name, data)
     with zipfile.ZipFile(BytesIO(data)) as archive:
         members = [(entry.filename, archive.read(entry)) for entry in archive.infolist()]
     weights = [0.05 if "/data/" in name or "/constants/" in name else 1.0 for name, _ in members]
@@ -179,7 +186,7 @@ def _archive(members: list[tuple[str, bytes]]) -> bytes:
 
 
 def _damaged_member(source: random.Random, name: str, data: bytes) -> bytes:
-    if name.endswith(".py") and source.random() < 0.8:
+    if name.endswith((".py", ".toml")) and source.random() < 0.8:
         return _damaged_text(source, data.decode(errors="replace")).encode()
     if name.endswith(".json") and source.random() < 0.8:
         return _damaged_json(source, data)
