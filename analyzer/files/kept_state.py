@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from functools import wraps
+from typing import cast
 from unittest.mock import patch
 
 import torch
@@ -12,7 +13,7 @@ from torch import nn
 from torch.jit._builtins import _find_builtin as find_builtin
 from torch.jit._builtins import _register_builtin as register_builtin
 
-from nnapi_check.analyzer.inputs.arguments import leaves
+from nnapi_check.analyzer.inputs.arguments import Call, cloned, holds_itself, leaves
 
 _OF_EVERY_MODULE = frozenset(vars(nn.Module()))
 
@@ -60,12 +61,25 @@ class KeptState:
                 yield item, copy
 
 
+def with_same_state(module: torch._C.ScriptModule, run: Callable[[], object]) -> object:
+    """What a run gives, after which the buffers that it wrote to have their elements again."""
+    wrap = cast("Callable[[torch._C.ScriptModule], torch.jit.ScriptModule]", torch.jit._recursive.wrap_cpp_module)
+    state = KeptState(wrap(module))
+    found = run()
+    if state.is_written:
+        # What it gives may lie in a buffer.
+        (found,) = cloned(Call((found,))).positional
+    state.restore()
+    return found
+
+
 def _held(model: nn.Module) -> Iterator[tuple[tuple[str, int], object]]:
     for prefix, part in model.named_modules():
         own = {name: item for name, item in vars(part).items() if name not in _OF_EVERY_MODULE}
         for name, item in {**part._parameters, **part._buffers, **own}.items():
             path = f"{prefix}.{name}" if prefix else name
-            yield from (((path, place), leaf) for place, leaf in enumerate(leaves(item)))
+            if not holds_itself(item):
+                yield from (((path, place), leaf) for place, leaf in enumerate(leaves(item)))
 
 
 def _version(item: object) -> int:

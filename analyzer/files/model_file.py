@@ -24,6 +24,7 @@ from nnapi_check.analyzer.files.program_shapes import shapes_kept
 from nnapi_check.analyzer.files.program_sizes import write_sized_calls
 from nnapi_check.analyzer.files.program_sources import ProgramSource, program_sources
 from nnapi_check.analyzer.files.script_file import LOAD_FAILURES, first_line, read_script
+from nnapi_check.analyzer.files.second_run import first_run
 from nnapi_check.analyzer.files.tracing import Prepared, positional_names, prepare
 from nnapi_check.analyzer.files.unseen_writes import unseen_views_watched
 from nnapi_check.analyzer.files.value_reads import holds_for_other_values, tracer_warnings, value_reads
@@ -116,7 +117,8 @@ def _traced(
     try:
         with in_evaluation_mode(model), as_written(model):
             with constants_copied(), tracer_warnings(model) as told, unseen_views_watched() as views:
-                module = trace(prepared.module, prepared.arguments)
+                with first_run(prepared.module) as first:
+                    module = trace(prepared.module, prepared.arguments)
                 write_sized_calls(prepared.module, module._c)
             if views.are_written and not holds_for_other_values(prepared.module, module, prepared.arguments):
                 raise InputError(_UNSEEN_WRITE.format(name))
@@ -124,6 +126,8 @@ def _traced(
             state.restore()
             if kept is not None and not holds_for_other_values(prepared.module, module, prepared.arguments):
                 raise InputError(_KEPT_STATE.format(name, kept))
+            if not first.is_repeated(prepared.module, prepared.arguments):
+                raise InputError(_OTHER_NUMBERS.format(name))
             reads = (*value_reads(prepared.module, prepared.arguments), *told.whole) if told.may_read else ()
             if not reads or holds_for_other_values(prepared.module, module, prepared.arguments):
                 return module, tuple(_READS_NOTE.format(place) for place in reads)
@@ -165,6 +169,12 @@ _UNSEEN_WRITE = (
 _KEPT_STATE = (
     "{} changes its attribute {} in each run and gives other numbers in the next; a trace holds what one run "
     "computed. Take the state as an input of forward and give the new one back as an output."
+)
+
+_OTHER_NUMBERS = (
+    "{} gives other numbers when it is run again with the same inputs; a trace holds what one run computed. Take what "
+    "is kept from run to run as an input of forward and give the new one back as an output, and draw random numbers by "
+    "PyTorch's functions, not by Python's or NumPy's."
 )
 
 _READS_NOTE = (

@@ -151,16 +151,22 @@ def holds_for_other_values(
     with torch.no_grad():
         for others in _other_inputs(inputs):
             try:
-                wanted = list(_tensors([model(*others)]))
+                wanted = model(*others)
             except Exception:  # noqa: BLE001, S112 - a user's model may refuse such values in any way
                 continue
             try:
-                found = list(_tensors([traced(*others)]))
+                found = traced(*others)
             except RuntimeError:
                 return False
-            if len(found) != len(wanted) or not all(map(_is_close, found, wanted)):
+            if not gives_alike(found, wanted):
                 return False
     return True
+
+
+def gives_alike(found: object, wanted: object) -> bool:
+    """Whether the tensors in what two runs gave are as many, of the same shapes and types, and near to equal."""
+    tensors, others = list(_tensors([found])), list(_tensors([wanted]))
+    return len(tensors) == len(others) and all(map(_is_close, tensors, others))
 
 
 def _other_inputs(inputs: Sequence[object]) -> Iterator[Sequence[object]]:

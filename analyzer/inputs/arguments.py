@@ -59,8 +59,20 @@ def leaves(item: object) -> Iterator[object]:
             yield item
 
 
+def holds_itself(item: object, around: tuple[int, ...] = ()) -> bool:
+    """Whether a list or table is among its own parts, at any depth: it has leaves without end."""
+    if not isinstance(item, dict | list | tuple):
+        return False
+    inside = (*around, id(item))
+    return id(item) in around or any(
+        holds_itself(part, inside) for part in (item.values() if isinstance(item, dict) else item)
+    )
+
+
 def as_call(inputs: Sequence[object] | Mapping[str, object] | Call | None) -> Call | None:
     """The call that a user describes: a sequence of arguments, of which specifications may have names, or a mapping."""
+    if holds_itself(inputs):
+        raise InputError("A list or table among the inputs holds itself; pass one that ends.")
     match inputs:
         case None | Call():
             return inputs

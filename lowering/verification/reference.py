@@ -11,16 +11,16 @@ from nnapi_check.analyzer.capture.capture import Captured
 from nnapi_check.analyzer.errors import InputError
 from nnapi_check.analyzer.files.file_kind import FileKind, kind_of
 from nnapi_check.analyzer.files.gpu_names import moved_script, without_gpus
-from nnapi_check.analyzer.files.kept_state import KeptState
+from nnapi_check.analyzer.files.kept_state import KeptState, with_same_state
 from nnapi_check.analyzer.files.live_models import as_written, unwrapped
 from nnapi_check.analyzer.files.program_file import module_of, read_program
 from nnapi_check.analyzer.files.script_file import read_script
 from nnapi_check.analyzer.inputs.arguments import Call, cloned
+from nnapi_check.analyzer.random_numbers import same_random_numbers
 from nnapi_check.analyzer.tensor_types import flat_tensors
 from nnapi_check.analyzer.torchscript import quiet
 from nnapi_check.lowering.packaging.graph_copy import walk
 from nnapi_check.lowering.packaging.quantized_clamps import clamps_mended, mend_clamps
-from nnapi_check.lowering.verification.same_start import same_random_numbers, with_same_state
 
 
 def reference_outputs(

@@ -14,6 +14,8 @@ from typing import cast
 import torch
 
 from nnapi_check.analyzer.capture.capture import Captured
+from nnapi_check.analyzer.files.kept_state import with_same_state
+from nnapi_check.analyzer.random_numbers import same_random_numbers
 from nnapi_check.analyzer.tensor_types import flat_tensors
 from nnapi_check.analyzer.torchscript import computed_op_by_op, quiet
 from nnapi_check.lowering.packaging.graph_copy import walk, written_values
@@ -22,7 +24,6 @@ from nnapi_check.lowering.packaging.script_modules import type_of
 from nnapi_check.lowering.verification.approximation import Approximation, Cause
 from nnapi_check.lowering.verification.comparison import compare
 from nnapi_check.lowering.verification.reference import all_twins_of, is_at_top
-from nnapi_check.lowering.verification.same_start import same_random_numbers, with_same_state
 
 _SHARES_UP = (1.0, 0.5, 0.5, 0.5)
 """Which share of the elements is moved up in each draw, the others down; each draw is turned around as well."""

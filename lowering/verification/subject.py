@@ -16,6 +16,7 @@ import torch
 from nnapi_check.analyzer.errors import InputError
 from nnapi_check.analyzer.inputs.arguments import Call, cloned
 from nnapi_check.analyzer.inputs.specification import format_type
+from nnapi_check.analyzer.random_numbers import same_random_numbers
 from nnapi_check.analyzer.tensor_types import flat_tensors, tensor_type
 from nnapi_check.coverage_db.spec import OperationFacts
 from nnapi_check.coverage_db.targets import PYTORCH_MOBILE, target_called
@@ -27,7 +28,6 @@ from nnapi_check.lowering.nnapi.model import Model
 from nnapi_check.lowering.nnapi.serialize import Malformed, deserialize
 from nnapi_check.lowering.packaging.artifact import Artifact, open_artifact
 from nnapi_check.lowering.packaging.manifest import Manifest, ManifestError, PartRecord, read_manifest, recorded_sizes
-from nnapi_check.lowering.verification.same_start import same_random_numbers
 
 
 class VerifyError(Exception):

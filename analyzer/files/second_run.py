@@ -1,0 +1,57 @@
+"""Whether a module gives in a second run what it gave while it was traced: a trace holds what one run computed.
+
+A state need not lie in a module's attributes: an object, a closure, a global name or a generator of Python may keep it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+
+import torch
+from torch import nn
+
+from nnapi_check.analyzer.files.value_reads import gives_alike
+from nnapi_check.analyzer.inputs.arguments import Call, cloned
+from nnapi_check.analyzer.random_numbers import same_random_numbers
+
+
+class FirstRun:
+    """What a module gave when it was run while it was watched."""
+
+    def __init__(self) -> None:
+        self._given: list[object] = []
+
+    def note(self, module: nn.Module, inputs: object, output: object) -> None:
+        """Keep what a run gives; this is a forward hook."""
+        self._given.append(output)
+
+    def is_repeated(self, module: nn.Module, inputs: Sequence[object]) -> bool:
+        """Whether a run with the same inputs and the same random numbers of PyTorch's gives the same."""
+        if not self._given or _is_program_of_ops(module):
+            return True
+        with torch.no_grad(), same_random_numbers():
+            second = module(*cloned(Call(tuple(inputs))).positional)
+        return gives_alike(second, self._given[-1])
+
+    def keep(self) -> None:
+        """Let what was given stay what it is, for it may lie in a tensor that is written to later."""
+        self._given = list(cloned(Call(tuple(self._given[-1:]))).positional)
+
+
+@contextmanager
+def first_run(module: nn.Module) -> Iterator[FirstRun]:
+    """Watch what a module gives, from random numbers that can be drawn again."""
+    found = FirstRun()
+    hook = module.register_forward_hook(found.note)
+    try:
+        with same_random_numbers():
+            yield found
+    finally:
+        hook.remove()
+        found.keep()
+
+
+def _is_program_of_ops(module: nn.Module) -> bool:
+    """Whether a module is what an exported program runs as, which keeps nothing but its buffers."""
+    return all(isinstance(part, torch.fx.GraphModule) or type(part) is nn.Module for part in module.modules())
