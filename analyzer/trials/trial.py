@@ -29,18 +29,19 @@ class _Kind:
 
 @dataclass(slots=True)
 class Trials:
-    """Edits that are tried on one surveyed model. Code is read once for calls that are alike."""
+    """Edits that are tried on one surveyed model, all by default. Code is read once for calls that are alike."""
 
     survey: Survey
     registry: Registry
-    edits: Sequence[Edit] = field(default_factory=load_edits)
+    edits: Sequence[Edit] | None = None
     _read: dict[_Kind, Graph | None] = field(default_factory=dict)
     _made: dict[tuple[str, int], Replacement] = field(default_factory=dict)
 
     def edits_of(self, cause: Cause) -> Iterator[AppliedEdit]:
         """The edits that are for nodes of a cause, with the code of its first call among them."""
         nodes = [self.survey.nodes[node] for node in cause.nodes]
-        for edit, calls in edited_calls(nodes, self.edits, self.survey.judgement.uses):
+        edits = load_edits() if self.edits is None else self.edits
+        for edit, calls in edited_calls(nodes, edits, self.survey.judgement.uses):
             made = [call for call in calls if self._replaces(call)]
             if made:
                 yield AppliedEdit(edit, made[0].before, made[0].after, tuple(call.node.id for call in made))
