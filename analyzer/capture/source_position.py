@@ -13,7 +13,7 @@ from nnapi_check.analyzer.files import unseen_writes
 from nnapi_check.analyzer.files.program_sources import ProgramSource
 from nnapi_check.analyzer.graph import SourcePosition
 from nnapi_check.analyzer.ops import packed_ops
-from nnapi_check.analyzer.torchscript import children, class_name, has_attribute, method_names, submodule, trace
+from nnapi_check.analyzer.torchscript import children, class_name, has_attribute, method_names, nested, submodule, trace
 
 Place = tuple[str | None, int | None]
 
@@ -165,14 +165,7 @@ def _is_internal(module: torch._C.ScriptModule) -> bool:
 
 def _nodes_in(module: torch._C.ScriptModule) -> Iterator[torch._C.Node]:
     for method in method_names(module):
-        stack = [iter(list(module._get_method(method).graph.nodes()))]
-        while stack:
-            node = next(stack[-1], None)
-            if node is None:
-                stack.pop()
-                continue
-            yield node
-            stack.extend(iter(list(block.nodes())) for block in node.blocks())
+        yield from nested(module._get_method(method).graph.nodes())
 
 
 def _function_calls(module: torch._C.ScriptModule) -> Iterator[tuple[str, Place]]:
