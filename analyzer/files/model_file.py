@@ -28,7 +28,7 @@ from nnapi_check.analyzer.files.second_run import first_run
 from nnapi_check.analyzer.files.tracing import Prepared, positional_names, prepare
 from nnapi_check.analyzer.files.unseen_writes import unseen_views_watched
 from nnapi_check.analyzer.files.value_reads import holds_for_other_values, tracer_warnings, value_reads
-from nnapi_check.analyzer.inputs.arguments import Call, leaves
+from nnapi_check.analyzer.inputs.arguments import Call, cloned, leaves
 from nnapi_check.analyzer.inputs.taken_shapes import TakenShape, shapes_in_order
 from nnapi_check.analyzer.ops.scale_faults import traced_scale_fault
 from nnapi_check.analyzer.torchscript import in_evaluation_mode, trace
@@ -118,7 +118,8 @@ def _traced(
         with in_evaluation_mode(model), as_written(model):
             with constants_copied(), tracer_warnings(model) as told, unseen_views_watched() as views:
                 with first_run(prepared.module) as first:
-                    module = trace(prepared.module, prepared.arguments)
+                    # A model may write to its inputs, which are the user's.
+                    module = trace(prepared.module, cloned(Call(prepared.arguments)).positional)
                 write_sized_calls(prepared.module, module._c)
             if views.are_written and not holds_for_other_values(prepared.module, module, prepared.arguments):
                 raise InputError(_UNSEEN_WRITE.format(name))

@@ -106,7 +106,7 @@ def prepare(model: torch.nn.Module, call: Call, name: str, keywords: Collection[
     bound = _bound(model, _with_lists(example_of(call)), name, keywords)
     arguments = (*bound.positional, *bound.named.values())
     if not any(_has_tensors(item) for item in arguments):
-        raise InputError(f"{name} is not TorchScript yet; pass example inputs to trace it with.")
+        raise InputError(_no_tensors(name, arguments))
     if not bound.named and all(map(_is_of_tensors, arguments)):
         return Prepared(model, bound.positional, bound)
     names = [*positional_names(model)[: len(bound.positional)], *bound.named]
@@ -114,6 +114,12 @@ def prepare(model: torch.nn.Module, call: Call, name: str, keywords: Collection[
     kept = [(label, item) for label, item in zip(names, arguments, strict=True) if _has_tensors(item)]
     module = _WithFixedValues(model, cloned(bound), [label for label, _ in kept])
     return Prepared(module, tuple(_tensors_of(item) for _, item in kept), bound)
+
+
+def _no_tensors(name: str, arguments: Sequence[object]) -> str:
+    found = next((type(leaf).__name__ for item in arguments for leaf in leaves(item)), None)
+    given = "" if found is None else f", not of {found} alone, which torch.as_tensor makes one of if it holds numbers"
+    return f"{name} is not TorchScript yet; pass example inputs to trace it with: tensors{given}."
 
 
 def _tensors_of(item: object) -> object:

@@ -83,6 +83,10 @@ def _of_a_buffer(module: _Module, x: Tensor) -> Tensor:
     return module.mean.mul_(0.9).add_(x.mean(0))
 
 
+def _written_input(module: _Module, x: Tensor) -> Tensor:
+    return x.add_(1)
+
+
 def _opened(step: Callable[[_Module, Tensor], Tensor]) -> object:
     return open_model(_Module(step).eval(), Call((torch.randn(2, 8),)), weights=True, trust=False)
 
@@ -97,9 +101,18 @@ def test_a_module_that_gives_other_numbers_in_a_second_run_is_refused(
         _opened(step)
 
 
-@pytest.mark.parametrize("step", [_plain, _of_pytorch, _of_a_buffer])
+@pytest.mark.parametrize("step", [_plain, _of_pytorch, _of_a_buffer, _written_input])
 def test_what_a_trace_holds_is_no_reason_to_refuse(step: Callable[[_Module, Tensor], Tensor]) -> None:
     assert _opened(step)
+
+
+def test_the_inputs_of_a_user_stay_what_they_were() -> None:
+    x = torch.randn(2, 8)
+    before = x.clone()
+
+    open_model(_Module(_written_input).eval(), Call((x,)), weights=True, trust=False)
+
+    assert torch.equal(x, before)
 
 
 def test_inputs_that_hold_themselves_are_refused() -> None:
