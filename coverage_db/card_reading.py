@@ -28,6 +28,7 @@ from nnapi_check.coverage_db.input_classes import Jump
 from nnapi_check.coverage_db.requirements import Requirement, parse_requirement, parse_shared, read_common
 from nnapi_check.coverage_db.spec import FuseCode, OperandType
 from nnapi_check.coverage_db.targets import PER_CHANNEL
+from nnapi_check.coverage_db.user_documents import shown
 
 HOME = Path(__file__).parent
 SHARED = "requirements"
@@ -198,7 +199,7 @@ def _given_parameters(table: CardTable) -> tuple[float, int] | None:
         case [float() as scale, int() as zero_point]:
             return scale, zero_point
         case found:
-            raise CardError(f"{table.where}: `gives` is a scale and a zero point, found {found!r}")
+            raise CardError(f"{table.where}: `gives` is a scale and a zero point, found {shown(found)}")
 
 
 def _parse_way(raw: object, where: str, common: tuple[Requirement, ...], shared: Mapping[str, Requirement]) -> Way:
@@ -300,7 +301,7 @@ def parse_example(raw: object, where: str) -> Example:
         elif isinstance(value, list) and all(isinstance(item, str) for item in value):
             tensors.append((key, tuple(value)))
         else:
-            raise CardError(f"{where}, example {name}: {key} is a tensor like `f32[1,2,7,9]`, found {value!r}")
+            raise CardError(f"{where}, example {name}: {key} is a tensor like `f32[1,2,7,9]`, found {shown(value)}")
     return Example(name, tuple(tensors), args, expect, reads, per_channel)
 
 
@@ -311,4 +312,4 @@ def _argument(raw: object) -> ConstantOrTuple | None:
         return tuple(raw)
     if isinstance(raw, bool | int | float | str):
         return raw
-    raise CardError(f"an example's argument is a number, a text or a list, found {raw!r}")
+    raise CardError(f"an example's argument is a number, a text or a list, found {shown(raw)}")

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Iterator, Mapping
 from enum import Enum
 from pathlib import Path
 from typing import TypeVar
 
 from nnapi_check.coverage_db.checks import CardError
+from nnapi_check.coverage_db.user_documents import parse_toml, shown
 
 Choice = TypeVar("Choice", bound=Enum)
 
@@ -16,15 +16,17 @@ Choice = TypeVar("Choice", bound=Enum)
 def read_toml(path: Path) -> dict[str, object]:
     """Read a TOML file; what is wrong with it is said with the file's name and line."""
     try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
-    except tomllib.TOMLDecodeError as error:
+        return parse_toml(path.read_text(encoding="utf-8"))
+    except UnicodeDecodeError:
+        raise
+    except ValueError as error:
         raise CardError(f"{path}: {error}") from error
 
 
 def mapping(raw: object, where: str) -> Mapping[str, object]:
     """What must be a table. Raises ``CardError``, as everything here does, and says where."""
     if not isinstance(raw, Mapping):
-        raise CardError(f"{where}: a table was wanted, found {raw!r}")
+        raise CardError(f"{where}: a table was wanted, found {shown(raw)}")
     return raw
 
 
@@ -43,7 +45,7 @@ class CardTable:
         """A text that must be there, on one line."""
         value = self._left.pop(key, None)
         if not isinstance(value, str) or not value.strip():
-            raise CardError(f"{self.where}: `{key}` must be a text, found {value!r}")
+            raise CardError(f"{self.where}: `{key}` must be a text, found {shown(value)}")
         return " ".join(value.split())
 
     def optional_text(self, key: str) -> str | None:
@@ -55,21 +57,21 @@ class CardTable:
         kind = type(default)
         found = self.optional_text(key) or default.value
         if found not in {item.value for item in kind}:
-            raise CardError(f"{self.where}: `{key}` is one of {[item.value for item in kind]}, found {found!r}")
+            raise CardError(f"{self.where}: `{key}` is one of {[item.value for item in kind]}, found {shown(found)}")
         return kind(found)
 
     def flag(self, key: str) -> bool:
         """A truth value; false where there is none."""
         value = self._left.pop(key, False)
         if not isinstance(value, bool):
-            raise CardError(f"{self.where}: `{key}` must be true or false, found {value!r}")
+            raise CardError(f"{self.where}: `{key}` must be true or false, found {shown(value)}")
         return value
 
     def optional_int(self, key: str) -> int | None:
         """A whole number, or None where there is none."""
         value = self._left.pop(key, None)
         if value is not None and (not isinstance(value, int) or isinstance(value, bool)):
-            raise CardError(f"{self.where}: `{key}` must be a whole number, found {value!r}")
+            raise CardError(f"{self.where}: `{key}` must be a whole number, found {shown(value)}")
         return value
 
     def optional_positive(self, key: str) -> float | None:
@@ -78,28 +80,28 @@ class CardTable:
         if value is None:
             return None
         if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < float("inf"):
-            raise CardError(f"{self.where}: `{key}` must be a number above 0, found {value!r}")
+            raise CardError(f"{self.where}: `{key}` must be a number above 0, found {shown(value)}")
         return float(value)
 
     def items(self, key: str) -> list[object]:
         """A list of anything; empty where there is none."""
         value = self._left.pop(key, [])
         if not isinstance(value, list):
-            raise CardError(f"{self.where}: `{key}` must be a list, found {value!r}")
+            raise CardError(f"{self.where}: `{key}` must be a list, found {shown(value)}")
         return value
 
     def texts(self, key: str) -> tuple[str, ...]:
         """A list of texts; empty where there is none."""
         values = self.items(key)
         if not all(isinstance(value, str) for value in values):
-            raise CardError(f"{self.where}: `{key}` must be a list of texts, found {values!r}")
+            raise CardError(f"{self.where}: `{key}` must be a list of texts, found {shown(values)}")
         return tuple(str(value) for value in values)
 
     def whole_numbers(self, key: str) -> tuple[int, ...]:
         """A list of whole numbers; empty where there is none."""
         values = self.items(key)
         if not all(isinstance(value, int) and not isinstance(value, bool) for value in values):
-            raise CardError(f"{self.where}: `{key}` must be a list of whole numbers, found {values!r}")
+            raise CardError(f"{self.where}: `{key}` must be a list of whole numbers, found {shown(values)}")
         return tuple(value for value in values if isinstance(value, int))
 
     def tables(self, key: str) -> Iterator[Mapping[str, object]]:

@@ -24,6 +24,7 @@ from dataclasses import dataclass
 from enum import Enum
 
 from nnapi_check.coverage_db.errors import UserError
+from nnapi_check.coverage_db.user_documents import shown
 
 CHOSEN = "chosen"
 """What quantities call the user's choice."""
@@ -206,7 +207,7 @@ def written(value: object) -> str:
 def parse_check(raw: object, where: str) -> Check:
     """Read a check from a card's table. ``where`` names the card and requirement in errors."""
     if not isinstance(raw, Mapping):
-        raise CardError(f"{where}: a check is a table with `kind`, found {raw!r}")
+        raise CardError(f"{where}: a check is a table with `kind`, found {shown(raw)}")
     table = dict(raw)
     kind = table.pop("kind", None)
     match kind:
@@ -220,7 +221,7 @@ def parse_check(raw: object, where: str) -> Check:
             parts = table.pop("of", None)
             _nothing_left(table, where)
             if not isinstance(parts, list) or not parts:
-                raise CardError(f"{where}: `of` is a list of checks, found {parts!r}")
+                raise CardError(f"{where}: `of` is a list of checks, found {shown(parts)}")
             of = tuple(parse_check(part, where) for part in parts)
             return AnyOf(of) if kind == "any-of" else AllOf(of)
         case "not":
@@ -240,14 +241,14 @@ def parse_check(raw: object, where: str) -> Check:
         case _:
             known = [relation.value for relation in Relation]
             raise CardError(
-                f"{where}: unknown kind of check {kind!r}; there are constant, absent, known, any-of, all-of, not, "
+                f"{where}: unknown check {shown(kind)}; there are constant, absent, known, any-of, all-of, not, "
                 + ", ".join(known)
             )
 
 
 def _text(raw: object, where: str) -> str:
     if not isinstance(raw, str) or not raw:
-        raise CardError(f"{where} is a name, found {raw!r}")
+        raise CardError(f"{where} is a name, found {shown(raw)}")
     return raw
 
 
@@ -256,7 +257,7 @@ def _frozen(raw: object, where: str) -> ConstantOrTuple:
         return raw
     if isinstance(raw, list | tuple) and all(isinstance(item, bool | int | float | str) for item in raw):
         return tuple(raw)
-    raise CardError(f"{where}: a value is a number, a text or a list of them, found {raw!r}")
+    raise CardError(f"{where}: a value is a number, a text or a list of them, found {shown(raw)}")
 
 
 def _nothing_left(table: Mapping[str, object], where: str) -> None:

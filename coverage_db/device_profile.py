@@ -18,7 +18,6 @@ left out.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from enum import Enum
@@ -26,6 +25,7 @@ from pathlib import Path
 
 from nnapi_check.coverage_db.errors import UserError
 from nnapi_check.coverage_db.spec import OperandType
+from nnapi_check.coverage_db.user_documents import parse_json, shown
 
 SCHEMA_VERSION = 1
 
@@ -60,10 +60,10 @@ class DeviceProfile:
 def read_device_profile(path: Path, operations: Collection[str]) -> DeviceProfile:
     """Read a profile; ``operations`` are those that NNAPI has. Raises ``DeviceProfileError``."""
     try:
-        document = json.loads(path.read_text(encoding="utf-8"))
+        document = parse_json(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise DeviceProfileError(f"{path} cannot be read: {error.strerror}") from error
-    except (ValueError, RecursionError) as error:
+    except ValueError as error:
         raise DeviceProfileError(f"{path} is not JSON: {error}") from error
     return _Reader(path, operations).profile(document)
 
@@ -80,15 +80,17 @@ class _Reader:
         if not isinstance(document, dict):
             raise self.fail("the document", "must be an object")
         if document.get("schema_version") != SCHEMA_VERSION:
-            raise self.fail("schema_version", f"must be {SCHEMA_VERSION}, found {document.get('schema_version')!r}")
+            raise self.fail(
+                "schema_version", f"must be {SCHEMA_VERSION}, found {shown(document.get('schema_version'))}"
+            )
         for key in document:
             if key not in ("schema_version", "device", "unlisted", "operations"):
                 raise self.fail(key, "is not a key of a device profile")
         device, operations = document.get("device"), document.get("operations")
         if not isinstance(device, str) or not device.strip():
-            raise self.fail("device", f"must be the device's name, found {device!r}")
+            raise self.fail("device", f"must be the device's name, found {shown(device)}")
         if not isinstance(operations, dict):
-            raise self.fail("operations", f"must be an object, found {operations!r}")
+            raise self.fail("operations", f"must be an object, found {shown(operations)}")
         answers: dict[tuple[str, OperandType | None], Answer] = {}
         for name, answer in operations.items():
             if name not in self.operations:
@@ -110,5 +112,5 @@ class _Reader:
 
     def _answer(self, where: str, said: object) -> Answer:
         if said not in (Answer.ACCEPTED.value, Answer.REFUSED.value):
-            raise self.fail(where, f'must be "accepted" or "refused", found {said!r}')
+            raise self.fail(where, f'must be "accepted" or "refused", found {shown(said)}')
         return Answer(said)

@@ -23,6 +23,7 @@ from nnapi_check.coverage_db.spec import (
     ZeroFacts,
 )
 from nnapi_check.coverage_db.text import Table, TextError, read_tables
+from nnapi_check.coverage_db.user_documents import shown
 
 NNAPI_DIRECTORY = Path(__file__).parent / "nnapi"
 OPERATIONS_DIRECTORY = NNAPI_DIRECTORY / "operations"
@@ -106,7 +107,7 @@ def _main(table: Table) -> tuple[str | None, int | None]:
         return None, None
     kind, _, index = table.text("main").partition(" ")
     if kind not in ("input", "output") or not index.isdigit():
-        raise table.fail("main", f'wants "input" or "output" and an index, found {table.values["main"]!r}')
+        raise table.fail("main", f'wants "input" or "output" and an index, found {shown(table.values["main"])}')
     return kind, int(index)
 
 
@@ -157,7 +158,7 @@ def _rank(row: Table) -> RankFacts:
 def _zero(row: Table) -> ZeroFacts:
     zero = ZeroFacts(what=row.text("what"), since=_level(row, "since"), inputs=row.texts("inputs"))
     if zero.what not in ZERO_KINDS:
-        raise row.fail("what", f"wants one of {', '.join(ZERO_KINDS)}, found {zero.what!r}")
+        raise row.fail("what", f"wants one of {', '.join(ZERO_KINDS)}, found {shown(zero.what)}")
     row.finish()
     return zero
 

@@ -12,6 +12,7 @@ from pathlib import Path
 from nnapi_check.coverage_db.errors import UserError
 from nnapi_check.coverage_db.output import check_parent, place_of, writing
 from nnapi_check.coverage_db.unfinished import exchange, unfinished
+from nnapi_check.coverage_db.user_documents import parse_json
 
 
 class FolderError(UserError):
@@ -76,7 +77,7 @@ def _has_entries(path: Path) -> bool:
 def _own_files(folder: Path, kind: FolderKind) -> set[str]:
     """The files that a folder was written with; none where it is no folder of this kind."""
     try:
-        document = json.loads((folder / kind.marker).read_text(encoding="utf-8"))
+        document = parse_json((folder / kind.marker).read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return set()
     listed = document.get("files") if isinstance(document, dict) else None

@@ -22,6 +22,7 @@ from nnapi_check.coverage_db.checks import CardError
 from nnapi_check.coverage_db.errors import UserError
 from nnapi_check.coverage_db.queries import Registry, UnknownNameError
 from nnapi_check.coverage_db.requirements import Requirement
+from nnapi_check.coverage_db.user_documents import shown
 
 _KEYS = ("summary", "gap", "unwritten", "without", "requires", "fix", "source")
 _OF_CARD = ("ways", "emits", "layout", "examples", "bound", "differences")
@@ -119,7 +120,9 @@ class _Reader:
 
     def card(self, op: str, raw: object) -> OverlayCard:
         if not isinstance(raw, Mapping):
-            raise OverlayError(f"{self.path}, line {self.line(op)}: a table for an op was wanted, found {op} = {raw!r}")
+            raise OverlayError(
+                f"{self.path}, line {self.line(op)}: a table for an op was wanted, found {op} = {shown(raw)}"
+            )
         if len(op.split(".")) != 3:
             raise self.fail(op, "", "an op is written like aten.relu.default, in quotes")
         for key in raw:
@@ -145,13 +148,13 @@ class _Reader:
     def _text(self, op: str, raw: Mapping[str, object], key: str) -> str | None:
         value = raw.get(key)
         if value is not None and (not isinstance(value, str) or not value.strip()):
-            raise self.fail(op, key, f"`{key}` must be a text, found {value!r}")
+            raise self.fail(op, key, f"`{key}` must be a text, found {shown(value)}")
         return None if value is None else " ".join(str(value).split())
 
     def _texts(self, op: str, raw: Mapping[str, object], key: str) -> tuple[str, ...]:
         value = raw.get(key, [])
         if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
-            raise self.fail(op, key, f"`{key}` must be a list of texts, found {value!r}")
+            raise self.fail(op, key, f"`{key}` must be a list of texts, found {shown(value)}")
         if key in raw and not value:
             raise self.fail(op, key, f"`{key}` is empty")
         return tuple(value)
@@ -159,13 +162,13 @@ class _Reader:
     def _restrictions(self, op: str, raw: Mapping[str, object]) -> tuple[Restriction, ...]:
         rows = raw.get("requires", [])
         if not isinstance(rows, list) or not all(isinstance(row, Mapping) for row in rows):
-            raise self.fail(op, "requires", f"`requires` must be a list of tables, found {rows!r}")
+            raise self.fail(op, "requires", f"`requires` must be a list of tables, found {shown(rows)}")
         found = []
         for row in rows:
             table = dict(row)
             way = table.pop("way", "")
             if not isinstance(way, str):
-                raise self.fail(op, "requires", f"`way` must be a text, found {way!r}")
+                raise self.fail(op, "requires", f"`way` must be a text, found {shown(way)}")
             # A card with nothing else: what reads a card's requirements reads these.
             card = {"summary": "-", "requires": [table], "ways": [{"name": "-"}]}
             try:

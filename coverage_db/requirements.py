@@ -12,6 +12,7 @@ from pathlib import Path
 
 from nnapi_check.coverage_db.card_text import CardTable, mapping, read_toml
 from nnapi_check.coverage_db.checks import CardError, Check, parse_check, wording
+from nnapi_check.coverage_db.user_documents import shown
 
 _OTHER_WAY = "Nothing: another way is for such calls."
 
@@ -69,7 +70,7 @@ def parse_requirement(raw: object, where: str, shared: Mapping[str, Requirement]
     table.where = where = f"{where}, requirement {id_}"
     selects = table.take("selects", False)
     if not isinstance(selects, bool):
-        raise CardError(f"{where}: `selects` is true or false, found {selects!r}")
+        raise CardError(f"{where}: `selects` is true or false, found {shown(selects)}")
     requirement = Requirement(
         id=id_,
         check=parse_check(table.take("check"), where),

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from nnapi_check.coverage_db.errors import UserError
+from nnapi_check.coverage_db.user_documents import shown
 
 E = TypeVar("E", bound=Enum)
 
@@ -64,7 +65,7 @@ class Table:
         """The integer at ``key``."""
         value = self.take(key)
         if isinstance(value, bool) or not isinstance(value, int):
-            raise self.fail(key, f"wants an integer, found {value!r}")
+            raise self.fail(key, f"wants an integer, found {shown(value)}")
         return value
 
     def optional_integer(self, key: str) -> int | None:
@@ -75,14 +76,14 @@ class Table:
         """The integer, float or boolean at ``key``, as written."""
         value = self.take(key)
         if not isinstance(value, int | float):
-            raise self.fail(key, f"wants a number or a boolean, found {value!r}")
+            raise self.fail(key, f"wants a number or a boolean, found {shown(value)}")
         return value
 
     def real(self, key: str) -> float:
         """The float at ``key``; an integer is refused, so that text shows the type."""
         value = self.take(key)
         if not isinstance(value, float):
-            raise self.fail(key, f"wants a number with a decimal point, found {value!r}")
+            raise self.fail(key, f"wants a number with a decimal point, found {shown(value)}")
         return value
 
     def text(self, key: str, default: str | None = None) -> str:
@@ -91,7 +92,7 @@ class Table:
             return default
         value = self.take(key)
         if not isinstance(value, str):
-            raise self.fail(key, f"wants a string, found {value!r}")
+            raise self.fail(key, f"wants a string, found {shown(value)}")
         return value
 
     def flag(self, key: str, *, default: bool = False) -> bool:
@@ -100,7 +101,7 @@ class Table:
             return default
         value = self.take(key)
         if not isinstance(value, bool):
-            raise self.fail(key, f"wants true or false, found {value!r}")
+            raise self.fail(key, f"wants true or false, found {shown(value)}")
         return value
 
     def items(self, key: str) -> tuple[object, ...]:
@@ -109,7 +110,7 @@ class Table:
             return ()
         value = self.take(key)
         if not isinstance(value, list):
-            raise self.fail(key, f"wants an array, found {value!r}")
+            raise self.fail(key, f"wants an array, found {shown(value)}")
         return tuple(value)
 
     def integers(self, key: str) -> tuple[int, ...]:
@@ -117,7 +118,7 @@ class Table:
         numbers = []
         for value in self.items(key):
             if isinstance(value, bool) or not isinstance(value, int):
-                raise self.fail(key, f"wants integers, found {value!r}")
+                raise self.fail(key, f"wants integers, found {shown(value)}")
             numbers.append(value)
         return tuple(numbers)
 
@@ -126,7 +127,7 @@ class Table:
         numbers = []
         for value in self.items(key):
             if not isinstance(value, int | float):
-                raise self.fail(key, f"wants numbers or booleans, found {value!r}")
+                raise self.fail(key, f"wants numbers or booleans, found {shown(value)}")
             numbers.append(value)
         return tuple(numbers)
 
@@ -135,7 +136,7 @@ class Table:
         texts = []
         for value in self.items(key):
             if not isinstance(value, str):
-                raise self.fail(key, f"wants strings, found {value!r}")
+                raise self.fail(key, f"wants strings, found {shown(value)}")
             texts.append(value)
         return tuple(texts)
 
@@ -143,7 +144,7 @@ class Table:
         """The table at ``key``; empty without the key."""
         value = self.take(key) if self.has(key) else {}
         if not isinstance(value, dict):
-            raise self.fail(key, f"wants a table, found {value!r}")
+            raise self.fail(key, f"wants a table, found {shown(value)}")
         return Table(self.path, f"{self.entry}.{key}" if self.entry else key, value)
 
     def tables(self, key: str) -> tuple[Table, ...]:
@@ -151,7 +152,7 @@ class Table:
         tables = []
         for position, value in enumerate(self.items(key)):
             if not isinstance(value, dict):
-                raise self.fail(key, f"wants tables, found {value!r}")
+                raise self.fail(key, f"wants tables, found {shown(value)}")
             tables.append(
                 Table(self.path, f"{self.entry}.{key}[{position}]" if self.entry else f"{key}[{position}]", value)
             )

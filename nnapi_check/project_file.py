@@ -34,6 +34,7 @@ from nnapi_check.analyzer.errors import InputError
 from nnapi_check.coverage_db.card_text import read_toml
 from nnapi_check.coverage_db.checks import CardError
 from nnapi_check.coverage_db.targets import PER_CHANNEL, PYTORCH_MOBILE, PerChannelChoice, target_names
+from nnapi_check.coverage_db.user_documents import shown
 from nnapi_check.reports.gating.gate import NO_GATE, Gate
 
 NAME = "nnapi-check.toml"
@@ -112,7 +113,7 @@ def _tables_of(path: Path) -> Mapping[str, object]:
 def _project(path: Path, text: str, tables: object) -> Project:
     reader = _Reader(path, text)
     if not isinstance(tables, Mapping):
-        raise reader.fail(_TABLE, f"`{_TABLE}` must be a table, found {tables!r}")
+        raise reader.fail(_TABLE, f"`{_TABLE}` must be a table, found {shown(tables)}")
     reader.check_keys("", tables)
     level, gate = reader.table(tables, "level"), reader.table(tables, "gate")
     found = Project(
@@ -166,7 +167,7 @@ class _Reader:
     def table(self, tables: Mapping[str, object], key: str) -> Mapping[str, object]:
         found = tables.get(key, {})
         if not isinstance(found, Mapping):
-            raise self.fail(key, f"`{key}` must be a table, found {found!r}")
+            raise self.fail(key, f"`{key}` must be a table, found {shown(found)}")
         self.check_keys(key, found)
         return found
 
@@ -175,7 +176,7 @@ class _Reader:
         if found is None:
             return None
         if not isinstance(found, str) or not found:
-            raise self.fail(key, f"`{key}` must be the name of a file, found {found!r}")
+            raise self.fail(key, f"`{key}` must be the name of a file, found {shown(found)}")
         return self.path.parent / found
 
     def file(self, table: Mapping[str, object], key: str) -> Path | None:
@@ -187,19 +188,19 @@ class _Reader:
     def choice(self, table: Mapping[str, object], key: str, known: Sequence[str], usual: str) -> str:
         found = table.get(key, usual)
         if not isinstance(found, str) or found not in known:
-            raise self.fail(key, f"`{key}` must be one of {', '.join(known)}, found {found!r}")
+            raise self.fail(key, f"`{key}` must be one of {', '.join(known)}, found {shown(found)}")
         return found
 
     def integer(self, table: Mapping[str, object], key: str) -> int | None:
         found = table.get(key)
         if found is not None and (not isinstance(found, int) or isinstance(found, bool)):
-            raise self.fail(key, f"`{key}` must be a whole number, found {found!r}")
+            raise self.fail(key, f"`{key}` must be a whole number, found {shown(found)}")
         return found
 
     def count(self, table: Mapping[str, object], key: str) -> int | None:
         found = self.integer(table, key)
         if found is not None and found < 0:
-            raise self.fail(key, f"`{key}` must not be below 0, found {found!r}")
+            raise self.fail(key, f"`{key}` must not be below 0, found {shown(found)}")
         return found
 
     def score(self, table: Mapping[str, object], key: str) -> float | None:
@@ -207,13 +208,13 @@ class _Reader:
         if found is None:
             return None
         if isinstance(found, bool) or not isinstance(found, int | float) or not 0 <= found <= 100:
-            raise self.fail(key, f"`{key}` must be a number from 0 to 100, found {found!r}")
+            raise self.fail(key, f"`{key}` must be a number from 0 to 100, found {shown(found)}")
         return float(found)
 
     def flag(self, table: Mapping[str, object], key: str) -> bool:
         found = table.get(key, False)
         if not isinstance(found, bool):
-            raise self.fail(key, f"`{key}` must be true or false, found {found!r}")
+            raise self.fail(key, f"`{key}` must be true or false, found {shown(found)}")
         return found
 
 

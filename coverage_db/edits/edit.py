@@ -23,6 +23,7 @@ from nnapi_check.coverage_db.card_reading import parse_example
 from nnapi_check.coverage_db.card_text import CardTable, mapping, read_toml
 from nnapi_check.coverage_db.cards import Example
 from nnapi_check.coverage_db.checks import CardError, Check, ConstantOrTuple, parse_check
+from nnapi_check.coverage_db.user_documents import shown
 
 _HOME = Path(__file__).parent
 _QUANTITY = re.compile(r"\{([^{}]+)\}")
@@ -154,14 +155,14 @@ def _read(id_: str, raw: object, file: str) -> Edit:
 
 def _code(raw: object, where: str) -> Code:
     if not isinstance(raw, str) or not raw.strip():
-        raise CardError(f"{where}: lines of Python were wanted, found {raw!r}")
+        raise CardError(f"{where}: lines of Python were wanted, found {shown(raw)}")
     return Code(raw.strip())
 
 
 def _keeps(name: str, where: str) -> Keeps:
     known: Mapping[str, Keeps] = {item.value: item for item in Keeps}
     if name not in known:
-        raise CardError(f"{where}: `keeps` is one of {', '.join(known)}, found {name!r}")
+        raise CardError(f"{where}: `keeps` is one of {', '.join(known)}, found {shown(name)}")
     return known[name]
 
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from nnapi_check.analyzer.errors import InputError
 from nnapi_check.coverage_db.cards import Status
+from nnapi_check.coverage_db.user_documents import parse_json, shown
 from nnapi_check.reports.gating.baseline import Baseline, Facts, Stays, integer_share, readiness_words
 from nnapi_check.reports.json_format import SCHEMA_VERSION
 from nnapi_check.reports.naming import shown_path
@@ -18,12 +18,12 @@ from nnapi_check.reports.views import WorkView
 def read_baseline(path: Path) -> Baseline:
     """The facts of a report in a file. Raises ``InputError`` for what is no report of nnapi-check."""
     try:
-        document = json.loads(path.read_text(encoding="utf-8"))
+        document = parse_json(path.read_text(encoding="utf-8"))
     except FileNotFoundError as error:
         raise InputError(f"The baseline {path} is not there; --update-baseline writes it.") from error
     except OSError as error:
         raise InputError(f"{path} cannot be read: {error.strerror or error}.") from error
-    except (ValueError, RecursionError) as error:
+    except ValueError as error:
         raise InputError(f"{path} is no report of nnapi-check: it is not JSON ({error}).") from error
     if not isinstance(document, Mapping):
         raise InputError(f"{path} is no report of nnapi-check: it holds no object.")
@@ -82,7 +82,7 @@ class _Reader:
     item: Mapping[str, object]
 
     def fail(self, key: str, wanted: str, found: object) -> InputError:
-        return InputError(f"{self.path} is no report of nnapi-check: `{key}` must be {wanted}, found {found!r:.80}.")
+        return InputError(f"{self.path} is no report of nnapi-check: `{key}` must be {wanted}, found {shown(found)}.")
 
     def has(self, key: str) -> bool:
         return self.item.get(key) is not None
