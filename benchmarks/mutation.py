@@ -44,7 +44,7 @@ sys.path.insert(0, str(ROOT))
 
 # No more of the library than this may be loaded here, for what is loaded is not mutated.
 from benchmarks.mutants import Mutant, find_mutants, source_of  # noqa: E402
-from nnapi_check.coverage_db.output import write_text  # noqa: E402
+from nnapi_check.coverage_db.writing.output import write_text  # noqa: E402
 from nnapi_check.lowering.nnapi.conformance.vector_rows import VectorRow, read_rows  # noqa: E402
 
 LIBRARY = ROOT / "nnapi_check" / "lowering" / "nnapi"

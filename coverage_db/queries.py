@@ -22,10 +22,10 @@ from nnapi_check.coverage_db.database.documents import registry_documents
 from nnapi_check.coverage_db.database.registry_key import RegistryKey, key_of, layout_key
 from nnapi_check.coverage_db.differences import Difference, Reason
 from nnapi_check.coverage_db.errors import UserError
-from nnapi_check.coverage_db.output import OutputError, write_whole
 from nnapi_check.coverage_db.spec import FunctionFacts, Level, OperationFacts, TypeFacts
 from nnapi_check.coverage_db.status import RegistryStatus, read_status
 from nnapi_check.coverage_db.targets import Target
+from nnapi_check.coverage_db.writing.output import OutputError, write_whole
 
 T = TypeVar("T")
 

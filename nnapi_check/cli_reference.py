@@ -13,7 +13,7 @@ from pathlib import Path
 import click
 
 from nnapi_check.cli import main as nnapi_check
-from nnapi_check.coverage_db.output import write_text
+from nnapi_check.coverage_db.writing.output import write_text
 
 PAGE = Path(__file__).resolve().parents[1] / "docs" / "cli.md"
 _NAME = "nnapi-check"

@@ -12,11 +12,11 @@ from nnapi_check.analyzer.errors import InputError
 from nnapi_check.analyzer.inputs.sizes import resized_call
 from nnapi_check.analyzer.inputs.specification import parse_input_spec
 from nnapi_check.analyzer.torchscript import quantized_as_on_phones
-from nnapi_check.coverage_db.output import Format, check_output, check_parent, place_of, replaced, writing
-from nnapi_check.coverage_db.output_folder import check_folder, replaced_folder
 from nnapi_check.coverage_db.queries import open_registry
 from nnapi_check.coverage_db.spec import Preference
 from nnapi_check.coverage_db.targets import NDK, PYTORCH_MOBILE
+from nnapi_check.coverage_db.writing.output import Format, check_output, check_parent, place_of, replaced, writing
+from nnapi_check.coverage_db.writing.output_folder import check_folder, replaced_folder
 from nnapi_check.lowering.ndk.assembly import assemble
 from nnapi_check.lowering.ndk.project import MODEL_NAME, PROJECT, fill_project
 from nnapi_check.lowering.packaging.convert import Sized, convert, output_steps

@@ -181,7 +181,11 @@ class _Reader:
 
     def file(self, table: Mapping[str, object], key: str) -> Path | None:
         path = self.path_to(table, key)
-        if path is not None and not path.is_file():
+        try:
+            is_there = path is None or path.is_file()
+        except OSError as error:
+            raise self.fail(key, f"{path} cannot be read: {error.strerror}") from error
+        if not is_there:
             raise self.fail(key, f"{path} is not there")
         return path
 

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import click
 
-from nnapi_check.coverage_db.output import Format, OutputError, check_output, place_of
-from nnapi_check.coverage_db.output_folder import check_folder
 from nnapi_check.coverage_db.queries import Registry, open_registry
+from nnapi_check.coverage_db.writing.output import Format, OutputError, check_output, place_of
+from nnapi_check.coverage_db.writing.output_folder import check_folder
 from nnapi_check.errors import say
 from nnapi_check.lowering.examples.measured_errors import (
     NOTHING_MEASURED,

@@ -7,9 +7,9 @@ from pathlib import Path
 
 from nnapi_check.analyzer.ops.installed_ops import TorchComparison, compare_with_torch, installed_ops
 from nnapi_check.coverage_db.known_schemas import SCHEMAS_FILE, SchemaList, read_schema_list, schema_list_text
-from nnapi_check.coverage_db.output import write_whole
 from nnapi_check.coverage_db.queries import Registry
 from nnapi_check.coverage_db.status import RegistryStatus
+from nnapi_check.coverage_db.writing.output import write_whole
 from nnapi_check.reports.json_format import json_text
 from nnapi_check.reports.registry_text import status_text
 from nnapi_check.reports.status_text import torch_lines

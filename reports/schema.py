@@ -15,7 +15,7 @@ from dataclasses import fields, is_dataclass
 from pathlib import Path
 from typing import Union, get_args, get_origin, get_type_hints
 
-from nnapi_check.coverage_db.output import write_text
+from nnapi_check.coverage_db.writing.output import write_text
 from nnapi_check.reports.json_format import SCHEMA_VERSION
 from nnapi_check.reports.views import ModelReport
 

@@ -22,7 +22,7 @@ from nnapi_check.coverage_db.database.tables import TablePlan
 from nnapi_check.coverage_db.database.views import VIEWS
 from nnapi_check.coverage_db.errors import BuildError
 from nnapi_check.coverage_db.knowledge import TEXT_DIRECTORY, Knowledge, load_knowledge
-from nnapi_check.coverage_db.output import Format, check_output, write_whole
+from nnapi_check.coverage_db.writing.output import Format, check_output, write_whole
 
 TABLES: tuple[TablePlan, ...] = (*PLATFORM_TABLES, *OPERATION_TABLES, *SIGNATURE_TABLES, *CARD_TABLES)
 

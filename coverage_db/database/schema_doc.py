@@ -13,7 +13,7 @@ from pathlib import Path
 from nnapi_check.coverage_db.database.build import TABLES
 from nnapi_check.coverage_db.database.tables import INTEGER, TEXT, Column, TablePlan
 from nnapi_check.coverage_db.database.views import VIEWS, ViewPlan
-from nnapi_check.coverage_db.output import write_text
+from nnapi_check.coverage_db.writing.output import write_text
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "schema.md"
 

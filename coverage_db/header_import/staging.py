@@ -17,7 +17,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from nnapi_check.coverage_db.errors import UserError
-from nnapi_check.coverage_db.output import OutputError, write_whole
+from nnapi_check.coverage_db.writing.output import OutputError, write_whole
 
 STAGE = ".import"
 _PLAN = "plan.json"

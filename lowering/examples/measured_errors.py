@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from nnapi_check.coverage_db.errors import UserError
-from nnapi_check.coverage_db.output import write_text
+from nnapi_check.coverage_db.writing.output import write_text
 
 FORMAT = "nnapi-check example errors 1"
 

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from nnapi_check.coverage_db.database.cache import cache_directory
-from nnapi_check.coverage_db.output import OutputError
-from nnapi_check.coverage_db.output_folder import FolderKind, replaced_folder
+from nnapi_check.coverage_db.writing.output import OutputError
+from nnapi_check.coverage_db.writing.output_folder import FolderKind, replaced_folder
 from nnapi_check.lowering.ndk.project import RUNTIME, runtime_files
 from nnapi_check.lowering.nnapi.host_runtime.build import Compiler, find_compiler
 from nnapi_check.lowering.nnapi.host_runtime.errors import BuildError, PlatformError

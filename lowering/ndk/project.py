@@ -6,7 +6,7 @@ import shutil
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from nnapi_check.coverage_db.output_folder import FolderKind
+from nnapi_check.coverage_db.writing.output_folder import FolderKind
 from nnapi_check.lowering.ndk.assembly import Assembled
 from nnapi_check.lowering.ndk.writing import write_program
 

@@ -12,7 +12,7 @@ from pathlib import Path
 import torch
 
 from nnapi_check.analyzer.errors import InputError
-from nnapi_check.coverage_db.output import replaced, writing
+from nnapi_check.coverage_db.writing.output import replaced, writing
 from nnapi_check.lowering.packaging.manifest import FILE_NAME, write_manifest
 from nnapi_check.lowering.packaging.package import Package
 from nnapi_check.lowering.packaging.script_modules import without_deprecation_warnings

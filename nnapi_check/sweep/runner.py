@@ -12,7 +12,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable, Generator, Sequence
-from concurrent.futures import Executor, Future, ThreadPoolExecutor, as_completed
+from concurrent.futures import FIRST_COMPLETED, Executor, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
@@ -21,6 +21,7 @@ from nnapi_check.reports.many.rows import SweepRow
 from nnapi_check.sweep.jobs import Answer, Question, question_text, read_answer
 
 _WORKER = (sys.executable, "-m", "nnapi_check.sweep.worker")
+_TICK_SECONDS = 0.5
 _THREADS = "OMP_NUM_THREADS"
 
 
@@ -99,8 +100,12 @@ def answers(questions: Sequence[Question], place: Place) -> Generator[tuple[Ques
     waiting: dict[Future[Answer], Question] = {}
     try:
         waiting.update((place.executor.submit(place.ask, question), question) for question in questions)
-        for future in as_completed(waiting):
-            yield waiting[future], future.result()
+        left = set(waiting)
+        while left:
+            # An interrupt that comes right before a wait without end would be heard of after it only.
+            done, left = wait(left, _TICK_SECONDS, FIRST_COMPLETED)
+            for future in done:
+                yield waiting[future], future.result()
     finally:
         for future in waiting:
             future.cancel()

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from sqlite_utils import Database
 
-from nnapi_check.coverage_db.output import Format, OutputError, check_output
+from nnapi_check.coverage_db.writing.output import Format, OutputError, check_output
 from nnapi_check.reports.many.rows import StaysRow, SweepRow
 from nnapi_check.sweep.jobs import Answer
 

@@ -10,7 +10,7 @@ import click
 
 from nnapi_check.coverage_db.errors import LevelError
 from nnapi_check.coverage_db.levels import level_spans
-from nnapi_check.coverage_db.output import Format, check_output, write_text
+from nnapi_check.coverage_db.writing.output import Format, check_output, write_text
 from nnapi_check.errors import say
 from nnapi_check.progress import Progress
 from nnapi_check.project_file import Project, find_project

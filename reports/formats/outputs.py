@@ -8,7 +8,7 @@ from enum import Enum
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from nnapi_check.coverage_db.output import Format, check_output, write_text
+from nnapi_check.coverage_db.writing.output import Format, check_output, write_text
 from nnapi_check.reports.terminal import Paint, printable
 
 if TYPE_CHECKING:

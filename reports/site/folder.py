@@ -6,8 +6,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from nnapi_check.coverage_db.output import writing
-from nnapi_check.coverage_db.output_folder import FolderKind, replaced_folder
+from nnapi_check.coverage_db.writing.output import writing
+from nnapi_check.coverage_db.writing.output_folder import FolderKind, replaced_folder
 
 SITE = FolderKind("site", "nnapi-check-site.json")
 

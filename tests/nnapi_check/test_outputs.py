@@ -12,8 +12,8 @@ import torch
 
 from nnapi_check import conversion
 from nnapi_check.coverage_db.database import build
-from nnapi_check.coverage_db.output import OutputError
-from nnapi_check.coverage_db.output_folder import FolderError
+from nnapi_check.coverage_db.writing.output import OutputError
+from nnapi_check.coverage_db.writing.output_folder import FolderError
 from nnapi_check.lowering.examples.measured_errors import NOTHING_MEASURED, write_measurements
 from nnapi_check.lowering.packaging.package import Package
 from nnapi_check.lowering.packaging.saving import Form, save_package

@@ -16,8 +16,8 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 from nnapi_check.coverage_db.facts import load_operations
-from nnapi_check.coverage_db.output import OutputError, write_text
 from nnapi_check.coverage_db.spec import OperandType, OperationFacts
+from nnapi_check.coverage_db.writing.output import OutputError, write_text
 from nnapi_check.lowering.nnapi.conformance.retyping import retype
 from nnapi_check.lowering.nnapi.conformance.runner import run_row
 from nnapi_check.lowering.nnapi.conformance.vector_rows import (

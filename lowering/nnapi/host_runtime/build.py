@@ -15,8 +15,8 @@ from pathlib import Path
 
 from nnapi_check.coverage_db.database.cache import cache_directory
 from nnapi_check.coverage_db.levels import feature_levels
-from nnapi_check.coverage_db.output import OutputError, replaced
 from nnapi_check.coverage_db.platform_facts import load_functions
+from nnapi_check.coverage_db.writing.output import OutputError, replaced
 from nnapi_check.lowering.nnapi.host_runtime.errors import BuildError, NoCompilerError, PlatformError
 
 LIBRARY = "libneuralnetworks.so"

@@ -11,8 +11,8 @@ import pytest
 from nnapi_check.coverage_db.database.build import TABLES, build_database
 from nnapi_check.coverage_db.errors import BuildError
 from nnapi_check.coverage_db.knowledge import load_knowledge
-from nnapi_check.coverage_db.output import OutputError
 from nnapi_check.coverage_db.queries import open_registry
+from nnapi_check.coverage_db.writing.output import OutputError
 from tests.registry_numbers import OPERATION_COUNT
 
 

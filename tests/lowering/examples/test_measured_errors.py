@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from nnapi_check.coverage_db.output import OutputError
+from nnapi_check.coverage_db.writing.output import OutputError
 from nnapi_check.lowering.examples.measured_errors import (
     FORMAT,
     MeasuredExample,

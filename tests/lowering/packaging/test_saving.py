@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from nnapi_check.analyzer.errors import InputError
-from nnapi_check.coverage_db.output import OutputError
+from nnapi_check.coverage_db.writing.output import OutputError
 from nnapi_check.lowering.packaging import saving
 from nnapi_check.lowering.packaging.package import Package
 from nnapi_check.lowering.packaging.saving import Form, save_package, tensor_bytes

@@ -119,12 +119,15 @@ def test_an_interrupt_ends_what_runs(folder: Path) -> None:
         # Where the tests run in the background of a shell, the signal is ignored.
         preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     ) as process:
-        while not _children(process.pid):
-            time.sleep(0.05)
-        (worker, *_) = _children(process.pid)
-        process.send_signal(signal.SIGINT)
+        try:
+            while not _children(process.pid):
+                time.sleep(0.05)
+            (worker, *_) = _children(process.pid)
+            process.send_signal(signal.SIGINT)
 
-        assert process.wait(60) == 130
+            assert process.wait(60) == 130
+        finally:
+            process.kill()
     assert not Path(f"/proc/{worker}").exists()
 
 

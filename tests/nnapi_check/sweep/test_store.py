@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from nnapi_check.coverage_db.output import OutputError
+from nnapi_check.coverage_db.writing.output import OutputError
 from nnapi_check.sweep.jobs import Answer, answer_lines, read_answer
 from nnapi_check.sweep.store import opened, wanted
 from tests.reports.many.sample_rows import sample_rows, sample_stays

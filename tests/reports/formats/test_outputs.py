@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from nnapi_check.coverage_db.output import OutputError
+from nnapi_check.coverage_db.writing.output import OutputError
 from nnapi_check.reports.formats.findings import Origin
 from nnapi_check.reports.formats.outputs import Form, Output, check_outputs, rendered, write_outputs
 from nnapi_check.reports.views import Extra, FileView, ModelReport

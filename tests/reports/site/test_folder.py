@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from nnapi_check.coverage_db.output import OutputError
-from nnapi_check.coverage_db.output_folder import FolderError, check_folder
+from nnapi_check.coverage_db.writing.output import OutputError
+from nnapi_check.coverage_db.writing.output_folder import FolderError, check_folder
 from nnapi_check.reports.site.folder import SITE, SiteFile, write_site
 
 FIRST = (SiteFile("index.html", "one"), SiteFile("ops/a.html", "ä"))

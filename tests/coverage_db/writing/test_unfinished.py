@@ -9,12 +9,12 @@ from pathlib import Path
 
 import pytest
 
-from nnapi_check.coverage_db.unfinished import exchange, remove_abandoned, unfinished
+from nnapi_check.coverage_db.writing.unfinished import exchange, remove_abandoned, unfinished
 
 HELD = """
 import os, signal, sys
 from pathlib import Path
-from nnapi_check.coverage_db.unfinished import unfinished
+from nnapi_check.coverage_db.writing.unfinished import unfinished
 with unfinished(Path(sys.argv[1])) as folder:
     (folder / "deep").mkdir()
     (folder / "deep" / "half").write_text("half")

@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from nnapi_check.coverage_db.errors import UserError
-from nnapi_check.coverage_db.output import check_parent, place_of, writing
-from nnapi_check.coverage_db.unfinished import exchange, unfinished
 from nnapi_check.coverage_db.user_documents import parse_json
+from nnapi_check.coverage_db.writing.output import check_parent, place_of, writing
+from nnapi_check.coverage_db.writing.unfinished import exchange, unfinished
 
 
 class FolderError(UserError):

@@ -16,7 +16,7 @@ from enum import Enum
 from pathlib import Path
 
 from nnapi_check.coverage_db.errors import UserError
-from nnapi_check.coverage_db.unfinished import unfinished
+from nnapi_check.coverage_db.writing.unfinished import unfinished
 
 _SYNCED_BYTES = 32 << 20
 """Up to this size a file is put on the disk before its name is; for a larger one that would take seconds."""

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from nnapi_check.coverage_db.output import (
+from nnapi_check.coverage_db.writing.output import (
     Format,
     OutputError,
     check_output,
@@ -151,7 +151,7 @@ def test_two_outputs_of_one_name_are_refused(tmp_path: Path) -> None:
 def test_what_the_commands_output_goes_to_is_not_replaced(tmp_path: Path) -> None:
     path = tmp_path / "both"
     code = (
-        "import sys; from pathlib import Path; from nnapi_check.coverage_db.output import *\n"
+        "import sys; from pathlib import Path; from nnapi_check.coverage_db.writing.output import *\n"
         "path = Path(sys.argv[1])\n"
         "print('before'); write_text(path, 'page\\n'); print('after')\n"
         "try: write_whole(path, b'')\n"
@@ -186,7 +186,8 @@ def test_process_killed_at_any_step_leaves_the_old_file_or_the_new_and_nothing_t
     path = tmp_path / "file"
     path.write_bytes(b"old")
     code = (
-        "import os, signal, sys; from pathlib import Path; from nnapi_check.coverage_db.output import write_whole\n"
+        "import os, signal, sys; from pathlib import Path\n"
+        "from nnapi_check.coverage_db.writing.output import write_whole\n"
         f"Path.{step} = lambda *_: os.kill(os.getpid(), signal.SIGKILL)\n"
         "write_whole(Path(sys.argv[1]), b'new')\n"
     )
