@@ -39,6 +39,11 @@ def _bounded(parse: Callable[[], _Found]) -> _Found:
         found = parse()
     except RecursionError:
         raise ValueError("its lists and tables stand too deep in one another") from None
+    except ValueError as error:
+        if type(error) is not ValueError:
+            raise
+        # Both readers leave it to Python to refuse numbers of thousands of digits, in words for programmers.
+        raise ValueError(f"it holds a whole number of more than {_MAX_BITS} bits") from None
     inside: Iterable[object] = (found,)
     for _ in range(_MAX_DEPTH):
         inside = [part for item in inside for part in _parts(item)]
