@@ -141,17 +141,32 @@ def _traced(
         fault = traced_scale_fault(error)
         if fault is not None:
             raise InputError(f"{name} cannot be traced, for {fault}.") from error
-        raise InputError(
-            f"{name} cannot be traced with inputs of these shapes: {first_line(error)}; "
-            "pass inputs that the model accepts, or a scripted module (torch.jit.script)."
-        ) from error
+        raise InputError(_trace_failure(name, first_line(error))) from error
     raise _read_values(name, reads)
+
+
+def _trace_failure(name: str, words: str) -> str:
+    if any(said in words for said in _OF_NO_OUTPUT):
+        return f"{name} gives nothing that it computes; a model gives tensors that follow from its inputs."
+    if any(said in words for said in _OF_COMPILED):
+        return (
+            f"{name} calls what only torch.compile and torch.export can follow, such as torch.cond; "
+            "write that part in Python's own if and for, and script it (torch.jit.script)."
+        )
+    return (
+        f"{name} cannot be traced with inputs of these shapes: {words}; "
+        "pass inputs that the model accepts, or a scripted module (torch.jit.script)."
+    )
 
 
 def _own_shapes(arguments: Sequence[object]) -> tuple[TakenShape, ...]:
     """The shapes of a call's tensors, and no others."""
     return tuple(TakenShape(tuple(leaf.shape)) for leaf in leaves(arguments) if isinstance(leaf, torch.Tensor))
 
+
+_OF_NO_OUTPUT = ("outputs_[i]->uses().empty()", "didn't return any values")
+_OF_COMPILED = ("dynamo-optimized", "HigherOrderOperator")
+"""What PyTorch's tracer says of such models."""
 
 _LOST_NOTE = (
     "{} computes {}, which no trace can follow. What is converted takes these sizes alone, and refuses all others."

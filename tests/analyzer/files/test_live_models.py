@@ -164,3 +164,44 @@ def test_what_is_made_of_a_live_model_is_trusted_as_it_is(tmp_path: Path) -> Non
     model = torch.jit.script(OfAFile(str(tmp_path / "numbers")))
 
     assert converted(model, tmp_path, [X]).parts
+
+
+class Branches(nn.Module):
+    """Branches by an operator of PyTorch's compiler."""
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        found: torch.Tensor = torch.cond(x.sum() > 0, lambda y: y + 1, lambda y: y - 1, (x,))
+        return found
+
+
+class Own(WithConvolution):
+    """Gives a parameter of its own."""
+
+    def forward(self, x: torch.Tensor) -> object:
+        return self.convolution.bias
+
+
+class Nothing(WithConvolution):
+    """Gives nothing."""
+
+    def forward(self, x: torch.Tensor) -> object:
+        return None
+
+
+@pytest.mark.parametrize(
+    ("model", "words"),
+    [(Branches(), "such as torch.cond"), (Own(), "gives nothing that it computes"), (Nothing(), "gives nothing that")],
+)
+def test_what_no_trace_can_hold_is_said_in_words_of_the_model(model: nn.Module, words: str) -> None:
+    with pytest.raises(InputError, match=words):
+        check(model.eval(), [X], feature_level=3)
+
+
+def test_a_program_with_a_branch_of_the_compilers_is_refused_in_words_of_the_model() -> None:
+    with pytest.raises(InputError, match=r"such as torch\.cond"):
+        check(torch.export.export(Branches().eval(), (X,)), None, feature_level=3)
+
+
+def test_inputs_that_are_no_tensors_are_named() -> None:
+    with pytest.raises(InputError, match=r"tensors, not of ndarray alone, which torch\.as_tensor makes one"):
+        check(network().eval(), [X.numpy()], feature_level=3)
