@@ -77,9 +77,12 @@ class _InPlaceOf(DispatchedCalls):
         self._stated = stated
 
     def called(self, op: torch._ops.OpOverload, args: Sequence[object], kwargs: Mapping[str, object]) -> object:
-        """Raises ``RuntimeError`` for the ops that another one is made of."""
+        """Raises ``InputError`` for the ops that another one is made of."""
         if op is not self._op:
-            raise RuntimeError(f"{self._op} is made of other ops, and may not be called")
+            raise InputError(
+                f"The program calls {self._op}, which is made of other ops, and may not be called to find out which; "
+                "export it with .run_decompositions()."
+            )
         return _zeros(self._stated)
 
 

@@ -28,6 +28,7 @@ _PATH = re.compile(r"[\w.\-]*", re.ASCII)
 _WORDS = re.compile(r"[\w.,:;+\-*/=<> ()\[\]{}|@&!?#%^~$]*")
 _OP = re.compile(r"torch\.ops\.([A-Za-z_]\w*)\.([A-Za-z_]\w*)\.([A-Za-z_]\w*)", re.ASCII)
 _SPACE = re.compile(rb"torch\.ops\.(\w+)\.")
+_OF_SUBCLASSES = "torch.ops.export.access_subclass_inner_tensor.default"
 _HIGHER_ORDER = frozenset(
     f"torch.ops.higher_order.{name}"
     for name in words("cond while_loop map_impl scan associative_scan wrap_with_set_grad_enabled wrap_with_autocast")
@@ -179,6 +180,9 @@ def _check_target(text: str) -> None:
         return
     if op is not None and (may_be_traced(op[1], op[2], op[3]) or may_be_left(op[1], op[2])):
         return
+    if text == _OF_SUBCLASSES:
+        wanted = "plain tensors (torchao.utils.unwrap_tensor_subclass(model) before torch.export.export)"
+        raise SuspectError("tensors of a class of its own", wanted)
     raise SuspectError(f"a call of {text[:80]!r}", "calls of ops that only compute")
 
 

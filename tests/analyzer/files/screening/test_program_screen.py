@@ -194,6 +194,13 @@ def test_an_example_with_other_attributes_is_refused(tmp_path: Path, attributes:
         capture(path, None, weights=False)
 
 
+def test_tensors_of_a_class_of_its_own_are_told_how_to_become_plain(tmp_path: Path) -> None:
+    path = with_program(program(tmp_path), of_call("torch.ops.export.access_subclass_inner_tensor.default"))
+
+    with pytest.raises(InputError, match=r"wanted plain tensors \(torchao\.utils\.unwrap_tensor_subclass"):
+        capture(path, None, weights=False)
+
+
 @since("2.8", "programs are archives with folders")
 def test_what_pytorch_logs_of_a_damaged_program_is_kept_from_the_terminal(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
