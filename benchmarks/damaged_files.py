@@ -19,7 +19,7 @@ import torch
 from torch import nn
 
 import nnapi_check
-from nnapi_check.analyzer.torchscript import trace
+from nnapi_check.analyzer.torchscript import quantized_as_on_phones, trace
 
 SHAPE = (1, 3, 16, 16)
 SPEC = "f32[1,3,16,16]"
@@ -132,12 +132,12 @@ def samples() -> list[Sample]:
 def _quantized(module: torch.nn.Module, x: torch.Tensor) -> torch.jit.ScriptModule:
     from torch.ao import quantization
 
-    torch.backends.quantized.engine = "qnnpack"
     wrapped = quantization.QuantWrapper(module).eval()
     wrapped.qconfig = quantization.get_default_qconfig("qnnpack")  # type: ignore[no-untyped-call]
-    prepared = quantization.prepare(wrapped)  # type: ignore[no-untyped-call]
-    prepared(x)
-    return trace(quantization.convert(prepared), [x])  # type: ignore[no-untyped-call]
+    with quantized_as_on_phones():
+        prepared = quantization.prepare(wrapped)  # type: ignore[no-untyped-call]
+        prepared(x)
+        return trace(quantization.convert(prepared), [x])  # type: ignore[no-untyped-call]
 
 
 def _saved(save: Callable[[str], object], suffix: str = ".pt", member: str = "") -> bytes:

@@ -4,19 +4,16 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import pytest
+import torch
 
 from benchmarks.damaged_files import Sample, samples
 from benchmarks.fuzz_files import answered
 from nnapi_check.coverage_db.errors import UserError
 
 
-@pytest.fixture(scope="module")
-def honest() -> dict[str, Sample]:
-    return {sample.name: sample for sample in samples()}
-
-
-def test_every_file_is_read_but_the_one_that_holds_no_model(honest: dict[str, Sample], tmp_path: Path) -> None:
+def test_every_file_is_read_but_the_one_that_holds_no_model(tmp_path: Path) -> None:
+    before = torch.backends.quantized.engine
+    honest: dict[str, Sample] = {sample.name: sample for sample in samples()}
     model = tmp_path / "honest.pt"
     model.write_bytes(honest["traced.pt"].data)
     refused = []
@@ -28,5 +25,6 @@ def test_every_file_is_read_but_the_one_that_holds_no_model(honest: dict[str, Sa
         except UserError as error:
             refused.append((sample.name, str(error)))
 
+    assert torch.backends.quantized.engine == before
     assert [name for name, _ in refused] == ["pickled.pt"]
     assert "holds tensors but no model" in refused[0][1]
