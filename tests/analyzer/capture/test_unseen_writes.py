@@ -1,5 +1,6 @@
 """Writes in place through views that TorchScript does not know of give the model's own numbers, or a reason."""
 
+import random
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 
@@ -15,14 +16,16 @@ from nnapi_check.analyzer.ops.unseen_views import UNSEEN_VIEWS
 from nnapi_check.analyzer.tensor_types import flat_tensors
 from nnapi_check.analyzer.torchscript import constant
 
-SAMPLES = 8
+SAMPLES = 3
+"""Of each op, others in each run."""
 
 
 def traces() -> Iterator[tuple[torch._C.Graph, list[torch.Tensor]]]:
     """PyTorch's own sample calls of its ops as graphs, with the tensors that each is called with."""
     for op in op_db:
         with suppress(Exception):
-            for sample in list(op.sample_inputs("cpu", torch.float32))[:SAMPLES]:  # type: ignore[no-untyped-call]
+            samples = list(op.sample_inputs("cpu", torch.float32))  # type: ignore[no-untyped-call]
+            for sample in random.sample(samples, min(SAMPLES, len(samples))):
                 leaves, spec = pytree.tree_flatten((sample.input, sample.args, sample.kwargs))
                 places = [place for place, leaf in enumerate(leaves) if isinstance(leaf, torch.Tensor)]
                 tensors = [leaves[place] for place in places]
