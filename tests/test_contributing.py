@@ -8,7 +8,7 @@ import pytest
 from click import Command, Group
 
 from nnapi_check.cli import main
-from nnapi_check.coverage_db.card_reading import load_cards
+from tests.cards import cards
 
 ROOT = Path(__file__).parent.parent
 CONTRIBUTING = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
@@ -38,7 +38,7 @@ def test_every_hunk_of_the_worked_example_stands_in_its_file(name: str, hunk: st
 def test_op_of_the_worked_example_is_no_longer_unwritten() -> None:
     (op,) = set(re.findall(r'@lowers\("([^"]+)"', EXAMPLE))
 
-    card = load_cards()[op]
+    card = cards()[op]
 
     assert [way.name for way in card.ways] == re.findall(r'way="([^"]+)"', EXAMPLE)
 
@@ -46,7 +46,7 @@ def test_op_of_the_worked_example_is_no_longer_unwritten() -> None:
 def test_an_op_that_is_shown_as_waiting_for_a_rule_waits_for_one() -> None:
     (op,) = re.findall(r"lists the ops that wait for a rule, `nnapi-check ops show (\S+)`", CONTRIBUTING)
 
-    assert load_cards()[op].unwritten
+    assert cards()[op].unwritten
 
 
 def test_every_file_that_is_named_exists() -> None:

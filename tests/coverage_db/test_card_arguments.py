@@ -9,6 +9,7 @@ from nnapi_check.coverage_db.card_reading import load_cards
 from nnapi_check.coverage_db.cards import FirstOutput
 from nnapi_check.coverage_db.checks import CardError, Compare, Relation
 from nnapi_check.coverage_db.known_schemas import SchemaList, read_schema_list, schema_list_text
+from tests.cards import cards
 
 SCHEMAS = {"aten.neg.default": "aten::neg(Tensor self) -> Tensor"}
 
@@ -62,13 +63,13 @@ def test_an_op_with_ways_that_is_not_listed_is_refused(tmp_path: Path, monkeypat
 
 
 def test_only_ops_of_this_project_name_their_arguments_themselves() -> None:
-    named = {card.op for card in load_cards().values() if card.arguments}
+    named = {card.op for card in cards().values() if card.arguments}
 
-    assert named == {op for op in load_cards() if op.startswith(f"{OURS}.")}
+    assert named == {op for op in cards() if op.startswith(f"{OURS}.")}
 
 
 def test_every_kind_of_place_that_names_arguments_is_looked_at() -> None:
-    (card,) = (card for card in load_cards().values() if card.op == "aten.scatter.src")
+    (card,) = (card for card in cards().values() if card.op == "aten.scatter.src")
 
     places = {where.split(", ")[1].split()[0] for _, where in named_arguments(card)}
 

@@ -5,13 +5,13 @@ from pathlib import Path
 
 import pytest
 
-from nnapi_check.coverage_db.card_reading import load_cards
 from nnapi_check.coverage_db.differences import load_differences, load_reasons
 from nnapi_check.coverage_db.levels import load_levels
+from tests.cards import cards
 
 ROOT = Path(__file__).parents[2]
 PACKAGES = ("analyzer", "lowering", "reports", "nnapi_check")
-WAYS = [(card, way) for card in load_cards().values() for way in card.ways]
+WAYS = [(card, way) for card in cards().values() for way in card.ways]
 
 
 def codes_in_the_code() -> set[str]:
@@ -51,7 +51,7 @@ def test_a_difference_holds_for_levels_that_exist(id_: str) -> None:
 
 def test_every_requirement_has_an_example_that_breaks_it() -> None:
     missing = []
-    for card in load_cards().values():
+    for card in cards().values():
         wanted = {requirement.id for way in card.ways for requirement in way.requires}
         broken = {example.expect for way in card.ways for example in way.examples}
         missing += [f"{card.op}: {id_}" for id_ in sorted(wanted - broken)]

@@ -5,10 +5,10 @@ from dataclasses import replace
 import pytest
 
 from nnapi_check.analyzer.torchscript import quantized_as_on_phones
-from nnapi_check.coverage_db.card_reading import load_cards
 from nnapi_check.coverage_db.cards import Example
 from nnapi_check.coverage_db.queries import Registry, open_registry
 from nnapi_check.lowering.examples.measure import example_numbers
+from tests.cards import cards
 
 # PyTorch warns of tensors with other parameters than the first, and joins them all the same.
 pytestmark = pytest.mark.filterwarnings("ignore:All inputs of this cat operator:UserWarning")
@@ -22,7 +22,7 @@ def registry() -> Registry:
 
 def found(op: str, way: str, registry: Registry, made: float | None, **tensors: str | list[str]) -> tuple[float, float]:
     """The share of elements that is stated to be off, and that which is, of a call with these tensors."""
-    card = load_cards()[op]
+    card = cards()[op]
     named = next(item for item in card.ways if item.name == way)
     example = next(item for item in named.examples if item.expect is None)
     args = {name: PARAMETERS.get(name, value) for name, value in example.args}

@@ -14,10 +14,10 @@ from nnapi_check.analyzer.capture.capture import capture
 from nnapi_check.analyzer.graph import Graph, PerChannel, PerTensor, Quantization, TensorType
 from nnapi_check.analyzer.judging.judge import judge
 from nnapi_check.analyzer.torchscript import quantized_as_on_phones, trace
-from nnapi_check.coverage_db.card_reading import load_cards
 from nnapi_check.coverage_db.cards import Example
 from nnapi_check.coverage_db.queries import Registry, open_registry
 from nnapi_check.lowering.examples.modules import example_module
+from tests.cards import cards
 
 
 @pytest.fixture(scope="module")
@@ -28,7 +28,7 @@ def registry() -> Registry:
 def graph_of(op: str, tensors: Sequence[tuple[str, str]], **args: float) -> Graph:
     example = Example("drawn", tuple(tensors), tuple(args.items()))
     with quantized_as_on_phones():
-        made = example_module(load_cards()[op], example)
+        made = example_module(cards()[op], example)
         return capture(made.module, list(made.inputs), weights=False).graph
 
 
@@ -170,7 +170,7 @@ def test_results_of_other_ops_are_held_to_it_as_well(
 def test_tensors_that_are_joined_in_steps_too_small_for_them_are_refused(registry: Registry) -> None:
     example = Example("joined", (("tensors", ("quint8(1e-5,3)[2,3]", "quint8(900,3)[2,3]")),), (("dim", 1),))
     with quantized_as_on_phones():
-        made = example_module(load_cards()["aten.cat.default"], example)
+        made = example_module(cards()["aten.cat.default"], example)
         graph = capture(made.module, list(made.inputs), weights=False).graph
 
     assert refused(graph, registry) == ["output-in-reach"]

@@ -14,16 +14,16 @@ from nnapi_check.analyzer.judging.judge import LEVELS
 from nnapi_check.analyzer.planning.if_quantized import IfQuantized, as_quantized
 from nnapi_check.analyzer.planning.survey import survey
 from nnapi_check.analyzer.quantities import Uses
-from nnapi_check.coverage_db.card_reading import load_cards
 from nnapi_check.coverage_db.cards import Card, Example
 from nnapi_check.coverage_db.queries import Registry, open_registry
 from nnapi_check.coverage_db.targets import PYTORCH_MOBILE
 from nnapi_check.lowering.examples.modules import example_module
 from nnapi_check.lowering.plan_lowering import FactsByName, lower_plan
 from tests.analyzer.torch_models import Called
+from tests.cards import cards
 
 FLOATS, INTEGERS = "f32[", "quint8(0.05,120)["
-CARDS = [card for card in load_cards().values() if card.quantized is not None]
+CARDS = [card for card in cards().values() if card.quantized is not None]
 EXAMPLES = [
     (card, example)
     for card in CARDS

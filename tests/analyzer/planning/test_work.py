@@ -10,10 +10,10 @@ from nnapi_check.analyzer.planning.work import (
     node_work,
     stored_bytes,
 )
-from nnapi_check.coverage_db.card_reading import load_cards
 from nnapi_check.coverage_db.cards import Card
 from nnapi_check.lowering.examples.modules import example_module
 from tests.analyzer.hand_made_graphs import Sketch, tensor
+from tests.cards import cards
 
 CASES = [
     (torch.nn.Conv2d(3, 5, (3, 2)), (1, 3, 7, 9), 5 * 5 * 8 * 3 * 3 * 2),
@@ -65,7 +65,7 @@ def test_bilinear_counts_every_pair_of_features() -> None:
 PRODUCTS = {"CONV_2D", "DEPTHWISE_CONV_2D", "TRANSPOSE_CONV_2D", "FULLY_CONNECTED", "BATCH_MATMUL"}
 OPS_THAT_MULTIPLY = [
     card
-    for card in load_cards().values()
+    for card in cards().values()
     if any(PRODUCTS & {emission.operation for emission in way.emits} for way in card.ways)
 ]
 

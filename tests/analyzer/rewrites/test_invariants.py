@@ -24,10 +24,10 @@ from nnapi_check.analyzer.graph import Absent, Argument, Block, Graph, Node, Ref
 from nnapi_check.analyzer.rewrites.driver import REWRITES, Applied, Rewritten, rewrite
 from nnapi_check.analyzer.rewrites.invariants import ENSURES, REQUIRES, broken
 from nnapi_check.analyzer.rewrites.rewrite import shipped_ops
-from nnapi_check.coverage_db.card_reading import load_cards
 from nnapi_check.coverage_db.cards import Card
 from nnapi_check.lowering.examples.modules import example_module
 from nnapi_check.lowering.verification.reference import graph_values
+from tests.cards import cards
 from tests.torch_releases import since
 
 Function = Callable[..., object]
@@ -132,7 +132,7 @@ def test_every_op_of_pytorch_that_covers_nodes_has_numbers_here() -> None:
     assert made == {*SAMPLES, "aten.conv1d.padding", "aten.conv3d.padding"}
 
 
-OURS = [card for card in load_cards().values() if card.arguments]
+OURS = [card for card in cards().values() if card.arguments]
 
 
 @pytest.mark.parametrize("card", OURS, ids=lambda card: card.op)

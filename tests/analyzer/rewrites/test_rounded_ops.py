@@ -23,9 +23,9 @@ from torch.nn.functional import (
 from benchmarks.exported_quantization import Between, RoundedWeight, Steps
 from nnapi_check.analyzer.capture.capture import Captured, capture
 from nnapi_check.analyzer.graph import Node, Ref, TensorType
-from nnapi_check.coverage_db.card_reading import load_cards
 from nnapi_check.lowering.verification.reference import graph_values
 from tests.analyzer.torch_models import Called
+from tests.cards import cards
 
 Function = Callable[..., torch.Tensor]
 
@@ -148,7 +148,7 @@ MOVES: dict[str, Function] = {
 
 
 def test_every_op_that_cards_keep_is_tried_here() -> None:
-    forms = {card.op: card.quantized for card in load_cards().values() if card.quantized is not None}
+    forms = {card.op: card.quantized for card in cards().values() if card.quantized is not None}
     kept = {op for op, form in forms.items() if form.call.op == op and form.gives is None}
 
     # Ops of several results stay in floats, and rewrites make others after.

@@ -10,7 +10,6 @@ from nnapi_check.analyzer.judging.judge import LEVELS, Judgement, NodeVerdict, j
 from nnapi_check.analyzer.planning.layout import LayoutChanges, plan_layout
 from nnapi_check.analyzer.planning.partition import Part
 from nnapi_check.analyzer.planning.work import multiply_adds
-from nnapi_check.coverage_db.card_reading import load_cards
 from nnapi_check.coverage_db.cards import Card, Example, Way
 from nnapi_check.coverage_db.queries import Registry, open_registry
 from nnapi_check.coverage_db.targets import NDK, PYTORCH_MOBILE
@@ -19,9 +18,10 @@ from nnapi_check.lowering.examples.modules import example_module
 from nnapi_check.lowering.part_lowering import LoweredPart, PlannedGraph, lower_part
 from nnapi_check.lowering.verification.part_run import run_part
 from tests.analyzer.told_reasons import faults
+from tests.cards import cards
 from tests.tolerances import MAX_STEPS, allowed_by, difference
 
-CASES = [(card, way, example) for card in load_cards().values() for way in card.ways for example in way.examples]
+CASES = [(card, way, example) for card in cards().values() for way in card.ways for example in way.examples]
 
 
 QUANTIZED = [

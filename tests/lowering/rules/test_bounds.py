@@ -9,11 +9,11 @@ import torch
 from torch.nn import functional
 
 from nnapi_check.coverage_db.bounds import Bound, parse_bound
-from nnapi_check.coverage_db.card_reading import load_cards
 from nnapi_check.coverage_db.cards import Example, Way
 from nnapi_check.coverage_db.checks import CardError
 from nnapi_check.coverage_db.queries import Registry, open_registry
 from nnapi_check.lowering.verification.part_run import run_part
+from tests.cards import cards
 from tests.lowering.examples.test_modules import captured_example, judged, lowered_alone, verdict_by
 from tests.tolerances import allowed_by
 
@@ -59,7 +59,7 @@ SWEEPS = {
 }
 APPROXIMATE = [
     (card.op, way, way.bound)
-    for card in load_cards().values()
+    for card in cards().values()
     for way in card.ways
     if way.bound is not None and not way.bound.steps
 ]
@@ -144,7 +144,7 @@ def test_engines_that_round_the_input_to_7_bits_stay_within_the_bound_for_it() -
     assert 0.5 < float(error / (bound.of_input * (x.max() - x.min()))) <= 1
 
 
-ROUNDING = [(card.op, way, way.rounding) for card in load_cards().values() for way in card.ways if way.rounding]
+ROUNDING = [(card.op, way, way.rounding) for card in cards().values() for way in card.ways if way.rounding]
 NEAR_ZERO = torch.cat([torch.linspace(-0.5, 0.5, 20_001), torch.linspace(-1e-3, 1e-3, 20_001)])
 WIDEST: dict[str, dict[str, float]] = {
     "aten.hardtanh.default": {"min_val": -64.0, "max_val": 1.0},

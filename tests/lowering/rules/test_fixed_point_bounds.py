@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from nnapi_check.coverage_db.bounds import Bound
-from nnapi_check.coverage_db.card_reading import load_cards
+from tests.cards import cards
 
 Integers = npt.NDArray[np.int64]
 ALL = np.arange(256, dtype=np.int64)
@@ -20,7 +20,7 @@ ALL = np.arange(256, dtype=np.int64)
 
 @cache
 def stated(op: str) -> Bound:
-    way = next(way for way in load_cards()[op].ways if way.name == "operation")
+    way = next(way for way in cards()[op].ways if way.name == "operation")
     assert way.bound is not None
     return way.bound
 
