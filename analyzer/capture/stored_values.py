@@ -7,10 +7,11 @@ from re import findall
 import torch
 
 from nnapi_check.analyzer.capture.settling import State
+from nnapi_check.analyzer.errors import InputError
 from nnapi_check.analyzer.graph import DynamicType, Literal, Parameter
 from nnapi_check.analyzer.growing_graph import Draft, ModulePath, ObjectAttribute, StoredObject, run_time_object
 from nnapi_check.analyzer.tensor_types import is_strided, reach_of, tensor_type
-from nnapi_check.analyzer.torchscript import attribute, attribute_of_object, is_own_class, is_readable
+from nnapi_check.analyzer.torchscript import attribute, attribute_of_object, has_attribute, is_own_class, is_readable
 
 # Elements of constants are read up to these numbers: enough for indices, sizes and scales.
 MAX_READ_INTEGERS = 4096
@@ -52,6 +53,9 @@ class StoredValues:
         path = owner.path_of(name)
         if path in self._attributes:
             return self._attributes[path]
+        if not has_attribute(owner.module, name):
+            # PyTorch loads objects of classes that no file describes.
+            raise InputError(f"The model reads {path}, and its file describes no such attribute there; save it again.")
         found = self._read_attribute(node.output(), path, attribute(owner.module, name))
         self._attributes[path] = found
         return found

@@ -16,7 +16,13 @@ from nnapi_check.analyzer.files.screening.program_json import (
     screened_program,
     spaces_of_ops,
 )
-from nnapi_check.analyzer.files.screening.script_pickles import ELEMENT_SIZES, MARKED, PLAIN, check_tensors
+from nnapi_check.analyzer.files.screening.script_pickles import (
+    ELEMENT_SIZES,
+    MARKED,
+    MARKED_PARAMETER,
+    PLAIN,
+    check_tensors,
+)
 from nnapi_check.analyzer.files.screening.suspect import SuspectError
 from nnapi_check.analyzer.files.screening.zip_directory import check_members
 from nnapi_check.analyzer.ops.op_libraries import import_op_libraries
@@ -34,7 +40,7 @@ _NAMES = frozenset(
         Name("torch", "Size"),
         Name("torch._utils", "_rebuild_tensor_v2"),
         Name("torch._utils", "_rebuild_parameter"),
-        *(MARKED, PLAIN),
+        *(MARKED, MARKED_PARAMETER, PLAIN),
         *(Name("torch", kind) for kind in ELEMENT_SIZES),
     }
 )

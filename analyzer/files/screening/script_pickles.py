@@ -41,6 +41,8 @@ _LISTS = ("build_intlist", "build_doublelist", "build_boollist", "build_tensorli
 _TENSORS = ("_rebuild_tensor_v2", "_rebuild_qtensor")
 MARKED = Name("torch._tensor", "_rebuild_from_type_v2")
 """Makes a tensor with attributes: `torch.export` leaves marks on the examples of dynamic sizes."""
+MARKED_PARAMETER = Name("torch._utils", "_rebuild_parameter_with_state")
+"""The same of a parameter: PyTorch 2.6 leaves marks on those of a program whose sizes vary."""
 PLAIN = Name("torch", "Tensor")
 _MARKS = re.compile(r"_specialize_on|_dynamo_[a-z_]+")
 _CLASSES_OF_PYTORCH = frozenset(
@@ -127,6 +129,8 @@ def _check_made(made: Made) -> None:
             _check_tensor(given)
         case name if name == MARKED:
             _check_marked(given)
+        case name if name == MARKED_PARAMETER:
+            _check_marked_parameter(given)
         case Name("torch._utils", "_rebuild_qtensor"):
             _check_tensor(given)
             _check_quantizer(_items(given[4] if len(given) > 4 else None), _items(given[2]))
@@ -171,16 +175,28 @@ def _check_tensor(given: list[Value]) -> None:
 
 def _check_marked(given: list[Value]) -> None:
     match given:
-        case [Name("torch._utils", "_rebuild_tensor_v2"), kind, Sequence() as tensor, Sequence() as marks] if (
-            kind == PLAIN and marks.is_mapping and all(_is_mark(*pair) for pair in marks.pairs())
+        case [Name("torch._utils", "_rebuild_tensor_v2"), kind, Sequence() as tensor, marks] if (
+            kind == PLAIN and _are_marks(marks)
         ):
             _check_tensor(_items(tensor))
         case _:
             raise PickleError("a tensor of it has attributes of its own")
 
 
+def _check_marked_parameter(given: list[Value]) -> None:
+    match given:
+        case [Made(), bool(), Made() as hooks, marks] if hooks.is_empty_dictionary and _are_marks(marks):
+            return
+        case _:
+            raise PickleError("a parameter of it has attributes of its own")
+
+
+def _are_marks(marks: Value) -> bool:
+    return isinstance(marks, Sequence) and marks.is_mapping and all(_is_mark(*pair) for pair in marks.pairs())
+
+
 def _is_mark(name: Value, value: Value) -> bool:
-    """Whether an attribute says which sizes of a tensor may vary, by numbers."""
+    """Whether an attribute says what PyTorch's compiler may take for fixed of a tensor, by words and numbers."""
     return isinstance(name, str) and _MARKS.fullmatch(name) is not None and _is_plain(value)
 
 

@@ -10,6 +10,7 @@ import torch
 
 from nnapi_check.analyzer.capture.capture import Captured, capture
 from nnapi_check.analyzer.errors import InputError
+from tests.torch_releases import since
 
 Tensor = torch.Tensor
 
@@ -66,7 +67,12 @@ def two_results(x: Tensor, _: Tensor) -> tuple[Tensor, Tensor]:
     return x.expand(3, *x.shape).sum(0), x.reshape(-1)
 
 
-FUNCTIONS = (halves, positions, heads, masked, counted, padded, larger, resized, two_results)
+FUNCTIONS = (
+    *(halves, positions, heads, masked, padded, two_results),
+    pytest.param(counted, marks=since("2.6", "such a table of positions is exported for sizes that vary")),
+    pytest.param(larger, marks=since("2.7", "the greater of two sizes may vary")),
+    pytest.param(resized, marks=since("2.7", "the new size of an image may vary")),
+)
 
 
 def exported(call: Callable[..., object], path: Path, *, is_decomposed: bool = False) -> torch.export.ExportedProgram:
@@ -126,6 +132,7 @@ def test_the_user_s_line_is_told_of_ops_that_take_sizes(tmp_path: Path) -> None:
     assert {Path(node.source.file or "").name for node in views} == {Path(__file__).name}
 
 
+@since("2.6", "a program keeps the names of its inputs")
 @pytest.mark.parametrize(
     ("given", "told"),
     [

@@ -3,7 +3,7 @@ import json
 import logging
 import os
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -166,7 +166,11 @@ def test_an_image_of_any_size_may_be_compared_by_the_greater_of_its_sizes(tmp_pa
 
 def with_example(source: Path, **attributes: object) -> Path:
     """The program with an example input that has attributes."""
-    example, data = torch.rand(4, 3), io.BytesIO()
+    return _with(source, torch.rand(4, 3), attributes)
+
+
+def _with(source: Path, example: torch.Tensor, attributes: Mapping[str, object]) -> Path:
+    data = io.BytesIO()
     for name, value in attributes.items():
         setattr(example, name, value)
     torch.save(((example,), {}), data)
@@ -179,6 +183,29 @@ def test_an_example_may_be_marked_with_the_sizes_that_vary(tmp_path: Path) -> No
     path = with_example(program(tmp_path), _specialize_on={0: [], 1: []}, _dynamo_strict_unbacked=None)
 
     assert [node.op for node in capture(path, None, weights=False).graph.nodes()] == ["aten.relu.default"]
+
+
+def with_parameter(source: Path, **attributes: object) -> Path:
+    """The program with an example input that is a parameter with attributes."""
+    return _with(source, nn.Parameter(torch.rand(4, 3)), attributes)
+
+
+@since("2.4", "examples lie beside the program")
+def test_a_parameter_may_be_marked_with_what_is_fixed_of_it(tmp_path: Path) -> None:
+    path = with_parameter(program(tmp_path), _dynamo_static_input_type="unguarded")
+
+    assert [node.op for node in capture(path, None, weights=False).graph.nodes()] == ["aten.relu.default"]
+
+
+@since("2.4", "examples lie beside the program")
+@pytest.mark.parametrize(
+    "attributes", [{"mark": 1}, {"_dynamo_kind": Path("x")}, {"_dynamo_x": {0: [nn.Linear]}}], ids=str
+)
+def test_a_parameter_with_other_attributes_is_refused(tmp_path: Path, attributes: dict[str, object]) -> None:
+    path = with_parameter(program(tmp_path), **attributes)
+
+    with pytest.raises(InputError, match="plain tensors"):
+        capture(path, None, weights=False)
 
 
 @since("2.4", "examples lie beside the program")

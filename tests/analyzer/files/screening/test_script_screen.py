@@ -17,6 +17,7 @@ from nnapi_check.analyzer.files.screening.script_loading import check_code
 from nnapi_check.analyzer.files.screening.suspect import SuspectError
 from nnapi_check.analyzer.files.script_file import read_script
 from nnapi_check.analyzer.inputs.specification import parse_input_spec
+from nnapi_check.analyzer.torchscript import quantized_as_on_phones, trace
 from tests.analyzer.files.screening.hostile_files import SET_STATE, WRITES, edited, script, with_code, with_method
 
 F = TypeVar("F", bound=Callable[..., object])
@@ -331,3 +332,19 @@ def test_dynamic_quantized_layers_pack_their_weights_while_loading(layer: nn.Mod
     torch.jit.save(torch.jit.trace(module, torch.rand(2, 5, 3)), str(path))  # type: ignore[no-untyped-call]
 
     assert capture(path, None, weights=True).graph.nodes()
+
+
+def test_an_object_whose_class_no_code_describes_is_told_by_what_it_lacks(tmp_path: Path) -> None:
+    model = torch.ao.quantization.QuantWrapper(nn.Conv2d(3, 4, 3)).eval()
+    model.qconfig = torch.ao.quantization.get_default_qconfig("qnnpack")  # type: ignore[no-untyped-call]  # no types
+    with quantized_as_on_phones():
+        prepared = torch.ao.quantization.prepare(model)  # type: ignore[no-untyped-call]  # as above
+        prepared(torch.rand(1, 3, 8, 8))
+        made = torch.ao.quantization.convert(prepared)  # type: ignore[no-untyped-call]  # as above
+        torch.jit.save(trace(made, [torch.rand(1, 3, 8, 8)]), tmp_path / "quantized.pt")
+
+    def renamed(name: str, data: bytes) -> bytes:
+        return data.replace(b"modules.conv\nConv2d", b"modules.cOnv\nConv2d") if name.endswith("data.pkl") else data
+
+    with pytest.raises(InputError, match=r"reads module\._packed_params, and its file describes no such attribute"):
+        capture(edited(tmp_path / "quantized.pt", renamed), None, weights=False)
