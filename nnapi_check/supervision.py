@@ -112,7 +112,7 @@ def collect_seldom() -> None:
     gc.set_threshold(*_COLLECTED_AFTER)
 
 
-def keep(made: object) -> None:
+def keep_to_the_end(made: object) -> None:
     """Let what was made live as long as a watched process: the system takes it down at once, and Python in its time."""
     if _watch.pipe is not None:
         _watch.kept.append(made)
