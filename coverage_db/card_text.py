@@ -15,10 +15,9 @@ Choice = TypeVar("Choice", bound=Enum)
 
 def read_toml(path: Path) -> dict[str, object]:
     """Read a TOML file; what is wrong with it is said with the file's name and line."""
+    text = path.read_text(encoding="utf-8")
     try:
-        return parse_toml(path.read_text(encoding="utf-8"))
-    except UnicodeDecodeError:
-        raise
+        return parse_toml(text)
     except ValueError as error:
         raise CardError(f"{path}: {error}") from error
 

@@ -79,10 +79,9 @@ class _Reader:
     def profile(self, document: object) -> DeviceProfile:
         if not isinstance(document, dict):
             raise self.fail("the document", "must be an object")
-        if document.get("schema_version") != SCHEMA_VERSION:
-            raise self.fail(
-                "schema_version", f"must be {SCHEMA_VERSION}, found {shown(document.get('schema_version'))}"
-            )
+        version = document.get("schema_version")
+        if version != SCHEMA_VERSION:
+            raise self.fail("schema_version", f"must be {SCHEMA_VERSION}, found {shown(version)}")
         for key in document:
             if key not in ("schema_version", "device", "unlisted", "operations"):
                 raise self.fail(key, "is not a key of a device profile")

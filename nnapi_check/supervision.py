@@ -17,7 +17,7 @@ import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import NoReturn
 
@@ -48,7 +48,6 @@ class _Watch:
 
     pipe: int | None = None
     files: tuple[Path, ...] = ()
-    kept: list[object] = field(default_factory=list)
 
 
 _watch = _Watch()
@@ -110,12 +109,6 @@ def collect_seldom() -> None:
     """
     gc.freeze()
     gc.set_threshold(*_COLLECTED_AFTER)
-
-
-def keep_to_the_end(made: object) -> None:
-    """Let what was made live as long as a watched process: the system takes it down at once, and Python in its time."""
-    if _watch.pipe is not None:
-        _watch.kept.append(made)
 
 
 def leave(code: str | int | None) -> NoReturn:

@@ -25,7 +25,7 @@ from nnapi_check.analyzer.files.program_sizes import write_sized_calls
 from nnapi_check.analyzer.files.program_sources import ProgramSource, program_sources
 from nnapi_check.analyzer.files.script_file import LOAD_FAILURES, first_line, read_script
 from nnapi_check.analyzer.files.second_run import first_run
-from nnapi_check.analyzer.files.tracing import Prepared, positional_names, prepare
+from nnapi_check.analyzer.files.tracing import Prepared, positional_names, prepare, without_tensors
 from nnapi_check.analyzer.files.unseen_writes import unseen_views_watched
 from nnapi_check.analyzer.files.value_reads import holds_for_other_values, tracer_warnings, value_reads
 from nnapi_check.analyzer.inputs.arguments import Call, cloned, leaves
@@ -84,7 +84,7 @@ def _open_module(model: torch.nn.Module, call: Call | None, name: str, keywords:
     if isinstance(model, torch.jit.ScriptModule):
         return _with_inputs(name, moved_script(model), None)
     if call is None:
-        raise InputError(f"{name} is not TorchScript yet; pass example inputs to trace it with.")
+        raise InputError(without_tensors(name, ()))
     refuse_without_numbers(model, name)
     traced = prepare(model, call, name, keywords)
     program = shapes_kept(model)

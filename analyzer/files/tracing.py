@@ -106,7 +106,7 @@ def prepare(model: torch.nn.Module, call: Call, name: str, keywords: Collection[
     bound = _bound(model, _with_lists(example_of(call)), name, keywords)
     arguments = (*bound.positional, *bound.named.values())
     if not any(_has_tensors(item) for item in arguments):
-        raise InputError(_no_tensors(name, arguments))
+        raise InputError(without_tensors(name, arguments))
     if not bound.named and all(map(_is_of_tensors, arguments)):
         return Prepared(model, bound.positional, bound)
     names = [*positional_names(model)[: len(bound.positional)], *bound.named]
@@ -116,10 +116,11 @@ def prepare(model: torch.nn.Module, call: Call, name: str, keywords: Collection[
     return Prepared(module, tuple(_tensors_of(item) for _, item in kept), bound)
 
 
-def _no_tensors(name: str, arguments: Sequence[object]) -> str:
+def without_tensors(name: str, arguments: Sequence[object]) -> str:
+    """What is said where a module is to be traced with these arguments, none of which holds a tensor."""
     found = next((type(leaf).__name__ for item in arguments for leaf in leaves(item)), None)
-    given = "" if found is None else f", not of {found} alone, which torch.as_tensor makes one of if it holds numbers"
-    return f"{name} is not TorchScript yet; pass example inputs to trace it with: tensors{given}."
+    given = f": tensors, not of {found} alone, which torch.as_tensor makes one of if it holds numbers" if found else ""
+    return f"{name} is not TorchScript yet; pass example inputs to trace it with{given}."
 
 
 def _tensors_of(item: object) -> object:

@@ -16,7 +16,7 @@ from nnapi_check.analyzer.ops.unseen_views import UNSEEN_VIEWS
 from nnapi_check.analyzer.tensor_types import flat_tensors
 from nnapi_check.analyzer.torchscript import constant
 
-SAMPLES = 3
+SAMPLES = 8
 """Of each op, others in each run."""
 
 

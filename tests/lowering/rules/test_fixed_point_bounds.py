@@ -3,7 +3,6 @@
 The interpreter takes real numbers there. Android's own steps are written down here as they are published.
 """
 
-from functools import cache
 from math import frexp
 
 import numpy as np
@@ -18,7 +17,6 @@ Integers = npt.NDArray[np.int64]
 ALL = np.arange(256, dtype=np.int64)
 
 
-@cache
 def stated(op: str) -> Bound:
     way = next(way for way in cards()[op].ways if way.name == "operation")
     assert way.bound is not None
