@@ -7,7 +7,7 @@ makes a new one. Values and nodes are numbered from 0 over the whole graph, bloc
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum
 from math import prod
 from typing import TypeGuard
@@ -259,14 +259,10 @@ class Node:
     covers: tuple[int, ...] = ()
     follows: tuple[int, ...] = ()
 
-    def argument(self, name: str) -> Argument:
-        """The argument called ``name`` in the op's schema."""
-        return self.arguments[name]
+    _read: tuple[int, ...] = field(init=False, repr=False, compare=False)
 
-    def inputs(self) -> Iterator[int]:
-        """Every value this node reads, in schema order, those of its blocks left out."""
+    def __post_init__(self) -> None:
         found: list[int] = []
-        # The most frequent question there is, of arguments of which most are numbers.
         for argument in self.arguments.values():
             if isinstance(argument, Ref):
                 found.append(argument.value)
@@ -274,7 +270,15 @@ class Node:
                 found += [value for value in argument.values if value is not None]
             elif isinstance(argument, Unknown):
                 found += argument.values
-        return iter(found)
+        object.__setattr__(self, "_read", tuple(found))
+
+    def argument(self, name: str) -> Argument:
+        """The argument called ``name`` in the op's schema."""
+        return self.arguments[name]
+
+    def inputs(self) -> tuple[int, ...]:
+        """Every value this node reads, in schema order, those of its blocks left out."""
+        return self._read
 
 
 @dataclass(frozen=True, slots=True)
@@ -294,12 +298,13 @@ class Block:
         """All nodes in execution order, those inside control flow after the node that holds them."""
         stack = [iter(self.nodes)]
         while stack:
-            node = next(stack[-1], None)
-            if node is None:
+            for node in stack[-1]:
+                yield node
+                if node.blocks:
+                    stack.extend(iter(block.nodes) for block in reversed(node.blocks))
+                    break
+            else:
                 stack.pop()
-                continue
-            yield node
-            stack.extend(iter(block.nodes) for block in reversed(node.blocks))
 
 
 @dataclass(frozen=True, slots=True)
@@ -365,7 +370,7 @@ def readers_of(graph: Graph, *, whole: Collection[int] = (), with_constants: boo
 
 def read_values(node: Node) -> tuple[int, ...]:
     """What a node reads, with all that its blocks read from outside them."""
-    return (*node.inputs(), *taken_values(node)) if node.blocks else tuple(node.inputs())
+    return (*node.inputs(), *taken_values(node)) if node.blocks else node.inputs()
 
 
 def taken_values(node: Node) -> tuple[int, ...]:

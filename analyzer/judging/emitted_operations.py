@@ -93,7 +93,7 @@ def _main_value(of: str, node: Node) -> int | None:
     if of == "output":
         return node.outputs[0]
     if not of:
-        return next(node.inputs(), None)
+        return next(iter(node.inputs()), None)
     match node.arguments.get(of):
         case Ref(value):
             return value

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
-from math import inf
+from math import ceil, floor, inf
 
 from nnapi_check.analyzer.graph import Node
 from nnapi_check.analyzer.nnapi_types import single_precision
@@ -57,9 +57,28 @@ def share_of_halves(ratios: tuple[float, ...], *, are_alike: bool = False) -> fl
     """
     if not all(0 < abs(ratio) < inf for ratio in ratios):
         return 0.0
-    for d in range(1, _GREATEST_DENOMINATOR + 1):
+    for d in _denominators(ratios):
         off = [abs(ratio * d - round(ratio * d)) for ratio in ratios]
         if all(error <= _NEAR * abs(ratio) * d for error, ratio in zip(off, ratios, strict=True)):
             is_exact = not any(off)
             return 0.0 if d % 2 or (are_alike and is_exact) else 1 / (2 * d)
     return 0.0
+
+
+def _denominators(ratios: tuple[float, ...]) -> Iterable[int]:
+    """What may be the least common denominator: of one ratio, that of the simplest fraction that is near enough."""
+    if len(ratios) > 1:
+        return range(1, _GREATEST_DENOMINATOR + 1)
+    size = abs(ratios[0])
+    found = simplest_denominator(size * (1 - _NEAR), size * (1 + _NEAR))
+    return (found,) if found <= _GREATEST_DENOMINATOR else ()
+
+
+def simplest_denominator(low: float, high: float) -> int:
+    """The least denominator of the fractions from ``low`` to ``high``, which are above 0, by continued fractions."""
+    # The denominators of the last two convergents.
+    before, last = 1, 0
+    while (whole := floor(low)) != low and whole + 1 > high:
+        before, last = last, whole * last + before
+        low, high = 1 / (high - whole), 1 / (low - whole)
+    return ceil(low) * last + before

@@ -1,11 +1,12 @@
 """The judgement of every node: each way of its card, the level it needs and every requirement it fails.
 
-A node is judged once for all feature levels; ``Judgement.at`` then picks, for one level, the first way that fits.
+Nodes that are alike are judged once, for all feature levels; ``Judgement.at`` then picks, for one level, the first way
+that fits.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Hashable, Mapping
 from dataclasses import dataclass, replace
 from typing import Protocol
 
@@ -18,6 +19,7 @@ from nnapi_check.analyzer.graph import (
     PerChannel,
     TensorType,
 )
+from nnapi_check.analyzer.judging.alike import call_of
 from nnapi_check.analyzer.judging.arithmetic import Arithmetic, arithmetic, stands_for_integers, takes_quantized
 from nnapi_check.analyzer.judging.control_flow import control_flow_way, what_stands_inside
 from nnapi_check.analyzer.judging.emitted_operations import emitted_operations, emitted_type, result_refused
@@ -65,7 +67,7 @@ class Knowledge(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class NodeVerdict:
-    """What is said of a node at one feature level.
+    """What is said of a node at one feature level, and of all that are like it.
 
     ``way`` is set, and ``level`` the lowest level that the way needs, when the node can run on NNAPI.
     Otherwise ``failures`` holds all that is in the way. ``family`` is that of the op's card, if it has one.
@@ -73,7 +75,6 @@ class NodeVerdict:
     ``in_floats`` says why: it is empty for every other node.
     """
 
-    node: int
     op: str
     status: Status
     way: Way | None
@@ -85,7 +86,7 @@ class NodeVerdict:
 
     def refused(self, failures: tuple[Failure, ...]) -> NodeVerdict:
         """This verdict where something is in the way after all."""
-        return NodeVerdict(self.node, self.op, Status.CPU, None, None, failures, self.family)
+        return NodeVerdict(self.op, Status.CPU, None, None, failures, self.family)
 
     @property
     def is_supported(self) -> bool:
@@ -95,13 +96,12 @@ class NodeVerdict:
 
 @dataclass(frozen=True, slots=True)
 class NodeJudgement:
-    """A node's ways in the card's order; ``failures`` where there is none at all.
+    """A node's ways in the card's order, which all have that are like it; ``failures`` where there is none at all.
 
     ``is_quantized`` is whether the call, which a way may be for, reads a quantized tensor, ``is_decomposed`` whether it
     reads dequantized tensors and weights instead.
     """
 
-    node: int
     op: str
     ways: tuple[WayVerdict, ...]
     failures: tuple[Failure, ...]
@@ -116,7 +116,7 @@ class NodeJudgement:
             if found.fits(level):
                 return self._taken(found, level)
         failures = self.failures or worth_telling(self.ways, level)
-        return NodeVerdict(self.node, self.op, self.status_without_way, None, None, failures)
+        return NodeVerdict(self.op, self.status_without_way, None, None, failures)
 
     def _taken(self, found: WayVerdict, level: int) -> NodeVerdict:
         why: tuple[Failure, ...] = ()
@@ -125,7 +125,6 @@ class NodeJudgement:
         elif found.arithmetic is Arithmetic.FLOATS and self.is_decomposed:
             why = (between_steps(self.op, found.way),)
         return NodeVerdict(
-            node=self.node,
             op=self.op,
             status=found.way.status,
             way=found.way,
@@ -147,7 +146,8 @@ class Judgement:
 
     def at(self, level: int) -> dict[int, NodeVerdict]:
         """The verdicts at a feature level, by node id. A branch or loop runs on NNAPI with all that stands inside."""
-        return with_insides(self.graph, {node: judged.at(level) for node, judged in self.nodes.items()})
+        told = {id(judged): judged.at(level) for judged in {id(item): item for item in self.nodes.values()}.values()}
+        return with_insides(self.graph, {node: told[id(judged)] for node, judged in self.nodes.items()})
 
 
 def judge(graph: Graph, knowledge: Knowledge, target: Target, per_channel: PerChannelChoice = PER_CHANNEL) -> Judgement:
@@ -160,21 +160,31 @@ def judge(graph: Graph, knowledge: Knowledge, target: Target, per_channel: PerCh
     if target.carries_models:
         graph = with_numbers_as_tensors(graph)
     uses = Uses(graph, per_channel)
-    judged = {
-        node.id: judge_node(node, uses, knowledge, target, has_no_tensor=node.id in of_numbers)
-        for node in graph.nodes()
-        if not node.is_constant
-    }
+    judged: dict[int, NodeJudgement] = {}
+    alike: dict[Hashable, NodeJudgement] = {}
+    for node in graph.nodes():
+        if node.is_constant:
+            continue
+        if node.blocks:
+            judged[node.id] = _judge_control_flow(node, uses, target)
+            continue
+        has_no_tensor = node.id in of_numbers
+        call = (has_no_tensor, call_of(node, uses))
+        if call not in alike:
+            alike[call] = _judge_call(node, uses, knowledge, target, has_no_tensor=has_no_tensor)
+        judged[node.id] = alike[call]
     return Judgement(graph, uses, judged)
 
 
-def judge_node(node: Node, uses: Uses, knowledge: Knowledge, target: Target, *, has_no_tensor: bool) -> NodeJudgement:
-    """Judge one node: each way with the level it needs, or with every failure."""
-    if node.blocks:
-        whole = control_flow_way(node, uses, target)
-        if whole is None:
-            return _without_way(node, Status.CPU, control_flow(node, target))
-        return NodeJudgement(node.id, node.op, (whole,), (), Status.CPU)
+def _judge_control_flow(node: Node, uses: Uses, target: Target) -> NodeJudgement:
+    whole = control_flow_way(node, uses, target)
+    if whole is None:
+        return _without_way(node, Status.CPU, control_flow(node, target))
+    return NodeJudgement(node.op, (whole,), (), Status.CPU)
+
+
+def _judge_call(node: Node, uses: Uses, knowledge: Knowledge, target: Target, *, has_no_tensor: bool) -> NodeJudgement:
+    """Judge a node without blocks: each way with the level it needs, or with every failure."""
     if not knowledge.has_card(node.op):
         if has_no_tensor:
             return _without_way(node, Status.CPU, of_the_program(node))
@@ -185,10 +195,10 @@ def judge_node(node: Node, uses: Uses, knowledge: Knowledge, target: Target, *, 
     general = (*tensor_failures(node, uses, target), *quantization_failures(node, uses))
     if any(failure.is_without_type for failure in general):
         # Of a tensor without a type, a way could only say that it does not know it.
-        return NodeJudgement(node.id, node.op, (), general, Status.CPU)
+        return NodeJudgement(node.op, (), general, Status.CPU)
     ways = tuple(_judge_way(way, node, uses, knowledge, target, general) for way in card.ways)
     is_quantized, is_decomposed = takes_quantized(node, uses), stands_for_integers(node, uses)
-    return NodeJudgement(node.id, node.op, ways, (), Status.CPU, card.family, is_quantized, is_decomposed)
+    return NodeJudgement(node.op, ways, (), Status.CPU, card.family, is_quantized, is_decomposed)
 
 
 def with_insides(graph: Graph, verdicts: Mapping[int, NodeVerdict]) -> dict[int, NodeVerdict]:
@@ -220,7 +230,7 @@ def met_differences(way: Way, node: Node, graph: Graph) -> tuple[str, ...]:
 
 
 def _without_way(node: Node, status: Status, failure: Failure) -> NodeJudgement:
-    return NodeJudgement(node.id, node.op, (), (failure,), status)
+    return NodeJudgement(node.op, (), (failure,), status)
 
 
 def _has_no_tensor(node: Node, graph: Graph) -> bool:

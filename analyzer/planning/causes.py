@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from nnapi_check.analyzer.capture.program_ops import is_of_the_program
-from nnapi_check.analyzer.graph import read_values
+from nnapi_check.analyzer.graph import Node, read_values
 from nnapi_check.analyzer.judging.failures import Failure
 from nnapi_check.analyzer.judging.judge import NodeVerdict
 from nnapi_check.analyzer.planning.plan import Plan
@@ -50,23 +50,23 @@ def causes(survey: Survey, plan: Plan) -> tuple[Cause, ...]:
     """What keeps ops of a plan off NNAPI, or in floats, by what it lost, the most first."""
     losses = _losses(survey, plan)
     inside = plan.partition.part_of()
-    groups: dict[tuple[object, ...], list[NodeVerdict]] = {}
-    for verdict in plan.verdicts.values():
-        key = _key(verdict, survey, is_inside=verdict.node in inside)
+    groups: dict[tuple[object, ...], list[int]] = {}
+    for node, verdict in plan.verdicts.items():
+        key = _key(verdict, survey.nodes[node], is_inside=node in inside)
         if key is not None:
-            groups.setdefault(key, []).append(verdict)
-    found = (_cause(members, losses) for members in groups.values())
+            groups.setdefault(key, []).append(node)
+    found = (_cause(members, plan.verdicts, losses) for members in groups.values())
     return tuple(sorted(found, key=lambda cause: (-cause.lost, cause.nodes)))
 
 
-def _key(verdict: NodeVerdict, survey: Survey, *, is_inside: bool) -> tuple[object, ...] | None:
+def _key(verdict: NodeVerdict, node: Node, *, is_inside: bool) -> tuple[object, ...] | None:
     """What nodes of one cause have in common; None of a node that is well where it is, or that no edit of it mends."""
     if verdict.in_floats:
         return (verdict.op, True, *((failure.reason, failure.fix) for failure in verdict.in_floats))
     if verdict.status is Status.APPROXIMATE and is_inside:
         return (verdict.op, Status.APPROXIMATE)
     # Branches and loops are the program's as well, and what decides them can be written otherwise.
-    is_passing = is_of_the_program(verdict.op) and not survey.nodes[verdict.node].blocks
+    is_passing = is_of_the_program(verdict.op) and not node.blocks
     if verdict.is_supported or is_passing or not verdict.failures:
         return None
     needed, _ = parted(verdict.failures)
@@ -79,17 +79,17 @@ def _key(verdict: NodeVerdict, survey: Survey, *, is_inside: bool) -> tuple[obje
     return (op, False, *((failure.reason, failure.requirement, failure.fix) for failure in needed))
 
 
-def _cause(members: Sequence[NodeVerdict], losses: Mapping[int, float]) -> Cause:
+def _cause(nodes: Sequence[int], verdicts: Mapping[int, NodeVerdict], losses: Mapping[int, float]) -> Cause:
+    members = [verdicts[node] for node in nodes]
     first = members[0]
     is_in_floats = bool(first.in_floats)
     needed, others = parted(first.in_floats or first.failures)
-    nodes = tuple(verdict.node for verdict in members)
     ops = dict.fromkeys(
         next((failure.cause for failure in verdict.failures if failure.cause), verdict.op) for verdict in members
     )
     lost = sum(losses.get(node, 0.0) for node in nodes)
     is_near = not is_in_floats and first.status is Status.APPROXIMATE
-    return Cause(tuple(ops), nodes, needed, others, _level(needed), lost, is_in_floats, is_near)
+    return Cause(tuple(ops), tuple(nodes), needed, others, _level(needed), lost, is_in_floats, is_near)
 
 
 def parted(failures: Sequence[Failure]) -> tuple[tuple[Failure, ...], tuple[Failure, ...]]:

@@ -175,7 +175,7 @@ class _Quantizing:
             return PerTensor(*run.form.gives)
         if run.form.parameters:
             return POSITIVE if run.is_positive else USUAL
-        twin = self._twins.get(next(run.nodes[0].inputs()))
+        twin = self._twins.get(run.nodes[0].inputs()[0])
         kind = None if twin is None else self._values[twin].type
         return kind.quant if isinstance(kind, TensorType) and isinstance(kind.quant, PerTensor) else USUAL
 

@@ -145,7 +145,7 @@ def stored_bytes(graph: Graph, values: Iterable[int]) -> int:
 
 
 def _first(node: Node, graph: Graph) -> TensorType | None:
-    value = next(node.inputs(), None)
+    value = next(iter(node.inputs()), None)
     return None if value is None else graph.tensor_type(value)
 
 

@@ -87,7 +87,7 @@ def _run(first: Node, around: Surroundings) -> list[Node] | None:
         node = around.nodes.get(first.id + place)
         if node is None or node.op != op:
             return None
-        if list(node.inputs()) != [source.value if read < 0 else results[read] for read in reads]:
+        if node.inputs() != tuple(source.value if read < 0 else results[read] for read in reads):
             return None
         nodes.append(node)
         results.extend(node.outputs)

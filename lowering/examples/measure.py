@@ -67,7 +67,7 @@ def example_numbers(card: Card, way: Way, example: Example, registry: Registry) 
     level, bounded = verdict.level, verdict.way
     if level is None:
         raise ExampleError(f"{card.op}, way {way.name}: example {example.name} should pass and does not")
-    verdicts = {node.id: NodeVerdict(node.id, node.op, way.status, way, level, ())}
+    verdicts = {node.id: NodeVerdict(node.op, way.status, way, level, ())}
     facts = {found.name: found for found in registry.operations()}
     layout = plan_layout(graph, nodes, verdicts, LayoutChanges(facts["RESHAPE"], facts["TRANSPOSE"]), level)
     lowered = lower_part(_part(node, graph), PlannedGraph(graph, nodes, verdicts, layout), Rulebook(rules(), facts))

@@ -57,7 +57,7 @@ def _step(value: int, graph: Graph, nodes: Mapping[int, Node]) -> float | None:
     origin = graph.values[value].origin
     if not isinstance(origin, NodeOutput) or nodes[origin.node].op != "aten.dequantize.self":
         return None
-    source = graph.type_of(next(nodes[origin.node].inputs()))
+    source = graph.type_of(nodes[origin.node].inputs()[0])
     if isinstance(source, TensorType) and isinstance(source.quant, PerTensor):
         return source.quant.scale
     return None

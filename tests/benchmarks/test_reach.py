@@ -25,7 +25,7 @@ def reach_of(function: Function, x: torch.Tensor, place: tuple[int, ...], *, is_
     module = torch.jit.trace(Called(function), x)  # type: ignore[no-untyped-call]  # it has no types
     captured = capture(module, [x], weights=True)
     node = next(node for node in captured.graph.nodes() if not node.is_constant)
-    source = next(node.inputs())
+    source = node.inputs()[0]
     inputs = {value: x if value == source else captured.tensor(value) for value in node.inputs()}
     mask = torch.zeros(x.shape, dtype=torch.bool)
     mask[place] = True

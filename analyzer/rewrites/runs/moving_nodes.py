@@ -35,7 +35,7 @@ def move_of(node: Node, around: Surroundings) -> Move | None:
     before, after = graph.type_of(source.value), graph.type_of(node.outputs[0])
     if not isinstance(before, TensorType) or not isinstance(after, TensorType) or not before.numel:
         return None
-    if list(node.inputs()) != [source.value]:
+    if node.inputs() != (source.value,):
         return None
     if movement is Movement.RESHAPE:
         return Move(node, source.value, after.shape, None)

@@ -3,7 +3,10 @@
 from dataclasses import replace
 
 import pytest
+from hypothesis import assume, given
+from hypothesis import strategies as st
 
+from nnapi_check.analyzer.judging.halves import simplest_denominator
 from nnapi_check.analyzer.torchscript import quantized_as_on_phones
 from nnapi_check.coverage_db.cards import Example
 from nnapi_check.coverage_db.queries import Registry, open_registry
@@ -80,3 +83,21 @@ def test_sums_are_held_to_halves_that_are_so_but_for_the_last_bits_of_scales(reg
 
     assert stated > 0.2
     assert off <= stated
+
+
+@given(
+    st.one_of(
+        st.builds(lambda over, under: over / under, st.integers(1, 600), st.integers(1, 600)), st.floats(1e-6, 1e6)
+    ),
+    st.sampled_from([0.0, 1e-7, -1e-7, 3e-6]),
+)
+def test_simplest_denominator_is_the_least_of_all_that_are_near_enough(fraction: float, off: float) -> None:
+    size, near = fraction * (1 + off), 1e-6
+
+    found = simplest_denominator(size * (1 - near), size * (1 + near))
+
+    errors = [abs(size * d - round(size * d)) / (size * d) for d in range(1, 512)]
+    # At the bound itself, rounding decides.
+    assume(all(abs(error - near) > near / 1000 for error in errors))
+    least = next((d for d, error in enumerate(errors, 1) if error <= near), None)
+    assert found == least if least is not None else found > len(errors)

@@ -147,7 +147,7 @@ def verdict_by(way: Way, node: Node, judgement: Judgement) -> NodeVerdict:
     (found,) = [found for found in judgement.nodes[node.id].ways if found.way.name == way.name]
     assert found.failures == ()
     assert found.level is not None
-    return NodeVerdict(node.id, node.op, found.way.status, found.way, found.level, (), arithmetic=found.arithmetic)
+    return NodeVerdict(node.op, found.way.status, found.way, found.level, (), arithmetic=found.arithmetic)
 
 
 def allowed_steps(verdict: NodeVerdict) -> int:
