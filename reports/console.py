@@ -12,7 +12,7 @@ from nnapi_check.reports.gating.comparison_text import comparison_lines
 from nnapi_check.reports.if_quantized_text import if_quantized_lines
 from nnapi_check.reports.level_rows import level_rows
 from nnapi_check.reports.losses import loss_groups, tenths_words
-from nnapi_check.reports.naming import line_words, modules_words
+from nnapi_check.reports.naming import line_words, modules_words, types_words
 from nnapi_check.reports.table import Fit, number, table, text
 from nnapi_check.reports.terminal import Detail, Paint, count_words, heading, wrapped
 from nnapi_check.reports.verification_text import verification_lines
@@ -137,8 +137,8 @@ def _parts(report: ModelReport, paint: Paint) -> Iterator[str]:
             part.operations,
             part.transposes,
             part.level,
-            ", ".join(part.inputs),
-            ", ".join(part.outputs),
+            types_words(part.inputs),
+            types_words(part.outputs),
         )
         for part in report.parts
     ]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -19,6 +20,12 @@ def type_words(graph: Graph, value: int) -> str:
     """A value's type as a reader knows it: ``f32[1,3,224,224]``."""
     kind = graph.type_of(value)
     return format_type(kind) if isinstance(kind, TensorType) else "known only at run time"
+
+
+def types_words(types: Sequence[str]) -> str:
+    """The types of several values, those that are the same as one, with how many they are."""
+    counts = Counter(types)
+    return ", ".join(f"{count} \N{MULTIPLICATION SIGN} {kind}" if count > 1 else kind for kind, count in counts.items())
 
 
 def shown_path(file: str) -> str:

@@ -13,7 +13,7 @@ from nnapi_check.reports.compose import shown_score
 from nnapi_check.reports.computing import shares, shown_share
 from nnapi_check.reports.level_rows import level_rows
 from nnapi_check.reports.losses import loss_groups, tenths_words
-from nnapi_check.reports.naming import modules_words, place_words
+from nnapi_check.reports.naming import modules_words, place_words, types_words
 from nnapi_check.reports.page.assets import TEMPLATES, assets
 from nnapi_check.reports.page.excerpts import Sources
 from nnapi_check.reports.page.graph_data import graph_data
@@ -64,6 +64,7 @@ def _page(report: ModelReport, sources: Sources, thinning: Thinning, most_bytes:
     environment.filters["score"] = shown_score
     environment.filters["share"] = shown_share
     environment.filters["shares"] = shares
+    environment.filters["types"] = types_words
     environment.filters["place"] = place_words
     environment.filters["link"] = _links(report)
     environment.filters["ops"] = ops_words
