@@ -13,7 +13,7 @@ from typing import TypeVar
 
 import torch
 
-from nnapi_check.analyzer.graph import OVERWRITTEN, BlockInput, DynamicType, OtherType
+from nnapi_check.analyzer.graph import OVERWRITTEN, BlockInput, DynamicType, OtherType, TensorType
 from nnapi_check.analyzer.growing_graph import Draft, Fields, NodeDraft, drafts_in
 from nnapi_check.analyzer.ops.calls import Operation
 from nnapi_check.analyzer.torchscript import is_in, is_within, nodes_around
@@ -328,7 +328,10 @@ def is_held(draft: Draft) -> bool:
 
 
 def become_overwritten(draft: Draft, op: str) -> None:
-    """Give a draft that is overwritten in place a type that says so; its shape stays known to the walk."""
-    if not isinstance(draft.type, OtherType):
+    """Give a draft that is overwritten in place a type that says so; its shape stays known to the walk.
+
+    Where its type was not known before, that stays the reason: new elements in another tensor would not help.
+    """
+    if isinstance(draft.type, TensorType):
         draft.type = DynamicType(OVERWRITTEN, op)
     draft.is_constant = False

@@ -4,6 +4,7 @@ import pytest
 import torch
 
 from nnapi_check.analyzer.capture.capture import Captured
+from nnapi_check.analyzer.graph import DynamicType
 from tests.analyzer.judging.written_programs import captured_program, program
 
 
@@ -89,3 +90,11 @@ def test_a_write_that_others_see_stays_in_place(body: str) -> None:
     assert written(captured) != []
     pairs = zip(outcomes(captured), outcomes(program(made(body))), strict=True)
     assert all(torch.equal(left, right) for left, right in pairs)
+
+
+def test_what_had_no_known_shape_before_a_write_is_told_by_that() -> None:
+    captured = captured_program(made("w = x[x > 0.5]\nv = w.view(-1)\nTURNS:\n    w.add_(1.0)\nreturn v * 2, w * 3"))
+
+    unknown = [value.type for value in captured.graph.values if isinstance(value.type, DynamicType)]
+    assert written(captured) == ["aten.add_.Scalar"]
+    assert {kind.op for kind in unknown} == {"aten.index.Tensor"}
