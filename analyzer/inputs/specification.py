@@ -21,6 +21,8 @@ _SPEC = re.compile(
 _PLAIN = re.compile(
     r"\s*(?:(?P<name>[A-Za-z_][\w.]*)\s*=)?\s*(?P<kind>none|(?:int|float|bool|str):)(?P<value>.*)", re.DOTALL
 )
+# A list, tuple or dictionary with something in it that is no number.
+_WHOLE = re.compile(r"\s*(?:[A-Za-z_][\w.]*\s*=)?\s*[\[({][^a-z]*[a-z]")
 _QUANTIZED = frozenset({ElementType.QUINT8, ElementType.QINT8, ElementType.QINT32})
 EXAMPLE = "f32[1,3,224,224]"
 """A specification to be replaced."""
@@ -102,10 +104,16 @@ def parse_input_spec(text: str) -> InputSpec:
     """Read one specification; an `InputError` says what is wrong with it."""
     match = _SPEC.fullmatch(text.strip())
     if match is None:
-        raise InputError(f"'{text}' is not an input specification; write element type and shape, such as {EXAMPLE}.")
+        raise InputError(f"'{text}' is not an input specification; {_advice(text)}.")
     dtype = _parse_dtype(match["dtype"], text)
     quant = _parse_quantization(match["scale"], match["zero_point"], dtype, text)
     return InputSpec(TensorType(dtype, _parse_shape(match["shape"], text), quant), match["name"])
+
+
+def _advice(text: str) -> str:
+    if _WHOLE.match(text):
+        return "give each tensor of a list, tuple or dictionary its own, such as 'xs.0=f32[3]' and 'xs.1=f32[3]'"
+    return f"write element type and shape, such as {EXAMPLE}"
 
 
 def order_by_name(specs: Sequence[InputSpec], names: Sequence[str]) -> tuple[InputSpec, ...]:

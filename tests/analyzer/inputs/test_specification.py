@@ -41,7 +41,12 @@ def test_reads_the_parameters_of_a_quantized_input() -> None:
     ("text", "found"),
     [
         ("", "not an input specification"),
-        ("1,3,224,224", "not an input specification"),
+        ("1,3,224,224", "write element type and shape"),
+        ("[1,3,224,224]", "write element type and shape"),
+        ("[f32[3,7]]", "such as 'xs.0="),
+        ("images=[f32[3,7], f32[3,9]]", "such as 'xs.0="),
+        ("(f32[3,7],)", "such as 'xs.0="),
+        ("{'x': f32[3]}", "such as 'xs.0="),
         ("f32", "not an input specification"),
         ("float[1,3]", "'float' is not an element type"),
         ("other[1]", "'other' is not an element type"),
