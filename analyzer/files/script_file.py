@@ -28,7 +28,12 @@ from nnapi_check.analyzer.files.screening.zip_directory import check_members
 from nnapi_check.analyzer.files.traced_inputs import read_traced_inputs
 from nnapi_check.analyzer.inputs.arguments import Call
 from nnapi_check.analyzer.ops.op_libraries import with_op_libraries
-from nnapi_check.analyzer.torchscript import LoadedScript, load_with_functions, use_up_quantization_warning
+from nnapi_check.analyzer.torchscript import (
+    LoadedScript,
+    in_evaluation_mode,
+    load_with_functions,
+    use_up_quantization_warning,
+)
 
 _LACKS_OP = "Unknown builtin op"
 """How PyTorch's reader of code tells of an op that it does not know."""
@@ -69,6 +74,9 @@ def read_script(path: Path, *, weights: bool, trust: bool, stands_in: bool = Fal
         loaded, stand_ins = _load_known(path, light, code, stands_in=stands_in)
         if not trust:
             screen_size(loaded.functions)
+        with in_evaluation_mode(loaded.module):
+            # Now a mode of another type is a file that cannot be loaded, and not a fault of what follows.
+            pass
         return ScriptFile(loaded.module, traced, stand_ins)
     except SuspectError as error:
         raise refusal(path, error) from error
