@@ -258,7 +258,7 @@ class Node:
     is_constant: bool = False
     covers: tuple[int, ...] = ()
     follows: tuple[int, ...] = ()
-
+    # What it reads is asked for more often than anything else, so it is found once.
     _read: tuple[int, ...] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:

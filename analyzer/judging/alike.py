@@ -8,8 +8,6 @@ from __future__ import annotations
 from collections.abc import Hashable, Iterator
 
 from nnapi_check.analyzer.graph import (
-    Absent,
-    Argument,
     Literal,
     Node,
     NodeOutput,
@@ -43,7 +41,8 @@ def _parts(node: Node, uses: Uses) -> Iterator[Hashable]:
             case Unknown(reason, values):
                 yield reason, tuple(_value(value, places, uses) for value in values)
             case _:
-                yield _stated(argument)
+                # 0.0 and -0.0, and 1 and 1.0, are equal, and not the same.
+                yield repr(argument)
     for value in node.outputs:
         yield _value(value, places, uses)
 
@@ -68,9 +67,4 @@ def _made(origin: Origin, uses: Uses) -> Hashable:
 
 
 def _kind(kind: ValueType) -> Hashable:
-    # 0.0 and -0.0, and 1 and 1.0, are equal, and not the same.
     return (kind, repr(kind.quant)) if isinstance(kind, TensorType) and kind.is_quantized else kind
-
-
-def _stated(argument: Argument) -> Hashable:
-    return Absent if isinstance(argument, Absent) else repr(argument)

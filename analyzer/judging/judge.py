@@ -146,7 +146,8 @@ class Judgement:
 
     def at(self, level: int) -> dict[int, NodeVerdict]:
         """The verdicts at a feature level, by node id. A branch or loop runs on NNAPI with all that stands inside."""
-        told = {id(judged): judged.at(level) for judged in {id(item): item for item in self.nodes.values()}.values()}
+        distinct = {id(judged): judged for judged in self.nodes.values()}
+        told = {key: judged.at(level) for key, judged in distinct.items()}
         return with_insides(self.graph, {node: told[id(judged)] for node, judged in self.nodes.items()})
 
 

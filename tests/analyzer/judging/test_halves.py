@@ -30,13 +30,13 @@ def found(op: str, way: str, registry: Registry, made: float | None, **tensors: 
     example = next(item for item in named.examples if item.expect is None)
     args = {name: PARAMETERS.get(name, value) for name, value in example.args}
     scales = {"output_scale", "scale"} & set(args) if made is not None else set()
-    given: Example = replace(
+    drawn: Example = replace(
         example,
         tensors=tuple((name, tuple(spec) if isinstance(spec, list) else spec) for name, spec in tensors.items()),
         args=tuple({**args, **dict.fromkeys(scales, made)}.items()),
     )
     with quantized_as_on_phones():
-        _, bounded, (numbers,) = example_numbers(card, named, given, registry)
+        _, bounded, (numbers,) = example_numbers(card, named, drawn, registry)
     bound = bounded.bound
     assert (numbers.steps or 0) <= (bound.steps if bound else 0)
     return (bound.share if bound else 0.0), numbers.steps_share or 0.0
