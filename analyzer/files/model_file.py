@@ -153,6 +153,11 @@ def _trace_failure(name: str, words: str) -> str:
             f"{name} calls what only torch.compile and torch.export can follow, such as torch.cond; "
             "write that part in Python's own if and for, and script it (torch.jit.script)."
         )
+    if _OF_PYTORCH in words:
+        return (
+            f"PyTorch's tracer fails on {name} by a fault of its own: {words}; hand over what "
+            "torch.export.export(model, inputs).run_decompositions() gives."
+        )
     return (
         f"{name} cannot be traced with inputs of these shapes: {words}; "
         "pass inputs that the model accepts, or a scripted module (torch.jit.script)."
@@ -165,6 +170,7 @@ def _own_shapes(arguments: Sequence[object]) -> tuple[TakenShape, ...]:
 
 
 _OF_NO_OUTPUT = ("outputs_[i]->uses().empty()", "didn't return any values")
+_OF_PYTORCH = "INTERNAL ASSERT FAILED"
 _OF_COMPILED = ("dynamo-optimized", "HigherOrderOperator")
 """What PyTorch's tracer says of such models."""
 

@@ -27,6 +27,7 @@ from nnapi_check.analyzer.files.missing_ops.stand_ins import (
 )
 from nnapi_check.analyzer.files.program_shapes import keep_shapes
 from nnapi_check.analyzer.files.program_sizes import keep_sizes
+from nnapi_check.analyzer.files.program_words import hold_inner_tensors, write_truth_values_as_numbers
 from nnapi_check.analyzer.files.screening.program_screen import screened_parts
 from nnapi_check.analyzer.files.screening.suspect import SuspectError
 from nnapi_check.analyzer.files.script_file import first_line, refusal
@@ -94,6 +95,7 @@ def module_of(program: torch.export.ExportedProgram, name: Path | str) -> torch.
         for key, hook in list(module._forward_pre_hooks.items()):
             if getattr(hook, "__name__", "") == _SIZE_CHECK:
                 del module._forward_pre_hooks[key]
+        hold_inner_tensors(module)
         write_truth_values_as_numbers(module)
         keep_shapes(module, program, keep_sizes(module) or "")
         return module
@@ -141,32 +143,3 @@ def _safe_pickles(*, trust: bool) -> Iterator[None]:
             del os.environ["TORCH_FORCE_WEIGHTS_ONLY_LOAD"]
         else:
             os.environ["TORCH_FORCE_WEIGHTS_ONLY_LOAD"] = before
-
-
-_MAKES_ITS_TYPE = "aten::full"
-"""It makes a tensor of the number's own type where no other is asked for."""
-
-_TAKES_NUMBERS = frozenset(
-    f"aten::{name}"
-    for name in ("full", "full_like", "new_full", "scalar_tensor", "fill", "fill_", "masked_fill", "masked_fill_")
-) | {"aten::eq", "aten::ne"}
-"""Ops with a number whose kind does not decide the result's type, but for the one above."""
-
-
-def write_truth_values_as_numbers(module: torch.fx.GraphModule) -> None:
-    """Write 1 and 0 for truth values where a schema wants a number.
-
-    PyTorch calls such an op all the same, as decompositions of masks do; TorchScript, which tells numbers from truth
-    values, has no such op.
-    """
-    for node in module.graph.nodes:
-        target = node.target
-        if not isinstance(target, torch._ops.OpOverload) or target._schema.name not in _TAKES_NUMBERS:
-            continue
-        for place, (argument, given) in enumerate(zip(target._schema.arguments, node.args, strict=False)):
-            if not isinstance(given, bool) or str(argument.type) != "number":
-                continue
-            node.update_arg(place, int(given))
-            if target._schema.name == _MAKES_ITS_TYPE and node.kwargs.get("dtype") is None:
-                node.update_kwarg("dtype", torch.bool)
-    module.recompile()

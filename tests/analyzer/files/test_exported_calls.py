@@ -1,12 +1,15 @@
 """What TorchScript has no words for in an exported program is written in words that it has."""
 
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 
 from nnapi_check.analyzer.capture.capture import capture
-from nnapi_check.analyzer.files.program_file import write_truth_values_as_numbers
+from nnapi_check.analyzer.files.program_file import module_of
+from nnapi_check.analyzer.files.program_words import write_truth_values_as_numbers
 from tests.analyzer.torch_models import Called, Function
 
 CALLS: dict[str, Function] = {
@@ -45,3 +48,55 @@ def test_numbers_stay_what_they_are() -> None:
     write_truth_values_as_numbers(module)
 
     assert str(module.graph) == before
+
+
+class _OfIntegers(torch.Tensor):
+    """A weight of integers and a scale, as packages for quantization have it: a class of its own."""
+
+    @staticmethod
+    def __new__(cls, numbers: torch.Tensor, scale: torch.Tensor) -> "_OfIntegers":
+        return torch.Tensor._make_wrapper_subclass(cls, numbers.shape, dtype=torch.float32)
+
+    def __init__(self, numbers: torch.Tensor, scale: torch.Tensor) -> None:
+        self.numbers, self.scale = numbers, scale
+
+    def __tensor_flatten__(self) -> tuple[list[str], None]:
+        return ["numbers", "scale"], None
+
+    @classmethod
+    def __tensor_unflatten__(cls, inner: dict[str, torch.Tensor], *_: object) -> "_OfIntegers":
+        return cls(inner["numbers"], inner["scale"])
+
+    @classmethod
+    def __torch_function__(
+        cls,
+        func: Callable[..., object],
+        types: object,
+        args: tuple[Any, ...] = (),
+        kwargs: dict[str, Any] | None = None,
+    ) -> object:
+        if func is torch.nn.functional.linear:
+            x, weight, bias = args
+            return torch.nn.functional.linear(x, weight.numbers.to(torch.float32) * weight.scale, bias)
+        with torch._C.DisableTorchFunctionSubclass():
+            return func(*args, **(kwargs or {}))
+
+    @classmethod
+    def __torch_dispatch__(  # type: ignore[override]  # PyTorch states it without the class
+        cls, func: object, types: object, args: Any = (), kwargs: Any = None
+    ) -> object:
+        if func is torch.ops.aten.detach.default:
+            return cls(args[0].numbers, args[0].scale)
+        raise NotImplementedError(func)
+
+
+def test_weights_of_a_class_of_their_own_are_the_plain_tensors_in_them() -> None:
+    shared = torch.nn.Linear(4, 4)
+    numbers = torch.arange(16, dtype=torch.int8).view(4, 4)
+    shared.weight = torch.nn.Parameter(_OfIntegers(numbers, torch.rand(4, 1)), requires_grad=False)
+    model, x = torch.nn.Sequential(shared, torch.nn.ReLU(), shared), torch.randn(1, 4)
+
+    captured = capture(module_of(torch.export.export(model, (x,)), "model"), (x,), weights=True)
+
+    assert "export::" not in str(captured.graph)
+    torch.testing.assert_close(captured.module._get_method("forward")(x), model(x))

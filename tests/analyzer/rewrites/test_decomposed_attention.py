@@ -7,7 +7,7 @@ import torch
 from torch.nn.functional import scaled_dot_product_attention
 
 from nnapi_check.analyzer.capture.capture import capture
-from nnapi_check.analyzer.files.program_file import write_truth_values_as_numbers
+from nnapi_check.analyzer.files.program_words import write_truth_values_as_numbers
 from nnapi_check.analyzer.graph import ABSENT, Graph, Node, Ref
 from nnapi_check.analyzer.rewrites.decomposed_attention import ATTENTION
 from tests.torch_releases import since

@@ -19,7 +19,7 @@ from torch.nn.functional import (
 )
 
 from nnapi_check.analyzer.capture.capture import Captured, capture
-from nnapi_check.analyzer.files.program_file import write_truth_values_as_numbers
+from nnapi_check.analyzer.files.program_words import write_truth_values_as_numbers
 from nnapi_check.analyzer.graph import Absent, Argument, Block, Graph, Node, Ref
 from nnapi_check.analyzer.rewrites.driver import REWRITES, Applied, Rewritten, rewrite
 from nnapi_check.analyzer.rewrites.invariants import ENSURES, REQUIRES, broken
