@@ -28,6 +28,7 @@ from nnapi_check.analyzer.graph import (
     Unknown,
 )
 from nnapi_check.analyzer.nnapi_types import single_precision
+from nnapi_check.analyzer.rounded_values import rounded_values
 from nnapi_check.analyzer.scale_groups import scale_groups, whole_group
 from nnapi_check.coverage_db.checks import (
     CHOSEN,
@@ -78,6 +79,11 @@ class Uses:
             for block in node.blocks:
                 found.update(block.outputs)
         return found
+
+    @cached_property
+    def rounded(self) -> frozenset[int]:
+        """The values that arithmetic on floats rounds to steps."""
+        return rounded_values(self.graph)
 
     def is_read(self, value: int) -> bool:
         """Whether a node reads a value, or a block hands it over."""

@@ -285,7 +285,7 @@ def _steps_of(given: Mapping[str, object]) -> torch.dtype | None:
             return None
 
 
-_PLAIN = {0: torch.uint8, 1: torch.int8, 2: torch.int16, 3: torch.int32}
+_PLAIN = {0: torch.uint8, 1: torch.int8, 2: torch.int16, 3: torch.int32, 27: torch.uint16}
 _WHOLE = 2**24
 """Up to this, float32 holds every integer."""
 

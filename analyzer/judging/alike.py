@@ -53,7 +53,8 @@ def _value(value: int, places: dict[int, int], uses: Uses) -> Hashable:
         return places[value]
     places[value] = len(places)
     found = uses.graph.values[value]
-    return _kind(found.type), found.is_constant, found.reach, _made(found.origin, uses), uses.readers.get(value, 0)
+    kind, made = _kind(found.type), _made(found.origin, uses)
+    return kind, found.is_constant, found.reach, made, uses.readers.get(value, 0), value in uses.rounded
 
 
 def _made(origin: Origin, uses: Uses) -> Hashable:

@@ -36,12 +36,24 @@ def takes_quantized(node: Node, uses: Uses) -> bool:
     return any(is_quantized(uses.graph.values[value].type) for value in node.inputs())
 
 
-def stands_for_integers(node: Node, uses: Uses) -> bool:
-    """Whether a call on floats is one on integers as exported programs write it: of dequantized tensors and weights."""
+class StandsFor(Enum):
+    """What a call on floats is of, where exported programs write calls on integers so: of weights that are integers."""
+
+    INTEGERS = "dequantized tensors"
+    ROUNDED = "tensors that are rounded to steps, some at least as no quantized tensor is"
+    FLOATS = "anything else"
+
+
+def stands_for(node: Node, uses: Uses) -> StandsFor:
+    """What a call on floats reads besides its weights, if these are dequantized."""
     constants = {value for value in node.inputs() if uses.graph.values[value].is_constant}
     others = set(node.inputs()) - constants
-    is_given = bool(others) and all(_is_dequantized(value, uses) for value in others)
-    return is_given and any(_is_dequantized(value, uses) for value in constants)
+    if not others or not any(_is_dequantized(value, uses) for value in constants):
+        return StandsFor.FLOATS
+    if all(_is_dequantized(value, uses) for value in others):
+        return StandsFor.INTEGERS
+    is_rounded = all(value in uses.rounded or _is_dequantized(value, uses) for value in others)
+    return StandsFor.ROUNDED if is_rounded else StandsFor.FLOATS
 
 
 def _is_dequantized(value: int, uses: Uses) -> bool:

@@ -20,7 +20,7 @@ from nnapi_check.analyzer.graph import (
     TensorType,
 )
 from nnapi_check.analyzer.judging.alike import call_of
-from nnapi_check.analyzer.judging.arithmetic import Arithmetic, arithmetic, stands_for_integers, takes_quantized
+from nnapi_check.analyzer.judging.arithmetic import Arithmetic, StandsFor, arithmetic, stands_for, takes_quantized
 from nnapi_check.analyzer.judging.control_flow import control_flow_way, what_stands_inside
 from nnapi_check.analyzer.judging.emitted_operations import emitted_operations, emitted_type, result_refused
 from nnapi_check.analyzer.judging.failures import (
@@ -34,7 +34,13 @@ from nnapi_check.analyzer.judging.failures import (
 )
 from nnapi_check.analyzer.judging.folded_ranks import folded_failures
 from nnapi_check.analyzer.judging.halves import with_halves
-from nnapi_check.analyzer.judging.nearest_ways import WayVerdict, between_steps, why_in_floats, worth_telling
+from nnapi_check.analyzer.judging.nearest_ways import (
+    WayVerdict,
+    between_steps,
+    other_steps,
+    why_in_floats,
+    worth_telling,
+)
 from nnapi_check.analyzer.judging.products import with_two_roundings
 from nnapi_check.analyzer.judging.quantization_limits import quantization_failures
 from nnapi_check.analyzer.judging.rounded_bounds import FLOATS_BETWEEN_STEPS, rounded_bound, with_rounding
@@ -98,8 +104,8 @@ class NodeVerdict:
 class NodeJudgement:
     """A node's ways in the card's order, which all have that are like it; ``failures`` where there is none at all.
 
-    ``is_quantized`` is whether the call, which a way may be for, reads a quantized tensor, ``is_decomposed`` whether it
-    reads dequantized tensors and weights instead.
+    ``is_quantized`` is whether the call, which a way may be for, reads a quantized tensor, ``stands_for`` what it reads
+    where exported programs write such calls in floats.
     """
 
     op: str
@@ -108,7 +114,7 @@ class NodeJudgement:
     status_without_way: Status
     family: str = ""
     is_quantized: bool = False
-    is_decomposed: bool = False
+    stands_for: StandsFor = StandsFor.FLOATS
 
     def at(self, level: int) -> NodeVerdict:
         """The verdict at a feature level: the first way that fits, or what is in the way of the nearest ones."""
@@ -122,8 +128,9 @@ class NodeJudgement:
         why: tuple[Failure, ...] = ()
         if found.arithmetic is Arithmetic.FLOATS and self.is_quantized:
             why = why_in_floats(found.way, self.ways, level)
-        elif found.arithmetic is Arithmetic.FLOATS and self.is_decomposed:
-            why = (between_steps(self.op, found.way),)
+        elif found.arithmetic is Arithmetic.FLOATS and self.stands_for is not StandsFor.FLOATS:
+            say = between_steps if self.stands_for is StandsFor.INTEGERS else other_steps
+            why = (say(self.op, found.way),)
         return NodeVerdict(
             op=self.op,
             status=found.way.status,
@@ -198,8 +205,8 @@ def _judge_call(node: Node, uses: Uses, knowledge: Knowledge, target: Target, *,
         # Of a tensor without a type, a way could only say that it does not know it.
         return NodeJudgement(node.op, (), general, Status.CPU)
     ways = tuple(_judge_way(way, node, uses, knowledge, target, general) for way in card.ways)
-    is_quantized, is_decomposed = takes_quantized(node, uses), stands_for_integers(node, uses)
-    return NodeJudgement(node.op, ways, (), Status.CPU, card.family, is_quantized, is_decomposed)
+    is_quantized = takes_quantized(node, uses)
+    return NodeJudgement(node.op, ways, (), Status.CPU, card.family, is_quantized, stands_for(node, uses))
 
 
 def with_insides(graph: Graph, verdicts: Mapping[int, NodeVerdict]) -> dict[int, NodeVerdict]:

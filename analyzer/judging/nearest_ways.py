@@ -82,6 +82,21 @@ def between_steps(op: str, taken: Way) -> Failure:
     )
 
 
+def other_steps(op: str, taken: Way) -> Failure:
+    """Why a call is computed in floats that reads what is rounded, but to steps that no quantized tensor has."""
+    return Failure(
+        reason="NNC504",
+        requirement="steps-of-8-bits",
+        way=taken.name,
+        found=f"{op} of a tensor that is rounded in another way",
+        wanted="a tensor that is rounded to all 256 steps of 8 bits",
+        because="NNAPI multiplies integers of 8 bits, which stand for float32 numbers in 256 steps of a scale and a "
+        "zero point that are known before the model runs. Other steps are rounded, and multiplied, in floats.",
+        fix="Let the quantizer round activations to int8 (-128 to 127) or uint8 (0 to 255), from a model in float32, "
+        "with scales that calibration finds.",
+    )
+
+
 def _without_integers(taken: Way, why: InFloats) -> Failure:
     return Failure(
         reason="NNC502",

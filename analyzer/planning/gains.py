@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from enum import Enum
 from typing import Protocol
 
+from nnapi_check.analyzer.judging.arithmetic import StandsFor
 from nnapi_check.analyzer.judging.judge import LEVELS, NodeJudgement
 from nnapi_check.analyzer.judging.nearest_ways import WayVerdict
 from nnapi_check.analyzer.planning.causes import Cause, causes
@@ -248,7 +249,7 @@ def _on_nnapi(judged: NodeJudgement) -> NodeJudgement:
 
 
 def _in_integers(judged: NodeJudgement) -> NodeJudgement:
-    return replace(judged, is_quantized=False, is_decomposed=False)
+    return replace(judged, is_quantized=False, stands_for=StandsFor.FLOATS)
 
 
 def _outcome(work: Counted, plan: Plan) -> Outcome:

@@ -15,6 +15,8 @@ from nnapi_check import check, convert
 from nnapi_check.analyzer.capture.capture import Captured, capture
 from nnapi_check.analyzer.errors import InputError
 from nnapi_check.analyzer.graph import ElementType, PerChannel, PerTensor, TensorType
+from nnapi_check.analyzer.judging.arithmetic import StandsFor, stands_for
+from nnapi_check.analyzer.quantities import Uses
 from nnapi_check.analyzer.tensor_types import flat_tensors
 from tests.analyzer.torch_models import Called, Function
 
@@ -223,6 +225,7 @@ def test_what_no_quantized_tensor_holds_is_the_same_arithmetic(name: str) -> Non
 
 OTHER_STEPS: dict[str, tuple[float, int, int, int, torch.dtype]] = {
     "16 bits": (1e-4, 5, -32768, 32767, torch.int16),
+    "16 bits without a sign": (2e-4, 30000, 0, 65535, torch.uint16),
     "7 bits": (0.03, 60, 0, 127, torch.uint8),
     "around zero": (0.03, 0, -127, 127, torch.int8),
     "a zero point beyond 8 bits": (0.03, 300, 0, 255, torch.uint8),
@@ -249,8 +252,20 @@ def test_steps_that_nnapi_does_not_store_are_rounded_to_in_floats(name: str, tmp
     for x in given:
         assert torch.equal(cast("torch.Tensor", rewritten_forward(captured)(x)), module(x))
     assert (report.readiness, report.blockers) == ("ready", ())
+    assert [cause.reason for cause in report.in_floats] == ["NNC504"]
     assert report.verification is not None
     assert report.verification.is_within_tolerance
+
+
+@pytest.mark.parametrize("name", ["tensors for parameters", "for each channel", "for each channel around 0"])
+def test_what_a_layer_reads_is_known_to_be_rounded_in_another_way(name: str) -> None:
+    module = Called(lambda x: layer(ARITHMETIC[name](x)))
+    module.layer = layer = RoundedWeight(torch.nn.Linear(4, 7))
+
+    graph = capture(module, [torch.randn(2, 3, 4)], weights=False).graph
+
+    (node,) = (node for node in graph.nodes() if node.op == "aten.linear.default")
+    assert stands_for(node, Uses(graph)) is StandsFor.ROUNDED
 
 
 @pytest.mark.parametrize("per_channel", [False, True])
