@@ -147,6 +147,7 @@ class _Planner:
         self._level = level
         given = () if body is None else (*body.block.inputs, *taken_values(body.holder))
         self._made: dict[int, bool] = dict.fromkeys(given, False)
+        self._read: list[tuple[int, int]] = []
         self._reads: set[tuple[int, int]] = set()
         self._features: dict[int, tuple[int, int, int]] = {}
 
@@ -186,21 +187,15 @@ class _Planner:
 
     def _read_in_both_orders(self, once: Sequence[int]) -> frozenset[int]:
         orders: dict[int, set[bool]] = {value: set() for value in once if self._has_order(value)}
-        for node_id, verdict in self._verdicts.items():
-            for value in self._activations(self._nodes[node_id]) if verdict.way is not None else ():
-                if value in orders:
-                    orders[value].add((node_id, value) in self._reads)
+        for node_id, value in self._read if orders else ():
+            if value in orders:
+                orders[value].add((node_id, value) in self._reads)
         return frozenset(value for value, found in orders.items() if len(found) > 1)
 
     def _conflicts(self) -> dict[tuple[int, int], LayoutChange]:
-        read = [
-            (node_id, value)
-            for node_id, verdict in self._verdicts.items()
-            if verdict.way is not None
-            for value in self._activations(self._nodes[node_id])
-        ]
+        read = self._read
         if self._body is not None:
-            read += [(self._body.holder.id, value) for value in self._body.block.outputs]
+            read = [*read, *((self._body.holder.id, value) for value in self._body.block.outputs)]
         return {
             (node_id, value): self._changes.of(kind)
             for node_id, value in read
@@ -240,6 +235,7 @@ class _Planner:
 
     def _place(self, node: Node, layout: Layout, wanted: Set[int]) -> None:
         activations = self._activations(node)
+        self._read += [(node.id, value) for value in activations]
         if layout is Layout.PERMUTATION:
             self._permute(node, activations, wanted)
             return
@@ -321,10 +317,14 @@ class _Planner:
     def _prefers_nhwc(self, activations: list[int], wanted: Set[int]) -> bool:
         """Follow the larger share of what the inputs already have; where all are free, what is wanted next."""
         made = [value for value in activations if value in self._made]
+        orders = {self._made[value] for value in made}
+        is_wanted = any(value in wanted for value in activations)
+        if orders == {True} or (orders == {False} and not is_wanted):
+            return orders == {True}
         balance = sum(self._cost_of_change(value) * (1 if self._made[value] else -1) for value in made)
         if balance:
             return balance > 0
-        return any(self._made[value] for value in made) or any(value in wanted for value in activations)
+        return True in orders or is_wanted
 
     def _cost_of_change(self, value: int) -> int:
         """What it costs to read a value in the other order: nothing, its elements, or a boundary that cuts the part."""

@@ -14,7 +14,7 @@ from nnapi_check.analyzer.graph import Block, Graph, Node, NodeOutput, Reader, T
 from nnapi_check.analyzer.judging.judge import NodeVerdict
 from nnapi_check.analyzer.nnapi_types import operand_type
 from nnapi_check.analyzer.planning.layout import LayoutPlan
-from nnapi_check.analyzer.planning.work import node_work, stored_bytes
+from nnapi_check.analyzer.planning.work import stored_bytes, works
 from nnapi_check.analyzer.planning.worth import WORTHWHILE, Estimate, estimate, least_cost
 from nnapi_check.coverage_db.spec import OperandType
 from nnapi_check.coverage_db.targets import Target
@@ -70,10 +70,11 @@ class Partition:
         """The index of the part that holds a node, by node id."""
         return {node: part.index for part in self.parts for node in part.nodes}
 
-    def estimate(self, graph: Graph) -> Estimate:
-        """What a call of the graph is likely to take with these parts on NNAPI."""
+    def estimate(self, graph: Graph, work: Mapping[int, int] | None = None) -> Estimate:
+        """What a call of the graph is likely to take with these parts on NNAPI. ``work`` is that of each node."""
+        work = works(graph) if work is None else work
         return estimate(
-            work=sum(node_work(node, graph) for node in graph.nodes() if not node.is_constant),
+            work=sum(work[node.id] for node in graph.nodes() if not node.is_constant),
             inside=sum(part.work for part in self.parts),
             calls=len(self.parts),
             crossing_bytes=sum(part.crossing_bytes for part in self.parts),
@@ -85,6 +86,7 @@ def partition(
     verdicts: Mapping[int, NodeVerdict],
     layout: LayoutPlan,
     target: Target,
+    work: Mapping[int, int],
     *,
     gain: float = WORTHWHILE,
 ) -> Partition:
@@ -103,7 +105,7 @@ def partition(
     kept: list[Part] = []
     dropped: list[DroppedPart] = []
     for group in groups:
-        part = _part(len(kept), group, graph, outside)
+        part = _part(len(kept), group, graph, outside, work)
         computing = sum(1 for node in part.nodes if not _moves_nothing(verdicts[node]))
         if computing == 0 or not part.inputs or not part.outputs:
             continue
@@ -187,7 +189,13 @@ def _stages(block: Block, graph: Graph, verdicts: Mapping[int, NodeVerdict], lay
     return stages
 
 
-def _part(index: int, group: Sequence[Node], graph: Graph, readers: Mapping[int, Sequence[Reader]]) -> Part:
+def _part(
+    index: int,
+    group: Sequence[Node],
+    graph: Graph,
+    readers: Mapping[int, Sequence[Reader]],
+    work: Mapping[int, int],
+) -> Part:
     members = tuple(_with_inside(group))
     ids = {node.id for node in members}
     made = {value for node in group for value in node.outputs}
@@ -199,7 +207,7 @@ def _part(index: int, group: Sequence[Node], graph: Graph, readers: Mapping[int,
         nodes=tuple(node.id for node in members),
         inputs=inputs,
         outputs=outputs,
-        work=sum(node_work(node, graph) for node in members),
+        work=sum(work[node.id] for node in members),
         crossing_bytes=stored_bytes(graph, (*inputs, *outputs)),
     )
 

@@ -75,8 +75,10 @@ class Plan:
         return replace(self, level=level, verdicts=told, left=left)
 
 
-def readiness_of(graph: Graph, verdicts: Mapping[int, NodeVerdict], parts: Partition) -> Readiness:
-    """The verdict on a whole model, where ``parts`` of it run on NNAPI.
+def readiness_of(
+    graph: Graph, verdicts: Mapping[int, NodeVerdict], parts: Partition, works: Mapping[int, int]
+) -> Readiness:
+    """The verdict on a whole model, where ``parts`` of it run on NNAPI, and its nodes have these ``works``.
 
     It is not worthwhile where no part is, and where the parts are likely to be slower than the CPU alone: an estimate.
     """
@@ -87,6 +89,6 @@ def readiness_of(graph: Graph, verdicts: Mapping[int, NodeVerdict], parts: Parti
         return Readiness.NOT_WORTHWHILE
     if len(parts.parts) == 1 and computing <= set(parts.parts[0].nodes):
         return Readiness.READY
-    if parts.estimate(graph).is_slower:
+    if parts.estimate(graph, works).is_slower:
         return Readiness.NOT_WORTHWHILE
     return Readiness.READY_WITH_FALLBACK

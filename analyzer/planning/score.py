@@ -15,7 +15,6 @@ from enum import Enum
 from nnapi_check.analyzer.graph import Graph
 from nnapi_check.analyzer.judging.judge import NodeVerdict
 from nnapi_check.analyzer.planning.partition import Partition
-from nnapi_check.analyzer.planning.work import node_work
 from nnapi_check.coverage_db.cards import Status
 
 NODE_POINTS = 90.0
@@ -57,9 +56,12 @@ class Score:
     losses: tuple[Loss, ...]
 
 
-def score(graph: Graph, verdicts: Mapping[int, NodeVerdict], partition: Partition) -> Score:
-    """Score a partition of a judged graph. Linear in the number of nodes."""
-    work = _work(graph, verdicts)
+def score(
+    graph: Graph, verdicts: Mapping[int, NodeVerdict], partition: Partition, works: Mapping[int, int]
+) -> Score:
+    """Score a partition of a judged graph, whose nodes have these ``works``. Linear in the number of nodes."""
+    # What computes nothing weighs nothing.
+    work = {node: works[node] for node in sorted(verdicts) if counts(verdicts[node])}
     weights = _weights(work)
     lost = list(_lost(graph, verdicts, partition, weights) if partition.parts else _all_lost(graph, weights))
     lost += _in_floats(verdicts, partition, work)
@@ -96,13 +98,6 @@ def _in_floats(verdicts: Mapping[int, NodeVerdict], partition: Partition, work: 
     for node in sorted(partition.part_of()):
         if verdicts[node].in_floats and work.get(node):
             yield Loss(LossKind.IN_FLOATS, node, IN_FLOATS_SHARE * NODE_POINTS * WORK_SHARE * work[node] / total)
-
-
-def _work(graph: Graph, verdicts: Mapping[int, NodeVerdict]) -> dict[int, int]:
-    """The work of each node, those that compute nothing left out."""
-    return {
-        node.id: node_work(node, graph) for node in graph.nodes() if node.id in verdicts and counts(verdicts[node.id])
-    }
 
 
 def _weights(work: Mapping[int, int]) -> dict[int, float]:

@@ -15,6 +15,7 @@ from nnapi_check.analyzer.planning.partition import partition
 from nnapi_check.analyzer.planning.plan import Plan, Readiness, readiness_of
 from nnapi_check.analyzer.planning.score import score
 from nnapi_check.analyzer.planning.whole import outside_one_model
+from nnapi_check.analyzer.planning.work import works
 from nnapi_check.analyzer.planning.worth import WORTHWHILE
 from nnapi_check.coverage_db.targets import PER_CHANNEL, PerChannelChoice, Target
 
@@ -132,6 +133,7 @@ class _Planner:
         self, graph: Graph, nodes: Mapping[int, Node], knowledge: Knowledge, target: Target, gain: float
     ) -> None:
         self._graph, self._nodes, self._target, self._gain = graph, nodes, target, gain
+        self._works = works(graph)
         self._changes = LayoutChanges(knowledge.operation("RESHAPE"), knowledge.operation("TRANSPOSE"))
         kinds = (value.type for value in graph.values if not value.is_constant)
         self._possible = frozenset(
@@ -145,9 +147,10 @@ class _Planner:
         key = (possible, *(verdict.way.name if verdict.way else None for verdict in verdicts.values()))
         if key not in self._known:
             verdicts, layout = self._laid_out(level, verdicts)
-            parts = partition(self._graph, verdicts, layout, self._target, gain=self._gain)
-            points = score(self._graph, verdicts, parts)
-            plan = Plan(level, level, verdicts, layout, parts, points, readiness_of(self._graph, verdicts, parts))
+            parts = partition(self._graph, verdicts, layout, self._target, self._works, gain=self._gain)
+            points = score(self._graph, verdicts, parts, self._works)
+            readiness = readiness_of(self._graph, verdicts, parts, self._works)
+            plan = Plan(level, level, verdicts, layout, parts, points, readiness)
             if parts.parts and not self._target.carries_cpu_ops:
                 left = outside_one_model(self._graph, self._nodes, verdicts, layout, parts, self._target)
                 plan = plan.kept_off(NOT_WHOLE, left) if left else plan

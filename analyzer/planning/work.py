@@ -131,6 +131,11 @@ def node_work(node: Node, graph: Graph) -> int:
     return (multiply_adds(node, graph) or 0) + sum(tensor.numel for tensor in found if tensor is not None)
 
 
+def works(graph: Graph) -> dict[int, int]:
+    """The work of every node, by its id."""
+    return {node.id: node_work(node, graph) for node in graph.nodes()}
+
+
 def constant_bytes(graph: Graph) -> int:
     """The bytes, as NNAPI stores them, of the constants that nodes read which depend on an input: mostly weights."""
     read = {value for node in graph.nodes() if not node.is_constant for value in node.inputs()}
