@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
+from functools import cached_property
 from math import prod
 from typing import TypeGuard
 
@@ -307,7 +308,7 @@ class Block:
                 stack.pop()
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Graph:
     """A whole captured graph. ``values[i].id == i``. ``name`` is what the user calls the model."""
 
@@ -318,6 +319,16 @@ class Graph:
     def nodes(self) -> Iterator[Node]:
         """All nodes in execution order, those inside control flow after the node that holds them."""
         return self.body.inner_nodes()
+
+    @cached_property
+    def by_id(self) -> Mapping[int, Node]:
+        """All nodes by their ids, in execution order."""
+        return {node.id: node for node in self.nodes()}
+
+    @cached_property
+    def holders(self) -> tuple[Node, ...]:
+        """The nodes that hold blocks, in execution order."""
+        return tuple(node for node in self.nodes() if node.blocks)
 
     def type_of(self, value: int) -> ValueType:
         """The type of a value by its id."""

@@ -68,7 +68,7 @@ class Uses:
     @cached_property
     def nodes(self) -> Mapping[int, Node]:
         """The nodes by id."""
-        return {node.id: node for node in self.graph.nodes()}
+        return self.graph.by_id
 
     @cached_property
     def readers(self) -> Mapping[int, int]:

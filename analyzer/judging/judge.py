@@ -6,7 +6,7 @@ that fits.
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Mapping
+from collections.abc import Hashable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Protocol
 
@@ -151,11 +151,21 @@ class Judgement:
     uses: Uses
     nodes: dict[int, NodeJudgement]
 
-    def at(self, level: int) -> dict[int, NodeVerdict]:
+    def at(self, level: int) -> Mapping[int, NodeVerdict]:
         """The verdicts at a feature level, by node id. A branch or loop runs on NNAPI with all that stands inside."""
+        return next(verdicts for _, verdicts in self.at_levels((level,)))
+
+    def at_levels(self, levels: Iterable[int]) -> Iterator[tuple[int, Mapping[int, NodeVerdict]]]:
+        """The verdicts at each of these levels: the very same mapping where two that follow each other agree."""
         distinct = {id(judged): judged for judged in self.nodes.values()}
-        told = {key: judged.at(level) for key, judged in distinct.items()}
-        return with_insides(self.graph, {node: told[id(judged)] for node, judged in self.nodes.items()})
+        before: dict[int, NodeVerdict] | None = None
+        found: dict[int, NodeVerdict] = {}
+        for level in levels:
+            told = {key: judged.at(level) for key, judged in distinct.items()}
+            if told != before:
+                found = with_insides(self.graph, {node: told[id(judged)] for node, judged in self.nodes.items()})
+            before = told
+            yield level, found
 
 
 def judge(graph: Graph, knowledge: Knowledge, target: Target, per_channel: PerChannelChoice = PER_CHANNEL) -> Judgement:
@@ -212,9 +222,9 @@ def _judge_call(node: Node, uses: Uses, knowledge: Knowledge, target: Target, *,
 def with_insides(graph: Graph, verdicts: Mapping[int, NodeVerdict]) -> dict[int, NodeVerdict]:
     """The verdicts where each branch or loop that runs on NNAPI needs all that stands inside it, innermost first."""
     found = dict(verdicts)
-    holders = [node for node in graph.nodes() if node.blocks and node.id in found and found[node.id].is_supported]
-    for node in reversed(holders):
-        found[node.id] = _with_inside(node, found)
+    for node in reversed(graph.holders):
+        if node.id in found and found[node.id].is_supported:
+            found[node.id] = _with_inside(node, found)
     return found
 
 

@@ -109,14 +109,14 @@ def plan_layout(
     def planned(members: Mapping[int, NodeVerdict], body: _Body | None) -> LayoutPlan:
         once = graph.body.inputs if gives_once and body is None else ()
         plan = _Planner(graph, nodes, members, changes, level, body).plan(once)
-        whole = [nodes[id_] for id_, verdict in members.items() if nodes[id_].blocks and verdict.is_supported]
-        return replace(plan, inside={node.id: tuple(inside(block, node) for block in node.blocks) for node in whole})
+        own = [node for node in whole if node.id in members]
+        return replace(plan, inside={node.id: tuple(inside(block, node) for block in node.blocks) for node in own})
 
     def inside(block: Block, holder: Node) -> LayoutPlan:
         members = {node.id: verdicts[node.id] for node in block.nodes if node.id in verdicts}
         return planned(members, _Body(block, holder))
 
-    whole = (nodes[id_] for id_, verdict in verdicts.items() if verdict.is_supported)
+    whole = [node for node in graph.holders if node.id in verdicts and verdicts[node.id].is_supported]
     held = {inner.id for node in whole for block in node.blocks for inner in block.inner_nodes()}
     return planned({id_: verdict for id_, verdict in verdicts.items() if id_ not in held}, None)
 

@@ -96,7 +96,7 @@ def partition(
     A part that holds every node of the graph is kept however small it is: there is nothing to go back to. Where the
     target carries one model alone, nodes that nothing connects are one part too.
     """
-    whole = {node.id for node in graph.nodes() if node.blocks and _is_supported(node, verdicts)}
+    whole = {node.id for node in graph.holders if _is_supported(node, verdicts)}
     outside = readers_of(graph, whole=whole, with_constants=False)
     groups: list[tuple[Node, ...]] = []
     for block in _blocks(graph.body, whole):

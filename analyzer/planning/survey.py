@@ -39,13 +39,12 @@ class Planning:
         """The judgement as it is on the device, where there is a profile of one."""
         if self.device is None:
             return judgement
-        return narrowed(judgement, {node.id: node for node in judgement.graph.nodes()}, self.device)
+        return narrowed(judgement, judgement.graph.by_id, self.device)
 
     def plans(self, judgement: Judgement, highest: int = LEVELS[-1]) -> tuple[Plan, ...]:
         """The best plan of a narrowed judgement for each feature level up to the ``highest``."""
         knowledge = self.knowledge if self.device is None else planning_knowledge(self.knowledge, self.device)
-        nodes = {node.id: node for node in judgement.graph.nodes()}
-        planner = _Planner(judgement.graph, nodes, knowledge, self.target, self.gain)
+        planner = _Planner(judgement.graph, knowledge, self.target, self.gain)
         return tuple(_best_plans(planner, judgement, highest))
 
 
@@ -111,15 +110,14 @@ def planned(
     """Plan a judged graph at every level, for one device where its profile is given."""
     planning = Planning(knowledge, target, device, gain)
     found = planning.narrowed(judgement)
-    nodes = {node.id: node for node in judgement.graph.nodes()}
-    return Survey(judgement.graph, nodes, target, planning.plans(found), planning, found)
+    return Survey(judgement.graph, judgement.graph.by_id, target, planning.plans(found), planning, found)
 
 
 def _best_plans(planner: _Planner, judgement: Judgement, highest: int) -> Iterator[Plan]:
     """A plan for each level: its own, or that of the level below where it scores better."""
     lower: Plan | None = None
-    for level in LEVELS[: LEVELS.index(highest) + 1]:
-        plan = planner.plan(level, judgement.at(level))
+    for level, verdicts in judgement.at_levels(LEVELS[: LEVELS.index(highest) + 1]):
+        plan = planner.plan(level, verdicts)
         if lower is not None and lower.score.points > plan.score.points + 1e-9:
             plan = lower.kept_at(level, plan.verdicts)
         yield planner.reached(plan)
@@ -129,22 +127,22 @@ def _best_plans(planner: _Planner, judgement: Judgement, highest: int) -> Iterat
 class _Planner:
     """Plans a graph at one level after the other. Levels that have the same ways and changes of layout share a plan."""
 
-    def __init__(
-        self, graph: Graph, nodes: Mapping[int, Node], knowledge: Knowledge, target: Target, gain: float
-    ) -> None:
-        self._graph, self._nodes, self._target, self._gain = graph, nodes, target, gain
+    def __init__(self, graph: Graph, knowledge: Knowledge, target: Target, gain: float) -> None:
+        self._graph, self._nodes, self._target, self._gain = graph, graph.by_id, target, gain
         self._works = works(graph)
         self._changes = LayoutChanges(knowledge.operation("RESHAPE"), knowledge.operation("TRANSPOSE"))
         kinds = (value.type for value in graph.values if not value.is_constant)
         self._possible = frozenset(
             self._changes.of(kind) for kind in kinds if isinstance(kind, TensorType) and kind.rank in LAYOUT_RANKS
         )
-        self._known: dict[tuple[frozenset[LayoutChange] | str | None, ...], Plan] = {}
+        self._ways: dict[tuple[str | None, ...], int] = {}
+        self._numbered: tuple[Mapping[int, NodeVerdict] | None, int] = None, 0
+        self._known: dict[tuple[frozenset[LayoutChange], int], Plan] = {}
 
     def plan(self, level: int, verdicts: Mapping[int, NodeVerdict]) -> Plan:
         """The plan for a level by its own verdicts."""
         possible = frozenset(change for change in self._possible if change.is_possible(level))
-        key = (possible, *(verdict.way.name if verdict.way else None for verdict in verdicts.values()))
+        key = possible, self._ways_of(verdicts)
         if key not in self._known:
             verdicts, layout = self._laid_out(level, verdicts)
             parts = partition(self._graph, verdicts, layout, self._target, self._works, gain=self._gain)
@@ -159,10 +157,18 @@ class _Planner:
         # A layout may have refused what its verdict did not.
         refused = {
             node: known.verdicts[node]
-            for node, found in verdicts.items()
+            for node, found in (verdicts.items() if known.verdicts is not verdicts else ())
             if found.is_supported and not known.verdicts[node].is_supported
         }
-        return replace(known, level=level, planned_level=level, verdicts={**verdicts, **refused})
+        told = {**verdicts, **refused} if refused else verdicts
+        return replace(known, level=level, planned_level=level, verdicts=told)
+
+    def _ways_of(self, verdicts: Mapping[int, NodeVerdict]) -> int:
+        """A number for the ways that verdicts take, the same where they take the same."""
+        if verdicts is not self._numbered[0]:
+            names = tuple(verdict.way.name if verdict.way else None for verdict in verdicts.values())
+            self._numbered = verdicts, self._ways.setdefault(names, len(self._ways))
+        return self._numbered[1]
 
     def _laid_out(
         self, level: int, verdicts: Mapping[int, NodeVerdict]
