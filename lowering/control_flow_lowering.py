@@ -25,7 +25,7 @@ Body = Callable[[Block, Emitter], None]
 """Writes the nodes of a block with an emitter."""
 
 _TRUTH = TensorSpec(OperandType.TENSOR_BOOL8, (1,))
-_NO_LAYOUT = LayoutPlan(frozenset(), frozenset(), {}, frozenset(), {})
+_NO_LAYOUT = LayoutPlan(frozenset(), {}, {}, frozenset(), {})
 
 
 def lower_control_flow(node: Node, way: Way, uses: Uses, emitter: Emitter, body: Body) -> None:

@@ -55,18 +55,19 @@ class LayoutChanges:
 
 @dataclass(frozen=True, slots=True)
 class LayoutPlan:
-    """Which values are NHWC where they are made, which (node, value) reads are NHWC, and which reads conflict.
+    """Which values are NHWC where they are made, which values each node reads as NHWC, and which reads conflict.
 
-    ``conflicts`` need the operation that they are given with; those in ``cuts`` cannot have it, so the value must cross
-    a boundary there. Reads and values that are not named have PyTorch's order. ``features`` are rank-2 values that were
-    flattened from NHWC: the (channels, height, width) that each row of them holds in the order height, width, channels.
+    ``conflicts``, by node and value, need the operation that they are given with; those in ``cuts`` cannot have it, so
+    the value must cross a boundary there. Reads and values that are not named have PyTorch's order. ``features`` are
+    rank-2 values that were flattened from NHWC: the (channels, height, width) that each row of them holds in the order
+    height, width, channels.
     ``given`` are inputs of the graph that a model takes in NHWC order alone, though some nodes read them in PyTorch's.
     ``inside`` are the plans of the blocks of each node that is lowered with all that stands inside it, by its id: what
     goes into a block and comes out of it has PyTorch's order.
     """
 
     nhwc_values: frozenset[int]
-    nhwc_reads: frozenset[tuple[int, int]]
+    nhwc_reads: Mapping[int, Sequence[int]]
     conflicts: Mapping[tuple[int, int], LayoutChange]
     cuts: frozenset[tuple[int, int]]
     features: Mapping[int, tuple[int, int, int]]
@@ -75,7 +76,7 @@ class LayoutPlan:
 
     def reads_nhwc(self, node: int, value: int) -> bool:
         """Whether a node reads a value in NHWC order."""
-        return (node, value) in self.nhwc_reads
+        return value in self.nhwc_reads.get(node, ())
 
     def nested(self) -> Iterator[tuple[int, LayoutPlan]]:
         """The plans of all blocks inside, however deep, each with the id of the node that holds it."""
@@ -147,8 +148,8 @@ class _Planner:
         self._level = level
         given = () if body is None else (*body.block.inputs, *taken_values(body.holder))
         self._made: dict[int, bool] = dict.fromkeys(given, False)
-        self._read: list[tuple[int, int]] = []
-        self._reads: set[tuple[int, int]] = set()
+        self._read: dict[int, Sequence[int]] = {}
+        self._reads: dict[int, Sequence[int]] = {}
         self._features: dict[int, tuple[int, int, int]] = {}
 
     @cached_property
@@ -178,7 +179,7 @@ class _Planner:
         conflicts = self._conflicts()
         return LayoutPlan(
             nhwc_values=frozenset(value for value, is_nhwc in self._made.items() if is_nhwc),
-            nhwc_reads=frozenset(self._reads),
+            nhwc_reads=self._reads,
             conflicts=conflicts,
             cuts=frozenset(read for read, change in conflicts.items() if not change.is_possible(self._level)),
             features=self._features,
@@ -187,19 +188,21 @@ class _Planner:
 
     def _read_in_both_orders(self, once: Sequence[int]) -> frozenset[int]:
         orders: dict[int, set[bool]] = {value: set() for value in once if self._has_order(value)}
-        for node_id, value in self._read if orders else ():
-            if value in orders:
-                orders[value].add((node_id, value) in self._reads)
+        for node, values in self._read.items() if orders else ():
+            for value in values:
+                if value in orders:
+                    orders[value].add(value in self._reads.get(node, ()))
         return frozenset(value for value, found in orders.items() if len(found) > 1)
 
     def _conflicts(self) -> dict[tuple[int, int], LayoutChange]:
-        read = self._read
+        read = list(self._read.items())
         if self._body is not None:
-            read = [*read, *((self._body.holder.id, value) for value in self._body.block.outputs)]
+            read.append((self._body.holder.id, self._body.block.outputs))
         return {
-            (node_id, value): self._changes.of(kind)
-            for node_id, value in read
-            if value in self._made and self._made[value] != ((node_id, value) in self._reads)
+            (node, value): self._changes.of(kind)
+            for node, values in read
+            for value in values
+            if value in self._made and self._made[value] != (value in self._reads.get(node, ()))
             if isinstance(kind := self._graph.values[value].type, TensorType)
         }
 
@@ -235,13 +238,13 @@ class _Planner:
 
     def _place(self, node: Node, layout: Layout, wanted: Set[int]) -> None:
         activations = self._activations(node)
-        self._read += [(node.id, value) for value in activations]
+        self._read[node.id] = activations
         if layout is Layout.PERMUTATION:
             self._permute(node, activations, wanted)
             return
         is_nhwc = self._runs_nhwc(node, layout, activations, wanted)
         if is_nhwc:
-            self._reads.update((node.id, value) for value in activations if self._has_order(value))
+            self._reads[node.id] = [value for value in activations if self._has_order(value)]
         for value in node.outputs:
             self._made[value] = is_nhwc and self._has_order(value)
         if layout is Layout.FLATTEN and is_nhwc:
@@ -252,7 +255,7 @@ class _Planner:
 
     def _permute(self, node: Node, activations: Sequence[int], wanted: Set[int]) -> None:
         """A permutation takes its input as it was made, and makes the order that is wanted next."""
-        self._reads.update((node.id, value) for value in activations if self._made.get(value, False))
+        self._reads[node.id] = [value for value in activations if self._made.get(value, False)]
         for value in node.outputs:
             self._made[value] = value in wanted and self._has_order(value)
 

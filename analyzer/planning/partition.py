@@ -146,7 +146,7 @@ def _groups(
     for node in supported:
         for value in read_values(node):
             origin = graph.values[value].origin
-            if isinstance(origin, NodeOutput) and (node.id, value) not in layout.cuts:
+            if isinstance(origin, NodeOutput) and not (layout.cuts and (node.id, value) in layout.cuts):
                 other = origin.node
                 if other in leader and stages[other] == stages[node.id] and verdicts[other].is_supported:
                     leader[_find(leader, node.id)] = _find(leader, other)
@@ -180,7 +180,7 @@ def _stages(block: Block, graph: Graph, verdicts: Mapping[int, NodeVerdict], lay
             if isinstance(origin, NodeOutput) and origin.node in stages:
                 before = stages[origin.node]
                 crosses = before % 2 != on_nnapi
-                is_cut = (node.id, value) in layout.cuts
+                is_cut = layout.cuts and (node.id, value) in layout.cuts
                 stage = max(stage, before + (1 if crosses else 2 if is_cut else 0))
         for other in node.follows:
             if other in stages:

@@ -56,9 +56,7 @@ class Score:
     losses: tuple[Loss, ...]
 
 
-def score(
-    graph: Graph, verdicts: Mapping[int, NodeVerdict], partition: Partition, works: Mapping[int, int]
-) -> Score:
+def score(graph: Graph, verdicts: Mapping[int, NodeVerdict], partition: Partition, works: Mapping[int, int]) -> Score:
     """Score a partition of a judged graph, whose nodes have these ``works``. Linear in the number of nodes."""
     # What computes nothing weighs nothing.
     work = {node: works[node] for node in sorted(verdicts) if counts(verdicts[node])}

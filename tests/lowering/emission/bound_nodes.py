@@ -7,7 +7,7 @@ from nnapi_check.lowering.emission.emitter import Emitter
 from tests.analyzer.hand_made_graphs import Sketch, tensor
 
 WAY = Way("operation", (Emission("RELU"), Emission("RELU6")), Layout.ANY)
-EMPTY = LayoutPlan(frozenset(), frozenset(), {}, frozenset(), {})
+EMPTY = LayoutPlan(frozenset(), {}, {}, frozenset(), {})
 
 
 def emitter(layout: LayoutPlan = EMPTY) -> Emitter:
@@ -36,4 +36,4 @@ def emitter(layout: LayoutPlan = EMPTY) -> Emitter:
 
 def nhwc() -> Emitter:
     """The same where the node runs in NHWC: its input is value 0, its output value 2."""
-    return emitter(LayoutPlan(frozenset({2}), frozenset({(0, 0)}), {}, frozenset(), {}))
+    return emitter(LayoutPlan(frozenset({2}), {0: (0,)}, {}, frozenset(), {}))
