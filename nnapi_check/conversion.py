@@ -41,7 +41,7 @@ from nnapi_check.reports.sizes_view import of_all_sizes, verified_sizes
 from nnapi_check.reports.verification_view import verification_view
 from nnapi_check.reports.views import ModelReport, VerificationView
 from nnapi_check.sized_models import checked_at_sizes, report_on
-from nnapi_check.supervision import reading
+from nnapi_check.supervision import held_to_the_end, reading
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +77,7 @@ def convert_model(
     sources = request.files_read(model)
     _check_place(output, request.target, sources)
     model = unpickled_once(model, trust=request.trust)
-    checks = checked_at_sizes(model, inputs, request, progress, weights=True)
+    checks = held_to_the_end(checked_at_sizes(model, inputs, request, progress, weights=True))
     if not all(checked.report.gate.is_passed for checked in checks):
         return Converted(None, report_on(checks), None)
     _demand_forms(checks, form, bundle_input=bundle_input)

@@ -30,6 +30,7 @@ from nnapi_check.reports.verification_text import verification_lines
 from nnapi_check.reports.views import Extra, ModelReport
 from nnapi_check.shown import detail_of, paint_of
 from nnapi_check.sized_models import checked_at_sizes, report_on
+from nnapi_check.supervision import held_to_the_end
 
 
 def check(model: Path, form: str, options: Mapping[str, object]) -> int:
@@ -44,7 +45,7 @@ def check(model: Path, form: str, options: Mapping[str, object]) -> int:
     sources = request.files_read(model)
     check_outputs(outputs, sources)
     progress = Progress()
-    report = report_on(checked_at_sizes(model, inputs_of(options), request, progress))
+    report = report_on(held_to_the_end(checked_at_sizes(model, inputs_of(options), request, progress)))
     progress.done()
     _show(report, model, form, outputs, options, sources, detail_of(options))
     return 0 if report.gate.is_passed else 1

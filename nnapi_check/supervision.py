@@ -19,9 +19,11 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NoReturn
+from typing import NoReturn, TypeVar
 
 from nnapi_check.coverage_db.errors import UserError
+
+T = TypeVar("T")
 
 TIME_VARIABLE = "NNAPI_CHECK_READ_SECONDS"
 READ_SECONDS = 60.0
@@ -44,10 +46,11 @@ class StoppedError(UserError):
 
 @dataclass(slots=True)
 class _Watch:
-    """Where this process, if it is watched, tells what it is doing."""
+    """Where this process, if it is watched, tells what it is doing, and what it keeps until it ends."""
 
     pipe: int | None = None
     files: tuple[Path, ...] = ()
+    held: object = None
 
 
 _watch = _Watch()
@@ -99,6 +102,13 @@ def kept() -> Iterator[None]:
     finally:
         collect_seldom()
         gc.enable()
+
+
+def held_to_the_end(made: T) -> T:
+    """What a command made, which is not taken down piece by piece where this process is watched and ends with it."""
+    if _watch.pipe is not None:
+        _watch.held = made
+    return made
 
 
 def collect_seldom() -> None:
