@@ -2,15 +2,17 @@
 
 Nodes get a *stage*: the number of times a path from the inputs must change sides, or cross a cut, to reach them.
 Nodes of one stage cannot depend on each other through a node of the other side, so every connected group of a
-stage is a part that can run as one piece. One pass, linear in the number of nodes.
+stage is a part that can run as one piece. One pass is linear in the number of nodes. Where a value that the target
+does not carry would enter a part or leave it, the nodes that meet at such values stay on the CPU, and the rest is
+grouped once more.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence, Set
+from dataclasses import dataclass, replace
 
-from nnapi_check.analyzer.graph import Block, Graph, Node, NodeOutput, Reader, TensorType, read_values, readers_of
+from nnapi_check.analyzer.graph import Block, End, Graph, Node, NodeOutput, Reader, TensorType, read_values, readers_of
 from nnapi_check.analyzer.judging.judge import NodeVerdict
 from nnapi_check.analyzer.nnapi_types import operand_type
 from nnapi_check.analyzer.planning.layout import LayoutPlan
@@ -21,6 +23,9 @@ from nnapi_check.coverage_db.targets import Target
 
 TOO_SMALL = "NNC901"
 """The reason code of parts whose work is not worth what their transfers cost."""
+
+NOT_CARRIED = "NNC902"
+"""That of nodes between which, and the CPU, a value would go that the target does not carry."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,25 +103,61 @@ def partition(
     """
     whole = {node.id for node in graph.holders if _is_supported(node, verdicts)}
     outside = readers_of(graph, whole=whole, with_constants=False)
-    groups: list[tuple[Node, ...]] = []
-    for block in _blocks(graph.body, whole):
-        groups.extend(_groups(block, graph, verdicts, layout, is_one=not target.carries_cpu_ops))
+    supported = {id_ for id_, verdict in verdicts.items() if verdict.is_supported}
+    dropped: list[DroppedPart] = []
+    while True:
+        groups: list[tuple[Node, ...]] = []
+        for block in _blocks(graph.body, whole):
+            groups.extend(_groups(block, graph, supported, layout, is_one=not target.carries_cpu_ops))
+        parts = [_part(0, group, graph, outside, work) for group in groups]
+        barred = {
+            value for part in parts for value in (*part.inputs, *part.outputs) if not crosses(graph, value, target)
+        }
+        if not barred:
+            break
+        for value, nodes in _meeting(barred, graph, outside, supported, target):
+            dropped.append(DroppedPart(_part(0, nodes, graph, outside, work), NOT_CARRIED, value))
+            supported.difference_update(node.id for node in nodes)
     judged = sum(1 for verdict in verdicts.values() if not _moves_nothing(verdict))
     kept: list[Part] = []
-    dropped: list[DroppedPart] = []
-    for group in groups:
-        part = _part(len(kept), group, graph, outside, work)
+    for part in parts:
         computing = sum(1 for node in part.nodes if not _moves_nothing(verdicts[node]))
         if computing == 0 or not part.inputs or not part.outputs:
             continue
-        barred = next((value for value in (*part.inputs, *part.outputs) if not crosses(graph, value, target)), None)
-        if barred is not None:
-            dropped.append(DroppedPart(part, "NNC902", barred))
-        elif part.is_worthwhile(gain) or computing == judged:
-            kept.append(part)
+        if part.is_worthwhile(gain) or computing == judged:
+            kept.append(replace(part, index=len(kept)))
         else:
             dropped.append(DroppedPart(part, TOO_SMALL))
     return Partition(tuple(kept), tuple(dropped))
+
+
+def _meeting(
+    barred: Iterable[int],
+    graph: Graph,
+    readers: Mapping[int, Sequence[Reader]],
+    supported: Set[int],
+    target: Target,
+) -> Iterator[tuple[int, list[Node]]]:
+    """The supported nodes that meet at each of these values, or at others that the target does not carry either."""
+    met: set[int] = set()
+    for first in sorted(barred):
+        found: dict[int, Node] = {}
+        waiting = [] if first in met else [first]
+        met.add(first)
+        while waiting:
+            value = waiting.pop()
+            origin = graph.values[value].origin
+            makers = (origin.node,) if isinstance(origin, NodeOutput) else ()
+            for id_ in (*makers, *readers[value]):
+                if isinstance(id_, End) or id_ not in supported or id_ in found:
+                    continue
+                node = found[id_] = graph.by_id[id_]
+                for other in (*read_values(node), *node.outputs):
+                    if other not in met and not graph.values[other].is_constant and not crosses(graph, other, target):
+                        met.add(other)
+                        waiting.append(other)
+        if found:
+            yield first, [found[id_] for id_ in sorted(found)]
 
 
 def _moves_nothing(verdict: NodeVerdict) -> bool:
@@ -132,26 +173,26 @@ def _blocks(block: Block, whole: Collection[int]) -> list[Block]:
 
 
 def _groups(
-    block: Block, graph: Graph, verdicts: Mapping[int, NodeVerdict], layout: LayoutPlan, *, is_one: bool
+    block: Block, graph: Graph, supported: Set[int], layout: LayoutPlan, *, is_one: bool
 ) -> list[tuple[Node, ...]]:
     """The supported nodes of a block by what connects them, or with ``is_one`` by their stage alone."""
-    stages = _stages(block, graph, verdicts, layout)
+    stages = _stages(block, graph, supported, layout)
     leader: dict[int, int] = {node.id: node.id for node in block.nodes if node.id in stages}
-    supported = [node for node in block.nodes if _is_supported(node, verdicts)]
+    nodes = [node for node in block.nodes if node.id in supported]
     if is_one:
         by_stage: dict[int, list[Node]] = {}
-        for node in supported:
+        for node in nodes:
             by_stage.setdefault(stages[node.id], []).append(node)
         return [tuple(group) for group in by_stage.values()]
-    for node in supported:
+    for node in nodes:
         for value in read_values(node):
             origin = graph.values[value].origin
             if isinstance(origin, NodeOutput) and not (layout.cuts and (node.id, value) in layout.cuts):
                 other = origin.node
-                if other in leader and stages[other] == stages[node.id] and verdicts[other].is_supported:
+                if other in leader and stages[other] == stages[node.id] and other in supported:
                     leader[_find(leader, node.id)] = _find(leader, other)
     groups: dict[int, list[Node]] = {}
-    for node in supported:
+    for node in nodes:
         groups.setdefault(_find(leader, node.id), []).append(node)
     return [tuple(group) for group in groups.values()]
 
@@ -167,13 +208,13 @@ def _find(leader: dict[int, int], node: int) -> int:
     return node
 
 
-def _stages(block: Block, graph: Graph, verdicts: Mapping[int, NodeVerdict], layout: LayoutPlan) -> dict[int, int]:
+def _stages(block: Block, graph: Graph, supported: Set[int], layout: LayoutPlan) -> dict[int, int]:
     """Even stages run on the CPU, odd ones on NNAPI. A stage never decreases along an edge."""
     stages: dict[int, int] = {}
     for node in block.nodes:
         if node.is_constant:
             continue
-        on_nnapi = _is_supported(node, verdicts)
+        on_nnapi = node.id in supported
         stage = 1 if on_nnapi else 0
         for value in read_values(node):
             origin = graph.values[value].origin

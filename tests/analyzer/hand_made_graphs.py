@@ -134,10 +134,15 @@ CARDS = (
     card("t.argmax", way("operation", Layout.TORCH, "ARGMAX")),
     card("t.cast", way("operation", Layout.ANY, "CAST")),
     card("t.nothing", way("nothing", Layout.ANY)),
+    card("t.greater", way("operation", Layout.ANY, "GREATER")),
+    card("t.not", way("operation", Layout.ANY, "LOGICAL_NOT")),
+    card("t.choose", way("operation", Layout.ANY, "SELECT")),
     Card("t.gap", "made", "Made by hand.", gap="No operation computes it.", fix="Do without."),
     Card("t.unwritten", "made", "Made by hand.", unwritten=("LSTM",)),
 )
 SUPPORTED = ("t.relu", "t.add", "t.tanh", "t.conv", "t.swish", "t.elu", "t.near", "t.nothing")
+MASKED = ("t.greater", "t.not", "t.choose")
+"""Ops that make or read truth values, which PyTorch Mobile's loader carries into no model and out of none."""
 REFUSED = ("t.gap", "t.unwritten", "t.nobody")
 
 
@@ -184,15 +189,24 @@ def graphs(draw: st.DrawFn, most_nodes: int = 14) -> Graph:
     sketch = Sketch()
     shape = draw(st.sampled_from([IMAGE, (1, 6, 40, 56), (3, 700), (1, 1, 9, 11)]))
     values = [sketch.input(tensor(shape)) for _ in range(draw(st.integers(1, 2)))]
+    flags: list[int] = []
     read: set[int] = set()
     for _ in range(draw(st.integers(1, most_nodes))):
-        op = draw(st.sampled_from((*SUPPORTED, "t.pool", *REFUSED)))
-        sources = [draw(st.sampled_from(values)) for _ in range(2 if op == "t.add" else 1)]
+        op = draw(st.sampled_from((*SUPPORTED, "t.pool", *REFUSED, *MASKED)))
+        if op in MASKED and not flags:
+            op = "t.greater"
+        sources = [draw(st.sampled_from(values)) for _ in range(2 if op in ("t.add", "t.greater", "t.choose") else 1)]
+        if op == "t.not":
+            sources = [draw(st.sampled_from(flags))]
+        elif op == "t.choose":
+            sources.append(draw(st.sampled_from(flags)))
         read.update(sources)
-        if op == "t.pool":
+        if op in ("t.greater", "t.not"):
+            flags.append(sketch.node(op, *sources, kind=tensor(shape, ElementType.BOOL)))
+        elif op == "t.pool":
             dilation = draw(st.sampled_from([1, 2]))
             values.append(sketch.node(op, *sources, kind=tensor(shape), dilation=dilation))
         else:
             values.append(sketch.node(op, *sources, kind=tensor(shape)))
-    made = [value for value in values if value not in sketch.inputs]
+    made = sorted(value for value in (*values, *flags) if value not in sketch.inputs)
     return sketch.graph(*(value for value in made if value not in read))

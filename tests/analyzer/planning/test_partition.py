@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 
 from nnapi_check.analyzer.graph import Block, ElementType, Graph, Node, NodeOutput
-from nnapi_check.analyzer.planning.partition import Partition
+from nnapi_check.analyzer.planning.partition import Partition, crosses
 from nnapi_check.analyzer.planning.survey import Survey
 from tests.analyzer.hand_made_graphs import Sketch, graphs, surveyed, tensor
 
@@ -114,6 +114,40 @@ def test_value_that_cannot_cross_keeps_its_part_on_the_cpu() -> None:
     assert found.parts == ()
 
 
+def test_only_what_meets_a_value_that_is_not_carried_stays_on_the_cpu() -> None:
+    sketch = Sketch()
+    flags = tensor(dtype=ElementType.BOOL)
+    x = many(sketch, sketch.node("t.elu", sketch.input()))
+    given = sketch.node("t.not", sketch.input(flags), kind=flags)
+    inner = sketch.node("t.greater", x, x, kind=flags)
+    chosen = many(sketch, sketch.node("t.choose", x, x, inner))
+    outer = sketch.node("t.greater", x, chosen, kind=flags)
+    opposite = sketch.node("t.not", outer, kind=flags)
+    graph = sketch.graph(chosen, opposite, given)
+    made = {value: node.id for node in graph.nodes() for value in node.outputs}
+
+    found = parted(graph)
+
+    (part,) = found.parts
+    assert {made[inner], made[chosen]} <= set(part.nodes)
+    told = {dropped.part.nodes: dropped.reason for dropped in found.dropped}
+    assert told == {(made[given],): "NNC902", (made[outer], made[opposite]): "NNC902"}
+
+
+def test_what_two_parts_share_that_is_not_carried_is_found_when_the_parts_are_known() -> None:
+    sketch = Sketch()
+    flags = tensor(dtype=ElementType.BOOL)
+    x = many(sketch, sketch.node("t.elu", sketch.input()))
+    mask = sketch.node("t.greater", x, x, kind=flags)
+    first = many(sketch, sketch.node("t.choose", x, x, mask))
+    second = many(sketch, sketch.node("t.choose", sketch.node("t.gap", first), x, mask))
+
+    found = parted(sketch.graph(second))
+
+    assert len(found.parts) == 3
+    assert [dropped.reason for dropped in found.dropped] == ["NNC902"]
+
+
 def test_node_that_moves_nothing_alone_is_no_part() -> None:
     sketch = Sketch()
     made = sketch.node("t.gap", sketch.node("t.nothing", sketch.input()))
@@ -188,6 +222,15 @@ def test_parts_are_disjoint_and_tell_all_that_crosses(graph: Graph) -> None:
         assert set(part.outputs) == {
             value for value in inner if readers[value] - members or value in graph.body.outputs
         }
+
+
+@given(graphs(most_nodes=24))
+@settings(max_examples=150)
+def test_nothing_crosses_that_the_target_does_not_carry(graph: Graph) -> None:
+    survey = surveyed(graph)
+    for plan in survey.plans:
+        crossing = {value for part in plan.partition.parts for value in (*part.inputs, *part.outputs)}
+        assert all(crosses(graph, value, survey.target) for value in crossing)
 
 
 @given(graphs())
