@@ -75,6 +75,16 @@ FUNCTIONS: dict[str, Callable[[torch.Tensor], object]] = {
     "add to a part": lambda x: x + x.mean((2, 3, 4), keepdim=True),
     "gate": lambda x: x * nn.adaptive_avg_pool3d(x, 1).sigmoid(),
     "batch norm": lambda x: nn.batch_norm(x, CHANNELS, CHANNELS.abs(), CHANNELS, CHANNELS.abs()),
+    "group norm": lambda x: nn.group_norm(torch.cat([x, -x], 1), 2, torch.cat([CHANNELS, CHANNELS]), eps=0.01),
+    "instance norm": lambda x: nn.instance_norm(x, weight=CHANNELS, bias=CHANNELS),
+    "softmax over channels": lambda x: x.softmax(1),
+    "softmax over slices": lambda x: x.softmax(2),
+    "softmax over rows": lambda x: x.softmax(3),
+    "log softmax over channels": lambda x: x.log_softmax(-4),
+    "channels repeated": lambda x: x.repeat(1, 2, 1, 1, 1),
+    "batches and slices repeated": lambda x: x.repeat(3, 1, 2, 1, 1),
+    "rows repeated": lambda x: x.tile((2, 1)),
+    "one channel expanded": lambda x: x[:, :1].expand(-1, 5, -1, -1, -1),
     "prelu": lambda x: torch.prelu(x, CHANNELS),
     "masked": lambda x: x.masked_fill(CHANNELS.reshape(3, 1, 1, 1) > 0, -2.0),
     "gelu": nn.gelu,
@@ -99,7 +109,17 @@ def test_computes_the_same_alone_and_behind_a_pooling(name: str, depth: int, reg
 
 
 @pytest.mark.parametrize(
-    "name", ["two convolutions", "gate", "batch norm", "channels joined", "a product with the features"]
+    "name",
+    [
+        "two convolutions",
+        "gate",
+        "batch norm",
+        "group norm",
+        "instance norm",
+        "channels joined",
+        "channels repeated",
+        "a product with the features",
+    ],
 )
 def test_needs_no_transpose_behind_a_pooling(name: str, registry: Registry) -> None:
     found = runs(lambda x: FUNCTIONS[name](nn.max_pool3d(x, (2, 1, 1), 1)), [a_volume(2, 3, 5, 5, 6)], registry)
