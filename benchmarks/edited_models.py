@@ -10,9 +10,8 @@ from typing import Any, cast
 
 import torch
 
+from benchmarks.outside_models import Built, First
 from nnapi_check.coverage_db.targets import NDK, PYTORCH_MOBILE
-
-Built = tuple[torch.nn.Module, tuple[torch.Tensor, ...]]
 
 _SMALL = {
     "hidden_size": 32,
@@ -39,30 +38,14 @@ class EditedModel:
         return find_spec(self.package) is not None
 
 
-class _First(torch.nn.Module):
-    """A model of transformers that gives its first output, of words and which of them count, or of one tensor."""
-
-    def __init__(self, model: torch.nn.Module, *, is_of_words: bool) -> None:
-        super().__init__()
-        self.model = model
-        self._is_of_words = is_of_words
-
-    def forward(self, *given: torch.Tensor) -> torch.Tensor:
-        """The first output."""
-        if self._is_of_words:
-            found = self.model(input_ids=given[0], attention_mask=given[1], return_dict=False)
-        else:
-            found = self.model(given[0], return_dict=False)
-        return cast(torch.Tensor, found[0])
-
-
 def _words(model: str, **options: object) -> Callable[[], Built]:
     def build() -> Built:
         package = cast(Any, import_module("transformers"))
         config = getattr(package, f"{model}Config")(**(options or _SMALL))
         ids, mask = torch.randint(3, 90, (1, 16)), torch.ones(1, 16, dtype=torch.long)
         mask[:, 12:] = 0
-        return _First(getattr(package, f"{model}Model")(config), is_of_words=True), (ids, mask)
+        made = getattr(package, f"{model}Model")(config)
+        return First(made, "input_ids", "attention_mask", return_dict=False), (ids, mask)
 
     return build
 

@@ -86,7 +86,7 @@ def _told(row: Row, report: ModelReport, found: Verification | None) -> Row:
         transposes=sum(part.transposes for part in report.parts),
     )
     if report.misfit is not None:
-        row = replace(row, misfit=report.misfit.because, fix=report.misfit.fix, obstacles=tuple(_obstacles(report)))
+        row = replace(row, misfit=report.misfit.because, fix=report.misfit.fix, obstacles=tuple(obstacles(report)))
     if found is None:
         return replace(row, fault=_fault_of_refusal(row))
     numbers = found.outputs[0]
@@ -101,7 +101,7 @@ def _told(row: Row, report: ModelReport, found: Verification | None) -> Row:
     return replace(row, fault=_fault_of_conversion(row, found))
 
 
-def _obstacles(report: ModelReport) -> Iterator[str]:
+def obstacles(report: ModelReport) -> Iterator[str]:
     """What keeps ops on the CPU, most often met first: how often, which op, and why."""
     found = Counter[str]()
     for blocker in report.blockers:
