@@ -70,6 +70,10 @@ def _amount(amount: int) -> str:
     return f"{amount / 1e6:,.1f} M" if amount else "0"
 
 
+_LITTLE = 1.0
+"""Decibels that other images would change."""
+
+
 def _said_of_all(rows: Sequence[Row]) -> Iterator[str]:
     kept = sum(not row.fault for row in rows)
     yield f"- Of {len(rows)} conversions, {kept} kept what was promised: {_promise()}."
@@ -82,10 +86,13 @@ def _said_of_all(rows: Sequence[Row]) -> Iterator[str]:
     further = {
         f"{row.trial.case.name} ({row.trial.target}, {row.between - row.noise:.1f} dB)"
         for row in rows
-        if row.noise is not None and row.between is not None and row.noise < row.between
+        if row.noise is not None and row.between is not None and row.noise < row.between - _LITTLE
     }
     if further:
-        yield f"- Further from PyTorch than its own engines are from each other: {', '.join(sorted(further))}."
+        yield (
+            "- Further from PyTorch than its own engines are from each other, by more than a decibel: "
+            f"{', '.join(sorted(further))}."
+        )
 
 
 def _said_of_layers(rows: Sequence[Row]) -> Iterator[str]:
