@@ -40,11 +40,13 @@ def hold_inner_tensors(module: torch.fx.GraphModule) -> None:
 
     torchao's quantized weights are such: integers and their scales. TorchScript has plain tensors only.
     """
-    taken_apart: dict[str, None] = {}
+    outer: dict[torch.fx.Node, None] = {}
     for node in module.graph.nodes:
         if not isinstance(node.target, torch._ops.OpOverload) or node.target._schema.name != _TAKES_INNER:
             continue
         source, part = node.args
+        if source.op != "get_attr":
+            continue
         held = f"nnapi_check_inner_{source.target}_{part}".replace(".", "_")
         module.register_buffer(held, getattr(attrgetter(source.target)(module), part))
         with module.graph.inserting_before(node):
@@ -52,14 +54,16 @@ def hold_inner_tensors(module: torch.fx.GraphModule) -> None:
         inner.meta = node.meta
         node.replace_all_uses_with(inner)
         module.graph.erase_node(node)
-        taken_apart[source.target] = None
-    module.graph.eliminate_dead_code()
+        outer[source] = None
+    # What holds others inside it is met before them.
+    for source in reversed(outer):
+        if not source.users:
+            module.graph.erase_node(source)
     module.recompile()
     read = {node.target for node in module.graph.nodes if node.op == "get_attr"}
-    for path in taken_apart:
-        if path not in read:
-            owner, _, name = path.rpartition(".")
-            delattr(module.get_submodule(owner), name)
+    for path in map(str, {source.target for source in outer} - read):
+        owner, _, name = path.rpartition(".")
+        delattr(module.get_submodule(owner), name)
 
 
 _TAKES_INNER = "export::access_subclass_inner_tensor"

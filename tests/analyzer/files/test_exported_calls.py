@@ -90,13 +90,29 @@ class _OfIntegers(torch.Tensor):
         raise NotImplementedError(func)
 
 
+class _Twice(torch.nn.Module):
+    """A layer that is called twice, and what overwrites its result without a reader of its own."""
+
+    def __init__(self, layer: torch.nn.Module) -> None:
+        super().__init__()
+        self.layer = layer
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        found: torch.Tensor = self.layer(x)
+        found.add_(1.0)
+        return torch.relu(self.layer(found))
+
+
 def test_weights_of_a_class_of_their_own_are_the_plain_tensors_in_them() -> None:
     shared = torch.nn.Linear(4, 4)
     numbers = torch.arange(16, dtype=torch.int8).view(4, 4)
     shared.weight = torch.nn.Parameter(_OfIntegers(numbers, torch.rand(4, 1)), requires_grad=False)
-    model, x = torch.nn.Sequential(shared, torch.nn.ReLU(), shared), torch.randn(1, 4)
+    model, x = _Twice(shared).eval(), torch.randn(1, 4)
+    program = torch.export.export(model, (x,))
 
-    captured = capture(module_of(torch.export.export(model, (x,)), "model"), (x,), weights=True)
+    module = module_of(program, "model")
+    captured = capture(module, (x,), weights=True)
 
     assert "export::" not in str(captured.graph)
+    assert all(type(tensor) in (torch.Tensor, torch.nn.Parameter) for tensor in module.state_dict().values())
     torch.testing.assert_close(captured.module._get_method("forward")(x), model(x))
