@@ -116,10 +116,13 @@ def _traced(
     """The trace, and what a user should know of it."""
     try:
         with in_evaluation_mode(model), as_written(model):
+            # A model may write to its inputs, which are the user's.
+            def once() -> torch.jit.ScriptModule:
+                return trace(prepared.module, cloned(Call(prepared.arguments)).positional)
+
             with constants_copied(), tracer_warnings(model) as told, unseen_views_watched() as views:
                 with first_run(prepared.module) as first:
-                    # A model may write to its inputs, which are the user's.
-                    module = trace(prepared.module, cloned(Call(prepared.arguments)).positional)
+                    module = once()
                 write_sized_calls(prepared.module, module._c)
             if views.are_written and not holds_for_other_values(prepared.module, module, prepared.arguments):
                 raise InputError(_UNSEEN_WRITE.format(name))
@@ -127,8 +130,10 @@ def _traced(
             state.restore()
             if kept is not None and not holds_for_other_values(prepared.module, module, prepared.arguments):
                 raise InputError(_KEPT_STATE.format(name, kept))
-            if not first.is_repeated(prepared.module, prepared.arguments):
-                raise InputError(_OTHER_NUMBERS.format(name))
+            called = prepared.module, prepared.arguments
+            if not first.is_repeated(*called):
+                is_of_tracing = first.is_of_tracing(*called, once, state.restore)
+                raise InputError((_TRACED_OTHERWISE if is_of_tracing else _OTHER_NUMBERS).format(name))
             reads = (*value_reads(prepared.module, prepared.arguments), *told.whole) if told.may_read else ()
             if not reads or holds_for_other_values(prepared.module, module, prepared.arguments):
                 return module, tuple(_READS_NOTE.format(place) for place in reads)
@@ -193,6 +198,11 @@ _KEPT_STATE = (
     "computed. Take the state as an input of forward and give the new one back as an output."
 )
 
+_TRACED_OTHERWISE = (
+    "{} gives other numbers while it is traced than when it is run: sizes are tensors then, and what is computed of "
+    "them is rounded otherwise, so that nearly equal items may change their places. Script it (torch.jit.script), or "
+    "trace it yourself and hand that over, if what the trace gives is what you want."
+)
 _OTHER_NUMBERS = (
     "{} gives other numbers when it is run again with the same inputs; a trace holds what one run computed. Take what "
     "is kept from run to run as an input of forward and give the new one back as an output, and draw random numbers by "

@@ -5,7 +5,7 @@ A state need not lie in a module's attributes: an object, a closure, a global na
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
 import torch
@@ -30,9 +30,24 @@ class FirstRun:
         """Whether a run with the same inputs and the same random numbers of PyTorch's gives the same."""
         if not self._given or _is_program_of_ops(module):
             return True
-        with torch.no_grad(), same_random_numbers():
-            second = module(*cloned(Call(tuple(inputs))).positional)
-        return gives_alike(second, self._given[0])
+        return gives_alike(_run(module, inputs), self._given[0])
+
+    def is_of_tracing(
+        self, module: nn.Module, inputs: Sequence[object], trace: Callable[[], object], restore: Callable[[], object]
+    ) -> bool:
+        """Whether it is tracing alone that made other numbers: it does so again, and runs without it are alike.
+
+        Sizes are tensors while a module is traced, and what is computed of them is rounded otherwise: where a module
+        sorts by it, nearly equal items change their places. ``restore`` puts back what a run has changed.
+        """
+        plain = []
+        for _ in range(2):
+            restore()
+            plain.append(_run(module, inputs))
+        restore()
+        with first_run(module) as again:
+            trace()
+        return gives_alike(*plain) and gives_alike(again._given, self._given)
 
     def keep(self) -> None:
         """Let what was given stay what it is, for it may lie in a tensor that is written to later."""
@@ -50,6 +65,11 @@ def first_run(module: nn.Module) -> Iterator[FirstRun]:
     finally:
         hook.remove()
         found.keep()
+
+
+def _run(module: nn.Module, inputs: Sequence[object]) -> object:
+    with torch.no_grad(), same_random_numbers():
+        return module(*cloned(Call(tuple(inputs))).positional)
 
 
 def _is_program_of_ops(module: nn.Module) -> bool:

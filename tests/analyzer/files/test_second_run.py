@@ -121,3 +121,23 @@ def test_inputs_that_hold_themselves_are_refused() -> None:
 
     with pytest.raises(InputError, match="holds itself"):
         as_call([endless])
+
+
+class _OtherwiseTraced(nn.Module):
+    """A module that gives other numbers while it is traced, each time the same, and may keep something besides."""
+
+    def __init__(self, *, counts: bool) -> None:
+        super().__init__()
+        self.turns = count(1 if counts else 0, 1 if counts else 0)
+
+    def forward(self, x: Tensor) -> Tensor:
+        is_traced = torch._C._get_tracing_state() is not None
+        return x * 2 + next(self.turns) + (0.5 if is_traced else 0.0)
+
+
+@pytest.mark.parametrize(
+    ("counts", "words"), [(False, "other numbers while it is traced"), (True, "other numbers when it is run again")]
+)
+def test_what_tracing_alone_changes_is_told_apart_from_what_is_kept(counts: bool, words: str) -> None:
+    with pytest.raises(InputError, match=words):
+        open_model(_OtherwiseTraced(counts=counts), Call((torch.rand(8),)), weights=True, trust=False)
