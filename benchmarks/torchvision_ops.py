@@ -29,7 +29,7 @@ _DETECTORS = ("rcnn", "retinanet", "ssd", "fcos")
 _BACKBONES = (*_DETECTORS, "deeplab", "fcn_", "lraspp")
 
 
-class _Detector(torch.nn.Module):
+class Detector(torch.nn.Module):
     """A detector of one photo, whose output is a tuple of tensors."""
 
     def __init__(self, detector: Callable[[list[torch.Tensor]], list[dict[str, torch.Tensor]]]) -> None:
@@ -47,7 +47,7 @@ def ops_of(name: str) -> set[str]:
     subject, inputs = module_and_inputs(name)
     traced = torch.jit.trace(subject, inputs, check_trace=False, strict=False)  # type: ignore[no-untyped-call]  # it has no types
     found = set(_ops_in(traced.inlined_graph))
-    if not name.startswith("quantized_") and not isinstance(subject, _Detector):
+    if not name.startswith("quantized_") and not isinstance(subject, Detector):
         program = torch.export.export(subject, inputs)
         called = {node.target for node in program.graph.nodes if node.op == "call_function"}
         found.update(str(target) for target in called if target is not getitem)
@@ -71,7 +71,7 @@ def module_and_inputs(name: str) -> tuple[torch.nn.Module, tuple[torch.Tensor, .
         inputs = (torch.rand(1, 3, 16, 224, 224),)
     elif not is_detector and "inception" not in name:
         inputs = (torch.rand(1, 3, 224, 224),)
-    return (_Detector(module) if is_detector else module), inputs
+    return (Detector(module) if is_detector else module), inputs
 
 
 def _ops_in(graph: torch.Graph | torch.Block) -> Iterator[str]:

@@ -1,0 +1,84 @@
+"""Convert torchvision's detectors as they are traced, with boxes that survive, and compare what they find.
+
+    python -m benchmarks.detectors                every one, a row of Markdown each
+    python -m benchmarks.detectors fcos retina    those whose names hold one of these
+
+Weights are random, so that all scores are near to each other: thresholds are lowered until boxes are left, for a
+comparison of no boxes would be none. What is written runs in PyTorch's own binding on the host runtime, behind it the
+rest of the detector on the CPU. Exit code 1: a detector is not converted, or finds something else.
+"""
+
+from __future__ import annotations
+
+import sys
+import time
+import warnings
+from collections.abc import Sequence
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import torch
+from torchvision import models
+
+import nnapi_check
+from benchmarks.torchvision_ops import Detector
+
+LEVEL = 4
+THRESHOLDS: dict[str, dict[str, float]] = {
+    "fcos_resnet50_fpn": {"score_thresh": 0.005},
+    "retinanet_resnet50_fpn": {"score_thresh": 0.005},
+    "retinanet_resnet50_fpn_v2": {"score_thresh": 0.005},
+    "ssd300_vgg16": {"score_thresh": 0.01},
+    "ssdlite320_mobilenet_v3_large": {},
+    "fasterrcnn_resnet50_fpn": {"box_score_thresh": 0.011},
+    "fasterrcnn_resnet50_fpn_v2": {"box_score_thresh": 0.011},
+    "fasterrcnn_mobilenet_v3_large_fpn": {"box_score_thresh": 0.011},
+}
+"""Detectors, and what scores boxes must have. Others are not here: Faster R-CNN of MobileNetV3 for 320 pixels, whose
+boxes are so alike that tracing it changes their order, and those that choose by their numbers in Python."""
+
+
+def row(name: str, folder: Path) -> tuple[str, bool]:
+    """What became of a detector, and whether it finds the same."""
+    torch.manual_seed(5)
+    detector = models.get_model(name, weights=None, weights_backbone=None, **THRESHOLDS[name]).eval()
+    photo = torch.rand(3, 320, 328)
+    with torch.no_grad():
+        boxes = len(detector([photo])[0]["boxes"])
+    began = time.perf_counter()
+    path = folder / f"{name}.pt"
+    report = nnapi_check.convert(Detector(detector), path, (photo,), feature_level=LEVEL, min_score=0)
+    seconds = time.perf_counter() - began
+    found = report.verification
+    if found is None:
+        return f"| {name} | {boxes} | {report.readiness} | | | | | |", False
+    error = max(output.max_relative for output in found.outputs)
+    cells = (
+        f"{report.score:.1f}",
+        str(len(report.parts)),
+        f"{report.compute_coverage:.1%}",
+        f"{error:.0e}" if found.is_within_tolerance else f"**{error:.0e}**",
+        f"{seconds:.0f}",
+    )
+    return f"| {name} | {boxes} | {report.readiness} | {' | '.join(cells)} |", found.is_within_tolerance and boxes > 0
+
+
+def main(words: Sequence[str] | None = None) -> int:
+    """Print a row for each."""
+    parts = sys.argv[1:] if words is None else words
+    warnings.simplefilter("ignore")
+    torch.set_num_threads(1)
+    print("| detector | boxes | verdict | score | parts | work | error | convert, s |")
+    print("| --- | ---: | --- | ---: | ---: | ---: | ---: | ---: |")
+    holds = True
+    with TemporaryDirectory() as folder:
+        for name in THRESHOLDS:
+            if not parts or any(part in name for part in parts):
+                told, is_kept = row(name, Path(folder))
+                print(told, flush=True)
+                holds &= is_kept
+    return int(not holds)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
