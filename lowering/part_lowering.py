@@ -167,6 +167,7 @@ class _Lowering:
             # The level is that of a copy, which only an output of the part needs.
             emitter.spare()
         made = rule(reader, emitter)
+        emitter.spare_unread()
         operands: Sequence[OperandId] = (made,) if isinstance(made, int) else made
         # Outputs that a rule leaves out stand last, and its card demands that nothing reads them.
         if not 0 < len(operands) <= len(node.outputs):

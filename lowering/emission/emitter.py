@@ -43,6 +43,7 @@ class Emitter:
         self._given = set(layout.given)
         self._node: NodeReader | None = None
         self._emits: frozenset[str] = frozenset()
+        self._read: set[int] = set()
         self._activation = FuseCode.NONE
         self.weight_scales = WeightScales.OWN
 
@@ -50,6 +51,7 @@ class Emitter:
         """Turn to a node, and give what its rule reads. Called by the engine before the rule."""
         self._node = NodeReader(node, self._graph, self.layout)
         self._emits = frozenset(emission.operation for emission in way.emits)
+        self._read.clear()
         self._activation = way.activation
         self.weight_scales = way.weight_scales
         return self._node
@@ -64,6 +66,12 @@ class Emitter:
     def spare(self) -> None:
         """Say that an operation which the card lists is not needed here, so that the level may be lower."""
         self.has_spared = True
+
+    def spare_unread(self) -> None:
+        """Spare the changes of layout planned for values of which the node's rule read no more than the shape."""
+        node = self.node.node
+        if any((node.id, value) in self.layout.conflicts and value not in self._read for value in node.inputs()):
+            self.spare()
 
     # Operands of the graph's values.
 
@@ -239,6 +247,7 @@ class Emitter:
     def _value(self, value: int) -> OperandId:
         if self.node.is_constant_value(value):
             return self._constant_operand(value)
+        self._read.add(value)
         nhwc = self.node.reads_nhwc(value)
         if (value, nhwc) in self.operands:
             return self.operands[value, nhwc]

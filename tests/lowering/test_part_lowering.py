@@ -206,3 +206,23 @@ def test_weights_are_not_read_to_lower(registry: Registry) -> None:
     assert part.buffers
     with pytest.raises(ValueError, match="without weights"):
         captured.tensor(found.graph.body.outputs[0])
+
+
+LIKE: dict[str, Callable[[torch.Tensor], object]] = {
+    "view_as": lambda x: (x * 2).flatten().view_as(torch.max_pool2d(x, 1)),
+    "reshape_as": lambda x: (x * 2).flatten().reshape_as(torch.max_pool2d(x, 1)),
+    "view_as of what is read": lambda x: (x * 2).flatten().view_as(y := torch.max_pool2d(x, 1)) + y,
+    "expand_as": lambda x: x[:, :, :1, :1].expand_as(torch.max_pool2d(x, 2)),
+    "full_like": lambda x: torch.full_like(torch.max_pool2d(x, 2), 2.0) + 1.0,
+}
+
+
+@pytest.mark.parametrize("level", [2, 3, 8])
+@pytest.mark.parametrize("name", LIKE)
+def test_a_layout_is_not_changed_for_a_value_that_is_read_for_its_shape(
+    name: str, level: int, registry: Registry
+) -> None:
+    _, survey, plan = planned(LIKE[name], registry, level)
+
+    for part in lower_plan(survey, plan, FactsByName(registry)):
+        assert part.level <= promised_level(part.part, plan.verdicts, plan.layout)
