@@ -49,7 +49,9 @@ def worth_telling(ways: Sequence[WayVerdict], level: int) -> tuple[Failure, ...]
     general = {failure for found in steps for failure in found if not failure.way}
     # A tensor that no operation takes is mended first: what a way says of its rank or type follows from that.
     kinds = {failure.reason for failure in general}
-    steps = [[step for step in found if not step.way or step.reason not in kinds] for found in steps]
+    following = [[step for step in found if not step.way or step.reason not in kinds] for found in steps]
+    # A way for tensors of more dimensions has nothing left where they are too many for it as well.
+    steps = [found for found in following if found] or steps
     steps.sort(key=len)
     if not steps or len(steps[0]) > 1:
         return _without_repeats(steps[0] if steps else ())
