@@ -132,7 +132,8 @@ def _traced(
                 raise InputError(_KEPT_STATE.format(name, kept))
             called = prepared.module, prepared.arguments
             if not first.is_repeated(*called):
-                is_of_tracing = first.is_of_tracing(*called, once, state.restore)
+                with constants_copied(), tracer_warnings(model):
+                    is_of_tracing = first.is_of_tracing(*called, once, state.restore)
                 raise InputError((_TRACED_OTHERWISE if is_of_tracing else _OTHER_NUMBERS).format(name))
             reads = (*value_reads(prepared.module, prepared.arguments), *told.whole) if told.may_read else ()
             if not reads or holds_for_other_values(prepared.module, module, prepared.arguments):
