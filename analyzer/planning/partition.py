@@ -9,14 +9,15 @@ grouped once more.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence, Set
+from collections.abc import Collection, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, replace
+from itertools import chain
 
-from nnapi_check.analyzer.graph import Block, End, Graph, Node, NodeOutput, Reader, TensorType, read_values, readers_of
+from nnapi_check.analyzer.graph import Block, Graph, Node, NodeOutput, Reader, TensorType, read_values, readers_of
 from nnapi_check.analyzer.judging.judge import NodeVerdict
 from nnapi_check.analyzer.nnapi_types import operand_type
 from nnapi_check.analyzer.planning.layout import LayoutPlan
-from nnapi_check.analyzer.planning.work import stored_bytes, works
+from nnapi_check.analyzer.planning.work import stored_bytes
 from nnapi_check.analyzer.planning.worth import WORTHWHILE, Estimate, estimate, least_cost
 from nnapi_check.coverage_db.spec import OperandType
 from nnapi_check.coverage_db.targets import Target
@@ -75,11 +76,10 @@ class Partition:
         """The index of the part that holds a node, by node id."""
         return {node: part.index for part in self.parts for node in part.nodes}
 
-    def estimate(self, graph: Graph, work: Mapping[int, int] | None = None) -> Estimate:
-        """What a call of the graph is likely to take with these parts on NNAPI. ``work`` is that of each node."""
-        work = works(graph) if work is None else work
+    def estimate(self, graph: Graph, works: Mapping[int, int]) -> Estimate:
+        """What a call of the graph, whose nodes have these ``works``, is likely to take with these parts on NNAPI."""
         return estimate(
-            work=sum(work[node.id] for node in graph.nodes() if not node.is_constant),
+            work=sum(works[node.id] for node in graph.nodes() if not node.is_constant),
             inside=sum(part.work for part in self.parts),
             calls=len(self.parts),
             crossing_bytes=sum(part.crossing_bytes for part in self.parts),
@@ -91,32 +91,32 @@ def partition(
     verdicts: Mapping[int, NodeVerdict],
     layout: LayoutPlan,
     target: Target,
-    work: Mapping[int, int],
+    works: Mapping[int, int],
     *,
     gain: float = WORTHWHILE,
 ) -> Partition:
     """Group the supported nodes of every block into parts, and drop the parts whose work is not ``gain`` times what
-    their transfers cost.
+    their transfers cost. ``works`` are those of all nodes.
 
     A part that holds every node of the graph is kept however small it is: there is nothing to go back to. Where the
     target carries one model alone, nodes that nothing connects are one part too.
     """
-    whole = {node.id for node in graph.holders if _is_supported(node, verdicts)}
-    outside = readers_of(graph, whole=whole, with_constants=False)
     supported = {id_ for id_, verdict in verdicts.items() if verdict.is_supported}
+    whole = {node.id for node in graph.holders if node.id in supported}
+    outside = readers_of(graph, whole=whole, with_constants=False)
     dropped: list[DroppedPart] = []
     while True:
         groups: list[tuple[Node, ...]] = []
         for block in _blocks(graph.body, whole):
             groups.extend(_groups(block, graph, supported, layout, is_one=not target.carries_cpu_ops))
-        parts = [_part(0, group, graph, outside, work) for group in groups]
+        parts = [_part(0, group, graph, outside, works) for group in groups]
         barred = {
             value for part in parts for value in (*part.inputs, *part.outputs) if not crosses(graph, value, target)
         }
         if not barred:
             break
-        for value, nodes in _meeting(barred, graph, outside, supported, target):
-            dropped.append(DroppedPart(_part(0, nodes, graph, outside, work), NOT_CARRIED, value))
+        for value, nodes in _meeting(barred, groups, graph, target):
+            dropped.append(DroppedPart(_part(0, nodes, graph, outside, works), NOT_CARRIED, value))
             supported.difference_update(node.id for node in nodes)
     judged = sum(1 for verdict in verdicts.values() if not _moves_nothing(verdict))
     kept: list[Part] = []
@@ -132,30 +132,27 @@ def partition(
 
 
 def _meeting(
-    barred: Iterable[int],
-    graph: Graph,
-    readers: Mapping[int, Sequence[Reader]],
-    supported: Set[int],
-    target: Target,
+    barred: Set[int], groups: Sequence[Sequence[Node]], graph: Graph, target: Target
 ) -> Iterator[tuple[int, list[Node]]]:
-    """The supported nodes that meet at each of these values, or at others that the target does not carry either."""
-    met: set[int] = set()
+    """The grouped nodes that meet at each of these values, or at others that the target does not carry either.
+
+    Every value is at the boundary of a group, so that there is a node for it, or one that met another value as well.
+    """
+    touching: dict[int, dict[int, Node]] = {}
+    touched: dict[int, list[int]] = {}
+    for node in chain.from_iterable(groups):
+        for value in (*read_values(node), *node.outputs):
+            is_needed = value in barred or not graph.values[value].is_constant
+            if is_needed and not crosses(graph, value, target):
+                touching.setdefault(value, {})[node.id] = node
+                touched.setdefault(node.id, []).append(value)
     for first in sorted(barred):
         found: dict[int, Node] = {}
-        waiting = [] if first in met else [first]
-        met.add(first)
+        waiting = [first]
         while waiting:
-            value = waiting.pop()
-            origin = graph.values[value].origin
-            makers = (origin.node,) if isinstance(origin, NodeOutput) else ()
-            for id_ in (*makers, *readers[value]):
-                if isinstance(id_, End) or id_ not in supported or id_ in found:
-                    continue
-                node = found[id_] = graph.by_id[id_]
-                for other in (*read_values(node), *node.outputs):
-                    if other not in met and not graph.values[other].is_constant and not crosses(graph, other, target):
-                        met.add(other)
-                        waiting.append(other)
+            for id_, node in touching.pop(waiting.pop(), {}).items():
+                found[id_] = node
+                waiting += touched[id_]
         if found:
             yield first, [found[id_] for id_ in sorted(found)]
 
@@ -187,7 +184,7 @@ def _groups(
     for node in nodes:
         for value in read_values(node):
             origin = graph.values[value].origin
-            if isinstance(origin, NodeOutput) and not (layout.cuts and (node.id, value) in layout.cuts):
+            if isinstance(origin, NodeOutput) and (node.id, value) not in layout.cuts:
                 other = origin.node
                 if other in leader and stages[other] == stages[node.id] and other in supported:
                     leader[_find(leader, node.id)] = _find(leader, other)
@@ -195,10 +192,6 @@ def _groups(
     for node in nodes:
         groups.setdefault(_find(leader, node.id), []).append(node)
     return [tuple(group) for group in groups.values()]
-
-
-def _is_supported(node: Node, verdicts: Mapping[int, NodeVerdict]) -> bool:
-    return node.id in verdicts and verdicts[node.id].is_supported
 
 
 def _find(leader: dict[int, int], node: int) -> int:
@@ -221,7 +214,7 @@ def _stages(block: Block, graph: Graph, supported: Set[int], layout: LayoutPlan)
             if isinstance(origin, NodeOutput) and origin.node in stages:
                 before = stages[origin.node]
                 crosses = before % 2 != on_nnapi
-                is_cut = layout.cuts and (node.id, value) in layout.cuts
+                is_cut = (node.id, value) in layout.cuts
                 stage = max(stage, before + (1 if crosses else 2 if is_cut else 0))
         for other in node.follows:
             if other in stages:
@@ -235,7 +228,7 @@ def _part(
     group: Sequence[Node],
     graph: Graph,
     readers: Mapping[int, Sequence[Reader]],
-    work: Mapping[int, int],
+    works: Mapping[int, int],
 ) -> Part:
     members = tuple(_with_inside(group))
     ids = {node.id for node in members}
@@ -248,7 +241,7 @@ def _part(
         nodes=tuple(node.id for node in members),
         inputs=inputs,
         outputs=outputs,
-        work=sum(work[node.id] for node in members),
+        work=sum(works[node.id] for node in members),
         crossing_bytes=stored_bytes(graph, (*inputs, *outputs)),
     )
 

@@ -6,9 +6,13 @@ import pytest
 from hypothesis import given, settings
 
 from nnapi_check.analyzer.graph import Block, ElementType, Graph, Node, NodeOutput
-from nnapi_check.analyzer.planning.partition import Partition, crosses
+from nnapi_check.analyzer.judging.judge import NodeVerdict
+from nnapi_check.analyzer.planning.layout import LayoutPlan
+from nnapi_check.analyzer.planning.partition import Partition, crosses, partition
 from nnapi_check.analyzer.planning.survey import Survey
-from tests.analyzer.hand_made_graphs import Sketch, graphs, surveyed, tensor
+from nnapi_check.analyzer.planning.work import works
+from nnapi_check.coverage_db.cards import Layout, Status
+from tests.analyzer.hand_made_graphs import Sketch, graphs, mobile, surveyed, tensor, way
 
 
 def parted(graph: Graph, level: int = 8) -> Partition:
@@ -277,3 +281,20 @@ def test_conflict_of_layouts_is_cut_where_nothing_transposes(level: int) -> None
     found = parted(sketch.graph(made), level)
 
     assert len(found.parts) == (2 if level == 1 else 1)
+
+
+def test_what_a_branch_that_is_lowered_whole_reads_that_is_not_carried_keeps_it_on_the_cpu() -> None:
+    sketch = Sketch()
+    x, flags = sketch.input(), sketch.input(tensor(dtype=ElementType.BOOL))
+    node, value = sketch.made("t.choose", x, x, flags)
+    result = sketch.node("prim.If", x, blocks=(Block((), (node,), (value,)), Block((), (), (x,))))
+    graph = sketch.graph(result)
+    holder = next(found for found in graph.nodes() if found.blocks)
+    supported = way("operation", Layout.ANY, "RELU")
+    verdicts = {found.id: NodeVerdict(found.op, Status.NATIVE, supported, 1, ()) for found in graph.nodes()}
+
+    found = partition(graph, verdicts, LayoutPlan(frozenset(), {}, {}, frozenset(), {}), mobile(), works(graph))
+
+    assert found.parts == ()
+    assert [(dropped.reason, dropped.value) for dropped in found.dropped] == [("NNC902", flags)]
+    assert set(found.dropped[0].part.nodes) == {holder.id, node.id}

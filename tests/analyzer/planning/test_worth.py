@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from nnapi_check.analyzer.graph import Graph
 from nnapi_check.analyzer.planning.partition import Partition
+from nnapi_check.analyzer.planning.work import works
 from nnapi_check.analyzer.planning.worth import (
     BYTES_PER_SECOND,
     CPU_OPERATIONS_PER_SECOND,
@@ -29,7 +30,7 @@ PAGE = Path(__file__).parents[3] / "docs" / "worth.md"
 @given(graphs())
 @settings(max_examples=50)
 def test_nothing_on_nnapi_takes_what_the_cpu_takes(graph: Graph) -> None:
-    found = Partition((), ()).estimate(graph)
+    found = Partition((), ()).estimate(graph, works(graph))
 
     assert found.planned == found.cpu
 
@@ -40,7 +41,7 @@ def test_each_piece_pays_for_its_call_and_its_bytes() -> None:
     graph = sketch.graph(sketch.node("t.relu", sketch.input(image), kind=image))
     partition = surveyed(graph).at(8).partition
 
-    found = partition.estimate(graph)
+    found = partition.estimate(graph, works(graph))
 
     (part,) = partition.parts
     saved = found.cpu * (1 - 1 / SPEEDUP)
