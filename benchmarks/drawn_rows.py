@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import json
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -13,7 +12,7 @@ from pathlib import Path
 from time import monotonic
 from typing import Protocol
 
-from benchmarks.measured_page import added, said_when, write_page
+from benchmarks.measured_page import added, kept_lines, said_when, write_page
 
 
 class Row(Protocol):
@@ -86,8 +85,8 @@ class Shares:
 
 def read_rows(lines: Path | None) -> dict[str, Kept]:
     """The last row of each subject that a file keeps; none of a file that is not there."""
-    found = lines.read_text("utf-8").splitlines() if lines is not None and lines.exists() else []
-    return {row.name: row for row in (Kept(**json.loads(line)) for line in found)}
+    found = kept_lines(lines) if lines is not None else ()
+    return {row.name: row for row in (Kept(**told) for told in found)}
 
 
 def table(rows: Mapping[str, Kept], names: Sequence[str]) -> Iterator[str]:

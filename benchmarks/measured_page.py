@@ -1,14 +1,15 @@
-"""What benchmarks that write a page of docs share: the place of its table, when it was measured, and its raw rows."""
+"""What benchmarks that write a page of docs share: the place of its table, when it was measured, raw rows, options."""
 
 from __future__ import annotations
 
+import argparse
 import json
 import traceback
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict
 from importlib.metadata import version
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
@@ -38,6 +39,23 @@ def added(row: DataclassInstance, lines: Path) -> str:
     with lines.open("a", encoding="utf-8") as file:
         file.write(f"{line}\n")
     return line
+
+
+def kept_lines(lines: Path) -> Iterator[dict[str, Any]]:
+    """What rows that were added to a file hold, lists as tuples; nothing of a file that is not there."""
+    for line in lines.read_text(encoding="utf-8").splitlines() if lines.exists() else ():
+        yield {name: tuple(item) if isinstance(item, list) else item for name, item in json.loads(line).items()}
+
+
+def row_options(description: str | None, page: Path) -> argparse.ArgumentParser:
+    """The options of a benchmark that tries models, adds a row for each to a file, and puts a table into a page."""
+    parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--lines", type=Path, required=True, help="the file of lines, which is added to")
+    parser.add_argument("--only", action="append", default=[], help="a part of the names of models; repeatable")
+    parser.add_argument("--again", action="store_true", help="try once more what was not kept")
+    parser.add_argument("--table", action="store_true", help="only print the table")
+    parser.add_argument("--write", action="store_true", help=f"write the table into docs/{page.name}")
+    return parser
 
 
 def words_of(error: Exception) -> str:

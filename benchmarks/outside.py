@@ -12,8 +12,6 @@ PyTorch's own binding on the host runtime. Exit code 1: something was promised a
 
 from __future__ import annotations
 
-import argparse
-import json
 import resource
 import sys
 import tempfile
@@ -30,7 +28,7 @@ from pathlib import Path
 import torch
 
 import nnapi_check
-from benchmarks.measured_page import added, said_when, words_of, write_page
+from benchmarks.measured_page import added, kept_lines, row_options, said_when, words_of, write_page
 from benchmarks.outside_models import SUBJECTS, Built, Subject, built
 from benchmarks.processes import in_processes
 from benchmarks.targets import obstacles
@@ -133,9 +131,8 @@ def _tried(item: tuple[Subject, tuple[int, ...]], folder: Path, lines: Path) -> 
 def read_rows(path: Path) -> dict[str, dict[int, Row]]:
     """What a file of lines tells of each model, by level; the last line counts."""
     found: dict[str, dict[int, Row]] = {}
-    for line in path.read_text(encoding="utf-8").splitlines() if path.exists() else ():
-        told = json.loads(line)
-        row = Row(**{**told, "obstacles": tuple(told["obstacles"])})
+    for told in kept_lines(path):
+        row = Row(**told)
         found.setdefault(row.name, {})[row.level] = row
     return found
 
@@ -232,13 +229,7 @@ def _reasons(rows: Rows) -> Iterator[str]:
 
 def main(words: Sequence[str] | None = None) -> int:
     """Try what is left, and print the table."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--lines", type=Path, required=True, help="the file of lines, which is added to")
-    parser.add_argument("--only", action="append", default=[], help="a part of the names of models; repeatable")
-    parser.add_argument("--again", action="store_true", help="try once more what was not kept")
-    parser.add_argument("--table", action="store_true", help="only print the table")
-    parser.add_argument("--write", action="store_true", help="write the table into docs/outside.md")
-    given = parser.parse_args(words)
+    given = row_options(__doc__, PAGE).parse_args(words)
     torch.set_num_threads(1)
     wanted = [subject for subject in SUBJECTS if not given.only or any(part in subject.name for part in given.only)]
     if not given.table:

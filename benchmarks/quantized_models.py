@@ -13,7 +13,6 @@ what became of it at each level. The exit code is 1 where anything was promised 
 
 from __future__ import annotations
 
-import argparse
 import sys
 import tempfile
 import warnings
@@ -23,7 +22,7 @@ from functools import partial
 from pathlib import Path
 
 from benchmarks.exported_flow import installed_flow
-from benchmarks.measured_page import added, write_page
+from benchmarks.measured_page import added, row_options, write_page
 from benchmarks.processes import in_processes
 from benchmarks.quantized_page import PAGE, table
 from benchmarks.quantized_rows import Trial, left, line_of, read_rows, trials
@@ -59,13 +58,8 @@ def _tried(item: Item, count: int, folder: Path, lines: Path) -> Iterator[str]:
 
 def main(words: Sequence[str] | None = None) -> int:
     """Try what is left, and print the table."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--lines", type=Path, required=True, help="the file of lines, which is added to")
-    parser.add_argument("--only", action="append", default=[], help="a part of the names of models; repeatable")
+    parser = row_options(__doc__, PAGE)
     parser.add_argument("--images", type=int, default=32, help="the images that each model is run on")
-    parser.add_argument("--again", action="store_true", help="try once more what was not kept")
-    parser.add_argument("--table", action="store_true", help="only print the table")
-    parser.add_argument("--write", action="store_true", help="write the table into docs/quantized.md")
     given = parser.parse_args(words)
     wanted = trials(given.only)
     if not given.table:

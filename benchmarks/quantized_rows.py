@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from benchmarks.measured_page import kept_lines
 from benchmarks.quantized_builds import BUILDERS, TARGETS
 
 LEVELS = (3, 4, 5, 8)
@@ -122,9 +122,8 @@ def trials(words: Sequence[str] = ()) -> list[Trial]:
 def read_rows(path: Path) -> dict[Trial, dict[int, Row]]:
     """What a file of lines tells of each trial, by level; the last line counts."""
     found: dict[Trial, dict[int, Row]] = {}
-    for line in path.read_text(encoding="utf-8").splitlines() if path.exists() else ():
-        told = json.loads(line)
-        row = Row(**{**told, "inexact": tuple(told["inexact"])})
+    for told in kept_lines(path):
+        row = Row(**told)
         found.setdefault(row.trial, {})[row.level] = row
     return found
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from benchmarks.measured_page import kept_lines
 from nnapi_check.coverage_db.targets import NDK, PYTORCH_MOBILE
 
 LEVELS = (1, 2, 3, 5, 8)
@@ -67,9 +67,8 @@ class Row:
 def read_rows(path: Path) -> dict[str, dict[Case, Row]]:
     """What a file of lines tells of each model; the last line of a case counts."""
     found: dict[str, dict[Case, Row]] = {}
-    for line in path.read_text(encoding="utf-8").splitlines() if path.exists() else ():
-        told = json.loads(line)
-        row = Row(**{**told, "obstacles": tuple(told["obstacles"])})
+    for told in kept_lines(path):
+        row = Row(**told)
         found.setdefault(row.model, {})[row.case] = row
     return found
 

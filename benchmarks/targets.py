@@ -14,7 +14,6 @@ is 1 where anything was promised and not kept, or a case has no line yet.
 
 from __future__ import annotations
 
-import argparse
 import json
 import sys
 import tempfile
@@ -29,7 +28,7 @@ from pathlib import Path
 import torch
 
 from benchmarks.classifiers import Telling, builders, classifier, image, image_size, telling
-from benchmarks.measured_page import added, words_of, write_page
+from benchmarks.measured_page import added, row_options, words_of, write_page
 from benchmarks.processes import in_processes
 from benchmarks.target_rows import Case, Row, left, line_of, read_rows
 from benchmarks.targets_page import PAGE, table
@@ -166,13 +165,7 @@ def _tried_apart(name: str, cases: Sequence[Case], folder: Path, lines: Path) ->
 
 def main(words: Sequence[str] | None = None) -> int:
     """Try what is left, and print the table."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--lines", type=Path, required=True, help="the file of lines, which is added to")
-    parser.add_argument("--only", action="append", default=[], help="a part of the names of builders; repeatable")
-    parser.add_argument("--again", action="store_true", help="try once more what was not kept")
-    parser.add_argument("--table", action="store_true", help="only print the table")
-    parser.add_argument("--write", action="store_true", help="write the table into docs/targets.md")
-    given = parser.parse_args(words)
+    given = row_options(__doc__, PAGE).parse_args(words)
     names = [name for name in builders() if not given.only or any(part in name for part in given.only)]
     if not given.table:
         try_all(left(names, read_rows(given.lines), again=given.again), given.lines)
