@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from nnapi_check.analyzer.graph import Graph, Node, Ref, TensorType
+from nnapi_check.analyzer.graph import Graph, Node, referred
 
 _ROUNDS = "aten.round.default"
 
@@ -19,7 +19,8 @@ def rounded_values(graph: Graph) -> frozenset[int]:
     """The ids of values that are in steps of a scale, though floats or plain integers hold them."""
     found: set[int] = set()
     for node in graph.nodes():
-        if node.op == _ROUNDS or (_keeps_steps(node, graph) and _first(node) in found):
+        is_rounded = not found.isdisjoint(referred(node.arguments.get("self")))
+        if node.op == _ROUNDS or (is_rounded and _keeps_steps(node, graph)):
             found.update(node.outputs)
     return frozenset(found)
 
@@ -27,17 +28,5 @@ def rounded_values(graph: Graph) -> frozenset[int]:
 def _keeps_steps(node: Node, graph: Graph) -> bool:
     if node.op in _BY_NUMBERS:
         return True
-    match node.arguments.get("other"):
-        case Ref(value) if node.op in _BY_A_TENSOR:
-            kind = graph.values[value].type
-            return isinstance(kind, TensorType) and kind.numel == max(kind.shape, default=1)
-        case _:
-            return False
-
-
-def _first(node: Node) -> int | None:
-    match node.arguments.get("self"):
-        case Ref(value):
-            return value
-        case _:
-            return None
+    other = graph.tensor_of(node.arguments.get("other")) if node.op in _BY_A_TENSOR else None
+    return other is not None and other.numel == max(other.shape, default=1)

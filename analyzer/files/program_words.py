@@ -55,6 +55,8 @@ def hold_inner_tensors(module: torch.fx.GraphModule) -> None:
         node.replace_all_uses_with(inner)
         module.graph.erase_node(node)
         outer[source] = None
+    if not outer:
+        return
     # What holds others inside it is met before them.
     for source in reversed(outer):
         if not source.users:

@@ -51,7 +51,7 @@ def worth_telling(ways: Sequence[WayVerdict], level: int) -> tuple[Failure, ...]
     kinds = {failure.reason for failure in general}
     following = [[step for step in found if not step.way or step.reason not in kinds] for found in steps]
     # A way for tensors of more dimensions has nothing left where they are too many for it as well.
-    steps = [found for found in following if found] or steps
+    steps = [found for found in following if found]
     steps.sort(key=len)
     if not steps or len(steps[0]) > 1:
         return _without_repeats(steps[0] if steps else ())
