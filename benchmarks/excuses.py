@@ -73,10 +73,9 @@ def _carried(
     mask_of: Callable[[Node, Way, int, Values, Values], torch.Tensor],
 ) -> Values:
     """Mark elements node by node."""
-    nodes = {node.id: node for node in captured.graph.nodes()}
     found: dict[int, torch.Tensor] = {}
     for id_ in part.part.nodes:
-        node, way = nodes[id_], plan.verdicts[id_].way
+        node, way = captured.graph.by_id[id_], plan.verdicts[id_].way
         if way is None:
             continue
         inputs = {value: _tensor(value, captured, values) for value in node.inputs()}

@@ -196,17 +196,16 @@ def _compare(
     level: int,
 ) -> None:
     graph = captured.graph
-    nodes = {node.id: node for node in graph.nodes()}
     facts = {found.name: found for found in registry.operations()}
     changes = LayoutChanges(facts["RESHAPE"], facts["TRANSPOSE"])
-    layout = plan_layout(graph, nodes, verdicts, changes, level)
+    layout = plan_layout(graph, verdicts, changes, level)
     part = Part(0, tuple(sorted(verdicts)), graph.body.inputs, graph.body.outputs, 1, 1)
-    lowered = lower_part(part, PlannedGraph(graph, nodes, verdicts, layout), Rulebook(rules(), facts))
+    lowered = lower_part(part, PlannedGraph(graph, verdicts, layout), Rulebook(rules(), facts))
     given = dict(zip(graph.body.inputs, captured.example_inputs, strict=True))
     (found,) = run_part(lowered, graph, given, captured.tensor).outputs.values()
     off = ((found - wanted).abs() / after.single).round()
     bounds = {verdict.op: verdict.way.bound for verdict in verdicts.values() if verdict.way and verdict.way.bound}
-    made = {node.op for node in nodes.values() if node.covers}
+    made = {node.op for node in graph.nodes() if node.covers}
     # The input lies on its steps; what is rounded otherwise is the result.
     stated = [bound for op, bound in bounds.items() if op in made or not made]
     steps = int(off.max())

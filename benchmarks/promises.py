@@ -187,7 +187,7 @@ def _numbers(
     reach: Reach,
 ) -> Iterator[Fault]:
     crossing = {item.value for part in lowered for item in (*part.inputs, *part.outputs)}
-    nodes = {node.id: node for node in captured.graph.nodes()}
+    nodes = captured.graph.by_id
     inside = {
         value for part in lowered for id_ in part.part.nodes for value in (*nodes[id_].inputs(), *nodes[id_].outputs)
     }

@@ -29,10 +29,9 @@ from nnapi_check.lowering.nnapi.validation.validate import validate
 
 @dataclass(frozen=True, slots=True)
 class PlannedGraph:
-    """A graph with its nodes by id, the verdicts on them at one level, and the layout that was planned for it."""
+    """A graph, the verdicts on its nodes at one level, and the layout that was planned for it."""
 
     graph: Graph
-    nodes: Mapping[int, Node]
     verdicts: Mapping[int, NodeVerdict]
     layout: LayoutPlan
 
@@ -75,7 +74,7 @@ class LoweredPart:
 def lower_part(part: Part, planned: PlannedGraph, rulebook: Rulebook) -> LoweredPart:
     """Lower a part, node by node, apply the fixups and validate. A promise that does not hold is a ``RuleError``."""
     emitter = Emitter(planned.graph, planned.layout)
-    nodes = [planned.nodes[node] for node in part.nodes]
+    nodes = [planned.graph.by_id[node] for node in part.nodes]
     inside = {inner.id for node in nodes for block in node.blocks for inner in block.inner_nodes()}
     outer = (node for node in nodes if node.id not in inside)
     _Lowering(planned, rulebook).nodes(outer, emitter)

@@ -108,10 +108,9 @@ def _numbers(name: str, found: Numbers) -> NumbersView:
 
 
 def _layers(layers: Sequence[LayerNumbers], graph: Graph) -> Iterator[LayerView]:
-    nodes = {node.id: node for node in graph.nodes()}
     for layer in layers:
         origin = graph.values[layer.value].origin
         # What a part was given was computed by none of its operations.
         if isinstance(origin, NodeOutput):
-            node = nodes[origin.node]
+            node = graph.by_id[origin.node]
             yield LayerView(node.id, node.op, place_words(node.source), _numbers(f"value {layer.value}", layer.numbers))

@@ -54,12 +54,12 @@ def planning_knowledge(knowledge: Knowledge, device: Device) -> Knowledge:
     return WithoutTranspose(knowledge) if is_refused else knowledge
 
 
-def narrowed(judgement: Judgement, nodes: Mapping[int, Node], device: Device) -> Judgement:
+def narrowed(judgement: Judgement, device: Device) -> Judgement:
     """The judgement in which a way fits only where the driver accepts every operation that it emits."""
     return replace(
         judgement,
         nodes={
-            number: _narrowed_node(judged, nodes[number], judgement, device)
+            number: _narrowed_node(judged, judgement.graph.by_id[number], judgement, device)
             for number, judged in judgement.nodes.items()
         },
     )

@@ -93,7 +93,6 @@ def is_trivial(shape: tuple[int, ...]) -> bool:
 
 def plan_layout(
     graph: Graph,
-    nodes: Mapping[int, Node],
     verdicts: Mapping[int, NodeVerdict],
     changes: LayoutChanges,
     level: int,
@@ -109,7 +108,7 @@ def plan_layout(
 
     def planned(members: Mapping[int, NodeVerdict], body: _Body | None) -> LayoutPlan:
         once = graph.body.inputs if gives_once and body is None else ()
-        plan = _Planner(graph, nodes, members, changes, level, body).plan(once)
+        plan = _Planner(graph, members, changes, level, body).plan(once)
         own = [node for node in whole if node.id in members]
         return replace(plan, inside={node.id: tuple(inside(block, node) for block in node.blocks) for node in own})
 
@@ -134,7 +133,6 @@ class _Planner:
     def __init__(
         self,
         graph: Graph,
-        nodes: Mapping[int, Node],
         verdicts: Mapping[int, NodeVerdict],
         changes: LayoutChanges,
         level: int,
@@ -142,7 +140,7 @@ class _Planner:
     ) -> None:
         self._graph = graph
         self._body = body
-        self._nodes = nodes
+        self._nodes = graph.by_id
         self._verdicts = verdicts
         self._changes = changes
         self._level = level

@@ -39,7 +39,7 @@ class Planning:
         """The judgement as it is on the device, where there is a profile of one."""
         if self.device is None:
             return judgement
-        return narrowed(judgement, judgement.graph.by_id, self.device)
+        return narrowed(judgement, self.device)
 
     def plans(self, judgement: Judgement, highest: int = LEVELS[-1]) -> tuple[Plan, ...]:
         """The best plan of a narrowed judgement for each feature level up to the ``highest``."""
@@ -50,17 +50,21 @@ class Planning:
 
 @dataclass(frozen=True, slots=True)
 class Survey:
-    """A graph with its nodes by id, and the best plan for each feature level, the lowest first.
+    """A graph, and the best plan for each feature level, the lowest first.
 
     ``planning`` is what they were made with of the ``judgement``, which is narrowed to the device.
     """
 
     graph: Graph
-    nodes: Mapping[int, Node]
     target: Target
     plans: tuple[Plan, ...]
     planning: Planning
     judgement: Judgement
+
+    @property
+    def nodes(self) -> Mapping[int, Node]:
+        """The nodes of the graph by id."""
+        return self.graph.by_id
 
     @property
     def per_channel(self) -> PerChannelChoice:
@@ -110,7 +114,7 @@ def planned(
     """Plan a judged graph at every level, for one device where its profile is given."""
     planning = Planning(knowledge, target, device, gain)
     found = planning.narrowed(judgement)
-    return Survey(judgement.graph, judgement.graph.by_id, target, planning.plans(found), planning, found)
+    return Survey(judgement.graph, target, planning.plans(found), planning, found)
 
 
 def _best_plans(planner: _Planner, judgement: Judgement, highest: int) -> Iterator[Plan]:
@@ -128,21 +132,19 @@ class _Planner:
     """Plans a graph at one level after the other. Levels that have the same ways and changes of layout share a plan."""
 
     def __init__(self, graph: Graph, knowledge: Knowledge, target: Target, gain: float) -> None:
-        self._graph, self._nodes, self._target, self._gain = graph, graph.by_id, target, gain
+        self._graph, self._target, self._gain = graph, target, gain
         self._works = works(graph)
         self._changes = LayoutChanges(knowledge.operation("RESHAPE"), knowledge.operation("TRANSPOSE"))
         kinds = (value.type for value in graph.values if not value.is_constant)
         self._possible = frozenset(
             self._changes.of(kind) for kind in kinds if isinstance(kind, TensorType) and kind.rank in LAYOUT_RANKS
         )
-        self._ways: dict[tuple[str | None, ...], int] = {}
-        self._numbered: tuple[Mapping[int, NodeVerdict] | None, int] = None, 0
-        self._known: dict[tuple[frozenset[LayoutChange], int], Plan] = {}
+        self._known: dict[tuple[frozenset[LayoutChange] | str | None, ...], Plan] = {}
 
     def plan(self, level: int, verdicts: Mapping[int, NodeVerdict]) -> Plan:
         """The plan for a level by its own verdicts."""
         possible = frozenset(change for change in self._possible if change.is_possible(level))
-        key = possible, self._ways_of(verdicts)
+        key = (possible, *(verdict.way.name if verdict.way else None for verdict in verdicts.values()))
         if key not in self._known:
             verdicts, layout = self._laid_out(level, verdicts)
             parts = partition(self._graph, verdicts, layout, self._target, self._works, gain=self._gain)
@@ -150,25 +152,18 @@ class _Planner:
             readiness = readiness_of(self._graph, verdicts, parts, self._works)
             plan = Plan(level, level, verdicts, layout, parts, points, readiness)
             if parts.parts and not self._target.carries_cpu_ops:
-                left = outside_one_model(self._graph, self._nodes, verdicts, layout, parts, self._target)
+                left = outside_one_model(self._graph, verdicts, layout, parts, self._target)
                 plan = plan.kept_off(NOT_WHOLE, left) if left else plan
             self._known[key] = plan
         known = self._known[key]
         # A layout may have refused what its verdict did not.
         refused = {
             node: known.verdicts[node]
-            for node, found in (verdicts.items() if known.verdicts is not verdicts else ())
+            for node, found in verdicts.items()
             if found.is_supported and not known.verdicts[node].is_supported
         }
         told = {**verdicts, **refused} if refused else verdicts
         return replace(known, level=level, planned_level=level, verdicts=told)
-
-    def _ways_of(self, verdicts: Mapping[int, NodeVerdict]) -> int:
-        """A number for the ways that verdicts take, the same where they take the same."""
-        if verdicts is not self._numbered[0]:
-            names = tuple(verdict.way.name if verdict.way else None for verdict in verdicts.values())
-            self._numbered = verdicts, self._ways.setdefault(names, len(self._ways))
-        return self._numbered[1]
 
     def _laid_out(
         self, level: int, verdicts: Mapping[int, NodeVerdict]
@@ -176,12 +171,12 @@ class _Planner:
         """A layout, with the verdicts that it leaves: it may not change inside what is lowered as a whole."""
         while True:
             layout = plan_layout(
-                self._graph, self._nodes, verdicts, self._changes, level, gives_once=not self._target.carries_cpu_ops
+                self._graph, verdicts, self._changes, level, gives_once=not self._target.carries_cpu_ops
             )
             cut = {node for node, plan in layout.nested() if plan.cuts}
             if not cut:
                 return verdicts, layout
-            told = {node: verdicts[node].refused((other_order(self._nodes[node]),)) for node in cut}
+            told = {node: verdicts[node].refused((other_order(self._graph.by_id[node]),)) for node in cut}
             verdicts = with_insides(self._graph, {**verdicts, **told})
 
     def reached(self, plan: Plan) -> Plan:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from nnapi_check.analyzer.graph import Graph, GraphInput, Node, TensorType
+from nnapi_check.analyzer.graph import Graph, GraphInput, TensorType
 from nnapi_check.analyzer.judging.judge import NodeVerdict
 from nnapi_check.analyzer.planning.layout import LayoutPlan
 from nnapi_check.analyzer.planning.partition import Partition, crosses
@@ -18,7 +18,6 @@ MOST_DIMENSIONS = 8
 
 def outside_one_model(
     graph: Graph,
-    nodes: Mapping[int, Node],
     verdicts: Mapping[int, NodeVerdict],
     layout: LayoutPlan,
     partition: Partition,
@@ -31,14 +30,14 @@ def outside_one_model(
         for place, value in enumerate(graph.body.inputs)
         if value in cut
     )
-    return (*_outside(graph, nodes, verdicts, partition, target), *orders)
+    return (*_outside(graph, verdicts, partition, target), *orders)
 
 
 def _outside(
-    graph: Graph, nodes: Mapping[int, Node], verdicts: Mapping[int, NodeVerdict], partition: Partition, target: Target
+    graph: Graph, verdicts: Mapping[int, NodeVerdict], partition: Partition, target: Target
 ) -> Iterator[Claim]:
     inside = {node for part in partition.parts for node in part.nodes}
-    left = [nodes[node] for node, verdict in verdicts.items() if counts(verdict) and node not in inside]
+    left = [graph.by_id[node] for node, verdict in verdicts.items() if counts(verdict) and node not in inside]
     if left:
         rest = "stays" if len(left) == 1 else f"and {len(left) - 1} more {'op stays' if len(left) == 2 else 'ops stay'}"
         yield Claim(left[0].op, f"{rest} on the CPU", left[0].source)

@@ -54,8 +54,7 @@ class Trials:
         judgement = judge(graph, before.planning.knowledge, before.target, before.per_channel)
         narrowed = before.planning.narrowed(judgement)
         plans = before.planning.plans(narrowed, level)
-        nodes = {node.id: node for node in narrowed.graph.nodes()}
-        return Survey(narrowed.graph, nodes, before.target, plans, before.planning, narrowed)
+        return Survey(narrowed.graph, before.target, plans, before.planning, narrowed)
 
     def _replaces(self, call: EditedCall) -> bool:
         """Whether the code gives what the call gives; what it computes is kept."""

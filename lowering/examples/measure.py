@@ -60,8 +60,7 @@ def example_numbers(card: Card, way: Way, example: Example, registry: Registry) 
     made = example_module(card, example)
     captured = capture(made.module, made.inputs, weights=True)
     graph = captured.graph
-    nodes = {node.id: node for node in graph.nodes()}
-    node = _node_of(card, example, nodes)
+    node = _node_of(card, example, graph)
     judged = judge(graph, registry, registry.target(NDK), example.per_channel).nodes[node.id]
     verdict = next(found for found in judged.ways if found.way.name == way.name)
     level, bounded = verdict.level, verdict.way
@@ -69,8 +68,8 @@ def example_numbers(card: Card, way: Way, example: Example, registry: Registry) 
         raise ExampleError(f"{card.op}, way {way.name}: example {example.name} should pass and does not")
     verdicts = {node.id: NodeVerdict(node.op, way.status, way, level, ())}
     facts = {found.name: found for found in registry.operations()}
-    layout = plan_layout(graph, nodes, verdicts, LayoutChanges(facts["RESHAPE"], facts["TRANSPOSE"]), level)
-    lowered = lower_part(_part(node, graph), PlannedGraph(graph, nodes, verdicts, layout), Rulebook(rules(), facts))
+    layout = plan_layout(graph, verdicts, LayoutChanges(facts["RESHAPE"], facts["TRANSPOSE"]), level)
+    lowered = lower_part(_part(node, graph), PlannedGraph(graph, verdicts, layout), Rulebook(rules(), facts))
     inputs = dict(zip(lowered.part.inputs, captured.example_inputs, strict=True))
     computed = run_part(lowered, graph, inputs, captured.tensor).outputs
     with quiet(), torch.no_grad():
@@ -82,8 +81,8 @@ def example_numbers(card: Card, way: Way, example: Example, registry: Registry) 
     )
 
 
-def _node_of(card: Card, example: Example, nodes: dict[int, Node]) -> Node:
-    found = [node for node in nodes.values() if node.op == card.op]
+def _node_of(card: Card, example: Example, graph: Graph) -> Node:
+    found = [node for node in graph.nodes() if node.op == card.op]
     if len(found) != 1:
         raise ExampleError(f"{card.op}: example {example.name} has {len(found)} nodes of the op, one was wanted")
     return found[0]

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from nnapi_check.analyzer.capture.capture import Captured
-from nnapi_check.analyzer.graph import Graph, Node, NodeOutput, PerTensor, TensorType
+from nnapi_check.analyzer.graph import Graph, NodeOutput, PerTensor, TensorType
 from nnapi_check.analyzer.planning.survey import Survey
 from nnapi_check.coverage_db.spec import OperationFacts
 from nnapi_check.lowering.nnapi.serialize import serialize
@@ -49,15 +49,14 @@ def _all_packaged(one: Sized, facts: Mapping[str, OperationFacts]) -> list[Packa
 
 def output_steps(graph: Graph) -> tuple[float | None, ...]:
     """For each output of a graph, the scale of the quantized tensor that it is the real numbers of; None for others."""
-    nodes = {node.id: node for node in graph.nodes()}
-    return tuple(_step(value, graph, nodes) for value in graph.body.outputs)
+    return tuple(_step(value, graph) for value in graph.body.outputs)
 
 
-def _step(value: int, graph: Graph, nodes: Mapping[int, Node]) -> float | None:
+def _step(value: int, graph: Graph) -> float | None:
     origin = graph.values[value].origin
-    if not isinstance(origin, NodeOutput) or nodes[origin.node].op != "aten.dequantize.self":
+    if not isinstance(origin, NodeOutput) or graph.by_id[origin.node].op != "aten.dequantize.self":
         return None
-    source = graph.type_of(nodes[origin.node].inputs()[0])
+    source = graph.type_of(graph.by_id[origin.node].inputs()[0])
     if isinstance(source, TensorType) and isinstance(source.quant, PerTensor):
         return source.quant.scale
     return None

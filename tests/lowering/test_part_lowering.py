@@ -45,7 +45,7 @@ def with_rule(rule: Rule) -> Mapping[tuple[str, str], Rule]:
 def lower(function: Callable[..., object], registry: Registry, using: Mapping[tuple[str, str], Rule]) -> LoweredPart:
     _, found, plan = planned(function, registry)
     (part,) = plan.partition.parts
-    planned_graph = PlannedGraph(found.graph, found.nodes, plan.verdicts, plan.layout)
+    planned_graph = PlannedGraph(found.graph, plan.verdicts, plan.layout)
     return lower_part(part, planned_graph, Rulebook(using, FactsByName(registry)))
 
 

@@ -61,7 +61,6 @@ def runs(
     captured = captured_function(function, inputs)
     judgement = judged_function(captured, registry, target, per_channel)
     changes = LayoutChanges(registry.operation("RESHAPE"), registry.operation("TRANSPOSE"))
-    nodes = {node.id: node for node in captured.graph.nodes()}
     found: dict[int, Run] = {}
     known: dict[tuple[str, ...], Run] = {}
     for level in LEVELS:
@@ -69,7 +68,7 @@ def runs(
         ways = tuple(f"{verdict.op}/{verdict.way.name}" for verdict in verdicts.values() if verdict.way is not None)
         if len(ways) != len(verdicts) or not verdicts:
             continue
-        layout = plan_layout(captured.graph, nodes, verdicts, changes, level)
+        layout = plan_layout(captured.graph, verdicts, changes, level)
         if layout.cuts:
             continue
         if ways not in known:
@@ -87,12 +86,11 @@ def _run(
     registry: Registry,
 ) -> Run:
     graph = captured.graph
-    nodes = {node.id: node for node in graph.nodes()}
     facts = {operation.name: operation for operation in registry.operations()}
-    made = [value for node in verdicts for value in nodes[node].outputs]
+    made = [value for node in verdicts for value in graph.by_id[node].outputs]
     given = [value for value in graph.body.inputs if value not in made]
     part = Part(0, tuple(sorted(verdicts)), tuple(given), graph.body.outputs, 1, 1)
-    lowered = lower_part(part, PlannedGraph(graph, nodes, verdicts, layout), Rulebook(rules(), facts))
+    lowered = lower_part(part, PlannedGraph(graph, verdicts, layout), Rulebook(rules(), facts))
     computed = run_part(lowered, graph, dict(zip(given, captured.example_inputs, strict=True)), captured.tensor).outputs
     wanted = captured.module._get_method("forward")(*captured.example_inputs)
     listed = [wanted] if isinstance(wanted, torch.Tensor) else list(wanted)

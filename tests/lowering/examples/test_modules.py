@@ -158,10 +158,9 @@ def allowed_steps(verdict: NodeVerdict) -> int:
 
 def lowered_alone(captured: Captured, node: Node, verdict: NodeVerdict, registry: Registry) -> LoweredPart:
     graph = captured.graph
-    nodes = {item.id: item for item in graph.nodes()}
     facts = {facts.name: facts for facts in registry.operations()}
     changes = LayoutChanges(facts["RESHAPE"], facts["TRANSPOSE"])
-    layout = plan_layout(graph, nodes, {node.id: verdict}, changes, verdict.level or 1)
+    layout = plan_layout(graph, {node.id: verdict}, changes, verdict.level or 1)
     inputs = tuple(value for value in dict.fromkeys(node.inputs()) if not graph.values[value].is_constant)
     part = Part(0, (node.id,), tuple(sorted(inputs)), graph.body.outputs, 1, 1)
-    return lower_part(part, PlannedGraph(graph, nodes, {node.id: verdict}, layout), Rulebook(rules(), facts))
+    return lower_part(part, PlannedGraph(graph, {node.id: verdict}, layout), Rulebook(rules(), facts))
