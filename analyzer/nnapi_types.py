@@ -27,6 +27,9 @@ MAX_RANK = 4
 SCALES = (2.0**-126, 2.0**126)
 """The least and the greatest scale: float32 has them, and their inverses, in full precision."""
 
+GREATEST_STORED = 255
+"""The greatest of the unsigned integers that quantized tensors are held as."""
+
 SIGNED_SHIFT = 128
 """What is added to signed quantized integers, and to their zero point, where they are held as unsigned ones."""
 

@@ -51,7 +51,7 @@ def scale_groups(quant: PerChannel) -> tuple[ScaleGroup, ...]:
     if len(scales) <= MOST_EXACT and not any(quant.zero_points):
         equal = ((channel for channel, own in enumerate(quant.scales) if own == scale) for scale in scales)
         return tuple(_group(quant, tuple(channels)) for channels in equal)
-    steps = _steps(quant)
+    steps = symmetric_scales(quant)
     groups: list[list[int]] = []
     for channel in sorted(range(len(steps)), key=lambda channel: (-steps[channel], channel)):
         is_like = bool(groups) and steps[channel] * SPREAD >= steps[groups[-1][0]]
@@ -65,7 +65,9 @@ def scale_groups(quant: PerChannel) -> tuple[ScaleGroup, ...]:
 def rounding_bound(groups: tuple[ScaleGroup, ...], x: TensorType, weight: TensorType, made: TensorType) -> Bound | None:
     """How far results of rounded weights are off, by the scales alone; None where no group is rounded.
 
-    A weight is off by half a step of its group at most, and a result by the sum of these times the inputs.
+    A weight is off by half a step of its group at most, and a result by the sum of these times the inputs. A bias is
+    too, by half of the product of that step and the input's: it is one more weight of an input of one step, which tells
+    only where inputs are smaller.
     """
     scales = [group.scale for group in groups if not group.is_exact]
     if not (scales and isinstance(x.quant, PerTensor) and isinstance(made.quant, PerTensor)):
@@ -74,8 +76,8 @@ def rounding_bound(groups: tuple[ScaleGroup, ...], x: TensorType, weight: Tensor
     taps = prod(size for place, size in enumerate(weight.shape) if place != axis)
     greatest = x.quant.scale * max(_distances(x))
     step = greatest * max(scales) / made.quant.scale
-    # Of few weights, all may be off by half a step the same way.
-    reach = step * min(taps / 2, _HOEFFDING * sqrt(taps))
+    # Of few weights, all may be off by half a step the same way, and the bias by half of its own.
+    reach = step * min(taps / 2, _HOEFFDING * sqrt(taps)) + x.quant.scale * max(scales) / made.quant.scale / 2
     # Inputs are taken to be spread evenly up to the greatest, and roundings over their step.
     deviation = step * sqrt(taps / 36)
     # What is off by a part of a step is rounded otherwise that often, and a mean is not above the root of its squares'.
@@ -93,7 +95,7 @@ def _pairs(quant: PerChannel) -> list[tuple[float, int]]:
     return list(zip(quant.scales, quant.zero_points, strict=True))
 
 
-def _steps(quant: PerChannel) -> list[float]:
+def symmetric_scales(quant: PerChannel) -> list[float]:
     """For each channel the least scale with zero point 0 whose signed integers reach as far."""
     return [
         scale * max(1.0, (zero - _LEAST) / -_LEAST, (_GREATEST - zero) / _GREATEST) for scale, zero in _pairs(quant)
@@ -101,7 +103,7 @@ def _steps(quant: PerChannel) -> list[float]:
 
 
 def _group(quant: PerChannel, channels: tuple[int, ...]) -> ScaleGroup:
-    steps = _steps(quant)
+    steps = symmetric_scales(quant)
     pairs = _pairs(quant)
     scale = max(steps[channel] for channel in channels)
     return ScaleGroup(channels, scale, all(pairs[channel] == (scale, 0) for channel in channels))

@@ -26,6 +26,7 @@ class PerChannelChoice(Enum):
 
     SPLIT = "split"  # channels of like scales are multiplied together, as integers
     REQUANTIZE = "requantize"  # integers are rounded to one scale
+    EQUALIZE = "equalize"  # the same, once channels are divided between a layer and the next
     FLOAT = "float"  # their real numbers are multiplied
     CPU = "cpu"  # PyTorch computes them
 

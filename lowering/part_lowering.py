@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 
+from nnapi_check.analyzer.equalization import NO_FACTORS, Factors
 from nnapi_check.analyzer.graph import Block, Graph, Node
 from nnapi_check.analyzer.judging.judge import NodeVerdict
 from nnapi_check.analyzer.planning.layout import LayoutPlan
@@ -13,6 +14,7 @@ from nnapi_check.analyzer.planning.partition import Part
 from nnapi_check.analyzer.quantities import Uses
 from nnapi_check.coverage_db.cards import Way
 from nnapi_check.coverage_db.spec import OperationFacts
+from nnapi_check.lowering.compositions.equalized_weights import ended
 from nnapi_check.lowering.control_flow_lowering import lower_control_flow
 from nnapi_check.lowering.emission.emitter import Emitter
 from nnapi_check.lowering.emission.model_draft import Draft, FinishedModel, OperandId
@@ -29,11 +31,16 @@ from nnapi_check.lowering.nnapi.validation.validate import validate
 
 @dataclass(frozen=True, slots=True)
 class PlannedGraph:
-    """A graph, the verdicts on its nodes at one level, and the layout that was planned for it."""
+    """A graph, the verdicts on its nodes at one level, and the layout and the factors that were planned for it."""
 
     graph: Graph
     verdicts: Mapping[int, NodeVerdict]
     layout: LayoutPlan
+    factors: Mapping[int, Factors] = field(default_factory=dict)
+
+    def factors_of(self, node: Node) -> Factors:
+        """By what the channels of a layer are divided and multiplied."""
+        return self.factors.get(node.id, NO_FACTORS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,9 +57,9 @@ class LoweredPart:
     """One part as an NNAPI model.
 
     ``buffers`` are the recipes of the model's numbered buffers. ``held`` says which operand holds which value of the
-    graph, for comparing node by node; values that a fixup folded away are not in it. ``node_of`` names, for each
-    operation, the node it was emitted for, ``inner_node_of`` the same for each referenced model. ``level`` is the
-    lowest feature level that has all of it.
+    graph, for comparing node by node; values that a fixup folded away, or that are divided, are not in it. ``node_of``
+    names, for each operation, the node it was emitted for, ``inner_node_of`` the same for each referenced model.
+    ``level`` is the lowest feature level that has all of it.
     """
 
     part: Part
@@ -89,10 +96,11 @@ def lower_part(part: Part, planned: PlannedGraph, rulebook: Rulebook) -> Lowered
         fuse_activation(written, rulebook.facts)
     finished = draft.finish(relaxed=False)
     level = _kept_level(part, planned, finished.model, rulebook.facts, may_be_lower=emitter.has_spared)
+    divided = {value for node in nodes if planned.factors_of(node).divided for value in node.outputs}
     held = {
         (value, is_nhwc): operand
         for (value, is_nhwc), operand in _holding(emitter.operands, draft).items()
-        if operand in finished.operand_of and value not in planned.layout.features
+        if operand in finished.operand_of and value not in planned.layout.features and value not in divided
     }
     made = {(value, value in planned.layout.nhwc_values): operand for value, operand in outputs.items()}
     return LoweredPart(
@@ -161,11 +169,13 @@ class _Lowering:
         rule = self._rulebook.rules.get((node.op, way.name))
         if rule is None:
             raise RuleError(f"{node.op}: no rule is registered for the way {way.name!r}")
-        reader = emitter.bind(node, way)
+        reader = emitter.bind(node, way, self._planned.factors_of(node))
         if not way.emits and (verdict.level or 1) > 1:
             # The level is that of a copy, which only an output of the part needs.
             emitter.spare()
         made = rule(reader, emitter)
+        if emitter.factors.divided and isinstance(made, int):
+            made = ended(emitter, made)
         emitter.spare_unread()
         operands: Sequence[OperandId] = (made,) if isinstance(made, int) else made
         # Outputs that a rule leaves out stand last, and its card demands that nothing reads them.

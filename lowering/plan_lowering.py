@@ -55,7 +55,7 @@ class FactsByName(Mapping[str, OperationFacts]):
 def lower_plan(survey: Survey, plan: Plan, facts: Mapping[str, OperationFacts]) -> tuple[LoweredPart, ...]:
     """Lower and validate every part of a plan. No weight is read."""
     parts = plan.partition.parts
-    planned = PlannedGraph(survey.graph, plan.verdicts, plan.layout)
+    planned = PlannedGraph(survey.graph, plan.verdicts, plan.layout, plan.factors)
     families = {plan.verdicts[node].family for part in parts for node in part.nodes}
     rulebook = Rulebook(rules(family for family in families if family), facts)
     return tuple(lower_part(part, planned, rulebook) for part in parts)

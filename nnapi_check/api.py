@@ -59,7 +59,7 @@ def check(
     command line take them. ``target`` is what carries the model: ``"pytorch-mobile"``, ``"ndk"``, or ``"auto"`` for
     whichever suits.
     ``per_channel`` is what becomes of integer layers whose weights have a scale for each channel, where the target
-    carries one alone: ``"split"``, ``"requantize"``, ``"float"`` or ``"cpu"``.
+    carries one alone: ``"split"``, ``"requantize"``, ``"equalize"``, ``"float"`` or ``"cpu"``.
     With ``if_quantized`` the report's ``if_quantized`` says what quantizing a model of floats would bring.
     ``sizes`` are those that inputs are to have: ``["x.2=224,320"]`` are two of dimension 2 of the input ``x``, others
     multiply them, and ``"x.2=480,x.3=640"`` belong together. The report is about the one that gets least, and its

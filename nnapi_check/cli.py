@@ -85,8 +85,8 @@ _choice = [
         "--per-channel",
         type=click.Choice([choice.value for choice in PerChannelChoice]),
         help="What becomes of integer layers whose weights have a scale for each channel, where the target carries one "
-        "alone: split them into groups of like scales (the default), requantize them to one scale, multiply them as "
-        "floats, or leave them to the CPU.",
+        "alone: split them into groups of like scales (the default), requantize them to one scale, equalize them with "
+        "the next layer's first, multiply them as floats, or leave them to the CPU.",
     ),
 ]
 _inputs = [

@@ -7,7 +7,6 @@ from collections.abc import Iterator
 
 from nnapi_check.analyzer.graph import Graph, Node, PerChannel
 from nnapi_check.analyzer.judging.arithmetic import Arithmetic
-from nnapi_check.analyzer.judging.judge import NodeVerdict
 from nnapi_check.analyzer.planning.plan import Plan
 from nnapi_check.analyzer.planning.survey import Survey
 from nnapi_check.coverage_db.cards import WeightScales
@@ -18,7 +17,7 @@ def per_channel_notes(survey: Survey, plan: Plan) -> Iterator[str]:
     """How many such layers there are, and what becomes of them: nothing where there are none."""
     placed = plan.partition.part_of()
     found = Counter(
-        _words(plan.verdicts[node.id]) if node.id in placed else "on the CPU"
+        _words(plan, node.id) if node.id in placed else "on the CPU"
         for node in survey.nodes.values()
         if node.id in plan.verdicts and has_channel_scales(node, survey.graph)
     )
@@ -43,7 +42,8 @@ def has_channel_scales(node: Node, graph: Graph) -> bool:
     return kind is not None and isinstance(kind.quant, PerChannel)
 
 
-def _words(verdict: NodeVerdict) -> str:
+def _words(plan: Plan, node: int) -> str:
+    verdict = plan.verdicts[node]
     way = verdict.way
     if way is None or verdict.arithmetic is not Arithmetic.INTEGERS:
         return "as floats"
@@ -52,6 +52,7 @@ def _words(verdict: NodeVerdict) -> str:
         case WeightScales.GROUPS:
             return f"as integers in groups of like scales{rounded}"
         case WeightScales.ONE:
-            return f"as integers of one scale{rounded}"
+            equalized = ", equalized" if node in plan.factors else ""
+            return f"as integers of one scale{equalized}{rounded}"
         case WeightScales.OWN:
             return "as integers with these scales"

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from enum import Enum
 
+from nnapi_check.analyzer.equalization import Factors
 from nnapi_check.analyzer.graph import Graph, SourcePosition
 from nnapi_check.analyzer.judging.judge import NodeVerdict
 from nnapi_check.analyzer.planning.layout import LayoutPlan
@@ -38,7 +39,7 @@ class Plan:
     """What is done at a feature level. ``planned_level`` is at most ``level``: a plan for a lower level that scores
     better is legal at a higher one, so a higher level never lowers the score. ``left`` are the nodes that NNAPI could
     run at ``level``, and that such a plan leaves to the CPU. ``outside`` says what one NNAPI model does not hold, where
-    the target carries no more than one."""
+    the target carries no more than one. ``factors`` are those of layers whose scales are equalized, by node."""
 
     level: int
     planned_level: int
@@ -49,6 +50,7 @@ class Plan:
     readiness: Readiness
     left: frozenset[int] = frozenset()
     outside: tuple[Claim, ...] = ()
+    factors: Mapping[int, Factors] = field(default_factory=dict)
 
     def kept_off(self, reason: str, outside: tuple[Claim, ...] = ()) -> Plan:
         """This plan where the target carries none of its parts. ``reason`` is the code of why."""

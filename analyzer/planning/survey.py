@@ -10,6 +10,7 @@ from nnapi_check.analyzer.held_axes import LAYOUT_RANKS
 from nnapi_check.analyzer.judging.control_flow import other_order
 from nnapi_check.analyzer.judging.device_limits import Device, narrowed, planning_knowledge
 from nnapi_check.analyzer.judging.judge import LEVELS, Judgement, Knowledge, NodeVerdict, judge, with_insides
+from nnapi_check.analyzer.planning.equalized_plan import ends_since, equalized
 from nnapi_check.analyzer.planning.layout import LayoutChange, LayoutChanges, LayoutPlan, plan_layout
 from nnapi_check.analyzer.planning.partition import partition
 from nnapi_check.analyzer.planning.plan import Plan, Readiness, readiness_of
@@ -45,7 +46,11 @@ class Planning:
         """The best plan of a narrowed judgement for each feature level up to the ``highest``."""
         knowledge = self.knowledge if self.device is None else planning_knowledge(self.knowledge, self.device)
         planner = _Planner(judgement.graph, knowledge, self.target, self.gain)
-        return tuple(_best_plans(planner, judgement, highest))
+        found = tuple(_best_plans(planner, judgement, highest))
+        if judgement.uses.per_channel is not PerChannelChoice.EQUALIZE:
+            return found
+        since = ends_since(self.knowledge, self.device)
+        return found if since is None else tuple(equalized(plan, judgement.uses, since) for plan in found)
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from nnapi_check.analyzer.equalization import NO_FACTORS, Factors, equalized_group
 from nnapi_check.analyzer.graph import NOT_QUANTIZED, ElementType, NotQuantized, PerChannel, PerTensor
 from nnapi_check.analyzer.nnapi_types import SIGNED_SHIFT
 from nnapi_check.analyzer.scale_groups import ScaleGroup, whole_group
 from nnapi_check.coverage_db.cards import WeightScales
 from nnapi_check.coverage_db.spec import OperandType
+from nnapi_check.lowering.compositions.equalized_weights import divided_bias, with_factors
 from nnapi_check.lowering.emission.channel_recipes import channel_scales, selected
 from nnapi_check.lowering.emission.emitter import Emitter
 from nnapi_check.lowering.emission.model_draft import OperandId
@@ -51,14 +53,21 @@ def whole_weight(emit: Emitter) -> Recipe:
     """The node's weight as the way multiplies it: where it has a scale for each channel, rounded to one if need be."""
     weight = emit.node.constant("weight")
     match emit.weight_scales, weight.quant:
+        case WeightScales.ONE, PerChannel() as quant if emit.factors != NO_FACTORS:
+            group = equalized_group(quant, weight.shape, emit.factors)
+            return rounded_weight(weight, quant, group, None, emit.factors)
         case WeightScales.ONE, PerChannel() as quant:
             return rounded_weight(weight, quant, whole_group(quant), None)
         case _:
             return weight
 
 
-def rounded_weight(weight: Recipe, quant: PerChannel, group: ScaleGroup, chosen: Recipe | None) -> Recipe:
-    """The channels of a group as unsigned integers of the group's scale. ``chosen`` are their numbers, None of all."""
+def rounded_weight(
+    weight: Recipe, quant: PerChannel, group: ScaleGroup, chosen: Recipe | None, factors: Factors = NO_FACTORS
+) -> Recipe:
+    """The channels of a group as unsigned integers of the group's scale. ``chosen`` are their numbers, None of all,
+    of which some may have ``factors``.
+    """
     along = tuple(len(group.channels) if axis == quant.axis else 1 for axis in range(weight.rank))
     stored = replace(weight.integers() if weight.dtype in STORED_TYPES else weight, quant=NOT_QUANTIZED)
     scales = channel_scales(weight)
@@ -69,7 +78,7 @@ def rounded_weight(weight: Recipe, quant: PerChannel, group: ScaleGroup, chosen:
         zeros = numbers(tuple(float(quant.zero_points[channel]) for channel in group.channels))
         steps = steps - zeros.reshape(*along)
     if not group.is_exact:
-        steps = (steps * (scales / group.scale).reshape(*along)).round()
+        steps = (with_factors(steps, weight.shape, factors) * (scales / group.scale).reshape(*along)).round()
     unsigned = (steps.clamp(-float(SIGNED_SHIFT), SIGNED_SHIFT - 1.0) + float(SIGNED_SHIFT)).cast(ElementType.UINT8)
     return replace(unsigned, quant=PerTensor(group.scale, SIGNED_SHIFT))
 
@@ -80,9 +89,8 @@ def bias_operand(emit: Emitter, weight: Recipe, x: OperandId, count: int, first:
     Beside a quantized weight they are INT32, of the product of the input's and the weight's scale; where that has one
     for each channel, NNAPI wants no scale to be stated.
     """
-    return _bias(
-        emit, weight, x, count, _cut(emit.node.constant("bias"), first, count) if emit.node.has("bias") else None
-    )
+    bias = divided_bias(emit.node.constant("bias"), emit.factors) if emit.node.has("bias") else None
+    return _bias(emit, weight, x, count, None if bias is None else _cut(bias, first, count))
 
 
 def chosen_bias(emit: Emitter, weight: Recipe, x: OperandId, chosen: Recipe) -> OperandId:

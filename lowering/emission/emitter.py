@@ -9,9 +9,10 @@ from collections.abc import Sequence
 from dataclasses import replace
 from math import prod
 
+from nnapi_check.analyzer.equalization import ENDS, NO_FACTORS, Factors
 from nnapi_check.analyzer.graph import ElementType, Graph, Node, TensorType
 from nnapi_check.analyzer.held_axes import IMAGE_RANK
-from nnapi_check.analyzer.nnapi_types import copying_operation, operand_type
+from nnapi_check.analyzer.nnapi_types import GREATEST_STORED, copying_operation, operand_type
 from nnapi_check.analyzer.planning.layout import NCHW_FROM_NHWC, NHWC_FROM_NCHW, LayoutPlan
 from nnapi_check.coverage_db.cards import Way, WeightScales
 from nnapi_check.coverage_db.spec import FuseCode, OperandType
@@ -46,14 +47,16 @@ class Emitter:
         self._read: set[int] = set()
         self._activation = FuseCode.NONE
         self.weight_scales = WeightScales.OWN
+        self.factors = NO_FACTORS
 
-    def bind(self, node: Node, way: Way) -> NodeReader:
+    def bind(self, node: Node, way: Way, factors: Factors = NO_FACTORS) -> NodeReader:
         """Turn to a node, and give what its rule reads. Called by the engine before the rule."""
         self._node = NodeReader(node, self._graph, self.layout)
         self._emits = frozenset(emission.operation for emission in way.emits)
         self._read.clear()
         self._activation = way.activation
         self.weight_scales = way.weight_scales
+        self.factors = factors
         return self._node
 
     @property
@@ -157,9 +160,8 @@ class Emitter:
 
     def quantized_number(self, value: float) -> OperandId:
         """A number as a quantized tensor of one element, exactly: an end of a scale of its own."""
-        largest = 255  # of what QUANT8_ASYMM stores
-        scale = abs(value) / largest if value else 1.0
-        stored, zero_point = (0, largest) if value < 0 else (largest if value else 0, 0)
+        scale = abs(value) / GREATEST_STORED if value else 1.0
+        stored, zero_point = (0, GREATEST_STORED) if value < 0 else (GREATEST_STORED if value else 0, 0)
         spec = TensorSpec(OperandType.TENSOR_QUANT8_ASYMM, (1,), QuantParams(scale, zero_point))
         return self.draft.immediate(spec, [stored])
 
@@ -237,6 +239,11 @@ class Emitter:
             case _:
                 inputs = [operand, self.int32_tensor(spec.shape)]
         (made,) = self._emit(kind, inputs, [spec])
+        return made
+
+    def ended(self, operand: OperandId, ends: OperandId) -> OperandId:
+        """The channels of an operand, none of them beyond its own end."""
+        (made,) = self._emit(ENDS, [operand, ends], [self.spec(operand)])
         return made
 
     def _emit(self, kind: str, inputs: Sequence[OperandId], outputs: Sequence[TensorSpec]) -> tuple[OperandId, ...]:

@@ -131,7 +131,7 @@ def test_without_a_file_nothing_is_set(tmp_path: Path) -> None:
         ('registry = "none.toml"\n', 1, "none.toml is not there"),
         ("device = 1\n", 1, "must be the name of a file"),
         ('target = "coreml"\n', 1, "must be one of pytorch-mobile, ndk, auto, found 'coreml'"),
-        ('per_channel = "none"\n', 1, "must be one of split, requantize, float, cpu, found 'none'"),
+        ('per_channel = "none"\n', 1, "must be one of split, requantize, equalize, float, cpu, found 'none'"),
         ("[gate\n", 1, "line 1"),
     ],
 )
