@@ -87,8 +87,8 @@ def tolerance_words(found: Sequence[Approximation]) -> str:
     if stepped:
         steps += (
             f", or as much noise as {MARGIN} times that in PyTorch's own output when its ops are off by the steps of "
-            f"their bounds ({stepped}); each quantized value by itself, on PyTorch's own inputs, is held to its op's "
-            "bound"
+            f"their bounds, on as many elements as they state or are measured to be off ({stepped}); each quantized "
+            "value by itself, on PyTorch's own inputs, is held to its op's bound"
         )
     return f"{floats}; quantized: {steps}"
 

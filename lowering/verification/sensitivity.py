@@ -127,7 +127,9 @@ class _Drifter(torch.nn.Module):
         stored = value.int_repr()
         low, high = (0, 255) if stored.dtype == torch.uint8 else (-128, 127)
         real = read.dequantize() if read.is_quantized else read
-        deviation = self.factor * abs(self.sign) * float(real.square().mean().sqrt())
+        # The bias is rounded as well, which is as much as one step of what is read.
+        step = read.q_scale() if read.is_quantized else 0.0
+        deviation = self.factor * abs(self.sign) * math.sqrt(float(real.square().mean()) + step * step)
         # What was rounded lay anywhere within half a step.
         within, moved = torch.rand(stored.shape) - 0.5, torch.randn(stored.shape) * deviation
         steps = stored + (within + moved.clamp(-self.steps, self.steps)).round()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from math import prod, sqrt
+from math import hypot, prod, sqrt
 
 import torch
 
@@ -10,14 +10,16 @@ from nnapi_check.coverage_db.bounds import Bound
 from nnapi_check.lowering.verification.approximation import MARGIN
 from nnapi_check.lowering.verification.comparison import Numbers
 
-_HALVES = 0.5
+HALVES = 0.5
 """The share that is off where each element is halfway between two steps: rounded to even, every other one goes up."""
 
 
-def root_mean_square(tensor: torch.Tensor) -> float:
-    """That of the real numbers of a tensor."""
-    real = tensor.dequantize() if tensor.is_quantized else tensor
-    return float(real.double().square().mean().sqrt()) if real.numel() else 0.0
+def spread_of(tensor: torch.Tensor) -> float:
+    """The root mean square of the real numbers that a layer reads, with one step more: its bias is rounded as well."""
+    if not tensor.numel():
+        return 0.0
+    real, step = (tensor.dequantize(), tensor.q_scale()) if tensor.is_quantized else (tensor, 0.0)
+    return hypot(float(real.double().square().mean().sqrt()), step)
 
 
 def held_to_steps(numbers: Numbers, bound: Bound | None, spread: float | None = None) -> Numbers:
@@ -46,4 +48,4 @@ def _greatest_mean_square(count: int, deviation: float) -> float:
 
 def _greatest_share(count: int, stated: float) -> float:
     """The share of so many elements that may be off at all: by chance more than expected, of a few even all."""
-    return max(_HALVES, MARGIN * stated) + (1.5 * sqrt(count) + 1) / max(count, 1)
+    return max(HALVES, MARGIN * stated) + (1.5 * sqrt(count) + 1) / max(count, 1)

@@ -31,7 +31,7 @@ from nnapi_check.lowering.verification.part_run import as_computed, inward, outw
 from nnapi_check.lowering.verification.reference import graph_values, reference_runs
 from nnapi_check.lowering.verification.row_sets import row_sets
 from nnapi_check.lowering.verification.sensitivity import Movement
-from nnapi_check.lowering.verification.stated_steps import held_to_steps, root_mean_square
+from nnapi_check.lowering.verification.stated_steps import HALVES, held_to_steps, spread_of
 from nnapi_check.lowering.verification.subject import Part, Subject, of_inputs, open_subject
 
 MARGIN_DECIBELS = 20 * math.log10(MARGIN)
@@ -113,8 +113,9 @@ def verify_artifact(
     subject = of_inputs(open_subject(path, facts, trust=trust), inputs)
     call = Call(tuple(inputs)) if reference is None else reference
     approximate = _approximations(subject)
-    own_movement = OwnMovement(subject, model, call, approximate, trust=trust)
     reads_layers = with_layers or _is_quantized(subject)
+    found = tuple(_layers(subject, model, call, trust=trust)) if reads_layers else ()
+    own_movement = OwnMovement(subject, model, call, tuple(_as_often(approximate, found)), trust=trust)
     if reads_layers:
         own_movement.look_inside()
     rows: tuple[RowSet, ...] = ()
@@ -147,7 +148,6 @@ def verify_artifact(
     quantized: tuple[LayerNumbers, ...] = ()
     layers: tuple[LayerNumbers, ...] = ()
     if reads_layers:
-        found = tuple(_layers(subject, model, call, trust=trust))
         own = [item for item in found if item.is_own_steps]
         others = _held_layers([item for item in found if not item.is_own_steps], own_movement)
         quantized = tuple(
@@ -161,6 +161,19 @@ def verify_artifact(
         parts = _held_layers(tuple(_layers(subject, model, call, trust=trust, only_outputs=True)), own_movement)
     layers = tuple(sorted(layers, key=lambda layer: -layer.numbers.max_relative))
     return Verification(ran_in, level, executions, outputs, layers, approximate, rows, half, quantized, parts, firsts)
+
+
+def _as_often(approximate: Sequence[Approximation], found: Sequence[_Measured]) -> Iterator[Approximation]:
+    """Approximate ops, off by steps as often as their layers are on PyTorch's own inputs, where that is more often than
+    stated: of inputs that are much the same, many elements are halfway between two steps, or none.
+    """
+    often = {item.layer.value: item.layer.numbers.steps_share or 0.0 for item in found if item.is_own_steps}
+    for item in approximate:
+        if item.bound.steps and not item.bound.deviation:
+            measured = max((often.get(value, 0.0) for value in item.made), default=0.0)
+            yield replace(item, bound=replace(item.bound, share=max(item.bound.share, min(measured, HALVES))))
+        else:
+            yield item
 
 
 def _firsts(
@@ -338,7 +351,7 @@ def _layers(
             found = _part_layers(index, part, part.record, values, only_outputs=only_outputs, in_half=in_half)
             for item in found:
                 value = item.layer.value
-                spread = root_mean_square(values[read[value]]) if read.get(value) in values else None
+                spread = spread_of(values[read[value]]) if read.get(value) in values else None
                 yield replace(item, is_own=value in own, spread=spread)
 
 
