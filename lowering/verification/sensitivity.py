@@ -22,7 +22,7 @@ from nnapi_check.lowering.packaging.graph_copy import walk, written_values
 from nnapi_check.lowering.packaging.quantized_clamps import mend_clamps
 from nnapi_check.lowering.packaging.script_modules import type_of
 from nnapi_check.lowering.verification.approximation import Approximation, Cause
-from nnapi_check.lowering.verification.comparison import compare
+from nnapi_check.lowering.verification.comparison import compare, relative_difference, tolerance_of
 from nnapi_check.lowering.verification.reference import all_twins_of, is_at_top
 
 _SHARES_UP = (1.0, 0.5, 0.5, 0.5)
@@ -261,9 +261,9 @@ def _noisier(known: Sequence[float], moved: Sequence[torch.Tensor], base: Sequen
 
 
 def _change(moved: torch.Tensor, base: torch.Tensor) -> float:
-    found = compare(moved, base)
-    is_exact = found.tolerance == 0.0
-    return math.inf if is_exact and found.max_relative > 0 else found.max_relative
+    found = relative_difference(moved, base)
+    is_exact = tolerance_of(base.dtype) == 0.0
+    return math.inf if is_exact and found > 0 else found
 
 
 def _mover(item: Approximation, twins: Mapping[int, torch._C.Value]) -> _MoverModule:

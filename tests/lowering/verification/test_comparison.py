@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from nnapi_check.lowering.verification.approximation import FLOAT_TOLERANCE, STEPS_SHARE_TOLERANCE
-from nnapi_check.lowering.verification.comparison import FirstPlaces, compare, first_places
+from nnapi_check.lowering.verification.comparison import FirstPlaces, compare, first_places, relative_difference
 
 
 def quantized(numbers: torch.Tensor) -> torch.Tensor:
@@ -194,3 +194,29 @@ def test_classes_count_as_pytorch_s_where_they_are_as_great_there() -> None:
 @pytest.mark.parametrize("shape", [(3,), (2, 2), (1, 3, 4), (0, 5)])
 def test_only_rows_of_classes_have_a_first(shape: tuple[int, ...]) -> None:
     assert first_places(0, torch.zeros(shape), torch.zeros(shape), []) is None
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64, torch.float16, torch.int64, torch.bool])
+@pytest.mark.parametrize("special", [None, 0.0, 1e-45, math.inf, -math.inf, math.nan])
+@pytest.mark.parametrize("scale", [0.0, 1e-40, 1e-6, 1.0, 1e30])
+def test_the_relative_difference_is_that_of_a_comparison(
+    dtype: torch.dtype, special: float | None, scale: float
+) -> None:
+    generator = torch.Generator().manual_seed(3)
+    wanted = torch.randn(5, 7, generator=generator) * scale
+    found = wanted + torch.randn(5, 7, generator=generator) * scale * 1e-3
+    if special is not None:
+        found[2, 3] = special
+        wanted[2, 3], wanted[4, 1] = special, special
+    found, wanted = (
+        tensor.nan_to_num(0.0, 9.0, -9.0) if not dtype.is_floating_point else tensor for tensor in (found, wanted)
+    )
+
+    expected = compare(found.to(dtype), wanted.to(dtype)).max_relative
+
+    assert relative_difference(found.to(dtype), wanted.to(dtype)) == pytest.approx(expected, rel=1e-5, abs=1e-12)
+
+
+def test_the_relative_difference_of_another_form_is_infinite() -> None:
+    assert relative_difference(torch.zeros(2), torch.zeros(3)) == math.inf
+    assert relative_difference(torch.zeros(0), torch.zeros(0)) == 0.0
