@@ -36,7 +36,8 @@ class Facts:
     """What is compared of a report, and what gates ask for.
 
     ``is_carried`` is whether the target carries the model at this level, ``unknown_ops`` are those of which nothing is
-    known, and ``stays`` counts the places of each reason for which ops stay on the CPU.
+    known, ``stays`` counts the places of each reason for which ops stay on the CPU, and ``uncounted`` the ops whose
+    multiply-adds are not known: shares are then the most that they can be.
     """
 
     target: str
@@ -55,6 +56,7 @@ class Facts:
     stays: tuple[tuple[Stays, int], ...]
     is_within_tolerance: bool | None
     artifact_bytes: int | None
+    uncounted: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +97,7 @@ def facts_of(report: ModelReport) -> Facts:
         stays=tuple(sorted(stays.items())),
         is_within_tolerance=None if checked is None else checked.is_within_tolerance,
         artifact_bytes=report.artifact_bytes,
+        uncounted=report.uncounted,
     )
 
 
@@ -133,9 +136,9 @@ def _changes(before: Facts, after: Facts) -> Iterator[ChangeView]:
     old, new = _BEST_FIRST.index(before.readiness), _BEST_FIRST.index(after.readiness)
     yield ChangeView("verdict", before.readiness, after.readiness, _effect(new - old))
     yield _points("score", before.score, after.score)
-    yield _points("work on NNAPI", 100 * before.compute_share, 100 * after.compute_share, "%")
+    yield _share("work on NNAPI", before, after, before.compute_share, after.compute_share)
     if before.integer_share or after.integer_share:
-        yield _points("work in integers", 100 * before.integer_share, 100 * after.integer_share, "%")
+        yield _share("work in integers", before, after, before.integer_share, after.integer_share)
     # Nothing on NNAPI makes no parts, which is not the best of numbers; the verdict tells that.
     is_counted = before.parts and after.parts
     yield ChangeView(
@@ -169,10 +172,26 @@ def _stays(before: Facts, after: Facts) -> Iterator[ChangeView]:
             yield ChangeView(what, str(was), str(now), _effect(now - was))
 
 
-def _points(what: str, before: float, after: float, unit: str = "") -> ChangeView:
+def _points(what: str, before: float, after: float) -> ChangeView:
     """What is counted in points, of which those that are shown count."""
     old, new = shown_score(before), shown_score(after)
-    return ChangeView(what, f"{old}{unit}", f"{new}{unit}", _effect(float(old) - float(new)))
+    return ChangeView(what, old, new, _effect(float(old) - float(new)))
+
+
+def _share(what: str, before: Facts, after: Facts, old: float, new: float) -> ChangeView:
+    """A share of the work, of which those percents that are shown count. One that is not known is worse than any."""
+    loss = float(shown_score(100 * old)) - float(shown_score(100 * new))
+    if bool(before.uncounted) != bool(after.uncounted):
+        loss = after.uncounted - before.uncounted
+    return ChangeView(what, share_words(old, before.uncounted), share_words(new, after.uncounted), _effect(loss))
+
+
+def share_words(share: float, uncounted: int) -> str:
+    """A share of the work in percent, rounded down: where some of it cannot be counted, the most that it can be."""
+    percent = f"{shown_score(100 * share)}%"
+    if not uncounted or not share:
+        return percent
+    return "not known" if share == 1.0 else f"at most {percent}"
 
 
 def _effect(loss: float) -> str:

@@ -58,6 +58,7 @@ def _facts(report: _Reader) -> Facts:
         if report.has("verification")
         else None,
         artifact_bytes=report.optional_integer("artifact_bytes"),
+        uncounted=report.optional_integer("uncounted") or 0,
     )
 
 

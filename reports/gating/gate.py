@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 from nnapi_check.analyzer.planning.plan import Readiness
 from nnapi_check.reports.compose import shown_score
-from nnapi_check.reports.gating.baseline import Baseline, Facts, compared, facts_of, worsened
+from nnapi_check.reports.gating.baseline import Baseline, Facts, compared, facts_of, share_words, worsened
 from nnapi_check.reports.views import GateView, ModelReport
 
 
@@ -95,12 +95,15 @@ def _failures(facts: Facts, gate: Gate) -> Iterator[_Failure]:
 
 
 def _shares(facts: Facts, gate: Gate) -> Iterator[_Failure]:
-    # Rounded down, as what is shown must not look like what was asked for.
-    share = 100 * facts.compute_share
-    if gate.min_compute_share is not None and share < gate.min_compute_share:
-        words = f"{shown_score(share)}% of the work; at least {gate.min_compute_share:g}% was asked for"
-        yield _Failure("share", f"NNAPI computes {words}.")
-    integers = 100 * facts.integer_share
-    if gate.min_integer_share is not None and integers < gate.min_integer_share:
-        words = f"{shown_score(integers)}% of the work in integers; at least {gate.min_integer_share:g}% was asked for"
-        yield _Failure("integers", f"NNAPI computes {words}.")
+    shares = (
+        ("share", "of the work", facts.compute_share, gate.min_compute_share),
+        ("integers", "of the work in integers", facts.integer_share, gate.min_integer_share),
+    )
+    for name, what, share, least in shares:
+        # What cannot be counted may be more than all the rest.
+        if least and (100 * share < least or facts.uncounted):
+            found = share_words(share, facts.uncounted)
+            found = f"a share that is not known {what}" if found == "not known" else f"{found} {what}"
+            ops = "1 op has" if facts.uncounted == 1 else f"{facts.uncounted} ops have"
+            why = f", for {ops} an unknown number of multiply-adds" if facts.uncounted else ""
+            yield _Failure(name, f"NNAPI computes {found}{why}; at least {least:g}% was asked for.")

@@ -17,9 +17,19 @@ from tests.reports.sample_reports import mixed_report, quantized_report, ready_r
         (mixed_report(), Gate(requires_ready=True), "The model is ready with fallback; ready was asked for."),
         (mixed_report(), Gate(is_strict=True), "Nothing is known of mylib.whiten.default"),
         (
-            mixed_report(),
+            replace(mixed_report(), uncounted=0),
             Gate(min_compute_share=88.5),
             "NNAPI computes 87.1% of the work; at least 88.5% was asked for.",
+        ),
+        (
+            replace(mixed_report(), uncounted=1),
+            Gate(min_compute_share=80),
+            "at most 87.1% of the work, for 1 op has an unknown number of multiply-adds; at least 80% was asked for.",
+        ),
+        (
+            replace(mixed_report(), uncounted=2, compute_coverage=1.0),
+            Gate(min_compute_share=80),
+            "a share that is not known of the work, for 2 ops have an unknown number of multiply-adds; at least 80%",
         ),
         (quantized_report(), Gate(min_integer_share=50), "of the work in integers; at least 50% was asked for."),
         (mixed_report(), Gate(max_parts=1), "The model becomes 2 parts; at most 1 were asked for."),
@@ -126,3 +136,13 @@ def test_what_the_baseline_held_of_a_gate_is_not_let_pass(asked: str, lacking: s
         assert set(alone.gate.reasons) <= set(found.gate.reasons)
     assert again.gate.is_passed
     assert again.comparison.accepted == alone.gate.reasons
+
+
+def test_a_share_that_is_no_longer_known_is_worse() -> None:
+    report = replace(mixed_report(), uncounted=0)
+
+    worse = judged(replace(report, uncounted=1), Gate(), Baseline("before.json", facts_of(report))).gate
+    better = judged(report, Gate(), Baseline("before.json", facts_of(replace(report, uncounted=1)))).gate
+
+    assert worse.reasons == ("Worse than the baseline: work on NNAPI, 87.1% before and at most 87.1% now.",)
+    assert better.is_passed
