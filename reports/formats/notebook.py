@@ -73,7 +73,7 @@ def _changes(found: FirstChangesView) -> Iterator[str]:
             yield f"<br><i>{escape(remedy.fix)}</i> Gains {escape(gain_words(remedy, found))}."
             for edit in remedy.edits:
                 lines = "\n".join(code_lines(edit.before, edit.after, "", Paint(is_colored=False)))
-                yield f'<pre style="font-family: monospace">{escape(lines)}</pre>Keeps {escape(kept_words(edit))}.'
+                yield f'<pre style="font-family: monospace; white-space: pre-wrap">{escape(lines)}</pre>Keeps {escape(kept_words(edit))}.'
         if not change.remedies:
             yield f"<br><i>{escape(change.alternatives[0])}</i> Gains nothing by itself."
         yield "</li>"
