@@ -16,6 +16,8 @@ from nnapi_check.reports.views import FirstChangesView, ModelReport, Verificatio
 
 _BLOCKERS_SHOWN = 5
 
+_CODE = "font-family: monospace; white-space: pre-wrap"
+
 
 def short_words(report: ModelReport) -> str:
     """A report in a line."""
@@ -73,7 +75,7 @@ def _changes(found: FirstChangesView) -> Iterator[str]:
             yield f"<br><i>{escape(remedy.fix)}</i> Gains {escape(gain_words(remedy, found))}."
             for edit in remedy.edits:
                 lines = "\n".join(code_lines(edit.before, edit.after, "", Paint(is_colored=False)))
-                yield f'<pre style="font-family: monospace; white-space: pre-wrap">{escape(lines)}</pre>Keeps {escape(kept_words(edit))}.'
+                yield f"<pre style='{_CODE}'>{escape(lines)}</pre>Keeps {escape(kept_words(edit))}."
         if not change.remedies:
             yield f"<br><i>{escape(change.alternatives[0])}</i> Gains nothing by itself."
         yield "</li>"
