@@ -1,7 +1,8 @@
-"""Convert torchvision's detectors as they are traced, with boxes that survive, and compare what they find.
+"""Convert torchvision's detectors, traced and scripted, with boxes that survive, and compare what they find.
 
-    python -m benchmarks.detectors                every one, a row of Markdown each
-    python -m benchmarks.detectors fcos retina    those whose names hold one of these
+    python -m benchmarks.detectors                       every one as it is traced, a row of Markdown each
+    python -m benchmarks.detectors --scripted            every one as it is scripted, for smaller photos
+    python -m benchmarks.detectors fcos retina           those whose names hold one of these
 
 Weights are random, so that all scores are near to each other: thresholds are lowered until boxes are left, for a
 comparison of no boxes would be none. What is written runs in PyTorch's own binding on the host runtime, behind it the
@@ -10,6 +11,7 @@ rest of the detector on the CPU. Exit code 1: a detector is not converted, or fi
 
 from __future__ import annotations
 
+import argparse
 import sys
 import time
 import warnings
@@ -22,6 +24,7 @@ from torchvision import models
 
 import nnapi_check
 from benchmarks.torchvision_ops import Detector
+from nnapi_check.reports.computing import shown_share
 
 LEVEL = 4
 THRESHOLDS: dict[str, dict[str, float]] = {
@@ -35,21 +38,40 @@ THRESHOLDS: dict[str, dict[str, float]] = {
     "fasterrcnn_mobilenet_v3_large_fpn": {"box_score_thresh": 0.011},
     "fasterrcnn_mobilenet_v3_large_320_fpn": {"box_score_thresh": 0.011},
 }
-"""Detectors, and what scores boxes must have. Those that choose by their numbers in Python are not here."""
+"""Detectors, and what scores boxes must have."""
+
+SCRIPTED: dict[str, dict[str, float]] = {
+    **THRESHOLDS,
+    "maskrcnn_resnet50_fpn": {"box_score_thresh": 0.011},
+    "maskrcnn_resnet50_fpn_v2": {"box_score_thresh": 0.011},
+    "keypointrcnn_resnet50_fpn": {"box_score_thresh": 0.0},
+}
+"""The same with those that choose by their numbers in Python, which a trace does not hold."""
+
+_SIZE = {"min_size": 256, "max_size": 264}
+"""Scripted detectors scale their photos to this; those with ``ssd`` in their names to a size of their own."""
 
 
-def row(name: str, folder: Path) -> tuple[str, bool]:
+def row(name: str, folder: Path, *, is_scripted: bool) -> tuple[str, bool]:
     """What became of a detector, and whether it finds the same."""
     torch.manual_seed(5)
-    detector = models.get_model(name, weights=None, weights_backbone=None, **THRESHOLDS[name]).eval()
-    photo = torch.rand(3, 320, 328)
+    sizes = _SIZE if is_scripted and "ssd" not in name else {}
+    options = {**SCRIPTED[name], **sizes}
+    detector = models.get_model(name, weights=None, weights_backbone=None, **options).eval()
+    photo = torch.rand(3, 256, 264) if is_scripted else torch.rand(3, 320, 328)
     with torch.no_grad():
         boxes = len(detector([photo])[0]["boxes"])
     began = time.perf_counter()
     path = folder / f"{name}.pt"
-    # Boxes with nearly equal scores may change their places when a detector is traced: the trace is what is compared.
-    traced = torch.jit.trace(Detector(detector), (photo,), check_trace=False)  # type: ignore[no-untyped-call]  # no types
-    report = nnapi_check.convert(traced, path, (photo,), feature_level=LEVEL, min_score=0)
+    given: torch.nn.Module
+    inputs: tuple[object, ...] = (photo,)
+    if is_scripted:
+        # It takes photos of any size, as a list.
+        given, inputs = torch.jit.script(detector), ([photo],)
+    else:
+        # Boxes with nearly equal scores may change their places when a detector is traced: the trace is compared.
+        given = torch.jit.trace(Detector(detector), (photo,), check_trace=False)  # type: ignore[no-untyped-call]  # no types
+    report = nnapi_check.convert(given, path, inputs, feature_level=LEVEL, min_score=0)
     seconds = time.perf_counter() - began
     found = report.verification
     if found is None:
@@ -58,7 +80,7 @@ def row(name: str, folder: Path) -> tuple[str, bool]:
     cells = (
         f"{report.score:.1f}",
         str(len(report.parts)),
-        f"{report.compute_coverage:.1%}",
+        shown_share(report.compute_coverage, uncounted=report.uncounted),
         f"{error:.0e}" if found.is_within_tolerance else f"**{error:.0e}**",
         f"{seconds:.0f}",
     )
@@ -67,16 +89,19 @@ def row(name: str, folder: Path) -> tuple[str, bool]:
 
 def main(words: Sequence[str] | None = None) -> int:
     """Print a row for each."""
-    parts = sys.argv[1:] if words is None else words
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--scripted", action="store_true")
+    parser.add_argument("parts", nargs="*", metavar="TEXT")
+    given = parser.parse_args(words)
     warnings.simplefilter("ignore")
     torch.set_num_threads(1)
     print("| detector | boxes | verdict | score | parts | work | error | convert, s |")
     print("| --- | ---: | --- | ---: | ---: | ---: | ---: | ---: |")
     holds = True
     with TemporaryDirectory() as folder:
-        for name in THRESHOLDS:
-            if not parts or any(part in name for part in parts):
-                told, is_kept = row(name, Path(folder))
+        for name in SCRIPTED if given.scripted else THRESHOLDS:
+            if not given.parts or any(part in name for part in given.parts):
+                told, is_kept = row(name, Path(folder), is_scripted=given.scripted)
                 print(told, flush=True)
                 holds &= is_kept
     return int(not holds)
