@@ -5,14 +5,21 @@ PyTorch keeps what is written there for the next run, but takes the tensors for 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Set
+from collections.abc import Callable, Iterable, Iterator, Set
 
 import torch
 
 from nnapi_check.analyzer.capture.item_writes import is_of_module, is_of_tensors, module_classes, writes_tensor
 from nnapi_check.analyzer.capture.source_position import op_and_place
 from nnapi_check.analyzer.errors import InputError
-from nnapi_check.analyzer.torchscript import aliases_known, graphs_of, nested, nodes_of_kind
+from nnapi_check.analyzer.torchscript import (
+    aliases_known,
+    attribute,
+    graphs_of,
+    has_attribute,
+    nodes_of_kind,
+    submodule,
+)
 
 _OF_BLOCKS = ("prim::If", "prim::Loop", "prim::Param")
 """What gives values that may be one of several."""
@@ -25,7 +32,7 @@ def refuse_kept_writes(module: torch._C.ScriptModule) -> None:
         return
     graph = module._get_method("forward").graph.copy()
     torch._C._jit_pass_inline(graph)
-    nodes = list(nested(graph.nodes()))
+    nodes = list(_run(graph.nodes(), _Flags(module, graph)))
     writes = [node for node in nodes if writes_tensor(node)]
     kept = [value for node in nodes for value in node.outputs() if _is_kept(value, modules)]
     if not writes or not kept:
@@ -41,6 +48,42 @@ def refuse_kept_writes(module: torch._C.ScriptModule) -> None:
                 "in a list or in a table; each run begins with what the one before left there. Keep a state in a "
                 "buffer (register_buffer), or write to a copy (x = x.clone())."
             )
+
+
+def _run(nodes: Iterable[torch._C.Node], flags: _Flags) -> Iterator[torch._C.Node]:
+    """The nodes, each followed by those inside it, but for branches that the module's own flags rule out."""
+    for node in nodes:
+        yield node
+        blocks = list(node.blocks())
+        known = flags.known(node.input()) if node.kind() == "prim::If" else None
+        for block in blocks if known is None else blocks[:1] if known else blocks[1:]:
+            yield from _run(block.nodes(), flags)
+
+
+class _Flags:
+    """Truth values that a module and its parts hold, such as whether they are trained, and that no run changes."""
+
+    def __init__(self, module: torch._C.ScriptModule, graph: torch._C.Graph) -> None:
+        self._module = module
+        self._written = {node.s("name") for node in nodes_of_kind(graph, "prim::SetAttr")}
+
+    def known(self, value: torch._C.Value) -> bool | None:
+        """What a value always is, where it is such a flag, or its opposite."""
+        node = value.node()
+        if node.kind() == "aten::__not__":
+            found = self.known(node.input())
+            return None if found is None else not found
+        names: list[str] = []
+        while node.kind() == "prim::GetAttr":
+            names.append(node.s("name"))
+            node = node.input().node()
+        if not names or names[0] in self._written or node.kind() != "prim::Param":
+            return None
+        part: torch._C.ScriptModule | None = self._module
+        for name in reversed(names[1:]):
+            part = None if part is None else submodule(part, name)
+        flag = attribute(part, names[0]) if part is not None and has_attribute(part, names[0]) else None
+        return flag if isinstance(flag, bool) else None
 
 
 def _may_keep(graph: torch._C.Graph, modules: Set[str]) -> bool:
