@@ -107,7 +107,8 @@ def relative_difference(found: torch.Tensor, wanted: torch.Tensor) -> float:
     Differences are those of 32 bits: to seven digits the same.
     """
     if found.dtype is wanted.dtype is torch.float32 and found.shape == wanted.shape and found.numel():
-        span, absolute = float(wanted.abs().max()), float((found - wanted).abs().max())
+        ours, theirs = found.detach(), wanted.detach()
+        span, absolute = float(theirs.abs().max()), float((ours - theirs).abs().max())
         if math.isfinite(absolute) and math.isfinite(span):
             return absolute / (_span(span) or 1.0)
     return compare(found, wanted).max_relative

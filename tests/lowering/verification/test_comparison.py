@@ -217,6 +217,12 @@ def test_the_relative_difference_is_that_of_a_comparison(
     assert relative_difference(found.to(dtype), wanted.to(dtype)) == pytest.approx(expected, rel=1e-5, abs=1e-12)
 
 
+def test_tensors_that_ask_for_gradients_are_compared_without() -> None:
+    found, wanted = torch.tensor([1.0, 2.0], requires_grad=True), torch.tensor([1.0, 2.5], requires_grad=True)
+
+    assert relative_difference(found, wanted) == compare(found, wanted).max_relative == 0.2
+
+
 def test_the_relative_difference_of_another_form_is_infinite() -> None:
     assert relative_difference(torch.zeros(2), torch.zeros(3)) == math.inf
     assert relative_difference(torch.zeros(0), torch.zeros(0)) == 0.0
