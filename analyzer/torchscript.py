@@ -281,6 +281,25 @@ def attribute_of_object(module: torch._C.ScriptModule, way: Iterable[tuple[str, 
     return run(module)
 
 
+def attributes_read(value: torch._C.Value) -> tuple[list[str], torch._C.Value]:
+    """The names of the attributes that a value is read through, the outermost first, and what they are read of."""
+    names: list[str] = []
+    while value.node().kind() == "prim::GetAttr":
+        names.append(value.node().s("name"))
+        value = value.node().input()
+    return names[::-1], value
+
+
+def has_attribute_at(module: torch._C.ScriptModule, path: str) -> bool:
+    """Whether a module has the attribute at a dotted path below it, through modules alone."""
+    held: object = module
+    for name in path.split("."):
+        if not isinstance(held, torch._C.ScriptModule) or not has_attribute(held, name):
+            return False
+        held = attribute(held, name)
+    return True
+
+
 def attribute_at(module: torch._C.ScriptModule, path: str) -> object:
     """The attribute at a dotted path below a module."""
     found: object = module

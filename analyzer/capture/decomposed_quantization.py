@@ -17,7 +17,15 @@ from nnapi_check.analyzer.capture.decomposed_arithmetic import arithmetic_graphs
 from nnapi_check.analyzer.capture.own_ranges import nodes_of_own_ranges
 from nnapi_check.analyzer.nnapi_types import SCALES
 from nnapi_check.analyzer.ops.scale_faults import refuse_scale_fault
-from nnapi_check.analyzer.torchscript import attribute_at, constant, insert_constant, inserted, nodes_of_kind, tensor_op
+from nnapi_check.analyzer.torchscript import (
+    attribute_at,
+    attributes_read,
+    constant,
+    insert_constant,
+    inserted,
+    nodes_of_kind,
+    tensor_op,
+)
 
 _SPACE = "quantized_decomposed::"
 _QUANTIZED = {torch.uint8: torch.quint8, torch.int8: torch.qint8}
@@ -217,12 +225,9 @@ class _Writer:
 
     def _path(self, value: torch._C.Value) -> str | None:
         """Where the module stores a value that it never sets; None where it does not."""
-        names: list[str] = []
-        while value.node().kind() == "prim::GetAttr":
-            names.append(value.node().s("name"))
-            value = value.node().input()
-        is_own = value.unique() == next(iter(self._graph.inputs())).unique()
-        return ".".join(reversed(names)) if is_own and names[0] not in self._set else None
+        names, origin = attributes_read(value)
+        is_own = origin.unique() == next(iter(self._graph.inputs())).unique()
+        return ".".join(names) if is_own and names[-1] not in self._set else None
 
     def _free_name(self) -> str:
         while self._module.hasattr(f"quantized_{self._names}"):  # type: ignore[attr-defined]  # as above

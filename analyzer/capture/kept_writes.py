@@ -14,11 +14,11 @@ from nnapi_check.analyzer.capture.source_position import op_and_place
 from nnapi_check.analyzer.errors import InputError
 from nnapi_check.analyzer.torchscript import (
     aliases_known,
-    attribute,
+    attribute_at,
+    attributes_read,
     graphs_of,
-    has_attribute,
+    has_attribute_at,
     nodes_of_kind,
-    submodule,
 )
 
 _OF_BLOCKS = ("prim::If", "prim::Loop", "prim::Param")
@@ -73,16 +73,10 @@ class _Flags:
         if node.kind() == "aten::__not__":
             found = self.known(node.input())
             return None if found is None else not found
-        names: list[str] = []
-        while node.kind() == "prim::GetAttr":
-            names.append(node.s("name"))
-            node = node.input().node()
-        if not names or names[0] in self._written or node.kind() != "prim::Param":
-            return None
-        part: torch._C.ScriptModule | None = self._module
-        for name in reversed(names[1:]):
-            part = None if part is None else submodule(part, name)
-        flag = attribute(part, names[0]) if part is not None and has_attribute(part, names[0]) else None
+        names, origin = attributes_read(value)
+        path = ".".join(names)
+        is_own = origin.node().kind() == "prim::Param" and has_attribute_at(self._module, path)
+        flag = attribute_at(self._module, path) if is_own and names[-1] not in self._written else None
         return flag if isinstance(flag, bool) else None
 
 

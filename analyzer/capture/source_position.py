@@ -13,7 +13,16 @@ from nnapi_check.analyzer.files import unseen_writes
 from nnapi_check.analyzer.files.program_sources import ProgramSource
 from nnapi_check.analyzer.graph import SourcePosition
 from nnapi_check.analyzer.ops import packed_ops
-from nnapi_check.analyzer.torchscript import children, class_name, has_attribute, method_names, nested, submodule, trace
+from nnapi_check.analyzer.torchscript import (
+    attributes_read,
+    children,
+    class_name,
+    has_attribute,
+    method_names,
+    nested,
+    submodule,
+    trace,
+)
 
 Place = tuple[str | None, int | None]
 
@@ -120,7 +129,7 @@ class SourceFinder:
             for node in _nodes_in(owners[depth]):
                 if node.kind() != "prim::CallMethod":
                     continue
-                chain = _chain(node)
+                chain, _ = attributes_read(node.inputsAt(0))
                 if chain and chain == rest[: len(chain)]:
                     place = find_place(source_text(node))
                     if _is_users(place):
@@ -176,16 +185,6 @@ def _function_calls(module: torch._C.ScriptModule) -> Iterator[tuple[str, Place]
         # TorchScript often loses the position of such a call; what was computed just before stands by it.
         if node.kind() == "prim::CallFunction" and nearest != _NOWHERE:
             yield node.inputsAt(0).node().s("name").lstrip("_"), nearest
-
-
-def _chain(call: torch._C.Node) -> list[str]:
-    """The attributes from the module to what is called."""
-    names: list[str] = []
-    value = call.inputsAt(0)
-    while value.node().kind() == "prim::GetAttr":
-        names.insert(0, value.node().s("name"))
-        value = value.node().input()
-    return names
 
 
 def op_and_place(node: torch._C.Node) -> str:

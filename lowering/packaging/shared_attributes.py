@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import torch
 
-from nnapi_check.analyzer.torchscript import attribute, attribute_at, has_attribute, nodes_of_kind
+from nnapi_check.analyzer.torchscript import attribute_at, attributes_read, has_attribute_at, nodes_of_kind
 from nnapi_check.lowering.packaging.constant_store import ConstantStore
 from nnapi_check.lowering.packaging.graph_copy import PackageError
 from nnapi_check.lowering.packaging.script_modules import type_of
@@ -22,7 +22,7 @@ def bring_attributes(
             if not _holds(target, path, held):
                 read.replaceInputWith(read.input(), self_value)
                 read.s_("name", store.attribute_of(held))
-        elif not _has(target, path):
+        elif not has_attribute_at(target, path):
             raise PackageError(f"the model has {path} at some of its sizes, and not at others")
 
 
@@ -35,25 +35,12 @@ def retype_reads(graph: torch._C.Graph, module: torch._C.ScriptModule) -> None:
 
 
 def _path_of(read: torch._C.Node) -> str:
-    names = [read.s("name")]
-    value = read.input()
-    while value.node().kind() == "prim::GetAttr":
-        names.insert(0, value.node().s("name"))
-        value = value.node().input()
+    names, _ = attributes_read(read.output())
     return ".".join(names)
 
 
-def _has(module: torch._C.ScriptModule, path: str) -> bool:
-    held: object = module
-    for name in path.split("."):
-        if not isinstance(held, torch._C.ScriptModule) or not has_attribute(held, name):
-            return False
-        held = attribute(held, name)
-    return True
-
-
 def _holds(module: torch._C.ScriptModule, path: str, tensor: torch.Tensor) -> bool:
-    held = attribute_at(module, path) if _has(module, path) else None
+    held = attribute_at(module, path) if has_attribute_at(module, path) else None
     return (
         isinstance(held, torch.Tensor)
         and held.dtype == tensor.dtype
