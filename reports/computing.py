@@ -58,10 +58,14 @@ def _joined(sentences: Sequence[str]) -> str:
 
 def shown_share(share: float, *, uncounted: int) -> str:
     """A share of multiply-adds in words. Of ops that cannot be counted all that is known is that NNAPI has none."""
-    percent = f"{share:.1%}"
+    return as_far_as_known(f"{share:.1%}", share, uncounted=uncounted)
+
+
+def as_far_as_known(percent: str, share: float, *, uncounted: int) -> str:
+    """What is shown of a share in percent: where some work cannot be counted, the most that it can be."""
     if not uncounted or not share:
         return percent
-    return f"at most {percent}" if percent != "100.0%" else "not known"
+    return "not known" if percent in ("100%", "100.0%") else f"at most {percent}"
 
 
 def shares(work: WorkView, *, uncounted: int) -> tuple[str, str, str]:

@@ -9,6 +9,7 @@ from nnapi_check.analyzer.errors import InputError
 from nnapi_check.analyzer.planning.plan import Readiness
 from nnapi_check.coverage_db.cards import Status
 from nnapi_check.reports.compose import shown_score
+from nnapi_check.reports.computing import as_far_as_known
 from nnapi_check.reports.views import ChangeView, ComparisonView, ModelReport, WorkView
 
 BETTER, WORSE, SAME = "better", "worse", "same"
@@ -187,11 +188,8 @@ def _share(what: str, before: Facts, after: Facts, old: float, new: float) -> Ch
 
 
 def share_words(share: float, uncounted: int) -> str:
-    """A share of the work in percent, rounded down: where some of it cannot be counted, the most that it can be."""
-    percent = f"{shown_score(100 * share)}%"
-    if not uncounted or not share:
-        return percent
-    return "not known" if share == 1.0 else f"at most {percent}"
+    """A share of the work in percent, as far as it is known. Rounded down, it does not look like what is asked for."""
+    return as_far_as_known(f"{shown_score(100 * share)}%", share, uncounted=uncounted)
 
 
 def _effect(loss: float) -> str:
