@@ -24,6 +24,7 @@ from nnapi_check.lowering.packaging.script_modules import type_of
 from nnapi_check.lowering.verification.approximation import Approximation, Cause
 from nnapi_check.lowering.verification.comparison import compare, relative_difference, tolerance_of
 from nnapi_check.lowering.verification.reference import all_twins_of, is_at_top
+from nnapi_check.lowering.verification.stated_steps import spread_of
 
 _SHARES_UP = (1.0, 0.5, 0.5, 0.5)
 """Which share of the elements is moved up in each draw, the others down; each draw is turned around as well."""
@@ -126,10 +127,7 @@ class _Drifter(torch.nn.Module):
             return value
         stored = value.int_repr()
         low, high = (0, 255) if stored.dtype == torch.uint8 else (-128, 127)
-        real = read.dequantize() if read.is_quantized else read
-        # The bias is rounded as well, which is as much as one step of what is read.
-        step = read.q_scale() if read.is_quantized else 0.0
-        deviation = self.factor * abs(self.sign) * math.sqrt(float(real.square().mean()) + step * step)
+        deviation = self.factor * abs(self.sign) * spread_of(read)
         # What was rounded lay anywhere within half a step.
         within, moved = torch.rand(stored.shape) - 0.5, torch.randn(stored.shape) * deviation
         steps = stored + (within + moved.clamp(-self.steps, self.steps)).round()
@@ -183,20 +181,22 @@ def movement(
     """
     runs = moved_runs(captured, items, inputs, values, rounded=rounded)
     base = next(runs)
-    outputs, inside = [0.0] * len(base.outputs), [0.0] * len(base.values)
-    noise, values_noise = [math.inf] * len(base.outputs), [math.inf] * len(base.values)
-    draws = []
     is_stepped = any(item.bound.steps for item in items)
+    outputs, inside = [_UNMOVED] * len(base.outputs), [_UNMOVED] * len(base.values)
+    draws = []
     for moved in runs:
-        outputs = _greater(outputs, moved.outputs, base.outputs)
-        inside = _greater(inside, tuple(moved.values.values()), tuple(base.values.values()))
-        if is_stepped:
-            noise = _noisier(noise, moved.outputs, base.outputs)
-            values_noise = _noisier(values_noise, tuple(moved.values.values()), tuple(base.values.values()))
+        outputs = _furthest(outputs, moved.outputs, base.outputs, is_stepped=is_stepped)
+        inside = _furthest(inside, [*moved.values.values()], [*base.values.values()], is_stepped=is_stepped)
         draws.append(moved.outputs)
-    changes = dict(zip(base.values, inside, strict=True))
-    inner_noise = dict(zip(base.values, values_noise, strict=True))
-    return Movement(tuple(outputs), changes, tuple(draws), tuple(noise), inner_noise, is_stepped)
+    named = dict(zip(base.values, inside, strict=True))
+    return Movement(
+        outputs=tuple(found.change for found in outputs),
+        values={value: found.change for value, found in named.items()},
+        draws=tuple(draws),
+        noise=tuple(found.noise for found in outputs),
+        values_noise={value: found.noise for value, found in named.items()},
+        is_stepped=is_stepped,
+    )
 
 
 def moved_runs(
@@ -245,25 +245,38 @@ def _draws(movers: Sequence[torch.jit.ScriptModule], run: Callable[[], MovedRun]
                 yield run()
 
 
-def _greater(known: Sequence[float], moved: Sequence[torch.Tensor], base: Sequence[torch.Tensor]) -> list[float]:
-    """The greater of what is known and how far each tensor moved. Lists of another length moved infinitely."""
+@dataclass(frozen=True, slots=True)
+class _Moved:
+    """How far a tensor moved at most, as a share of its range, and the least decibels that it had."""
+
+    change: float
+    noise: float
+
+
+_UNMOVED = _Moved(0.0, math.inf)
+
+
+def _furthest(
+    known: Sequence[_Moved], moved: Sequence[torch.Tensor], base: Sequence[torch.Tensor], *, is_stepped: bool
+) -> list[_Moved]:
+    """What is known of each tensor, or how far it moved now where that is more. Lists of another length moved
+    infinitely.
+    """
     if len(moved) != len(base):
-        return [math.inf] * len(known)
-    changes = [_change(left, right) for left, right in zip(moved, base, strict=True)]
-    return [max(pair) for pair in zip(known, changes, strict=True)]
+        return [_Moved(math.inf, -math.inf if is_stepped else math.inf)] * len(known)
+    found = [_how_far(left, right, is_stepped=is_stepped) for left, right in zip(moved, base, strict=True)]
+    return [_Moved(max(a.change, b.change), min(a.noise, b.noise)) for a, b in zip(known, found, strict=True)]
 
 
-def _noisier(known: Sequence[float], moved: Sequence[torch.Tensor], base: Sequence[torch.Tensor]) -> list[float]:
-    """The less of what is known and the decibels that each moved tensor has from signal to noise."""
-    if len(moved) != len(base):
-        return [-math.inf] * len(known)
-    return [min(a, compare(b, c).signal_to_noise) for a, b, c in zip(known, moved, base, strict=True)]
-
-
-def _change(moved: torch.Tensor, base: torch.Tensor) -> float:
-    found = relative_difference(moved, base)
+def _how_far(moved: torch.Tensor, base: torch.Tensor, *, is_stepped: bool) -> _Moved:
+    """How far a tensor moved. Noise is told where ops are off by steps, and costs a whole comparison."""
+    if is_stepped:
+        numbers = compare(moved, base)
+        change, noise = numbers.max_relative, numbers.signal_to_noise
+    else:
+        change, noise = relative_difference(moved, base), math.inf
     is_exact = tolerance_of(base.dtype) == 0.0
-    return math.inf if is_exact and found > 0 else found
+    return _Moved(math.inf if is_exact and change > 0 else change, noise)
 
 
 def _mover(item: Approximation, twins: Mapping[int, torch._C.Value]) -> _MoverModule:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from math import hypot, prod, sqrt
+import math
+from math import prod, sqrt
 
 import torch
 
@@ -15,11 +16,15 @@ HALVES = 0.5
 
 
 def spread_of(tensor: torch.Tensor) -> float:
-    """The root mean square of the real numbers that a layer reads, with one step more: its bias is rounded as well."""
-    if not tensor.numel():
+    """The root mean square of the real numbers that a layer reads, with one step more: its bias is rounded as well.
+
+    TorchScript compiles it.
+    """
+    if tensor.numel() == 0:
         return 0.0
-    real, step = (tensor.dequantize(), tensor.q_scale()) if tensor.is_quantized else (tensor, 0.0)
-    return hypot(float(real.double().square().mean().sqrt()), step)
+    step = tensor.q_scale() if tensor.is_quantized else 0.0
+    real = tensor.dequantize() if tensor.is_quantized else tensor
+    return math.sqrt(float(real.double().square().mean()) + step * step)
 
 
 def held_to_steps(numbers: Numbers, bound: Bound | None, spread: float | None = None) -> Numbers:
