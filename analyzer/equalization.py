@@ -40,12 +40,21 @@ class Factors:
     divided: tuple[int, ...] = ()
     multiplied: tuple[int, ...] = ()
 
-    def by_output(self, channels: int) -> tuple[int, ...]:
-        """By how many 64ths the weights of each output channel are multiplied, where each reads one input channel."""
-        return tuple(self.multiplied[channel * len(self.multiplied) // channels] for channel in range(channels))
+    def by_output(self, shape: Sequence[int]) -> tuple[int, ...]:
+        """By how many 64ths the weights of each output channel are multiplied, where each reads one input channel; none
+        for weights of another ``shape``.
+        """
+        if not self.multiplied or not reads_one_channel(shape):
+            return ()
+        return tuple(self.multiplied[channel * len(self.multiplied) // shape[0]] for channel in range(shape[0]))
 
 
 NO_FACTORS = Factors()
+
+
+def reads_one_channel(shape: Sequence[int]) -> bool:
+    """Whether each output channel reads one input channel alone, by weights of this shape."""
+    return shape[1] == 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,7 +126,9 @@ def _best(first: _Layer, second: _Layer, known: Factors) -> Factors | None:
 
 
 def equalized_group(quant: PerChannel, shape: Sequence[int], factors: Factors) -> ScaleGroup:
-    """All channels of a weight of this shape, with the greatest scale that any has with its factors."""
+    """All channels of a weight of this shape, with the greatest scale that any has with its factors, if there are."""
+    if factors == NO_FACTORS:
+        return whole_group(quant)
     scales = _with_factors(quant, shape, factors)
     return ScaleGroup(tuple(range(len(scales))), max(scales), is_exact=False)
 
@@ -143,8 +154,7 @@ def _rounded(x: TensorType, weight: TensorType, made: TensorType, factors: Facto
     """The bound of weights that are rounded to one scale."""
     if not isinstance(weight.quant, PerChannel):
         return Bound()
-    group = equalized_group(weight.quant, weight.shape, factors) if factors != NO_FACTORS else whole_group(weight.quant)
-    return rounding_bound((group,), x, weight, made) or Bound()
+    return rounding_bound((equalized_group(weight.quant, weight.shape, factors),), x, weight, made) or Bound()
 
 
 def _layer(node: Node, graph: Graph) -> _Layer | None:
@@ -158,7 +168,7 @@ def _layer(node: Node, graph: Graph) -> _Layer | None:
             TensorType(quant=PerTensor(_, zero)) as made,
         ):
             ends_at_zero = node.op in _WITH_RELU or zero == (0 if made.dtype is ElementType.QUINT8 else -128)
-            is_whole = node.arguments.get("groups") == 1 or filters.shape[1] == 1
+            is_whole = node.arguments.get("groups") == 1 or reads_one_channel(filters.shape)
             return _Layer(node.id, x.value, node.outputs[0], given, filters, made, quant, ends_at_zero, is_whole)
     return None
 
@@ -171,7 +181,7 @@ def _with_factors(quant: PerChannel, shape: Sequence[int], factors: Factors) -> 
     """The scales of the channels of a weight, divided and multiplied."""
     scales = symmetric_scales(quant)
     if factors.multiplied:
-        of_inputs = factors.by_output(len(scales)) if shape[1] == 1 else (max(factors.multiplied),) * len(scales)
+        of_inputs = factors.by_output(shape) or (max(factors.multiplied),) * len(scales)
         scales = [scale * factor / PARTS for scale, factor in zip(scales, of_inputs, strict=True)]
     if factors.divided:
         scales = [scale * PARTS / factor for scale, factor in zip(scales, factors.divided, strict=True)]

@@ -174,13 +174,13 @@ class _Lowering:
             # The level is that of a copy, which only an output of the part needs.
             emitter.spare()
         made = rule(reader, emitter)
-        if emitter.factors.divided and isinstance(made, int):
-            made = ended(emitter, made)
         emitter.spare_unread()
         operands: Sequence[OperandId] = (made,) if isinstance(made, int) else made
         # Outputs that a rule leaves out stand last, and its card demands that nothing reads them.
         if not 0 < len(operands) <= len(node.outputs):
             raise RuleError(f"{node.op}: its rule made {len(operands)} outputs, the node has {len(node.outputs)}")
+        if emitter.factors.divided:
+            operands = [ended(emitter, operand) for operand in operands]
         for value, operand in zip(node.outputs, operands, strict=False):
             emitter.set_output(value, operand)
 

@@ -16,13 +16,13 @@ from nnapi_check.lowering.emission.recipes import Inline, Recipe
 
 def with_factors(weights: Recipe, shape: Sequence[int], factors: Factors) -> Recipe:
     """The float64 weights of a layer, by output and input channel, divided and multiplied."""
-    outputs, inputs, *window = shape
-    ones = (1,) * len(window)
-    if factors.multiplied and inputs == 1:
-        weights = weights * _numbers(factors.by_output(outputs)).reshape(outputs, 1, *ones)
+    ones = (1,) * (len(shape) - 2)
+    by_output = factors.by_output(shape)
+    if by_output:
+        weights = weights * _numbers(by_output).reshape(-1, 1, *ones)
     elif factors.multiplied:
-        weights = weights * _numbers(factors.multiplied).reshape(1, inputs, *ones)
-    return weights / _numbers(factors.divided).reshape(outputs, 1, *ones) if factors.divided else weights
+        weights = weights * _numbers(factors.multiplied).reshape(1, -1, *ones)
+    return weights / _numbers(factors.divided).reshape(-1, 1, *ones) if factors.divided else weights
 
 
 def divided_bias(bias: Recipe, factors: Factors) -> Recipe:

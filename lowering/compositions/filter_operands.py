@@ -7,7 +7,7 @@ from dataclasses import replace
 from nnapi_check.analyzer.equalization import NO_FACTORS, Factors, equalized_group
 from nnapi_check.analyzer.graph import NOT_QUANTIZED, ElementType, NotQuantized, PerChannel, PerTensor
 from nnapi_check.analyzer.nnapi_types import SIGNED_SHIFT
-from nnapi_check.analyzer.scale_groups import ScaleGroup, whole_group
+from nnapi_check.analyzer.scale_groups import ScaleGroup
 from nnapi_check.coverage_db.cards import WeightScales
 from nnapi_check.coverage_db.spec import OperandType
 from nnapi_check.lowering.compositions.equalized_weights import divided_bias, with_factors
@@ -53,11 +53,9 @@ def whole_weight(emit: Emitter) -> Recipe:
     """The node's weight as the way multiplies it: where it has a scale for each channel, rounded to one if need be."""
     weight = emit.node.constant("weight")
     match emit.weight_scales, weight.quant:
-        case WeightScales.ONE, PerChannel() as quant if emit.factors != NO_FACTORS:
+        case WeightScales.ONE, PerChannel() as quant:
             group = equalized_group(quant, weight.shape, emit.factors)
             return rounded_weight(weight, quant, group, None, emit.factors)
-        case WeightScales.ONE, PerChannel() as quant:
-            return rounded_weight(weight, quant, whole_group(quant), None)
         case _:
             return weight
 

@@ -104,7 +104,7 @@ def test_integers_as_floats_are_told_with_place_cause_and_fixes() -> None:
 
     assert (cause.reason, cause.multiply_adds) == ("NNC801", FIRST)
     assert cause.fix.startswith("Pass --target ndk")
-    assert [fix.split(",")[0] for fix in cause.alternatives] == ["Pass --per-channel split"]
+    assert [fix.split(", or")[0] for fix in cause.alternatives] == ["Pass --per-channel split, requantize or equalize"]
     assert [place.module for place in cause.places] == ["first.0"]
     (loss,) = [loss for loss in report().losses if loss.kind == "integers as floats"]
     assert loss.fix == cause.fix
