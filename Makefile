@@ -26,11 +26,11 @@ lint: $(VENV)/.installed-dev
 compat: $(VENV)/.installed
 	$(BIN)/python -m benchmarks.compat --write
 
-# What becomes of every model of torchvision, as a page and a table; goes on where it was stopped.
+# What becomes of every model of torchvision, checked, converted and run, as a page and a table; goes on where it was stopped.
 zoo: $(VENV)/.installed-test
 	mkdir -p demo
 	$(BIN)/nnapi-check sweep 'benchmarks.zoo:*' --feature-level 3 --feature-level 5 --feature-level 8 --jobs 2 \
-		--database demo/zoo.db --html demo/zoo.html --format markdown > demo/zoo.md
+		--convert --seconds 2400 --database demo/zoo.db --html demo/zoo.html --format markdown > demo/zoo.md
 
 $(VENV)/bin/python:
 	$(PYTHON) -m venv $(VENV)

@@ -78,7 +78,7 @@ class Row:
 
 def measure(name: str, path: Path, level: int, target: str) -> Row:
     """Check, convert and verify a model at a level, each stage timed."""
-    from nnapi_check.conversion import convert_model
+    from nnapi_check.conversion import ConversionOptions, convert_model
     from nnapi_check.coverage_db.queries import open_registry
     from nnapi_check.lowering.nnapi.validation.validate import validate
     from nnapi_check.lowering.part_lowering import promised_level
@@ -115,7 +115,7 @@ def measure(name: str, path: Path, level: int, target: str) -> Row:
         return row
     output = path.with_name(f"{path.stem}_{target}_{level}")
     started = time.perf_counter()
-    made = convert_model(path, None, output, request, progress, verify=False)
+    made = convert_model(path, None, output, request, progress, ConversionOptions(verify=False))
     convert_seconds = time.perf_counter() - started
     if made.path is None:
         return _with(row, error="; ".join(made.report.gate.reasons), convert_seconds=round(convert_seconds, 3))

@@ -17,8 +17,8 @@ import sys
 import tempfile
 import time
 import warnings
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
 from importlib.metadata import version
@@ -28,6 +28,7 @@ from pathlib import Path
 import torch
 
 import nnapi_check
+from benchmarks.converted_rows import MARKS, TITLES, Row, Rows, alike, cells, reasons, said_of_all
 from benchmarks.measured_page import added, kept_lines, row_options, said_when, words_of, write_page
 from benchmarks.outside_models import SUBJECTS, Built, Subject, built
 from benchmarks.processes import in_processes
@@ -37,36 +38,6 @@ LEVELS = (3, 5, 8)
 SECONDS = 1200
 MEMORY_BYTES = 16 << 30
 PAGE = Path(__file__).parent.parent / "docs" / "outside.md"
-
-
-@dataclass(frozen=True, slots=True)
-class Row:
-    """What became of a model at a feature level.
-
-    ``share`` is that of the multiply-adds on NNAPI, ``error`` the greatest of the output's range, held to ``bound``;
-    ``size`` is the file's beside the weights', ``peak`` the most memory of the process in MiB. ``obstacles`` are the
-    ops that stay on the CPU, with the reasons. ``fault`` is empty where what was promised was kept.
-    """
-
-    name: str
-    level: int
-    verdict: str = ""
-    score: float = 0.0
-    parts: int = 0
-    share: float = 0.0
-    transposes: int = 0
-    error: float | None = None
-    bound: float | None = None
-    check_seconds: float = 0.0
-    convert_seconds: float = 0.0
-    size: float = 0.0
-    peak: int = 0
-    obstacles: tuple[str, ...] = ()
-    date: str = ""
-    fault: str = ""
-
-
-Rows = Mapping[str, Mapping[int, Row]]
 
 
 def tried(given: Built, name: str, level: int, folder: Path) -> Row:
@@ -158,73 +129,11 @@ def table(rows: Rows, release: Callable[[str], str] = version) -> list[str]:
     found = [row for of_model in rows.values() for row in of_model.values()]
     packages = ", ".join(f"{name} {release(name)}" for name in sorted({subject.package for subject in subjects}))
     lines = [said_when(row.date for row in found), "", f"The packages are {packages}.", ""]
-    titles = ("model", "package", "for", "level", "verdict", "score", "parts", "work", "TRANSPOSE", "error", "check, s",
-              "convert, s", "size", "MiB")  # fmt: skip
-    lines += [f"| {' | '.join(titles)} |", "| --- | --- | --- |" + " ---: |" + " --- |" + " ---: |" * 9]
+    lines += [f"| {' | '.join(('model', 'package', 'for', *TITLES))} |", f"| --- | --- | --- |{MARKS}"]
     for subject in subjects:
-        for levels, row in _alike(rows[subject.name]):
-            lines.append(f"| {' | '.join([subject.name, subject.package, subject.task, levels, *_cells(row)])} |")
-    return [*lines, "", *_said_of_all(rows), "", *_reasons(rows)]
-
-
-def _alike(of_model: Mapping[int, Row]) -> Iterator[tuple[str, Row]]:
-    """The rows that say the same of several levels together, by the greatest of their errors and times."""
-    groups: dict[tuple[object, ...], list[Row]] = {}
-    for _, row in sorted(of_model.items()):
-        groups.setdefault((row.verdict, row.score, row.parts, row.share, row.transposes, row.fault), []).append(row)
-    for group in groups.values():
-        worst = replace(
-            group[0],
-            error=max((row.error for row in group if row.error is not None), default=None),
-            check_seconds=max(row.check_seconds for row in group),
-            convert_seconds=max(row.convert_seconds for row in group),
-            size=max(row.size for row in group),
-            peak=max(row.peak for row in group),
-        )
-        yield ", ".join(str(row.level) for row in group), worst
-
-
-def _cells(row: Row) -> list[str]:
-    error = "" if row.error is None else f"{row.error:.0e}"
-    if row.fault:
-        return [f"**{row.verdict or 'no answer'}: {row.fault}**", *[""] * 9]
-    return [
-        row.verdict,
-        f"{row.score:.1f}",
-        str(row.parts),
-        f"{row.share:.1%}",
-        str(row.transposes),
-        error,
-        f"{row.check_seconds:.1f}",
-        f"{row.convert_seconds:.1f}",
-        f"{row.size:.2f}",
-        str(row.peak),
-    ]
-
-
-def _said_of_all(rows: Rows) -> Iterator[str]:
-    for level in LEVELS:
-        found = [of_model[level] for of_model in rows.values() if level in of_model]
-        most = sum(row.share >= 0.99 for row in found)
-        one = sum(row.parts == 1 for row in found)
-        kept = sum(not row.fault for row in found)
-        yield (
-            f"- Level {level}: of {len(found)} models {most} have at least 99% of their multiply-adds on NNAPI, "
-            f"{one} are one part, and of {kept} what was promised was kept."
-        )
-
-
-def _reasons(rows: Rows) -> Iterator[str]:
-    """Why ops stay on the CPU at the highest level, each with the models that it is met in."""
-    met: dict[str, list[str]] = {}
-    for name, of_model in rows.items():
-        for told in of_model[max(of_model)].obstacles:
-            met.setdefault(told.partition(" ")[2], []).append(name)
-    yield f"What stays on the CPU at level {LEVELS[-1]}, and why:"
-    yield ""
-    for reason, names in sorted(met.items(), key=lambda item: (-len(item[1]), item[0])):
-        op, _, because = reason.partition(": ")
-        yield f"- `{op}` ({', '.join(names)}): {because}"
+        for levels, row in alike(rows[subject.name]):
+            lines.append(f"| {' | '.join([subject.name, subject.package, subject.task, levels, *cells(row)])} |")
+    return [*lines, "", *said_of_all(rows), "", *reasons(rows)]
 
 
 def main(words: Sequence[str] | None = None) -> int:

@@ -21,7 +21,7 @@ from benchmarks.exported_flow import Flow, quantized_program
 from benchmarks.measured_page import words_of
 from benchmarks.quantized_builds import Build, average_statistics, built, quantize, run
 from benchmarks.quantized_rows import EAGER, EXPORTED, Case, Row, Trial
-from nnapi_check.conversion import convert_model, verify_file
+from nnapi_check.conversion import ConversionOptions, convert_model, verify_file
 from nnapi_check.coverage_db.facts import load_operations
 from nnapi_check.lowering.packaging.quantized_clamps import clamps_mended
 from nnapi_check.lowering.verification.comparison import compare
@@ -157,7 +157,8 @@ def _tried_at(made: Made, target: str, level: int, known: dict[str, torch.Tensor
     request = Request(feature_level=level, target=target, trust=True)
     quiet = Progress(is_quiet=True)
     try:
-        converted = convert_model(made.path, made.photos[:1], output, request, quiet, with_layers=True)
+        options = ConversionOptions(with_layers=True)
+        converted = convert_model(made.path, made.photos[:1], output, request, quiet, options)
         row = _told(row, converted.report, converted.verification)
         if converted.verification is not None:
             subject = open_subject(output, load_operations())

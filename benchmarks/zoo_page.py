@@ -1,4 +1,4 @@
-"""What a check says of every model of torchvision, as the table of docs/zoo.md.
+"""What a sweep that converts says of every model of torchvision, as the table of docs/zoo.md.
 
     make zoo
     python -m benchmarks.zoo_page demo/zoo.db
@@ -10,69 +10,55 @@ from __future__ import annotations
 
 import sys
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
+from benchmarks.converted_rows import MARKS, TITLES, Row, alike, cells, reasons, said_of_all
 from benchmarks.measured_page import said_when, write_page
-from nnapi_check.reports.many.rows import SweepRow
+from nnapi_check.reports.many.rows import StaysRow, SweepRow, failure_words
 from nnapi_check.sweep.store import opened
 
 PAGE = Path(__file__).parent.parent / "docs" / "zoo.md"
-WHOLE = 0.99
-"""The share of the multiply-adds from which a model counts as being on NNAPI."""
 
 
-def table(rows: Sequence[SweepRow]) -> list[str]:
-    """What was found as Markdown: when, the table, the counts at each level, and why there is no answer."""
-    models: dict[str, dict[int, SweepRow]] = defaultdict(dict)
+def table(rows: Sequence[SweepRow], stays: Sequence[StaysRow]) -> list[str]:
+    """What was found as Markdown: when, the table, the counts at each level, and why ops stay on the CPU."""
+    obstacles: dict[tuple[str, int], list[str]] = defaultdict(list)
+    for stay in stays:
+        obstacles[stay.subject, stay.feature_level].append(f"{stay.places} {stay.op}: {stay.because}")
+    models: dict[str, dict[int, Row]] = defaultdict(dict)
     for row in rows:
-        models[row.subject.rpartition(":")[2]][row.feature_level] = row
-    levels = sorted({row.feature_level for row in rows})
+        name = row.subject.rpartition(":")[2]
+        models[name][row.feature_level] = _told(row, name, obstacles[row.subject, row.feature_level])
     lines = [
         said_when(row.finished[:10] for row in rows),
         "",
-        f"| model | {' | '.join(f'level {level}' for level in levels)} | s | MiB |",
-        f"| --- |{' ---: |' * (len(levels) + 2)}",
+        f"| {' | '.join(('model', *TITLES))} |",
+        f"| --- |{MARKS}",
     ]
     for name in sorted(models):
-        answers = models[name]
-        cells = [_cell(answers.get(level)) for level in levels]
-        seconds, peak = (max(getattr(row, field) for row in answers.values()) for field in ("seconds", "peak_mib"))
-        lines.append(f"| {name} | {' | '.join(cells)} | {seconds:.1f} | {peak} |")
-    return [*lines, "", *_counts(rows, levels), *_unanswered(models)]
+        lines += [f"| {' | '.join([name, levels, *cells(row)])} |" for levels, row in alike(models[name])]
+    return [*lines, "", *said_of_all(models), "", *reasons(models)]
 
 
-def _cell(row: SweepRow | None) -> str:
-    if row is None:
-        return "not tried"
-    if row.error:
-        return "no answer"
-    parts = "" if row.parts == 1 else f", {row.parts} parts"
-    share = "" if row.compute_share >= WHOLE else f", {row.compute_share:.0%}"
-    return f"{row.score:.1f}{parts}{share}"
-
-
-def _counts(rows: Sequence[SweepRow], levels: Sequence[int]) -> Iterator[str]:
-    for level in levels:
-        found = [row for row in rows if row.feature_level == level]
-        ready = sum(row.readiness == "ready" for row in found)
-        whole = sum(row.compute_share >= WHOLE for row in found if not row.error)
-        alone = sum(row.parts == 1 for row in found if not row.error)
-        yield (
-            f"- Level {level}: of {len(found)} models {whole} have at least {WHOLE:.0%} of their multiply-adds on "
-            f"NNAPI, {alone} are one part, and {ready} are ready with nothing left to the CPU."
-        )
-
-
-def _unanswered(models: Mapping[str, Mapping[int, SweepRow]]) -> Iterator[str]:
-    reasons: dict[str, list[str]] = defaultdict(list)
-    for name, answers in sorted(models.items()):
-        error = next((row.error for row in answers.values() if row.error), "")
-        if error:
-            # The places in it are of one machine.
-            reasons[error.partition(", at ")[0]].append(name)
-    for error, names in reasons.items():
-        yield f"- No answer for {', '.join(names)}: {error}."
+def _told(row: SweepRow, name: str, obstacles: Sequence[str]) -> Row:
+    return Row(
+        name,
+        row.feature_level,
+        row.readiness,
+        round(row.score, 1),
+        row.parts,
+        round(row.compute_share, 4),
+        row.transposes,
+        row.difference,
+        check_seconds=row.seconds,
+        convert_seconds=row.convert_seconds,
+        size=(row.artifact_bytes or 0) / max(1, row.model_bytes),
+        peak=row.peak_mib,
+        obstacles=tuple(obstacles),
+        # The places in it are of one machine.
+        fault=failure_words(row).partition(", at ")[0],
+    )
 
 
 def main() -> int:
@@ -81,7 +67,7 @@ def main() -> int:
         print("Name the database that `make zoo` made: python -m benchmarks.zoo_page demo/zoo.db", file=sys.stderr)
         return 2
     with opened(Path(sys.argv[1])) as store:
-        write_page(table(store.rows()), PAGE)
+        write_page(table(store.rows(), store.stays()), PAGE)
     return 0
 
 

@@ -120,7 +120,7 @@ def convert(
     ``"low-power"``, ``"fast-single-answer"`` or ``"sustained-speed"``. The report's ``verification`` has the
     numbers; its ``artifact`` is None, and nothing was written, where the gate was not passed.
     """
-    from nnapi_check.conversion import convert_model
+    from nnapi_check.conversion import ConversionOptions, convert_model
     from nnapi_check.lowering.packaging.saving import Form
     from nnapi_check.pipeline import Request
     from nnapi_check.progress import Progress
@@ -143,12 +143,14 @@ def convert(
             _file(output),
             request,
             Progress(is_quiet=True),
-            form=Form.LITE if lite else Form.FULL,
-            preference=_preference(preference),
-            relaxed=relaxed,
-            bundle_input=bundle_input,
-            verify=verify,
-            with_layers=layers,
+            ConversionOptions(
+                Form.LITE if lite else Form.FULL,
+                _preference(preference),
+                relaxed=relaxed,
+                bundle_input=bundle_input,
+                verify=verify,
+                with_layers=layers,
+            ),
         ).report
 
 

@@ -57,6 +57,21 @@ class Converted:
     is_within_tolerance: bool = False
 
 
+@dataclass(frozen=True, slots=True)
+class ConversionOptions:
+    """How a checked model is converted: what the file holds, how drivers are to run it, and what is compared."""
+
+    form: Form = Form.FULL
+    preference: Preference = Preference.SUSTAINED_SPEED
+    relaxed: bool = False
+    bundle_input: bool = False
+    verify: bool = True
+    with_layers: bool = False
+
+
+USUAL_CONVERSION = ConversionOptions()
+
+
 @quantized_as_on_phones()
 def convert_model(
     model: Model,
@@ -64,42 +79,48 @@ def convert_model(
     output: Path,
     request: Request,
     progress: Progress,
-    *,
-    form: Form = Form.FULL,
-    preference: Preference = Preference.SUSTAINED_SPEED,
-    relaxed: bool = False,
-    bundle_input: bool = False,
-    verify: bool = True,
-    with_layers: bool = False,
+    options: ConversionOptions = USUAL_CONVERSION,
 ) -> Converted:
     """Convert a model, write the package and compare its numbers with PyTorch's."""
     request.demand_level()
-    sources = request.files_read(model)
-    _check_place(output, request.target, sources)
+    _check_place(output, request.target, request.files_read(model))
     model = unpickled_once(model, trust=request.trust)
     checks = held_to_the_end(checked_at_sizes(model, inputs, request, progress, weights=True))
+    return convert_checked(checks, model, output, request, progress, options)
+
+
+@quantized_as_on_phones()
+def convert_checked(
+    checks: Sequence[Checked],
+    model: Model,
+    output: Path,
+    request: Request,
+    progress: Progress,
+    options: ConversionOptions = USUAL_CONVERSION,
+) -> Converted:
+    """Convert what was checked of a model, captured with its weights, at each of its sizes."""
     if not all(checked.report.gate.is_passed for checked in checks):
         return Converted(None, report_on(checks), None)
-    _demand_forms(checks, form, bundle_input=bundle_input)
-    options = PackageOptions(
-        preference=preference,
-        is_relaxed=relaxed,
-        bundled_inputs=tuple(checked.captured.example_arguments for checked in checks) if bundle_input else (),
+    _demand_forms(checks, options)
+    package_options = PackageOptions(
+        preference=options.preference,
+        is_relaxed=options.relaxed,
+        bundled_inputs=tuple(checked.captured.example_arguments for checked in checks) if options.bundle_input else (),
         extra={"feature_level": checks[0].plan.level, **_told(checks[0])},
     )
     progress.stage("packaging")
     reports = [replace(checked.report, artifact=str(output)) for checked in checks]
     try:
         # What does not run is not put in the place of what was there, nor what the gate refuses for its size.
-        with _written(checks, output, sources, form, options) as draft:
+        with _written(checks, output, request.files_read(model), options.form, package_options) as draft:
             size = _bytes_of(draft)
             reports = [_judged(replace(report, artifact_bytes=size), request, checks[0]) for report in reports]
             if not all(report.gate.is_passed for report in reports):
                 raise _RefusedError
-            if not verify:
+            if not options.verify:
                 return Converted(output, of_all_sizes(reports), None)
             progress.stage("verifying")
-            found = [_verified(checked, draft, model, request, with_layers=with_layers) for checked in checks]
+            found = [_verified(checked, draft, model, request, with_layers=options.with_layers) for checked in checks]
             elsewhere = compared_elsewhere(checks, draft, model, trust=_is_trusted(model, request))
     except _RefusedError:
         return Converted(None, replace(of_all_sizes(reports), artifact=None), None)
@@ -124,10 +145,10 @@ def _told(checked: Checked) -> dict[str, Json]:
     return told | approximations_document(approximations(checked.survey, checked.plan))
 
 
-def _demand_forms(checks: Sequence[Checked], form: Form, *, bundle_input: bool) -> None:
+def _demand_forms(checks: Sequence[Checked], options: ConversionOptions) -> None:
     if all(checked.survey.target.name != NDK for checked in checks):
         return
-    if form is not Form.FULL or bundle_input:
+    if options.form is not Form.FULL or options.bundle_input:
         raise InputError("--lite and --bundle-input are for PyTorch Mobile; this model is converted for the NDK.")
     if len(checks) > 1:
         raise InputError("Several sizes in one file are for PyTorch Mobile; for the NDK convert each to a folder.")

@@ -59,7 +59,7 @@ def _baseline_of(request: Request) -> Path:
 
 def convert(model: Path, form: str, options: Mapping[str, object]) -> int:
     """Convert a model, and print its report with the measured numbers."""
-    from nnapi_check.conversion import convert_model
+    from nnapi_check.conversion import ConversionOptions, convert_model
     from nnapi_check.lowering.packaging import saving
 
     import_modules(options)
@@ -74,12 +74,14 @@ def convert(model: Path, form: str, options: Mapping[str, object]) -> int:
         output,
         request,
         progress,
-        form=saving.Form.LITE if options["lite"] else saving.Form.FULL,
-        preference=next(found for found in Preference if found.word == options["preference"]),
-        relaxed=bool(options["relaxed"]),
-        bundle_input=bool(options["bundle_input"]),
-        verify=not options["no_verify"],
-        with_layers=bool(options["layers"]),
+        ConversionOptions(
+            saving.Form.LITE if options["lite"] else saving.Form.FULL,
+            next(found for found in Preference if found.word == options["preference"]),
+            relaxed=bool(options["relaxed"]),
+            bundle_input=bool(options["bundle_input"]),
+            verify=not options["no_verify"],
+            with_layers=bool(options["layers"]),
+        ),
     )
     progress.done()
     # A check told the rest; what is new are the numbers, or why there are none.

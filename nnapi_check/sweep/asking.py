@@ -32,6 +32,7 @@ class Wish:
     min_score: float | None
     requires_ready: bool
     is_strict: bool
+    converts: bool
     seconds: float
     memory_bytes: int | None
     jobs: int
@@ -72,6 +73,7 @@ def question(subject: Subject, asked: tuple[SweepRow, ...], wish: Wish) -> Quest
         min_score=wish.min_score,
         requires_ready=wish.requires_ready,
         is_strict=wish.is_strict,
+        converts=wish.converts,
         seconds=wish.seconds,
         memory_bytes=wish.memory_bytes,
         processors=max(1, (os.cpu_count() or 1) // wish.jobs),
@@ -80,7 +82,15 @@ def question(subject: Subject, asked: tuple[SweepRow, ...], wish: Wish) -> Quest
 
 def _identity(subject: Subject, wish: Wish) -> str:
     """Tells a model from what it was before, as far as that shows: of a builder's code nothing is known."""
-    what = [wish.inputs, wish.trust, wish.per_channel, wish.min_score, wish.requires_ready, wish.is_strict]
+    what = [
+        wish.inputs,
+        wish.trust,
+        wish.per_channel,
+        wish.min_score,
+        wish.requires_ready,
+        wish.is_strict,
+        wish.converts,
+    ]
     files = [wish.overlay, wish.device, subject.path if isinstance(subject, ModelFile) else None]
     for path in files:
         found = None if path is None else path.stat()

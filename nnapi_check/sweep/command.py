@@ -33,6 +33,7 @@ _spans = level_spans()
 @click.option("--min-score", type=click.FloatRange(0, 100), metavar="X", help="Fail where a score is below this.")
 @click.option("--require-ready", is_flag=True, help="Fail where a model is not ready.")
 @click.option("--strict", is_flag=True, help="Fail on an op of which nothing is known.")
+@click.option("--convert", is_flag=True, help="Also convert each, and run what is written; the files are not kept.")
 @click.option(
     "--database",
     type=click.Path(path_type=Path),
@@ -70,6 +71,9 @@ _spans = level_spans()
 def sweep(subjects: tuple[str, ...], form: str, html: Path | None, database: Path, **options: object) -> None:
     """Check many models, at several levels and for several targets.
 
+    With --convert each is also converted, if it passes the gate, and what is
+    written is run beside PyTorch; its numbers, size and times are kept.
+
     MODEL is a file, a folder, a pattern of files, or module:function, which
     names a function of yours that builds a module, or gives a pair of a
     module and its inputs; it is imported and called. In its name * stands for
@@ -83,8 +87,8 @@ def sweep(subjects: tuple[str, ...], form: str, html: Path | None, database: Pat
     \b
     Exit codes
       0  every model was answered, and what was asked for holds of each
-      1  one was not answered, or does not pass --min-score, --require-ready
-         or --strict
+      1  one was not answered, does not pass --min-score, --require-ready or
+         --strict, or was converted to a file with other numbers
       2  the call is wrong, or nothing can be written
     """
     from nnapi_check.sweep.sweeping import swept

@@ -16,7 +16,8 @@ class Question:
     """One model, what is asked of it, and its limits.
 
     ``path`` is the model's file, or empty where ``module`` and ``function`` build it. ``asked`` are the rows that are
-    wanted, without answers. ``processors`` are the threads that PyTorch may use.
+    wanted, without answers. With ``converts`` the model is also converted, and what was written is run. ``processors``
+    are the threads that PyTorch may use.
     """
 
     subject: str
@@ -32,6 +33,7 @@ class Question:
     min_score: float | None
     requires_ready: bool
     is_strict: bool
+    converts: bool
     seconds: float
     memory_bytes: int | None
     processors: int

@@ -15,6 +15,7 @@ from collections.abc import Callable, Generator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Executor, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from tempfile import TemporaryDirectory
 
 from nnapi_check.coverage_db.errors import UserError
 from nnapi_check.reports.many.rows import SweepRow
@@ -34,17 +35,23 @@ class Processes:
         self._lock = threading.Lock()
 
     def ask(self, question: Question) -> Answer:
-        """Answer one question in a process of its own. Rows that it does not give say why."""
+        """Answer one question in a process of its own. Rows that it does not give say why.
+
+        What it writes to the folder of temporary files is removed, however it ends.
+        """
         late = ""
-        with subprocess.Popen(
-            _WORKER,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            env={_THREADS: str(question.processors), **os.environ},
-            encoding="utf-8",
-            errors="replace",
-        ) as process:
+        with (
+            TemporaryDirectory(prefix="nnapi-check-", ignore_cleanup_errors=True) as folder,
+            subprocess.Popen(
+                _WORKER,
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                env={_THREADS: str(question.processors), **os.environ, "TMPDIR": folder},
+                encoding="utf-8",
+                errors="replace",
+            ) as process,
+        ):
             with self._lock:
                 self._running.add(process)
                 # It was started while the rest was ended.

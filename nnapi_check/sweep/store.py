@@ -67,7 +67,7 @@ def opened(path: Path) -> Iterator[Store]:
 
 
 def _made(database: Database) -> None:
-    types = {"int": int, "float": float, "int | None": int}
+    types = {"int": int, "float": float, "int | None": int, "float | None": float}
     for name, row, key in (("results", SweepRow, _KEY), ("stays", StaysRow, (*_KEY, "op", "reason", "requirement"))):
         columns = {field.name: types.get(str(field.type), str) for field in fields(row)}
         database.table(name).create(columns, pk=key)

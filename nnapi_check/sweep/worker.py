@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import fnmatch
 import importlib
+import io
 import os
 import resource
 import sys
@@ -19,7 +20,9 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
+from itertools import chain, repeat
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, TextIO
 
 from nnapi_check.analyzer.errors import InputError
@@ -31,7 +34,11 @@ from nnapi_check.supervision import die_with, kept, leave, supervised
 from nnapi_check.sweep.jobs import Question, answer_lines, read_question
 
 if TYPE_CHECKING:
-    from nnapi_check.analyzer.capture.capture import Inputs, Model
+    from _typeshed import ReadableBuffer
+
+    from nnapi_check.analyzer.capture.capture import Captured, Inputs, Model
+    from nnapi_check.pipeline import Checked, Request
+    from nnapi_check.reports.views import ModelReport
 
 _TOLD = (UserError, InternalError, MemoryError, OSError)
 
@@ -98,11 +105,11 @@ Answered = tuple[SweepRow, tuple[StaysRow, ...]]
 
 
 def _captured(question: Question) -> Callable[[SweepRow], Answered]:
-    """Capture the model once, and give what answers each row."""
+    """Capture the model, and give what answers each row."""
     with kept():
         from nnapi_check.analyzer.inputs.specification import demand_input
         from nnapi_check.coverage_db.targets import PerChannelChoice
-        from nnapi_check.pipeline import Request, capture_model, check_captured, registry_of
+        from nnapi_check.pipeline import Request, capture_model, check_captured, registry_of, unpickled_once
         from nnapi_check.progress import Progress
         from nnapi_check.reports.gating.gate import Gate
 
@@ -114,20 +121,66 @@ def _captured(question: Question) -> Callable[[SweepRow], Answered]:
         device=Path(question.device) if question.device else None,
         per_channel=PerChannelChoice(question.per_channel),
         extras=frozenset(),
-        stands_in=True,
+        # An op that is defined by how it is called can be judged, and not run.
+        stands_in=not question.converts,
     )
     registry = registry_of(shared)
     model, inputs = _model(question)
+    model_bytes = _bytes_of(model)
+    model = unpickled_once(model, trust=question.trust)
     stated = [demand_input(text) for text in question.inputs]
-    captured = capture_model(model, inputs if inputs is not None else stated or None, shared, registry)
+    call = inputs if inputs is not None else stated or None
+
+    def captured() -> Captured:
+        return capture_model(model, call, shared, registry, weights=question.converts)
+
+    # A package is made of what was captured, so that each conversion takes its own.
+    captures = chain([captured()], iter(captured, None)) if question.converts else repeat(captured())
 
     def answer(asked: SweepRow) -> Answered:
         request = replace(shared, feature_level=asked.feature_level, target=asked.target)
-        report = check_captured(captured, None, request, registry, quiet).report
-        row = answered(asked, report)
+        checked = check_captured(next(captures), None, request, registry, quiet)
+        row, report = replace(asked, model_bytes=model_bytes), checked.report
+        if question.converts and report.misfit is None:
+            report, seconds = _converted(checked, model, request)
+            row = replace(row, convert_seconds=seconds)
+        row = answered(row, report)
         return row, stays(row, report)
 
     return answer
+
+
+def _converted(checked: Checked, model: Model, request: Request) -> tuple[ModelReport, float]:
+    """The report on a model that was converted and run, and the seconds that both took. The file is not kept."""
+    from nnapi_check.conversion import convert_checked
+    from nnapi_check.progress import Progress
+
+    started = time.perf_counter()
+    with TemporaryDirectory() as folder:
+        made = convert_checked((checked,), model, Path(folder) / "converted", request, Progress(is_quiet=True))
+    return made.report, round(time.perf_counter() - started, 3)
+
+
+class _Counted(io.BytesIO):
+    """A file that only counts what is written to it."""
+
+    size = 0
+
+    def write(self, data: ReadableBuffer, /) -> int:
+        given = memoryview(data).nbytes
+        self.size += given
+        return given
+
+
+def _bytes_of(model: Model) -> int:
+    """The size of a model's file, or of what a module would save."""
+    if isinstance(model, Path):
+        return model.stat().st_size
+    import torch
+
+    counted = _Counted()
+    torch.save(model.state_dict(), counted)
+    return counted.size
 
 
 def _model(question: Question) -> tuple[Model, Inputs | None]:
@@ -155,7 +208,7 @@ def _model(question: Question) -> tuple[Model, Inputs | None]:
 def _written(row: SweepRow, why: tuple[StaysRow, ...], started: float, output: TextIO) -> None:
     measured = replace(
         row,
-        seconds=round(time.perf_counter() - started, 3),
+        seconds=round(time.perf_counter() - started - row.convert_seconds, 3),
         finished=datetime.now(UTC).isoformat(timespec="seconds"),
         peak_mib=resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024,
     )

@@ -5,14 +5,22 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from nnapi_check.reports.formats.markdown import code, escaped
-from nnapi_check.reports.many.rows import SweepRow, cell_words, column_words, matrix, verdict_counts
+from nnapi_check.reports.many.rows import (
+    SweepRow,
+    cell_words,
+    column_words,
+    counts,
+    failure_words,
+    matrix,
+)
 from nnapi_check.reports.table import Fit, number, table, text
 from nnapi_check.reports.terminal import wrapped
 
 _ERRORS_SHOWN = 20
 LEGEND = (
     "A cell is the score, of 100 where one NNAPI model holds everything, and the number of parts where there are "
-    "several; 'no fit' is what the target does not carry at the level."
+    "several; 'no fit' is what the target does not carry at the level, and 'differs' what gives other numbers when "
+    "converted."
 )
 
 
@@ -26,9 +34,9 @@ def matrix_lines(rows: Sequence[SweepRow]) -> Iterator[str]:
     yield from wrapped(LEGEND, "")
     for column in found.columns:
         there = [row for row in rows if (row.target, row.feature_level) == column]
-        yield from wrapped(verdict_counts(there), f"{column_words(column, found.columns)}: ")
-    wrong = [row for row in rows if row.error]
-    for subject, error in list(dict.fromkeys((row.subject, row.error) for row in wrong))[:_ERRORS_SHOWN]:
+        yield from wrapped(counts(there), f"{column_words(column, found.columns)}: ")
+    wrong = dict.fromkeys((row.subject, failure_words(row)) for row in rows if failure_words(row))
+    for subject, error in list(wrong)[:_ERRORS_SHOWN]:
         yield from wrapped(f"{subject}: {error}", "! ")
 
 
@@ -44,7 +52,7 @@ def matrix_markdown(rows: Sequence[SweepRow]) -> Iterator[str]:
     yield ""
     for column in found.columns:
         there = [row for row in rows if (row.target, row.feature_level) == column]
-        yield f"- {escaped(column_words(column, found.columns))}: {verdict_counts(there)}"
+        yield f"- {escaped(column_words(column, found.columns))}: {counts(there)}"
     yield ""
     versions = {f"nnapi-check {row.tool_version}, PyTorch {row.torch_version}" for row in rows}
     dates = sorted({row.finished[:10] for row in rows})

@@ -5,8 +5,9 @@ from pathlib import Path
 
 import torch
 
+from benchmarks.converted_rows import Row
 from benchmarks.measured_page import added
-from benchmarks.outside import LEVELS, Row, left, read_rows, table, tried
+from benchmarks.outside import LEVELS, left, read_rows, table, tried
 from benchmarks.outside_models import SUBJECTS
 
 NAME = SUBJECTS[0].name

@@ -1,7 +1,9 @@
 """A sweep over files and functions of a user, in processes of their own."""
 
 import json
+import os
 import signal
+import sqlite3
 import subprocess
 import sys
 import time
@@ -47,9 +49,11 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return found
 
 
-def sweep(folder: Path, *arguments: object) -> subprocess.CompletedProcess[str]:
+def sweep(folder: Path, *arguments: object, **variables: str) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "nnapi_check", "sweep", *map(str, arguments)]
-    return subprocess.run(command, capture_output=True, text=True, check=False, timeout=300, cwd=folder)
+    return subprocess.run(
+        command, capture_output=True, text=True, check=False, timeout=300, cwd=folder, env={**os.environ, **variables}
+    )
 
 
 @pytest.fixture(scope="module")
@@ -108,6 +112,32 @@ def test_a_model_that_takes_too_long_is_ended(folder: Path) -> None:
     assert found.returncode == 1
     assert "It was not answered within 0.5 seconds." in " ".join(found.stdout.split())
     assert time.monotonic() - started < 60
+
+
+def test_each_model_is_converted_and_run_at_each_level_and_nothing_is_left_behind(folder: Path, tmp_path: Path) -> None:
+    call = ("tiny.pt", "zoo:linear", "--feature-level", 1, "--feature-level", 3, "--feature-level", 8, "--convert")
+    found = sweep(folder, *call, "--format", "json", "--database", "c.db", TMPDIR=str(tmp_path))
+
+    assert found.returncode == 0, found.stderr
+    rows = {(row["subject"], row["feature_level"]): row for row in json.loads(found.stdout)["results"]}
+    for name in ("tiny.pt", "zoo:linear"):
+        for level in (3, 8):
+            row = rows[name, level]
+            assert row["verification"] == "passed"
+            assert row["difference"] < 1e-5
+            assert row["artifact_bytes"] > row["model_bytes"] / 2
+            assert row["convert_seconds"] > 0
+        # The target starts at a higher level.
+        assert (rows[name, 1]["readiness"], rows[name, 1]["verification"]) == ("does not fit the target", "")
+    assert rows["tiny.pt", 3]["model_bytes"] == (folder / "tiny.pt").stat().st_size
+    assert list(tmp_path.iterdir()) == []
+
+    with sqlite3.connect(folder / "c.db") as database:
+        database.execute("update results set verification = 'failed', difference = 0.5 where subject = 'zoo:linear'")
+    again = sweep(folder, *call, "--database", "c.db")
+
+    assert again.returncode == 1
+    assert "Converted for level 3, it is 5e-01" in again.stdout
 
 
 def test_an_interrupt_ends_what_runs(folder: Path) -> None:

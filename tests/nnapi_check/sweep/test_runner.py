@@ -67,6 +67,7 @@ def _question(subject: str) -> Question:
         min_score=None,
         requires_ready=False,
         is_strict=False,
+        converts=False,
         seconds=60.0,
         memory_bytes=None,
         processors=1,

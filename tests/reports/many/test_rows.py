@@ -1,8 +1,20 @@
 """Rows of a sweep, and the matrix that they make."""
 
 import re
+from dataclasses import replace
 
-from nnapi_check.reports.many.rows import answered, cell_words, column_words, matrix, stays, verdict_counts
+from nnapi_check.reports.many.rows import (
+    FAILED,
+    PASSED,
+    answered,
+    cell_words,
+    column_words,
+    counts,
+    failure_words,
+    matrix,
+    stays,
+    verdict_counts,
+)
 from tests.reports.many.sample_rows import asked, sample_rows
 from tests.reports.sample_reports import mixed_report
 
@@ -44,3 +56,21 @@ def test_a_cell_tells_an_error_from_a_score_of_zero() -> None:
 
     assert words == ["71.4 in 2", "71.4 in 2", "100", "no fit", "error", "error", "0.0"]
     assert cell_words(None) == ""
+
+
+def test_conversions_are_counted_and_those_with_other_numbers_are_told() -> None:
+    row = replace(sample_rows()[0], verification=PASSED, difference=2e-7)
+    exact = replace(row, difference=0.0)
+    wrong = replace(row, verification=FAILED, difference=0.25)
+    unconverted = replace(row, verification="", difference=None)
+
+    assert counts([row, exact, wrong, unconverted]) == (
+        "ready with fallback 4; 3 converted, 2 within tolerance and 2e-07 of an output's range from PyTorch or nearer"
+    )
+    assert counts([wrong]) == "ready with fallback 1; 1 converted, 0 within tolerance"
+    assert counts([unconverted]) == "ready with fallback 1"
+    assert cell_words(wrong) == "differs"
+    assert failure_words(wrong) == (
+        "Converted for level 3, it is 2e-01 of an output's range from PyTorch, beyond its tolerance."
+    )
+    assert failure_words(row) == failure_words(unconverted) == ""
