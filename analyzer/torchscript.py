@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Protocol, cast
+from unittest.mock import patch
 
 import torch
 
@@ -338,9 +339,14 @@ def load_with_functions(source: str | io.BytesIO, map_location: str | None = Non
 
 
 def trace(module: torch.nn.Module, inputs: Sequence[object]) -> torch.jit.ScriptModule:
-    """`torch.jit.trace` without a second run that compares results; results may be lists and dictionaries."""
+    """`torch.jit.trace` of ``forward`` alone, without a second run that compares results.
+
+    Results may be lists and dictionaries. Methods that are marked for `torch.jit.export` are no part of the trace:
+    PyTorch would compile them beside it, and fail where it cannot.
+    """
     call = cast("Callable[..., torch.jit.ScriptModule]", torch.jit.trace)
-    return call(module, tuple(inputs), check_trace=False, strict=False)
+    with patch.object(torch._jit_internal, "module_has_exports", lambda _: False):
+        return call(module, tuple(inputs), check_trace=False, strict=False)
 
 
 @contextmanager

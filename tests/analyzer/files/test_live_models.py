@@ -205,3 +205,24 @@ def test_a_program_with_a_branch_of_the_compilers_is_refused_in_words_of_the_mod
 def test_inputs_that_are_no_tensors_are_named() -> None:
     with pytest.raises(InputError, match=r"tensors, not of ndarray alone, which torch\.as_tensor makes one"):
         check(network().eval(), [X.numpy()], feature_level=3)
+
+
+class Streams(nn.Module):
+    """Has a method for a step of a stream beside ``forward``, marked to be compiled with it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.layer = nn.GRU(5, 7, batch_first=True)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        found: torch.Tensor = self.layer(x)[0]
+        return found
+
+    @torch.jit.export
+    def step(self, x: torch.Tensor, h: torch.Tensor) -> torch.Tensor:
+        found: torch.Tensor = self.layer(x, h)[0]
+        return found
+
+
+def test_methods_that_are_exported_beside_forward_are_no_part_of_a_trace(tmp_path: Path) -> None:
+    converted(Streams().eval(), tmp_path, [torch.randn(2, 3, 5)])
