@@ -137,8 +137,23 @@ def div_number(re, im, divisor: float):
 def add(re, im, other_re, other_im):
     return re + other_re, im + other_im
 
+def add_real(re, im, other):
+    return re + other, im
+
+def add_number(re, im, other: float):
+    return re + other, im
+
 def sub(re, im, other_re, other_im):
     return re - other_re, im - other_im
+
+def sub_real(re, im, other):
+    return re - other, im
+
+def sub_number(re, im, other: float):
+    return re - other, im
+
+def parts(x):
+    return torch.real(x), torch.imag(x)
 """
 
 

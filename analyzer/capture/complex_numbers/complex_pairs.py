@@ -7,7 +7,7 @@ Where something else reads a complex number, it is put together for that.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass
 from functools import cached_property
 from math import gcd, sqrt
@@ -57,7 +57,8 @@ def express_complex(graph: torch._C.Graph, item_of: Callable[[torch._C.Value], o
     ``item_of`` tells what a value is. What lies in branches and loops stays as it is.
     """
     planned = [plan for node in graph.nodes() if (plan := _plan(_Call(node, item_of))) is not None]
-    plans = _connected({plan.node.output().unique(): plan for plan in planned})
+    constants = {value.unique() for plan in planned for value in plan.reads if _is_constant(item_of(value))}
+    plans = _connected({plan.node.output().unique(): plan for plan in planned}, constants)
     writer = _Writer(graph)
     for plan in plans:
         writer.write(plan)
@@ -65,14 +66,15 @@ def express_complex(graph: torch._C.Graph, item_of: Callable[[torch._C.Value], o
     return bool(plans)
 
 
-def _connected(plans: dict[int, _Plan]) -> list[_Plan]:
-    """The plans whose complex inputs others make, and whose complex output another reads."""
+def _connected(plans: dict[int, _Plan], constants: Set[int]) -> list[_Plan]:
+    """The plans whose complex inputs are constants or made by others, and whose complex output another reads."""
     while True:
         read = {value.unique() for plan in plans.values() for value in plan.reads}
         kept = {
             number: plan
             for number, plan in plans.items()
-            if all(value.unique() in plans for value in plan.reads) and (number in read or not plan.makes_complex)
+            if all(value.unique() in plans or value.unique() in constants for value in plan.reads)
+            and (number in read or not plan.makes_complex)
         }
         if len(kept) == len(plans):
             return list(kept.values())
@@ -110,6 +112,11 @@ class _Call:
         return tuple(value for value in self.values if _is_complex(self._tensor_of(value)))
 
     @property
+    def made(self) -> object:
+        """What is known of what it makes."""
+        return self._item_of(self.node.output())
+
+    @property
     def output(self) -> torch.Tensor | None:
         """What it makes, as far as that is known."""
         return self._tensor_of(self.node.output())
@@ -129,12 +136,15 @@ class _Call:
 
     def is_constant(self, name: str) -> bool:
         """Whether an argument is a tensor that no input changes."""
-        found = self.plain(name)
-        return isinstance(found, Draft) and found.is_constant
+        return _is_constant(self.plain(name))
 
     def _tensor_of(self, value: torch._C.Value) -> torch.Tensor | None:
         found = self._item_of(value)
         return found.tensor if isinstance(found, Draft) else None
+
+
+def _is_constant(item: object) -> bool:
+    return isinstance(item, Draft) and item.is_constant
 
 
 def _is_complex(tensor: torch.Tensor | None) -> bool:
@@ -143,7 +153,7 @@ def _is_complex(tensor: torch.Tensor | None) -> bool:
 
 def _plan(call: _Call) -> _Plan | None:
     """How a node is written, where it may be."""
-    if call.operation is None:
+    if call.operation is None or _is_constant(call.made):
         return None
     output = call.output
     name = call.operation.name.removeprefix("aten::")
@@ -170,7 +180,7 @@ def _plan(call: _Call) -> _Plan | None:
         return _Plan(call.node, makes_complex, call.complexes)
     if name in _EACH and call.plain("dtype") is None:
         return _Plan(call.node, makes_complex, call.complexes)
-    return _of_two(call, name, is_first=is_first)
+    return _of_two(call, name, output, is_first=is_first)
 
 
 def _transformed(call: _Call, name: str, *, makes_complex: bool) -> _Plan | None:
@@ -186,16 +196,20 @@ def _transformed(call: _Call, name: str, *, makes_complex: bool) -> _Plan | None
     return _Plan(call.node, makes_complex, call.complexes, first, others, numbers, after=tuple(after))
 
 
-def _of_two(call: _Call, name: str, *, is_first: bool) -> _Plan | None:
+def _of_two(call: _Call, name: str, output: torch.Tensor, *, is_first: bool) -> _Plan | None:
     """Arithmetic of two complex tensors, or of one and real numbers."""
     other = call.plain("other")
     if call.plain("rounding_mode") is not None or call.plain("alpha") not in (None, 1):
         return None
     if len(call.complexes) == 2:
         return _Plan(call.node, True, call.complexes, name) if name in ("mul", "add", "sub") else None
-    if name == "mul" and not is_first and call.real("self") is not None:
-        return _Plan(call.node, True, call.complexes, "mul_real", (call.arguments["self"],))
-    if name not in ("mul", "div") or not is_first:
+    source = call.tensor("self" if is_first else "other")
+    if name in ("add", "sub") and (source is None or source.shape != output.shape):
+        # What is added would broaden the real parts alone.
+        return None
+    if name in ("mul", "add") and not is_first and call.real("self") is not None:
+        return _Plan(call.node, True, call.complexes, f"{name}_real", (call.arguments["self"],))
+    if name not in ("mul", "div", "add", "sub") or not is_first:
         return None
     if isinstance(other, (int, float)):
         return _Plan(call.node, True, call.complexes, f"{name}_number", (), (float(other),))
@@ -287,7 +301,7 @@ class _Writer:
         """Put what a node becomes before it."""
         node, before = plan.node, plan.node.prev()
         self._graph.setInsertPoint(node)
-        parts = [part for value in plan.reads for part in self._parts[value.unique()]]
+        parts = [part for value in plan.reads for part in self._parts_of(value)]
         made = self._by_graph(plan, parts) if plan.graph else self._on_each(node, plan.reads[0], parts)
         if not plan.makes_complex and len(made) == 2:
             made = self._graph.insertGraph(pair_graphs()["view_as_real"], list(made))
@@ -312,6 +326,11 @@ class _Writer:
                 output.replaceAllUsesWith(whole.output())
             node.destroy()
         self._graph.setInsertPoint(self._graph.return_node())
+
+    def _parts_of(self, value: torch._C.Value) -> Sequence[torch._C.Value]:
+        """The pair that a complex value was written as; a constant is taken apart where it is read."""
+        written = self._parts.get(value.unique())
+        return self._graph.insertGraph(pair_graphs()["parts"], [value]) if written is None else written
 
     def _by_graph(self, plan: _Plan, parts: Sequence[torch._C.Value]) -> Sequence[torch._C.Value]:
         numbers = [insert_constant(self._graph, number) for number in plan.numbers]

@@ -26,6 +26,18 @@ def sound(spectrum: torch.Tensor) -> torch.Tensor:
     return torch.istft(spectrum, 16, 4, window=WINDOW)
 
 
+def of_phases(x: torch.Tensor) -> torch.Tensor:
+    """A sound of these magnitudes, whose phases are found in two rounds as Griffin and Lim find them."""
+    sizes, before = frames(x).abs(), torch.tensor(0.0)
+    phases = torch.full(sizes.shape, 1, dtype=torch.complex64)
+    for _ in range(2):
+        rebuilt = frames(sound(sizes * phases))
+        phases = rebuilt - before * 0.5
+        phases = phases.div(phases.abs().add(1e-3))
+        before = rebuilt
+    return sound(sizes * phases)
+
+
 def captured(function: Function, x: torch.Tensor = SOUND) -> Captured:
     class Module(torch.nn.Module):
         def forward(self, x: torch.Tensor) -> object:
@@ -36,7 +48,7 @@ def captured(function: Function, x: torch.Tensor = SOUND) -> Captured:
 
 
 def ops_of(found: Captured) -> set[str]:
-    return {node.op.split(".")[1] for node in found.graph.nodes()}
+    return {node.op.split(".")[1] for node in found.graph.nodes() if not node.is_constant}
 
 
 COMPLEX = {"stft", "istft", "complex", "polar", "view_as_complex", "view_as_real", "angle", "abs", "real", "imag"}
@@ -60,6 +72,10 @@ EXPRESSED: dict[str, Function] = {
     "a spectrum along the first dimension": lambda x: torch.fft.fft(x, dim=0).real,
     "filtered": lambda x: torch.fft.irfft(torch.fft.rfft(x) * torch.fft.rfft(x.flip(-1)), n=96),
     "there and back in two dimensions": lambda x: torch.fft.ifft2(torch.fft.fft2(x) * 0.5).real,
+    "a constant": lambda x: sound(frames(x).abs() * torch.full([2, 9, 25], 1 - 2j, dtype=torch.complex64)),
+    "a constant and complex numbers": lambda x: (torch.full([9, 1], 1 - 2j) * frames(x)).abs(),
+    "sums with real numbers": lambda x: (frames(x).abs() + (frames(x) + 0.5) - x[:, :25].unsqueeze(1)).abs(),
+    "phases found by rounds": of_phases,
     "a mean": lambda x: frames(x).mean(-1).abs(),
 }
 
@@ -95,6 +111,12 @@ def test_a_spectrum_that_nothing_known_reads_stays_as_it_is() -> None:
     found = captured(lambda x: torch.exp(frames(x)))
 
     assert "stft" in ops_of(found)
+
+
+def test_a_sum_that_broadens_complex_numbers_reads_them_put_together() -> None:
+    found = captured(lambda x: (frames(x)[0] + frames(x).abs()).abs())
+
+    assert "complex" in ops_of(found)
 
 
 def test_a_window_that_an_input_changes_is_left_to_pytorch() -> None:
