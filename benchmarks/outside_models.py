@@ -104,6 +104,27 @@ def _conformer() -> Built:
     return First(model), (torch.randn(1, 100, 80), torch.tensor([100]))
 
 
+def _emformer() -> Built:
+    """A whole utterance, of which each segment sees a bit to its right."""
+    model = _of("torchaudio.models").Emformer(
+        80, 4, 128, 4, segment_length=16, left_context_length=32, right_context_length=4, max_memory_size=4
+    )
+    return First(model), (torch.randn(1, 100, 80), torch.tensor([96]))
+
+
+def _griffin_lim() -> Built:
+    """A sound of magnitudes, in few rounds that begin with phases of zero."""
+    transform = _of("torchaudio.transforms").GriffinLim(n_fft=256, n_iter=8, rand_init=False)
+    return transform, (torch.rand(1, 129, 40),)
+
+
+def _wave_rnn() -> Built:
+    model = _of("torchaudio.models").WaveRNN(
+        upsample_scales=[4, 5], n_classes=64, hop_length=20, n_res_block=4, n_rnn=64, n_fc=64, n_freq=40, n_hidden=32
+    )
+    return model, (torch.randn(1, 1, 160), torch.randn(1, 1, 40, 12))
+
+
 def _keywords() -> Built:
     """Words in a second of sound: a mel front end before small convolutions."""
     transforms = _of("torchaudio.transforms")
@@ -186,6 +207,9 @@ def _sounds() -> list[Subject]:
         "DeepSpeech": partial(_torchaudio, "DeepSpeech", (1, 1, 40, 80), n_feature=80, n_hidden=256),
         "Wav2Letter": partial(_torchaudio, "Wav2Letter", (1, 40, 200), input_type="mfcc", num_features=40),
         "Conformer": _conformer,
+        "Emformer": _emformer,
+        "GriffinLim": _griffin_lim,
+        "WaveRNN": _wave_rnn,
         "mel and convolutions": _keywords,
     }
     audio = [Subject(name, "torchaudio", "audio", build) for name, build in builds.items()]
