@@ -190,7 +190,8 @@ _LIKE = "flip prelu zeros_like ones_like empty_like full_like rand_like randn_li
 _IMAGES = (
     "batch_norm native_batch_norm _native_batch_norm_legit _native_batch_norm_legit_no_training roll "
     "max_pool2d max_pool3d avg_pool2d adaptive_avg_pool2d upsample_bilinear2d upsample_bicubic2d "
-    "upsample_trilinear3d upsample_nearest2d upsample_nearest3d pixel_shuffle"
+    "_upsample_bilinear2d_aa _upsample_bicubic2d_aa upsample_trilinear3d "
+    "upsample_nearest2d upsample_nearest3d pixel_shuffle"
 )
 _CONVOLUTIONS = "_convolution convolution conv2d conv3d conv_transpose2d"
 

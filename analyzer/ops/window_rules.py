@@ -190,6 +190,8 @@ WINDOW_RULES: dict[str, Rule] = {
     "aten::upsample_linear1d": _resize,
     "aten::upsample_bilinear2d": _resize,
     "aten::upsample_bicubic2d": _resize,
+    "aten::_upsample_bilinear2d_aa": _resize,
+    "aten::_upsample_bicubic2d_aa": _resize,
     "aten::upsample_trilinear3d": _resize,
     "aten::upsample_nearest1d": _resize,
     "aten::upsample_nearest2d": _resize,

@@ -125,6 +125,8 @@ def upsample(draw: Draw) -> Step:
             arguments["recompute_scale_factor"] = True
     if "linear" in mode or mode == "bicubic":
         arguments["align_corners"] = draw.chance(0.5)
+    if mode in ("bilinear", "bicubic") and draw.chance(0.3):
+        arguments["antialias"] = True
     rounding = Rounding.NONE if "nearest" in mode else Rounding.RANGE
     return draw.step("F.interpolate({0}, {arguments})", [value], arguments, rounding=rounding)
 

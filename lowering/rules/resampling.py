@@ -5,7 +5,15 @@ from __future__ import annotations
 from nnapi_check.lowering.compositions.axis_products import resample_image, resample_last
 from nnapi_check.lowering.compositions.element_moves import interleaved
 from nnapi_check.lowering.compositions.in_floats import dequantized, quantized
-from nnapi_check.lowering.compositions.sampling import Matrix, cubic, linear, nearest
+from nnapi_check.lowering.compositions.sampling import (
+    Interpolation,
+    Matrix,
+    cubic,
+    linear,
+    nearest,
+    smoothed_cubic,
+    smoothed_linear,
+)
 from nnapi_check.lowering.emission.emitter import Emitter
 from nnapi_check.lowering.emission.model_draft import OperandId
 from nnapi_check.lowering.emission.node_reader import NodeReader, RuleError
@@ -13,6 +21,8 @@ from nnapi_check.lowering.emission.rule_table import lowers
 
 _BILINEAR = ("aten.upsample_bilinear2d.vec", "aten.upsample_bilinear2d.default")
 _BICUBIC = ("aten.upsample_bicubic2d.vec", "aten.upsample_bicubic2d.default")
+_SMOOTHED_BILINEAR = ("aten._upsample_bilinear2d_aa.vec",)
+_SMOOTHED_BICUBIC = ("aten._upsample_bicubic2d_aa.vec",)
 _LINEAR = ("aten.upsample_linear1d.vec", "aten.upsample_linear1d.default")
 _NEAREST = ("aten.upsample_nearest2d.vec", "aten.upsample_nearest2d.default")
 _NEAREST_1D = ("aten.upsample_nearest1d.vec", "aten.upsample_nearest1d.default")
@@ -81,29 +91,40 @@ def bilinear_corners(node: NodeReader, emit: Emitter) -> OperandId:
     return _resize(emit, "RESIZE_BILINEAR", True)
 
 
-def _linear_matrices(node: NodeReader) -> list[Matrix]:
+def _matrices(node: NodeReader, interpolation: Interpolation) -> list[Matrix]:
+    """The matrix of each resampled axis."""
     corners = node.flag("align_corners")
-    return [linear(size, output, scale=scale, align_corners=corners) for size, output, scale in _axes(node)]
+    return [interpolation(size, output, scale=scale, align_corners=corners) for size, output, scale in _axes(node)]
 
 
 @lowers(*_BILINEAR, *_LINEAR, way="products")
 def linear_products(node: NodeReader, emit: Emitter) -> OperandId:
     """Lower to a product of each axis with the matrix of the interpolation."""
-    return _product(emit, _linear_matrices(node))
+    return _product(emit, _matrices(node, linear))
 
 
 @lowers(*_BILINEAR, way="products in floats")
 def linear_products_in_floats(node: NodeReader, emit: Emitter) -> OperandId:
     """Lower to the same between DEQUANTIZE and QUANTIZE."""
-    return _product_in_floats(emit, _linear_matrices(node))
+    return _product_in_floats(emit, _matrices(node, linear))
 
 
 @lowers(*_BICUBIC, way="products")
 def cubic_products(node: NodeReader, emit: Emitter) -> OperandId:
     """Lower to a product of each axis with the matrix of the interpolation."""
-    corners = node.flag("align_corners")
-    axes = _axes(node)
-    return _product(emit, [cubic(size, output, scale=scale, align_corners=corners) for size, output, scale in axes])
+    return _product(emit, _matrices(node, cubic))
+
+
+@lowers(*_SMOOTHED_BILINEAR, way="products")
+def smoothed_linear_products(node: NodeReader, emit: Emitter) -> OperandId:
+    """Lower to a product of each axis with the matrix of the interpolation, which takes means of what it skips."""
+    return _product(emit, _matrices(node, smoothed_linear))
+
+
+@lowers(*_SMOOTHED_BICUBIC, way="products")
+def smoothed_cubic_products(node: NodeReader, emit: Emitter) -> OperandId:
+    """Lower to a product of each axis with the matrix of the interpolation, which takes means of what it skips."""
+    return _product(emit, _matrices(node, smoothed_cubic))
 
 
 @lowers(*_NEAREST, way="operation")

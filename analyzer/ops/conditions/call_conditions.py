@@ -340,6 +340,8 @@ CONDITIONS: Mapping[str, Condition] = {
     "aten::upsample_linear1d": partial(_resized, 1),
     "aten::upsample_bilinear2d": partial(_resized, 2),
     "aten::upsample_bicubic2d": partial(_resized, 2),
+    "aten::_upsample_bilinear2d_aa": partial(_resized, 2),
+    "aten::_upsample_bicubic2d_aa": partial(_resized, 2),
     "aten::upsample_trilinear3d": partial(_resized, 3),
     **LOOKUP_CONDITIONS,
     **RECURRENCE_CONDITIONS,

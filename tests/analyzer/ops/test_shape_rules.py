@@ -51,6 +51,8 @@ SPATIAL: dict[str, list[tuple[object, ...]]] = {
     "upsample_bilinear2d.vec": [(X, [5, 11], True, None), (X, None, False, [1.5, 2.3])],
     "upsample_bilinear2d": [(X, [5, 11], True, None, None)],
     "upsample_bicubic2d.vec": [(X, [5, 11], True, None)],
+    "_upsample_bilinear2d_aa.vec": [(X, [5, 11], True, None), (X, None, False, [0.5, 2.3])],
+    "_upsample_bicubic2d_aa.vec": [(X, [5, 11], True, None)],
     "upsample_trilinear3d.vec": [(t(1, 2, 3, 5, 7), [4, 2, 9], False, None)],
     "grid_sampler": [(X, t(2, 4, 5, 2), 0, 0, False)],
     "pixel_shuffle": [(t(2, 12, 5, 7), 2)],

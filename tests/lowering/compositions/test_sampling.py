@@ -8,17 +8,26 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from nnapi_check.analyzer.graph import ElementType
-from nnapi_check.lowering.compositions.sampling import Matrix, adaptive_mean, cubic, linear, matrix_recipe, nearest
+from nnapi_check.lowering.compositions.sampling import (
+    Matrix,
+    adaptive_mean,
+    cubic,
+    linear,
+    matrix_recipe,
+    nearest,
+    smoothed_cubic,
+    smoothed_linear,
+)
 from nnapi_check.lowering.emission.recipes import Inline
 
 SIZE = st.integers(1, 12)
 
 
-def resized(size: int, output: int, mode: str, *, align_corners: bool | None = None) -> Matrix:
-    """What PyTorch makes of each unit vector, as a matrix [output, input]."""
-    image = torch.eye(size).reshape(size, 1, size, 1)
-    found = nn.interpolate(image, (output, 1), mode=mode, align_corners=align_corners)
-    columns: Matrix = found.reshape(size, output).T.contiguous().numpy()
+def resized(size: int, output: int, mode: str, *, align_corners: bool | None = None, smooth: bool = False) -> Matrix:
+    """What PyTorch makes of each unit vector, a column each, as a matrix [output, input]."""
+    image = torch.eye(size).reshape(1, 1, size, size)
+    found = nn.interpolate(image, (output, size), mode=mode, align_corners=align_corners, antialias=smooth)
+    columns: Matrix = found[0, 0].numpy()
     return columns
 
 
@@ -36,6 +45,17 @@ def test_cubic_interpolation(size: int, output: int, corners: bool) -> None:
     wanted = resized(size, output, "bicubic", align_corners=corners)
 
     assert np.allclose(cubic(size, output, scale=None, align_corners=corners), wanted, atol=1e-5)
+
+
+@settings(deadline=None)
+@given(size=st.integers(1, 40), output=SIZE, corners=st.booleans())
+def test_interpolation_that_skips_nothing(size: int, output: int, corners: bool) -> None:
+    lines, curves = (
+        resized(size, output, mode, align_corners=corners, smooth=True) for mode in ("bilinear", "bicubic")
+    )
+
+    assert np.allclose(smoothed_linear(size, output, scale=None, align_corners=corners), lines, atol=1e-6)
+    assert np.allclose(smoothed_cubic(size, output, scale=None, align_corners=corners), curves, atol=1e-6)
 
 
 @settings(deadline=None)

@@ -135,6 +135,7 @@ def test_adaptive_pooling(sizes: tuple[int, ...], wanted: tuple[int, int], regis
     size=st.none() | st.tuples(st.integers(1, 13), st.integers(1, 13)),
     factors=st.tuples(*[st.sampled_from([0.6, 1.0, 1.5, 2.0, 2.3, 3.0])] * 2),
     corners=st.booleans(),
+    smooth=st.booleans(),
 )
 @drawn
 def test_resampling(
@@ -143,13 +144,15 @@ def test_resampling(
     size: tuple[int, int] | None,
     factors: tuple[float, float],
     corners: bool,
+    smooth: bool,
     registry: Registry,
 ) -> None:
+    is_smooth = smooth and mode in ("bilinear", "bicubic")
     align = corners if mode in ("bilinear", "bicubic") else None
     scale = None if size is not None else factors
 
     def resampled(x: torch.Tensor) -> torch.Tensor:
-        return nn.interpolate(x, size, scale, mode, align)
+        return nn.interpolate(x, size, scale, mode, align, antialias=is_smooth)
 
     assert differences(resampled, random(sizes), registry) == []
 
