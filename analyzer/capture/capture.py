@@ -180,7 +180,7 @@ def _walked(
     while True:
         finder = SourceFinder(opened.module._c, opened.sources)
         walk = TypingWalk(module, graph, finder.locate, calls, _text_of(bound.layout, bound.types), state)
-        walk.repetition.nodes_unrolled = unrolled
+        walk.repetition.ops_unrolled = unrolled
         # A walk writes to the lists that it knows.
         items = [(value, own_copy(item)) for value, item in values.items]
         drafts = walk.bind(graph, values.drafts, items)
@@ -188,7 +188,7 @@ def _walked(
         if walk.growing:
             for loop, turns in walk.growing:
                 unroll(graph, loop, turns)
-            unrolled = walk.repetition.nodes_unrolled
+            unrolled = walk.repetition.ops_unrolled
             continue
         if carry_writes(graph, walk.known, walk.aliases) or express_complex(graph, walk.item):
             continue

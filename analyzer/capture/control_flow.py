@@ -17,6 +17,7 @@ from nnapi_check.analyzer.capture.aliases import Aliases
 from nnapi_check.analyzer.capture.containers.held_containers import Container, HeldContainers, containers_in
 from nnapi_check.analyzer.capture.containers.residue import Residue
 from nnapi_check.analyzer.capture.containers.unrolled_loops import MAX_UNROLLED, reaches_outside
+from nnapi_check.analyzer.capture.counted_turns import Following, turns_of
 from nnapi_check.analyzer.capture.decided_branches import DecidedBranch
 from nnapi_check.analyzer.capture.functional_ops import writes_in_place
 from nnapi_check.analyzer.errors import InputError
@@ -39,6 +40,8 @@ MAX_NESTED = 64
 _MAX_TRIPS = 4096
 # Steps of the program that are followed in loops, all together.
 _MAX_STEPS = 1 << 16
+# Nodes of PyTorch's graph that turns of one loop become, those of branches that are not taken and of numbers included.
+_MAX_COPIED = 1 << 16
 # Nodes that are typed again because a turn of a loop changes a type.
 _MAX_RETYPED = 1 << 18
 # A run with more turns of a loop than this does not come to an end in a time that anybody waits.
@@ -52,7 +55,7 @@ class Repetition:
     steps_left: int = field(default_factory=lambda: _MAX_STEPS)
     retyped_left: int = _MAX_RETYPED
     turns: int = 1
-    nodes_unrolled: int = 0
+    ops_unrolled: int = 0
     is_carrying: bool = False
 
     @contextmanager
@@ -69,14 +72,14 @@ class Repetition:
         if self.is_carrying:
             self.steps_left -= steps
 
-    def unrolls(self, nodes: int) -> bool:
-        """Whether a loop may be written down turn by turn, with so many nodes, which are counted then.
+    def unrolls(self, ops: int) -> bool:
+        """Whether a loop may be written down turn by turn, with so many ops, which are counted then.
 
         A turn that is carried out knows no more than its own count of what lies in it.
         """
-        if self.is_carrying or self.nodes_unrolled + nodes > MAX_UNROLLED:
+        if self.is_carrying or self.ops_unrolled + ops > MAX_UNROLLED:
             return False
-        self.nodes_unrolled += nodes
+        self.ops_unrolled += ops
         return True
 
     def type_again(self, body: torch._C.Block) -> None:
@@ -159,21 +162,32 @@ def walk_if(walk: Walk, node: torch._C.Node, items: Sequence[object]) -> Iterabl
 
 
 def walk_loop(walk: Walk, node: torch._C.Node, items: Sequence[object]) -> Iterable[NodeDraft]:
-    """Type a loop: carried out where it computes numbers only, else typed once with the types it begins with."""
+    """Type a loop: carried out where it computes numbers only, else typed once with the types it begins with.
+
+    One whose turns are counted is to be written down turn by turn, if they are not too many, and lists grow in it or no
+    branch in it is decided by elements.
+    """
     (body,) = node.blocks()
-    trips, condition = items[:2]
-    is_counted = isinstance(trips, int) and trips <= _MAX_TRIPS and condition is True and not walk.depth
     _refuse_endless(walk, node, _known_trips(node, items) * _known_turns(body))
-    if isinstance(trips, int) and is_counted and not _touches_tensors(body) and _always_continues(body):
-        held = [(item, _copy(item)) for item in containers_in(list(_outer_items(walk, body)))]
-        if _carry_out(walk, node, body, trips):
+    trips, condition = items[:2]
+    if not _touches_tensors(body) and _always_continues(body):
+        is_counted = isinstance(trips, int) and trips <= _MAX_TRIPS and condition is True and not walk.depth
+        held = [(item, _copy(item)) for item in containers_in(list(_outer_items(walk, body)))] if is_counted else []
+        if isinstance(trips, int) and is_counted and _carry_out(walk, node, body, trips):
             return ()
         for item, before in held:
             _restore(item, before)
-    may_unroll = is_counted and _always_continues(body) and _touches_tensors(body) and reaches_outside(node)
-    if isinstance(trips, int) and may_unroll and walk.repetition.unrolls(max(trips, 1) * _count(body)):
-        walk.growing.append((node, trips))
-    return (_loop_node(walk, node, body, items),)
+        return (_loop_node(walk, node, body, items),)
+    following = Following(_MAX_COPIED)
+    turns = None if walk.depth else turns_of(node, items, walk.item, following)
+    made = _loop_node(walk, node, body, items)
+    if turns is None or (following.meets_elements and not reaches_outside(node)):
+        return (made,)
+    count = max(turns.count, 1)
+    ops = sum(1 for block in made.blocks for _ in nested_drafts(block.nodes))
+    if count * _count(body) <= _MAX_COPIED and walk.repetition.unrolls(count * max(ops, 1)):
+        walk.growing.append((node, turns.count))
+    return (made,)
 
 
 def _outer_items(walk: Walk, block: torch._C.Block) -> Iterator[object]:

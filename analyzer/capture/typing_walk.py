@@ -20,6 +20,7 @@ from nnapi_check.analyzer.capture.containers.list_writes import LIST_WRITES, Lis
 from nnapi_check.analyzer.capture.containers.residue import Residue
 from nnapi_check.analyzer.capture.containers.structure_ops import LIST_OPS, STRUCTURE_OPS, UNANSWERED, name_part, weight
 from nnapi_check.analyzer.capture.control_flow import MAX_NESTED, Repetition, walk_if, walk_loop
+from nnapi_check.analyzer.capture.counted_turns import ELEMENT_READS
 from nnapi_check.analyzer.capture.decided_branches import DecidedBranch
 from nnapi_check.analyzer.capture.expansions.expanded import expanded
 from nnapi_check.analyzer.capture.functional_ops import (
@@ -76,8 +77,6 @@ from nnapi_check.analyzer.tensor_types import tensor_type
 from nnapi_check.analyzer.torchscript import comes_before, is_own_class, is_readable, submodule
 from nnapi_check.coverage_db.cards import OtherCall
 
-# The result is read from elements, which quantized tensors have here although they are not known.
-_ELEMENT_READS = frozenset(f"aten::{name}" for name in ("item", "Int", "Float", "Bool", "equal", "is_nonzero"))
 # Of numbers and texts alone, ops make numbers and texts.
 _PLAIN = frozenset({int, float, bool, str})
 # They tell a person something and compute nothing.
@@ -368,7 +367,7 @@ class TypingWalk:
         self.aliases.share_storage(results, drafts, items)
         if operation.is_mutable or operation.name in PLACE_ARGUMENT:
             self.aliases.share(node, operation, items, drafts)
-        if operation.name in _ELEMENT_READS and not is_constant:
+        if operation.name in ELEMENT_READS and not is_constant:
             return (self._opaque(node, items, "the input's elements decide it"),)
         if not drafts and not operation.is_mutable:
             return ()

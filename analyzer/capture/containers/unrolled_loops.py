@@ -1,7 +1,7 @@
-"""Loops of a known count in which lists grow, written down turn by turn, so that each turn's length is known.
+"""Loops of a known count, written down turn by turn, so that what each turn reads, and how long lists are, is known.
 
-What a list holds within a loop depends on the turn. Where shapes tell how many turns there are, their nodes one after
-another are the same program, in which every list is known.
+What a counter or a list is within a loop depends on the turn. Where the turns are counted, their nodes one after
+another are the same program, in which every number is known and no branch hangs on one.
 """
 
 from __future__ import annotations
@@ -11,13 +11,13 @@ from dataclasses import dataclass
 import torch
 
 from nnapi_check.analyzer.capture.containers.list_writes import LIST_WRITES
+from nnapi_check.analyzer.capture.counted_turns import NUMBERS
 from nnapi_check.analyzer.torchscript import clone_node, insert_constant, is_in, nested
 
 MAX_UNROLLED = 1 << 13
-"""Nodes that may come of all loops together."""
+"""Ops that may come of all loops together."""
 
 
-_NUMBERS = frozenset({"IntType", "FloatType", "BoolType", "StringType"})
 _CONTAINERS = frozenset({"ListType", "DictType", "ClassType"})
 
 
@@ -30,7 +30,7 @@ def reaches_outside(loop: torch._C.Node) -> bool:
 
 def _reaches(node: torch._C.Node, loop: torch._C.Node) -> bool:
     """Whether a node changes a container that is made outside a loop, or takes out of it what is no number."""
-    is_read = node.kind() == "aten::__getitem__" and node.output().type().kind() not in _NUMBERS
+    is_read = node.kind() == "aten::__getitem__" and node.output().type().kind() not in NUMBERS
     if not is_read and node.kind() not in (*LIST_WRITES, "prim::SetAttr"):
         return False
     held = node.inputsAt(0)
