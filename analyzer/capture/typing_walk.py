@@ -77,6 +77,7 @@ from nnapi_check.analyzer.tensor_types import tensor_type
 from nnapi_check.analyzer.torchscript import comes_before, is_own_class, is_readable, submodule
 from nnapi_check.coverage_db.cards import OtherCall
 
+_OF_ELEMENTS = "the input's elements decide it"
 # Of numbers and texts alone, ops make numbers and texts.
 _PLAIN = frozenset({int, float, bool, str})
 # They tell a person something and compute nothing.
@@ -345,7 +346,7 @@ class TypingWalk:
             result = evaluate(operation, items, self._calls)
         except OpError as error:
             self._refuse_shapes(node, operation, items)
-            return (self._opaque(node, items, str(error)),)
+            return (self._opaque(node, items, _OF_ELEMENTS if operation.name in ELEMENT_READS else str(error)),)
         results = result if len(outputs) > 1 and isinstance(result, (list, tuple)) else (result,)
         if len(results) != len(outputs):
             return (self._opaque(node, items, "it returns another number of values than its schema says"),)
@@ -368,7 +369,7 @@ class TypingWalk:
         if operation.is_mutable or operation.name in PLACE_ARGUMENT:
             self.aliases.share(node, operation, items, drafts)
         if operation.name in ELEMENT_READS and not is_constant:
-            return (self._opaque(node, items, "the input's elements decide it"),)
+            return (self._opaque(node, items, _OF_ELEMENTS),)
         if not drafts and not operation.is_mutable:
             return ()
         op, arguments = self._respelled(operation, items)

@@ -231,8 +231,8 @@ def _read_values(name: str, places: Sequence[str]) -> InputError:
     shown = ", ".join(places[:_SHOWN_PLACES]) + (" and elsewhere" if len(places) > _SHOWN_PLACES else "")
     return InputError(
         f"{name} takes numbers out of its inputs' values, or decides by them, at {shown}: traced, it is right for the "
-        "example inputs only. Script that part (torch.jit.script), compute with tensors in place of numbers, or give a "
-        "trace of your own if these values never change."
+        "example inputs only. Script that part (torch.jit.script), or compute with tensors in place of numbers. If "
+        "these values never change, let the model hold them: wrap it in a module that passes them, as torch.tensor(5)."
     )
 
 

@@ -201,6 +201,12 @@ def _judge_control_flow(node: Node, uses: Uses, target: Target) -> NodeJudgement
     return NodeJudgement(node.op, (whole,), (), Status.CPU)
 
 
+def _mended_at_cause(failure: Failure, knowledge: Knowledge) -> Failure:
+    """A failure whose fix is that of the op it comes from, where no NNAPI operation could ever compute that."""
+    card = knowledge.card(failure.cause) if failure.cause and knowledge.has_card(failure.cause) else None
+    return failure if card is None or card.gap is None or not card.fix else replace(failure, fix=card.fix)
+
+
 def _judge_call(node: Node, uses: Uses, knowledge: Knowledge, target: Target, *, has_no_tensor: bool) -> NodeJudgement:
     """Judge a node without blocks: each way with the level it needs, or with every failure."""
     if not knowledge.has_card(node.op):
@@ -210,7 +216,10 @@ def _judge_call(node: Node, uses: Uses, knowledge: Knowledge, target: Target, *,
     card = knowledge.card(node.op)
     if not card.ways:
         return _without_way(node, Status.CPU, no_way(card))
-    general = (*tensor_failures(node, uses, target), *quantization_failures(node, uses))
+    general = (
+        *(_mended_at_cause(failure, knowledge) for failure in tensor_failures(node, uses, target)),
+        *quantization_failures(node, uses),
+    )
     if any(failure.is_without_type for failure in general):
         # Of a tensor without a type, a way could only say that it does not know it.
         return NodeJudgement(node.op, (), general, Status.CPU)

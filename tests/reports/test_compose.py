@@ -138,6 +138,35 @@ def test_unknown_shapes_are_blamed_on_the_op_that_made_the_first() -> None:
     assert blocked[-2:] == ["aten.linear.default", "aten.relu.default"]
 
 
+class Longest(torch.nn.Module):
+    """Marks the places before a length that the caller gives."""
+
+    def forward(self, x: torch.Tensor, longest: torch.Tensor) -> torch.Tensor:
+        return torch.relu(x) * (torch.arange(int(longest.item())) < 3)
+
+
+class OfFive(torch.nn.Module):
+    """Gives the same length in each call."""
+
+    def __init__(self, model: torch.nn.Module) -> None:
+        super().__init__()
+        self.model = model
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        found: torch.Tensor = self.model(x, torch.tensor(5))
+        return found
+
+
+def test_shapes_of_an_input_s_elements_are_told_what_mends_their_cause() -> None:
+    model = torch.jit.script(Longest().eval())
+    found = check(model, [torch.rand(3, 5), torch.tensor(5)], api_level=29)
+
+    blockers = [blocker for blocker in found.blockers if blocker.op == "aten.item.default"]
+    assert {blocker.reason for blocker in blockers} == {"NNC101", "NNC701"}
+    assert all("wrap it in a module that passes torch.tensor(5)" in blocker.fix for blocker in blockers)
+    assert not check(torch.jit.script(OfFive(model).eval()), [torch.rand(3, 5)], api_level=29).blockers
+
+
 def test_multiply_adds_of_unknown_shape_are_noted_as_not_counted() -> None:
     report = check(Picked().eval(), [torch.rand(3, 5)], api_level=29)
 
