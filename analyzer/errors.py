@@ -9,6 +9,10 @@ class InputError(UserError):
     """The file, the module or the options given cannot be used; the message says what to do instead."""
 
 
+class UntraceableError(InputError):
+    """A model runs, and a trace would not compute what it computes."""
+
+
 class OpError(Exception):
     """An op could not be called on what is known of its arguments."""
 

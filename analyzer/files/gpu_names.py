@@ -10,6 +10,7 @@ from typing import TypeVar
 import torch
 from torch.overrides import TorchFunctionMode
 
+from nnapi_check.analyzer.errors import UntraceableError
 from nnapi_check.analyzer.torchscript import (
     LoadedScript,
     has_method,
@@ -96,6 +97,9 @@ def without_gpus(run: Callable[[], Found]) -> Found:
     """What ``run`` gives; where it fails as it names a GPU that is not there, what it gives on the processor."""
     try:
         return run()
+    except UntraceableError:
+        # It has run, so no GPU is missing, and another run may take minutes.
+        raise
     except Exception:
         mode = _OnProcessor()
         try:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import torch
 
-from nnapi_check.analyzer.errors import InputError
+from nnapi_check.analyzer.errors import InputError, UntraceableError
 from nnapi_check.analyzer.files.bundled_inputs import read_bundled_inputs
 from nnapi_check.analyzer.files.file_kind import FileKind, kind_of, refuse_pickle
 from nnapi_check.analyzer.files.gpu_names import moved_script, without_gpus
@@ -125,16 +125,16 @@ def _traced(
                     module = once()
                 write_sized_calls(prepared.module, module._c)
             if views.are_written and not holds_for_other_values(prepared.module, module, prepared.arguments):
-                raise InputError(_UNSEEN_WRITE.format(name))
+                raise UntraceableError(_UNSEEN_WRITE.format(name))
             kept = state.changed()
             state.restore()
             if kept is not None and not holds_for_other_values(prepared.module, module, prepared.arguments):
-                raise InputError(_KEPT_STATE.format(name, kept))
+                raise UntraceableError(_KEPT_STATE.format(name, kept))
             called = prepared.module, prepared.arguments
             if not first.is_repeated(*called):
                 with constants_copied(), tracer_warnings(model):
                     is_of_tracing = first.is_of_tracing(*called, once, state.restore)
-                raise InputError((_TRACED_OTHERWISE if is_of_tracing else _OTHER_NUMBERS).format(name))
+                raise UntraceableError((_TRACED_OTHERWISE if is_of_tracing else _OTHER_NUMBERS).format(name))
             reads = (*value_reads(prepared.module, prepared.arguments), *told.whole) if told.may_read else ()
             if not reads or holds_for_other_values(prepared.module, module, prepared.arguments):
                 return module, tuple(_READS_NOTE.format(place) for place in reads)
@@ -227,9 +227,9 @@ _UNTOLD_RESULTS = (
 )
 
 
-def _read_values(name: str, places: Sequence[str]) -> InputError:
+def _read_values(name: str, places: Sequence[str]) -> UntraceableError:
     shown = ", ".join(places[:_SHOWN_PLACES]) + (" and elsewhere" if len(places) > _SHOWN_PLACES else "")
-    return InputError(
+    return UntraceableError(
         f"{name} takes numbers out of its inputs' values, or decides by them, at {shown}: traced, it is right for the "
         "example inputs only. Script that part (torch.jit.script), or compute with tensors in place of numbers. If "
         "these values never change, let the model hold them: wrap it in a module that passes them, as torch.tensor(5)."

@@ -5,6 +5,7 @@ A number taken by ``item()``, or a branch of Python that an element decides, is 
 
 from __future__ import annotations
 
+import os
 import sys
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -19,6 +20,7 @@ from torch.multiprocessing.reductions import StorageWeakRef
 from nnapi_check.analyzer.inputs.arguments import Call, cloned, leaves, mapped
 from nnapi_check.analyzer.ops.bounded_calls import arguments_by_name
 from nnapi_check.analyzer.ops.dispatched_calls import DispatchedCalls
+from nnapi_check.analyzer.torchscript import trace
 
 _READING = frozenset({"aten::_local_scalar_dense", "aten::item", "aten::is_nonzero", "aten::equal"})
 _OF_SHAPES = frozenset(
@@ -38,7 +40,7 @@ _WHOLE_TENSORS = ("Python list", "NumPy array")
 """What the tracer warns of by these words is no call of an op."""
 
 _OWN = (__file__, getfile(DispatchedCalls))
-_TORCH = str(Path(torch.__file__).parent)
+_TORCH = str(Path(torch.__file__).parent) + os.sep
 _GENERATED = "<"
 _TOLERANCE = 1e-3
 _ALONE = 8
@@ -75,11 +77,14 @@ def names_reading_ops(model: torch.nn.Module) -> bool:
     return any(isinstance(op, torch._ops.OpOverload) and op._schema.name in _READING for op in targets)
 
 
-def value_reads(model: Callable[..., object], inputs: Sequence[object]) -> tuple[str, ...]:
-    """The lines of source, ``file:line``, that read elements which depend on a model's inputs, by a run with them."""
+def value_reads(model: torch.nn.Module, inputs: Sequence[object]) -> tuple[str, ...]:
+    """The lines of source, ``file:line``, by which a trace holds elements that depend on a model's inputs.
+
+    They are found by a trace, for a model may take other ways while it is traced, and the same inputs.
+    """
     given = cloned(Call(tuple(inputs))).positional
-    with torch.no_grad(), _Following(given) as following:
-        model(*given)
+    with torch.no_grad(), tracer_warnings(model), _Following(given) as following:
+        trace(model, given)
     return tuple(following.places)
 
 
@@ -101,7 +106,9 @@ class _Following(DispatchedCalls):
         if not any(map(self._depends, _tensors(given.values()))):
             return result
         if name in _READING:
-            self._note(_place())
+            # TorchScript that a trace calls reads anew in each run, and PyTorch lets the trace rest in the meantime.
+            if torch._C._get_tracing_state() is not None:
+                self._note(_place())
         elif name not in _OF_SHAPES:
             written = [
                 given[argument.name]

@@ -188,3 +188,24 @@ class OfTheUserError(Exception):
 def test_error_of_a_module_s_own_code_is_told_as_such(error: Exception) -> None:
     with pytest.raises(InputError, match="cannot be traced with inputs of these shapes: odd"):
         nnapi_check.check(Refusing(error), [X], feature_level=4)
+
+
+RUNS: list[int] = []
+"""Of each run of `Reading`, under how many modes of functions it was."""
+
+
+class Reading(nn.Module):
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        modes: Callable[[], list[object]] = torch.overrides._get_current_function_mode_stack
+        RUNS.append(len(modes()))
+        return x * x.max().item()
+
+
+def test_model_that_runs_and_is_refused_is_not_run_again_as_if_a_gpu_were_missing() -> None:
+    RUNS.clear()
+
+    with pytest.raises(InputError, match="takes numbers out of its inputs' values"):
+        nnapi_check.check(Reading().eval(), [X], feature_level=4)
+
+    assert RUNS
+    assert not any(RUNS)

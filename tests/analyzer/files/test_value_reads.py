@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from types import FunctionType
 
 import pytest
 import torch
@@ -9,6 +10,8 @@ from torch import nn
 
 import nnapi_check
 from nnapi_check import InputError
+from nnapi_check.analyzer.files.model_file import open_model
+from nnapi_check.analyzer.inputs.arguments import Call
 from tests.torch_releases import since
 
 
@@ -61,6 +64,29 @@ class OfShapes(nn.Module):
         return torch.relu(x) * float(torch.tensor([2.0, 3.0]).max())
 
 
+@torch.jit.script
+def last_of_greatest(x: torch.Tensor) -> torch.Tensor:
+    """The place of the row with the greatest sum, the last of equal ones, once for each element."""
+    place = 0
+    for row in range(x.size(0)):
+        if bool(x[row].sum() >= x[place].sum()):
+            place = row
+    return torch.full_like(x, float(place))
+
+
+class ScriptedWhereTraced(nn.Module):
+    """Chooses a row in Python, and in a script while it is traced, which takes another one of equal rows."""
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        # Of a size that is made a number PyTorch's tracer warns.
+        x = torch.relu(x).reshape(int(x.shape[0]), 3)
+        if torch._C._get_tracing_state() is not None:
+            x += last_of_greatest(x)
+        else:
+            x += float(x.sum(1).argmax())
+        return x
+
+
 X = torch.tensor([[0.25, 0.5, 1.0], [1.5, 2.0, 3.0]])
 READING: Sequence[tuple[nn.Module, list[torch.Tensor]]] = [
     (Scaled(), [X]),
@@ -85,6 +111,25 @@ def test_check_of_values_that_changes_nothing_is_a_note() -> None:
 
     assert report.readiness == "ready"
     assert any("test_value_reads.py" in note and "reads values of the inputs" in note for note in report.notes)
+
+
+def test_what_a_script_inside_a_trace_reads_is_no_read_of_the_trace() -> None:
+    model = ScriptedWhereTraced().eval()
+
+    opened = open_model(model, Call((X,)), weights=True, trust=False)
+
+    assert not opened.notes
+    for other in (X, X.flip(0)):
+        torch.testing.assert_close(opened.module(other), model(other))
+
+
+def test_place_in_another_package_whose_name_begins_as_pytorch_s_is_told() -> None:
+    source = f"{Path(torch.__file__).parent}like/scaled.py"
+    forward = FunctionType(Scaled.forward.__code__.replace(co_filename=source), globals())
+    model: nn.Module = type("OfAnotherPackage", (nn.Module,), {"forward": forward})()
+
+    with pytest.raises(InputError, match=rf"at {source}:\d+: traced"):
+        nnapi_check.check(model.eval(), [X], feature_level=8)
 
 
 def test_what_shapes_and_constants_decide_is_no_read_of_values() -> None:
