@@ -34,10 +34,7 @@ def convert(
     options: PackageOptions,
     others: Sequence[Sized] = (),
 ) -> Package:
-    """The package of lowered parts. The captured module becomes part of it, so it can be converted only once.
-
-    ``others`` are the same model for inputs of other sizes.
-    """
+    """The package of lowered parts. ``others`` are the same model for inputs of other sizes."""
     made = [SizedParts(one.captured, _all_packaged(one, facts), one.extra) for one in others]
     return build_package(captured, _all_packaged(Sized(captured, survey, parts), facts), options, made)
 

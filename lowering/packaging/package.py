@@ -61,7 +61,8 @@ from nnapi_check.lowering.packaging.script_modules import (
     type_of,
     wrapped,
 )
-from nnapi_check.lowering.packaging.shared_attributes import bring_attributes, retype_reads
+from nnapi_check.lowering.packaging.shared_attributes import bring_attributes
+from nnapi_check.lowering.packaging.shared_classes import retype_reads, with_shared_classes
 from nnapi_check.lowering.packaging.stand_ins import StandIns
 from nnapi_check.lowering.packaging.weight_access import WeightAccess, value_ids
 
@@ -135,19 +136,23 @@ def build_package(
 ) -> Package:
     """Build the module of a package. With ``others`` it also runs in NNAPI for inputs of other sizes.
 
-    The captured module becomes a part of it: it can be packaged only once, and its literals are read no more. Of the
-    others only what their parts need is taken, and what the module has already is stored once.
+    What the captured module holds becomes part of it, or where it keeps a state the module itself, which then can be
+    packaged only once. Of the others only what their parts need is taken, and what the module has already is stored
+    once.
     """
-    module = captured.module
-    if method_names(module) != ["forward"]:
+    if method_names(captured.module) != ["forward"]:
         raise PackageError("the captured module is packaged already")
+    read = [captured.original, captured.torch_graph, *(one.captured.torch_graph for one in others)]
+    module = with_shared_classes(captured.module, read)
     annotations = Annotations()
     parameters = _parameters(module, annotations)
     store = ConstantStore(module, OwnNames(), by_content=bool(others))
     sizes = [SizedParts(captured, parts), *others]
+    for one in others:
+        bring_attributes(one.captured.torch_graph, one.captured.module, module, store)
     added = [_add_size(module, size, store, parameters, annotations, options) for size in sizes]
     # The graphs that were converted hold for their inputs' shapes alone.
-    refill_method(module, "forward", captured.original)
+    retype_reads(refill_method(module, "forward", captured.original), module)
     graphs = [module._get_method(name).graph for name in (*(one.own.forward for one in added), "forward")]
     for filled in graphs:
         keep_results_apart(filled)
@@ -155,7 +160,7 @@ def build_package(
     for filled in graphs:
         store.lift(filled)
         torch._C._jit_pass_lint(filled)
-    wrapper = _wrap(captured, parameters, added, annotations.types)
+    wrapper = _wrap(module, captured, parameters, added, annotations.types)
     manifest = Manifest(
         parts=tuple(
             PartRecord(name, part.inputs, part.outputs, part.nodes, part.held)
@@ -199,11 +204,8 @@ def _add_size(
     own = _own_names(module, len(parts))
     names = [own.part(index) for index in range(len(parts))]
     define(module, same_call_source(own.forward, parameters), annotations.types)
-    if captured.module is not module:
-        bring_attributes(captured.torch_graph, captured.module, module, store)
     copy = fill_method(module, own.forward, captured.torch_graph, captured.shared)
-    if captured.module is not module:
-        retype_reads(copy.graph, module)
+    retype_reads(copy.graph, module)
     keeps = _define_buffers(module, captured, copy, parts, store, own)
     recomputed = _place_parts(module, captured, copy, parts, names, options)
     if keeps:
@@ -333,13 +335,14 @@ def _own_names(module: torch._C.ScriptModule, parts: int) -> OwnNames:
 
 
 def _wrap(
+    module: torch._C.ScriptModule,
     captured: Captured,
     parameters: Sequence[Parameter],
     added: Sequence[_Added],
     types: Mapping[str, torch._C.JitType],
 ) -> torch._C.ScriptModule:
     wrapper = new_module("Converted")
-    add_attribute(wrapper, "model", type_of(captured.module), captured.module)
+    add_attribute(wrapper, "model", type_of(module), module)
     sizes = [WrappedSize(one.own, f"_{place}" if place else "", one.keeps) for place, one in enumerate(added)]
     switches = (("training", False), ("nnapi_enabled", True), ("nnapi_failed", False))
     for switch, is_on in (*switches, *((size.ready, False) for size in sizes)):

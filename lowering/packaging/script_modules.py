@@ -11,6 +11,8 @@ from typing import Protocol, cast
 import torch
 import torch.jit
 
+from nnapi_check.analyzer.torchscript import method_names, nested
+
 
 @contextmanager
 def without_deprecation_warnings() -> Iterator[None]:
@@ -29,6 +31,8 @@ class _EditableModule(Protocol):
     def _type(self) -> torch._C.JitType: ...
 
     def hasattr(self, name: str) -> bool: ...
+
+    def setattr(self, name: str, value: object) -> None: ...
 
     def _define(self, kind: object, source: str, resolve: Callable[[str], object]) -> None: ...
 
@@ -56,6 +60,11 @@ def add_attribute(module: torch._C.ScriptModule, name: str, kind: torch._C.JitTy
     _editable(module)._register_attribute(name, kind, value)
 
 
+def set_attribute(module: torch._C.ScriptModule, name: str, value: object) -> None:
+    """Give a value to an attribute that a module's class has."""
+    _editable(module).setattr(name, value)
+
+
 def type_of(module: torch._C.ScriptModule) -> torch._C.JitType:
     """The TorchScript class of a module."""
     return _editable(module)._type()
@@ -76,6 +85,7 @@ def define(
     module: torch._C.ScriptModule, source: str, types: Mapping[str, torch._C.JitType] = MappingProxyType({})
 ) -> None:
     """Compile methods, which may name ``torch``, ``RuntimeError`` and ``types``, and add them to a module."""
+    before = set(method_names(module))
     kind: Callable[[torch._C.JitType], object] = torch._C.ConcreteModuleType.from_jit_type
     names: dict[str, object] = {"torch": torch, "RuntimeError": RuntimeError}
     # PyTorch looks a type's name up as a class of Python, and then for the type that the class was compiled to.
@@ -88,6 +98,8 @@ def define(
     finally:
         for made in classes.values():
             del compiled[made]
+    for name in set(method_names(module)) - before:
+        _forget_places(module._get_method(name).graph)
 
 
 def named_type(name: str) -> torch._C.JitType:
@@ -105,6 +117,14 @@ def clone_node(
 def reset_insert_point(graph: torch._C.Graph) -> None:
     """Insert at the graph's end from now on. PyTorch's passes end the process where the point's node is gone."""
     graph.setInsertPoint(graph.return_node())
+
+
+def _forget_places(graph: torch._C.Graph) -> None:
+    """Forget the places of nodes in their source text, all of which a file would tell, though it is nobody's own."""
+    placeless = graph.create("prim::Constant", [], 1)
+    for node in (*nested(graph.nodes()), graph.return_node()):
+        node.copyMetadata(placeless)
+    placeless.destroy()
 
 
 def fold_plain_constants(graph: torch._C.Graph) -> None:

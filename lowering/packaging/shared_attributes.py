@@ -7,7 +7,6 @@ import torch
 from nnapi_check.analyzer.torchscript import attribute_at, attributes_read, has_attribute_at, nodes_of_kind
 from nnapi_check.lowering.packaging.constant_store import ConstantStore
 from nnapi_check.lowering.packaging.graph_copy import PackageError
-from nnapi_check.lowering.packaging.script_modules import type_of
 
 
 def bring_attributes(
@@ -24,14 +23,6 @@ def bring_attributes(
                 read.s_("name", store.attribute_of(held))
         elif not has_attribute_at(target, path):
             raise PackageError(f"the model has {path} at some of its sizes, and not at others")
-
-
-def retype_reads(graph: torch._C.Graph, module: torch._C.ScriptModule) -> None:
-    """Give what a copied graph reads of its module the types that the module's parts have."""
-    for read in nodes_of_kind(graph, "prim::GetAttr"):
-        held = attribute_at(module, _path_of(read))
-        if isinstance(held, torch._C.ScriptModule):
-            read.output().setType(type_of(held))
 
 
 def _path_of(read: torch._C.Node) -> str:

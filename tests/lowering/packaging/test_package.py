@@ -180,14 +180,6 @@ class TestPlaces:
         with pytest.raises(PackageError, match=r"is no output of its part, but aten::cumsum reads it"):
             packaged(captured, lacking)
 
-    def test_module_is_packaged_only_once(self) -> None:
-        captured = captured_module(Branches(), random_tensor(2, 3))
-        part = elementwise_part(captured, nodes_of(captured, "relu"))
-        packaged(captured, part)
-
-        with pytest.raises(PackageError, match="packaged already"):
-            packaged(captured, part)
-
     def test_package_without_parts_is_the_module(self, reopen: Reopen) -> None:
         x = random_tensor(2, 3)
         artifact = reopen(packaged(captured_module(Branches(), x)))

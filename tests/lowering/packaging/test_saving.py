@@ -1,6 +1,7 @@
 """A package is written whole or not at all, and never over the model it was made from."""
 
 from pathlib import Path
+from zipfile import ZipFile
 
 import pytest
 import torch
@@ -138,3 +139,14 @@ def test_lite_form_refuses_classes_in_words_and_the_full_form_holds_them(tmp_pat
         save_package(package, tmp_path / "model.ptl", form=Form.LITE)
 
     assert [found.name for found in tmp_path.iterdir()] == ["model.pt"]
+
+
+def test_file_holds_no_source_text_of_methods_that_are_ours(package: Package, tmp_path: Path) -> None:
+    path = tmp_path / "model.pt"
+    save_package(package, path, form=Form.FULL)
+
+    with ZipFile(path) as archive:
+        told = b"".join(archive.read(name) for name in archive.namelist() if name.endswith(".debug_pkl"))
+
+    assert told
+    assert b"def " not in told
