@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import torch
@@ -49,11 +49,26 @@ class ConstantValues:
         return self._results[draft]
 
     def refuse_failures(self) -> None:
-        """Raise an `InputError` for the first constant that a kernel fails to compute."""
-        self._compute()
+        """Raise an `InputError` for the first constant that a kernel fails to compute.
+
+        None is kept for longer than others are computed from it.
+        """
+        nodes = self._constant_nodes()
+        last = {draft: place for place, node in enumerate(nodes) for draft in (*self._read_by(node), *node.outputs)}
+        no_more_read: list[list[Draft]] = [[] for _ in nodes]
+        for draft, place in last.items():
+            no_more_read[place].append(draft)
+        for node, drafts in zip(nodes, no_more_read, strict=True):
+            self._run(node)
+            for draft in drafts:
+                self._live.pop(draft, None)
         for failure in self._failures.values():
             if isinstance(failure, InputError):
                 raise failure
+
+    def _constant_nodes(self) -> list[NodeDraft]:
+        """The nodes to run, in order, so that in-place ops write as they do in a run of the model."""
+        return [node for node in self.nodes if node.is_constant]
 
     def _stored(self, draft: Draft) -> torch.Tensor:
         if isinstance(draft.origin, Parameter):
@@ -68,18 +83,20 @@ class ConstantValues:
         return found.detach()
 
     def _compute(self) -> None:
-        """Run every constant node once, in order, so that in-place ops write as they do in a run."""
+        """Run every constant node once."""
         self._is_computed = True
-        with quiet(), torch.no_grad():
-            for node in self.nodes:
-                if node.is_constant:
-                    self._run(node)
+        for node in self._constant_nodes():
+            self._run(node)
+            # What is made may be written to later.
+            self._results.update((draft, self._live[draft].clone()) for draft in node.outputs if draft in self._live)
 
     def _run(self, node: NodeDraft) -> None:
+        """Compute what a constant node gives."""
         operation = operation_of(node.torch_node.schema())
         try:
             items = [self._real(self._item(value)) for value in node.torch_node.inputs()]
-            found = call(operation, items, self._calls)
+            with quiet(), torch.no_grad():
+                found = call(operation, items, self._calls)
         except (OpError, ValueError) as error:
             # Nobody may ask for it; `tensor` says so when somebody does.
             failure = self._failure(node, error)
@@ -88,17 +105,18 @@ class ConstantValues:
         tensors = flat_tensors(found)
         for draft, tensor in zip(node.outputs, tensors, strict=False):
             self._live[draft] = tensor
-            self._results[draft] = tensor.clone()
         for version in node.outputs[len(tensors) :]:
             base = self._live.get(version.base) if version.base is not None else None
             if base is not None:
                 self._live[version] = base
-                self._results[version] = base.clone()
+
+    def _read_by(self, node: NodeDraft) -> Iterator[Draft]:
+        """The tensors that a constant node reads."""
+        return drafts_in([self._item(value) for value in node.torch_node.inputs()])
 
     def _failure(self, node: NodeDraft, error: Exception) -> Exception:
         """What to say of a constant that a kernel fails to compute: a run of the model fails there too."""
-        items = (self._item(value) for value in node.torch_node.inputs())
-        before = next((self._failures[draft] for draft in drafts_in(list(items)) if draft in self._failures), None)
+        before = next((self._failures[draft] for draft in self._read_by(node) if draft in self._failures), None)
         if before is not None or error.__cause__ is None:
             return before or error
         return InputError(
