@@ -63,8 +63,10 @@ def of_the_program(node: Node) -> Failure:
         way="",
         found=node.op,
         wanted="an op of tensors",
-        because="It works on numbers, lists or texts of the program, and NNAPI computes with tensors only.",
-        fix="Leave it to PyTorch, or compute it before the model is exported.",
+        because=_CHANGED_ATTRIBUTE if node.op in _OF_ATTRIBUTES else _NO_TENSORS,
+        fix=_FOR_STATES
+        if node.op in _OF_ATTRIBUTES
+        else "Leave it to PyTorch, or compute it before the model is exported.",
     )
 
 
@@ -123,7 +125,9 @@ def tensor_failures(node: Node, uses: Uses, target: Target) -> Iterator[Failure]
                     continue
                 found = f"{node.op}, whose {name} has no known shape"
                 failure = _tensor_failure("NNC701", "static-shape", found, "a shape known before execution")
-                yield replace(failure, because=f"{failure.because} {_sentence(str(unknown))}", cause=unknown.op)
+                fix = _FOR_STATES if unknown.op in _OF_ATTRIBUTES else failure.fix
+                because = f"{failure.because} {_sentence(str(unknown))}"
+                yield replace(failure, because=because, fix=fix, cause=unknown.op)
             case OtherType(type_name):
                 yield _tensor_failure("NNC702", "tensor", f"{name} is a {type_name}", "a tensor")
             case TensorType():
@@ -214,6 +218,13 @@ _MOVES = frozenset(
 _FOR_MOVES = "Split fewer dimensions, or merge some here and let the ops that read the result work on those."
 _FOR_SLICES = "Take a part of fixed length by narrow, such as x.narrow(0, t, 2), or a single place, such as x[t]."
 _CONVERSIONS = frozenset({"_to_copy", "to", "type_as"})
+
+_OF_ATTRIBUTES = frozenset({"prim.GetAttr", "prim.SetAttr"})
+"""What reads and sets attributes that a run changes, of the model or of objects of its own."""
+
+_CHANGED_ATTRIBUTE = "It reads or sets an attribute that a run changes, and NNAPI keeps nothing from run to run."
+_FOR_STATES = "Take a state as an input of forward, and give the new one back as an output."
+_NO_TENSORS = "It works on numbers, lists or texts of the program, and NNAPI computes with tensors only."
 
 _TENSOR_TEXTS = {
     "size": (

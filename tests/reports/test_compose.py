@@ -167,6 +167,27 @@ def test_shapes_of_an_input_s_elements_are_told_what_mends_their_cause() -> None
     assert not check(torch.jit.script(OfFive(model).eval()), [torch.rand(3, 5)], api_level=29).blockers
 
 
+class Remembers(torch.nn.Module):
+    """Keeps the last row from run to run, of which there is none before the first."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.last = torch.zeros(0)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        last = self.last
+        self.last = x[-1]
+        return torch.relu(x) + last
+
+
+def test_a_state_that_is_kept_in_an_attribute_is_told_to_become_an_input() -> None:
+    found = check(torch.jit.script(Remembers().eval()), [torch.rand(3, 5)], api_level=29)
+
+    blockers = [blocker for blocker in found.blockers if blocker.op in ("prim.GetAttr", "prim.SetAttr")]
+    assert {blocker.reason for blocker in blockers} >= {"NNC701"}
+    assert all(blocker.fix.startswith("Take a state as an input of forward") for blocker in blockers)
+
+
 def test_multiply_adds_of_unknown_shape_are_noted_as_not_counted() -> None:
     report = check(Picked().eval(), [torch.rand(3, 5)], api_level=29)
 
