@@ -17,7 +17,13 @@ from nnapi_check.analyzer.torchscript import is_in
 
 NUMBERS = frozenset({"IntType", "FloatType", "BoolType", "StringType"})
 """Kinds of values that are no tensors and hold none."""
-ELEMENT_READS = frozenset(f"aten::{name}" for name in ("item", "Int", "Float", "Bool", "equal", "is_nonzero"))
+ELEMENT_READS = frozenset(
+    f"aten::{name}"
+    for name in (
+        *("item", "Int", "Float", "Bool", "equal", "is_nonzero"),
+        *("IntImplicit", "FloatImplicit", "ScalarImplicit", "ComplexImplicit"),
+    )
+)
 """Ops that make numbers and truth values of a tensor's elements."""
 
 _PLAIN = (bool, int, float, str)

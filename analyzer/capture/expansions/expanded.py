@@ -10,6 +10,7 @@ from typing import Protocol
 import torch
 
 from nnapi_check.analyzer.capture.expansions.expansion import call_of, expansions
+from nnapi_check.analyzer.capture.expansions.places import nothing
 from nnapi_check.analyzer.capture.functional_ops import writes_in_place
 from nnapi_check.analyzer.capture.spellings import op_name
 from nnapi_check.analyzer.growing_graph import Draft, drafts_in
@@ -45,14 +46,16 @@ def expanded(
     """What stands for a call which gives ``results``; None where it has no expansion.
 
     An expansion stands for a call only where it gives tensors of the same types, and, in a graph that writes to
-    tensors, where both give views of what they are given, or neither does. What both refuse is not asked here.
+    tensors, where both give views of what they are given, or neither does. What both refuse is not asked here. A
+    tensor without elements needs no call of any op.
     """
     op = op_name(operation)
-    if op not in expansions():
+    is_nothing = len(results) == 1 and isinstance(results[0], torch.Tensor) and not results[0].numel()
+    if op not in expansions() and not is_nothing:
         return None
     wanted = [tensor_type(result) for result in flat_tensors(list(results))]
     call = call_of(arguments, wanted)
-    body = None if call is None else expansions()[op](call)
+    body = None if call is None else nothing(call) if is_nothing else expansions()[op](call)
     if body is None:
         return None
     tensors = {name: item for name, item in arguments.items() if list(drafts_in(item))}

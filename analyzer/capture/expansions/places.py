@@ -8,6 +8,7 @@ from math import prod
 from nnapi_check.analyzer.capture.expansions.expansion import Call, expands
 from nnapi_check.analyzer.graph import TensorType
 from nnapi_check.analyzer.nnapi_types import MAX_RANK
+from nnapi_check.analyzer.tensor_types import torch_dtype
 
 
 @expands("aten.hsplit.int", "aten.hsplit.array")
@@ -24,6 +25,20 @@ def broadcast_tensors(call: Call) -> str:
     for number, (kind, made) in enumerate(zip(call.tensors("tensors"), call.outputs, strict=True)):
         parts.append(f"tensors[{number}]" + ("" if kind == made else f".expand({list(made.shape)})"))
     return f"[{', '.join(parts)}]"
+
+
+def nothing(call: Call) -> str:
+    """A tensor without elements, whatever it is made of."""
+    (made,) = call.outputs
+    return f"torch.zeros({list(made.shape)}, dtype={torch_dtype(made.dtype)})"
+
+
+@expands("aten.cat.default")
+def cat(call: Call) -> str | None:
+    """Without the tensors that have no elements, which NNAPI cannot hold."""
+    kinds = call.tensors("tensors")
+    kept = [f"tensors[{place}]" for place, kind in enumerate(kinds) if kind.numel]
+    return f"torch.cat([{', '.join(kept)}], {call.integer('dim')})" if 0 < len(kept) < len(kinds) else None
 
 
 @expands("aten.meshgrid.default", "aten.meshgrid.indexing")

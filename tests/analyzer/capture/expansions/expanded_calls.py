@@ -242,6 +242,8 @@ CASES = [
         for corners in (False, True)
         for size in ((3, 8, 7), None)
     ),
+    Case("aten.cat.default", lambda x: torch.cat([x[3:], x, torch.empty(0), x.flip(0)]), ((3, 5),)),
+    Case("aten.cat.default", lambda x: torch.cat([x[:, 5:].relu(), x], -1), ((3, 5),)),
     Case("aten.matmul.default", torch.matmul, ((2, 3, 4, 5), (2, 1, 5, 6))),
     Case("aten.matmul.default", torch.matmul, ((2, 3, 4, 5), (1, 1, 5, 6))),
     Case("aten.matmul.default", torch.matmul, ((4, 1, 3, 5), (1, 2, 5, 6))),

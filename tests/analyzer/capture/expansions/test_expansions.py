@@ -76,6 +76,29 @@ def test_every_expansion_is_tried_here() -> None:
     assert {case.op for case in CASES} == set(expansions())
 
 
+@pytest.mark.parametrize(
+    "function",
+    [
+        lambda x: torch.cat([torch.clamp(x[3:], 0, 1) @ torch.ones(5, 5), x * 2, x[:0]]),
+        lambda x: (x * 2, torch.relu(x[:, 2:2]).long()),
+    ],
+    ids=["beside others", "as a result"],
+)
+def test_what_has_no_elements_is_computed_of_nothing(function: Callable[..., object]) -> None:
+    case = Case("none", function, ((3, 5),))
+    found = captured(case)
+
+    assert ops_of(case) <= {"aten.mul.Tensor", "aten.cat.default"}
+    registry = open_registry()
+    verdicts = judge(found.graph, registry, registry.target("pytorch-mobile")).at(3).values()
+    assert all(verdict.is_supported for verdict in verdicts)
+    for own, theirs in zip(
+        flat_tensors(run(found, case.inputs())), flat_tensors(function(*case.inputs())), strict=True
+    ):
+        assert own.dtype == theirs.dtype
+        assert torch.equal(own, theirs)
+
+
 LEFT = [
     Case("aten.one_hot.default", lambda x: torch.nn.functional.one_hot(x), (), tensors=(PLACES,)),
     Case("aten.linalg_matrix_power.default", lambda x: torch.linalg.matrix_power(x, 0) + x, ((4, 4),)),
