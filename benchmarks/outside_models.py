@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from functools import partial
 from importlib import import_module
 from importlib.util import find_spec
+from pathlib import Path
 from typing import Any, cast
 
 import torch
@@ -53,6 +54,23 @@ class First(torch.nn.Module):
         while not isinstance(found, torch.Tensor):
             found = found[0]
         return found
+
+
+class Stream(torch.nn.Module):
+    """A step of an Emformer's stream once as much was heard as it looks back: the age of its state is held, and the
+    rest of it, three tensors a layer, goes from step to step."""
+
+    def __init__(self, model: torch.nn.Module, frames: int, age: int) -> None:
+        super().__init__()
+        self.model: Any = model
+        self.register_buffer("length", torch.tensor([frames]))
+        self.register_buffer("age", torch.tensor([[age]], dtype=torch.int32))
+
+    def forward(self, frames: torch.Tensor, *state: torch.Tensor) -> tuple[torch.Tensor, ...]:
+        """The output of the frames, and the state for the next."""
+        states = [[*state[place : place + 3], self.age] for place in range(0, len(state), 3)]
+        found, _, after = self.model.infer(frames, self.length, states)
+        return found, *(item for layer in after for item in layer[:3])
 
 
 def _of(package: str) -> Any:  # packages that are not dependencies have no types here
@@ -104,12 +122,21 @@ def _conformer() -> Built:
     return First(model), (torch.randn(1, 100, 80), torch.tensor([100]))
 
 
+def _emformer_of(memory: int) -> torch.nn.Module:
+    made: torch.nn.Module = _of("torchaudio.models").Emformer(
+        80, 4, 128, 4, segment_length=16, left_context_length=32, right_context_length=4, max_memory_size=memory
+    )
+    return made
+
+
 def _emformer() -> Built:
     """A whole utterance, of which each segment sees a bit to its right."""
-    model = _of("torchaudio.models").Emformer(
-        80, 4, 128, 4, segment_length=16, left_context_length=32, right_context_length=4, max_memory_size=4
-    )
-    return First(model), (torch.randn(1, 100, 80), torch.tensor([96]))
+    return First(_emformer_of(0)), (torch.randn(1, 100, 80), torch.tensor([96]))
+
+
+def _emformer_stream() -> Built:
+    state = [torch.randn(length, 1, 80) for _ in range(4) for length in (4, 32, 32)]
+    return Stream(_emformer_of(4), 20, 64), (torch.randn(1, 20, 80), *state)
 
 
 def _griffin_lim() -> Built:
@@ -123,6 +150,14 @@ def _wave_rnn() -> Built:
         upsample_scales=[4, 5], n_classes=64, hop_length=20, n_res_block=4, n_rnn=64, n_fc=64, n_freq=40, n_hidden=32
     )
     return model, (torch.randn(1, 1, 160), torch.randn(1, 1, 40, 12))
+
+
+def _silero() -> Built:
+    """Whether somebody speaks: the network in the file, whose state its wrapper keeps, with the state as an input."""
+    spec = find_spec("silero_vad")
+    folder = Path(cast(Any, spec).origin).parent
+    loaded: Any = torch.jit.load(folder / "data" / "silero_vad.jit")  # type: ignore[no-untyped-call]  # no types
+    return loaded._model, (torch.randn(1, 576), torch.zeros(2, 1, 128))
 
 
 def _keywords() -> Built:
@@ -208,6 +243,7 @@ def _sounds() -> list[Subject]:
         "Wav2Letter": partial(_torchaudio, "Wav2Letter", (1, 40, 200), input_type="mfcc", num_features=40),
         "Conformer": _conformer,
         "Emformer": _emformer,
+        "a step of Emformer": _emformer_stream,
         "GriffinLim": _griffin_lim,
         "WaveRNN": _wave_rnn,
         "mel and convolutions": _keywords,
@@ -220,6 +256,7 @@ def _sounds() -> list[Subject]:
     )  # fmt: skip
     return [
         *audio,
+        Subject("Silero VAD", "silero_vad", "audio", _silero),
         Subject("Wav2Vec2", "transformers", "audio", wav2vec),
         Subject("Whisper's encoder", "transformers", "audio", partial(_encoder_of, whisper)),
     ]
