@@ -130,6 +130,20 @@ def _of_truths(tensors: str, *, same: bool) -> _Two:
     return chain
 
 
+def _joined(tensors: str, *, neutral: bool) -> _Two:
+    """Two truth values that are joined: with a known one that changes nothing, the other itself."""
+    two = _binary(tensors)
+
+    def chain(first: Operand, second: Operand) -> Chain | None:
+        match first, second:
+            case (Ref() as number, bool() as known) | (bool() as known, Ref() as number) if known is neutral:
+                return (TensorCall("aten.alias.default", {"self": number}),)
+            case _:
+                return two(first, second)
+
+    return chain
+
+
 _SUM, _DIFFERENCE = _commutative("add"), _binary("aten.sub.Tensor", "aten.sub.Scalar", "aten.rsub.Scalar")
 _QUOTIENT_BY = "aten.floor_divide.Scalar"
 
@@ -149,8 +163,8 @@ _OF_TWO: Mapping[str, _Two] = {
     "aten.ne.int": _compared("ne", "ne"),
     "aten.eq.bool": _of_truths("aten.eq.Tensor", same=True),
     "aten.ne.bool": _of_truths("aten.ne.Tensor", same=False),
-    "aten.__and__.bool": _binary("aten.logical_and.default"),
-    "aten.__or__.bool": _binary("aten.logical_or.default"),
+    "aten.__and__.bool": _joined("aten.logical_and.default", neutral=True),
+    "aten.__or__.bool": _joined("aten.logical_or.default", neutral=False),
     "aten.__xor__.bool": _of_truths("aten.logical_xor.default", same=False),
 }
 

@@ -7,6 +7,7 @@ import torch
 
 from nnapi_check.analyzer.graph import ElementType, Graph, Node, OtherType, Ref, RefList, TensorType, Unknown
 from nnapi_check.analyzer.judging.judge import judge
+from nnapi_check.analyzer.judging.number_ops import TensorCall, chain_of
 from nnapi_check.analyzer.judging.run_time_numbers import with_numbers_as_tensors
 from nnapi_check.coverage_db.queries import open_registry
 from nnapi_check.coverage_db.targets import NDK
@@ -42,6 +43,14 @@ def test_the_element_of_a_tensor_is_that_tensor(inputs: dict[str, str]) -> None:
     assert the_node("aten.alias.default", graph).arguments == {"self": Ref(1)}
     assert isinstance(the_node("aten.mul.Tensor", graph).arguments["other"], Ref)
     assert numbers(graph) == []
+
+
+@pytest.mark.parametrize(("op", "neutral"), [("aten.__and__.bool", True), ("aten.__or__.bool", False)])
+def test_a_truth_joined_with_one_that_changes_nothing_is_itself(op: str, neutral: bool) -> None:
+    itself = (TensorCall("aten.alias.default", {"self": Ref(1)}),)
+
+    assert chain_of(op, [Ref(1), neutral]) == chain_of(op, [neutral, Ref(1)]) == itself
+    assert chain_of(op, [Ref(1), not neutral]) is None
 
 
 def test_the_truth_of_a_number_is_its_difference_from_0() -> None:

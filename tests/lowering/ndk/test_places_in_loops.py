@@ -22,6 +22,11 @@ CASES: dict[str, tuple[str, list[int]]] = {
         "for t in range(1, int(n), 3):\n    x = x * 0.5 + x[t]\nreturn x",
         [0, 1, 2, 4, 5],
     ),
+    "turns that are passed over": (
+        "h = x[0] * 0\nfor t in range(x.size(0)):\n    if int(n) > t:\n        continue\n"
+        "    h = h * 0.5 + x[t]\nreturn h",
+        [0, 3, 9],
+    ),
     "a range that counts down": ("for t in range(int(n), -1, -2):\n    x = x * 0.5 + x[t] + t\nreturn x", [0, 1, 3, 4]),
     "arithmetic": (
         "k = int(n) - 3\nj = max(k, -1) * min(k, 2) + abs(k)\n"
