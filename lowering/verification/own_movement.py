@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import torch
@@ -62,18 +62,23 @@ class OwnMovement:
         graph = self._captured().graph if self._graph is None else self._graph
         return jumps_of_outputs(graph, open_registry(), count)
 
-    def own(self, values: Sequence[int] = ()) -> tuple[MovedRun, ...]:
-        """What PyTorch's own outputs and ``values`` are where it rounds otherwise, and as far as is allowed.
+    def own_outputs(self) -> tuple[tuple[torch.Tensor, ...], ...]:
+        """What PyTorch's own outputs are where it rounds otherwise, and as far as is allowed.
 
         Numbers that may be off by so much may stand in every order that these bring about.
         """
+        return (*self.of_rounding().draws, *(run.outputs for run in self._moved((), MARGIN)))
+
+    def own_values(self, values: Sequence[int]) -> tuple[Mapping[int, torch.Tensor], ...]:
+        """What PyTorch's own ``values``, by id, are where it rounds otherwise, and as far as is allowed."""
+        return tuple(run.values for times in (1, MARGIN) for run in self._moved(values, times))
+
+    def _moved(self, values: Sequence[int], times: int) -> list[MovedRun]:
+        """The runs in which everything is moved so many times as far as one rounding and one bound do."""
         captured = self._captured()
         rounded = [*self._values, *self._read]
-        runs = (
-            moved_runs(captured, self._approximate, captured.example_inputs, values, rounded=rounded, times=times)
-            for times in (1, MARGIN)
-        )
-        return tuple(moved for drawn in runs for moved in list(drawn)[1:])
+        runs = moved_runs(captured, self._approximate, captured.example_inputs, values, rounded=rounded, times=times)
+        return list(runs)[1:]
 
     def _captured(self) -> Captured:
         """The model captured anew, for a run may write to what it holds."""

@@ -243,7 +243,7 @@ def _held_outputs(
     ]
     if not jumping:
         return numbers, ()
-    ops, own = own_movement.jumps(len(theirs)), [run.outputs for run in own_movement.own()]
+    ops, own = own_movement.jumps(len(theirs)), own_movement.own_outputs()
     tables = row_sets(ours, theirs, jumping, own, [place for place in jumping if not ops[place]])
     return numbers, tuple(
         replace(table, ops=tuple(sorted(set[str]().union(*(ops[place] for place in table.outputs)))))
@@ -291,9 +291,9 @@ def _held_layers(layers: Sequence[_Measured], own_movement: OwnMovement) -> tupl
         return tuple(held.values())
     moved = own_movement.of_rounding()
     jumping = [index for index in beyond if not moved.is_stepped and moved.values.get(held[index].value, 0.0) >= SPLIT]
-    own = own_movement.own([held[index].value for index in jumping]) if jumping else ()
+    own = own_movement.own_values([held[index].value for index in jumping]) if jumping else ()
     for index in beyond:
-        if index not in jumping or _is_among(layers[index], [run.values[held[index].value] for run in own]):
+        if index not in jumping or _is_among(layers[index], [values[held[index].value] for values in own]):
             held[index] = _allowed_layer(held[index], moved)
     return tuple(held.values())
 

@@ -1,6 +1,6 @@
 """Detectors, whose rows hang on comparisons of nearly equal numbers: what PyTorch's own do not explain is found."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -9,9 +9,12 @@ import torch
 from torch import nn
 
 from nnapi_check import convert
+from nnapi_check.analyzer.capture.capture import Captured
 from nnapi_check.coverage_db.queries import open_registry
 from nnapi_check.coverage_db.spec import OperationFacts
 from nnapi_check.lowering.plan_lowering import FactsByName
+from nnapi_check.lowering.verification import own_movement, sensitivity
+from nnapi_check.lowering.verification.approximation import MARGIN, Approximation
 from nnapi_check.lowering.verification.subject import PackageSubject, Ran
 from nnapi_check.lowering.verification.verify import Verification, verify_artifact
 
@@ -176,3 +179,28 @@ def test_fault_that_rounding_does_not_explain_is_found(verified: Verify, plant: 
 
     assert not found.is_within_tolerance, found.rows
     assert any(rows.unexplained.lost + rows.unexplained.new > 0 for rows in found.rows)
+
+
+def test_pytorch_s_own_rows_are_made_once_for_each_distance(
+    verified: Verify, model: Detector, candidates: torch.Tensor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    runs, asked = sensitivity.moved_runs, list[int]()
+
+    def counted(
+        captured: Captured,
+        items: Sequence[Approximation],
+        inputs: Sequence[torch.Tensor],
+        values: Sequence[int] = (),
+        *,
+        rounded: Sequence[int] = (),
+        times: int = 1,
+    ) -> Iterator[sensitivity.MovedRun]:
+        asked.append(times)
+        return runs(captured, items, inputs, values, rounded=rounded, times=times)
+
+    for place in (sensitivity, own_movement):
+        monkeypatch.setattr(place, "moved_runs", counted)
+
+    verified(without_the_tied(model, candidates))
+
+    assert asked == [1, MARGIN]
