@@ -16,6 +16,7 @@ from nnapi_check.analyzer.files.bundled_inputs import read_bundled_inputs
 from nnapi_check.analyzer.files.file_kind import FileKind, kind_of, refuse_pickle
 from nnapi_check.analyzer.files.gpu_names import moved_script, without_gpus
 from nnapi_check.analyzer.files.kept_state import KeptState, constants_copied
+from nnapi_check.analyzer.files.large_blocks import large_blocks_apart
 from nnapi_check.analyzer.files.left_ops import leave_out_calls
 from nnapi_check.analyzer.files.live_models import as_written, refuse_without_numbers, unwrapped
 from nnapi_check.analyzer.files.missing_ops.stand_ins import StandIns
@@ -93,7 +94,8 @@ def _open_module(model: torch.nn.Module, call: Call | None, name: str, keywords:
     )
     state = KeptState(model)
     try:
-        module, notes = without_gpus(lambda: _traced(model, traced, name, state))
+        with large_blocks_apart():
+            module, notes = without_gpus(lambda: _traced(model, traced, name, state))
     finally:
         state.restore()
     if taken and program is not None and program.lost:
