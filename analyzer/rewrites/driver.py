@@ -24,6 +24,7 @@ from nnapi_check.analyzer.rewrites.runs.rearranged_parts import REARRANGED_PARTS
 from nnapi_check.analyzer.rewrites.runs.rearranged_runs import REARRANGED_RUN
 from nnapi_check.analyzer.rewrites.runs.spread_additions import SPREAD_ADDITION
 from nnapi_check.analyzer.rewrites.same_padding import SAME_PADDING
+from nnapi_check.analyzer.rewrites.undone_reshapes import UNDONE_RESHAPE
 from nnapi_check.analyzer.rewrites.unread_outputs import UNREAD_OUTPUTS
 
 REWRITES: tuple[Rewrite, ...] = (
@@ -43,6 +44,7 @@ REWRITES: tuple[Rewrite, ...] = (
     REARRANGED_RUN,
     REARRANGED_PARTS,
     SPREAD_ADDITION,
+    UNDONE_RESHAPE,
 )
 """Every rewrite, in the order in which they are tried on a node."""
 
@@ -109,12 +111,18 @@ class _Rewriter:
         around = Surroundings(self._graph, {node.id: node for node in nodes}, self._readers, self._known)
         made: dict[int, Node] = {}
         covered: set[int] = set()
+        unmade: set[int] = set()
         near: dict[int, NearMiss] = {}
         for node in nodes:
             found = None if node.id in covered else self._found(node, around, near)
-            if found is not None and covered.isdisjoint(item.id for item in found.match.nodes):
-                made[found.match.at.id] = found.match.made()
-                covered.update(item.id for item in found.match.nodes)
+            if found is None or not covered.isdisjoint(item.id for item in found.match.nodes):
+                continue
+            match = found.match
+            # What it reads may be in the middle of what became one node already.
+            if unmade.isdisjoint(match.made().inputs()):
+                made[match.at.id] = match.made()
+                covered.update(item.id for item in match.nodes)
+                unmade.update(value for item in match.nodes for value in item.outputs if value not in match.outputs)
                 self.applied.append(found)
         # What became part of something else was not meant to be this.
         self.near_misses.extend(miss for first, miss in near.items() if first not in covered)

@@ -12,7 +12,11 @@ from nnapi_check.analyzer.rewrites.rewrite import ByCard
 
 @dataclass(frozen=True, slots=True)
 class Occasion:
-    """One rewrite that was applied, with the graph before and after. ``places`` are those of nodes in their blocks."""
+    """One rewrite that was applied, with the graph before and after.
+
+    ``makers`` and ``places`` are of the nodes before, the place of each in its block, and ``stays`` the values that
+    nodes still make.
+    """
 
     applied: Applied
     before: Graph
@@ -20,6 +24,7 @@ class Occasion:
     readers: Mapping[int, list[Reader]]
     makers: Mapping[int, int]
     places: Mapping[int, tuple[int, int]]
+    stays: frozenset[int]
 
     @property
     def taken(self) -> tuple[Node, ...]:
@@ -90,7 +95,7 @@ def _reads_what_is_there(on: Occasion) -> bool:
     for value in on.made.inputs():
         if value in on.makers:
             other, before = on.places[on.makers[value]]
-            if on.makers[value] in ids or (other == block and before >= place):
+            if value not in on.stays or on.makers[value] in ids or (other == block and before >= place):
                 return False
     return True
 
@@ -125,8 +130,9 @@ def broken(before: Graph, after: Rewritten) -> Iterator[str]:
     readers = readers_of(before)
     makers = {value: node.id for node in before.nodes() for value in node.outputs}
     places = dict(_places(before.body))
+    stays = frozenset(value for node in after.graph.nodes() for value in node.outputs)
     for applied in after.applied:
-        on = Occasion(applied, before, after, readers, makers, places)
+        on = Occasion(applied, before, after, readers, makers, places, stays)
         for invariant in (*REQUIRES, *ENSURES):
             if not invariant.holds(on):
                 yield f"{applied.rewrite.name} at node {applied.match.at.id}: it does not hold that {invariant.words}"
