@@ -80,19 +80,30 @@ def names_reading_ops(model: torch.nn.Module) -> bool:
 def value_reads(model: torch.nn.Module, inputs: Sequence[object]) -> tuple[str, ...]:
     """The lines of source, ``file:line``, by which a trace holds elements that depend on a model's inputs.
 
-    They are found by a trace, for a model may take other ways while it is traced, and the same inputs.
+    They are found by a trace with the same inputs, for a model may take other ways while it is traced; where PyTorch
+    fails to trace what is followed, as it does with some convolutions, by a run.
     """
+    try:
+        return _reads_of(lambda given: trace(model, given), inputs, model, is_traced=True)
+    except RuntimeError:
+        return _reads_of(lambda given: model(*given), inputs, model, is_traced=False)
+
+
+def _reads_of(
+    run: Callable[[tuple[object, ...]], object], inputs: Sequence[object], model: torch.nn.Module, *, is_traced: bool
+) -> tuple[str, ...]:
     given = cloned(Call(tuple(inputs))).positional
-    with torch.no_grad(), tracer_warnings(model), _Following(given) as following:
-        trace(model, given)
+    with torch.no_grad(), tracer_warnings(model), _Following(given, is_traced=is_traced) as following:
+        run(given)
     return tuple(following.places)
 
 
 class _Following(DispatchedCalls):
-    """Follows which storages hold elements that depend on the inputs."""
+    """Follows which storages hold elements that depend on the inputs, in a trace or in a run."""
 
-    def __init__(self, inputs: Iterable[object]) -> None:
+    def __init__(self, inputs: Iterable[object], *, is_traced: bool) -> None:
         super().__init__()
+        self._is_traced = is_traced
         self.places: list[str] = []
         # A weak reference keeps an address from being given to another storage.
         self._dependent: dict[int, StorageWeakRef] = {}
@@ -107,7 +118,7 @@ class _Following(DispatchedCalls):
             return result
         if name in _READING:
             # TorchScript that a trace calls reads anew in each run, and PyTorch lets the trace rest in the meantime.
-            if torch._C._get_tracing_state() is not None:
+            if not self._is_traced or torch._C._get_tracing_state() is not None:
                 self._note(_place())
         elif name not in _OF_SHAPES:
             written = [

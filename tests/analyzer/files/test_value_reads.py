@@ -123,6 +123,29 @@ def test_what_a_script_inside_a_trace_reads_is_no_read_of_the_trace() -> None:
         torch.testing.assert_close(opened.module(other), model(other))
 
 
+def test_what_cannot_be_traced_while_it_is_followed_is_followed_in_a_run() -> None:
+    class Normalized(nn.Module):
+        """PyTorch traces it, and loses the result of the convolution where each op is followed."""
+
+        weight: torch.Tensor
+
+        def __init__(self, reads: bool) -> None:
+            super().__init__()
+            self.register_buffer("weight", torch.rand(2, 1, 1))
+            self.norm = nn.LocalResponseNorm(1)
+            self.reads = reads
+
+        def forward(self, signal: torch.Tensor, image: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+            factor = image.sum().item() if self.reads else 1.0
+            return nn.functional.conv1d(signal, self.weight), self.norm(image) * factor
+
+    inputs = [torch.rand(1, 1, 1), torch.rand(1, 1, 1, 1)]
+
+    assert nnapi_check.check(Normalized(reads=False).eval(), inputs, feature_level=8).nodes_total > 0
+    with pytest.raises(InputError, match=r"inputs' values, or decides by them, at \S*test_value_reads\.py:\d+: traced"):
+        nnapi_check.check(Normalized(reads=True).eval(), inputs, feature_level=8)
+
+
 def test_place_in_another_package_whose_name_begins_as_pytorch_s_is_told() -> None:
     source = f"{Path(torch.__file__).parent}like/scaled.py"
     forward = FunctionType(Scaled.forward.__code__.replace(co_filename=source), globals())
