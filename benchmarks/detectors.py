@@ -37,16 +37,11 @@ THRESHOLDS: dict[str, dict[str, float]] = {
     "fasterrcnn_resnet50_fpn_v2": {"box_score_thresh": 0.011},
     "fasterrcnn_mobilenet_v3_large_fpn": {"box_score_thresh": 0.011},
     "fasterrcnn_mobilenet_v3_large_320_fpn": {"box_score_thresh": 0.011},
+    "maskrcnn_resnet50_fpn": {"box_score_thresh": 0.011, "box_detections_per_img": 20},
+    "maskrcnn_resnet50_fpn_v2": {"box_score_thresh": 0.011, "box_detections_per_img": 20},
+    "keypointrcnn_resnet50_fpn": {"box_score_thresh": 0.0, "box_detections_per_img": 20},
 }
-"""Detectors, and what scores boxes must have."""
-
-SCRIPTED: dict[str, dict[str, float]] = {
-    **THRESHOLDS,
-    "maskrcnn_resnet50_fpn": {"box_score_thresh": 0.011},
-    "maskrcnn_resnet50_fpn_v2": {"box_score_thresh": 0.011},
-    "keypointrcnn_resnet50_fpn": {"box_score_thresh": 0.0},
-}
-"""The same with those that choose by their numbers in Python, which a trace does not hold."""
+"""Detectors, what scores boxes must have, and how many are kept where a mask or points are computed for each."""
 
 _SIZE = {"min_size": 256, "max_size": 264}
 """Scripted detectors scale their photos to this; those with ``ssd`` in their names to a size of their own."""
@@ -56,7 +51,7 @@ def row(name: str, folder: Path, *, is_scripted: bool) -> tuple[str, bool]:
     """What became of a detector, and whether it finds the same."""
     torch.manual_seed(5)
     sizes = _SIZE if is_scripted and "ssd" not in name else {}
-    options = {**SCRIPTED[name], **sizes}
+    options = {**THRESHOLDS[name], **sizes}
     detector = models.get_model(name, weights=None, weights_backbone=None, **options).eval()
     photo = torch.rand(3, 256, 264) if is_scripted else torch.rand(3, 320, 328)
     with torch.no_grad():
@@ -99,7 +94,7 @@ def main(words: Sequence[str] | None = None) -> int:
     print("| --- | ---: | --- | ---: | ---: | ---: | ---: | ---: |")
     holds = True
     with TemporaryDirectory() as folder:
-        for name in SCRIPTED if given.scripted else THRESHOLDS:
+        for name in THRESHOLDS:
             if not given.parts or any(part in name for part in given.parts):
                 told, is_kept = row(name, Path(folder), is_scripted=given.scripted)
                 print(told, flush=True)
