@@ -1,6 +1,7 @@
 """What a model reads of its inputs' elements while it is traced: a trace holds what was read as a constant.
 
-A number taken by ``item()``, or a branch of Python that an element decides, is right for the example inputs alone.
+A number taken by ``item()``, or a branch of Python that an element decides, is right for the example inputs alone. So
+is one that is taken of a shape which hangs on elements, as that of ``x[x > 0]`` does.
 """
 
 from __future__ import annotations
@@ -12,10 +13,12 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from inspect import getfile
+from itertools import islice
 from pathlib import Path
 
 import torch
 from torch.multiprocessing.reductions import StorageWeakRef
+from torch.overrides import TorchFunctionMode
 
 from nnapi_check.analyzer.inputs.arguments import Call, cloned, leaves, mapped
 from nnapi_check.analyzer.ops.bounded_calls import arguments_by_name
@@ -44,13 +47,19 @@ _TORCH = str(Path(torch.__file__).parent) + os.sep
 _GENERATED = "<"
 _TOLERANCE = 1e-3
 _ALONE = 8
+_TRIED = 3
+"""How many inputs with other elements are traced where shapes hang on them."""
 
 
 @dataclass(slots=True)
 class TracerWarnings:
-    """What PyTorch's tracer says of elements: whether any may be read, and the lines that take a tensor as a whole."""
+    """What PyTorch's tracer says of elements: whether any may be read, and the lines that take a tensor as a whole.
+
+    ``told`` are the warnings so far, of which the tracer gives one before each number that Python takes.
+    """
 
     may_read: bool = False
+    told: Sequence[warnings.WarningMessage] = ()
     whole: list[str] = field(default_factory=list)
 
 
@@ -60,6 +69,7 @@ def tracer_warnings(model: torch.nn.Module) -> Iterator[TracerWarnings]:
     found = TracerWarnings(names_reading_ops(model))
     with warnings.catch_warnings(record=True) as told:
         warnings.simplefilter("always")
+        found.told = told
         yield found
     for warning in told:
         if warning.category.__name__ != "TracerWarning":
@@ -81,30 +91,66 @@ def value_reads(model: torch.nn.Module, inputs: Sequence[object]) -> tuple[str, 
     """The lines of source, ``file:line``, by which a trace holds elements that depend on a model's inputs.
 
     They are found by a trace with the same inputs, for a model may take other ways while it is traced; where PyTorch
-    fails to trace what is followed, as it does with some convolutions, by a run.
+    fails to trace what is followed, as it does with some convolutions, by a run. Numbers of shapes are read from no
+    tensor of the inputs: where shapes hang on elements, those count that traces with other elements give otherwise.
     """
     try:
-        return _reads_of(lambda given: trace(model, given), inputs, model, is_traced=True)
+        found = _followed_trace(model, inputs)
     except RuntimeError:
-        return _reads_of(lambda given: model(*given), inputs, model, is_traced=False)
+        found = _followed(lambda given: model(*given), inputs, model, is_traced=False)
+        # No call of an op tells that a run reads a shape.
+        return (*found.places, *found.counts)
+    return (*found.places, *(_changing(model, inputs, found) if found.counts else ()))
 
 
-def _reads_of(
+def _changing(model: torch.nn.Module, inputs: Sequence[object], first: _Following) -> tuple[str, ...]:
+    """The line of the first number that is another one for inputs with other elements."""
+    for others in islice(_other_inputs(inputs), _TRIED):
+        try:
+            found = _followed_trace(model, others)
+        except Exception:  # noqa: BLE001, S112 - a user's model may refuse such values in any way
+            continue
+        for number, other in zip(first.numbers, found.numbers, strict=False):
+            if number != other:
+                return (number[0],)
+    return ()
+
+
+def _followed_trace(model: torch.nn.Module, inputs: Sequence[object]) -> _Following:
+    return _followed(lambda given: trace(model, given), inputs, model, is_traced=True)
+
+
+def _followed(
     run: Callable[[tuple[object, ...]], object], inputs: Sequence[object], model: torch.nn.Module, *, is_traced: bool
-) -> tuple[str, ...]:
+) -> _Following:
     given = cloned(Call(tuple(inputs))).positional
-    with torch.no_grad(), tracer_warnings(model), _Following(given, is_traced=is_traced) as following:
-        run(given)
-    return tuple(following.places)
+    with torch.no_grad(), tracer_warnings(model) as warned:
+        following = _Following(given, warned, is_traced=is_traced)
+        with following, _Parts(following.numbers):
+            run(given)
+    return following
+
+
+Number = tuple[str, object]
+"""A number that Python takes from PyTorch, and the line that takes it."""
 
 
 class _Following(DispatchedCalls):
-    """Follows which storages hold elements that depend on the inputs, in a trace or in a run."""
+    """Follows which storages hold elements that depend on the inputs, in a trace or in a run.
 
-    def __init__(self, inputs: Iterable[object], *, is_traced: bool) -> None:
+    ``places`` are the lines that read such elements, ``counts`` those of calls by whose elements shapes are decided,
+    and ``numbers`` what is read otherwise: of shapes, or of constants.
+    """
+
+    def __init__(self, inputs: Iterable[object], warned: TracerWarnings, *, is_traced: bool) -> None:
         super().__init__()
+        self._warned = warned
+        # The ops of an exported program read without a warning.
+        self._heard = -1 if warned.may_read else 0
         self._is_traced = is_traced
         self.places: list[str] = []
+        self.counts: list[str] = []
+        self.numbers: list[Number] = []
         # A weak reference keeps an address from being given to another storage.
         self._dependent: dict[int, StorageWeakRef] = {}
         self._mark(inputs)
@@ -114,13 +160,18 @@ class _Following(DispatchedCalls):
         result: object = op(*args, **kwargs)
         name = op._schema.name
         given = arguments_by_name(op, args, kwargs)
+        # TorchScript that a trace calls reads anew in each run, and PyTorch lets the trace rest in the meantime.
+        is_held = not self._is_traced or torch._C._get_tracing_state() is not None
         if not any(map(self._depends, _tensors(given.values()))):
+            if is_held and name in _READING and self._is_taken():
+                self.numbers.append((_place(), result))
             return result
         if name in _READING:
-            # TorchScript that a trace calls reads anew in each run, and PyTorch lets the trace rest in the meantime.
-            if not self._is_traced or torch._C._get_tracing_state() is not None:
-                self._note(_place())
+            if is_held:
+                _note(self.places)
         elif name not in _OF_SHAPES:
+            if _counts(op, given):
+                _note(self.counts)
             written = [
                 given[argument.name]
                 for argument in op._schema.arguments
@@ -129,9 +180,12 @@ class _Following(DispatchedCalls):
             self._mark((result, *written))
         return result
 
-    def _note(self, place: str) -> None:
-        if place not in self.places:
-            self.places.append(place)
+    def _is_taken(self) -> bool:
+        """Whether Python takes what is read: a number that is passed on to an op is no constant of the trace."""
+        before, now = self._heard, len(self._warned.told)
+        if before >= 0:
+            self._heard = now
+        return now > before
 
     def _depends(self, tensor: torch.Tensor) -> bool:
         return tensor.untyped_storage()._cdata in self._dependent
@@ -140,6 +194,40 @@ class _Following(DispatchedCalls):
         for tensor in _tensors(items):
             storage = tensor.untyped_storage()
             self._dependent[storage._cdata] = StorageWeakRef(storage)  # type: ignore[no-untyped-call]  # as above
+
+
+class _Parts(TorchFunctionMode):
+    """Adds to ``numbers`` into how many parts Python takes tensors, which are the turns of a loop over one."""
+
+    def __init__(self, numbers: list[Number]) -> None:
+        super().__init__()
+        self._numbers = numbers
+
+    def __torch_function__(
+        self,
+        func: Callable[..., object],
+        types: Iterable[type],
+        args: Sequence[object] = (),
+        kwargs: Mapping[str, object] | None = None,
+    ) -> object:
+        """What a function gives."""
+        result = func(*args, **(kwargs or {}))
+        if isinstance(result, (list, tuple)) and not isinstance(result, torch.Size):
+            self._numbers.append((_place(), len(result)))
+        return result
+
+
+def _counts(op: torch._ops.OpOverload, given: Mapping[str, object]) -> bool:
+    """Whether elements decide the shape of what a call gives; of ops that are not PyTorch's nothing is known."""
+    if op._schema.name == "aten::index":
+        return any(tensor.dtype in (torch.bool, torch.uint8) for tensor in _tensors([given["indices"]]))
+    return torch.Tag.dynamic_output_shape in op.tags or op.namespace != "aten"
+
+
+def _note(places: list[str]) -> None:
+    place = _place()
+    if place not in places:
+        places.append(place)
 
 
 def _tensors(items: Iterable[object]) -> Iterator[torch.Tensor]:

@@ -146,6 +146,57 @@ def test_what_cannot_be_traced_while_it_is_followed_is_followed_in_a_run() -> No
         nnapi_check.check(Normalized(reads=True).eval(), inputs, feature_level=8)
 
 
+def _rows(x: torch.Tensor) -> torch.Tensor:
+    return x[x > 0.5]
+
+
+def _by_rows(x: torch.Tensor) -> torch.Tensor:
+    total = torch.zeros(())
+    for row in _rows(x):
+        total = total + row
+    return total
+
+
+COUNTING: dict[str, Callable[[torch.Tensor], torch.Tensor]] = {
+    "a size as a number": lambda x: torch.relu(x) * int(_rows(x).shape[0]),
+    "a length": lambda x: torch.relu(x) if len(torch.nonzero(x > 0.5)) > 3 else torch.tanh(x),
+    "a size that decides": lambda x: torch.relu(x) if _rows(x).shape[0] > 3 else torch.tanh(x),
+    "a count that decides": lambda x: torch.relu(x) if torch.masked_select(x, x > 0.5).numel() > 3 else torch.tanh(x),
+    "a loop": _by_rows,
+}
+
+
+class OfFunction(nn.Module):
+    def __init__(self, function: Callable[[torch.Tensor], torch.Tensor]) -> None:
+        super().__init__()
+        self.function = function
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.function(x)
+
+
+@pytest.mark.parametrize("function", COUNTING.values(), ids=COUNTING)
+def test_number_of_a_shape_that_hangs_on_elements_is_refused_with_its_place(
+    function: Callable[[torch.Tensor], torch.Tensor],
+) -> None:
+    x = torch.rand(3, 5, generator=torch.Generator().manual_seed(7))
+
+    with pytest.raises(InputError, match=r"inputs' values, or decides by them, at \S*test_value_reads\.py:\d+: traced"):
+        nnapi_check.check(OfFunction(function).eval(), [x], feature_level=8)
+
+
+def test_numbers_of_fixed_shapes_and_of_constants_are_none_of_values() -> None:
+    scale = torch.tensor(2.0)
+
+    def counted(x: torch.Tensor) -> torch.Tensor:
+        kept = _rows(x).sum() if int(x.shape[0]) > 1 else x.sum()
+        return torch.relu(x) * int(x.shape[1]) * scale.item() + kept
+
+    report = nnapi_check.check(OfFunction(counted).eval(), [torch.rand(3, 5)], feature_level=8)
+
+    assert not any("reads values" in note for note in report.notes)
+
+
 def test_place_in_another_package_whose_name_begins_as_pytorch_s_is_told() -> None:
     source = f"{Path(torch.__file__).parent}like/scaled.py"
     forward = FunctionType(Scaled.forward.__code__.replace(co_filename=source), globals())
