@@ -13,6 +13,7 @@ from torch import nn
 
 import nnapi_check
 from nnapi_check.analyzer.errors import InputError
+from nnapi_check.analyzer.files.gpu_names import without_gpus
 
 X = torch.tensor([[-1.0, 2.0, 3.0]])
 script: Callable[[nn.Module], torch.jit.ScriptModule] = torch.jit.script
@@ -190,14 +191,14 @@ def test_error_of_a_module_s_own_code_is_told_as_such(error: Exception) -> None:
         nnapi_check.check(Refusing(error), [X], feature_level=4)
 
 
-RUNS: list[int] = []
-"""Of each run of `Reading`, under how many modes of functions it was."""
+RUNS: list[bool] = []
+"""Of each run of `Reading`, whether what it names of GPUs was put on the processor."""
 
 
 class Reading(nn.Module):
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         modes: Callable[[], list[object]] = torch.overrides._get_current_function_mode_stack
-        RUNS.append(len(modes()))
+        RUNS.append(any(type(mode).__module__ == without_gpus.__module__ for mode in modes()))
         return x * x.max().item()
 
 
