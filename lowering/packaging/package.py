@@ -65,6 +65,7 @@ from nnapi_check.lowering.packaging.shared_attributes import bring_attributes
 from nnapi_check.lowering.packaging.shared_classes import retype_reads, with_shared_classes
 from nnapi_check.lowering.packaging.stand_ins import StandIns
 from nnapi_check.lowering.packaging.weight_access import WeightAccess, value_ids
+from nnapi_check.lowering.packaging.whole_floats import write_as_products
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,6 +160,7 @@ def build_package(
         mend_clamps(filled)
     for filled in graphs:
         store.lift(filled)
+        write_as_products(filled)
         torch._C._jit_pass_lint(filled)
     wrapper = _wrap(module, captured, parameters, added, annotations.types)
     manifest = Manifest(
