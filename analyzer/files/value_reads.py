@@ -162,8 +162,9 @@ class _Following(DispatchedCalls):
         given = arguments_by_name(op, args, kwargs)
         # TorchScript that a trace calls reads anew in each run, and PyTorch lets the trace rest in the meantime.
         is_held = not self._is_traced or torch._C._get_tracing_state() is not None
+        is_taken = self._is_taken()
         if not any(map(self._depends, _tensors(given.values()))):
-            if is_held and name in _READING and self._is_taken():
+            if is_held and is_taken and name in _READING:
                 self.numbers.append((_place(), result))
             return result
         if name in _READING:
@@ -181,7 +182,10 @@ class _Following(DispatchedCalls):
         return result
 
     def _is_taken(self) -> bool:
-        """Whether Python takes what is read: a number that is passed on to an op is no constant of the trace."""
+        """Whether Python takes what a call reads, of which the tracer has warned right before.
+
+        A number that is passed on to an op is no constant of the trace.
+        """
         before, now = self._heard, len(self._warned.told)
         if before >= 0:
             self._heard = now

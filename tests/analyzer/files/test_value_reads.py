@@ -185,6 +185,21 @@ def test_number_of_a_shape_that_hangs_on_elements_is_refused_with_its_place(
         nnapi_check.check(OfFunction(function).eval(), [x], feature_level=8)
 
 
+def test_number_that_is_passed_on_to_an_op_is_no_constant_of_the_trace() -> None:
+    def highest(x: torch.Tensor) -> torch.Tensor:
+        kept = _rows(x)
+        total = torch.zeros(x.shape[1])
+        for row in x:
+            total = total + row
+        count = torch.minimum(torch.tensor(2), torch._shape_as_tensor(kept)[0])
+        return torch.relu(total) + kept.topk(count)[0].sum()  # type: ignore[arg-type]  # a trace passes tensors
+
+    x = torch.rand(3, 5, generator=torch.Generator().manual_seed(7))
+    report = nnapi_check.check(OfFunction(highest).eval(), [x], feature_level=8)
+
+    assert not any("reads values" in note for note in report.notes)
+
+
 def test_numbers_of_fixed_shapes_and_of_constants_are_none_of_values() -> None:
     scale = torch.tensor(2.0)
 
