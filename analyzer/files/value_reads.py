@@ -23,7 +23,7 @@ from torch.overrides import TorchFunctionMode
 from nnapi_check.analyzer.inputs.arguments import Call, cloned, leaves, mapped
 from nnapi_check.analyzer.ops.bounded_calls import arguments_by_name
 from nnapi_check.analyzer.ops.dispatched_calls import DispatchedCalls
-from nnapi_check.analyzer.torchscript import trace
+from nnapi_check.analyzer.torchscript import constant, nested, trace
 
 _READING = frozenset({"aten::_local_scalar_dense", "aten::item", "aten::is_nonzero", "aten::equal"})
 _OF_SHAPES = frozenset(
@@ -47,6 +47,8 @@ _TORCH = str(Path(torch.__file__).parent) + os.sep
 _GENERATED = "<"
 _TOLERANCE = 1e-3
 _ALONE = 8
+_SMALL = 16
+"""Constants of more elements are compared by their shapes."""
 _TRIED = 3
 """How many inputs with other elements are traced where shapes hang on them."""
 
@@ -92,32 +94,52 @@ def value_reads(model: torch.nn.Module, inputs: Sequence[object]) -> tuple[str, 
 
     They are found by a trace with the same inputs, for a model may take other ways while it is traced; where PyTorch
     fails to trace what is followed, as it does with some convolutions, by a run. Numbers of shapes are read from no
-    tensor of the inputs: where shapes hang on elements, those count that traces with other elements give otherwise.
+    tensor of the inputs: where shapes hang on elements, those count by which other elements make another program.
     """
     try:
-        found = _followed_trace(model, inputs)
+        found, made = _followed_trace(model, inputs)
     except RuntimeError:
         found = _followed(lambda given: model(*given), inputs, model, is_traced=False)
         # No call of an op tells that a run reads a shape.
         return (*found.places, *found.counts)
-    return (*found.places, *(_changing(model, inputs, found) if found.counts else ()))
+    return (*found.places, *(_changing(model, inputs, found, _program(made)) if found.counts else ()))
 
 
-def _changing(model: torch.nn.Module, inputs: Sequence[object], first: _Following) -> tuple[str, ...]:
-    """The line of the first number that is another one for inputs with other elements."""
+def _changing(model: torch.nn.Module, inputs: Sequence[object], first: _Following, program: Program) -> tuple[str, ...]:
+    """The line of the first number that is another one where inputs with other elements make another program."""
     for others in islice(_other_inputs(inputs), _TRIED):
         try:
-            found = _followed_trace(model, others)
+            found, made = _followed_trace(model, others)
         except Exception:  # noqa: BLE001, S112 - a user's model may refuse such values in any way
             continue
-        for number, other in zip(first.numbers, found.numbers, strict=False):
-            if number != other:
-                return (number[0],)
+        numbers = zip(first.numbers, found.numbers, strict=False)
+        changing = next((line for (line, number), other in numbers if (line, number) != other), None)
+        if changing is not None and _program(made) != program:
+            return (changing,)
     return ()
 
 
-def _followed_trace(model: torch.nn.Module, inputs: Sequence[object]) -> _Following:
-    return _followed(lambda given: trace(model, given), inputs, model, is_traced=True)
+Program = list[tuple[object, ...]]
+"""What a trace computes, without the shapes that it was made with: each node with its constant and its inputs."""
+
+
+def _program(made: torch.jit.ScriptModule) -> Program:
+    places: dict[int, int] = {}
+    found: Program = []
+    for node in nested(made.inlined_graph.nodes()):
+        held = constant(node.output()) if node.kind() == "prim::Constant" else None
+        if isinstance(held, torch.Tensor):
+            held = held.tolist() if held.numel() <= _SMALL else held.shape
+        found.append((node.kind(), repr(held), *(places.get(value.unique(), -1) for value in node.inputs())))
+        for value in node.outputs():
+            places[value.unique()] = len(places)
+    return found
+
+
+def _followed_trace(model: torch.nn.Module, inputs: Sequence[object]) -> tuple[_Following, torch.jit.ScriptModule]:
+    made: list[torch.jit.ScriptModule] = []
+    following = _followed(lambda given: made.append(trace(model, given)), inputs, model, is_traced=True)
+    return following, made[0]
 
 
 def _followed(

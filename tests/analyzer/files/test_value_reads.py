@@ -185,6 +185,18 @@ def test_number_of_a_shape_that_hangs_on_elements_is_refused_with_its_place(
         nnapi_check.check(OfFunction(function).eval(), [x], feature_level=8)
 
 
+def test_number_that_changes_nothing_of_the_program_is_no_read_that_counts() -> None:
+    def either_way(x: torch.Tensor) -> torch.Tensor:
+        kept = _rows(x)
+        # As torchvision's nms does, it asks and then goes the same way.
+        return torch.relu(x) + kept.sum() if kept.numel() > 3 or kept.numel() <= 3 else torch.tanh(x)
+
+    x = torch.rand(3, 5, generator=torch.Generator().manual_seed(7))
+    report = nnapi_check.check(OfFunction(either_way).eval(), [x], feature_level=8)
+
+    assert not any("reads values" in note for note in report.notes)
+
+
 def test_number_that_is_passed_on_to_an_op_is_no_constant_of_the_trace() -> None:
     def highest(x: torch.Tensor) -> torch.Tensor:
         kept = _rows(x)
