@@ -13,6 +13,7 @@ from collections import defaultdict
 from collections.abc import Sequence
 from pathlib import Path
 
+from benchmarks import zoo
 from benchmarks.converted_rows import MARKS, TITLES, Row, alike, cells, reasons, said_of_all
 from benchmarks.measured_page import said_when, write_page
 from nnapi_check.reports.many.rows import StaysRow, SweepRow, failure_words
@@ -21,8 +22,8 @@ from nnapi_check.sweep.store import opened
 PAGE = Path(__file__).parent.parent / "docs" / "zoo.md"
 
 
-def table(rows: Sequence[SweepRow], stays: Sequence[StaysRow]) -> list[str]:
-    """What was found as Markdown: when, the table, the counts at each level, and why ops stay on the CPU."""
+def table(rows: Sequence[SweepRow], stays: Sequence[StaysRow], builders: Sequence[str]) -> list[str]:
+    """What was found as Markdown: when, the table, counts, which of the builders are left, and what the CPU keeps."""
     obstacles: dict[tuple[str, int], list[str]] = defaultdict(list)
     for stay in stays:
         obstacles[stay.subject, stay.feature_level].append(f"{stay.places} {stay.op}: {stay.because}")
@@ -38,7 +39,9 @@ def table(rows: Sequence[SweepRow], stays: Sequence[StaysRow]) -> list[str]:
     ]
     for name in sorted(models):
         lines += [f"| {' | '.join([name, levels, *cells(row)])} |" for levels, row in alike(models[name])]
-    return [*lines, "", *said_of_all(models), "", *reasons(models)]
+    left = [name for name in sorted(builders) if name not in models]
+    told = [f"- Not asked yet: {', '.join(left)}."] if left else []
+    return [*lines, "", *said_of_all(models), *told, "", *reasons(models)]
 
 
 def _told(row: SweepRow, name: str, obstacles: Sequence[str]) -> Row:
@@ -67,7 +70,7 @@ def main() -> int:
         print("Name the database that `make zoo` made: python -m benchmarks.zoo_page demo/zoo.db", file=sys.stderr)
         return 2
     with opened(Path(sys.argv[1])) as store:
-        write_page(table(store.rows(), store.stays()), PAGE)
+        write_page(table(store.rows(), store.stays(), zoo.__all__), PAGE)
     return 0
 
 

@@ -26,18 +26,19 @@ def test_each_model_is_told_and_counted_at_each_level() -> None:
     ]
     why = StaysRow("benchmarks.zoo:split", "pytorch-mobile", 8, "aten.lgamma.default", "NNC103", "card", 3, "None.", "")
 
-    lines = table(rows, [why])
+    lines = table(rows, [why], ["whole", "split", "silent", "wrong", "vgg11"])
 
     assert "| whole | 3, 8 | ready | 100.0 | 1 | 100.0% | 2 | 2e-07 | 0.5 | 2.5 | 1.25 | 400 |" in lines
     assert "| split | 3 | ready with fallback | 61.2 | 4 | 50.0% | 0 |  | 0.0 | 0.0 | 0.00 | 0 |" in lines
     assert "| split | 8 | ready with fallback | 70.0 | 2 | 99.5% | 0 |  | 0.0 | 0.0 | 0.00 | 0 |" in lines
     assert any(line.startswith("| silent | 3, 8 | **no answer: It cannot be traced** |") for line in lines)
     assert any(line.startswith("| wrong | 8 | **ready: Converted for level 8, it is 5e-01 of") for line in lines)
-    assert lines[-6:] == [
+    assert lines[-7:] == [
         "- Level 3: of 3 models 1 have at least 99% of their multiply-adds on NNAPI, 1 are one part, 1 leave nothing "
         "to the CPU, and of 2 what was promised was kept.",
         "- Level 8: of 4 models 3 have at least 99% of their multiply-adds on NNAPI, 2 are one part, 2 leave nothing "
         "to the CPU, and of 2 what was promised was kept.",
+        "- Not asked yet: vgg11.",
         "",
         "What stays on the CPU at level 8, and why:",
         "",
