@@ -117,10 +117,10 @@ class _Rewriter:
             found = None if node.id in covered else self._found(node, around, near)
             if found is None or not covered.isdisjoint(item.id for item in found.match.nodes):
                 continue
-            match = found.match
+            match, new = found.match, found.match.made()
             # What it reads may be in the middle of what became one node already.
-            if unmade.isdisjoint(match.made().inputs()):
-                made[match.at.id] = match.made()
+            if unmade.isdisjoint(new.inputs()):
+                made[match.at.id] = new
                 covered.update(item.id for item in match.nodes)
                 unmade.update(value for item in match.nodes for value in item.outputs if value not in match.outputs)
                 self.applied.append(found)

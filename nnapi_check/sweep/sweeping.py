@@ -16,7 +16,7 @@ from nnapi_check.progress import Progress
 from nnapi_check.project_file import Project, find_project
 from nnapi_check.reports.json_format import json_text
 from nnapi_check.reports.many.matrix_text import matrix_lines, matrix_markdown
-from nnapi_check.reports.many.rows import FAILED, StaysRow, SweepRow
+from nnapi_check.reports.many.rows import StaysRow, SweepRow, failure_words
 from nnapi_check.reports.terminal import printable
 from nnapi_check.sweep import runner
 from nnapi_check.sweep.asking import Wish, asked_of, levels_of, question
@@ -53,7 +53,7 @@ def swept(subjects: Sequence[str], form: str, html: Path | None, database: Path,
             click.echo("\n".join(matrix_lines(rows)))
     # Without a gate that was asked for, a verdict of any kind is an answer.
     asks = wish.min_score is not None or wish.requires_ready or wish.is_strict
-    return 1 if any(row.error or row.verification == FAILED or (asks and row.gate) for row in rows) else 0
+    return 1 if any(failure_words(row) or (asks and row.gate) for row in rows) else 0
 
 
 def _ask(

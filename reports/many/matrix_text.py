@@ -5,14 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from nnapi_check.reports.formats.markdown import code, escaped
-from nnapi_check.reports.many.rows import (
-    SweepRow,
-    cell_words,
-    column_words,
-    counts,
-    failure_words,
-    matrix,
-)
+from nnapi_check.reports.many.rows import SweepRow, cell_words, column_words, counts, failure_words, matrix
 from nnapi_check.reports.table import Fit, number, table, text
 from nnapi_check.reports.terminal import wrapped
 
@@ -35,7 +28,7 @@ def matrix_lines(rows: Sequence[SweepRow]) -> Iterator[str]:
     for column in found.columns:
         there = [row for row in rows if (row.target, row.feature_level) == column]
         yield from wrapped(counts(there), f"{column_words(column, found.columns)}: ")
-    wrong = dict.fromkeys((row.subject, failure_words(row)) for row in rows if failure_words(row))
+    wrong = dict.fromkeys((row.subject, words) for row in rows if (words := failure_words(row)))
     for subject, error in list(wrong)[:_ERRORS_SHOWN]:
         yield from wrapped(f"{subject}: {error}", "! ")
 
