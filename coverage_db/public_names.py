@@ -1,7 +1,8 @@
 """PyTorch's modules and functions as people write them, and the ops that they are: ``Conv2d``, ``nn.GELU``, ``F.pad``.
 
 A name is the op's own but for case and underscores, with the number of dimensions where only one of the two has it.
-Those of modules and functions that are other ops than their name says stand in ``public_names.toml``.
+Those of modules and functions that are other ops than their name says stand in ``public_names.toml``, and ops of two
+names in ``parsed_names.toml``.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ _MODULES = frozenset({"torch", "nn", "f", "functional", "tensor", "special", "li
 """What may stand before a name, in lower case."""
 
 _TABLE = Path(__file__).with_name("public_names.toml")
+_PARSED = Path(__file__).with_name("parsed_names.toml")
 _DIMENSIONS = re.compile(r"[123]d$")
 
 
@@ -57,6 +59,13 @@ def keys_of(op: str) -> tuple[str, ...]:
     return (_squeezed(_own(op)), *others)
 
 
+@cache
+def parsed_names() -> Mapping[str, str]:
+    """By names of PyTorch's own ops, those that its parser writes down in their place."""
+    table = read_tables(_PARSED)
+    return {name: table.text(name) for name in table.values}
+
+
 def _squeezed(name: str) -> str:
     # What is written in place ends in an underscore, and is another op.
     own = name.lower()
@@ -75,4 +84,5 @@ def _bare(name: str) -> str:
 @cache
 def _others() -> Mapping[str, tuple[str, ...]]:
     table = read_tables(_TABLE)
-    return {_squeezed(name): table.texts(name) for name in table.values}
+    parsed = {_squeezed(name): (f"aten.{other}",) for name, other in parsed_names().items()}
+    return parsed | {_squeezed(name): table.texts(name) for name in table.values}

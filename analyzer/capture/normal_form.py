@@ -22,6 +22,7 @@ from nnapi_check.analyzer.capture.growth import refuse_exploding_constants
 from nnapi_check.analyzer.capture.item_writes import refuse_dropped_writes
 from nnapi_check.analyzer.capture.kept_writes import refuse_kept_writes
 from nnapi_check.analyzer.capture.own_ranges import express_own_ranges
+from nnapi_check.analyzer.capture.parsed_names import parse_names
 from nnapi_check.analyzer.capture.unseen_writes import may_write_unseen
 from nnapi_check.analyzer.errors import InputError
 from nnapi_check.analyzer.ops.allowed_ops import FILE_OPS
@@ -92,6 +93,7 @@ def normalize(module: torch._C.ScriptModule) -> torch._C.ScriptModule:
                 if express_own_ranges(frozen._get_method("forward").graph):
                     express_rest(frozen)
         graph = frozen._get_method("forward").graph
+        parse_names(graph)
         inline_autograd_functions(graph)
         # What runs beside the rest computes the same in its place.
         torch._C._jit_pass_inline_fork_wait(graph)
