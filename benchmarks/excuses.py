@@ -120,7 +120,7 @@ def _mask(
                     continue
                 if kind is InputClass.TIES:
                     if made == node.outputs[-1]:
-                        mask |= _tied_places(tensor, output)
+                        mask |= _tied_places(tensor, output, node.arguments["dim"])
                     continue
                 is_of_lines = difference.spreads or InputClass.TIES in difference.inputs
                 mask |= reached(value, _of_class(kind, tensor, output), is_of_lines=is_of_lines)
@@ -181,14 +181,14 @@ def _of_class(kind: InputClass, tensor: torch.Tensor, output: torch.Tensor) -> t
             return nothing
 
 
-def _tied_places(tensor: torch.Tensor, output: torch.Tensor) -> torch.Tensor:
-    """The places that an op's last output tells of elements which others on their line equal.
-
-    Ways that tell places in another order do so along the last dimension.
-    """
-    if output.dtype is not torch.int64 or tensor.dim() == 0:
+def _tied_places(tensor: torch.Tensor, output: torch.Tensor, dim: object) -> torch.Tensor:
+    """The places that an op's last output tells of elements which others on their line along ``dim`` equal."""
+    if output.dtype is not torch.int64 or tensor.dim() == 0 or not isinstance(dim, int):
         return torch.zeros(output.shape, dtype=torch.bool)
-    ordered, order = tensor.sort(-1)
+    ordered, order = tensor.movedim(dim, -1).sort(-1)
     equal = ordered[..., 1:] == ordered[..., :-1]
     beside = torch.nn.functional.pad(equal, (1, 0)) | torch.nn.functional.pad(equal, (0, 1))
-    return torch.zeros_like(beside).scatter(-1, order, beside).gather(-1, output)
+    tied = torch.zeros_like(beside).scatter(-1, order, beside).movedim(-1, dim)
+    if output.dim() == tensor.dim():
+        return tied.gather(dim, output)
+    return tied.gather(dim, output.unsqueeze(dim)).squeeze(dim)

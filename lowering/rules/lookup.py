@@ -8,7 +8,6 @@ from math import prod
 import numpy as np
 
 from nnapi_check.analyzer.graph import ElementType
-from nnapi_check.coverage_db.spec import OperandType
 from nnapi_check.lowering.compositions.element_moves import reshaped
 from nnapi_check.lowering.compositions.places import counted_places
 from nnapi_check.lowering.emission.emitter import Emitter
@@ -16,7 +15,6 @@ from nnapi_check.lowering.emission.model_draft import OperandId
 from nnapi_check.lowering.emission.node_reader import NodeReader
 from nnapi_check.lowering.emission.recipes import Inline, Recipe, from_call
 from nnapi_check.lowering.emission.rule_table import lowers
-from nnapi_check.lowering.emission.tensor_spec import TensorSpec
 
 
 @lowers("aten.embedding.default", way="operation")
@@ -134,11 +132,3 @@ def gather(node: NodeReader, emit: Emitter) -> OperandId:
     stored = Inline(elsewhere.astype("<i4").tobytes(), ElementType.INT32, places.shape)
     vector = reshaped(emit, emit.input("self"), (prod(shape),))
     return emit.operation("GATHER", [vector, emit.int32(0), emit.weight(places * strides[dim] + stored)])
-
-
-@lowers("aten.topk.default", way="operation")
-def topk(node: NodeReader, emit: Emitter) -> tuple[OperandId, ...]:
-    """Lower to TOPK_V2."""
-    values = emit.output_spec(0)
-    indices = TensorSpec(OperandType.TENSOR_INT32, values.shape)
-    return emit.operations("TOPK_V2", [emit.input("self"), emit.int32(node.integer("k"))], [values, indices])

@@ -31,6 +31,12 @@ def test_places_of_equal_elements_may_have_another_order() -> None:
     assert kinds(lambda x: x.topk(3), x) == set()
 
 
+def test_places_of_equal_elements_may_differ_along_any_dimension_with_or_without_it() -> None:
+    x = torch.tensor([[2.0, 5.0], [2.0, 4.0], [2.0, 5.0], [7.0, 5.0]])
+
+    assert kinds(lambda x: torch.cat([x.kthvalue(2, 0)[1], x.kthvalue(2, 0, True)[1][0]]), x) == set()
+
+
 @pytest.mark.parametrize("odd", [2.0, math.nan, math.inf])
 def test_equal_elements_of_a_row_excuse_no_places_of_another(odd: float, monkeypatch: pytest.MonkeyPatch) -> None:
     x = torch.tensor([[odd, 2.0, 2.0, odd], [4.0, 2.0, 1.0, 3.0]])

@@ -41,6 +41,10 @@ class Call:
         """The types of an argument that is a list of tensors."""
         return tuple(_of_type(item, TensorType, name) for item in _of_type(self.arguments[name], list, name))
 
+    def are_floats(self, *names: str) -> bool:
+        """Whether the elements of all these tensors are floats, of 32 or 64 bits."""
+        return all(self.tensor(name).dtype in (ElementType.FLOAT32, ElementType.FLOAT64) for name in names)
+
     def has(self, name: str) -> bool:
         """Whether an optional argument is given."""
         return self.arguments[name] is not None

@@ -5,12 +5,6 @@ from __future__ import annotations
 from nnapi_check.analyzer.capture.expansions.expansion import Call, expands
 from nnapi_check.analyzer.graph import ElementType
 
-_FLOATS = (ElementType.FLOAT32, ElementType.FLOAT64)
-
-
-def _are_floats(call: Call, *names: str) -> bool:
-    return all(call.tensor(name).dtype in _FLOATS for name in names)
-
 
 @expands("aten.xlogy.Tensor")
 def xlogy(_call: Call) -> str:
@@ -27,7 +21,7 @@ def xlog1py(_call: Call) -> str:
 @expands("aten.sinc.default")
 def sinc(call: Call) -> str | None:
     """1 at zero, where sin(pi x) / (pi x) is no number."""
-    if not _are_floats(call, "self"):
+    if not call.are_floats("self"):
         return None
     return "angle = self * 3.141592653589793\ntorch.where(self == 0, 1.0, torch.sin(angle) / angle)"
 
@@ -35,7 +29,7 @@ def sinc(call: Call) -> str | None:
 @expands("aten.special_entr.default")
 def entr(call: Call) -> str | None:
     """-x log(x), 0 at zero, minus infinity below."""
-    if not _are_floats(call, "self"):
+    if not call.are_floats("self"):
         return None
     return 'torch.where(self == 0, 0.0, torch.where(self < 0, -float("inf"), -self * torch.log(self)))'
 
@@ -59,7 +53,7 @@ def _of_numbers(op: str) -> str:
 @expands("aten.isclose.default")
 def isclose(call: Call) -> str | None:
     """Equal, or apart by a finite number within the tolerance."""
-    if not _are_floats(call, "self", "other"):
+    if not call.are_floats("self", "other"):
         return None
     within = f"{call.number('atol')!r} + torch.abs(other * {call.number('rtol')!r})"
     both = "torch.logical_or(same, torch.logical_and(self != self, other != other))"
@@ -74,19 +68,19 @@ def isclose(call: Call) -> str | None:
 @expands("aten.isposinf.default")
 def isposinf(call: Call) -> str | None:
     """Equal to infinity."""
-    return 'self == float("inf")' if _are_floats(call, "self") else None
+    return 'self == float("inf")' if call.are_floats("self") else None
 
 
 @expands("aten.isneginf.default")
 def isneginf(call: Call) -> str | None:
     """Equal to minus infinity."""
-    return 'self == float("-inf")' if _are_floats(call, "self") else None
+    return 'self == float("-inf")' if call.are_floats("self") else None
 
 
 @expands("aten.heaviside.default")
 def heaviside(call: Call) -> str | None:
     """0 below zero, 1 above, a value at zero."""
-    if not _are_floats(call, "self"):
+    if not call.are_floats("self"):
         return None
     return "torch.where(self == 0, values, torch.where(self > 0, 1.0, 0.0))"
 
@@ -94,7 +88,7 @@ def heaviside(call: Call) -> str | None:
 @expands("aten.round.decimals")
 def round_decimals(call: Call) -> str | None:
     """Rounds multiples of a power of ten."""
-    if not _are_floats(call, "self"):
+    if not call.are_floats("self"):
         return None
     decimals = call.integer("decimals")
     power = float(10 ** abs(decimals))

@@ -185,3 +185,18 @@ def sum_to_size(call: Call) -> str:
 def take(call: Call) -> str:
     """Elements of all in one row."""
     return f"self.reshape([{prod(call.tensor('self').shape)}])[index]"
+
+
+@expands("aten.take_along_dim.default")
+def take_along_dim(call: Call) -> str:
+    """Elements along a dimension of both tensors, broadcast in the others; places beyond it count on from its start.
+
+    Without a dimension, elements of all in one row.
+    """
+    if not call.has("dim"):
+        return "torch.gather(self.reshape([-1]), 0, indices.reshape([-1]))"
+    shape, made = call.tensor("self").shape, call.outputs[0].shape
+    dim = call.dimension("dim")
+    whole = [*made[:dim], shape[dim], *made[dim + 1 :]]
+    wide = "self" if list(shape) == whole else f"self.expand({whole})"
+    return f"torch.gather({wide}, {dim}, torch.remainder(indices, {shape[dim]}).expand({list(made)}))"
