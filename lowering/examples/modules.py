@@ -10,6 +10,7 @@ from typing import cast
 import torch
 from torch.jit._recursive import create_script_module
 
+from nnapi_check.analyzer.ops.op_libraries import import_op_libraries
 from nnapi_check.analyzer.torchscript import quiet
 from nnapi_check.coverage_db.card_arguments import OURS, card_name
 from nnapi_check.coverage_db.cards import Card, Example
@@ -52,6 +53,7 @@ def example_module(card: Card, example: Example) -> ExampleModule:
 
 def _schema(namespace: str, name: str, overload: str) -> torch._C.FunctionSchema:
     wanted = "" if overload == "default" else overload
+    import_op_libraries({namespace})
     for schema in torch._C._jit_get_schemas_for_operator(f"{namespace}::{name}"):
         if schema.overload_name == wanted:
             return schema
