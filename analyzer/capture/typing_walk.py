@@ -14,7 +14,7 @@ from typing import NoReturn
 import torch
 
 from nnapi_check.analyzer.capture.aliases import KEEPING, Aliases, is_held
-from nnapi_check.analyzer.capture.constant_nodes import ConstantNodes
+from nnapi_check.analyzer.capture.constant_nodes import ConstantNodes, order_told
 from nnapi_check.analyzer.capture.containers.held_containers import Container, HeldContainers, put_in_place
 from nnapi_check.analyzer.capture.containers.list_writes import LIST_WRITES, ListWrite, writes_container
 from nnapi_check.analyzer.capture.containers.residue import Residue
@@ -352,7 +352,11 @@ class TypingWalk:
             return (self._opaque(node, items, "it returns another number of values than its schema says"),)
         is_fixed = not (operation.is_mutable and self.depth)
         is_constant = is_fixed and self._constants.holds(node, operation, items, results)
-        if not is_constant and not operation.is_mutable:
+        if is_constant:
+            told = order_told(self.graph, node, operation, plain_arguments(operation, items), results)
+            if told:
+                return [draft for made in told for draft in self._visit(made)]
+        elif not operation.is_mutable:
             found = expanded(self.graph, operation, plain_arguments(operation, items), results)
             if found is not None:
                 # Kernels for types alone take some calls that a run refuses, and so does what stands for them.
