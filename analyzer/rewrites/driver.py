@@ -6,7 +6,7 @@ rewrites name (``nnapi_check.…``). Ids of nodes and values are kept, and a new
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass, replace
 
 from nnapi_check.analyzer.graph import Block, Graph, Node, NodeOutput, Value, readers_of
@@ -73,8 +73,12 @@ def rewrite(graph: Graph, known: KnownOps) -> Rewritten:
     """
     rewriter = _Rewriter(graph, known)
     body = rewriter.block(graph.body)
-    made = graph if body is graph.body else replace(graph, values=rewriter.values(), body=body)
-    return Rewritten(made, tuple(rewriter.applied), tuple(rewriter.near_misses))
+    if body is graph.body:
+        return Rewritten(graph, (), tuple(rewriter.near_misses))
+    made = rewriter.without_unread(replace(graph, values=rewriter.values(), body=body))
+    there = {node.id for node in made.nodes()}
+    applied = tuple(found for found in rewriter.applied if found.match.at.id in there)
+    return Rewritten(made, applied, tuple(rewriter.near_misses))
 
 
 def _by_op(known: KnownOps) -> Mapping[str, Sequence[Rewrite]]:
@@ -131,6 +135,22 @@ class _Rewriter:
         kept = (made.get(node.id, node) for node in nodes if node.id in made or node.id not in covered)
         return replace(block, nodes=tuple(kept))
 
+    def without_unread(self, graph: Graph) -> Graph:
+        """The rewritten graph without what nothing reads any more: nodes that only move elements, or that were made."""
+        made = {found.match.at.id for found in self.applied}
+        reads = {value: len(readers) for value, readers in readers_of(graph).items()}
+        followed = {node for item in graph.nodes() for node in item.follows}
+        unread: set[int] = set()
+        for node in reversed(list(graph.nodes())):
+            is_pure = node.op in self._known.moves or node.id in made
+            if node.is_constant or node.follows or node.id in followed or not is_pure:
+                continue
+            if not any(reads[value] or not self._readers[value] for value in node.outputs):
+                unread.add(node.id)
+                for value in node.inputs():
+                    reads[value] -= 1
+        return replace(graph, body=_without(unread, graph.body)) if unread else graph
+
     def _with_inner(self, node: Node) -> Node:
         blocks = tuple(self.block(block) for block in node.blocks)
         is_same = all(new is old for new, old in zip(blocks, node.blocks, strict=True))
@@ -149,3 +169,9 @@ class _Rewriter:
                 case None:
                     pass
         return None
+
+
+def _without(nodes: Set[int], block: Block) -> Block:
+    kept = [node for node in block.nodes if node.id not in nodes]
+    inner = (tuple(_without(nodes, block) for block in node.blocks) for node in kept)
+    return replace(block, nodes=tuple(replace(node, blocks=own) for node, own in zip(kept, inner, strict=True)))
