@@ -306,6 +306,16 @@ def _batch_norm(arguments: Arguments) -> tuple[torch.Tensor, ...] | None:
     return (meta(x.shape, x.dtype), meta((0,), x.dtype), meta((0,), x.dtype))
 
 
+def _packed_layers(arguments: Arguments) -> tuple[torch.Tensor, ...] | None:
+    """Recurrent layers over packed sequences: a row for each one that they read, and states as they are given."""
+    x, given = arguments.get("data"), arguments.get("hx")
+    states = [state for state in (given if isinstance(given, list) else [given]) if isinstance(state, torch.Tensor)]
+    if not isinstance(x, torch.Tensor) or not states:
+        return None
+    width = states[0].shape[-1] * (2 if arguments.get("bidirectional") is True else 1)
+    return (meta((x.shape[0], width), x.dtype), *(meta(state.shape, state.dtype) for state in states))
+
+
 def elsewhere(result: torch.Tensor) -> torch.Tensor:
     """A tensor whose elements lie at places that are not known, as one of which only the type is."""
     if result.is_quantized:
@@ -357,6 +367,7 @@ RULES: dict[str, Rule | Callable[[Arguments], tuple[torch.Tensor, ...] | None]] 
     "aten::native_batch_norm": _batch_norm,
     "aten::_native_batch_norm_legit": _batch_norm,
     "aten::_native_batch_norm_legit_no_training": _batch_norm,
+    **{f"aten::{name}": _packed_layers for name in ("lstm", "gru", "rnn_tanh", "rnn_relu")},
     **ATTENTION_RULES,
     **WINDOW_RULES,
 }

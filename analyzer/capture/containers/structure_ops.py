@@ -252,6 +252,16 @@ def _is_quantized(_node: torch._C.Node, items: Sequence[object]) -> Sequence[obj
     return (x.tensor.is_quantized,) if isinstance(x, Draft) and x.tensor is not None else UNANSWERED
 
 
+def _is_instance(node: torch._C.Node, items: Sequence[object]) -> Sequence[object]:
+    """Whether an item is a tensor, where nothing else is asked."""
+    if [kind.kind() for kind in node.tys("types")] != ["TensorType"]:
+        return UNANSWERED
+    x = items[0]
+    if isinstance(x, Draft):
+        return (True,) if x.tensor is not None else UNANSWERED
+    return (False,)
+
+
 def _to_list(node: torch._C.Node, items: Sequence[object]) -> Sequence[object]:
     """The elements of a small constant as numbers in lists."""
     x = items[0]
@@ -302,6 +312,7 @@ STRUCTURE_OPS: dict[str, StructureOp] = {
     "prim::dtype": _dtype,
     "prim::device": _device,
     "prim::type": _device_type,
+    "prim::isinstance": _is_instance,
     "prim::is_quantized": _is_quantized,
     "prim::is_nested": _false_of_tensor,
     "prim::is_cuda": _false_of_tensor,

@@ -28,10 +28,14 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """One call: its arguments by schema name, tensors as their types, and the types of the tensors that it gives."""
+    """One call: its arguments by schema name, tensors as their types, and the types of the tensors that it gives.
+
+    ``constants`` are the elements of tensors that are known before a run.
+    """
 
     arguments: Mapping[str, object]
     outputs: Sequence[TensorType]
+    constants: Mapping[str, torch.Tensor]
 
     def tensor(self, name: str) -> TensorType:
         """The type of a tensor argument."""
@@ -44,6 +48,13 @@ class Call:
     def are_floats(self, *names: str) -> bool:
         """Whether the elements of all these tensors are floats, of 32 or 64 bits."""
         return all(self.tensor(name).dtype in (ElementType.FLOAT32, ElementType.FLOAT64) for name in names)
+
+    def elements(self, name: str) -> list[int] | None:
+        """The whole numbers in a tensor, in order; None where only a run knows them."""
+        constant = self.constants.get(name)
+        if constant is None or constant.is_floating_point():
+            return None
+        return [int(number) for number in constant.flatten().tolist()]
 
     def has(self, name: str) -> bool:
         """Whether an optional argument is given."""
@@ -113,7 +124,9 @@ def call_of(arguments: Mapping[str, object], results: Sequence[TensorType]) -> C
         if not all(_is_known(kind) for kind in kinds):
             return None
         known[name] = kinds if isinstance(item, list) else kinds[0]
-    return Call(known, results) if all(_is_known(kind) for kind in results) else None
+    drafts = {name: item for name, item in arguments.items() if isinstance(item, Draft) and item.is_constant}
+    constants = {name: item.tensor for name, item in drafts.items() if item.tensor is not None and item.is_real}
+    return Call(known, results, constants) if all(_is_known(kind) for kind in results) else None
 
 
 def _is_known(kind: object) -> bool:

@@ -200,3 +200,11 @@ def take_along_dim(call: Call) -> str:
     whole = [*made[:dim], shape[dim], *made[dim + 1 :]]
     wide = "self" if list(shape) == whole else f"self.expand({whole})"
     return f"torch.gather({wide}, {dim}, torch.remainder(indices, {shape[dim]}).expand({list(made)}))"
+
+
+@expands("aten.index_select.default")
+def index_select(call: Call) -> str | None:
+    """The tensor itself, where all its places are taken in their order."""
+    x, places = call.tensor("self"), call.tensor("index")
+    count = x.shape[call.dimension("dim")] if x.rank else 0
+    return "self.clone()" if places.numel == count and call.elements("index") == list(range(count)) else None

@@ -16,7 +16,7 @@ import torch
 from nnapi_check.analyzer.graph import is_ints
 from nnapi_check.analyzer.ops.conditions.argument_types import axis_of, dims, other_dtype, other_shape, shape_of, whole
 from nnapi_check.analyzer.ops.conditions.lookup_conditions import LOOKUP_CONDITIONS
-from nnapi_check.analyzer.ops.conditions.recurrence_conditions import RECURRENCE_CONDITIONS
+from nnapi_check.analyzer.ops.conditions.recurrence_conditions import PACKING_CONDITIONS, RECURRENCE_CONDITIONS
 from nnapi_check.analyzer.ops.window_rules import Arguments, broadcast
 
 Condition = Callable[[Arguments], str | None]
@@ -344,6 +344,7 @@ CONDITIONS: Mapping[str, Condition] = {
     "aten::_upsample_bicubic2d_aa": partial(_resized, 2),
     "aten::upsample_trilinear3d": partial(_resized, 3),
     **LOOKUP_CONDITIONS,
+    **PACKING_CONDITIONS,
     **RECURRENCE_CONDITIONS,
 }
 """Conditions by the op's name without overload."""

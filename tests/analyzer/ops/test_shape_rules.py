@@ -121,6 +121,17 @@ OTHERS: dict[str, list[tuple[object, ...]]] = {
     "gelu": [(X,)],
     "zeros_like": [(X, None, None, None, None, None)],
 }
+SIZES = torch.tensor([2, 2, 1])
+PACKED: dict[str, list[tuple[object, ...]]] = {
+    "lstm.data": [
+        (t(5, 3), SIZES, [t(2, 2, 4)] * 2, [t(16, 3), t(16, 4)] * 2, False, 1, 0.0, False, True),
+        (t(5, 3), SIZES, [t(1, 2, 4), t(1, 2, 6)], [t(24, 3), t(24, 4), t(4, 6)], False, 1, 0.0, False, False),
+    ],
+    "gru.data": [(t(5, 3), SIZES, t(1, 2, 4), [t(12, 3), t(12, 4)], False, 1, 0.0, False, False)],
+    "rnn_tanh.data": [(t(5, 3), SIZES, t(2, 2, 4), [t(4, 3), t(4, 4)] * 2, False, 1, 0.0, False, True)],
+    "rnn_relu.data": [(t(5, 3), SIZES, t(1, 2, 4), [t(4, 3), t(4, 4)], False, 1, 0.0, False, False)],
+}
+"""Layers over packed sequences, which take how many there are at each step from elements."""
 Case = tuple[object, ...]
 CASES: list[tuple[str, Case]] = [
     (op, case) for table in (SPATIAL, OTHERS) for op, cases in table.items() for case in cases
@@ -150,6 +161,17 @@ def test_a_rule_gives_the_type_that_the_op_returns(op: str, case: Case) -> None:
     for found, wanted in zip(tensors_of(answer), tensors_of(expected), strict=True):
         assert found.is_meta
         assert tensor_type(found) == tensor_type(wanted)
+
+
+@pytest.mark.parametrize(("op", "case"), [(op, case) for op, cases in PACKED.items() for case in cases])
+def test_packed_layers_give_tensors_that_lie_as_those_of_a_run(op: str, case: Case) -> None:
+    operation = operation_of(schema(op))
+
+    answer = evaluate(operation, [item if item is SIZES else to_meta(item) for item in case])
+
+    for found, wanted in zip(tensors_of(answer), tensors_of(call(operation, case)), strict=True):
+        assert found.is_meta
+        assert (tensor_type(found), found.stride()) == (tensor_type(wanted), wanted.stride())
 
 
 def tensors_of(answer: object) -> list[torch.Tensor]:

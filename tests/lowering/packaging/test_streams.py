@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 import torch
 from torch import nn
+from torch.nn.utils import rnn
 
 import nnapi_check
 from nnapi_check.analyzer.tensor_types import flat_tensors
@@ -82,6 +83,22 @@ class OfKeptFrames(nn.Module):
         return spectrum * gains.squeeze(2).transpose(1, 2), frames[:, :, 1:], state
 
 
+class OfPackedFrames(nn.Module):
+    """Gated units over this frame and the two before it, which are packed as a sequence of their full length."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.gru, self.gains = nn.GRU(2 * BINS, UNITS, batch_first=True), nn.Linear(UNITS, 2 * BINS)
+
+    def forward(self, spectrum: Tensor, kept: Tensor, state: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        frames = torch.cat([kept, spectrum.flatten(1).unsqueeze(1)], dim=1)
+        lengths = torch.full((frames.shape[0],), frames.shape[1])
+        packed = rnn.pack_padded_sequence(frames, lengths, batch_first=True, enforce_sorted=False)
+        y, state = self.gru(packed, state)
+        last = rnn.pad_packed_sequence(y, batch_first=True)[0][:, -1]
+        return spectrum * torch.tanh(self.gains(last)).view_as(spectrum), frames[:, 1:], state
+
+
 def _frames() -> Tensor:
     """[200, 1, bins, 2]: a rising tone in noise."""
     size, hop = 2 * (BINS - 1), 37
@@ -119,6 +136,7 @@ def _in_form(model: nn.Module, form: str, inputs: Sequence[Tensor]) -> nn.Module
         (OfLayersInOneState, [(2, 1, UNITS, 2)]),
         (OfMemoryCells, [(1, UNITS), (1, UNITS)]),
         (OfKeptFrames, [(1, 2, 2, BINS), (1, 1, UNITS)]),
+        (OfPackedFrames, [(1, 2, 2 * BINS), (1, 1, UNITS)]),
     ],
 )
 def test_a_package_that_lives_on_its_own_state_stays_with_pytorch(

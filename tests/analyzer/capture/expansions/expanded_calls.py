@@ -55,6 +55,23 @@ def grid(theta: torch.Tensor, *, size: list[int], corners: bool) -> torch.Tensor
     return nn.functional.affine_grid(theta, size, align_corners=corners)
 
 
+def pack(x: torch.Tensor, *, length: int, batch_first: bool) -> object:
+    lengths = torch.full((x.shape[0 if batch_first else 1],), length)
+    return aten._pack_padded_sequence(x, lengths, batch_first)
+
+
+def pad(x: torch.Tensor, *, batch: int, batch_first: bool, length: int) -> object:
+    sizes = torch.full((x.shape[0] // batch,), batch)
+    return aten._pad_packed_sequence(x, sizes, batch_first, -1.5, length)
+
+
+def packed_layers(x: torch.Tensor, w_ih: torch.Tensor, w_hh: torch.Tensor, *, op: str) -> object:
+    state = torch.full((1, 2, w_hh.shape[1]), 0.25)
+    states = [state, state] if op == "lstm" else state
+    layers: Callable[..., object] = getattr(aten, op).data
+    return layers(x, torch.tensor([2, 2, 2, 2, 2]), states, [w_ih, w_hh], False, 1, 0.0, False, False)
+
+
 CASES = [
     Case("aten.mse_loss.default", partial(aten.mse_loss, reduction=NONE), PAIR),
     Case("aten.mse_loss.default", partial(aten.mse_loss, reduction=MEAN), PAIR),
@@ -248,6 +265,27 @@ CASES = [
     ),
     Case("aten.cat.default", lambda x: torch.cat([x[3:], x, torch.empty(0), x.flip(0)]), ((3, 5),)),
     Case("aten.cat.default", lambda x: torch.cat([x[:, 5:].relu(), x], -1), ((3, 5),)),
+    Case("aten.index_select.default", lambda x: x.index_select(-1, torch.arange(5)), elements=SPECIAL),
+    *(
+        Case("aten._pack_padded_sequence.default", partial(pack, length=length, batch_first=batch_first), (shape,))
+        for batch_first in (False, True)
+        for length, shape in ((2, (2, 2, 5)), (2, (3, 4, 5, 6)), (1, (3, 4)), (3, (3, 1, 5)), (3, (3, 3)))
+        if length <= shape[batch_first]
+    ),
+    *(
+        Case(
+            "aten._pad_packed_sequence.default",
+            partial(pad, batch=batch, batch_first=batch_first, length=length),
+            (shape,),
+            SPECIAL,
+        )
+        for batch_first in (False, True)
+        for batch, length, shape in ((2, 3, (6, 5)), (2, 7, (6, 5, 4)), (1, 3, (3,)), (1, 4, (3, 5)), (6, 2, (6, 5)))
+    ),
+    *(
+        Case(f"aten.{op}.data", partial(packed_layers, op=op), ((10, 3), (4 * gates, 3), (4 * gates, 4)))
+        for op, gates in (("lstm", 4), ("gru", 3), ("rnn_tanh", 1), ("rnn_relu", 1))
+    ),
     Case("aten.matmul.default", torch.matmul, ((2, 3, 4, 5), (2, 1, 5, 6))),
     Case("aten.matmul.default", torch.matmul, ((2, 3, 4, 5), (1, 1, 5, 6))),
     Case("aten.matmul.default", torch.matmul, ((4, 1, 3, 5), (1, 2, 5, 6))),

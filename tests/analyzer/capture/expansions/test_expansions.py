@@ -1,6 +1,7 @@
 """Calls that are written as calls of other ops give the same, and become what their cards say."""
 
 from collections.abc import Callable
+from functools import partial
 
 import pytest
 import torch
@@ -99,6 +100,22 @@ def test_what_has_no_elements_is_computed_of_nothing(function: Callable[..., obj
         assert torch.equal(own, theirs)
 
 
+def packed(x: torch.Tensor, lengths: torch.Tensor | list[int]) -> torch.Tensor:
+    found: torch.Tensor = torch.ops.aten._pack_padded_sequence(x, torch.as_tensor(lengths), True)[0]
+    return found
+
+
+def padded(x: torch.Tensor, sizes: torch.Tensor | list[int]) -> torch.Tensor:
+    found: torch.Tensor = torch.ops.aten._pad_packed_sequence(x, torch.as_tensor(sizes), True, 0.0, 3)[0]
+    return found
+
+
+def layer(x: torch.Tensor, w_ih: torch.Tensor, w_hh: torch.Tensor, sizes: torch.Tensor | list[int]) -> torch.Tensor:
+    weights, state = [w_ih, w_hh], torch.zeros(1, 2, 4)
+    found: torch.Tensor = torch.ops.aten.gru(x, torch.as_tensor(sizes), state, weights, False, 1, 0.0, False, False)[0]
+    return found
+
+
 LEFT = [
     Case("aten.one_hot.default", lambda x: torch.nn.functional.one_hot(x), (), tensors=(PLACES,)),
     Case("aten.linalg_matrix_power.default", lambda x: torch.linalg.matrix_power(x, 0) + x, ((4, 4),)),
@@ -111,10 +128,16 @@ LEFT = [
         ((1, 3, 4),),
     ),
     Case("aten.trace.default", lambda x: torch.trace(torch.complex(x, x)), ((4, 4),)),
+    Case("aten._pack_padded_sequence.default", partial(packed, lengths=[4, 2]), ((2, 4, 3),)),
+    Case("aten._pack_padded_sequence.default", packed, ((2, 4, 3),), tensors=(torch.tensor([4, 4]),)),
+    Case("aten._pad_packed_sequence.default", partial(padded, sizes=[2, 2, 1]), ((5, 3),)),
+    Case("aten._pad_packed_sequence.default", padded, ((6, 3),), tensors=(torch.tensor([2, 2, 2]),)),
+    Case("aten.gru.data", partial(layer, sizes=[2, 2, 1]), ((5, 3), (12, 3), (12, 4))),
+    Case("aten.gru.data", layer, ((6, 3), (12, 3), (12, 4)), tensors=(torch.tensor([2, 2, 2]),)),
 ]
 
 
-@pytest.mark.parametrize("case", LEFT, ids=[case.op for case in LEFT])
+@pytest.mark.parametrize("case", LEFT, ids=[f"{number} {case.op}" for number, case in enumerate(LEFT)])
 def test_a_call_that_means_more_keeps_its_op_and_says_why(case: Case) -> None:
     registry = open_registry()
     graph = captured(case).graph
@@ -129,7 +152,7 @@ def test_the_nodes_of_an_expansion_come_from_the_line_of_the_call() -> None:
     case = Case("aten.diff.default", torch.diff)
     found = captured(case)
 
-    assert {node.source.line for node in found.graph.nodes()} == {30}
+    assert {node.source.line for node in found.graph.nodes()} == {31}
     assert len(list(found.graph.nodes())) == 3
 
 

@@ -58,6 +58,35 @@ def test_a_recurrent_layer_with_weights_of_another_width_has_no_type(op: str) ->
 
 
 @pytest.mark.parametrize("op", RECURRENT)
+@pytest.mark.parametrize(
+    ("state", "sizes", "reason"),
+    [
+        (meta(1, 2, 4), torch.tensor([2, 2, 2]), None),
+        (meta(1, 3, 4), torch.tensor([3, 2, 1]), None),
+        (meta(1, 2, 4), torch.tensor([3, 2, 1]), "hx is"),
+        (meta(1, 2, 4), torch.tensor([2, 2, 1]), r"batch_sizes are \[2, 2, 1\] for 6 rows"),
+        (meta(1, 1, 4), torch.tensor([1, 2, 3]), "batch_sizes are"),
+        (meta(1, 6, 4), torch.tensor([6, 0]), "batch_sizes are"),
+        (meta(1, 2, 4), torch.tensor([2, 2, 2], dtype=torch.int32), "batch_sizes are"),
+        (meta(1, 2, 4), meta(3, dtype=torch.int64), "in a run alone"),
+    ],
+)
+def test_a_layer_over_packed_sequences_has_a_type_where_state_and_sizes_fit(
+    op: str, state: torch.Tensor, sizes: torch.Tensor, reason: str | None
+) -> None:
+    _, states, params, *numbers = layers(op, state)
+    operation, given = operation_of(schema(f"{op}.data")), [meta(6, 3), sizes, states, params, *numbers[:-1]]
+
+    if reason is None:
+        answer = evaluate(operation, given)
+        assert isinstance(answer, tuple)
+        assert [tuple(found.shape) for found in answer[:2]] == [(6, 4), tuple(state.shape)]
+    else:
+        with pytest.raises(OpError, match=reason):
+            evaluate(operation, given)
+
+
+@pytest.mark.parametrize("op", RECURRENT)
 def test_one_step_with_a_state_of_another_batch_has_no_type(op: str) -> None:
     gates = RECURRENT[op]
     state: object = [meta(1, 4), meta(1, 4)] if op == "lstm" else meta(1, 4)
