@@ -22,6 +22,7 @@ _TRANSPOSED_ARGUMENTS = ("input", "weight", "bias", "stride", "padding", "output
 _POOLING = frozenset({f"aten.{kind}_pool{rank}d.default" for kind in ("max", "avg") for rank in (1, 2, 3)}) | frozenset(
     f"aten.max_pool{rank}d_with_indices.default" for rank in (2, 3)
 )
+_NUMBERS_AS_TENSORS = frozenset(f"quantized.{op}.Tensor" for op in ("add_scalar", "mul_scalar", "mul_scalar_relu"))
 _SORTS = frozenset({"aten.sort.default", "aten.sort.stable"})
 _TURNED_AROUND = {
     "aten.sub.Tensor": "aten.rsub.Scalar",
@@ -70,6 +71,8 @@ def respelled(
             "aten.linalg_vector_norm.default",
             {**arguments, "ord": 2 if arguments["ord"] is None else arguments["ord"]},
         )
+    if op in _NUMBERS_AS_TENSORS and isinstance(number := _only_element(arguments["b"]), int | float):
+        op, arguments = op.replace(".Tensor", ".default"), {**arguments, "b": number}
     if op in _PROGRAM_CASTS:
         op, arguments = (
             "aten.to.dtype_layout",
@@ -117,6 +120,13 @@ def _number(item: object) -> object:
         return item
     is_number = item.tensor.dim() == 0 and item.tensor.dtype in (torch.float64, torch.int64)
     return item.tensor.item() if is_number and item.is_real else item
+
+
+def _only_element(item: object) -> object:
+    """The number in a constant tensor of one element."""
+    if not isinstance(item, Draft) or not item.is_constant or not item.is_real or item.tensor is None:
+        return None
+    return item.tensor.item() if item.tensor.numel() == 1 else None
 
 
 def _turned_around(op: str, arguments: Mapping[str, object]) -> tuple[str, dict[str, object]]:

@@ -6,7 +6,9 @@ from dataclasses import replace
 from math import prod, sqrt
 
 from nnapi_check.analyzer.graph import ElementType
+from nnapi_check.lowering.compositions.element_moves import reshaped
 from nnapi_check.lowering.compositions.elementwise import Elementwise
+from nnapi_check.lowering.compositions.in_floats import dequantized, quantized
 from nnapi_check.lowering.compositions.statistics import mean_over, standardized
 from nnapi_check.lowering.emission.emitter import Emitter
 from nnapi_check.lowering.emission.model_draft import OperandId
@@ -38,28 +40,40 @@ def _channels(emit: Emitter, name: str) -> Recipe:
 
 
 def _by_channel(emit: Emitter, numbers: Recipe) -> OperandId:
-    """One number a channel, the second of PyTorch's dimensions, in the input's element type and layout."""
-    return emit.weight(emit.node.by_channel(numbers).cast(emit.node.type_of("input").dtype))
+    """One number a channel, the second of PyTorch's dimensions, in the input's layout and element type: of floats."""
+    kind = emit.node.type_of("input")
+    return emit.weight(emit.node.by_channel(numbers).cast(ElementType.FLOAT32 if kind.is_quantized else kind.dtype))
 
 
 def _affine_by_channel(emit: Emitter, x: OperandId) -> OperandId:
     """Times weight and plus bias, where the node has them."""
+    spec = emit.spec(x)
     if emit.node.has("weight"):
-        x = emit.operation("MUL", [x, _by_channel(emit, emit.node.constant("weight")), emit.fuse()])
+        x = emit.operation("MUL", [x, _by_channel(emit, emit.node.constant("weight")), emit.fuse()], spec)
     if emit.node.has("bias"):
-        x = emit.operation("ADD", [x, _by_channel(emit, emit.node.constant("bias")), emit.fuse()])
+        x = emit.operation("ADD", [x, _by_channel(emit, emit.node.constant("bias")), emit.fuse()], spec)
     return x
 
 
 @lowers("aten.layer_norm.default", way="composed")
 def layer_norm(node: NodeReader, emit: Emitter) -> OperandId:
     """Lower to the deviation from MEAN times RSQRT of the variance, then weight and bias."""
-    x = emit.input("input")
-    found = standardized(emit, x, _last_axes(node), node.real("eps"), emit.output_spec())
+    return _layer_norm(emit, emit.input("input"))
+
+
+@lowers("quantized.layer_norm.default", way="in-floats")
+def layer_norm_in_floats(node: NodeReader, emit: Emitter) -> OperandId:
+    """Lower to the same of floats."""
+    return quantized(emit, _layer_norm(emit, dequantized(emit, emit.input("input"))))
+
+
+def _layer_norm(emit: Emitter, x: OperandId) -> OperandId:
+    node, spec = emit.node, emit.spec(x)
+    found = standardized(emit, x, _last_axes(node), node.real("eps"), spec)
     if node.has("weight"):
-        found = emit.operation("MUL", [found, emit.input("weight"), emit.fuse()])
+        found = emit.operation("MUL", [found, emit.input("weight"), emit.fuse()], spec)
     if node.has("bias"):
-        found = emit.operation("ADD", [found, emit.input("bias"), emit.fuse()])
+        found = emit.operation("ADD", [found, emit.input("bias"), emit.fuse()], spec)
     return found
 
 
@@ -126,45 +140,79 @@ def _identity(n: int) -> Recipe:
 @lowers("aten.group_norm.default", way="image")
 def group_norm_of_image(node: NodeReader, emit: Emitter) -> OperandId:
     """Lower to statistics over pixels and channels of a group, the groups made a dimension by RESHAPE."""
-    x = emit.input("input")
-    spec = emit.spec(x)
-    batch, height, width, channels = spec.shape
-    groups = node.integer("num_groups")
+    return _grouped_image(emit, emit.input("input"))
+
+
+@lowers("quantized.group_norm.default", way="image in floats")
+def group_norm_of_image_in_floats(node: NodeReader, emit: Emitter) -> OperandId:
+    """Lower to the same of floats."""
+    return quantized(emit, _grouped_image(emit, dequantized(emit, emit.input("input"))))
+
+
+def _grouped_image(emit: Emitter, x: OperandId) -> OperandId:
+    batch, height, width, channels = emit.spec(x).shape
+    groups = emit.node.integer("num_groups")
     return _grouped(emit, x, (batch, height * width, groups, channels // groups), (1, 3))
 
 
 @lowers("aten.group_norm.default", way="rows")
 def group_norm_of_rows(node: NodeReader, emit: Emitter) -> OperandId:
     """Lower to statistics over rows, one for each group."""
-    x = emit.input("input")
+    return _grouped_rows(emit, emit.input("input"))
+
+
+@lowers("quantized.group_norm.default", way="rows in floats")
+def group_norm_of_rows_in_floats(node: NodeReader, emit: Emitter) -> OperandId:
+    """Lower to the same of floats."""
+    return quantized(emit, _grouped_rows(emit, dequantized(emit, emit.input("input"))))
+
+
+def _grouped_rows(emit: Emitter, x: OperandId) -> OperandId:
     shape = emit.spec(x).shape
-    groups = node.integer("num_groups")
+    groups = emit.node.integer("num_groups")
     return _grouped(emit, x, (shape[0], groups, prod(shape[1:]) // groups), (2,))
 
 
 def _grouped(emit: Emitter, x: OperandId, shape: tuple[int, ...], axes: tuple[int, ...]) -> OperandId:
     spec = replace(emit.spec(x), shape=shape)
-    grouped = emit.operation("RESHAPE", [x, emit.int32_tensor(shape)], spec)
-    found = standardized(emit, grouped, axes, emit.node.real("eps"), spec)
-    back = emit.operation("RESHAPE", [found, emit.int32_tensor(emit.output_spec().shape)])
-    return _affine_by_channel(emit, back)
+    found = standardized(emit, reshaped(emit, x, shape), axes, emit.node.real("eps"), spec)
+    return _affine_by_channel(emit, reshaped(emit, found, emit.output_spec().shape))
 
 
 @lowers("aten.instance_norm.default", way="operation")
 def instance_norm(node: NodeReader, emit: Emitter) -> OperandId:
     """Lower to INSTANCE_NORMALIZATION without factors, then weight and bias by channel."""
-    x = emit.input("input")
-    numbers = (emit.scalar(number, x) for number in (1.0, 0.0, node.real("eps")))
-    return _affine_by_channel(emit, emit.operation("INSTANCE_NORMALIZATION", [x, *numbers, emit.boolean(False)]))
+    return _instance_norm(emit, emit.input("input"))
+
+
+@lowers("quantized.instance_norm.default", way="image in floats")
+def instance_norm_in_floats(node: NodeReader, emit: Emitter) -> OperandId:
+    """Lower to the same of floats."""
+    return quantized(emit, _instance_norm(emit, dequantized(emit, emit.input("input"))))
+
+
+def _instance_norm(emit: Emitter, x: OperandId) -> OperandId:
+    numbers = [emit.scalar(number, x) for number in (1.0, 0.0, emit.node.real("eps"))]
+    inputs = [x, *numbers, emit.boolean(False)]
+    return _affine_by_channel(emit, emit.operation("INSTANCE_NORMALIZATION", inputs, emit.spec(x)))
 
 
 @lowers("aten.instance_norm.default", way="rows")
 def instance_norm_of_rows(node: NodeReader, emit: Emitter) -> OperandId:
     """Lower to statistics over all but the first two dimensions."""
-    x = emit.input("input")
-    wanted = emit.output_spec()
-    axes = tuple(range(2, len(wanted.shape)))
-    return _affine_by_channel(emit, standardized(emit, x, axes, node.real("eps"), wanted))
+    return _instance_norm_of_rows(emit, emit.input("input"))
+
+
+@lowers("quantized.instance_norm.default", way="rows in floats")
+def instance_norm_of_rows_in_floats(node: NodeReader, emit: Emitter) -> OperandId:
+    """Lower to the same of floats."""
+    return quantized(emit, _instance_norm_of_rows(emit, dequantized(emit, emit.input("input"))))
+
+
+def _instance_norm_of_rows(emit: Emitter, x: OperandId) -> OperandId:
+    spec = emit.spec(x)
+    axes = tuple(range(2, len(spec.shape)))
+    return _affine_by_channel(emit, standardized(emit, x, axes, emit.node.real("eps"), spec))
 
 
 @lowers("nnapi_check.local_response_norm.default", way="operation")

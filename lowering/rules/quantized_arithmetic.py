@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from nnapi_check.analyzer.nnapi_types import GREATEST_STORED
 from nnapi_check.coverage_db.spec import OperandType
+from nnapi_check.lowering.compositions.elementwise import Elementwise
 from nnapi_check.lowering.compositions.in_floats import (
     as_floats,
     as_signed,
@@ -15,10 +17,10 @@ from nnapi_check.lowering.compositions.in_floats import (
 )
 from nnapi_check.lowering.emission.emitter import Emitter
 from nnapi_check.lowering.emission.model_draft import OperandId
-from nnapi_check.lowering.emission.node_reader import NodeReader
+from nnapi_check.lowering.emission.node_reader import NodeReader, RuleError
 from nnapi_check.lowering.emission.recipes import Recipe, full
 from nnapi_check.lowering.emission.rule_table import lowers
-from nnapi_check.lowering.emission.tensor_spec import TensorSpec
+from nnapi_check.lowering.emission.tensor_spec import TensorSpec, spec_of
 from nnapi_check.lowering.nnapi.model import QuantParams
 
 
@@ -142,6 +144,25 @@ def sigmoid_in_floats(node: NodeReader, emit: Emitter) -> OperandId:
 def leaky_relu(node: NodeReader, emit: Emitter) -> OperandId:
     """Lower to PRELU with one slope."""
     return emit.operation("PRELU", [emit.input("qx"), emit.quantized_number(node.real("negative_slope"))])
+
+
+@lowers("quantized.prelu.default", way="in-floats")
+def prelu(node: NodeReader, emit: Emitter) -> OperandId:
+    """Lower to one * RELU(x) - slope * RELU(-x) of floats, with slopes along the channels.
+
+    PyTorch holds the 1 of what is positive as it holds the slopes: rounded to their scale, and within their range.
+    """
+    slopes = spec_of(node.type_of("weight"), nhwc=False)
+    if slopes is None:
+        raise RuleError(f"{node.op}: NNAPI has no element type for its slopes")
+    scale, zero_point = slopes.quant.scale, slopes.quant.zero_point
+    one = (min(round(1 / scale) + zero_point, GREATEST_STORED) - zero_point) * scale
+    x = dequantized(emit, emit.input("qx"))
+    write = Elementwise(emit, x, emit.spec(x))
+    above = write.scaled(write.of("RELU", x), one)
+    below = write.of("RELU", write.negated(x))
+    slope = emit.weight(node.by_channel(-node.constant("weight").dequantize().flatten()))
+    return quantized(emit, write.add(above, write.mul(below, slope)))
 
 
 @lowers("quantized.elu.default", "quantized.celu.default", way="in-floats")
