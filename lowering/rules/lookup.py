@@ -122,13 +122,37 @@ def _indices(node: NodeReader) -> dict[int, Recipe]:
 @lowers("aten.gather.default", way="operation")
 def gather(node: NodeReader, emit: Emitter) -> OperandId:
     """Lower to RESHAPE to a vector and GATHER of the constant places in it."""
+    elsewhere, stride = _places_in_a_vector(node)
+    places = node.constant("index").cast(ElementType.INT32).reshape(*node.shape_of("index"))
+    return _gathered(emit, emit.weight(places * stride + elsewhere))
+
+
+@lowers("aten.gather.default", way="computed places")
+def gather_computed(node: NodeReader, emit: Emitter) -> OperandId:
+    """Lower to MUL and ADD, which give the places in a vector, and GATHER of them in the tensor as one by RESHAPE."""
+    elsewhere, stride = _places_in_a_vector(node)
+    places = emit.input("index")
+    spec = emit.spec(places)
+    if len(node.shape_of("self")) == 1:
+        emit.spare()
+        return _gathered(emit, places)
+    if stride > 1:
+        places = emit.operation("MUL", [places, emit.number(stride, places), emit.fuse()], spec)
+    return _gathered(emit, emit.operation("ADD", [places, emit.weight(elsewhere), emit.fuse()], spec))
+
+
+def _places_in_a_vector(node: NodeReader) -> tuple[Inline, int]:
+    """Where the line of each element of the result begins in a vector of all, and how far apart its elements are."""
     shape = node.shape_of("self")
     dim = node.integer("dim") % len(shape)
-    places = node.constant("index").cast(ElementType.INT32).reshape(*node.shape_of("index"))
     strides = [prod(shape[axis + 1 :]) for axis in range(len(shape))]
-    elsewhere = np.zeros(places.shape, np.int32)
-    for axis, cells in enumerate(np.indices(places.shape, np.int32, sparse=True)):
+    size = node.shape_of("index")
+    elsewhere = np.zeros(size, np.int32)
+    for axis, cells in enumerate(np.indices(size, np.int32, sparse=True)):
         elsewhere = elsewhere + (0 if axis == dim else cells * strides[axis])
-    stored = Inline(elsewhere.astype("<i4").tobytes(), ElementType.INT32, places.shape)
-    vector = reshaped(emit, emit.input("self"), (prod(shape),))
-    return emit.operation("GATHER", [vector, emit.int32(0), emit.weight(places * strides[dim] + stored)])
+    return Inline(elsewhere.astype("<i4").tobytes(), ElementType.INT32, size), strides[dim]
+
+
+def _gathered(emit: Emitter, places: OperandId) -> OperandId:
+    vector = reshaped(emit, emit.input("self"), (prod(emit.node.shape_of("self")),))
+    return emit.operation("GATHER", [vector, emit.int32(0), places])

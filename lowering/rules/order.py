@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from nnapi_check.analyzer.graph import ElementType
 from nnapi_check.coverage_db.spec import OperandType
 from nnapi_check.lowering.compositions.element_moves import Cut, boxed, reshaped, transposed
+from nnapi_check.lowering.compositions.elementwise import truth_spec
 from nnapi_check.lowering.emission.emitter import Emitter
 from nnapi_check.lowering.emission.model_draft import OperandId
 from nnapi_check.lowering.emission.node_reader import NodeReader
+from nnapi_check.lowering.emission.recipes import full
 from nnapi_check.lowering.emission.rule_table import lowers
 from nnapi_check.lowering.emission.tensor_spec import TensorSpec
 
@@ -41,6 +44,25 @@ def median_of_all(node: NodeReader, emit: Emitter) -> OperandId:
     count = node.type_of("self").numel // 2 + 1
     values, _ = _largest(emit, reshaped(emit, emit.input("self"), (node.type_of("self").numel,)), count)
     return _last(emit, values)
+
+
+@lowers("aten.searchsorted.Tensor", way="counted")
+def searchsorted(node: NodeReader, emit: Emitter) -> OperandId:
+    """Lower to REDUCE_SUM of ones for what of the sequence comes before an element, which NaN comes behind.
+
+    The sequence lies along a dimension before those of the tensor.
+    """
+    x, length = emit.input("self"), node.type_of("sorted_sequence").numel
+    shape = emit.spec(x).shape
+    sequence = emit.weight(node.constant("sorted_sequence").reshape(length, *(1 for _ in shape)))
+    is_right = node.flag("right") or (node.has("side") and node.argument("side") == "right")
+    floats = TensorSpec(OperandType.TENSOR_FLOAT32, (length, *shape))
+    comes_behind = emit.operation("GREATER" if is_right else "GREATER_EQUAL", [sequence, x], truth_spec(floats))
+    branches = [emit.weight(full(floats.shape, number, ElementType.FLOAT32)) for number in (0.0, 1.0)]
+    ones = emit.operation("SELECT", [comes_behind, *branches], floats)
+    axes = emit.int32_tensor((0,))
+    count = emit.operation("REDUCE_SUM", [ones, axes, emit.boolean(False)], replace(floats, shape=shape))
+    return emit.operation("CAST", [count])
 
 
 def _rows(emit: Emitter) -> OperandId:

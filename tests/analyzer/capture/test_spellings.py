@@ -28,6 +28,12 @@ SPELLINGS: list[tuple[str, Function, str, dict[str, object]]] = [
     ("matrices", lambda x: torch.linalg.norm(x, dim=(0, 1)), "aten.linalg_vector_norm.default", {"ord": 2}),
     ("spectrum", lambda x: torch.linalg.norm(x, 2, (0, 1)), "aten.linalg_norm.default", {"ord": 2}),
     ("clip", lambda x: torch.clip(x, 0, 1), "aten.clamp.default", {"min": 0, "max": 1}),
+    (
+        "bucketize",
+        lambda x: torch.bucketize(x, torch.tensor([0.5]), right=True),
+        "aten.searchsorted.Tensor",
+        {"right": 1},
+    ),
 ]
 
 _PROCESSOR = torch.device("cpu")
