@@ -183,14 +183,16 @@ class SourceWriter:
         positional, keywords = _arranged(call)
         given = [self._argument(argument) for argument in positional]
         given += [f"{keyword}={self._argument(argument)}" for keyword, argument in keywords.items()]
+        schema = _op(call.op)._schema
         is_method = namespace == "aten" and bool(positional) and isinstance(positional[0], Weight | Inline | Call)
+        is_method = is_method and schema.arguments[0].name == "self"
         # Methods of tensors compile several times faster than functions, which are looked up in Python.
         source = (
             f"{given[0]}.{name}({', '.join(given[1:])})"
             if is_method
             else f"torch.ops.{namespace}.{name}({', '.join(given)})"
         )
-        returns = _op(call.op)._schema.returns
+        returns = schema.returns
         if len(returns) > 1:
             source += f"[{call.output}]"
         elif isinstance(returns[0].type, torch.ListType):

@@ -8,12 +8,12 @@ from math import prod
 import numpy as np
 
 from nnapi_check.analyzer.graph import ElementType
-from nnapi_check.lowering.compositions.element_moves import reshaped
+from nnapi_check.lowering.compositions.element_moves import reshaped, transposed
 from nnapi_check.lowering.compositions.places import counted_places
 from nnapi_check.lowering.emission.emitter import Emitter
 from nnapi_check.lowering.emission.model_draft import OperandId
 from nnapi_check.lowering.emission.node_reader import NodeReader
-from nnapi_check.lowering.emission.recipes import Inline, Recipe, from_call
+from nnapi_check.lowering.emission.recipes import Inline, Recipe, from_call, full
 from nnapi_check.lowering.emission.rule_table import lowers
 
 
@@ -39,6 +39,28 @@ def embedding_row(node: NodeReader, emit: Emitter) -> OperandId:
         replace(output, shape=(1, *output.shape)),
     )
     return reshaped(emit, row, output.shape)
+
+
+@lowers("aten.embedding_bag.default", "aten.embedding_bag.padding_idx", way="by a constant matrix")
+def embedding_bag(node: NodeReader, emit: Emitter) -> OperandId:
+    """Lower to EMBEDDING_LOOKUP, and FULLY_CONNECTED with the matrix of what each bag takes of which row.
+
+    That matrix is what PyTorch's own op makes of a table of unit vectors, looked up one after another.
+    """
+    indices, bags = emit.input("indices"), emit.output_spec()
+    count, width = emit.spec(indices).shape[0], bags.shape[1]
+    kind = ElementType.FLOAT32
+    unit = from_call("aten.eye.default", (count,), shape=(count, count), dtype=kind)
+    every = from_call("aten.arange.default", (count,), shape=(count,), dtype=ElementType.INT64)
+    factors = node.constant("per_sample_weights") if node.has("per_sample_weights") else None
+    offsets = node.constant("offsets").cast(ElementType.INT64)
+    last = node.flag("include_last_offset")
+    arguments = (unit, every, offsets, False, node.integer("mode"), False, factors, last)
+    matrix = from_call("aten.embedding_bag.default", arguments, shape=(bags.shape[0], count), dtype=kind, output=0)
+    rows = emit.operation("EMBEDDING_LOOKUP", [indices, emit.input("weight")], replace(bags, shape=(count, width)))
+    bias = emit.weight(full((bags.shape[0],), 0.0, kind))
+    inputs = [transposed(emit, rows, (1, 0)), emit.weight(matrix), bias, emit.fuse()]
+    return transposed(emit, emit.operation("FULLY_CONNECTED", inputs, replace(bags, shape=bags.shape[::-1])), (1, 0))
 
 
 @lowers("aten.index_select.default", way="operation")
