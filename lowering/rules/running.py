@@ -1,8 +1,10 @@
-"""Running products, maxima and minima: a tensor is combined with itself, moved by 1, 2, 4 and so on along an axis."""
+"""Running sums, products, maxima and minima: a tensor combined with itself, moved by 1, 2, 4 and so on on an axis."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+from math import prod
 
 import numpy as np
 
@@ -12,7 +14,7 @@ from nnapi_check.lowering.compositions.elementwise import Elementwise, truth_spe
 from nnapi_check.lowering.emission.emitter import Emitter
 from nnapi_check.lowering.emission.model_draft import OperandId
 from nnapi_check.lowering.emission.node_reader import NodeReader
-from nnapi_check.lowering.emission.recipes import Inline, Recipe
+from nnapi_check.lowering.emission.recipes import Inline, Recipe, from_call, full
 from nnapi_check.lowering.emission.rule_table import Rule, lowers
 
 _Tracks = Sequence[OperandId]
@@ -87,3 +89,66 @@ def _places(emit: Emitter) -> Recipe:
 
 lowers("aten.cummax.default", way="doubling")(_extreme("LESS"))
 lowers("aten.cummin.default", way="doubling")(_extreme("GREATER"))
+
+
+@lowers("aten.cumsum.default", way="last dimension")
+def cumsum(node: NodeReader, emit: Emitter) -> OperandId:
+    """Lower to a product with a triangle of ones."""
+    return _running_sums(emit, emit.input("self"))
+
+
+@lowers("aten.cumsum.default", way="moved")
+def cumsum_moved(node: NodeReader, emit: Emitter) -> OperandId:
+    """Lower to a product with a triangle of ones, the dimension moved to the end before and back after."""
+    x = emit.input("self")
+    spec = emit.spec(x)
+    rank = len(spec.shape)
+    axis = node.integer("dim") % rank
+    order = (*(other for other in range(rank) if other != axis), axis)
+    moved = replace(spec, shape=tuple(spec.shape[place] for place in order))
+    sums = _running_sums(emit, emit.operation("TRANSPOSE", [x, emit.int32_tensor(order)], moved))
+    back = tuple(order.index(place) for place in range(rank))
+    return emit.operation("TRANSPOSE", [sums, emit.int32_tensor(back)])
+
+
+def _running_sums(emit: Emitter, x: OperandId) -> OperandId:
+    """Row i of the triangle adds up elements 0 to i. Emits RESHAPE and FULLY_CONNECTED."""
+    spec = emit.spec(x)
+    size = spec.shape[-1]
+    matrix = replace(spec, shape=(prod(spec.shape[:-1]), size))
+    dtype = emit.node.output_type().dtype
+    triangle = from_call("aten.tril.default", (full((size, size), 1.0, dtype),), shape=(size, size), dtype=dtype)
+    rows = emit.operation("RESHAPE", [x, emit.int32_tensor(matrix.shape)], matrix)
+    inputs = [rows, emit.weight(triangle), emit.weight(full((size,), 0.0, dtype)), emit.fuse()]
+    sums = emit.operation("FULLY_CONNECTED", inputs, matrix)
+    return emit.operation("RESHAPE", [sums, emit.int32_tensor(spec.shape)], spec)
+
+
+@lowers("aten.cumsum.default", way="whole numbers")
+def cumsum_of_whole_numbers(node: NodeReader, emit: Emitter) -> OperandId:
+    """Lower to ADD of what stands 1, 2, 4 and more places before, which no float rounds."""
+    return _doubled_sums(emit, emit.input("self"))
+
+
+@lowers("aten.cumsum.default", way="truth values")
+def cumsum_of_truths(node: NodeReader, emit: Emitter) -> OperandId:
+    """Lower to SELECT of ones and zeros, and the running sums of these."""
+    shape = node.output_type().shape
+    ones, zeros = (emit.int32_tensor([number] * prod(shape), shape) for number in (1, 0))
+    return _doubled_sums(emit, emit.operation("SELECT", [emit.input("self"), ones, zeros], emit.output_spec()))
+
+
+def _doubled_sums(emit: Emitter, x: OperandId) -> OperandId:
+    """Each step adds the sums of as many elements before, until they reach the first: GATHER, MUL and ADD."""
+    output, axis = emit.output_spec(), _axis(emit.node)
+    size = output.shape[axis]
+    counted = (size, *[1] * (len(output.shape) - 1 - axis))
+    if size == 1:
+        emit.spare()
+    sums, write = x, Elementwise(emit, x, output)
+    for step in _shifts(size):
+        places = emit.int32_tensor([max(place - step, 0) for place in range(size)])
+        before = emit.operation("GATHER", [sums, emit.int32(axis), places], output)
+        reached = emit.int32_tensor([int(place >= step) for place in range(size)], counted)
+        sums = write.add(sums, write.mul(before, reached))
+    return sums

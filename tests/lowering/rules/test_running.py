@@ -52,3 +52,15 @@ def test_infinite_elements_are_kept(function: Function, registry: Registry) -> N
     values = torch.tensor([[2.0, float("inf"), 5.0, -float("inf"), -1.0]])
 
     assert differences(function, values, registry) == []
+
+
+@pytest.mark.parametrize("dtype", [torch.int64, torch.int32, torch.bool])
+@pytest.mark.parametrize("size", [1, 2, 3, 8, 9, 33])
+def test_running_sums_of_whole_numbers_are_exact(size: int, dtype: torch.dtype, registry: Registry) -> None:
+    drawn = torch.randint(-(1 << 24), 1 << 24, (3, size, 2), generator=torch.Generator().manual_seed(size))
+    values = (drawn > 0) if dtype is torch.bool else drawn.to(dtype)
+
+    found = runs(lambda x: torch.cumsum(x, dim=1), [values], registry)
+
+    assert min(found) <= 4
+    assert [text for run in found.values() for text in run.differences] == []
