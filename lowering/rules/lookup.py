@@ -8,7 +8,9 @@ from math import prod
 import numpy as np
 
 from nnapi_check.analyzer.graph import ElementType
+from nnapi_check.coverage_db.spec import OperandType
 from nnapi_check.lowering.compositions.element_moves import reshaped, transposed
+from nnapi_check.lowering.compositions.elementwise import Elementwise
 from nnapi_check.lowering.compositions.places import counted_places
 from nnapi_check.lowering.emission.emitter import Emitter
 from nnapi_check.lowering.emission.model_draft import OperandId
@@ -161,6 +163,18 @@ def gather_computed(node: NodeReader, emit: Emitter) -> OperandId:
     if stride > 1:
         places = emit.operation("MUL", [places, emit.number(stride, places), emit.fuse()], spec)
     return _gathered(emit, emit.operation("ADD", [places, emit.weight(elsewhere), emit.fuse()], spec))
+
+
+@lowers("aten.gather.default", way="places as floats")
+def gather_by_floats(node: NodeReader, emit: Emitter) -> OperandId:
+    """Lower to MUL and ADD of places as floats between two CAST operations, and GATHER of the tensor as one vector."""
+    elsewhere, stride = _places_in_a_vector(node)
+    index = emit.input("index")
+    spec = emit.spec(index)
+    floats = emit.operation("CAST", [index], replace(spec, type=OperandType.TENSOR_FLOAT32))
+    write = Elementwise(emit, floats, emit.spec(floats))
+    places = write.add(write.scaled(floats, stride), emit.weight(elsewhere.cast(ElementType.FLOAT32)))
+    return _gathered(emit, emit.operation("CAST", [places], spec))
 
 
 def _places_in_a_vector(node: NodeReader) -> tuple[Inline, int]:
