@@ -115,6 +115,37 @@ def _torchaudio(name: str, given: tuple[int, ...], **options: object) -> Built:
     return First(getattr(_of("torchaudio.models"), name)(**options)), (torch.randn(given),)
 
 
+def _yolo(name: str, kind: str) -> Built:
+    model = getattr(_of("ultralytics.nn.tasks"), f"{kind}Model")(f"{name}.yaml", verbose=False)
+    return First(model.requires_grad_(False)), (torch.rand(1, 3, 256, 256),)
+
+
+def _rt_detr() -> Built:
+    package, sizes = _of("transformers"), [32, 40, 64]
+    images = package.RTDetrResNetConfig(
+        embedding_size=16, hidden_sizes=[16, *sizes], depths=[1, 1, 1, 1], layer_type="basic",
+        out_features=["stage2", "stage3", "stage4"],
+    )  # fmt: skip
+    heads = {f"{part}_attention_heads": 4 for part in ("encoder", "decoder")}
+    widths = {f"{part}_ffn_dim": 128 for part in ("encoder", "decoder")}
+    config = package.RTDetrConfig(
+        backbone_config=images, encoder_hidden_dim=64, encoder_in_channels=sizes, d_model=64,
+        decoder_in_channels=[64] * 3, num_queries=20, decoder_layers=2, **heads, **widths,
+    )  # fmt: skip
+    return First(package.RTDetrForObjectDetection(config), return_dict=False), (torch.rand(1, 3, 128, 128),)
+
+
+def _anything() -> Built:
+    """What Segment Anything computes of a photo once, whatever is asked about it."""
+    package = _of("transformers")
+    config = package.SamVisionConfig(
+        hidden_size=64, num_hidden_layers=4, num_attention_heads=4, mlp_dim=128, image_size=256, output_channels=32,
+        global_attn_indexes=[1, 3], window_size=7,
+    )  # fmt: skip
+    encoder = _of("transformers.models.sam.modeling_sam").SamVisionEncoder(config)
+    return First(encoder, return_dict=False), (torch.rand(1, 3, 256, 256),)
+
+
 def _conformer() -> Built:
     model = _of("torchaudio.models").Conformer(
         input_dim=80, num_heads=4, ffn_dim=128, num_layers=4, depthwise_conv_kernel_size=31
@@ -150,6 +181,15 @@ def _wave_rnn() -> Built:
         upsample_scales=[4, 5], n_classes=64, hop_length=20, n_res_block=4, n_rnn=64, n_fc=64, n_freq=40, n_hidden=32
     )
     return model, (torch.randn(1, 1, 160), torch.randn(1, 1, 40, 12))
+
+
+def _univnet() -> Built:
+    package = _of("transformers")
+    model = package.UnivNetModel(package.UnivNetConfig(model_hidden_channels=8))
+    return First(model, "input_features", "noise_sequence", return_dict=False), (
+        torch.randn(1, 20, 100),
+        torch.randn(1, 20, 64),
+    )
 
 
 def _silero() -> Built:
@@ -203,6 +243,32 @@ def _images() -> list[Subject]:
         "resnest14d": 96,
     }
     return [Subject(name, "timm", "images", partial(_timm, name, size)) for name, size in sizes.items()]
+
+
+def _attention() -> list[Subject]:
+    stages = {"embed_dim": 24, "depths": [1, 1, 2, 1], "num_heads": [1, 2, 4, 8]}
+    hiera = partial(_encoded, "Hiera", "HieraModel", (1, 3, 224, 224), **stages)
+    depth = partial(
+        _encoded, "DPT", "DPTForDepthEstimation", (1, 3, 128, 128), **_WORDS, image_size=128,
+        backbone_out_indices=[0, 1, 2, 3], neck_hidden_sizes=[16, 32, 64, 64], fusion_hidden_size=32,
+    )  # fmt: skip
+    return [
+        Subject("Hiera", "transformers", "images", hiera),
+        Subject("Segment Anything's encoder", "transformers", "segmentation", _anything),
+        Subject("DPT", "transformers", "depth", depth),
+        Subject("RT-DETR", "transformers", "detection", _rt_detr),
+    ]
+
+
+def _yolos() -> list[Subject]:
+    kinds = {
+        ("yolov8n", "Detection"): "detection",
+        ("yolo11n", "Detection"): "detection",
+        ("yolo26n", "Detection"): "detection",
+        ("yolov8n-seg", "Segmentation"): "segmentation",
+        ("yolo11n-pose", "Pose"): "pose",
+    }
+    return [Subject(name, "ultralytics", task, partial(_yolo, name, kind)) for (name, kind), task in kinds.items()]
 
 
 def _segmenters() -> list[Subject]:
@@ -259,6 +325,8 @@ def _sounds() -> list[Subject]:
         Subject("Silero VAD", "silero_vad", "audio", _silero),
         Subject("Wav2Vec2", "transformers", "audio", wav2vec),
         Subject("Whisper's encoder", "transformers", "audio", partial(_encoder_of, whisper)),
+        Subject("HuBERT", "transformers", "audio", partial(_encoded, "Hubert", "HubertModel", (1, 8000), **speech)),
+        Subject("UnivNet", "transformers", "audio", _univnet),
     ]
 
 
@@ -291,6 +359,9 @@ def _texts() -> list[Subject]:
         "BERT": partial(_words, "Bert"),
         "DistilBERT": partial(_words, "DistilBert", {"dim": 128, "n_layers": 4, "n_heads": 4, "hidden_dim": 512}),
         "ALBERT": partial(_words, "Albert", {**_WORDS, "embedding_size": 64}),
+        "RoBERTa": partial(_words, "Roberta"),
+        "MPNet": partial(_words, "MPNet"),
+        "ConvBERT": partial(_words, "ConvBert", {**_WORDS, "embedding_size": 128}),
         "MobileBERT": partial(_words, "MobileBert"),
         "ELECTRA": partial(_words, "Electra", {**_WORDS, "embedding_size": 64}),
         "GPT-2": partial(_words, "GPT2", {"n_embd": 128, "n_layer": 4, "n_head": 4, "use_cache": False}),
@@ -303,7 +374,7 @@ def _texts() -> list[Subject]:
     return [Subject(name, "transformers", "text", build) for name, build in builds.items()]
 
 
-SUBJECTS = (*_images(), *_segmenters(), *_poses(), *_sounds(), *_videos(), *_texts())
+SUBJECTS = (*_images(), *_attention(), *_yolos(), *_segmenters(), *_poses(), *_sounds(), *_videos(), *_texts())
 
 
 def built(subject: Subject) -> Built:
