@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from math import prod
 
 from nnapi_check.analyzer.graph import Absent, Argument
 from nnapi_check.lowering.compositions.element_moves import Cut, boxed, cut, gathered, joined, reshaped, transposed
@@ -166,6 +167,49 @@ def split_slices(node: NodeReader, emit: Emitter) -> list[OperandId]:
 def split_boxes(node: NodeReader, emit: Emitter) -> list[OperandId]:
     """Lower to a SLICE for each output."""
     return _pieces(emit, boxed)
+
+
+def _wide_parts(emit: Emitter, parts: Sequence[range]) -> list[OperandId]:
+    """Places of a dimension for each output, of a tensor of more dimensions than an operand has: those before it stand
+    as one, and those behind it."""
+    shape, dim = emit.node.shape_of("self"), emit.node.integer("dim") % emit.node.type_of("self").rank
+    x = reshaped(emit, emit.input("self"), (prod(shape[:dim]), shape[dim], prod(shape[dim + 1 :])))
+    return [
+        reshaped(emit, cut(emit, x, {1: Cut(part.start, len(part), part.step)}), emit.output_spec(index).shape)
+        for index, part in enumerate(parts)
+    ]
+
+
+@lowers("aten.slice.Tensor", way="wide")
+def slice_wide(node: NodeReader, emit: Emitter) -> list[OperandId]:
+    """Lower to STRIDED_SLICE between two RESHAPE operations."""
+    return _wide_parts(emit, [_slice_range(node)])
+
+
+@lowers("aten.narrow.default", way="wide")
+def narrow_wide(node: NodeReader, emit: Emitter) -> list[OperandId]:
+    """Lower to STRIDED_SLICE between two RESHAPE operations."""
+    (piece,) = _narrow_cut(node).values()
+    return _wide_parts(emit, [range(piece.start, piece.past)])
+
+
+@lowers("aten.select.int", way="wide")
+def select_wide(node: NodeReader, emit: Emitter) -> list[OperandId]:
+    """Lower to STRIDED_SLICE between two RESHAPE operations."""
+    return _wide_parts(emit, [_selected_place(node)])
+
+
+@lowers("aten.unbind.int", way="wide")
+def unbind_wide(node: NodeReader, emit: Emitter) -> list[OperandId]:
+    """Lower to a STRIDED_SLICE between two RESHAPE operations for each output."""
+    return _wide_parts(emit, [range(place, place + 1) for place in range(len(node.outputs))])
+
+
+@lowers(*_SPLITTING, "aten.tensor_split.indices", way="wide")
+def split_wide(node: NodeReader, emit: Emitter) -> list[OperandId]:
+    """Lower to a STRIDED_SLICE between two RESHAPE operations for each output."""
+    sizes = [node.output_type(index).shape[node.integer("dim")] for index in range(len(node.outputs))]
+    return _wide_parts(emit, [range(sum(sizes[:index]), sum(sizes[: index + 1])) for index in range(len(sizes))])
 
 
 _FLIPPED = {"aten.fliplr.default": (1,), "aten.flipud.default": (0,)}

@@ -30,12 +30,13 @@ T = TypeVar("T")
 class Call:
     """One call: its arguments by schema name, tensors as their types, and the types of the tensors that it gives.
 
-    ``constants`` are the elements of tensors that are known before a run.
+    ``constants`` are the elements of tensors that are known before a run, ``computed`` the other tensors.
     """
 
     arguments: Mapping[str, object]
     outputs: Sequence[TensorType]
     constants: Mapping[str, torch.Tensor]
+    computed: frozenset[str]
 
     def tensor(self, name: str) -> TensorType:
         """The type of a tensor argument."""
@@ -126,7 +127,8 @@ def call_of(arguments: Mapping[str, object], results: Sequence[TensorType]) -> C
         known[name] = kinds if isinstance(item, list) else kinds[0]
     drafts = {name: item for name, item in arguments.items() if isinstance(item, Draft) and item.is_constant}
     constants = {name: item.tensor for name, item in drafts.items() if item.tensor is not None and item.is_real}
-    return Call(known, results, constants) if all(_is_known(kind) for kind in results) else None
+    computed = frozenset(name for name, item in arguments.items() if isinstance(item, Draft) and not item.is_constant)
+    return Call(known, results, constants, computed) if all(_is_known(kind) for kind in results) else None
 
 
 def _is_known(kind: object) -> bool:

@@ -19,12 +19,10 @@ _METHODS = {
 """By op, the method of tensors that calls it."""
 
 
-def _reduced(method: str, call: Call) -> str | None:
+def _merged(call: Call, axes: set[int]) -> tuple[list[int], list[int]] | None:
+    """The shape in which dimensions that are reduced, or not, stand as one, and those to reduce in it."""
     shape, made = call.tensor("self").shape, call.outputs[0].shape
     rank = len(shape)
-    if rank <= MAX_RANK or not call.arguments["dim"] or call.arguments.get("dtype") is not None:
-        return None
-    axes = {axis % rank for axis in call.integers("dim")}
     orders = (False, True) if rank in LAYOUT_RANKS else (False,)
     if any(works_along(axes, shape, made, nhwc=nhwc) for nhwc in orders):
         return None
@@ -32,9 +30,35 @@ def _reduced(method: str, call: Call) -> str | None:
     if len(groups) > MAX_RANK:
         return None
     merged = [prod(shape[axis] for axis in group) for _, group in groups]
-    dims = [place for place, (is_reduced, _) in enumerate(groups) if is_reduced]
-    return f"self.reshape({merged}).{method}({dims}).reshape({list(made)})"
+    return merged, [place for place, (is_reduced, _) in enumerate(groups) if is_reduced]
+
+
+def _reduced(method: str, call: Call) -> str | None:
+    rank = call.tensor("self").rank
+    if rank <= MAX_RANK or not call.arguments["dim"] or call.arguments.get("dtype") is not None:
+        return None
+    found = _merged(call, {axis % rank for axis in call.integers("dim")})
+    if found is None:
+        return None
+    shape, dims = found
+    return f"self.reshape({shape}).{method}({dims}).reshape({list(call.outputs[0].shape)})"
 
 
 for _op, _method in _METHODS.items():
     expands(_op)(partial(_reduced, _method))
+
+
+def _extreme(method: str, call: Call) -> str | None:
+    """The largest or smallest elements and their places."""
+    if call.tensor("self").rank <= MAX_RANK:
+        return None
+    found = _merged(call, {call.dimension("dim")})
+    if found is None:
+        return None
+    shape, (dim,) = found
+    made = list(call.outputs[0].shape)
+    return f"values, indices = self.reshape({shape}).{method}({dim})\nvalues.reshape({made}), indices.reshape({made})"
+
+
+for _op, _method in {"aten.max.dim": "max", "aten.min.dim": "min"}.items():
+    expands(_op)(partial(_extreme, _method))

@@ -8,6 +8,8 @@ from nnapi_check.analyzer.graph import Node, Ref, TensorType, is_ints
 from nnapi_check.analyzer.rewrites.rewrite import Surroundings
 from nnapi_check.coverage_db.cards import Movement
 
+_SLICE = "aten.slice.Tensor"
+
 
 @dataclass(frozen=True, slots=True)
 class Move:
@@ -27,7 +29,8 @@ class Move:
 def move_of(node: Node, around: Surroundings) -> Move | None:
     """What a node moves, where that is all it does and every shape is known."""
     movement, graph = around.known.moves.get(node.op), around.graph
-    if movement is None:
+    is_slice = node.op == _SLICE
+    if movement is None and not is_slice:
         return None
     source = node.arguments.get("self")
     if node.is_constant or len(node.outputs) != 1 or not isinstance(source, Ref):
@@ -37,6 +40,9 @@ def move_of(node: Node, around: Surroundings) -> Move | None:
         return None
     if node.inputs() != (source.value,):
         return None
+    if is_slice:
+        # ``x[:, 0]`` takes every row first.
+        return Move(node, source.value, after.shape, None) if (node.arguments["step"], after) == (1, before) else None
     if movement is Movement.RESHAPE:
         return Move(node, source.value, after.shape, None)
     order = _order(node, before.rank)

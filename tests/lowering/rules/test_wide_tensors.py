@@ -40,6 +40,17 @@ FUNCTIONS: dict[str, Callable[[torch.Tensor], object]] = {
     "rolled": lambda x: x.roll((2, -1), (2, 3)),
     "padded": lambda x: nn.pad(x, (1, 2, 0, 1)),
     "split and joined": lambda x: torch.cat([x[..., 3:], -x[..., :3]], -1),
+    "a place of every dimension": lambda x: sum(
+        (x * 2).select(dim, -2).reshape(x.shape[0], -1).sum(1) for dim in range(1, 5)
+    ),
+    "every place of a dimension": lambda x: torch.cat([part * 3 for part in (x + 1).unbind(1)], 1),
+    "some places": lambda x: (x * 2).narrow(1, 1, 2)[:, :, 1:4:2] + 1,
+    "in parts": lambda x: [part * 2 for part in torch.split(x + 1, [1, 2], 1)],
+    "sum with a column": lambda x: (x * 2) + x.mean(-1, keepdim=True).exp(),
+    "sums with rows and columns": lambda x: x - x[..., :1, :].exp() + x[:, :1, :, :, :1].sin(),
+    "product with a lower rank": lambda x: (x * 2) * x[0, 0, :, :, :1].exp(),
+    "all dimensions by themselves": lambda x: x[:, :1, :, :1, :1].exp() * x[:1, :, :1, :, :1].sin(),
+    "largest of a dimension": lambda x: (x * 2).max(2).values + x.min(1).values.sum(),
     "six dimensions": lambda x: x.reshape(2, 3, 2, 2, 5, 6).permute(0, 2, 1, 3, 5, 4).sigmoid(),
     "windows": lambda x: x.reshape(2, 3, 2, 2, 5, 6).permute(0, 2, 1, 4, 3, 5).reshape(-1, 5, 12),
 }

@@ -14,6 +14,14 @@ Shape = tuple[int, ...]
 
 IMAGE = (2, 3, 4, 5)
 VOLUME = (2, 3, 4, 5, 6)
+BROADCASTS: dict[str, Callable[..., object]] = {
+    "aten.add.Tensor": partial(torch.add, alpha=2),
+    "aten.sub.Tensor": torch.sub,
+    "aten.mul.Tensor": torch.mul,
+    "aten.div.Tensor": torch.div,
+    "aten.maximum.default": torch.maximum,
+    "aten.minimum.default": torch.minimum,
+}
 
 
 @dataclass(frozen=True)
@@ -156,6 +164,13 @@ CASES = [
     Case("aten.atleast_3d.default", torch.atleast_3d, ((),)),
     Case("aten.atleast_3d.default", torch.atleast_3d, ((3,),)),
     Case("aten.atleast_3d.default", torch.atleast_3d, ((3, 4),)),
+    *(
+        Case(op, function, shapes)
+        for op, function in BROADCASTS.items()
+        for shapes in ((VOLUME, (2, 1, 4, 5, 6)), ((3, 1, 1, 1), VOLUME), ((2, 1, 4, 1, 1), (1, 3, 1, 5, 1)))
+    ),
+    *(Case("aten.max.dim", lambda x, d=dim: tuple(x.max(d)), (VOLUME,)) for dim in (0, -4)),
+    *(Case("aten.min.dim", lambda x, d=dim: tuple(x.min(d, keepdim=True)), (VOLUME,)) for dim in (0, 1)),
     *(
         Case("aten.sum.dim_IntList", lambda x, d=dims: x.sum(d), (VOLUME,))
         for dims in ([0], [-4], [0, 1], [1, 2], [0, 4])

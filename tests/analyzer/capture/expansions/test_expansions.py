@@ -194,3 +194,15 @@ def test_windows_that_share_what_is_written_stay_views(write: Callable[[torch.Te
     torch.testing.assert_close(made, wanted)
     assert "aten.unfold.default" in ops_of(case)
     assert "aten.unfold.default" not in ops_of(Case("aten.unfold.default", only_read, ((4, 6),)))
+
+
+@pytest.mark.parametrize(
+    "case",
+    [
+        Case("aten.mul.Tensor", torch.mul, ((2, 1, 4, 5, 1), (1, 3, 1, 5, 6))),
+        Case("aten.add.Tensor", lambda x: x + torch.ones(2, 1, 4, 5, 6), ((2, 3, 4, 5, 6),)),
+    ],
+    ids=["five turns", "a constant"],
+)
+def test_a_broadcast_stays_one_op_where_merging_does_not_help(case: Case) -> None:
+    assert ops_of(case) == {case.op}
