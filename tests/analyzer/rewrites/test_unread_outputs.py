@@ -15,7 +15,7 @@ from nnapi_check.coverage_db.queries import open_registry
 from tests.cards import cards as shipped
 from tests.torch_releases import since
 
-aten = torch.ops.aten
+aten, quantized = torch.ops.aten, torch.ops.quantized
 Function = Callable[..., object]
 IMAGE = (1, 6, 5, 7)
 
@@ -55,6 +55,10 @@ def first(op: Function, *arguments: object) -> Function:
 def attend(x: torch.Tensor) -> torch.Tensor:
     found: torch.Tensor = aten._scaled_dot_product_flash_attention_for_cpu(x, x, x, scale=0.3)[0]
     return found
+
+
+def of_integers(function: Function) -> Function:
+    return lambda x: function(torch.quantize_per_tensor(x, 0.03, 120, torch.quint8))
 
 
 C = (6,)
@@ -139,6 +143,46 @@ CALLS: dict[tuple[str, str], Callable[[], Graph]] = {
             ("unbind_copy.int", "unbind.int", lambda x: tuple(aten.unbind_copy(x, 1)), IMAGE),
         )
     },
+    ("aten.bucketize.Tensor", "aten.searchsorted.Tensor"): partial(
+        graph_of, lambda x, boundaries: torch.bucketize(x, boundaries), IMAGE, C
+    ),
+    **{
+        (f"quantized.{op}", meaning): partial(graph_of, of_integers(function), shape)
+        for op, meaning, function, shape in (
+            ("clamp.default", "aten.clamp.default", lambda q: quantized.clamp(q, -0.5, 0.77), IMAGE),
+            ("dropout.default", "aten.dropout.default", lambda q: quantized.dropout(q, 0.07, 3, 0.5, False), IMAGE),
+            (
+                "max_pool2d.default",
+                "aten.max_pool2d.default",
+                lambda q: quantized.max_pool2d(q, [3, 2], [2, 1], [1, 0], [1, 1], False),
+                IMAGE,
+            ),
+            (
+                "max_pool1d.default",
+                "aten.max_pool1d.default",
+                lambda q: quantized.max_pool1d(q, [3], [2], [1], [1], False),
+                (2, 3, 7),
+            ),
+            *(
+                (
+                    f"{name}.Scalar2",
+                    f"quantized.{name}.Scalar",
+                    lambda q, name=name: getattr(quantized, name).Scalar2(0.7, q),
+                    IMAGE,
+                )
+                for name in ("add", "mul", "add_relu", "mul_relu")
+            ),
+            *(
+                (
+                    f"{name}.Tensor",
+                    f"quantized.{name}.default",
+                    lambda q, name=name: getattr(quantized, name).Tensor(q, torch.tensor([0.7])),
+                    IMAGE,
+                )
+                for name in ("add_scalar", "mul_scalar", "mul_scalar_relu")
+            ),
+        )
+    },
 }
 
 
@@ -166,11 +210,11 @@ def test_every_card_that_names_what_its_op_is_read_as_is_kept_to_here() -> None:
 @pytest.mark.parametrize(("op", "meaning"), CALLS)
 def test_the_arguments_are_those_of_the_op_that_is_meant(op: str, meaning: str) -> None:
     node = the_node(CALLS[op, meaning]())
-    _, name, overload = meaning.split(".")
-    if meaning.startswith("nnapi_check"):
+    space, name, overload = meaning.split(".")
+    if space == "nnapi_check":
         return
 
-    schema = getattr(getattr(aten, name), overload)._schema
+    schema = getattr(getattr(getattr(torch.ops, space), name), overload)._schema
 
     assert set(node.arguments) == {argument.name for argument in schema.arguments}
 
