@@ -258,6 +258,20 @@ def _resized(axes: int, arguments: Arguments) -> str | None:
     return _out_of(arguments, "output_size", 1)
 
 
+def _resized_linearly(arguments: Arguments) -> str | None:
+    """PyTorch's kernel of quantized images does not stop at the last row and column."""
+    refused, x, sizes = _resized(2, arguments), arguments.get("self"), arguments.get("output_size")
+    if refused is not None or not isinstance(x, torch.Tensor) or not x.is_quantized or not is_ints(sizes):
+        return refused
+    for size, output, name in zip(x.shape[2:], sizes, ("scales_h", "scales_w"), strict=True):
+        scale = arguments.get(name)
+        if not isinstance(scale, float) or arguments.get("align_corners") is not False:
+            continue
+        if int((output - 0.5) / scale - 0.5) >= size:
+            return f"{name} of {scale:g} takes {output} places of {size}, and PyTorch reads past the last"
+    return None
+
+
 def _grid(arguments: Arguments) -> str | None:
     modes = {"interpolation_mode": 2, "padding_mode": 2}
     for name, last in modes.items():
@@ -338,7 +352,7 @@ CONDITIONS: Mapping[str, Condition] = {
     **{f"aten::upsample_nearest{axes}d": partial(_resized, axes) for axes in (1, 2, 3)},
     **{f"aten::_upsample_nearest_exact{axes}d": partial(_resized, axes) for axes in (1, 2, 3)},
     "aten::upsample_linear1d": partial(_resized, 1),
-    "aten::upsample_bilinear2d": partial(_resized, 2),
+    "aten::upsample_bilinear2d": _resized_linearly,
     "aten::upsample_bicubic2d": partial(_resized, 2),
     "aten::_upsample_bilinear2d_aa": partial(_resized, 2),
     "aten::_upsample_bicubic2d_aa": partial(_resized, 2),

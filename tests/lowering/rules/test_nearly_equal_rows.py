@@ -137,7 +137,9 @@ def test_every_way_that_takes_a_mean_away_is_tried() -> None:
         f"{card.op}/{way.name}"
         for card in registry.cards()
         for way in card.ways
-        if {"MEAN", "SUB"} <= {emission.operation for emission in way.emits} and card.op not in OF_SEVERAL_LAYERS
+        if {"MEAN", "SUB"} <= {emission.operation for emission in way.emits}
+        # Quantized rows are never nearly equal: they are, or differ by whole steps.
+        if card.op not in OF_SEVERAL_LAYERS and not card.op.startswith("quantized.")
     }
 
     x = rows(9, 1.0, 0.5, 1)

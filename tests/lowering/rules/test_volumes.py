@@ -127,7 +127,8 @@ def test_needs_no_transpose_behind_a_pooling(name: str, registry: Registry) -> N
     assert {run.lowered.transposes for run in found.values()} == {0}
 
 
-def test_a_tensor_that_repeats_along_one_of_the_merged_dimensions_stays_on_the_cpu(registry: Registry) -> None:
+def test_a_tensor_may_repeat_along_one_of_the_merged_dimensions(registry: Registry) -> None:
     found = runs(lambda x, y: x + y, [a_volume(2, 3, 4, 5, 6), a_volume(1, 3, 4, 5, 6)], registry)
 
-    assert not found
+    assert found
+    assert [run.differences for run in found.values() if run.differences] == []

@@ -247,3 +247,15 @@ def test_a_model_that_names_a_dimension_beyond_the_rank_is_refused_in_one_senten
 
     with pytest.raises(InputError, match=r"aten\.argmax\.default.*\[3\]|dimension|Dimension"):
         capture(traced, (torch.rand(2, 3, 4),), weights=False)
+
+
+def test_a_quantized_image_is_not_resized_past_its_last_place() -> None:
+    operation = operation_of(schema("upsample_bilinear2d"))
+    image = torch.quantize_per_tensor(torch.rand(1, 2, 5, 6), 0.05, 128, torch.quint8)
+
+    found = evaluate(operation, [image, [7, 7], False, 1.5, 1.2])
+
+    assert isinstance(found, torch.Tensor)
+    assert found.shape == (1, 2, 7, 7)
+    with pytest.raises(OpError, match=r"scales_w of 1.2 takes 9 places of 6, and PyTorch reads past the last"):
+        evaluate(operation, [image, [7, 9], False, 1.5, 1.2])
