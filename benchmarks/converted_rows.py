@@ -99,6 +99,9 @@ def reasons(rows: Rows) -> Iterator[str]:
         for told in of_model[max(of_model)].obstacles:
             met.setdefault(told.partition(" ")[2], []).append(name)
     level = max(level for of_model in rows.values() for level in of_model)
+    if not met:
+        yield f"Nothing stays on the CPU at level {level}."
+        return
     yield f"What stays on the CPU at level {level}, and why:"
     yield ""
     for reason, names in sorted(met.items(), key=lambda item: (-len(item[1]), item[0])):

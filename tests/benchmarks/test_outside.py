@@ -5,7 +5,7 @@ from pathlib import Path
 
 import torch
 
-from benchmarks.converted_rows import Row
+from benchmarks.converted_rows import Row, reasons
 from benchmarks.measured_page import added
 from benchmarks.outside import LEVELS, left, read_rows, table, tried
 from benchmarks.outside_models import SUBJECTS
@@ -56,3 +56,9 @@ def test_a_model_that_has_no_answer_says_why(tmp_path: Path) -> None:
 
     assert row.verdict == ""
     assert row.fault.startswith("InputError: ")
+
+
+def test_a_table_says_so_where_nothing_stays_on_the_cpu() -> None:
+    assert list(reasons({"a model": {3: Row("a model", 3), 8: Row("a model", 8)}})) == [
+        "Nothing stays on the CPU at level 8."
+    ]
