@@ -56,6 +56,16 @@ def merges(shape: Sequence[int], whole: Sequence[int], *, nhwc: bool) -> bool:
     )
 
 
+def orders_of(rank: int) -> tuple[bool, ...]:
+    """Whether an operand may hold a tensor of this rank with channels last, for each order that it may have."""
+    return (False, True) if rank in LAYOUT_RANKS else (False,)
+
+
+def merges_in_every_order(shape: Sequence[int], whole: Sequence[int]) -> bool:
+    """Whether a tensor of the same rank repeats so in each order that an operand may hold ``whole`` in."""
+    return len(shape) == len(whole) and all(merges(shape, whole, nhwc=nhwc) for nhwc in orders_of(len(whole)))
+
+
 def named_axes(node: Node, rank: int) -> tuple[int, ...]:
     """The dimensions that the argument ``dim`` or ``dims`` names, 0 or more; none where neither is given."""
     dims: Argument | None = node.arguments.get("dim", node.arguments.get("dims"))

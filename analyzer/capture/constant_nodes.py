@@ -7,11 +7,12 @@ converted, and what the CPU reads must be the same: such an order is told once.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import torch
 
+from nnapi_check.analyzer.capture.spellings import plain_arguments
 from nnapi_check.analyzer.capture.stored_values import MAX_READ_INTEGERS
 from nnapi_check.analyzer.growing_graph import Draft, drafts_in
 from nnapi_check.analyzer.ops.bounded_calls import BoundedCalls
@@ -49,14 +50,15 @@ def order_told(
     graph: torch._C.Graph,
     node: torch._C.Node,
     operation: Operation,
-    arguments: Mapping[str, object],
+    items: Sequence[object],
     results: Sequence[object],
 ) -> list[torch._C.Node]:
     """Constants that hold what a node sorts, in its place in the graph; none where nothing is left open."""
-    x = arguments.get("self")
-    if operation.name not in _SORTING or arguments.get("stable") is True or not isinstance(x, Draft):
+    if operation.name not in _SORTING:
         return []
-    if x.tensor is None or not _has_equals(x.tensor):
+    arguments = plain_arguments(operation, items)
+    x = arguments.get("self")
+    if arguments.get("stable") is True or not isinstance(x, Draft) or x.tensor is None or not _has_equals(x.tensor):
         return []
     graph.setInsertPoint(node)
     made = [insert_constant(graph, result) for result in results if isinstance(result, torch.Tensor)]

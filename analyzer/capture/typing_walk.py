@@ -353,7 +353,7 @@ class TypingWalk:
         is_fixed = not (operation.is_mutable and self.depth)
         is_constant = is_fixed and self._constants.holds(node, operation, items, results)
         if is_constant:
-            told = order_told(self.graph, node, operation, plain_arguments(operation, items), results)
+            told = order_told(self.graph, node, operation, items, results)
             if told:
                 return [draft for made in told for draft in self._visit(made)]
         elif not operation.is_mutable:

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 from nnapi_check.analyzer.graph import Node, TensorType
-from nnapi_check.analyzer.held_axes import LAYOUT_RANKS, merges, takes_axes
+from nnapi_check.analyzer.held_axes import merges_in_every_order, takes_axes
 from nnapi_check.analyzer.judging.failures import Failure
 from nnapi_check.analyzer.nnapi_types import MAX_RANK
 from nnapi_check.analyzer.quantities import Uses
@@ -43,11 +43,7 @@ def _is_elementwise(node: Node, uses: Uses) -> bool:
     read = [value for value in node.inputs() if not uses.graph.values[value].is_constant]
     shapes = [kind.shape for kind in _kinds(read, uses) if kind.numel != 1 or kind.rank > MAX_RANK]
     whole = max(made, key=len, default=())
-    orders = (False, True) if len(whole) in LAYOUT_RANKS else (False,)
-    return all(
-        len(shape) == len(whole) and all(merges(shape, whole, nhwc=nhwc) for nhwc in orders)
-        for shape in [*made, *shapes]
-    )
+    return all(merges_in_every_order(shape, whole) for shape in [*made, *shapes])
 
 
 def _works_along_axes(node: Node, uses: Uses) -> bool:

@@ -42,6 +42,16 @@ def transposed(emit: Emitter, x: OperandId, order: Sequence[int]) -> OperandId:
     return emit.operation("TRANSPOSE", [x, emit.int32_tensor(tuple(order))], replace(spec, shape=shape))
 
 
+def last_order(rank: int, axis: int) -> tuple[int, ...]:
+    """The order of dimensions in which ``axis`` is the last one."""
+    return (*(other for other in range(rank) if other != axis), axis)
+
+
+def restored(emit: Emitter, x: OperandId, order: Sequence[int]) -> OperandId:
+    """The tensor of which ``x`` has axis ``order[i]`` at place ``i``, by TRANSPOSE."""
+    return transposed(emit, x, [order.index(place) for place in range(len(order))])
+
+
 def joined(emit: Emitter, parts: Sequence[OperandId], axis: int) -> OperandId:
     """The parts one after another along an axis, by CONCATENATION; a single part stays as it is."""
     if len(parts) == 1:

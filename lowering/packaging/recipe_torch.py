@@ -184,8 +184,8 @@ class SourceWriter:
         given = [self._argument(argument) for argument in positional]
         given += [f"{keyword}={self._argument(argument)}" for keyword, argument in keywords.items()]
         schema = _op(call.op)._schema
-        is_method = namespace == "aten" and bool(positional) and isinstance(positional[0], Weight | Inline | Call)
-        is_method = is_method and schema.arguments[0].name == "self"
+        is_of_tensor = bool(positional) and isinstance(positional[0], Weight | Inline | Call)
+        is_method = namespace == "aten" and is_of_tensor and schema.arguments[0].name == "self"
         # Methods of tensors compile several times faster than functions, which are looked up in Python.
         source = (
             f"{given[0]}.{name}({', '.join(given[1:])})"

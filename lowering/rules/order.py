@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from nnapi_check.analyzer.graph import ElementType
 from nnapi_check.coverage_db.spec import OperandType
-from nnapi_check.lowering.compositions.element_moves import Cut, boxed, reshaped, transposed
+from nnapi_check.lowering.compositions.element_moves import Cut, boxed, last_order, reshaped, transposed
 from nnapi_check.lowering.compositions.elementwise import truth_spec
 from nnapi_check.lowering.emission.emitter import Emitter
 from nnapi_check.lowering.emission.model_draft import OperandId
@@ -69,8 +69,7 @@ def _rows(emit: Emitter) -> OperandId:
     """The tensor with the dimension that is asked for as its last, by TRANSPOSE where it is another one."""
     x, rank = emit.input("self"), len(emit.node.shape_of("self"))
     dim = emit.node.integer("dim") % rank
-    order = [axis for axis in range(rank) if axis != dim]
-    return x if dim == rank - 1 else transposed(emit, x, [*order, dim])
+    return x if dim == rank - 1 else transposed(emit, x, last_order(rank, dim))
 
 
 def _largest(emit: Emitter, rows: OperandId, count: int) -> tuple[OperandId, ...]:

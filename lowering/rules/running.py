@@ -9,7 +9,7 @@ from math import prod
 import numpy as np
 
 from nnapi_check.analyzer.graph import ElementType
-from nnapi_check.lowering.compositions.element_moves import Cut, cut, joined
+from nnapi_check.lowering.compositions.element_moves import Cut, cut, joined, last_order, reshaped, restored, transposed
 from nnapi_check.lowering.compositions.elementwise import Elementwise, truth_spec
 from nnapi_check.lowering.emission.emitter import Emitter
 from nnapi_check.lowering.emission.model_draft import OperandId
@@ -101,14 +101,9 @@ def cumsum(node: NodeReader, emit: Emitter) -> OperandId:
 def cumsum_moved(node: NodeReader, emit: Emitter) -> OperandId:
     """Lower to a product with a triangle of ones, the dimension moved to the end before and back after."""
     x = emit.input("self")
-    spec = emit.spec(x)
-    rank = len(spec.shape)
-    axis = node.integer("dim") % rank
-    order = (*(other for other in range(rank) if other != axis), axis)
-    moved = replace(spec, shape=tuple(spec.shape[place] for place in order))
-    sums = _running_sums(emit, emit.operation("TRANSPOSE", [x, emit.int32_tensor(order)], moved))
-    back = tuple(order.index(place) for place in range(rank))
-    return emit.operation("TRANSPOSE", [sums, emit.int32_tensor(back)])
+    rank = len(emit.spec(x).shape)
+    order = last_order(rank, node.integer("dim") % rank)
+    return restored(emit, _running_sums(emit, transposed(emit, x, order)), order)
 
 
 def _running_sums(emit: Emitter, x: OperandId) -> OperandId:
@@ -118,10 +113,9 @@ def _running_sums(emit: Emitter, x: OperandId) -> OperandId:
     matrix = replace(spec, shape=(prod(spec.shape[:-1]), size))
     dtype = emit.node.output_type().dtype
     triangle = from_call("aten.tril.default", (full((size, size), 1.0, dtype),), shape=(size, size), dtype=dtype)
-    rows = emit.operation("RESHAPE", [x, emit.int32_tensor(matrix.shape)], matrix)
+    rows = reshaped(emit, x, matrix.shape)
     inputs = [rows, emit.weight(triangle), emit.weight(full((size,), 0.0, dtype)), emit.fuse()]
-    sums = emit.operation("FULLY_CONNECTED", inputs, matrix)
-    return emit.operation("RESHAPE", [sums, emit.int32_tensor(spec.shape)], spec)
+    return reshaped(emit, emit.operation("FULLY_CONNECTED", inputs, matrix), spec.shape)
 
 
 @lowers("aten.cumsum.default", way="whole numbers")

@@ -7,7 +7,7 @@ from math import prod
 
 from nnapi_check.analyzer.graph import Absent, ElementType
 from nnapi_check.coverage_db.spec import OperandType
-from nnapi_check.lowering.compositions.element_moves import joined, reshaped, transposed
+from nnapi_check.lowering.compositions.element_moves import joined, last_order, reshaped, restored, transposed
 from nnapi_check.lowering.compositions.elementwise import Elementwise
 from nnapi_check.lowering.compositions.matrix_product import row_product, zero_bias
 from nnapi_check.lowering.compositions.places import counted_places, replaced_place
@@ -158,8 +158,8 @@ def _added(emit: Emitter, matrix: OperandId) -> OperandId:
         emit.spare()
         total = row_product(emit, source, matrix, bias, output)
     else:
-        order = (*(other for other in range(rank) if other != axis), axis)
+        order = last_order(rank, axis)
         moved = replace(output, shape=tuple(output.shape[place] for place in order))
         product = row_product(emit, transposed(emit, source, order), matrix, bias, moved)
-        total = transposed(emit, product, [order.index(place) for place in range(rank)])
+        total = restored(emit, product, order)
     return Elementwise(emit, total).add(emit.input("self"), total)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from itertools import accumulate
 from math import prod
 
 from nnapi_check.analyzer.graph import Absent, Argument
@@ -144,17 +145,18 @@ def split(node: NodeReader, emit: Emitter) -> tuple[OperandId, ...]:
     return emit.operations("SPLIT", inputs, [emit.output_spec(index) for index in range(count)])
 
 
+def _part_cuts(node: NodeReader) -> list[Cut]:
+    """What each output takes of the dimension that is split: places behind those of the one before."""
+    sizes = [node.output_type(index).shape[node.integer("dim")] for index in range(len(node.outputs))]
+    ends = accumulate(sizes)
+    return [Cut(end - size, size) for end, size in zip(ends, sizes, strict=True)]
+
+
 def _pieces(emit: Emitter, cutter: _Cutter) -> list[OperandId]:
     """The parts of the tensor, one cut for each output."""
     x = emit.input("self")
-    dim = emit.node.integer("dim")
-    axis = emit.node.axis(dim, emit.node.type_of("self").rank)
-    made, start = [], 0
-    for index in range(len(emit.node.outputs)):
-        count = emit.node.output_type(index).shape[dim]
-        made.append(cutter(emit, x, {axis: Cut(start, count)}))
-        start += count
-    return made
+    axis = emit.node.axis(emit.node.integer("dim"), emit.node.type_of("self").rank)
+    return [cutter(emit, x, {axis: part}) for part in _part_cuts(emit.node)]
 
 
 @lowers(*_SPLITTING, "aten.tensor_split.indices", way="slices")
@@ -169,47 +171,42 @@ def split_boxes(node: NodeReader, emit: Emitter) -> list[OperandId]:
     return _pieces(emit, boxed)
 
 
-def _wide_parts(emit: Emitter, parts: Sequence[range]) -> list[OperandId]:
-    """Places of a dimension for each output, of a tensor of more dimensions than an operand has: those before it stand
+def _wide_parts(emit: Emitter, parts: Sequence[Cut]) -> list[OperandId]:
+    """A cut of a dimension for each output, of a tensor of more dimensions than an operand has: those before it stand
     as one, and those behind it."""
     shape, dim = emit.node.shape_of("self"), emit.node.integer("dim") % emit.node.type_of("self").rank
     x = reshaped(emit, emit.input("self"), (prod(shape[:dim]), shape[dim], prod(shape[dim + 1 :])))
-    return [
-        reshaped(emit, cut(emit, x, {1: Cut(part.start, len(part), part.step)}), emit.output_spec(index).shape)
-        for index, part in enumerate(parts)
-    ]
+    return [reshaped(emit, cut(emit, x, {1: part}), emit.output_spec(index).shape) for index, part in enumerate(parts)]
 
 
 @lowers("aten.slice.Tensor", way="wide")
 def slice_wide(node: NodeReader, emit: Emitter) -> list[OperandId]:
     """Lower to STRIDED_SLICE between two RESHAPE operations."""
-    return _wide_parts(emit, [_slice_range(node)])
+    return _wide_parts(emit, list(_slice_cut(node).values()))
 
 
 @lowers("aten.narrow.default", way="wide")
 def narrow_wide(node: NodeReader, emit: Emitter) -> list[OperandId]:
     """Lower to STRIDED_SLICE between two RESHAPE operations."""
-    (piece,) = _narrow_cut(node).values()
-    return _wide_parts(emit, [range(piece.start, piece.past)])
+    return _wide_parts(emit, list(_narrow_cut(node).values()))
 
 
 @lowers("aten.select.int", way="wide")
 def select_wide(node: NodeReader, emit: Emitter) -> list[OperandId]:
     """Lower to STRIDED_SLICE between two RESHAPE operations."""
-    return _wide_parts(emit, [_selected_place(node)])
+    return _wide_parts(emit, [Cut(place, 1) for place in _selected_place(node)])
 
 
 @lowers("aten.unbind.int", way="wide")
 def unbind_wide(node: NodeReader, emit: Emitter) -> list[OperandId]:
     """Lower to a STRIDED_SLICE between two RESHAPE operations for each output."""
-    return _wide_parts(emit, [range(place, place + 1) for place in range(len(node.outputs))])
+    return _wide_parts(emit, [Cut(place, 1) for place in range(len(node.outputs))])
 
 
 @lowers(*_SPLITTING, "aten.tensor_split.indices", way="wide")
 def split_wide(node: NodeReader, emit: Emitter) -> list[OperandId]:
     """Lower to a STRIDED_SLICE between two RESHAPE operations for each output."""
-    sizes = [node.output_type(index).shape[node.integer("dim")] for index in range(len(node.outputs))]
-    return _wide_parts(emit, [range(sum(sizes[:index]), sum(sizes[: index + 1])) for index in range(len(sizes))])
+    return _wide_parts(emit, _part_cuts(node))
 
 
 _FLIPPED = {"aten.fliplr.default": (1,), "aten.flipud.default": (0,)}

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from math import prod
 
+from nnapi_check.lowering.compositions.element_moves import last_order, restored, transposed
 from nnapi_check.lowering.emission.emitter import Emitter
 from nnapi_check.lowering.emission.model_draft import OperandId
 from nnapi_check.lowering.emission.node_reader import NodeReader
@@ -49,14 +50,10 @@ def softmax_as_matrix(node: NodeReader, emit: Emitter) -> OperandId:
 def softmax_permuted(node: NodeReader, emit: Emitter) -> OperandId:
     """Lower to SOFTMAX of a matrix, the dimension moved to the end before and back after."""
     x = emit.input("self")
-    spec = emit.spec(x)
-    rank = len(spec.shape)
-    axis = node.integer("dim") % rank
-    order = (*(other for other in range(rank) if other != axis), axis)
-    moved = replace(spec, shape=tuple(spec.shape[place] for place in order))
-    softened = _matrix_softmax(emit, emit.operation("TRANSPOSE", [x, emit.int32_tensor(order)], moved), moved)
-    back = tuple(order.index(place) for place in range(rank))
-    return emit.operation("TRANSPOSE", [softened, emit.int32_tensor(back)])
+    rank = len(emit.spec(x).shape)
+    order = last_order(rank, node.integer("dim") % rank)
+    moved = transposed(emit, x, order)
+    return restored(emit, _matrix_softmax(emit, moved, emit.spec(moved)), order)
 
 
 def _matrix_softmax(emit: Emitter, x: OperandId, wanted: TensorSpec) -> OperandId:

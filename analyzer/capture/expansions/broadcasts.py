@@ -7,7 +7,7 @@ from functools import partial
 from math import prod
 
 from nnapi_check.analyzer.capture.expansions.expansion import Call, expands
-from nnapi_check.analyzer.held_axes import LAYOUT_RANKS, merges
+from nnapi_check.analyzer.held_axes import merges_in_every_order
 from nnapi_check.analyzer.nnapi_types import MAX_RANK
 
 _FUNCTIONS = {
@@ -27,8 +27,7 @@ def _merged(function: str, call: Call) -> str | None:
     if len(made) <= MAX_RANK or not {"self", "other"} <= call.computed:
         return None
     shapes = {name: _aligned(call.tensor(name).shape, len(made)) for name in ("self", "other")}
-    orders = (False, True) if len(made) in LAYOUT_RANKS else (False,)
-    if all(merges(shape, made, nhwc=nhwc) for shape in shapes.values() for nhwc in orders):
+    if all(merges_in_every_order(shape, made) for shape in shapes.values()):
         return None
     groups = _alike(list(zip(*shapes.values(), strict=True)))
     if len(groups) > MAX_RANK:

@@ -7,7 +7,7 @@ from itertools import groupby
 from math import prod
 
 from nnapi_check.analyzer.capture.expansions.expansion import Call, expands
-from nnapi_check.analyzer.held_axes import LAYOUT_RANKS, works_along
+from nnapi_check.analyzer.held_axes import orders_of, works_along
 from nnapi_check.analyzer.nnapi_types import MAX_RANK
 
 _METHODS = {
@@ -23,8 +23,7 @@ def _merged(call: Call, axes: set[int]) -> tuple[list[int], list[int]] | None:
     """The shape in which dimensions that are reduced, or not, stand as one, and those to reduce in it."""
     shape, made = call.tensor("self").shape, call.outputs[0].shape
     rank = len(shape)
-    orders = (False, True) if rank in LAYOUT_RANKS else (False,)
-    if any(works_along(axes, shape, made, nhwc=nhwc) for nhwc in orders):
+    if any(works_along(axes, shape, made, nhwc=nhwc) for nhwc in orders_of(rank)):
         return None
     groups = [(is_reduced, list(group)) for is_reduced, group in groupby(range(rank), axes.__contains__)]
     if len(groups) > MAX_RANK:

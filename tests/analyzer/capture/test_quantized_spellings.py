@@ -10,17 +10,33 @@ from tests.analyzer.torch_models import Function
 
 quantized = torch.ops.quantized
 
-SPELLINGS: list[tuple[Function, str, tuple[int, ...]]] = [
-    (lambda q: quantized.clamp(q, -0.5, 0.77), "aten.clamp.default", (2, 3, 5, 7)),
-    (lambda q: quantized.max_pool2d(q, [3, 2], [2, 1], [1, 0], [1, 1], False), "aten.max_pool2d.default", (2, 3, 5, 7)),
-    (lambda q: quantized.max_pool1d(q, [3], [2], [1], [1], False), "aten.max_pool1d.default", (2, 3, 7)),
-    (lambda q: quantized.dropout(q, 0.07, 3, 0.5, False), "aten.dropout.default", (3, 5)),
+SPELLINGS: list[tuple[str, Function, str, tuple[int, ...]]] = [
+    ("quantized.clamp.default", lambda q: quantized.clamp(q, -0.5, 0.77), "aten.clamp.default", (2, 3, 5, 7)),
+    (
+        "quantized.max_pool2d.default",
+        lambda q: quantized.max_pool2d(q, [3, 2], [2, 1], [1, 0], [1, 1], False),
+        "aten.max_pool2d.default",
+        (2, 3, 5, 7),
+    ),
+    (
+        "quantized.max_pool1d.default",
+        lambda q: quantized.max_pool1d(q, [3], [2], [1], [1], False),
+        "aten.max_pool1d.default",
+        (2, 3, 7),
+    ),
+    ("quantized.dropout.default", lambda q: quantized.dropout(q, 0.07, 3, 0.5, False), "aten.dropout.default", (3, 5)),
     *(
-        (lambda q, name=name: getattr(quantized, name).Scalar2(0.7, q), f"quantized.{name}.Scalar", (3, 5))
+        (
+            f"quantized.{name}.Scalar2",
+            lambda q, name=name: getattr(quantized, name).Scalar2(0.7, q),
+            f"quantized.{name}.Scalar",
+            (3, 5),
+        )
         for name in ("add", "mul", "add_relu", "mul_relu")
     ),
     *(
         (
+            f"quantized.{name}.Tensor",
             lambda q, name=name: getattr(quantized, name).Tensor(q, torch.tensor([0.7])),
             f"quantized.{name}.default",
             (3, 5),
@@ -28,6 +44,7 @@ SPELLINGS: list[tuple[Function, str, tuple[int, ...]]] = [
         for name in ("add_scalar", "mul_scalar", "mul_scalar_relu")
     ),
 ]
+"""An op, a call of it, the op that it is read as, and the shape of what it takes."""
 
 
 class OnIntegers(torch.nn.Module):
@@ -40,7 +57,7 @@ class OnIntegers(torch.nn.Module):
 
 
 @pytest.mark.parametrize(
-    ("function", "op", "shape"), SPELLINGS, ids=[f"{n} {case[1]}" for n, case in enumerate(SPELLINGS)]
+    ("function", "op", "shape"), [case[1:] for case in SPELLINGS], ids=[case[0] for case in SPELLINGS]
 )
 def test_a_quantized_call_is_read_as_the_one_with_a_card_and_gives_the_same(
     function: Function, op: str, shape: tuple[int, ...], tmp_path: Path

@@ -12,10 +12,11 @@ from nnapi_check.analyzer.capture.functional_ops import is_in_place
 from nnapi_check.analyzer.graph import Graph, Node
 from nnapi_check.analyzer.judging.judge import judge
 from nnapi_check.coverage_db.queries import open_registry
+from tests.analyzer.capture.test_quantized_spellings import SPELLINGS as QUANTIZED_SPELLINGS
 from tests.cards import cards as shipped
 from tests.torch_releases import since
 
-aten, quantized = torch.ops.aten, torch.ops.quantized
+aten = torch.ops.aten
 Function = Callable[..., object]
 IMAGE = (1, 6, 5, 7)
 
@@ -147,41 +148,8 @@ CALLS: dict[tuple[str, str], Callable[[], Graph]] = {
         graph_of, lambda x, boundaries: torch.bucketize(x, boundaries), IMAGE, C
     ),
     **{
-        (f"quantized.{op}", meaning): partial(graph_of, of_integers(function), shape)
-        for op, meaning, function, shape in (
-            ("clamp.default", "aten.clamp.default", lambda q: quantized.clamp(q, -0.5, 0.77), IMAGE),
-            ("dropout.default", "aten.dropout.default", lambda q: quantized.dropout(q, 0.07, 3, 0.5, False), IMAGE),
-            (
-                "max_pool2d.default",
-                "aten.max_pool2d.default",
-                lambda q: quantized.max_pool2d(q, [3, 2], [2, 1], [1, 0], [1, 1], False),
-                IMAGE,
-            ),
-            (
-                "max_pool1d.default",
-                "aten.max_pool1d.default",
-                lambda q: quantized.max_pool1d(q, [3], [2], [1], [1], False),
-                (2, 3, 7),
-            ),
-            *(
-                (
-                    f"{name}.Scalar2",
-                    f"quantized.{name}.Scalar",
-                    lambda q, name=name: getattr(quantized, name).Scalar2(0.7, q),
-                    IMAGE,
-                )
-                for name in ("add", "mul", "add_relu", "mul_relu")
-            ),
-            *(
-                (
-                    f"{name}.Tensor",
-                    f"quantized.{name}.default",
-                    lambda q, name=name: getattr(quantized, name).Tensor(q, torch.tensor([0.7])),
-                    IMAGE,
-                )
-                for name in ("add_scalar", "mul_scalar", "mul_scalar_relu")
-            ),
-        )
+        (op, meaning): partial(graph_of, of_integers(function), shape)
+        for op, function, meaning, shape in QUANTIZED_SPELLINGS
     },
 }
 
