@@ -21,7 +21,7 @@ def _vision(name: str, size: tuple[int, int] = (224, 224), **options: object) ->
         from torchvision import models
 
         module = models.get_model(name, weights=None, **options)
-        return _stirred(module), (torch.rand(1, 3, *size),)
+        return module, (torch.rand(1, 3, *size),)
 
     return build
 
@@ -42,7 +42,7 @@ def _segmentation(name: str) -> Build:
                 """Class scores for each pixel."""
                 return cast(torch.Tensor, self.net(photo)["out"])
 
-        return _stirred(Segmenter()), (torch.rand(1, 3, 192, 224),)
+        return Segmenter(), (torch.rand(1, 3, 192, 224),)
 
     return build
 
@@ -53,8 +53,10 @@ def _quantized_mobilenet() -> tuple[torch.nn.Module, Tensors]:
     from torch.ao import quantization
     from torchvision.models.quantization import mobilenet_v2
 
+    from benchmarks.data_dependent_init import initialize_by_data
+
     torch.backends.quantized.engine = "qnnpack"
-    module = _stirred(mobilenet_v2(weights=None, quantize=False)).eval()
+    module = initialize_by_data(mobilenet_v2(weights=None, quantize=False), (torch.rand(1, 3, 224, 224),))
     cast(Callable[..., None], module.fuse_model)(is_qat=False)
     observer = quantization.MinMaxObserver.with_args(dtype=torch.quint8, reduce_range=False)
     config = quantization.QConfig(activation=observer, weight=quantization.default_weight_observer)  # type: ignore[no-untyped-call]  # it has no types
@@ -115,7 +117,7 @@ def _sound_filter() -> tuple[torch.nn.Module, Tensors]:
         nn.Flatten(),
         nn.Linear(10, 7),
     )
-    return _stirred(module), (torch.rand(1, 3, 800),)
+    return module, (torch.rand(1, 3, 800),)
 
 
 def _decoder() -> tuple[torch.nn.Module, Tensors]:
@@ -135,23 +137,7 @@ def _decoder() -> tuple[torch.nn.Module, Tensors]:
         nn.InstanceNorm2d(3, affine=True),
         nn.Hardsigmoid(),
     )
-    return _stirred(module), (torch.rand(1, 32, 15, 17),)
-
-
-def _stirred(module: torch.nn.Module) -> torch.nn.Module:
-    """The module with batch norms as after training, so that a mistake in folding them shows, and no layer of zeros."""
-    import torch
-
-    for part in module.modules():
-        if isinstance(part, torch.nn.modules.batchnorm._BatchNorm) and part.running_mean is not None:
-            with torch.no_grad():
-                part.running_mean.uniform_(-0.1, 0.1)
-                cast(torch.Tensor, part.running_var).uniform_(0.8, 1.25)
-                part.weight.uniform_(0.9, 1.1)
-                part.bias.uniform_(-0.1, 0.1)
-        if isinstance(part, torch.nn.Linear) and not part.weight.any():
-            torch.nn.init.xavier_uniform_(part.weight)
-    return module
+    return module, (torch.rand(1, 32, 15, 17),)
 
 
 MODELS: dict[str, Build] = {
@@ -195,9 +181,12 @@ def save_model(name: str, folder: Path) -> Path:
     """Build a model and save it: traced, or exported where its name ends in ``.pt2``, decomposed or not."""
     import torch
 
+    from benchmarks.data_dependent_init import initialize_by_data
+
     torch.manual_seed(SEED)
     module, inputs = MODELS[name.partition(".")[0]]()
-    module.eval()
+    if not name.startswith("quantized_"):
+        initialize_by_data(module, inputs)
     if name.endswith(".pt2"):
         path = folder / name
         program = torch.export.export(module, inputs)

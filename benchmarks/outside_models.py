@@ -12,6 +12,8 @@ from typing import Any, cast
 
 import torch
 
+from benchmarks.data_dependent_init import initialize_by_data
+
 Built = tuple[torch.nn.Module, tuple[torch.Tensor, ...]]
 """A model in evaluation mode, and what it is called with."""
 
@@ -381,7 +383,5 @@ def built(subject: Subject) -> Built:
     """The model with random weights that are the same each time, in evaluation mode, and its inputs."""
     torch.manual_seed(11)
     module, given = subject.build()
-    for part in module.modules():
-        if isinstance(part, (torch.nn.BatchNorm1d, torch.nn.BatchNorm2d, torch.nn.BatchNorm3d)) and part.affine:
-            torch.nn.init.uniform_(part.weight, 0.8, 1.2)
-    return module.eval(), given
+    # A model that is loaded is trained.
+    return module.eval() if isinstance(module, torch.jit.ScriptModule) else initialize_by_data(module, given), given

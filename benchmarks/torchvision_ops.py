@@ -55,12 +55,12 @@ def ops_of(name: str) -> set[str]:
 
 
 @quantized_as_on_phones()
-def module_and_inputs(name: str) -> tuple[torch.nn.Module, tuple[torch.Tensor, ...]]:
+def module_and_inputs(name: str, **options: object) -> tuple[torch.nn.Module, tuple[torch.Tensor, ...]]:
     """A model of torchvision with random weights, and inputs of its kind; a detector gives a tuple of tensors."""
-    is_quantized = name.startswith("quantized_")
-    options: dict[str, object] = {"quantize": True} if is_quantized else {}
+    if name.startswith("quantized_"):
+        options = {"quantize": True, **options}
     if any(word in name for word in _BACKBONES):
-        options = {"weights_backbone": None}
+        options = {"weights_backbone": None, **options}
     module = models.get_model(name, weights=None, **options).eval()
     is_detector = any(word in name for word in _DETECTORS)
     photo = torch.rand(3, 320, 328) if is_detector else torch.rand(1, 3, 299, 299)
