@@ -45,10 +45,12 @@ def _notes(verification: Verification) -> Iterator[str]:
     for rows in verification.rows:
         yield f"{rows.words[0].upper()}{rows.words[1:]}."
     yield from _step_notes(verification)
+    yield from _input_notes(verification)
     if verification.parts:
         off = sum(not part.numbers.is_within_tolerance for part in verification.parts)
+        what = "values inside" if _is_indifferent(verification) else "outputs of parts"
         yield (
-            f"Each part alone, on what PyTorch computes for its inputs: of {len(verification.parts)} outputs of parts "
+            f"Each part alone, on what PyTorch computes for its inputs: of {len(verification.parts)} {what} "
             f"{off or 'none'} beyond what rounding explains."
         )
     beyond = [layer for layer in verification.layers if not layer.numbers.is_within_tolerance]
@@ -70,6 +72,25 @@ def _notes(verification: Verification) -> Iterator[str]:
                 f"Output {place} says little as a whole: rounding and the bounds of ops inside move PyTorch's own by "
                 f"up to {found.tolerance:.2g} of its range. Let --layers tell what each op adds."
             )
+
+
+def _is_indifferent(verification: Verification) -> bool:
+    return len(verification.indifferent) == len(verification.outputs)
+
+
+def _input_notes(verification: Verification) -> Iterator[str]:
+    if verification.is_of_constants:
+        yield (
+            "Each input is one number all over, so that elements in a wrong order would not show: give inputs as the "
+            "app has them."
+        )
+    elif verification.indifferent:
+        places = ", ".join(map(str, verification.indifferent))
+        which = "No output depends" if _is_indifferent(verification) else f"Output {places} does not depend"
+        yield (
+            f"{which} on the inputs to speak of, in PyTorch as well, as before training: comparing it proves little. "
+            "Give trained weights."
+        )
 
 
 def _step_notes(verification: Verification) -> Iterator[str]:

@@ -20,7 +20,8 @@ import torch
 from torch.multiprocessing.reductions import StorageWeakRef
 from torch.overrides import TorchFunctionMode
 
-from nnapi_check.analyzer.inputs.arguments import Call, cloned, leaves, mapped
+from nnapi_check.analyzer.inputs.arguments import Call, cloned, leaves
+from nnapi_check.analyzer.inputs.other_elements import other_inputs
 from nnapi_check.analyzer.ops.bounded_calls import arguments_by_name
 from nnapi_check.analyzer.ops.dispatched_calls import DispatchedCalls
 from nnapi_check.analyzer.torchscript import constant, nested, trace
@@ -46,7 +47,6 @@ _OWN = (__file__, getfile(DispatchedCalls))
 _TORCH = str(Path(torch.__file__).parent) + os.sep
 _GENERATED = "<"
 _TOLERANCE = 1e-3
-_ALONE = 8
 _SMALL = 16
 """Constants of more elements are compared by their shapes."""
 _TRIED = 3
@@ -107,7 +107,7 @@ def value_reads(model: torch.nn.Module, inputs: Sequence[object]) -> tuple[str, 
 
 def _changing(model: torch.nn.Module, inputs: Sequence[object], first: _Following, program: Program) -> tuple[str, ...]:
     """The line of the first number that is another one where inputs with other elements make another program."""
-    for others in islice(_other_inputs(inputs), _TRIED):
+    for others in islice(other_inputs(inputs), _TRIED):
         try:
             found, made = _followed_trace(model, others)
         except Exception:  # noqa: BLE001, S112 - a user's model may refuse such values in any way
@@ -281,7 +281,7 @@ def holds_for_other_values(
 ) -> bool:
     """Whether a trace gives what the model gives for inputs with other elements than those it was traced with."""
     with torch.no_grad():
-        for others in _other_inputs(inputs):
+        for others in other_inputs(inputs):
             try:
                 wanted = model(*others)
             except Exception:  # noqa: BLE001, S112 - a user's model may refuse such values in any way
@@ -299,31 +299,6 @@ def gives_alike(found: object, wanted: object) -> bool:
     """Whether the tensors in what two runs gave are as many, of the same shapes and types, and near to equal."""
     tensors, others = list(_tensors([found])), list(_tensors([wanted]))
     return len(tensors) == len(others) and all(map(_is_close, tensors, others))
-
-
-def _other_inputs(inputs: Sequence[object]) -> Iterator[Sequence[object]]:
-    """All inputs halved, turned around, and set to zero, and each of them alone set to zero."""
-    for change in (_halved, _turned, torch.zeros_like):
-        yield [_changed(item, change) for item in inputs]
-    for place in range(min(len(inputs), _ALONE) if len(inputs) > 1 else 0):
-        yield [_changed(item, torch.zeros_like) if at == place else item for at, item in enumerate(inputs)]
-
-
-def _halved(x: torch.Tensor) -> torch.Tensor:
-    return x / 2 if x.is_floating_point() else x
-
-
-def _turned(x: torch.Tensor) -> torch.Tensor:
-    if x.is_floating_point():
-        return -3 * x
-    return x.flip(0) if x.dim() else x
-
-
-def _changed(item: object, change: Callable[[torch.Tensor], torch.Tensor]) -> object:
-    def of_leaf(leaf: object) -> object:
-        return change(leaf) if isinstance(leaf, torch.Tensor) and not leaf.is_quantized else leaf
-
-    return mapped(item, of_leaf)
 
 
 def _is_close(found: torch.Tensor, wanted: torch.Tensor) -> bool:

@@ -25,6 +25,7 @@ from nnapi_check.lowering.verification.approximation import MARGIN, Approximatio
 from nnapi_check.lowering.verification.compared_set import RowSet
 from nnapi_check.lowering.verification.comparison import FirstPlaces, Numbers, compare, first_places
 from nnapi_check.lowering.verification.element_sets import element_set
+from nnapi_check.lowering.verification.input_dependence import indifferent_outputs, is_of_constants
 from nnapi_check.lowering.verification.own_inputs import on_own_inputs
 from nnapi_check.lowering.verification.own_movement import OwnMovement
 from nnapi_check.lowering.verification.part_run import as_computed, inward, outward
@@ -61,7 +62,9 @@ class Verification:
     no tolerance; they only must be finite where PyTorch's are. ``quantized`` are the quantized values, each computed of
     what PyTorch has for the quantized values before it; they are held to the bounds of the ops that make them.
     ``parts`` are the outputs of each part alone, where PyTorch's own share nothing of an output of the package, so that
-    it tells too little. ``firsts`` tell of classes in outputs of quantized models that are not PyTorch's exactly.
+    it tells too little, or, where no output hangs on the inputs, all values inside. ``firsts`` tell of classes in
+    outputs of quantized models that are not PyTorch's exactly. ``indifferent`` are the outputs that hardly change with
+    the inputs, and ``is_of_constants`` says that each input holds one number only.
     """
 
     ran_in: str
@@ -75,6 +78,8 @@ class Verification:
     quantized: tuple[LayerNumbers, ...] = ()
     parts: tuple[LayerNumbers, ...] = ()
     firsts: tuple[FirstPlaces, ...] = ()
+    indifferent: tuple[int, ...] = ()
+    is_of_constants: bool = False
 
     @property
     def is_within_tolerance(self) -> bool:
@@ -121,6 +126,7 @@ def verify_artifact(
     rows: tuple[RowSet, ...] = ()
     half: tuple[Numbers, ...] = ()
     firsts: tuple[FirstPlaces, ...] = ()
+    indifferent: tuple[int, ...] = ()
     is_relaxed = subject.manifest is not None and subject.manifest.is_relaxed
     try:
         ran = subject.run(inputs, level, facts)
@@ -140,6 +146,7 @@ def verify_artifact(
             next_outputs, _ = _held_outputs(ran_again.outputs, next_wanted, subject, own_movement)
             outputs = tuple(map(_worse, outputs, next_outputs))
         firsts = tuple(_firsts(ran.outputs, wanted, outputs, own_movement))
+        indifferent = indifferent_outputs(model, call, wanted, trust=trust)
         ran_in, executions = ran.ran_in, ran.executions
         if is_relaxed:
             halved_run = subject.run(inputs, level, facts, in_half=True)
@@ -147,6 +154,7 @@ def verify_artifact(
     stepped = {value: item.bound for item in approximate if item.bound.steps for value in item.made}
     quantized: tuple[LayerNumbers, ...] = ()
     layers: tuple[LayerNumbers, ...] = ()
+    others: tuple[LayerNumbers, ...] = ()
     if reads_layers:
         own = [item for item in found if item.is_own_steps]
         others = _held_layers([item for item in found if not item.is_own_steps], own_movement)
@@ -157,10 +165,28 @@ def verify_artifact(
         layers = (*others, *quantized) if with_layers else ()
         quantized = (*quantized, *(layer for layer in others if layer.numbers.steps is not None))
     parts: tuple[LayerNumbers, ...] = ()
-    if any(table.is_blind for table in rows):
+    if outputs and len(indifferent) == len(outputs):
+        parts = (
+            others if reads_layers else _held_layers(tuple(_layers(subject, model, call, trust=trust)), own_movement)
+        )
+    elif any(table.is_blind for table in rows):
         parts = _held_layers(tuple(_layers(subject, model, call, trust=trust, only_outputs=True)), own_movement)
     layers = tuple(sorted(layers, key=lambda layer: -layer.numbers.max_relative))
-    return Verification(ran_in, level, executions, outputs, layers, approximate, rows, half, quantized, parts, firsts)
+    return Verification(
+        ran_in,
+        level,
+        executions,
+        outputs,
+        layers,
+        approximate,
+        rows,
+        half,
+        quantized,
+        parts,
+        firsts,
+        indifferent,
+        is_of_constants(call),
+    )
 
 
 def _as_often(approximate: Sequence[Approximation], found: Sequence[_Measured]) -> Iterator[Approximation]:
