@@ -29,7 +29,14 @@ from nnapi_check.analyzer.ops.allowed_ops import FILE_OPS
 from nnapi_check.analyzer.ops.bounded_calls import BoundedCalls, Bounds
 from nnapi_check.analyzer.ops.calls import operation_of
 from nnapi_check.analyzer.ops.packed_ops import packed_elements
-from nnapi_check.analyzer.torchscript import constant, has_method, insert_constant, nodes_of_kind
+from nnapi_check.analyzer.torchscript import (
+    constant,
+    graphs_of,
+    has_method,
+    insert_constant,
+    is_own_class,
+    nodes_of_kind,
+)
 
 OF_CONVERTED = ("use_cpu", "use_nnapi", "nnapi_serialized")
 """Methods that a converted model has, and no model of anybody's."""
@@ -78,6 +85,7 @@ def normalize(module: torch._C.ScriptModule) -> torch._C.ScriptModule:
     """A copy of the module in normal form. The module must be in evaluation mode and have a ``forward``."""
     if not has_method(module, "forward"):
         raise InputError("The model has no method 'forward'; nothing can be said about what it computes.")
+    _inline_passed_modules(module)
     refuse_dropped_writes(module)
     refuse_kept_writes(module)
     with torch.no_grad():
@@ -107,6 +115,17 @@ def normalize(module: torch._C.ScriptModule) -> torch._C.ScriptModule:
         if _drop_unread_loops(graph):
             torch._C._jit_pass_dce(graph)
     return frozen
+
+
+def _inline_passed_modules(module: torch._C.ScriptModule) -> None:
+    """Inline ``forward`` where a module is handed to a method of another, as heads are to a decoder.
+
+    Freezing copies the classes of modules, and of such a module it would read the old one's attributes and drop the
+    new one's. The module computes the same afterwards.
+    """
+    calls = (node for graph in graphs_of(module) for node in nodes_of_kind(graph, "prim::CallMethod"))
+    if any(is_own_class(value.type()) for node in calls for value in list(node.inputs())[1:]):
+        torch._C._jit_pass_inline(module._get_method("forward").graph)
 
 
 def _drop_profiling(graph: torch._C.Graph) -> None:

@@ -38,6 +38,9 @@ _OF_PROGRAM = re.compile(r"^(?P<frame><eval_with_key>[^\n(]*\(\d+\)): ", re.MULT
 _OWN_TRACE = trace.__code__.co_filename
 _OWN_WATCH = unseen_writes.__file__
 _NAMELESS = frozenset({"", "SELF", "UNKNOWN_INSTANCE", "UNKNOWN"})
+_HANDED_OVER = "INSTANCE_NAME_UNKNOWN"
+"""How PyTorch calls a module that was handed to the one that calls it."""
+
 # Modules that are never called themselves, so that texts of calls leave them out.
 _LISTS = ("ModuleList", "ModuleDict")
 _PACKED = f".{packed_ops.ATTRIBUTE}"
@@ -62,7 +65,7 @@ class SourceFinder:
 
     def locate(self, node: torch._C.Node, parameter: str | None) -> SourcePosition:
         """The position of a node; ``parameter`` is the path of a parameter it reads, if there is one."""
-        path = self._path(node.getModuleHierarchy(), parameter)
+        path = self._path(node, parameter)
         text = source_text(node)
         frames = [match["frame"] for match in _OF_PROGRAM.finditer(text)]
         told = next((self.sources[frame] for frame in frames if frame in self.sources), None)
@@ -80,12 +83,16 @@ class SourceFinder:
             place = site if site != _NOWHERE else place
         return SourcePosition(place[0], place[1], path)
 
-    def _path(self, hierarchy: str, parameter: str | None) -> str:
+    def _path(self, node: torch._C.Node, parameter: str | None) -> str:
         if parameter is not None:
             owner = parameter.rpartition(".")[0]
             while owner.endswith(_PACKED):
                 owner = owner.removesuffix(_PACKED)
             return owner
+        hierarchy = node.getModuleHierarchy()
+        if _HANDED_OVER in hierarchy:
+            # A trace names the module beside its caller.
+            return node.scopeName().rpartition("/")[2].removeprefix("__module").removeprefix(".")
         path = self._paths.get(hierarchy)
         if path is None:
             path = self._completed([m["name"] for m in _LEVEL.finditer(hierarchy) if m["name"] not in _NAMELESS])

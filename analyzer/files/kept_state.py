@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from functools import wraps
-from typing import cast
+from typing import Any, cast
 from unittest.mock import patch
 
 import torch
@@ -30,6 +30,7 @@ class KeptState:
             for key, item in self._before.items()
             if isinstance(item, torch.Tensor) and not isinstance(item, nn.Parameter)
         }
+        self._tables = [(table, dict(table)) for part in model.modules() for table in _tables(part)]
 
     def changed(self) -> str | None:
         """The path of an attribute that a run has changed, or None. Writes in place to a buffer are in the trace."""
@@ -52,6 +53,17 @@ class KeptState:
         with torch.no_grad():
             for tensor, copy in self._written():
                 tensor.copy_(copy)
+
+    def put_back(self) -> bool:
+        """Give the modules the attributes that they had, too. Whether these hold what they held, as a list that was
+        appended to does not."""
+        self.restore()
+        for table, held in self._tables:
+            # Modes are no state.
+            kept = {name: item for name, item in table.items() if name in _OF_EVERY_MODULE}
+            table.clear()
+            table.update(held | kept)
+        return self.changed() is None
 
     def _written(self) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
         """The tensors that were written in place, each with what it was."""
@@ -80,6 +92,11 @@ def _held(model: nn.Module) -> Iterator[tuple[tuple[str, int], object]]:
             path = f"{prefix}.{name}" if prefix else name
             if not holds_itself(item):
                 yield from (((path, place), leaf) for place, leaf in enumerate(leaves(item)))
+
+
+def _tables(part: nn.Module) -> Iterator[dict[str, Any]]:
+    """Where a module has its attributes, its parameters and its buffers."""
+    yield from (vars(part), part._parameters, part._buffers)
 
 
 def _version(item: object) -> int:

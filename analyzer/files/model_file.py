@@ -26,6 +26,7 @@ from nnapi_check.analyzer.files.program_sizes import write_sized_calls
 from nnapi_check.analyzer.files.program_sources import ProgramSource, program_sources
 from nnapi_check.analyzer.files.script_file import LOAD_FAILURES, first_line, read_script
 from nnapi_check.analyzer.files.second_run import first_run
+from nnapi_check.analyzer.files.settled_state import settles
 from nnapi_check.analyzer.files.tracing import Prepared, positional_names, prepare, without_tensors
 from nnapi_check.analyzer.files.unseen_writes import unseen_views_watched
 from nnapi_check.analyzer.files.value_reads import holds_for_other_values, tracer_warnings, value_reads
@@ -92,12 +93,13 @@ def _open_module(model: torch.nn.Module, call: Call | None, name: str, keywords:
     taken = (
         () if program is None else shapes_in_order(program.call, traced.reference, positional_names(model, keywords))
     )
-    state = KeptState(model)
-    try:
-        with large_blocks_apart():
-            module, notes = without_gpus(lambda: _traced(model, traced, name, state))
-    finally:
-        state.restore()
+    with as_written(model):
+        state = KeptState(model)
+        try:
+            with large_blocks_apart():
+                module, notes = without_gpus(lambda: _traced(model, traced, name, state))
+        finally:
+            state.restore()
     if taken and program is not None and program.lost:
         taken, notes = _own_shapes(traced.arguments), (*notes, _LOST_NOTE.format(name, program.lost))
     return OpenedModel(
@@ -113,11 +115,11 @@ def _open_module(model: torch.nn.Module, call: Call | None, name: str, keywords:
 
 
 def _traced(
-    model: torch.nn.Module, prepared: Prepared, name: str, state: KeptState
+    model: torch.nn.Module, prepared: Prepared, name: str, state: KeptState, *, may_settle: bool = True
 ) -> tuple[torch.jit.ScriptModule, tuple[str, ...]]:
     """The trace, and what a user should know of it."""
     try:
-        with in_evaluation_mode(model), as_written(model):
+        with in_evaluation_mode(model):
             # A model may write to its inputs, which are the user's.
             def once() -> torch.jit.ScriptModule:
                 return trace(prepared.module, cloned(Call(prepared.arguments)).positional)
@@ -129,6 +131,8 @@ def _traced(
             if views.are_written and not holds_for_other_values(prepared.module, module, prepared.arguments):
                 raise UntraceableError(_UNSEEN_WRITE.format(name))
             kept = state.changed()
+            if kept is not None and may_settle and settles(model, prepared.module, prepared.arguments, state):
+                return _traced(model, prepared, name, KeptState(model), may_settle=False)
             state.restore()
             if kept is not None and not holds_for_other_values(prepared.module, module, prepared.arguments):
                 raise UntraceableError(_KEPT_STATE.format(name, kept))

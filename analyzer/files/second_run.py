@@ -30,7 +30,7 @@ class FirstRun:
         """Whether a run with the same inputs and the same random numbers of PyTorch's gives the same."""
         if not self._given or _is_program_of_ops(module):
             return True
-        return gives_alike(_run(module, inputs), self._given[0])
+        return gives_alike(run_again(module, inputs), self._given[0])
 
     def is_of_tracing(
         self, module: nn.Module, inputs: Sequence[object], trace: Callable[[], object], restore: Callable[[], object]
@@ -43,7 +43,7 @@ class FirstRun:
         plain = []
         for _ in range(2):
             restore()
-            plain.append(_run(module, inputs))
+            plain.append(run_again(module, inputs))
         restore()
         with first_run(module) as again:
             trace()
@@ -67,7 +67,8 @@ def first_run(module: nn.Module) -> Iterator[FirstRun]:
         found.keep()
 
 
-def _run(module: nn.Module, inputs: Sequence[object]) -> object:
+def run_again(module: nn.Module, inputs: Sequence[object]) -> object:
+    """What a module gives, with the same random numbers of PyTorch's each time, of copies of its inputs."""
     with torch.no_grad(), same_random_numbers():
         return module(*cloned(Call(tuple(inputs))).positional)
 

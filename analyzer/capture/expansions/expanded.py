@@ -99,7 +99,8 @@ def _are_views(results: Sequence[torch.Tensor], given: Sequence[object]) -> list
 
 def _on_meta(item: object) -> object:
     if isinstance(item, list):
-        return [_on_meta(part) for part in item]
+        # A list may have places without a tensor, of which no body reads.
+        return [torch.empty(0, device="meta") if part is None else _on_meta(part) for part in item]
     return item.tensor.to("meta") if isinstance(item, Draft) and item.tensor is not None else item
 
 

@@ -12,13 +12,16 @@ from typing import TypeVar
 import torch
 
 from nnapi_check.analyzer.graph import ElementType, TensorType
-from nnapi_check.analyzer.growing_graph import Draft
+from nnapi_check.analyzer.growing_graph import Draft, drafts_in
 
 REAL = frozenset(
     {ElementType.FLOAT32, ElementType.FLOAT64, ElementType.INT64, ElementType.INT32, ElementType.INT16}
     | {ElementType.INT8, ElementType.UINT8, ElementType.BOOL}
 )
 """Element types whose calls are expanded: halves are rounded after each op, where one op rounds once."""
+
+WHOLE = frozenset({ElementType.INT64, ElementType.INT32})
+"""Whole numbers that NNAPI computes with."""
 
 MAX_PARTS = 64
 """A call is not written as more slices than this."""
@@ -30,7 +33,8 @@ T = TypeVar("T")
 class Call:
     """One call: its arguments by schema name, tensors as their types, and the types of the tensors that it gives.
 
-    ``constants`` are the elements of tensors that are known before a run, ``computed`` the other tensors.
+    ``constants`` are the elements of tensors that are known before a run, ``computed`` are the other tensors, and the
+    lists in which there is one.
     """
 
     arguments: Mapping[str, object]
@@ -127,7 +131,9 @@ def call_of(arguments: Mapping[str, object], results: Sequence[TensorType]) -> C
         known[name] = kinds if isinstance(item, list) else kinds[0]
     drafts = {name: item for name, item in arguments.items() if isinstance(item, Draft) and item.is_constant}
     constants = {name: item.tensor for name, item in drafts.items() if item.tensor is not None and item.is_real}
-    computed = frozenset(name for name, item in arguments.items() if isinstance(item, Draft) and not item.is_constant)
+    computed = frozenset(
+        name for name, item in arguments.items() if not all(draft.is_constant for draft in drafts_in(item))
+    )
     return Call(known, results, constants, computed) if all(_is_known(kind) for kind in results) else None
 
 

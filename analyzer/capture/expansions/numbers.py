@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from nnapi_check.analyzer.capture.expansions.expansion import Call, expands
-from nnapi_check.analyzer.graph import ElementType
+from nnapi_check.analyzer.capture.expansions.expansion import WHOLE, Call, expands
+from nnapi_check.analyzer.graph import ElementType, TensorType
 
 
 @expands("aten.xlogy.Tensor")
@@ -95,6 +95,17 @@ def round_decimals(call: Call) -> str | None:
     if decimals < 0:
         return f"torch.round(self / {power!r}) * {power!r}"
     return f"torch.round(self * {power!r}) / {power!r}" if decimals else "torch.round(self)"
+
+
+@expands("aten.div.Scalar_mode", "aten.div.Tensor_mode")
+def div_down(call: Call) -> str | None:
+    """Of whole numbers, rounded down: PyTorch has an op of its own for that."""
+    other = call.arguments["other"]
+    kinds = [part.dtype for part in (call.tensor("self"), other) if isinstance(part, TensorType)]
+    is_whole = WHOLE.issuperset(kinds) and type(other) in (int, TensorType)
+    if not is_whole or call.arguments["rounding_mode"] != "floor":
+        return None
+    return f"torch.floor_divide(self, {other if isinstance(other, int) else 'other'})"
 
 
 @expands("aten.logaddexp2.default")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from math import prod
 
-from nnapi_check.analyzer.capture.expansions.expansion import Call, expands
+from nnapi_check.analyzer.capture.expansions.expansion import WHOLE, Call, expands
 from nnapi_check.analyzer.graph import TensorType
 from nnapi_check.analyzer.nnapi_types import MAX_RANK
 from nnapi_check.analyzer.tensor_types import torch_dtype
@@ -200,6 +200,35 @@ def take_along_dim(call: Call) -> str:
     whole = [*made[:dim], shape[dim], *made[dim + 1 :]]
     wide = "self" if list(shape) == whole else f"self.expand({whole})"
     return f"torch.gather({wide}, {dim}, torch.remainder(indices, {shape[dim]}).expand({list(made)}))"
+
+
+@expands("aten.index.Tensor")
+def index(call: Call) -> str | None:
+    """Places of neighboring dimensions that only a run knows: places in one, which those dimensions make together."""
+    x, made = call.tensor("self"), call.outputs[0]
+    given = _of_list(call.arguments["indices"])
+    dims = [dim for dim, kind in enumerate(given) if kind is not None]
+    kinds = [kind for kind in given if kind is not None]
+    is_whole = WHOLE.issuperset(kind.dtype for kind in kinds)
+    if len(dims) < 2 or "indices" not in call.computed or not is_whole or dims[-1] - dims[0] >= len(dims):
+        return None
+    first, past = dims[0], dims[-1] + 1
+    picked = made.shape[first : made.rank - (x.rank - past)]
+    # Of a dimension of one place, there is nothing to choose.
+    terms = [
+        f"torch.remainder(indices[{dim}], {x.shape[dim]}).to(torch.int64) * {prod(x.shape[dim + 1 : past])}"
+        for dim in dims
+        if x.shape[dim] > 1
+    ]
+    if not terms:
+        return None
+    line = [*x.shape[:first], prod(x.shape[first:past]), *x.shape[past:]]
+    places = f"({' + '.join(terms)}).expand({list(picked)}).reshape([{prod(picked)}])"
+    return f"torch.index_select(self.reshape({line}), {first}, {places}).reshape({list(made.shape)})"
+
+
+def _of_list(item: object) -> list[TensorType | None]:
+    return [part if isinstance(part, TensorType) else None for part in item] if isinstance(item, list) else []
 
 
 @expands("aten.index_select.default")

@@ -92,3 +92,48 @@ def test_attributes_that_change_no_number_are_let_be(step: Callable[[_Module, Te
     opened = open_model(model, Call((x,)), weights=True, trust=False)
 
     torch.testing.assert_close(opened.module(x / 2), model(x / 2))
+
+
+def _set_by_the_first_input(module: _Module, x: Tensor) -> Tensor:
+    if module.grid is None:
+        module.grid = x.mean(0)
+    return module.grid * x
+
+
+def _other_once_settled(module: _Module, x: Tensor) -> Tensor:
+    if module.grid is None:
+        module.grid = torch.arange(8.0)
+        return x
+    return module.grid * x
+
+
+@pytest.mark.parametrize("step", [_set_by_the_first_input, _other_once_settled])
+def test_what_the_first_run_sets_by_its_elements_or_gives_alone_is_no_settled_state(
+    step: Callable[[_Module, Tensor], Tensor],
+) -> None:
+    model, x = _Module(step).eval(), torch.randn(2, 8)
+    with pytest.raises(InputError, match="changes its attribute grid in each run"):
+        open_model(model, Call((x,)), weights=True, trust=False)
+
+
+def test_what_is_set_once_is_a_constant_of_the_trace() -> None:
+    """And numbers of nearly equal size that change their places in other inputs are none of its business."""
+
+    class Sorting(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.shape: list[int] = []
+            self.grid = torch.zeros(1)
+
+        def forward(self, x: Tensor) -> Tensor:
+            shape = [int(size) for size in x.shape]
+            if shape != self.shape:
+                self.grid = torch.arange(shape[-1]) * 1e-9 + shape[0]
+                self.shape = shape
+            return x + self.grid
+
+    model, x = Sorting().eval(), torch.randn(2, 8)
+    opened = open_model(model, Call((x,)), weights=True, trust=False)
+    assert "aten::arange" not in {node.kind() for node in opened.module.graph.nodes()}
+    assert model.shape == [2, 8]
+    torch.testing.assert_close(opened.module(x / 2), model(x / 2))

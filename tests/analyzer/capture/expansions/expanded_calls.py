@@ -51,6 +51,7 @@ FINITE = (0.0, -0.0, 0.5, -0.5, 1.0, -2.25)
 WHOLE = torch.arange(-6, 6, dtype=torch.int32).reshape(3, 4)
 TRUTHS = torch.arange(12).reshape(3, 4) % 5 > 1
 PLACES = torch.tensor([[2, 0, 1], [1, 1, 0]])
+ZERO = torch.zeros(1, dtype=torch.int64)
 NONE, MEAN, SUM = 0, 1, 2
 
 
@@ -200,6 +201,12 @@ CASES = [
     Case("aten.diag.default", lambda x: torch.diag(x, -1), ((5, 4),)),
     Case("aten.sum_to_size.default", lambda x: x.sum_to_size(3, 1, 5)),
     Case("aten.sum_to_size.default", lambda x: x.sum_to_size(2, 3, 4, 5)),
+    Case("aten.index.Tensor", lambda x, i: x[ZERO, i], ((1, 5, 3),), tensors=(PLACES[0],)),
+    Case("aten.index.Tensor", lambda x, i: x[:, i, PLACES[:, :1]], ((2, 3, 4),), tensors=(PLACES - 3,)),
+    Case("aten.index.Tensor", lambda x, i: x[i, i, i], ((3, 4, 5, 2),), tensors=(PLACES.int(),)),
+    Case("aten.div.Tensor_mode", lambda x: torch.div(x, 3, rounding_mode="floor"), (), tensors=(WHOLE,)),
+    Case("aten.div.Tensor_mode", lambda x, y: torch.div(x, y, rounding_mode="floor"), (), tensors=(WHOLE, WHOLE + 7)),
+    Case("aten.div.Scalar_mode", lambda x: aten.div.Scalar_mode(x, -3, rounding_mode="floor"), (), tensors=(WHOLE,)),
     Case("aten.take.default", lambda x: torch.take(x, torch.tensor([[0, 7], [-1, 2]]))),
     Case("aten.take_along_dim.default", lambda x, i: torch.take_along_dim(x, i, 1), ((4, 5),), tensors=(PLACES[:1],)),
     Case("aten.take_along_dim.default", lambda x: torch.take_along_dim(x, PLACES[:, :1], -1), ((1, 5),)),
