@@ -269,6 +269,7 @@ def _yolos() -> list[Subject]:
         ("yolo26n", "Detection"): "detection",
         ("yolov8n-seg", "Segmentation"): "segmentation",
         ("yolo11n-pose", "Pose"): "pose",
+        ("rtdetr-l", "RTDETRDetection"): "detection",
     }
     return [Subject(name, "ultralytics", task, partial(_yolo, name, kind)) for (name, kind), task in kinds.items()]
 
