@@ -9,6 +9,7 @@ from operator import itemgetter
 
 from nnapi_check.analyzer.capture.expansions.expansion import Call, expands
 from nnapi_check.analyzer.graph import ElementType
+from nnapi_check.analyzer.nnapi_types import MAX_RANK
 
 _MOST_DIFFERENCES = 1 << 22
 _EUCLIDEAN_BY_PRODUCT = 25
@@ -53,6 +54,30 @@ def cdist(call: Call) -> str | None:
     if call.outputs[0].numel * width > _MOST_DIFFERENCES:
         return None
     return f"torch.linalg.vector_norm(x1.unsqueeze(-2) - x2.unsqueeze(-3), {_order(call)}, [-1])"
+
+
+@expands("aten.scaled_dot_product_attention.default")
+def attention(call: Call) -> str | None:
+    """Of more dimensions than an operand has: one for all heads of all windows, as none reads what another does."""
+    shapes = {name: call.tensor(name).shape for name in ("query", "key", "value")}
+    before = shapes["query"][:-2]
+    if len(before) + 2 <= MAX_RANK or any(shape[:-2] != before for shape in shapes.values()):
+        return None
+    lead = [before[0], prod(before[1:])]
+    if call.has("attn_mask"):
+        mask = call.tensor("attn_mask").shape
+        # A mask is for all heads, or for each.
+        mask_lead = [1, 1] if prod(mask[:-2]) == 1 else lead if mask[:-2] == before else None
+        if mask_lead is None or len(mask) < 2:
+            return None
+        shapes["attn_mask"] = (*mask_lead, *mask[-2:])
+    given = [f"{name}.reshape({[*lead, *shape[-2:]]})" for name, shape in list(shapes.items())[:3]]
+    mask_text = f"attn_mask.reshape({list(shapes['attn_mask'])})" if "attn_mask" in shapes else "None"
+    options = [f"dropout_p={call.number('dropout_p')!r}", f"is_causal={call.truth('is_causal')}"]
+    if call.arguments.get("scale") is not None:
+        options.append(f"scale={call.number('scale')!r}")
+    called = f"torch._C._nn.scaled_dot_product_attention({', '.join([*given, mask_text, *options])})"
+    return f"{called}.reshape({list(call.outputs[0].shape)})"
 
 
 @expands("aten.tensordot.default")

@@ -55,6 +55,13 @@ ZERO = torch.zeros(1, dtype=torch.int64)
 NONE, MEAN, SUM = 0, 1, 2
 
 
+attended = nn.functional.scaled_dot_product_attention
+
+
+def masked(q: torch.Tensor, k: torch.Tensor, v: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
+    return attended(q, k, v, attn_mask=mask)
+
+
 def resized(x: torch.Tensor, *, corners: bool, size: tuple[int, int, int] | None) -> torch.Tensor:
     scale = (2, 1.5, 3) if size is None else None
     return nn.functional.interpolate(x, size, scale, mode="trilinear", align_corners=corners)
@@ -201,6 +208,10 @@ CASES = [
     Case("aten.diag.default", lambda x: torch.diag(x, -1), ((5, 4),)),
     Case("aten.sum_to_size.default", lambda x: x.sum_to_size(3, 1, 5)),
     Case("aten.sum_to_size.default", lambda x: x.sum_to_size(2, 3, 4, 5)),
+    Case("aten.scaled_dot_product_attention.default", attended, ((2, 3, 2, 5, 4),) * 3),
+    Case("aten.scaled_dot_product_attention.default", partial(attended, is_causal=True), ((2, 1, 2, 5, 4),) * 3),
+    Case("aten.scaled_dot_product_attention.default", masked, (*((2, 3, 2, 5, 4),) * 3, (5, 5))),
+    Case("aten.scaled_dot_product_attention.default", masked, (*((2, 3, 2, 5, 4),) * 3, (2, 3, 2, 5, 5))),
     Case("aten.index.Tensor", lambda x, i: x[ZERO, i], ((1, 5, 3),), tensors=(PLACES[0],)),
     Case("aten.index.Tensor", lambda x, i: x[:, i, PLACES[:, :1]], ((2, 3, 4),), tensors=(PLACES - 3,)),
     Case("aten.index.Tensor", lambda x, i: x[i, i, i], ((3, 4, 5, 2),), tensors=(PLACES.int(),)),
