@@ -7,7 +7,7 @@ from math import prod
 
 from nnapi_check.analyzer.graph import Absent, ElementType
 from nnapi_check.coverage_db.spec import OperandType
-from nnapi_check.lowering.compositions.element_moves import joined, last_order, reshaped, restored, transposed
+from nnapi_check.lowering.compositions.element_moves import Cut, cut, joined, last_order, reshaped, restored, transposed
 from nnapi_check.lowering.compositions.elementwise import Elementwise
 from nnapi_check.lowering.compositions.matrix_product import row_product, zero_bias
 from nnapi_check.lowering.compositions.places import counted_places, replaced_place
@@ -102,12 +102,48 @@ def masked_scatter(node: NodeReader, emit: Emitter) -> OperandId:
     return _written(emit, emit.input("source"), node.constant("mask"), _behind(node, "source"))
 
 
+@lowers("aten.slice_scatter.default", way="unchanged")
+def slice_scatter_whole(node: NodeReader, emit: Emitter) -> OperandId:
+    """Emit nothing: what is written stands for all."""
+    return emit.input("src")
+
+
+@lowers("aten.slice_scatter.default", way="between")
+def slice_scatter_between(node: NodeReader, emit: Emitter) -> OperandId:
+    """Lower to CONCATENATION of src, and what STRIDED_SLICE takes from before and behind it."""
+    start, _ = _bounds(node)
+    first = 0 if start is None else slice(start, None).indices(node.shape_of("self")[node.integer("dim")])[0]
+    return _between(emit, emit.input("src"), node.axis(node.integer("dim"), node.output_type().rank), first)
+
+
 @lowers("aten.slice_scatter.default", way="gathered")
 def slice_scatter(node: NodeReader, emit: Emitter) -> OperandId:
     """Lower to GATHER of elements of self and src."""
-    bounds = [None if isinstance(node.argument(name), Absent) else node.integer(name) for name in ("start", "end")]
-    arguments = (_behind(node, "src"), node.integer("dim"), *bounds, node.integer("step"))
+    arguments = (_behind(node, "src"), node.integer("dim"), *_bounds(node), node.integer("step"))
     return _written(emit, emit.input("src"), *arguments)
+
+
+def _bounds(node: NodeReader) -> list[int | None]:
+    """The bounds of a slice, None for one that is left open."""
+    return [None if isinstance(node.argument(name), Absent) else node.integer(name) for name in ("start", "end")]
+
+
+@lowers("aten.select_scatter.default", way="between")
+def select_scatter_between(node: NodeReader, emit: Emitter) -> OperandId:
+    """Lower to CONCATENATION of src with its dimension, and what STRIDED_SLICE takes from before and behind it."""
+    shape = node.shape_of("self")
+    dim = node.integer("dim") % len(shape)
+    written = reshaped(emit, emit.input("src"), (*shape[:dim], 1, *shape[dim + 1 :]))
+    return _between(emit, written, dim, node.integer("index") % shape[dim])
+
+
+def _between(emit: Emitter, written: OperandId, axis: int, first: int) -> OperandId:
+    """What is written along an axis from a place on, between the elements of self there."""
+    whole = emit.input("self")
+    size, past = emit.spec(whole).shape[axis], first + emit.spec(written).shape[axis]
+    before = [cut(emit, whole, {axis: Cut(0, first)})] if first else []
+    behind = [cut(emit, whole, {axis: Cut(past, size - past)})] if past < size else []
+    return joined(emit, [*before, written, *behind], axis)
 
 
 @lowers("aten.select_scatter.default", way="gathered")

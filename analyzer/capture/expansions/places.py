@@ -231,6 +231,19 @@ def _of_list(item: object) -> list[TensorType | None]:
     return [part if isinstance(part, TensorType) else None for part in item] if isinstance(item, list) else []
 
 
+@expands("aten.repeat_interleave.self_Tensor")
+def repeat_interleave(call: Call) -> str | None:
+    """Each place as often as a constant says, which is one number for all, or one for each."""
+    if "repeats" in call.computed:
+        return None
+    kind, made = call.tensor("self"), call.outputs[0]
+    line, dim = ("self", call.dimension("dim")) if call.has("dim") else ("self.reshape([-1])", 0)
+    count = kind.shape[dim] if call.has("dim") else kind.numel
+    times = f"repeats.reshape([-1]).expand([{count}])"
+    places = f"torch.repeat_interleave({times}, output_size={made.shape[dim]})"
+    return f"torch.index_select({line}, {dim}, {places})"
+
+
 @expands("aten.index_select.default")
 def index_select(call: Call) -> str | None:
     """The tensor itself, where all its places are taken in their order."""

@@ -50,3 +50,22 @@ def test_package_writes_to_constant_places_as_pytorch_does(written: Written, tmp
     assert [node.op for node in report.nodes if node.part is None] == []
     assert report.verification is not None
     assert report.verification.is_within_tolerance
+
+
+def test_slices_that_are_written_need_no_constants(tmp_path: Path) -> None:
+    class Slices(nn.Module):
+        def forward(self, x: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
+            doubled = x * 2
+            doubled[:, :, 1:, 2:-1] += y
+            doubled[:, 1, 0] = y[:, 0, 0, :1]
+            return doubled
+
+    inputs = (torch.rand(2, 3, 5, 9), torch.rand(2, 3, 4, 6))
+    report = convert(Slices(), tmp_path / "out.pt", inputs, feature_level=3, min_score=0)
+
+    assert (report.readiness, len(report.parts)) == ("ready", 1)
+    assert report.verification is not None
+    assert report.verification.is_within_tolerance
+    package = torch.jit.load(tmp_path / "out.pt")  # type: ignore[no-untyped-call]  # no types
+    buffers = package.nnapi_buffers()
+    assert sum(buffer.numel() for part in buffers for buffer in part) <= 1
