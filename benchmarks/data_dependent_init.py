@@ -86,7 +86,7 @@ def _scale(layer: nn.Module, given: tuple[torch.Tensor, ...], found: torch.Tenso
 def change_by_inputs(module: nn.Module, inputs: Sequence[object]) -> float:
     """How far outputs change, as a share of the greatest element, where each input is turned around, and real ones are
     less."""
-    turned = [item.flip(*range(item.dim())) if isinstance(item, torch.Tensor) else item for item in inputs]
+    turned = [item.flip(tuple(range(item.dim()))) if isinstance(item, torch.Tensor) else item for item in inputs]
     others = [item * 0.75 if isinstance(item, torch.Tensor) and item.is_floating_point() else item for item in turned]
     with torch.no_grad():
         first, second = (_flat(cast(Outputs, module(*given))) for given in (inputs, others))

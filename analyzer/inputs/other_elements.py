@@ -26,7 +26,7 @@ def halved(leaf: object) -> object:
 
 def turned(leaf: object) -> object:
     """Real numbers of the other sign, three times as great; all others in the opposite order."""
-    return _changed(leaf, lambda x: -3 * x if x.is_floating_point() else x.flip(*range(x.dim())))
+    return _changed(leaf, lambda x: -3 * x if x.is_floating_point() else x.flip(tuple(range(x.dim()))))
 
 
 def zeroed(leaf: object) -> object:
