@@ -9,13 +9,16 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from functools import partial
 from typing import cast
 
 import torch
 from torch import nn
 
-SPREAD = 1e-3
+SPREAD = 3e-3
 """Outputs change by more than this share of their greatest element where the inputs are others."""
+
+_DAMPINGS = (64.0, 16.0, 4.0, 1.0)
 
 FADED = 0.1
 """Layers whose sums deviate by less than this are scaled up to a deviation of one."""
@@ -26,30 +29,39 @@ Outputs = torch.Tensor | Sequence["Outputs"] | dict[str, "Outputs"]
 
 
 def initialize_by_data(module: nn.Module, inputs: Sequence[object]) -> nn.Module:
-    """Draw each parameter whose elements are all the same; in a run, give norms the statistics of what they read, and
-    greater weights to layers whose sums fade.
+    """Draw each parameter whose elements are all the same. Where outputs still hardly hang on inputs, give norms the
+    statistics of what they read in a run, and greater weights to layers whose sums fade.
 
-    The module is changed and returned, in evaluation mode.
+    Such networks amplify what changes, rounding too, so that norms make as little of it as will do. The module is
+    changed and returned, in evaluation mode.
     """
     module.eval()
-    hooks = []
     with torch.no_grad():
         for parameter in module.parameters():
-            if (
-                parameter.is_floating_point()
-                and parameter.numel() > 1
-                and bool((parameter == parameter.flatten()[0]).all())
-            ):
+            if parameter.is_floating_point() and parameter.numel() > 1 and _is_constant(parameter):
                 parameter.copy_(_drawn_like(parameter))
-        for part in module.modules():
-            if getattr(part, "running_mean", None) is not None and getattr(part, "running_var", None) is not None:
-                hooks.append(part.register_forward_pre_hook(_measure))
-            elif isinstance(part, _LAYERS) and isinstance(part.weight, nn.Parameter):
-                hooks.append(part.register_forward_hook(_scale))
+    for damping in _DAMPINGS:
+        if change_by_inputs(module, inputs) >= SPREAD:
+            break
+        _measure_all(module, inputs, damping)
+    return module
+
+
+def _is_constant(parameter: torch.Tensor) -> bool:
+    return bool((parameter == parameter.flatten()[0]).all())
+
+
+def _measure_all(module: nn.Module, inputs: Sequence[object], damping: float) -> None:
+    hooks = []
+    for part in module.modules():
+        if getattr(part, "running_mean", None) is not None and getattr(part, "running_var", None) is not None:
+            hooks.append(part.register_forward_pre_hook(partial(_measure, damping)))
+        elif isinstance(part, _LAYERS) and isinstance(part.weight, nn.Parameter):
+            hooks.append(part.register_forward_hook(_scale))
+    with torch.no_grad():
         module(*inputs)
     for hook in hooks:
         hook.remove()
-    return module
 
 
 def _drawn_like(constant: torch.Tensor) -> torch.Tensor:
@@ -61,8 +73,8 @@ def _drawn_like(constant: torch.Tensor) -> torch.Tensor:
     return drawn if value == 0 else drawn + (value if abs(value) > 0.1 else 0.2)
 
 
-def _measure(norm: nn.Module, given: tuple[torch.Tensor, ...]) -> None:
-    """Set a norm's statistics to those of its input, channels in its second dimension."""
+def _measure(damping: float, norm: nn.Module, given: tuple[torch.Tensor, ...]) -> None:
+    """Set a norm's statistics to those of its input, channels in its second dimension, its variance greater."""
     read = given[0].detach().float()
     if read.numel() < 2:
         return
@@ -70,7 +82,7 @@ def _measure(norm: nn.Module, given: tuple[torch.Tensor, ...]) -> None:
     own = channels.var(1) if channels.shape[1] > 1 else torch.zeros(len(channels))
     cast(torch.Tensor, norm.running_mean).copy_(channels.mean(1))
     # One input varies less than many would: channels that hardly do are not blown up.
-    cast(torch.Tensor, norm.running_var).copy_(own + channels.var())
+    cast(torch.Tensor, norm.running_var).copy_(damping * (own + channels.var()))
 
 
 def _scale(layer: nn.Module, given: tuple[torch.Tensor, ...], found: torch.Tensor) -> torch.Tensor:

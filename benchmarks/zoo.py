@@ -32,9 +32,7 @@ def __getattr__(name: str) -> Callable[[], Built]:
         if name.startswith("quantized_"):
             return _quantized(name.removeprefix("quantized_"))
         module, inputs = module_and_inputs(name, **THRESHOLDS.get(name, {}))
-        # Other weights would bring more boxes with nearly equal scores, which change places by rounding.
-        if not isinstance(module, Detector) or change_by_inputs(module, inputs) < SPREAD:
-            initialize_by_data(module, inputs)
+        initialize_by_data(module, inputs)
         if isinstance(module, Detector):
             with torch.no_grad():
                 found = module(*inputs)
