@@ -65,17 +65,28 @@ def im2col(call: Call) -> str | None:
 
 @expands("aten.col2im.default")
 def col2im(call: Call) -> str | None:
-    """Patches that lie side by side as an image."""
+    """Patches that lie side by side as an image; others are summed by a transposed convolution, whose filters have a
+    one each, of the patches of each channel alone."""
     made = call.outputs[0].shape
     kernel, dilation, padding, stride = (
         _pair(call.integers(name)) for name in ("kernel_size", "dilation", "padding", "stride")
     )
-    (height, width), channels, images = made[-2:], made[-3], prod(made[:-3])
-    is_apart = kernel == stride and not any(padding) and all(d == 1 for d in dilation)
-    if not is_apart or height % kernel[0] or width % kernel[1]:
+    if any(d != 1 for d in dilation):
         return None
-    apart = [images, channels, *kernel, height // kernel[0], width // kernel[1]]
-    return f"self.reshape({apart}).permute([0, 1, 4, 2, 5, 3]).reshape({list(made)})"
+    sizes, channels, images = made[-2:], made[-3], prod(made[:-3])
+    if kernel == stride and not any(padding) and all(size % k == 0 for size, k in zip(sizes, kernel, strict=True)):
+        apart = [images, channels, *kernel, *(size // k for size, k in zip(sizes, kernel, strict=True))]
+        return f"self.reshape({apart}).permute([0, 1, 4, 2, 5, 3]).reshape({list(made)})"
+    cells = prod(kernel)
+    if cells > MAX_PARTS or not call.are_floats("self"):
+        return None
+    reached = [size + 2 * pad - k for size, pad, k in zip(sizes, padding, kernel, strict=True)]
+    counts = [size // s + 1 for size, s in zip(reached, stride, strict=True)]
+    rest = [size % s for size, s in zip(reached, stride, strict=True)]
+    patches = f"self.reshape({[images * channels, cells, *counts]})"
+    ones = f"torch.eye({cells}, dtype=self.dtype).reshape({[cells, 1, *kernel]})"
+    summed = f"torch.conv_transpose2d({patches}, {ones}, None, {stride}, {padding}, {rest})"
+    return f"{summed}.reshape({list(made)})"
 
 
 def _pair(numbers: Sequence[int]) -> list[int]:

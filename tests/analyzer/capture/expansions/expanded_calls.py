@@ -285,6 +285,8 @@ CASES = [
     Case("aten.im2col.default", lambda x: nn.functional.unfold(x, (3, 2), (1, 2), (1, 0), (2, 1)), ((2, 3, 6, 7),)),
     Case("aten.im2col.default", lambda x: nn.functional.unfold(x, (2, 5), stride=(2, 5))),
     Case("aten.im2col.default", lambda x: nn.functional.unfold(x, (2, 3), padding=(1, 0)), ((3, 4, 5),)),
+    Case("aten.col2im.default", lambda x: nn.functional.fold(x, (4, 6), (2, 3)), ((2, 12, 12),)),
+    Case("aten.col2im.default", lambda x: nn.functional.fold(x, (8, 7), 3, padding=1, stride=2), ((2, 18, 16),)),
     Case("aten.col2im.default", lambda x: nn.functional.fold(x, (4, 6), (2, 3), stride=(2, 3)), ((2, 12, 4),)),
     Case("aten.msort.default", torch.msort, ((3, 5),)),
     Case("aten.argsort.default", lambda x: aten.argsort(x, 1), ((3, 5),)),

@@ -120,7 +120,7 @@ LEFT = [
     Case("aten.one_hot.default", lambda x: torch.nn.functional.one_hot(x), (), tensors=(PLACES,)),
     Case("aten.linalg_matrix_power.default", lambda x: torch.linalg.matrix_power(x, 0) + x, ((4, 4),)),
     Case("aten.poisson_nll_loss.default", lambda x: torch.nn.functional.poisson_nll_loss(x, x, full=True)),
-    Case("aten.col2im.default", lambda x: torch.nn.functional.fold(x, (4, 6), (2, 3)), ((2, 12, 12),)),
+    Case("aten.col2im.default", lambda x: torch.nn.functional.fold(x, (4, 6), (2, 3), dilation=2), ((2, 12, 4),)),
     Case("aten.fmax.default", lambda x: torch.fmax(x.half(), x.half())),
     Case(
         "aten.affine_grid_generator.default",
