@@ -95,8 +95,9 @@ def _held(model: nn.Module) -> Iterator[tuple[tuple[str, int], object]]:
 
 
 def _tables(part: nn.Module) -> Iterator[dict[str, Any]]:
-    """Where a module has its attributes, its parameters and its buffers."""
-    yield from (vars(part), part._parameters, part._buffers)
+    """Where a module has its attributes, its parameters and its buffers. What a scripted one sets, a trace has."""
+    if not isinstance(part, torch.jit.ScriptModule):
+        yield from (vars(part), part._parameters, part._buffers)
 
 
 def _version(item: object) -> int:

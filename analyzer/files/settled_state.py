@@ -24,19 +24,22 @@ def settles(model: nn.Module, called: nn.Module, inputs: Sequence[object], befor
     """Whether a run changes what ``model`` keeps once only, to what inputs with other elements would change it to.
 
     ``called`` is what takes the inputs, and ``before`` what was kept before any run. A module that settles holds
-    afterwards what it settled on, and any other what it held before, as far as that can be put back.
+    afterwards what it settled on, and any other what it held when this was asked.
     """
-    if not before.put_back():
-        return False
-    first = run_again(called, inputs)
-    settled = KeptState(model)
-    if _stays(called, inputs, settled, first):
-        for others in islice(other_inputs(inputs), _TRIED):
-            if before.put_back() and _runs(called, others) and settled.changed() is None:
-                # These elements set the same.
-                settled.restore()
-                return True
-    before.put_back()
+    now = KeptState(model)
+    try:
+        if before.put_back():
+            first = run_again(called, inputs)
+            settled = KeptState(model)
+            if _stays(called, inputs, settled, first):
+                for others in islice(other_inputs(inputs), _TRIED):
+                    if before.put_back() and _runs(called, others) and settled.changed() is None:
+                        # These elements set the same.
+                        settled.restore()
+                        return True
+    except Exception:  # noqa: BLE001, S110 - a user's model may fail in any way where its state is another
+        pass
+    now.put_back()
     return False
 
 

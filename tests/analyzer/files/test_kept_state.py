@@ -137,3 +137,44 @@ def test_what_is_set_once_is_a_constant_of_the_trace() -> None:
     assert "aten::arange" not in {node.kind() for node in opened.module.graph.nodes()}
     assert model.shape == [2, 8]
     torch.testing.assert_close(opened.module(x / 2), model(x / 2))
+
+
+class _Parted(nn.Module):
+    """A grid that is set once, beside a part that is scripted already."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.part = torch.jit.script(nn.Linear(8, 8))
+        self.grid: Tensor | None = None
+
+    def forward(self, x: Tensor) -> Tensor:
+        if self.grid is None:
+            self.grid = torch.arange(8.0)
+        found: Tensor = self.part(x)
+        return found + self.grid
+
+
+class _FailsWhenPutBack(nn.Module):
+    """A list that is filled in the first run, and read in all."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.is_first = True
+        self.grids: list[Tensor] = []
+
+    def forward(self, x: Tensor) -> Tensor:
+        if self.is_first:
+            self.is_first = False
+            if self.grids:
+                raise RuntimeError("filled twice")
+            self.grids.append(torch.arange(8.0))
+        return x * self.grids[0]
+
+
+@pytest.mark.parametrize("build", [_Parted, _FailsWhenPutBack])
+def test_what_cannot_be_put_back_whole_is_no_fault(build: type[nn.Module]) -> None:
+    model, x = build().eval(), torch.randn(2, 8)
+
+    opened = open_model(model, Call((x,)), weights=True, trust=False)
+
+    torch.testing.assert_close(opened.module(x / 2), model(x / 2))
