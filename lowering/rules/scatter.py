@@ -143,6 +143,8 @@ def _between(emit: Emitter, written: OperandId, axis: int, first: int) -> Operan
     size, past = emit.spec(whole).shape[axis], first + emit.spec(written).shape[axis]
     before = [cut(emit, whole, {axis: Cut(0, first)})] if first else []
     behind = [cut(emit, whole, {axis: Cut(past, size - past)})] if past < size else []
+    if not before and not behind:
+        emit.spare()
     return joined(emit, [*before, written, *behind], axis)
 
 
