@@ -15,6 +15,8 @@ from typing import cast
 import torch
 from torch import nn
 
+from nnapi_check.analyzer.tensor_types import flat_tensors
+
 SPREAD = 3e-3
 """Outputs change by more than this share of their greatest element where the inputs are others."""
 
@@ -24,8 +26,6 @@ FADED = 0.1
 """Layers whose sums deviate by less than this are scaled up to a deviation of one."""
 
 _LAYERS = (nn.Linear, nn.Conv1d, nn.Conv2d, nn.Conv3d)
-
-Outputs = torch.Tensor | Sequence["Outputs"] | dict[str, "Outputs"]
 
 
 def initialize_by_data(module: nn.Module, inputs: Sequence[object]) -> nn.Module:
@@ -101,15 +101,13 @@ def change_by_inputs(module: nn.Module, inputs: Sequence[object]) -> float:
     turned = [item.flip(tuple(range(item.dim()))) if isinstance(item, torch.Tensor) else item for item in inputs]
     others = [item * 0.75 if isinstance(item, torch.Tensor) and item.is_floating_point() else item for item in turned]
     with torch.no_grad():
-        first, second = (_flat(cast(Outputs, module(*given))) for given in (inputs, others))
+        first, second = (_real_outputs(module, given) for given in (inputs, others))
     pairs = [
         (a, b) for a, b in zip(first, second, strict=True) if a.shape == b.shape and a.numel() and a.is_floating_point()
     ]
     return min((float((a - b).abs().max() / a.abs().max().clamp(min=1e-30)) for a, b in pairs), default=0.0)
 
 
-def _flat(found: Outputs) -> list[torch.Tensor]:
-    if isinstance(found, torch.Tensor):
-        return [found.dequantize() if found.is_quantized else found]
-    items = found.values() if isinstance(found, dict) else found
-    return [tensor for item in items for tensor in _flat(item)]
+def _real_outputs(module: nn.Module, inputs: Sequence[object]) -> list[torch.Tensor]:
+    found = flat_tensors(module(*inputs))
+    return [tensor.dequantize() if tensor.is_quantized else tensor for tensor in found]

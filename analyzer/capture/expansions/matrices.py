@@ -64,19 +64,18 @@ def attention(call: Call) -> str | None:
     if len(before) + 2 <= MAX_RANK or any(shape[:-2] != before for shape in shapes.values()):
         return None
     lead = [before[0], prod(before[1:])]
+    given = [f"{name}.reshape({[*lead, *shape[-2:]]})" for name, shape in shapes.items()]
     if call.has("attn_mask"):
         mask = call.tensor("attn_mask").shape
         # A mask is for all heads, or for each.
         mask_lead = [1, 1] if prod(mask[:-2]) == 1 else lead if mask[:-2] == before else None
         if mask_lead is None or len(mask) < 2:
             return None
-        shapes["attn_mask"] = (*mask_lead, *mask[-2:])
-    given = [f"{name}.reshape({[*lead, *shape[-2:]]})" for name, shape in list(shapes.items())[:3]]
-    mask_text = f"attn_mask.reshape({list(shapes['attn_mask'])})" if "attn_mask" in shapes else "None"
+        given.append(f"attn_mask.reshape({[*mask_lead, *mask[-2:]]})")
     options = [f"dropout_p={call.number('dropout_p')!r}", f"is_causal={call.truth('is_causal')}"]
     if call.arguments.get("scale") is not None:
         options.append(f"scale={call.number('scale')!r}")
-    called = f"torch._C._nn.scaled_dot_product_attention({', '.join([*given, mask_text, *options])})"
+    called = f"torch._C._nn.scaled_dot_product_attention({', '.join([*given, *options])})"
     return f"{called}.reshape({list(call.outputs[0].shape)})"
 
 

@@ -7,10 +7,12 @@ import torch
 
 from nnapi_check.analyzer.inputs.other_elements import halved, other_inputs, turned, zeroed
 
+FLOATS = torch.tensor([[1.0, 2.0], [3.0, 4.0]])
+PLACES = torch.tensor([[1, 2], [3, 4]])
 LEAVES = {
-    "floats": torch.tensor([[1.0, 2.0], [3.0, 4.0]]),
+    "floats": FLOATS,
     "a number": torch.tensor(2.5),
-    "places": torch.tensor([[1, 2], [3, 4]]),
+    "places": PLACES,
     "a place": torch.tensor(3),
     "a truth value": torch.tensor(True),
     "none": torch.zeros(0, 3),
@@ -33,5 +35,5 @@ def test_every_leaf_keeps_its_shape_and_type(leaf: object) -> None:
 
 
 def test_whole_numbers_are_turned_around_and_floats_are_of_the_other_sign() -> None:
-    assert turned(LEAVES["places"]).tolist() == [[4, 3], [2, 1]]  # type: ignore[attr-defined]  # a tensor
-    assert turned(LEAVES["floats"]).tolist() == [[-3.0, -6.0], [-9.0, -12.0]]  # type: ignore[attr-defined]  # a tensor
+    torch.testing.assert_close(turned(PLACES), torch.tensor([[4, 3], [2, 1]]), rtol=0, atol=0)
+    torch.testing.assert_close(turned(FLOATS), torch.tensor([[-3.0, -6.0], [-9.0, -12.0]]), rtol=0, atol=0)
