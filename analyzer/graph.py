@@ -313,7 +313,7 @@ class Graph:
     """A whole captured graph. ``values[i].id == i``. ``name`` is what the user calls the model."""
 
     name: str
-    values: tuple[Value, ...]
+    values: Sequence[Value]
     body: Block
 
     def nodes(self) -> Iterator[Node]:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from math import prod
 
+from nnapi_check.analyzer.carried_elements import retyped
 from nnapi_check.analyzer.graph import (
     Absent,
     Argument,
@@ -60,10 +61,22 @@ Quantity = ConstantOrTuple | NotKnown
 
 
 class Uses:
-    """Who computes and who reads each value of a graph, found when first asked, and what is chosen for its scales."""
+    """Who computes and who reads each value of a graph, found when first asked, and what is chosen for its scales.
 
-    def __init__(self, graph: Graph, per_channel: PerChannelChoice = PER_CHANNEL) -> None:
-        self.graph, self.per_channel = graph, per_channel
+    ``counted`` are the whole numbers that floats hold exactly, where that was asked.
+    """
+
+    def __init__(
+        self, graph: Graph, per_channel: PerChannelChoice = PER_CHANNEL, counted: frozenset[int] = frozenset()
+    ) -> None:
+        self.graph, self.per_channel, self.counted = graph, per_channel, counted
+
+    def retyped(self, kinds: Mapping[int, TensorType]) -> Uses:
+        """The same, where some values have other types."""
+        found = Uses(retyped(self.graph, kinds), self.per_channel, self.counted)
+        # Who reads what, and what is rounded, do not hang on types.
+        found.__dict__.update(readers=self.readers, rounded=self.rounded)
+        return found
 
     @cached_property
     def nodes(self) -> Mapping[int, Node]:

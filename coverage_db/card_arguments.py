@@ -107,6 +107,8 @@ def _check_quantized(card: Card, form: QuantizedForm, schemas: Mapping[str, str]
 
 def named_arguments(card: Card) -> Iterator[tuple[str, str]]:
     """Every argument that a card names, and where. Examples of this project's ops are calls of PyTorch's."""
+    for name in (*card.elements_of, *card.exact_in_floats) if card.ways else ():
+        yield name, "any, elements"
     for way in card.ways:
         for requirement in way.requires:
             for quantity in quantities(requirement.check):

@@ -94,6 +94,7 @@ def parse_card(op: str, family: str, raw: object, shared: Mapping[str, Requireme
     activation = _fuse_code(table.optional_text("activation"), table.where)
     jumps = table.choice("jumps", Jump.NONE)
     becomes = table.texts("becomes")
+    moves = table.choice("moves", Movement.NONE)
     card = Card(
         op=op,
         family=family,
@@ -109,7 +110,9 @@ def parse_card(op: str, family: str, raw: object, shared: Mapping[str, Requireme
         source=table.optional_text("source") or "",
         fix=table.optional_text("fix") or "",
         arguments=table.texts("arguments"),
-        moves=table.choice("moves", Movement.NONE),
+        moves=moves,
+        elements_of=table.texts("elements_of") or (("self",) if moves is not Movement.NONE else ()),
+        exact_in_floats=table.texts("exact_in_floats"),
         call=_call(table, becomes),
         first_output=_first_output(table, becomes),
         jumps=jumps,

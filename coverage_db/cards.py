@@ -122,7 +122,8 @@ class Way:
     the bound of calls that give a quantized tensor. ``halves`` says of what they are sums before they are rounded.
     ``weight_scales`` is what becomes of a scale for each channel, ``activation`` what the op ends with. ``in_floats``
     is set where quantized tensors are computed in floats, and the card has no way in integers. ``folded`` says that it
-    takes tensors of more dimensions than NNAPI's operands have, some of them merged: elementwise ways do.
+    takes tensors of more dimensions than NNAPI's operands have, some of them merged: elementwise ways do. ``carried``
+    are the arguments whose truth values or whole numbers floats carry here, as they do the results.
     """
 
     name: str
@@ -140,6 +141,7 @@ class Way:
     jumps: Jump = Jump.NONE
     in_floats: InFloats | None = None
     folded: bool = False
+    carried: tuple[str, ...] = ()
 
     @property
     def status(self) -> Status:
@@ -206,10 +208,12 @@ class Card:
     ``unwritten`` names the operations that could serve, for which no rule is written yet; ``becomes`` the ops that
     a call is read as ``when`` that holds, before anything is judged: their cards say whether they can be lowered.
     ``arguments`` are those of an op of this project; PyTorch's ops have them in the list of schemas. What only
-    ``moves`` elements may become a part of one rearrangement. Where ``call`` is set, each call is read as that one of
-    the op that it ``becomes``; where ``first_output`` is, a call of which nothing reads another output. ``jumps`` says
-    where the smallest change of an input changes a result by much, whatever computes it. ``quantized`` says what
-    calls become once a model is quantized.
+    ``moves`` elements may become a part of one rearrangement. The elements of the results are those of the arguments in
+    ``elements_of``, or ``value``, where those are named. Where ``exact_in_floats`` names arguments, floats give the
+    same results as the whole numbers in them, while all of these are exact. Where ``call`` is set, each call is read as
+    that one of the op that it ``becomes``; where ``first_output`` is, a call of which nothing reads another output.
+    ``jumps`` says where the smallest change of an input changes a result by much, whatever computes it. ``quantized``
+    says what calls become once a model is quantized.
     """
 
     op: str
@@ -224,6 +228,8 @@ class Card:
     fix: str = ""
     arguments: tuple[str, ...] = ()
     moves: Movement = Movement.NONE
+    elements_of: tuple[str, ...] = ()
+    exact_in_floats: tuple[str, ...] = ()
     call: OtherCall | None = None
     first_output: FirstOutput | None = None
     jumps: Jump = Jump.NONE

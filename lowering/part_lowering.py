@@ -14,6 +14,7 @@ from nnapi_check.analyzer.planning.partition import Part
 from nnapi_check.analyzer.quantities import Uses
 from nnapi_check.coverage_db.cards import Way
 from nnapi_check.coverage_db.spec import OperationFacts
+from nnapi_check.lowering.compositions.carrying import carried_outputs, carry_inputs
 from nnapi_check.lowering.compositions.equalized_weights import ended
 from nnapi_check.lowering.control_flow_lowering import lower_control_flow
 from nnapi_check.lowering.emission.emitter import Emitter
@@ -23,6 +24,7 @@ from nnapi_check.lowering.emission.recipes import Recipe
 from nnapi_check.lowering.emission.rule_table import Rulebook
 from nnapi_check.lowering.fixups.fold_affine import fold_affine
 from nnapi_check.lowering.fixups.fuse_activation import fuse_activation
+from nnapi_check.lowering.fixups.leave_unread import leave_unread
 from nnapi_check.lowering.fixups.merge_reshapes import merge_reshapes
 from nnapi_check.lowering.fixups.sink_reshapes import sink_reshapes
 from nnapi_check.lowering.nnapi.model import Model
@@ -89,6 +91,7 @@ def lower_part(part: Part, planned: PlannedGraph, rulebook: Rulebook) -> Lowered
     draft = emitter.draft
     draft.outputs.extend(outputs.values())
     for written in (draft, *draft.referenced):
+        leave_unread(written)
         merge_reshapes(written)
         sink_reshapes(written)
         merge_reshapes(written)
@@ -173,6 +176,8 @@ class _Lowering:
         if not way.emits and (verdict.level or 1) > 1:
             # The level is that of a copy, which only an output of the part needs.
             emitter.spare()
+        if way.carried:
+            carry_inputs(reader, emitter)
         made = rule(reader, emitter)
         emitter.spare_unread()
         operands: Sequence[OperandId] = (made,) if isinstance(made, int) else made
@@ -181,6 +186,8 @@ class _Lowering:
             raise RuleError(f"{node.op}: its rule made {len(operands)} outputs, the node has {len(node.outputs)}")
         if emitter.factors.divided:
             operands = [ended(emitter, operand) for operand in operands]
+        if way.carried:
+            operands = carried_outputs(reader, emitter, operands)
         for value, operand in zip(node.outputs, operands, strict=False):
             emitter.set_output(value, operand)
 

@@ -54,7 +54,8 @@ def _value(value: int, places: dict[int, int], uses: Uses) -> Hashable:
     places[value] = len(places)
     found = uses.graph.values[value]
     kind, made = _kind(found.type), _made(found.origin, uses)
-    return kind, found.is_constant, found.reach, made, uses.readers.get(value, 0), value in uses.rounded
+    of_use = uses.readers.get(value, 0), value in uses.rounded, value in uses.counted
+    return kind, found.is_constant, found.reach, made, of_use
 
 
 def _made(origin: Origin, uses: Uses) -> Hashable:

@@ -21,6 +21,7 @@ from nnapi_check.analyzer.graph import (
 )
 from nnapi_check.analyzer.judging.alike import call_of
 from nnapi_check.analyzer.judging.arithmetic import Arithmetic, StandsFor, arithmetic, stands_for, takes_quantized
+from nnapi_check.analyzer.judging.carried_ways import carried_ways
 from nnapi_check.analyzer.judging.control_flow import control_flow_way, what_stands_inside
 from nnapi_check.analyzer.judging.emitted_operations import emitted_operations, emitted_type, result_refused
 from nnapi_check.analyzer.judging.failures import (
@@ -45,6 +46,7 @@ from nnapi_check.analyzer.judging.products import with_two_roundings
 from nnapi_check.analyzer.judging.quantization_limits import quantization_failures
 from nnapi_check.analyzer.judging.rounded_bounds import FLOATS_BETWEEN_STEPS, rounded_bound, with_rounding
 from nnapi_check.analyzer.judging.run_time_numbers import with_numbers_as_tensors
+from nnapi_check.analyzer.magnitudes import held_by_floats
 from nnapi_check.analyzer.quantities import Uses, found_words, holds, what_fails
 from nnapi_check.analyzer.scale_groups import rounding_bound, scale_groups, whole_group
 from nnapi_check.coverage_db.bounds import Bound
@@ -177,7 +179,8 @@ def judge(graph: Graph, knowledge: Knowledge, target: Target, per_channel: PerCh
     of_numbers = {node.id for node in graph.nodes() if _has_no_tensor(node, graph)}
     if target.carries_models:
         graph = with_numbers_as_tensors(graph)
-    uses = Uses(graph, per_channel)
+    cards = {op: knowledge.card(op) for op in {node.op for node in graph.nodes()} if knowledge.has_card(op)}
+    uses = Uses(graph, per_channel, held_by_floats(graph, cards))
     judged: dict[int, NodeJudgement] = {}
     alike: dict[Hashable, NodeJudgement] = {}
     for node in graph.nodes():
@@ -224,8 +227,20 @@ def _judge_call(node: Node, uses: Uses, knowledge: Knowledge, target: Target, *,
         # Of a tensor without a type, a way could only say that it does not know it.
         return NodeJudgement(node.op, (), general, Status.CPU)
     ways = tuple(_judge_way(way, node, uses, knowledge, target, general) for way in card.ways)
+    ways += tuple(_carried_ways(card, node, uses, knowledge, target))
     is_quantized = takes_quantized(node, uses)
     return NodeJudgement(node.op, ways, (), Status.CPU, card.family, is_quantized, stands_for(node, uses))
+
+
+def _carried_ways(card: Card, node: Node, uses: Uses, knowledge: Knowledge, target: Target) -> Iterator[WayVerdict]:
+    """The ways in which floats carry truth values and whole numbers exactly, where they fit."""
+    kinds, ways = carried_ways(card, node, uses.graph)
+    if not ways or not uses.counted.issuperset(kinds):
+        return
+    carried = uses.retyped(kinds)
+    general = tuple(tensor_failures(node, carried, target))
+    found = (_judge_way(way, node, carried, knowledge, target, general) for way in ways)
+    yield from (verdict for verdict in found if not verdict.failures)
 
 
 def with_insides(graph: Graph, verdicts: Mapping[int, NodeVerdict]) -> dict[int, NodeVerdict]:

@@ -5,10 +5,11 @@ An emitter is bound to one node and way at a time. It refuses an operation that 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from math import prod
 
+from nnapi_check.analyzer.carried_elements import carried_types
 from nnapi_check.analyzer.equalization import ENDS, NO_FACTORS, Factors
 from nnapi_check.analyzer.graph import ElementType, Graph, Node, TensorType
 from nnapi_check.analyzer.held_axes import IMAGE_RANK
@@ -43,6 +44,9 @@ class Emitter:
         # What a model takes in one order of dimensions alone.
         self._given = set(layout.given)
         self._node: NodeReader | None = None
+        # Values that floats carry for this node, and the operands that do so.
+        self._carried: Mapping[int, TensorType] = {}
+        self._floats: dict[tuple[int, bool], OperandId] = {}
         self._emits: frozenset[str] = frozenset()
         self._read: set[int] = set()
         self._activation = FuseCode.NONE
@@ -51,7 +55,8 @@ class Emitter:
 
     def bind(self, node: Node, way: Way, factors: Factors = NO_FACTORS) -> NodeReader:
         """Turn to a node, and give what its rule reads. Called by the engine before the rule."""
-        self._node = NodeReader(node, self._graph, self.layout)
+        self._carried = carried_types(node, self._graph, way.carried) if way.carried else {}
+        self._node = NodeReader(node, self._graph, self.layout, self._carried)
         self._emits = frozenset(emission.operation for emission in way.emits)
         self._read.clear()
         self._activation = way.activation
@@ -125,10 +130,26 @@ class Emitter:
     def set_output(self, value: int, operand: OperandId) -> None:
         """Say which operand holds a value of the graph, in its planned layout. Called by the engine."""
         nhwc = self.node.makes_nhwc(value)
-        wanted, found = self._spec_of(value, nhwc=nhwc), self.spec(operand)
+        wanted, found = self.held_spec(value, nhwc=nhwc), self.spec(operand)
         if (wanted.type, wanted.shape, wanted.quant) != (found.type, found.shape, found.quant):
             raise RuleError(f"{self.node.op}: its rule made {found}, its output is {wanted}")
         self.operands[value, nhwc] = operand
+
+    # What floats carry.
+
+    def floats_of(self, value: int, convert: Callable[[OperandId], OperandId]) -> None:
+        """Let this node read a value as floats, which ``convert`` makes unless there are some. Called by the engine."""
+        place = (value, self.node.reads_nhwc(value))
+        if place not in self._floats and not self.node.is_constant_value(value):
+            self._floats[place] = convert(self._held(value))
+
+    def set_floats(self, value: int, operand: OperandId) -> None:
+        """Say which operand holds a value as floats, in its planned layout. Called by the engine."""
+        self._floats[value, self.node.makes_nhwc(value)] = operand
+
+    def held_spec(self, value: int, *, nhwc: bool) -> TensorSpec:
+        """What the operand of a value of the graph is, whatever carries it through this node."""
+        return self._spec(value, self._graph.tensor_type(value), nhwc=nhwc)
 
     def made(self, value: int) -> OperandId:
         """The operand that holds a value of the graph as it was made."""
@@ -254,6 +275,11 @@ class Emitter:
     def _value(self, value: int) -> OperandId:
         if self.node.is_constant_value(value):
             return self._constant_operand(value)
+        if value in self._carried:
+            return self._floats[value, self.node.reads_nhwc(value)]
+        return self._held(value)
+
+    def _held(self, value: int) -> OperandId:
         self._read.add(value)
         nhwc = self.node.reads_nhwc(value)
         if (value, nhwc) in self.operands:
@@ -267,14 +293,14 @@ class Emitter:
         return self.operands[value, nhwc]
 
     def _add_input(self, value: int, *, nhwc: bool) -> None:
-        operand = self.draft.add(self._spec_of(value, nhwc=nhwc), ModelInput())
+        operand = self.draft.add(self.held_spec(value, nhwc=nhwc), ModelInput())
         self.inputs[value, nhwc] = self.operands[value, nhwc] = operand
         self.draft.inputs.append(operand)
 
     def _converted(self, value: int, *, nhwc: bool) -> OperandId:
         """Change the order of dimensions inside the model, by the operation that the layout plan names."""
         operand = self.operands[value, not nhwc]
-        spec = self._spec_of(value, nhwc=nhwc)
+        spec = self.held_spec(value, nhwc=nhwc)
         change = self.layout.conflicts.get((self.node.node.id, value))
         if change is None:
             raise RuleError(f"{self.node.op}: no change of layout was planned for value {value}")
@@ -302,8 +328,10 @@ class Emitter:
         return self.draft.add(replace(self._spec_of(value, nhwc=False), shape=recipe.shape or (1,)), Constant(recipe))
 
     def _spec_of(self, value: int, *, nhwc: bool) -> TensorSpec:
-        kind = self.node.tensor_type(value)
-        found = spec_of(kind, nhwc=nhwc)
+        return self._spec(value, self.node.tensor_type(value), nhwc=nhwc)
+
+    def _spec(self, value: int, kind: TensorType | None, *, nhwc: bool) -> TensorSpec:
+        found = None if kind is None else spec_of(kind, nhwc=nhwc)
         if found is None:
-            raise RuleError(f"{self.node.op}: NNAPI has no element type for {kind.dtype.value}")
+            raise RuleError(f"{self.node.op}: no operand holds value {value}, {self._graph.type_of(value)}")
         return found

@@ -73,12 +73,14 @@ class Draft:
     """A model under construction. Operation slots are stable: a removed operation leaves None behind.
 
     ``referenced`` are the drafts that IF and WHILE refer to, in this one or in one that it refers to itself.
-    ``reshaped`` has for an operand that a fixup removed another with the same elements in the same order.
+    ``reshaped`` has for an operand that a fixup removed another with the same elements in the same order. ``optional``
+    are operands of which it is not known yet whether anything reads them.
     """
 
     def __init__(self, referenced: list[Draft] | None = None) -> None:
         self.referenced: list[Draft] = [] if referenced is None else referenced
         self.reshaped: dict[OperandId, OperandId] = {}
+        self.optional: set[OperandId] = set()
         self.operands: list[DraftOperand] = []
         self.operations: list[DraftOperation | None] = []
         self.inputs: list[OperandId] = []

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from math import prod
 from typing import TypeVar
 
@@ -21,11 +21,15 @@ class RuleError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class NodeReader:
-    """Reads one node of a graph. An argument of another kind than asked for is a ``RuleError``."""
+    """Reads one node of a graph. An argument of another kind than asked for is a ``RuleError``.
+
+    ``carried`` are the types of the values that floats carry for this node.
+    """
 
     node: Node
     graph: Graph
     layout: LayoutPlan
+    carried: Mapping[int, TensorType] = field(default_factory=dict)
 
     @property
     def op(self) -> str:
@@ -103,8 +107,8 @@ class NodeReader:
         return self.tensor_type(self.outputs[index])
 
     def tensor_type(self, value: int) -> TensorType:
-        """The PyTorch type of a value of the graph that is a tensor."""
-        kind = self.graph.values[value].type
+        """The PyTorch type of a value of the graph that is a tensor, or that of the floats which carry it."""
+        kind = self.carried.get(value, self.graph.values[value].type)
         if not isinstance(kind, TensorType):
             raise RuleError(f"{self.op}: value {value} is {kind}, a tensor was wanted")
         return kind
@@ -130,7 +134,9 @@ class NodeReader:
 
     def constant_value(self, value: int) -> Recipe:
         """The recipe of a constant value of the graph, in PyTorch's order of dimensions."""
-        return weight(value, self.tensor_type(value))
+        kind = self.tensor_type(value)
+        stored = self.graph.tensor_type(value) or kind
+        return weight(value, stored) if value not in self.carried else weight(value, stored).cast(kind.dtype)
 
     # Layout.
 

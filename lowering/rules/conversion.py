@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+from nnapi_check.lowering.compositions.carrying import chosen, compared
 from nnapi_check.lowering.emission.emitter import Emitter
 from nnapi_check.lowering.emission.model_draft import OperandId
 from nnapi_check.lowering.emission.node_reader import NodeReader
-from nnapi_check.lowering.emission.recipes import full
 from nnapi_check.lowering.emission.rule_table import lowers
 
 _CONVERSIONS = (
@@ -33,13 +33,10 @@ def cast(node: NodeReader, emit: Emitter) -> OperandId:
 @lowers(*_CONVERSIONS, way="chosen")
 def from_truth(node: NodeReader, emit: Emitter) -> OperandId:
     """Lower to SELECT between ones and zeros."""
-    shape, dtype = emit.output_spec().shape, node.output_type().dtype
-    one, zero = (emit.weight(full(shape, number, dtype)) for number in (1.0, 0.0))
-    return emit.operation("SELECT", [emit.input("self"), one, zero])
+    return chosen(emit, emit.input("self"), node.output_type().dtype, emit.output_spec())
 
 
 @lowers(*_CONVERSIONS, way="compared")
 def to_truth(node: NodeReader, emit: Emitter) -> OperandId:
     """Lower to NOT_EQUAL with zero."""
-    x = emit.input("self")
-    return emit.operation("NOT_EQUAL", [x, emit.number(0.0, x)])
+    return compared(emit, emit.input("self"), emit.output_spec())

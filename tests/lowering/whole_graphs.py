@@ -65,7 +65,8 @@ def runs(
     known: dict[tuple[str, ...], Run] = {}
     for level in LEVELS:
         verdicts = judgement.at(level)
-        ways = tuple(f"{verdict.op}/{verdict.way.name}" for verdict in verdicts.values() if verdict.way is not None)
+        taken = [(verdict.op, verdict.way) for verdict in verdicts.values() if verdict.way is not None]
+        ways = tuple(f"{op}/{way.name}{' as floats' * bool(way.carried)}" for op, way in taken)
         if len(ways) != len(verdicts) or not verdicts:
             continue
         layout = plan_layout(captured.graph, verdicts, changes, level)

@@ -127,7 +127,7 @@ def test_judgement_reads_no_more_than_what_alike_nodes_have_in_common(
     monkeypatch.setattr(judging, "_judge_call", watched)
     for graph in graphs:
         values = Watched(graph.values)
-        judge(replace(graph, values=values), registry, registry.target("pytorch-mobile"))  # type: ignore[arg-type]  # A sequence as well.
+        judge(replace(graph, values=values), registry, registry.target("pytorch-mobile"))
 
     assert count > 300
 
