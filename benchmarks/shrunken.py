@@ -164,7 +164,15 @@ def _made(variant: Variant) -> ExampleModule | None:
         found.module(*found.inputs)
     except (RuntimeError, IndexError, ValueError, TypeError, CardError):
         return None
-    return None if _reads_past(found) else found
+    return None if _reads_past(found) or _names_no_image(variant, found) else found
+
+
+def _names_no_image(variant: Variant, made: ExampleModule) -> bool:
+    """Whether a box is of an image that is not there, past which torchvision reads."""
+    if not variant.card.op.startswith("torchvision.roi_") or len(made.inputs) < 2 or made.inputs[1].dim() != 2:
+        return False
+    images, numbers = made.inputs[0].shape[0], made.inputs[1][:, 0]
+    return bool(((numbers < 0) | (numbers >= images)).any())
 
 
 def _reads_past(made: ExampleModule) -> bool:

@@ -43,5 +43,5 @@ def difference(
 
 def allowed_by(bound: Bound, wanted: torch.Tensor) -> torch.Tensor:
     """What a way's own bound allows each element to be off, of an op whose input is not rounded."""
-    real = wanted.dequantize() if wanted.is_quantized else wanted
+    real = wanted.dequantize() if wanted.is_quantized else wanted.float() if wanted.dtype is torch.bool else wanted
     return bound.absolute + bound.relative * real.abs()

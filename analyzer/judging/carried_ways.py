@@ -30,8 +30,21 @@ _MOVING = frozenset(
         ),
     )
 )
+# Products are sums of what they take, or of some of it: cards that have them sum by matrices of ones.
 _COMPUTING = frozenset(
-    ("ADD", "SUB", "MUL", "MAXIMUM", "MINIMUM", "ABS", "NEG", "REDUCE_SUM", "REDUCE_MAX", "REDUCE_MIN")
+    (
+        "FULLY_CONNECTED",
+        "ADD",
+        "SUB",
+        "MUL",
+        "MAXIMUM",
+        "MINIMUM",
+        "ABS",
+        "NEG",
+        "REDUCE_SUM",
+        "REDUCE_MAX",
+        "REDUCE_MIN",
+    )
 )
 _EXACT = _MOVING | _COMPUTING | {"LOGICAL_OR", "LOGICAL_AND"}
 """The operations on floats that give whole numbers for whole numbers, exactly while none is beyond 2^24, and those that

@@ -44,12 +44,14 @@ def _attended(emit: Emitter, attend_heads: Attend) -> OperandId:
     return without_blind_rows(emit, attend_heads(emit, heads))
 
 
+@lowers("aten.scaled_dot_product_attention.default", way="batched where true")
 @lowers("aten.scaled_dot_product_attention.default", way="batched")
 def attention(node: NodeReader, emit: Emitter) -> OperandId:
     """Lower to BATCH_MATMUL, MUL, ADD, SOFTMAX and BATCH_MATMUL."""
     return _attended(emit, _batched)
 
 
+@lowers("aten.scaled_dot_product_attention.default", way="grouped where true")
 @lowers("aten.scaled_dot_product_attention.default", way="grouped")
 def attention_grouped(node: NodeReader, emit: Emitter) -> OperandId:
     """Lower to GROUPED_CONV_2D, ADD, SOFTMAX and GROUPED_CONV_2D."""

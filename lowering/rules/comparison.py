@@ -71,14 +71,14 @@ def widened_where(node: NodeReader, emit: Emitter) -> OperandId:
 def where_else_number(node: NodeReader, emit: Emitter) -> OperandId:
     """Lower to SELECT between the tensor and a number, the condition widened."""
     other = full_like(emit, node.real("other"))
-    return emit.operation("SELECT", [_wide_truths(emit, "condition"), emit.input("self"), other])
+    return emit.operation("SELECT", [_wide_truths(emit, "condition"), _spread(emit, "self"), other])
 
 
 @lowers("aten.where.ScalarSelf", way="widened")
 def where_number(node: NodeReader, emit: Emitter) -> OperandId:
     """Lower to SELECT between a number and the tensor, the condition widened."""
     number = full_like(emit, node.real("self"))
-    return emit.operation("SELECT", [_wide_truths(emit, "condition"), number, emit.input("other")])
+    return emit.operation("SELECT", [_wide_truths(emit, "condition"), number, _spread(emit, "other")])
 
 
 @lowers("aten.masked_fill.Scalar", way="operation")
@@ -92,6 +92,15 @@ def widened_masked_fill(node: NodeReader, emit: Emitter) -> OperandId:
     """Lower to SELECT between a number and the tensor, the mask widened."""
     number = full_like(emit, node.real("value"))
     return emit.operation("SELECT", [_wide_truths(emit, "mask"), number, emit.input("self")])
+
+
+def _spread(emit: Emitter, name: str) -> OperandId:
+    """A tensor of the output's shape; a smaller one is a constant, which is repeated when the model is loaded."""
+    node = emit.node
+    shape = node.output_type().shape
+    if not node.is_constant(name) or node.type_of(name).shape == shape:
+        return emit.input(name)
+    return emit.weight(node.placed(node.constant(name).expand(*shape)))
 
 
 def _wide_truths(emit: Emitter, name: str) -> OperandId:

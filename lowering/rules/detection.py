@@ -88,7 +88,8 @@ def _first_of_boxes(emit: Emitter, images: FramedImages) -> OperandId:
         return emit.number(images.first, rois)
     image = reshaped(emit, cut(emit, rois, {1: Cut(0, 1)}), (boxes, 1, 1))
     write = Elementwise(emit, rois, emit.spec(image))
-    return write.shifted(write.scaled(image, images.rows * images.columns), images.first)
+    # A part of an image is none, to PyTorch.
+    return write.shifted(write.scaled(write.of("FLOOR", image), images.rows * images.columns), images.first)
 
 
 @lowers("torchvision.deform_conv2d.default", way="samples")

@@ -168,13 +168,24 @@ def gather_computed(node: NodeReader, emit: Emitter) -> OperandId:
 @lowers("aten.gather.default", way="places as floats")
 def gather_by_floats(node: NodeReader, emit: Emitter) -> OperandId:
     """Lower to MUL and ADD of places as floats between two CAST operations, and GATHER of the tensor as one vector."""
+    return _gathered(emit, _places_by_floats(node, emit))
+
+
+@lowers("aten.gather.default", way="of a constant")
+def gather_constant(node: NodeReader, emit: Emitter) -> OperandId:
+    """Lower to MUL and ADD of places as floats between two CAST operations, and GATHER of a constant vector."""
+    table = emit.weight(node.constant("self").reshape(prod(node.shape_of("self"))))
+    return emit.operation("GATHER", [table, emit.int32(0), _places_by_floats(node, emit)])
+
+
+def _places_by_floats(node: NodeReader, emit: Emitter) -> OperandId:
     elsewhere, stride = _places_in_a_vector(node)
     index = emit.input("index")
     spec = emit.spec(index)
     floats = emit.operation("CAST", [index], replace(spec, type=OperandType.TENSOR_FLOAT32))
     write = Elementwise(emit, floats, emit.spec(floats))
     places = write.add(write.scaled(floats, stride), emit.weight(elsewhere.cast(ElementType.FLOAT32)))
-    return _gathered(emit, emit.operation("CAST", [places], spec))
+    return emit.operation("CAST", [places], spec)
 
 
 def _places_in_a_vector(node: NodeReader) -> tuple[Inline, int]:
