@@ -235,7 +235,9 @@ def _judge_call(node: Node, uses: Uses, knowledge: Knowledge, target: Target, *,
 def _carried_ways(card: Card, node: Node, uses: Uses, knowledge: Knowledge, target: Target) -> Iterator[WayVerdict]:
     """The ways in which floats carry truth values and whole numbers exactly, where they fit."""
     kinds, ways = carried_ways(card, node, uses.graph)
-    if not ways or not uses.counted.issuperset(kinds):
+    # To real numbers PyTorch itself converts whole ones, however great.
+    makes_whole = any(value in kinds for value in node.outputs)
+    if not ways or (makes_whole and not uses.counted.issuperset(kinds)):
         return
     carried = uses.retyped(kinds)
     general = tuple(tensor_failures(node, carried, target))

@@ -140,6 +140,15 @@ def test_numbers_that_may_be_greater_stay_whole(registry: Registry) -> None:
     assert not verdicts[0].is_supported
 
 
+def test_whole_numbers_become_real_ones_however_great(registry: Registry) -> None:
+    inputs = [torch.tensor([[5, 2**30, -(2**24) - 1]])]
+    found = runs(lambda x: 1.5 - x, inputs, registry)
+
+    assert set(found) == set(range(3, 9))
+    for run in found.values():
+        assert torch.equal(run.outputs[0], 1.5 - inputs[0])
+
+
 def test_what_is_a_condition_as_well_is_not_carried(registry: Registry) -> None:
     def function(x: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
         truths = x > 0

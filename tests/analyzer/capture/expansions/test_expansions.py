@@ -70,7 +70,8 @@ def test_a_card_names_the_ops_that_calls_become(op: str) -> None:
     card = open_registry().card(op)
     found = {name for case in CASES if case.op == op for name in ops_of(case)}
 
-    assert card.ways or set(card.becomes) == found
+    # What is left of the op itself becomes one of this project's, where several nodes are read as one.
+    assert card.ways or {name for name in card.becomes if not name.startswith("nnapi_check.")} == found - {op}
 
 
 def test_every_expansion_is_tried_here() -> None:
