@@ -101,7 +101,8 @@ class _Magnitudes:
 
     def _moved(self, node: Node) -> list[int]:
         """The values whose elements are those of a node's results."""
-        names = self.cards[node.op].elements_of if node.op in self.cards else ()
+        is_added = node.arguments.get("accumulate") is True
+        names = self.cards[node.op].elements_of if node.op in self.cards and not is_added else ()
         return [value for name in names for value in referred(node.arguments.get(name))]
 
     def _at_most(self, value: int, greatest: int) -> None:

@@ -16,34 +16,15 @@ CARRIED = "carried-as-floats"
 _MOVING = frozenset(
     (
         *("RESHAPE", "TRANSPOSE", "CONCATENATION", "PAD", "PAD_V2", "MIRROR_PAD", "STRIDED_SLICE", "SLICE", "GATHER"),
-        *(
-            "CHANNEL_SHUFFLE",
-            "TILE",
-            "EXPAND_DIMS",
-            "SQUEEZE",
-            "SPLIT",
-            "PACK",
-            "REVERSE",
-            "SELECT",
-            "SPACE_TO_DEPTH",
-            "DEPTH_TO_SPACE",
-        ),
+        *("TILE", "EXPAND_DIMS", "SQUEEZE", "SPLIT", "PACK", "REVERSE", "SELECT", "SPACE_TO_DEPTH", "DEPTH_TO_SPACE"),
+        "CHANNEL_SHUFFLE",
     )
 )
 # Products are sums of what they take, or of some of it: cards that have them sum by matrices of ones.
 _COMPUTING = frozenset(
     (
+        *("ADD", "SUB", "MUL", "MAXIMUM", "MINIMUM", "ABS", "NEG", "REDUCE_SUM", "REDUCE_MAX", "REDUCE_MIN"),
         "FULLY_CONNECTED",
-        "ADD",
-        "SUB",
-        "MUL",
-        "MAXIMUM",
-        "MINIMUM",
-        "ABS",
-        "NEG",
-        "REDUCE_SUM",
-        "REDUCE_MAX",
-        "REDUCE_MIN",
     )
 )
 _EXACT = _MOVING | _COMPUTING | {"LOGICAL_OR", "LOGICAL_AND"}

@@ -145,3 +145,13 @@ def test_of_what_is_given_nothing_else_is_known(name: str, cards: Mapping[str, C
     (given,) = captured.graph.body.inputs
 
     assert magnitudes(captured.graph, cards).get(given, GREATEST_IN_FLOATS + 1) > GREATEST_IN_FLOATS
+
+
+def test_what_is_added_to_places_is_greater_than_what_is_put_there(cards: Mapping[str, Card]) -> None:
+    def function(x: torch.Tensor) -> torch.Tensor:
+        places = torch.zeros(4, dtype=torch.int64)
+        return places.index_put((torch.zeros(5, dtype=torch.int64),), x.argmax(-1), accumulate=True)
+
+    captured = captured_function(function, [torch.randn(5, 9)])
+
+    assert _hold(captured, [torch.randn(5, 9).sort(-1)[0]], cards)

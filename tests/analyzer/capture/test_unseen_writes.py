@@ -169,7 +169,8 @@ FORMS: dict[str, Callable[[Callable[[torch.Tensor], torch.Tensor], torch.Tensor]
         # What PyTorch's own scripts and traces drop is no part of a file.
         (through_atleast, {LIVE}),
         (through_product, {LIVE}),
-        (through_formula, {LIVE, TRACED, SCRIPTED}),
+        # It is read as a permutation, whose result TorchScript knows for a view.
+        (through_formula, set()),
         (through_pieces, {LIVE, TRACED, SCRIPTED}),
         # A trace knows a tensor that is given back as it is.
         (through_type, {SCRIPTED}),

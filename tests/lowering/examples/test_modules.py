@@ -74,7 +74,8 @@ def test_example_breaks_the_requirement_it_names_and_no_other(
 ) -> None:
     judgement, node = judged(captured_example(card, example), card, example, registry)
 
-    (found,) = [found for found in judgement.nodes[node.id].ways if found.way.name == way.name]
+    own = [found for found in judgement.nodes[node.id].ways if not found.way.carried]
+    (found,) = [found for found in own if found.way.name == way.name]
 
     requirement = next(item for item in way.requires if item.id == example.expect)
     if requirement.until is None:
@@ -144,7 +145,8 @@ def allowed(way: Way, captured: Captured, expected: torch.Tensor) -> torch.Tenso
 
 def verdict_by(way: Way, node: Node, judgement: Judgement) -> NodeVerdict:
     """The verdict that one way gives, which is to accept the node."""
-    (found,) = [found for found in judgement.nodes[node.id].ways if found.way.name == way.name]
+    own = [found for found in judgement.nodes[node.id].ways if not found.way.carried]
+    (found,) = [found for found in own if found.way.name == way.name]
     assert found.failures == ()
     assert found.level is not None
     return NodeVerdict(node.op, found.way.status, found.way, found.level, (), arithmetic=found.arithmetic)
