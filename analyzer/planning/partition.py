@@ -2,7 +2,8 @@
 
 Nodes get a *stage*: the number of times a path from the inputs must change sides, or cross a cut, to reach them.
 Nodes of one stage cannot depend on each other through a node of the other side, so every connected group of a
-stage is a part that can run as one piece. One pass is linear in the number of nodes. Where a value that the target
+stage is a part that can run as one piece. A group may wait for what reads it: where that is a group of a later stage,
+and nothing in between is on the other side, both are one. One pass is linear in the number of nodes. Where a value that the target
 does not carry would enter a part or leave it, the nodes that meet at such values stay on the CPU, and the rest is
 grouped once more.
 """
@@ -108,7 +109,7 @@ def partition(
     while True:
         groups: list[tuple[Node, ...]] = []
         for block in _blocks(graph.body, whole):
-            groups.extend(_groups(block, graph, supported, layout, is_one=not target.carries_cpu_ops))
+            groups.extend(connected_groups(block, graph, supported, layout, is_one=not target.carries_cpu_ops))
         parts = [_part(0, group, graph, outside, works) for group in groups]
         barred = {
             value for part in parts for value in (*part.inputs, *part.outputs) if not crosses(graph, value, target)
@@ -169,7 +170,7 @@ def _blocks(block: Block, whole: Collection[int]) -> list[Block]:
     return found
 
 
-def _groups(
+def connected_groups(
     block: Block, graph: Graph, supported: Set[int], layout: LayoutPlan, *, is_one: bool
 ) -> list[tuple[Node, ...]]:
     """The supported nodes of a block by what connects them, or with ``is_one`` by their stage alone."""
@@ -188,10 +189,74 @@ def _groups(
                 other = origin.node
                 if other in leader and stages[other] == stages[node.id] and other in supported:
                     leader[_find(leader, node.id)] = _find(leader, other)
+    _wait_for_readers(leader, stages, supported, _edges(block, graph, stages, supported, layout))
     groups: dict[int, list[Node]] = {}
     for node in nodes:
         groups.setdefault(_find(leader, node.id), []).append(node)
     return [tuple(group) for group in groups.values()]
+
+
+@dataclass(frozen=True, slots=True)
+class _Edge:
+    """What comes after a node: another one, by how many stages at least, and whether both may be in one part."""
+
+    reader: int
+    stages: int
+    joins: bool
+
+
+def _edges(
+    block: Block, graph: Graph, stages: Mapping[int, int], supported: Set[int], layout: LayoutPlan
+) -> dict[int, list[_Edge]]:
+    """What comes after each node of a block."""
+    found: dict[int, list[_Edge]] = {}
+    for node in block.nodes:
+        if node.id not in stages:
+            continue
+        on_nnapi = node.id in supported
+        for value in read_values(node):
+            origin = graph.values[value].origin
+            if isinstance(origin, NodeOutput) and origin.node in stages:
+                crosses = (origin.node in supported) != on_nnapi
+                is_cut = (node.id, value) in layout.cuts
+                apart = 1 if crosses else 2 if is_cut else 0
+                joins = on_nnapi and not crosses and not is_cut
+                found.setdefault(origin.node, []).append(_Edge(node.id, apart, joins))
+        for other in node.follows:
+            if other in stages:
+                crosses = (other in supported) != on_nnapi
+                found.setdefault(other, []).append(_Edge(node.id, int(crosses), joins=False))
+    return found
+
+
+def _wait_for_readers(
+    leader: dict[int, int], stages: dict[int, int], supported: Set[int], edges: Mapping[int, Sequence[_Edge]]
+) -> None:
+    """Put each group into the stage of a group that reads it, where all else that reads it comes as late.
+
+    Nodes on the CPU, and groups that no other could wait for, come as late as they may, last ones first: they keep no
+    group from waiting then.
+    """
+    groups: dict[int, list[int]] = {}
+    for node in stages:
+        groups.setdefault(_find(leader, node), []).append(node)
+    awaited = {
+        _find(leader, edge.reader)
+        for node, after in edges.items()
+        for edge in after
+        if edge.joins and _find(leader, edge.reader) != _find(leader, node)
+    }
+    # What nothing reads comes after everything.
+    last = max(stages.values(), default=0) // 2 * 2 + 2
+    for group in sorted(reversed(groups.values()), key=lambda group: -stages[group[0]]):
+        first, on_nnapi = _find(leader, group[0]), group[0] in supported
+        after = [edge for node in group for edge in edges.get(node, ()) if _find(leader, edge.reader) != first]
+        latest = min((stages[edge.reader] - edge.stages for edge in after), default=last + on_nnapi)
+        readers = [edge.reader for edge in after if edge.joins and stages[edge.reader] == latest]
+        if readers or not on_nnapi or first not in awaited:
+            stages.update(dict.fromkeys(group, latest))
+        for reader in readers:
+            leader[_find(leader, reader)] = _find(leader, first)
 
 
 def _find(leader: dict[int, int], node: int) -> int:

@@ -1,14 +1,15 @@
 """Parts: connected, without cycles, worthwhile."""
 
-from graphlib import TopologicalSorter
+from collections.abc import Iterator
+from graphlib import CycleError, TopologicalSorter
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 
 from nnapi_check.analyzer.graph import Block, ElementType, Graph, Node, NodeOutput
 from nnapi_check.analyzer.judging.judge import NodeVerdict
 from nnapi_check.analyzer.planning.layout import LayoutPlan
-from nnapi_check.analyzer.planning.partition import Partition, crosses, partition
+from nnapi_check.analyzer.planning.partition import Partition, connected_groups, crosses, partition
 from nnapi_check.analyzer.planning.survey import Survey
 from nnapi_check.analyzer.planning.work import works
 from nnapi_check.coverage_db.cards import Layout, Status
@@ -270,6 +271,79 @@ def test_every_part_is_connected(graph: Graph) -> None:
                 if {*node.outputs} & touched or set(node.inputs()) & set(nodes[current].outputs)
             ]
         assert reached == set(part.nodes)
+
+
+def _pieces(graph: Graph, nodes: list[int], layout: LayoutPlan) -> int:
+    """The fewest connected parts without cycles of all supported nodes, by trying every way to put them together."""
+    made = {value: node.id for node in graph.nodes() for value in node.outputs}
+    reads = [(made[value], node.id, value) for node in graph.nodes() for value in node.inputs() if value in made]
+    together = [
+        (first, second)
+        for first, second, value in reads
+        if {first, second} <= {*nodes} and (second, value) not in layout.cuts
+    ]
+    cut = [(first, second) for first, second, value in reads if (second, value) in layout.cuts]
+
+    def is_possible(part_of: dict[int, int]) -> bool:
+        if any(part_of[first] == part_of[second] for first, second in cut):
+            return False
+        for part in set(part_of.values()):
+            members = [node for node in nodes if part_of[node] == part]
+            reached = {members[0]}
+            for _ in members:
+                reached |= {b for a, b in together if a in reached and part_of[b] == part}
+                reached |= {a for a, b in together if b in reached and part_of[a] == part}
+            if len(reached) < len(members):
+                return False
+        before: dict[int, set[int]] = {}
+        for first, second, _ in reads:
+            a, b = (part_of.get(node, -1 - node) for node in (first, second))
+            if a != b:
+                before.setdefault(b, set()).add(a)
+        try:
+            TopologicalSorter(before).prepare()
+        except CycleError:
+            return False
+        return True
+
+    def ways(rest: list[int], part_of: dict[int, int]) -> Iterator[dict[int, int]]:
+        if not rest:
+            yield part_of
+            return
+        for part in range(len(set(part_of.values())) + 1):
+            yield from ways(rest[1:], {**part_of, rest[0]: part})
+
+    return min(len(set(way.values())) for way in ways(nodes, {}) if is_possible(way))
+
+
+def _fewest(graph: Graph) -> tuple[int, int] | None:
+    """How many groups are found, and how few there could be; None of graphs that are too large to try."""
+    survey = surveyed(graph)
+    plan = survey.at(4)
+    found = [node.id for node in graph.body.nodes if node.id in supported(survey, 4)]
+    if not 0 < len(found) <= 7:
+        return None
+    groups = connected_groups(graph.body, graph, set(found), plan.layout, is_one=False)
+    return len(groups), _pieces(graph, found, plan.layout)
+
+
+@given(graphs(most_nodes=9))
+@settings(max_examples=200, derandomize=True)
+def test_there_are_no_more_parts_than_there_must_be(graph: Graph) -> None:
+    counts = _fewest(graph)
+    assume(counts is not None)
+
+    assert counts is not None
+    assert counts[0] == counts[1]
+
+
+def test_a_part_waits_for_the_part_that_reads_it() -> None:
+    sketch = Sketch()
+    x = sketch.input()
+    waiting, first = many(sketch, x), many(sketch, x)
+    last = sketch.node("t.add", sketch.node("t.gap", first), waiting)
+
+    assert len(parted(sketch.graph(many(sketch, last))).parts) == 2
 
 
 @pytest.mark.parametrize("level", [1, 2])
