@@ -3,9 +3,9 @@
 Nodes get a *stage*: the number of times a path from the inputs must change sides, or cross a cut, to reach them.
 Nodes of one stage cannot depend on each other through a node of the other side, so every connected group of a
 stage is a part that can run as one piece. A group may wait for what reads it: where that is a group of a later stage,
-and nothing in between is on the other side, both are one. One pass is linear in the number of nodes. Where a value that the target
-does not carry would enter a part or leave it, the nodes that meet at such values stay on the CPU, and the rest is
-grouped once more.
+and nothing on the other side keeps it from that, both are one. One pass is linear in the number of nodes. Where a value
+that the target does not carry would enter a part or leave it, the nodes that meet at such values stay on the CPU, and
+the rest is grouped once more.
 """
 
 from __future__ import annotations
@@ -248,7 +248,7 @@ def _wait_for_readers(
     }
     # What nothing reads comes after everything.
     last = max(stages.values(), default=0) // 2 * 2 + 2
-    for group in sorted(reversed(groups.values()), key=lambda group: -stages[group[0]]):
+    for group in sorted(groups.values(), key=lambda group: (-stages[group[0]], -group[0])):
         first, on_nnapi = _find(leader, group[0]), group[0] in supported
         after = [edge for node in group for edge in edges.get(node, ()) if _find(leader, edge.reader) != first]
         latest = min((stages[edge.reader] - edge.stages for edge in after), default=last + on_nnapi)
