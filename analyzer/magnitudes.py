@@ -68,7 +68,7 @@ class _Magnitudes:
         self._backwards()
         for node in self.graph.nodes():
             for value, greatest in self._made(node):
-                if self.is_whole(value) and greatest is not None:
+                if self.is_whole(value) and greatest is not None and not self._may_wrap(value):
                     self.known[value] = min(greatest, self.known.get(value, greatest))
 
     def _literal(self, value: int, data: Sequence[float]) -> None:
@@ -79,6 +79,11 @@ class _Magnitudes:
         """Whether a value holds whole numbers, or truth values, and stands for no others."""
         kind = self.graph.tensor_type(value)
         return kind is not None and kind.dtype in _WHOLE and not kind.is_quantized
+
+    def _may_wrap(self, value: int) -> bool:
+        """Whether a value has few bits, in which what is computed may wrap around: its type alone bounds it then."""
+        kind = self.graph.tensor_type(value)
+        return kind is not None and kind.dtype in _BY_TYPE
 
     def _backwards(self) -> None:
         """What is read as places, and what those were made of: others would raise in PyTorch."""
@@ -101,7 +106,7 @@ class _Magnitudes:
 
     def _moved(self, node: Node) -> list[int]:
         """The values whose elements are those of a node's results."""
-        is_added = node.arguments.get("accumulate") is True
+        is_added = node.arguments.get("accumulate", False) is not False
         names = self.cards[node.op].elements_of if node.op in self.cards and not is_added else ()
         return [value for name in names for value in referred(node.arguments.get(name))]
 
@@ -184,11 +189,6 @@ def _is_between_integers(node: Node, graph: Graph) -> bool:
     return all(kind is not None and kind.dtype in (ElementType.INT32, ElementType.INT64) for kind in kinds)
 
 
-def _converted(found: _Magnitudes, node: Node) -> int | None:
-    # Of floats nothing is known.
-    return found.number(node, "self")
-
-
 def _sum(found: _Magnitudes, node: Node) -> int | None:
     sides = (found.number(node, "self"), found.number(node, "other"))
     alpha = found.number(node, "alpha") if "alpha" in node.arguments else 1
@@ -248,12 +248,12 @@ _KEEP_ALL = frozenset(
 """Ops that give each element of what they take, some several times."""
 
 _COMPUTED: Mapping[str, Callable[[_Magnitudes, Node], int | None]] = {
-    **dict.fromkeys(("to", "_to_copy", "type_as"), _converted),
+    # Of floats nothing is known, and so of what they are converted to.
+    **dict.fromkeys(("to", "_to_copy", "type_as", "neg", "abs"), _same),
     **dict.fromkeys(("add", "sub", "rsub"), _sum),
     "mul": _product,
     **dict.fromkeys(("div", "floor_divide"), _quotient),
     **dict.fromkeys(("remainder", "fmod"), _rest),
-    **dict.fromkeys(("neg", "abs"), _same),
     "clamp": _bounded,
     **dict.fromkeys(("sum", "cumsum"), _total),
     "arange": _range,

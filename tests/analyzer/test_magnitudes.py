@@ -46,6 +46,7 @@ KNOWN: dict[str, tuple[Callable[..., torch.Tensor], int]] = {
     "a rest": (lambda x: x.long() % 11, 11),
     "padded": (lambda x: functional.pad(x.argmax(-1), (1, 1), value=99), 99),
     "running counts": (lambda x: (x > 0).long().cumsum(-1), 15),
+    "wrapped around": (lambda x: (x.argmax(-1) - 100).to(torch.uint8).long(), 255),
     "a difference": (lambda x: x.argmax(-1) - 100, 115),
 }
 GIVEN: dict[str, tuple[Callable[..., torch.Tensor], int]] = {
