@@ -174,22 +174,20 @@ def connected_groups(
     block: Block, graph: Graph, supported: Set[int], layout: LayoutPlan, *, is_one: bool
 ) -> list[tuple[Node, ...]]:
     """The supported nodes of a block by what connects them, or with ``is_one`` by their stage alone."""
-    stages = _stages(block, graph, supported, layout)
-    leader: dict[int, int] = {node.id: node.id for node in block.nodes if node.id in stages}
+    edges = _edges(block, graph, supported, layout)
+    stages = _stages(edges, supported)
+    leader = {node: node for node in edges}
     nodes = [node for node in block.nodes if node.id in supported]
     if is_one:
         by_stage: dict[int, list[Node]] = {}
         for node in nodes:
             by_stage.setdefault(stages[node.id], []).append(node)
         return [tuple(group) for group in by_stage.values()]
-    for node in nodes:
-        for value in read_values(node):
-            origin = graph.values[value].origin
-            if isinstance(origin, NodeOutput) and (node.id, value) not in layout.cuts:
-                other = origin.node
-                if other in leader and stages[other] == stages[node.id] and other in supported:
-                    leader[_find(leader, node.id)] = _find(leader, other)
-    _wait_for_readers(leader, stages, supported, _edges(block, graph, stages, supported, layout))
+    for before, after in edges.items():
+        for edge in after:
+            if edge.joins and stages[edge.reader] == stages[before]:
+                leader[_find(leader, edge.reader)] = _find(leader, before)
+    _wait_for_readers(leader, stages, supported, edges)
     groups: dict[int, list[Node]] = {}
     for node in nodes:
         groups.setdefault(_find(leader, node.id), []).append(node)
@@ -205,28 +203,33 @@ class _Edge:
     joins: bool
 
 
-def _edges(
-    block: Block, graph: Graph, stages: Mapping[int, int], supported: Set[int], layout: LayoutPlan
-) -> dict[int, list[_Edge]]:
-    """What comes after each node of a block."""
-    found: dict[int, list[_Edge]] = {}
+def _edges(block: Block, graph: Graph, supported: Set[int], layout: LayoutPlan) -> dict[int, list[_Edge]]:
+    """What comes after each node of a block that depends on an input, in execution order."""
+    found: dict[int, list[_Edge]] = {node.id: [] for node in block.nodes if not node.is_constant}
     for node in block.nodes:
-        if node.id not in stages:
+        if node.id not in found:
             continue
         on_nnapi = node.id in supported
         for value in read_values(node):
             origin = graph.values[value].origin
-            if isinstance(origin, NodeOutput) and origin.node in stages:
+            if isinstance(origin, NodeOutput) and origin.node in found:
                 crosses = (origin.node in supported) != on_nnapi
                 is_cut = (node.id, value) in layout.cuts
                 apart = 1 if crosses else 2 if is_cut else 0
-                joins = on_nnapi and not crosses and not is_cut
-                found.setdefault(origin.node, []).append(_Edge(node.id, apart, joins))
+                found[origin.node].append(_Edge(node.id, apart, on_nnapi and apart == 0))
         for other in node.follows:
-            if other in stages:
-                crosses = (other in supported) != on_nnapi
-                found.setdefault(other, []).append(_Edge(node.id, int(crosses), joins=False))
+            if other in found:
+                found[other].append(_Edge(node.id, int((other in supported) != on_nnapi), joins=False))
     return found
+
+
+def _stages(edges: Mapping[int, Sequence[_Edge]], supported: Set[int]) -> dict[int, int]:
+    """Even stages run on the CPU, odd ones on NNAPI. A stage never decreases along an edge."""
+    stages = {node: int(node in supported) for node in edges}
+    for node, after in edges.items():
+        for edge in after:
+            stages[edge.reader] = max(stages[edge.reader], stages[node] + edge.stages)
+    return stages
 
 
 def _wait_for_readers(
@@ -250,7 +253,7 @@ def _wait_for_readers(
     last = max(stages.values(), default=0) // 2 * 2 + 2
     for group in sorted(groups.values(), key=lambda group: (-stages[group[0]], -group[0])):
         first, on_nnapi = _find(leader, group[0]), group[0] in supported
-        after = [edge for node in group for edge in edges.get(node, ()) if _find(leader, edge.reader) != first]
+        after = [edge for node in group for edge in edges[node] if _find(leader, edge.reader) != first]
         latest = min((stages[edge.reader] - edge.stages for edge in after), default=last + on_nnapi)
         readers = [edge.reader for edge in after if edge.joins and stages[edge.reader] == latest]
         if readers or not on_nnapi or first not in awaited:
@@ -264,28 +267,6 @@ def _find(leader: dict[int, int], node: int) -> int:
         leader[node] = leader[leader[node]]
         node = leader[node]
     return node
-
-
-def _stages(block: Block, graph: Graph, supported: Set[int], layout: LayoutPlan) -> dict[int, int]:
-    """Even stages run on the CPU, odd ones on NNAPI. A stage never decreases along an edge."""
-    stages: dict[int, int] = {}
-    for node in block.nodes:
-        if node.is_constant:
-            continue
-        on_nnapi = node.id in supported
-        stage = 1 if on_nnapi else 0
-        for value in read_values(node):
-            origin = graph.values[value].origin
-            if isinstance(origin, NodeOutput) and origin.node in stages:
-                before = stages[origin.node]
-                crosses = before % 2 != on_nnapi
-                is_cut = (node.id, value) in layout.cuts
-                stage = max(stage, before + (1 if crosses else 2 if is_cut else 0))
-        for other in node.follows:
-            if other in stages:
-                stage = max(stage, stages[other] + (1 if stages[other] % 2 != on_nnapi else 0))
-        stages[node.id] = stage
-    return stages
 
 
 def _part(

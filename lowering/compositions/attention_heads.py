@@ -7,6 +7,7 @@ from math import prod
 
 from nnapi_check.analyzer.graph import ElementType
 from nnapi_check.coverage_db.spec import OperandType
+from nnapi_check.lowering.compositions.carrying import chosen
 from nnapi_check.lowering.compositions.matrix_pairs import Multiply, Pairs
 from nnapi_check.lowering.compositions.matrix_product import reshaped
 from nnapi_check.lowering.emission.emitter import Emitter
@@ -42,7 +43,7 @@ def node_mask(emit: Emitter, rows: int, columns: int) -> Recipe | OperandId | No
         return None
     if not emit.node.is_constant("attn_mask"):
         computed = emit.input("attn_mask")
-        return _where(emit, computed, 0.0, _LOWEST[dtype]) if _is_truth(emit, computed) else computed
+        return chosen(emit, computed, dtype, (0.0, _LOWEST[dtype])) if _is_truth(emit, computed) else computed
     mask = emit.node.constant("attn_mask")
     return _added(mask.cast(dtype)) if mask.dtype is ElementType.BOOL else mask.clamp(_LOWEST[dtype], -_LOWEST[dtype])
 
@@ -71,20 +72,14 @@ def _is_truth(emit: Emitter, operand: OperandId) -> bool:
     return emit.spec(operand).type is OperandType.TENSOR_BOOL8
 
 
-def _where(emit: Emitter, truths: OperandId, one: float, other: float) -> OperandId:
-    """One number where something is true, and another one elsewhere."""
-    dtype, shape = emit.node.type_of("query").dtype, emit.spec(truths).shape
-    numbers = [emit.weight(full(shape, number, dtype)) for number in (one, other)]
-    return emit.operation("SELECT", [truths, *numbers], emit.spec(numbers[0]))
-
-
 def _where_any(emit: Emitter, kept: OperandId, attended: OperandId) -> OperandId:
     """What is attended to in rows of which a column is kept, and zeros in all others."""
     spec = emit.spec(kept)
     last = emit.int32_tensor([len(spec.shape) - 1])
     inputs = [kept, last, emit.boolean(True)]
     seen = emit.operation("REDUCE_ANY", inputs, replace(spec, shape=(*spec.shape[:-1], 1)))
-    return emit.operation("MUL", [attended, _where(emit, seen, 1.0, 0.0), emit.fuse()], emit.spec(attended))
+    kept_rows = chosen(emit, seen, emit.node.type_of("query").dtype)
+    return emit.operation("MUL", [attended, kept_rows, emit.fuse()], emit.spec(attended))
 
 
 def _added(kept: Recipe) -> Recipe:

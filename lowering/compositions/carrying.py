@@ -15,10 +15,13 @@ from nnapi_check.lowering.emission.recipes import full
 from nnapi_check.lowering.emission.tensor_spec import TensorSpec
 
 
-def chosen(emit: Emitter, truths: OperandId, dtype: ElementType, made: TensorSpec) -> OperandId:
-    """Ones where something is true, and zeros."""
-    one, zero = (emit.weight(full(made.shape, number, dtype)) for number in (1.0, 0.0))
-    return emit.operation("SELECT", [truths, one, zero], made)
+def chosen(
+    emit: Emitter, truths: OperandId, dtype: ElementType, numbers: tuple[float, float] = (1.0, 0.0)
+) -> OperandId:
+    """The first of two numbers where something is true, and the second elsewhere."""
+    shape = emit.spec(truths).shape
+    one, other = (emit.weight(full(shape, number, dtype)) for number in numbers)
+    return emit.operation("SELECT", [truths, one, other], emit.spec(one))
 
 
 def compared(emit: Emitter, numbers: OperandId, made: TensorSpec) -> OperandId:
@@ -32,7 +35,7 @@ def carry_inputs(node: NodeReader, emit: Emitter) -> None:
     def convert(held: OperandId) -> OperandId:
         spec = emit.spec(held)
         if spec.type is OperandType.TENSOR_BOOL8:
-            return chosen(emit, held, ElementType.FLOAT32, as_floats(spec))
+            return chosen(emit, held, ElementType.FLOAT32)
         return emit.operation("CAST", [held], as_floats(spec))
 
     for value in node.carried:

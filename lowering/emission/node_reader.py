@@ -136,7 +136,8 @@ class NodeReader:
         """The recipe of a constant value of the graph, in PyTorch's order of dimensions."""
         kind = self.tensor_type(value)
         stored = self.graph.tensor_type(value) or kind
-        return weight(value, stored) if value not in self.carried else weight(value, stored).cast(kind.dtype)
+        recipe = weight(value, stored)
+        return recipe.cast(kind.dtype) if value in self.carried else recipe
 
     # Layout.
 

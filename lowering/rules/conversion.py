@@ -33,7 +33,7 @@ def cast(node: NodeReader, emit: Emitter) -> OperandId:
 @lowers(*_CONVERSIONS, way="chosen")
 def from_truth(node: NodeReader, emit: Emitter) -> OperandId:
     """Lower to SELECT between ones and zeros."""
-    return chosen(emit, emit.input("self"), node.output_type().dtype, emit.output_spec())
+    return chosen(emit, emit.input("self"), node.output_type().dtype)
 
 
 @lowers(*_CONVERSIONS, way="compared")
