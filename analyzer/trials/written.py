@@ -12,6 +12,7 @@ from nnapi_check.analyzer.errors import InputError
 from nnapi_check.analyzer.graph import Graph
 from nnapi_check.analyzer.planning.work import node_work
 from nnapi_check.analyzer.tensor_types import torch_dtype
+from nnapi_check.analyzer.torchscript import trace
 from nnapi_check.analyzer.trials.calls import EditedCall, Tensors
 from nnapi_check.coverage_db.queries import Registry
 
@@ -61,8 +62,10 @@ def graph_of(call: EditedCall, graph: Graph, registry: Registry) -> Graph | None
         return None
     tensors = [torch.zeros(kind.shape, dtype=torch_dtype(kind.dtype)) for kind in kinds if kind is not None]
     try:
-        return capture(Written(call, call.after), tensors, weights=False, registry=registry).graph
-    except InputError:
+        # A module that is captured as it is runs three times, for it may keep a state; this code keeps none.
+        traced = trace(Written(call, call.after), tensors)
+        return capture(traced, tensors, weights=False, registry=registry).graph
+    except (InputError, RuntimeError, TypeError, ValueError, IndexError):
         return None
 
 
