@@ -26,7 +26,10 @@ from nnapi_check.lowering.fixups.fold_affine import fold_affine
 from nnapi_check.lowering.fixups.fuse_activation import fuse_activation
 from nnapi_check.lowering.fixups.leave_unread import leave_unread
 from nnapi_check.lowering.fixups.merge_reshapes import merge_reshapes
+from nnapi_check.lowering.fixups.merge_transposes import merge_transposes
+from nnapi_check.lowering.fixups.share_moves import share_moves
 from nnapi_check.lowering.fixups.sink_reshapes import sink_reshapes
+from nnapi_check.lowering.fixups.turn_products import turn_products
 from nnapi_check.lowering.nnapi.model import Model
 from nnapi_check.lowering.nnapi.validation.validate import validate
 
@@ -92,6 +95,8 @@ def lower_part(part: Part, planned: PlannedGraph, rulebook: Rulebook) -> Lowered
     draft.outputs.extend(outputs.values())
     for written in (draft, *draft.referenced):
         leave_unread(written)
+        if _move_less(written):
+            emitter.spare()
         merge_reshapes(written)
         sink_reshapes(written)
         merge_reshapes(written)
@@ -117,6 +122,15 @@ def lower_part(part: Part, planned: PlannedGraph, rulebook: Rulebook) -> Lowered
         level=level,
         inner_node_of=finished.inner_node_of,
     )
+
+
+def _move_less(draft: Draft) -> bool:
+    """Write what moves elements in fewer operations. True where some are left out, which may have decided the level."""
+    turn_products(draft)
+    before = merge_transposes(draft)
+    share_moves(draft)
+    # What was shared may stand behind another.
+    return bool(merge_transposes(draft)) or bool(before)
 
 
 def promised_level(part: Part, verdicts: Mapping[int, NodeVerdict], layout: LayoutPlan) -> int:

@@ -20,6 +20,10 @@ MOST_WORK = 1_000_000_000
 """The operations of arithmetic up to which an edit is tried on a call: about a tenth of a second."""
 
 
+_REFUSED = (InputError, RuntimeError, TypeError, ValueError, LookupError, NameError, AttributeError)
+"""How code fails where an argument is of a kind that it is not for, as a number where it names a tensor."""
+
+
 class Written(torch.nn.Module):
     """The code in place of a call, as a module that takes the tensors it reads one by one."""
 
@@ -65,7 +69,7 @@ def graph_of(call: EditedCall, graph: Graph, registry: Registry) -> Graph | None
         # A module that is captured as it is runs three times, for it may keep a state; this code keeps none.
         traced = trace(Written(call, call.after), tensors)
         return capture(traced, tensors, weights=False, registry=registry).graph
-    except (InputError, RuntimeError, TypeError, ValueError, IndexError):
+    except _REFUSED:
         return None
 
 

@@ -9,7 +9,7 @@ from typing import TypeVar
 
 from nnapi_check.coverage_db.spec import OperandType
 from nnapi_check.lowering.emission.recipes import Recipe
-from nnapi_check.lowering.emission.tensor_spec import TensorSpec, packed_numbers
+from nnapi_check.lowering.emission.tensor_spec import TensorSpec, packed_numbers, unpacked_numbers
 from nnapi_check.lowering.nnapi.model import (
     Buffer,
     Computed,
@@ -101,6 +101,11 @@ class Draft:
     def immediate(self, spec: TensorSpec, numbers: Sequence[float]) -> OperandId:
         """Add an operand whose few numbers, as they are stored, stand in the model itself."""
         return self.add(spec, Immediate(packed_numbers(numbers, spec.type)))
+
+    def numbers(self, operand: OperandId) -> tuple[float, ...] | None:
+        """The numbers of an operand as they stand in the model itself; None where they do not."""
+        found = self.operands[operand]
+        return unpacked_numbers(found.source.data, found.spec.type) if isinstance(found.source, Immediate) else None
 
     def refer(self, draft: Draft) -> OperandId:
         """Add an operand that refers to another draft, which is complete."""

@@ -58,6 +58,11 @@ def packed_numbers(numbers: Sequence[float], kind: OperandType) -> bytes:
     return struct.pack(f"<{len(numbers)}{ELEMENT_CODES[kind]}", *numbers)
 
 
+def unpacked_numbers(data: bytes, kind: OperandType) -> tuple[float, ...]:
+    """The numbers that were packed."""
+    return tuple(number for (number,) in struct.iter_unpack(f"<{ELEMENT_CODES[kind]}", data))
+
+
 def stored_number(value: float, spec: TensorSpec) -> float:
     """A number as an operand of this type stores it; quantized types round to the nearest step."""
     match spec.type:
