@@ -99,12 +99,18 @@ def _advice(what: str) -> str:
 def _kind_of_zip(path: Path) -> FileKind:
     try:
         with Archive(path) as archive:
-            return _kind_of_members(path, list(archive.members))
+            kind = _kind_of_members(path, list(archive.members))
     except zipfile.BadZipFile as error:
         raise InputError(
             f"{path} begins like a zip archive but does not end like one ({error}); "
             "it was cut off or damaged, so copy or save it again."
         ) from error
+    if kind is FileKind.PICKLED_MODULE and any(name.startswith("__torch__.") for name in _names_in_pickle(path)):
+        raise InputError(
+            f"{path} has the weights of a TorchScript module, and none of its code, so saving it must have failed "
+            "on the way; save it again and mind what torch.jit.save says."
+        )
+    return kind
 
 
 def _kind_of_members(path: Path, members: list[str]) -> FileKind:

@@ -59,6 +59,36 @@ def other_zip(folder: Path) -> Path:
     return path
 
 
+class _Doubled(torch.autograd.Function):
+    """A function of Python, which TorchScript can trace and cannot save."""
+
+    @staticmethod
+    def forward(_context: object, x: torch.Tensor) -> torch.Tensor:
+        return x * 2
+
+    @staticmethod
+    def backward(_context: object, *grown: torch.Tensor) -> torch.Tensor:
+        return grown[0] * 2
+
+
+class WithPython(torch.nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.weight = torch.nn.Parameter(torch.rand(3))
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        found: torch.Tensor = _Doubled.apply(x * self.weight)
+        return found
+
+
+def failed_to_save(folder: Path) -> Path:
+    path = folder / "half.pt"
+    traced = torch.jit.trace(WithPython().eval(), torch.rand(3), check_trace=False)  # type: ignore[no-untyped-call]
+    with pytest.raises(RuntimeError, match="Python function"):
+        traced.save(str(path))
+    return path
+
+
 @pytest.mark.parametrize(
     ("make", "found"),
     [
@@ -80,6 +110,7 @@ def other_zip(folder: Path) -> Path:
         (saved(Small().state_dict()), "holds tensors but no model.*load_state_dict"),
         (saved({"epoch": 3, "state": Small().state_dict()}), "holds tensors but no model.*load_state_dict"),
         (saved(Small().state_dict(), is_zip=False), "holds tensors but no model.*load_state_dict"),
+        (failed_to_save, "weights of a TorchScript module, and none of its code.*; save it again"),
         (saved(Small()), "is a pickled module .*Small.*, which runs code.*torch.jit.trace"),
         (saved(Small(), is_zip=False), "is a pickled module .*Small.*, which runs code.*torch.jit.trace"),
     ],
