@@ -22,6 +22,14 @@ def topk(node: NodeReader, emit: Emitter) -> tuple[OperandId, ...]:
     return _largest(emit, emit.input("self"), node.integer("k"))
 
 
+@lowers("aten.topk.default", way="smallest")
+def least(node: NodeReader, emit: Emitter) -> tuple[OperandId, ...]:
+    """Lower to TOPK_V2 between two NEG."""
+    x = emit.input("self")
+    values, places = _largest(emit, emit.operation("NEG", [x], emit.spec(x)), node.integer("k"))
+    return emit.operation("NEG", [values], emit.spec(values)), places
+
+
 @lowers("aten.kthvalue.default", way="last dimension")
 @lowers("aten.kthvalue.default", way="another dimension")
 def kthvalue(node: NodeReader, emit: Emitter) -> tuple[OperandId, ...]:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from math import prod
 
 from nnapi_check.analyzer.capture.expansions.expansion import WHOLE, Call, expands
+from nnapi_check.analyzer.capture.expansions.merged_dimensions import is_held
 from nnapi_check.analyzer.graph import TensorType
 from nnapi_check.analyzer.nnapi_types import MAX_RANK
 from nnapi_check.analyzer.tensor_types import torch_dtype
@@ -35,10 +36,18 @@ def nothing(call: Call) -> str:
 
 @expands("aten.cat.default")
 def cat(call: Call) -> str | None:
-    """Without the tensors that have no elements, which NNAPI cannot hold."""
+    """Without the tensors that have no elements, which NNAPI cannot hold, and in as few dimensions as it needs."""
     kinds = call.tensors("tensors")
-    kept = [f"tensors[{place}]" for place, kind in enumerate(kinds) if kind.numel]
-    return f"torch.cat([{', '.join(kept)}], {call.integer('dim')})" if 0 < len(kept) < len(kinds) else None
+    kept = {f"tensors[{place}]": kind for place, kind in enumerate(kinds) if kind.numel}
+    if not kept:
+        return None
+    made = call.outputs[0].shape
+    dim = call.integer("dim") % len(made)
+    if len(made) > MAX_RANK and not is_held({dim}, made, made):
+        before, behind = prod(made[:dim]), prod(made[dim + 1 :])
+        parts = (f"{name}.reshape({[before, kind.shape[dim], behind]})" for name, kind in kept.items())
+        return f"torch.cat([{', '.join(parts)}], 1).reshape({list(made)})"
+    return f"torch.cat([{', '.join(kept)}], {dim})" if len(kept) < len(kinds) else None
 
 
 @expands("aten.meshgrid.default", "aten.meshgrid.indexing")
@@ -246,7 +255,12 @@ def repeat_interleave(call: Call) -> str | None:
 
 @expands("aten.index_select.default")
 def index_select(call: Call) -> str | None:
-    """The tensor itself, where all its places are taken in their order."""
-    x, places = call.tensor("self"), call.tensor("index")
-    count = x.shape[call.dimension("dim")] if x.rank else 0
-    return "self.clone()" if places.numel == count and call.elements("index") == list(range(count)) else None
+    """The tensor itself, where all its places are taken in their order, or places of as few dimensions as it needs."""
+    x, places, dim = call.tensor("self"), call.tensor("index"), call.dimension("dim")
+    count = x.shape[dim] if x.rank else 0
+    if places.numel == count and call.elements("index") == list(range(count)):
+        return "self.clone()"
+    if x.rank <= MAX_RANK:
+        return None
+    line = [prod(x.shape[:dim]), count, prod(x.shape[dim + 1 :])]
+    return f"torch.index_select(self.reshape({line}), 1, index).reshape({list(call.outputs[0].shape)})"

@@ -7,6 +7,7 @@ import torch
 import torch.nn.functional as nn
 
 from nnapi_check.coverage_db.queries import Registry, open_registry
+from tests.analyzer.capture.expansions.expanded_calls import ALONG_ONE, ALONG_SEVERAL
 from tests.lowering.whole_graphs import runs
 
 
@@ -78,4 +79,36 @@ def test_a_permutation_to_channels_last_of_a_volume_needs_no_transpose(registry:
 
     assert found
     assert {run.lowered.transposes for run in found.values()} == {0}
+    assert [run.differences for run in found.values() if run.differences] == []
+
+
+def along(function: Callable[..., object], dim: object) -> Callable[[torch.Tensor], object]:
+    return lambda x: function(torch.tanh(x), dim=dim)
+
+
+@pytest.mark.parametrize("dim", [0, 2, 3, -1])
+@pytest.mark.parametrize(
+    "name",
+    [*ALONG_ONE, "aten.topk.default", "aten.sort.default", "aten.gather.default", "aten.index_select.default"],
+)
+def test_runs_along_any_of_six_dimensions(name: str, dim: int, registry: Registry) -> None:
+    functions: dict[str, Callable[..., object]] = {
+        **ALONG_ONE,
+        "aten.topk.default": lambda x, dim: torch.topk(x, 2, dim, largest=False),
+        "aten.sort.default": torch.sort,
+        "aten.gather.default": lambda x, dim: torch.gather(x, dim, (x > 0).to(torch.int64)),
+        "aten.index_select.default": lambda x, dim: x.index_select(dim, torch.tensor([1, 0, 1])),
+    }
+    found = runs(along(functions[name], dim), [a_tensor(2, 3, 4, 2, 1, 6)], registry)
+
+    assert min(found) <= 3
+    assert [run.differences for run in found.values() if run.differences] == []
+
+
+@pytest.mark.parametrize("dims", [[0], [2, 3], [1, 5]])
+@pytest.mark.parametrize("name", ALONG_SEVERAL)
+def test_runs_along_several_of_six_dimensions(name: str, dims: list[int], registry: Registry) -> None:
+    found = runs(along(ALONG_SEVERAL[name], dims), [a_tensor(2, 3, 4, 2, 1, 6)], registry)
+
+    assert min(found) <= 3
     assert [run.differences for run in found.values() if run.differences] == []

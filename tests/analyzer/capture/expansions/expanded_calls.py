@@ -14,6 +14,25 @@ Shape = tuple[int, ...]
 
 IMAGE = (2, 3, 4, 5)
 VOLUME = (2, 3, 4, 5, 6)
+SIX = (2, 3, 4, 2, 1, 6)
+ALONG_ONE: dict[str, Callable[..., object]] = {
+    "aten.softmax.int": torch.softmax,
+    "aten.log_softmax.int": torch.log_softmax,
+    "aten.roll.default": lambda x, dim: torch.roll(x, 1, dim),
+    "aten.cumsum.default": torch.cumsum,
+    "aten.cumprod.default": torch.cumprod,
+    "aten.prod.dim_int": torch.prod,
+    "aten.argmax.default": torch.argmax,
+    "aten.argmin.default": partial(torch.argmin, keepdim=True),
+    "aten.glu.default": lambda x, dim: nn.functional.glu(torch.cat([x, x * 2], dim), dim),
+    "aten.repeat_interleave.self_int": lambda x, dim: torch.repeat_interleave(x, 3, dim),
+}
+ALONG_SEVERAL: dict[str, Callable[..., object]] = {
+    "aten.logsumexp.default": partial(torch.logsumexp, keepdim=True),
+    "aten.linalg_vector_norm.default": torch.linalg.vector_norm,
+    "aten.var.dim": partial(torch.var, unbiased=False),
+    "aten.std.dim": partial(torch.std, unbiased=True),
+}
 BROADCASTS: dict[str, Callable[..., object]] = {
     "aten.add.Tensor": partial(torch.add, alpha=2),
     "aten.sub.Tensor": torch.sub,
@@ -52,6 +71,8 @@ WHOLE = torch.arange(-6, 6, dtype=torch.int32).reshape(3, 4)
 TRUTHS = torch.arange(12).reshape(3, 4) % 5 > 1
 PLACES = torch.tensor([[2, 0, 1], [1, 1, 0]])
 ZERO = torch.zeros(1, dtype=torch.int64)
+FIRSTS = torch.arange(288).reshape(SIX) % 2
+PAST = torch.tensor([1, 0, 1])
 NONE, MEAN, SUM = 0, 1, 2
 
 
@@ -189,6 +210,44 @@ CASES = [
     ),
     *(Case("aten.amax.default", lambda x, d=dims: x.amax(d), (VOLUME,)) for dims in ([0], [1], [1, 3])),
     *(Case("aten.amin.default", lambda x, d=dims: x.amin(d), ((1, 2, 1, 3, 2, 4),)) for dims in ([1], [3], [0, 5])),
+    *(Case(op, partial(function, dim=dim), (SIX,)) for op, function in ALONG_ONE.items() for dim in (0, 2, -2, -1)),
+    *(
+        Case(op, partial(function, dim=dims), (SIX,))
+        for op, function in ALONG_SEVERAL.items()
+        for dims in ([0], [2, 3], [1, 5])
+    ),
+    *(Case("aten._softmax.default", lambda x, d=dim: aten._softmax(x, d, False), (SIX,)) for dim in (0, 2, -1)),
+    *(Case("aten._log_softmax.default", lambda x, d=dim: aten._log_softmax(x, d, False), (SIX,)) for dim in (0, 3)),
+    *(Case("aten.flip.default", lambda x, d=dims: x.flip(d), (SIX,)) for dims in ([0], [2, 3], [1, 5], [5])),
+    *(Case("aten.all.dim", lambda x, d=dim: (x > 0.05).all(d), (SIX,)) for dim in (0, 2, -1)),
+    *(Case("aten.any.dim", lambda x, d=dim: (x > 0.95).any(d), (SIX,)) for dim in (0, 2, -1)),
+    *(Case("aten.cumsum.default", lambda x, d=dim: (x * 9).long().cumsum(d), (SIX,)) for dim in (0, 2, -1)),
+    *(
+        Case("aten.topk.default", lambda x, d=dim, n=largest: x.topk(2, d, n), (shape,))
+        for shape in ((3, 4), (2, 3, 4), (5,), (2, 3, 4, 2, 5))
+        for dim in range(-len(shape), 0)
+        for largest in (True, False)
+    ),
+    *(
+        Case("aten.gather.default", lambda x, i, d=dim: x.gather(d, i.narrow(d, 0, 1)), (SIX,), tensors=(FIRSTS,))
+        for dim in (0, 2, -1)
+    ),
+    *(
+        Case("aten.index_select.default", lambda x, i, d=dim: x.index_select(d, i), (SIX,), tensors=(PAST,))
+        for dim in (0, 2, -1)
+    ),
+    *(Case("aten.cat.default", lambda x, y, d=dim: torch.cat([x, y], d), (SIX, SIX)) for dim in (0, 2, -1)),
+    *(Case("aten.sort.default", lambda x, d=dim: x.sort(d, descending=True), (VOLUME,)) for dim in (0, 1, -1)),
+    *(Case("aten.sort.stable", lambda x, d=dim: x.sort(dim=d, stable=False), (VOLUME,)) for dim in (0, 1, -1)),
+    *(
+        Case("aten.expand.default", lambda x: x.expand(SIX), (shape,))
+        for shape in ((1, 3, 4, 2, 1, 6), (2, 3, 1, 2, 1, 6), (3, 1, 2, 1, 6), (2, 3, 4, 2, 1, 1), SIX)
+    ),
+    *(
+        Case("aten.expand_as.default", lambda x, y: x.expand_as(y), (shape, SIX))
+        for shape in ((1, 3, 4, 2, 1, 6), (3, 4, 1, 1, 1))
+    ),
+    Case("aten.prelu.default", nn.functional.prelu, (VOLUME, (3,))),
     *(Case("aten.stack.default", lambda x, y, d=dim: torch.stack([x, y], d), PAIR) for dim in (0, 1, 2, 3, -1)),
     *(Case("aten.stack.default", lambda x, y, d=dim: torch.stack([x, y], d), (VOLUME, VOLUME)) for dim in (0, 2, 5)),
     Case("aten.dstack.default", lambda x, y: torch.dstack([x, y]), ((3, 4), (3, 4, 2))),
