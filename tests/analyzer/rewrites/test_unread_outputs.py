@@ -103,8 +103,6 @@ CALLS: dict[tuple[str, str], Callable[[], Graph]] = {
     ("aten.as_strided.default", "aten.view.default"): partial(
         graph_of, lambda x: x.mean([2, 3], keepdim=True).as_strided([1, 6, 1, 1], [6, 1, 6, 6]), IMAGE
     ),
-    ("aten.sort.default", "aten.topk.default"): partial(graph_of, lambda x: torch.sort(x, 1), IMAGE),
-    ("aten.sort.stable", "aten.topk.default"): partial(graph_of, lambda x: torch.sort(x, dim=1, stable=False), IMAGE),
     **{
         (f"aten.{op}", f"aten.{meaning}"): partial(graph_of, function, shape)
         for op, meaning, function, shape in (
