@@ -30,8 +30,13 @@ class Stray:
     lost: int
     new: int
 
-    def is_allowed_by(self, own: Stray) -> bool:
-        """Whether on each side there are no more than PyTorch's own allow for."""
+    def is_allowed_by(self, own: Stray, unit: Unit) -> bool:
+        """Whether there are no more than PyTorch's own allow for: of elements on each side, of rows on both together.
+
+        A row that changes enough is lost as it was and new as it is, and few draws tell little of either alone.
+        """
+        if unit is Unit.ROWS:
+            return self.lost + self.new <= MARGIN * (own.lost + own.new)
         return self.lost <= MARGIN * own.lost and self.new <= MARGIN * own.new
 
 
@@ -90,7 +95,7 @@ class RowSet:
         """Whether PyTorch's own, where it rounds otherwise, allow for so many rows on one side only, and for these."""
         return (
             self.unmatched <= MARGIN * self.own_unmatched
-            and self.unexplained.is_allowed_by(self.own_unexplained)
+            and self.unexplained.is_allowed_by(self.own_unexplained, self.unit)
             and self.farthest <= BEYOND * (1.0 + self.own_farthest)
         )
 

@@ -43,7 +43,7 @@ def test_wrong_number_in_a_row_that_moves_is_found_by_how_far_it_lies() -> None:
     (moved,), (wrong,) = (row_sets(found, TABLE, [1, 2], own) for found in (near, far))
 
     assert moved.is_within_tolerance
-    assert wrong.unexplained.is_allowed_by(wrong.own_unexplained)
+    assert wrong.unexplained.is_allowed_by(wrong.own_unexplained, wrong.unit)
     assert wrong.unexplained.new <= 2 * wrong.own_unexplained.new
     assert not wrong.is_within_tolerance
 
@@ -149,6 +149,21 @@ def test_row_that_pytorch_never_loses_is_not_excused_by_others_that_it_does() ->
     assert not loses_another.is_within_tolerance
 
 
+def test_row_that_is_lost_is_held_to_those_that_own_draws_lose_or_have_anew() -> None:
+    own = [(BOXES + torch.tensor([[0.0], [0.0], [off]]), SCORES, LABELS) for off in (3.0, 6.0, 9.0)]
+    lost = (BOXES + torch.tensor([[3.0], [0.0], [6.0]]), SCORES, LABELS)
+    alone = [own[0], own[0], own[0]]
+
+    (one_more,), (of_none,) = (row_sets(lost, TABLE, [0, 1, 2], draws) for draws in (own, alone))
+
+    # All of PyTorch's own lose the last row, and each has another in its place that no other has.
+    assert (one_more.unexplained.lost, one_more.own_unexplained.lost) == (1, 0)
+    assert (one_more.unexplained.new, one_more.own_unexplained.new) == (1, 1)
+    assert one_more.is_within_tolerance
+    assert of_none.own_unexplained.new == 0
+    assert not of_none.is_within_tolerance
+
+
 def test_masks_do_not_excuse_the_columns_beside_them() -> None:
     masks = torch.rand(3, 1, 20, 20)
     wanted = (*TABLE, masks)
@@ -158,7 +173,7 @@ def test_masks_do_not_excuse_the_columns_beside_them() -> None:
 
     assert [rows.outputs for rows in tables] == [(0, 1, 2), (0, 1, 2, 3)]
     assert [rows.is_within_tolerance for rows in tables] == [False, False]
-    assert tables[1].unexplained.is_allowed_by(tables[1].own_unexplained)
+    assert tables[1].unexplained.is_allowed_by(tables[1].own_unexplained, tables[1].unit)
 
 
 def test_elements_are_compared_where_pytorch_keeps_no_row() -> None:
