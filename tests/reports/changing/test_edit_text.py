@@ -23,6 +23,8 @@ def registry() -> Registry:
 
 def arguments(op: str) -> set[str]:
     space, name, overload = op.split(".")
+    if space == "torchvision":
+        pytest.importorskip("torchvision")
     found = getattr(getattr(getattr(torch.ops, space), name), overload)
     return {argument.name for argument in found._schema.arguments}
 
