@@ -188,7 +188,7 @@ def test_each_level_and_each_cause_of_a_loss_is_one_row(report: ModelReport) -> 
     page = to_html(report)
 
     spans = [value.split() for value in re.findall(r'<tr data-levels="([^"]*)"', page)]
-    points = re.findall(r'<tr><td class="number">(\d+\.\d)</td><td class="mono">', page)
+    points = re.findall(r'<tr><td class="number">(\d+\.\d)</td><td class="mono op">', page)
 
     assert [int(level) for span in spans for level in span] == [row.level for row in report.levels]
     assert len(spans) == len(level_rows(report.levels))
