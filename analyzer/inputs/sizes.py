@@ -61,7 +61,7 @@ def _parsed(text: str) -> dict[str, list[int]]:
         name = before if is_named else name
         size = int(number)
         if not 0 < size < 1 << 31:
-            raise InputError(f"'{text}': {number} is no size of an input.")
+            raise InputError(f"'{text}': {number} is no size of an input; a size is 1 to 2147483647.")
         if size not in sizes.setdefault(name, []):
             sizes[name].append(size)
     return sizes

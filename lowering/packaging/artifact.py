@@ -77,7 +77,10 @@ def open_artifact(path: Path, *, trust: bool = False, is_run: bool = True) -> Ar
         return Artifact(path, _own_parts(path, manifest, method), manifest, method)
     parts = tuple(_converter_parts(module)) if isinstance(module, torch.jit.ScriptModule) else ()
     if not parts:
-        raise InputError(f"{path} holds no NNAPI model: neither our package nor a module of PyTorch's converter")
+        raise InputError(
+            f"{path} holds no NNAPI model, neither as a package of `nnapi-check convert` nor as a module of PyTorch's "
+            "own converter; convert it first."
+        )
     return Artifact(path, parts, None, method)
 
 
