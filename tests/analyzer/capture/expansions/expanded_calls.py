@@ -247,6 +247,10 @@ CASES = [
         Case("aten.expand_as.default", lambda x, y: x.expand_as(y), (shape, SIX))
         for shape in ((1, 3, 4, 2, 1, 6), (3, 4, 1, 1, 1))
     ),
+    *(
+        Case("aten.linalg_vector_norm.default", lambda x, p=order: torch.linalg.vector_norm(x, p, dim=2), (SIX,))
+        for order in (float("inf"), float("-inf"), 0, 1, 3.5)
+    ),
     Case("aten.prelu.default", nn.functional.prelu, (VOLUME, (3,))),
     *(Case("aten.stack.default", lambda x, y, d=dim: torch.stack([x, y], d), PAIR) for dim in (0, 1, 2, 3, -1)),
     *(Case("aten.stack.default", lambda x, y, d=dim: torch.stack([x, y], d), (VOLUME, VOLUME)) for dim in (0, 2, 5)),
