@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -27,10 +26,6 @@ class _Function(Protocol):
     graph: torch._C.Graph
 
     def __call__(self, *tensors: object) -> object: ...
-
-
-_NOT_FINITE = re.compile(r"(?<![\w.'\"])-?(?:inf|nan)\b")
-"""Numbers as Python writes them and TorchScript does not read them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +74,7 @@ def expanded(
 @lru_cache(maxsize=1024)
 def _function(tensors: tuple[tuple[str, bool], ...], body: str) -> _Function:
     given = ", ".join(f"{name}: {'List[Tensor]' if is_list else 'Tensor'}" for name, is_list in tensors)
-    *before, last = _NOT_FINITE.sub(r"float('\g<0>')", body).strip().splitlines()
+    *before, last = body.strip().splitlines()
     lines = [*before, f"return {last.strip()}"]
     unit = torch.jit.CompilationUnit(
         "\n    ".join([f"def expansion({given}):", *(line.strip() for line in lines)]) + "\n"

@@ -24,7 +24,8 @@ def _along_one(name: str) -> _Code:
 
 
 def _norm(call: Call, dims: list[int]) -> str:
-    return f"torch.ops.aten.linalg_vector_norm(x, {call.arguments['ord']}, {dims})"
+    # TorchScript reads no infinity as Python writes it.
+    return f"torch.ops.aten.linalg_vector_norm(x, float('{call.number('ord')}'), {dims})"
 
 
 def _spread(name: str) -> _Code:
