@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from nnapi_check.analyzer.nnapi_types import MAX_RANK
@@ -13,6 +13,9 @@ from nnapi_check.lowering.emission.tensor_spec import TensorSpec
 from nnapi_check.lowering.nnapi.model import Computed
 
 MOVES = frozenset({"RESHAPE", "TRANSPOSE"})
+
+Moves = list[tuple[int, DraftOperation]]
+"""Operations, each the only reader of the one before, with their slots."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,11 +31,13 @@ class Links:
         producers = {made: slot for slot, operation in draft.live() for made in operation.outputs}
         return cls(producers, draft.only_readers())
 
-    def put(self, draft: Draft, slot: int, operation: DraftOperation) -> None:
-        """Put an operation into a slot; it alone reads its first input."""
-        draft.operations[slot] = operation
-        self.reader_of[operation.inputs[0]] = slot
-        self.producer_of.update(dict.fromkeys(operation.outputs, slot))
+    def put(self, draft: Draft, moves: Mapping[int, DraftOperation]) -> None:
+        """Put moves into slots, each the only reader of the one before; what the first reads others may read too."""
+        for place, (slot, move) in enumerate(sorted(moves.items())):
+            draft.operations[slot] = move
+            if place > 0 or move.inputs[0] in self.reader_of:
+                self.reader_of[move.inputs[0]] = slot
+            self.producer_of.update(dict.fromkeys(move.outputs, slot))
 
     def before(self, draft: Draft, slot: int, place: int = 0) -> tuple[int, DraftOperation] | None:
         """The operation that makes an input of another, and its slot, where nothing else reads what it makes."""

@@ -5,9 +5,20 @@ One that moves dimensions of 1 alone becomes a RESHAPE.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from nnapi_check.analyzer.rewrites.runs.one_permutation import Rearrangement, RearrangementTracker
 from nnapi_check.lowering.emission.model_draft import Draft, DraftOperation
-from nnapi_check.lowering.emission.moves import MOVES, Links, follow, is_reshape, is_writable, move_operations, order_of
+from nnapi_check.lowering.emission.moves import (
+    MOVES,
+    Links,
+    Moves,
+    follow,
+    is_reshape,
+    is_writable,
+    move_operations,
+    order_of,
+)
 
 
 def merge_transposes(draft: Draft) -> bool:
@@ -15,38 +26,40 @@ def merge_transposes(draft: Draft) -> bool:
     links = Links.of(draft)
     has_merged = False
     for slot, operation in list(draft.live()):
-        chain = _chain(draft, links, slot) if operation.kind == "TRANSPOSE" else []
-        found = _together(draft, chain) if len(chain) > 1 else None
-        if found is None:
-            chain = chain[-1:]
-            alone = _together(draft, chain) if chain else None
-            found = alone if alone is not None and is_reshape(alone) else None
-        if found is None:
+        chain = _merged(draft, _chain(draft, links, slot, operation)) if operation.kind == "TRANSPOSE" else None
+        if chain is None:
             continue
         has_merged = True
-        first, last = chain[0][1], chain[-1][1]
-        moves = list(move_operations(draft, found, first.inputs[0], last.outputs[0], last.node))
-        for place, _ in chain:
+        places, moves = chain
+        for place in places:
             draft.operations[place] = None
-        for (place, _), move in zip(chain[-len(moves) :], moves, strict=True):
-            links.put(draft, place, move)
+        links.put(draft, dict(zip(places[-len(moves) :], moves, strict=True)))
     return has_merged
 
 
-def _chain(draft: Draft, links: Links, slot: int) -> list[tuple[int, DraftOperation]]:
+def _chain(draft: Draft, links: Links, slot: int, last: DraftOperation) -> Moves:
     """From the TRANSPOSE before the one in this slot up to it, or it alone where there is none."""
-    operation = draft.operations[slot]
-    chain = [] if operation is None else [(slot, operation)]
-    while chain and (before := links.before(draft, chain[0][0])) is not None and before[1].kind in MOVES:
+    chain = [(slot, last)]
+    while (before := links.before(draft, chain[0][0])) is not None and before[1].kind in MOVES:
         chain.insert(0, before)
         if before[1].kind == "TRANSPOSE":
             return chain
     return chain[-1:]
 
 
-def _together(draft: Draft, chain: list[tuple[int, DraftOperation]]) -> Rearrangement | None:
-    """What the moves of a chain do together; None where one TRANSPOSE cannot."""
-    moves = [move for _, move in chain]
+def _merged(draft: Draft, chain: Moves) -> tuple[list[int], list[DraftOperation]] | None:
+    """The slots of a chain, or of its last alone, and fewer TRANSPOSE in their place; None where there are none."""
+    for moves in (chain, chain[-1:]):
+        found = _together(draft, [move for _, move in moves])
+        if found is not None and (len(moves) > 1 or is_reshape(found)):
+            (_, first), (_, last) = moves[0], moves[-1]
+            written = move_operations(draft, found, first.inputs[0], last.outputs[0], last.node)
+            return [slot for slot, _ in moves], list(written)
+    return None
+
+
+def _together(draft: Draft, moves: Sequence[DraftOperation]) -> Rearrangement | None:
+    """What moves do one after the other; None where one TRANSPOSE cannot."""
     shape = draft.operands[moves[0].inputs[0]].spec.shape
     tracker = RearrangementTracker(shape)
     if not all(follow(tracker, draft, move) for move in moves):

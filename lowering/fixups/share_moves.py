@@ -7,12 +7,9 @@ from dataclasses import dataclass, replace
 
 from nnapi_check.analyzer.rewrites.runs.one_permutation import Rearrangement, RearrangementTracker
 from nnapi_check.lowering.emission.model_draft import Draft, DraftOperation, OperandId
-from nnapi_check.lowering.emission.moves import MOVES, Links, follow, int32_vector, is_writable, move_operations
+from nnapi_check.lowering.emission.moves import MOVES, Links, Moves, follow, int32_vector, is_writable, move_operations
 from nnapi_check.lowering.emission.tensor_spec import INT32_SCALAR
 from nnapi_check.lowering.nnapi.model import Computed
-
-Moves = list[tuple[int, DraftOperation]]
-"""Operations, each the only reader of the one before, with their slots."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -34,4 +34,3 @@ def turn_products(draft: Draft) -> None:
             inputs[place + _FLAG] = turned
             draft.operations[slot] = replace(product, inputs=tuple(inputs))
             draft.operations[before[0]] = None
-            links.reader_of[inputs[place]] = slot

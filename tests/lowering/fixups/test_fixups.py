@@ -165,6 +165,24 @@ MODELS: dict[str, tuple[Callable[[], Function], tuple[int, ...]]] = {
         lambda: lambda x: torch.relu(x).permute(0, 2, 1, 3).permute(2, 0, 3, 1) * x.permute(0, 2, 1, 3).sum(),
         IMAGE,
     ),
+    "permutation read beside others that undo each other": (
+        lambda: (
+            lambda x: (
+                (t := torch.relu(x).permute(0, 2, 1, 3)).exp(),
+                t.permute(0, 1, 3, 2).permute(0, 1, 3, 2).reshape(21, 9).permute(1, 0).exp(),
+            )
+        ),
+        IMAGE,
+    ),
+    "permutation read beside one of dimensions of 1": (
+        lambda: (
+            lambda x: (
+                (t := torch.relu(x).permute(0, 2, 1, 3)).exp(),
+                t.permute(1, 0, 2, 3).permute(2, 0, 1, 3).exp(),
+            )
+        ),
+        IMAGE,
+    ),
     "permuted pieces": (
         lambda: lambda x: torch.cat([y.permute(0, 2, 1).exp() for y in torch.relu(x).chunk(3, -1)]),
         (2, 4, 6),
@@ -281,9 +299,11 @@ def test_permutations_are_as_few_as_can_be(name: str, level: int, count: int, re
     assert kinds(lowered(name, registry, level)).count("TRANSPOSE") == count
 
 
-def moved(x: torch.Tensor, drawn: Random) -> torch.Tensor:
-    """A tensor after a few drawn permutations and reshapes."""
+def moved(x: torch.Tensor, drawn: Random, kept: list[torch.Tensor]) -> torch.Tensor:
+    """A tensor after a few drawn permutations and reshapes; some on the way are ``kept``, to be read by others."""
     for _ in range(drawn.randrange(1, 6)):
+        if drawn.random() < 0.2:
+            kept.append(x)
         if drawn.random() < 0.5:
             x = x.permute(drawn.sample(range(x.dim()), x.dim()))
         else:
@@ -307,7 +327,8 @@ class DrawnMoves:
 
     def __call__(self, x: torch.Tensor) -> list[torch.Tensor]:
         drawn = Random(self.seed)
-        whole = moved(torch.relu(x), drawn)
+        kept: list[torch.Tensor] = []
+        whole = moved(torch.relu(x), drawn, kept)
         axis = drawn.choice([axis for axis, size in enumerate(whole.shape) if size > 1])
         count = drawn.choice([count for count in (2, 3, 4) if whole.shape[axis] % count == 0])
         size = whole.shape[axis] // count
@@ -318,8 +339,8 @@ class DrawnMoves:
             else list(whole.chunk(count, axis))
         )
         alike = drawn.randrange(1000) if drawn.random() < 0.7 else None
-        made = [moved(piece, Random(alike) if alike is not None else drawn) for piece in pieces]
-        found = [piece.exp() for piece in made[: drawn.randrange(1, count + 1)]]
+        made = [moved(piece, Random(alike) if alike is not None else drawn, kept) for piece in pieces]
+        found = [piece.exp() for piece in (*made[: drawn.randrange(1, count + 1)], *kept)]
         last = made[-1]
         if last.dim() > 1:
             found.append(torch.matmul(last, torch.exp(last).transpose(-2, -1)))
