@@ -126,11 +126,13 @@ def lower_part(part: Part, planned: PlannedGraph, rulebook: Rulebook) -> Lowered
 
 def _move_less(draft: Draft) -> bool:
     """Write what moves elements in fewer operations. True where some are left out, which may have decided the level."""
+    if all(operation.kind != "TRANSPOSE" for _, operation in draft.live()):
+        return False
     turn_products(draft)
     before = merge_transposes(draft)
     share_moves(draft)
     # What was shared may stand behind another.
-    return bool(merge_transposes(draft)) or bool(before)
+    return merge_transposes(draft) or before
 
 
 def promised_level(part: Part, verdicts: Mapping[int, NodeVerdict], layout: LayoutPlan) -> int:

@@ -10,6 +10,7 @@ import torch
 from nnapi_check.analyzer.capture.capture import capture
 from nnapi_check.analyzer.errors import InputError
 from nnapi_check.analyzer.graph import Graph
+from nnapi_check.analyzer.ops.bounded_calls import KERNEL_FAILURES
 from nnapi_check.analyzer.planning.work import node_work
 from nnapi_check.analyzer.tensor_types import torch_dtype
 from nnapi_check.analyzer.torchscript import trace
@@ -20,7 +21,7 @@ MOST_WORK = 1_000_000_000
 """The operations of arithmetic up to which an edit is tried on a call: about a tenth of a second."""
 
 
-_REFUSED = (InputError, RuntimeError, TypeError, ValueError, LookupError, NameError, AttributeError)
+_REFUSED = (InputError, NameError, *KERNEL_FAILURES)
 """How code fails where an argument is of a kind that it is not for, as a number where it names a tensor."""
 
 

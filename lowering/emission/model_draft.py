@@ -123,12 +123,20 @@ class Draft:
 
     def only_readers(self) -> dict[OperandId, int]:
         """The slot of the operation that alone reads an operand, once, for those that are read so."""
-        times = Counter(self.outputs)
-        found: dict[OperandId, int] = {}
-        for slot, operation in self.live():
-            times.update(operation.inputs)
-            found.update((operand, slot) for operand in operation.inputs)
+        times = self.times_read()
+        found = {operand: slot for slot, operation in self.live() for operand in operation.inputs}
         return {operand: slot for operand, slot in found.items() if times[operand] == 1}
+
+    def times_read(self) -> Counter[OperandId]:
+        """How many times operands are read, and given as outputs of the model."""
+        times = Counter(self.outputs)
+        for _, operation in self.live():
+            times.update(operation.inputs)
+        return times
+
+    def producers(self) -> dict[OperandId, int]:
+        """The slot of the operation that makes an operand."""
+        return {made: slot for slot, operation in self.live() for made in operation.outputs}
 
     def holder_of(self, operand: OperandId) -> OperandId:
         """The operand that holds an operand's elements once fixups are done: itself, where it was not removed."""

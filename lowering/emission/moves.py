@@ -28,8 +28,7 @@ class Links:
     @classmethod
     def of(cls, draft: Draft) -> Links:
         """Those of a draft as it is."""
-        producers = {made: slot for slot, operation in draft.live() for made in operation.outputs}
-        return cls(producers, draft.only_readers())
+        return cls(draft.producers(), draft.only_readers())
 
     def put(self, draft: Draft, moves: Mapping[int, DraftOperation]) -> None:
         """Put moves into slots, each the only reader of the one before; what the first reads others may read too."""

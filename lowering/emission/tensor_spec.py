@@ -11,7 +11,7 @@ from nnapi_check.analyzer.graph import ElementType, NotQuantized, PerChannel, Pe
 from nnapi_check.analyzer.held_axes import held_shape
 from nnapi_check.analyzer.nnapi_types import SIGNED_SHIFT, operand_type
 from nnapi_check.coverage_db.spec import OperandType
-from nnapi_check.coverage_db.stored_elements import ELEMENT_CODES
+from nnapi_check.coverage_db.stored_elements import ELEMENT_CODES, ELEMENT_STRUCTS
 from nnapi_check.lowering.nnapi.model import NOT_QUANTIZED, ChannelQuantParams, QuantParams
 
 # What is as large or larger rounds to infinity: half a step above the largest finite number.
@@ -60,7 +60,7 @@ def packed_numbers(numbers: Sequence[float], kind: OperandType) -> bytes:
 
 def unpacked_numbers(data: bytes, kind: OperandType) -> tuple[float, ...]:
     """The numbers that were packed."""
-    return tuple(number for (number,) in struct.iter_unpack(f"<{ELEMENT_CODES[kind]}", data))
+    return tuple(number for (number,) in ELEMENT_STRUCTS[kind].iter_unpack(data))
 
 
 def stored_number(value: float, spec: TensorSpec) -> float:

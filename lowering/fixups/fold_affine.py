@@ -27,7 +27,7 @@ CHANNEL_AXIS = {
 def fold_affine(draft: Draft, facts: Mapping[str, OperationFacts]) -> None:
     """Fold every constant MUL and ADD whose other input is read by nothing else."""
     reader_of = draft.only_readers()
-    producers = {made: slot for slot, operation in draft.live() for made in operation.outputs}
+    producers = draft.producers()
     for slot, affine in list(draft.live()):
         if affine.kind not in ("MUL", "ADD"):
             continue

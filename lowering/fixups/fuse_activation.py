@@ -20,7 +20,7 @@ _CODES = {"RELU": FuseCode.RELU, "RELU1": FuseCode.RELU1, "RELU6": FuseCode.RELU
 def fuse_activation(draft: Draft, facts: Mapping[str, OperationFacts]) -> None:
     """Fuse every activation whose input is read by nothing else."""
     reader_of = draft.only_readers()
-    producers = {made: slot for slot, operation in draft.live() for made in operation.outputs}
+    producers = draft.producers()
     for slot, activation in list(draft.live()):
         code = _CODES.get(activation.kind)
         before = producers.get(activation.inputs[0])

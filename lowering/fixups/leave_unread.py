@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
-
 from nnapi_check.lowering.emission.model_draft import Draft
 
 
@@ -11,9 +9,7 @@ def leave_unread(draft: Draft) -> None:
     """Remove the operations that make ``draft.optional`` operands which nothing reads. Linear in the operations."""
     if not draft.optional:
         return
-    times = Counter(draft.outputs)
-    for _, operation in draft.live():
-        times.update(operation.inputs)
+    times = draft.times_read()
     for slot, operation in reversed(list(draft.live())):
         if draft.optional.issuperset(operation.outputs) and not any(times[made] for made in operation.outputs):
             draft.operations[slot] = None

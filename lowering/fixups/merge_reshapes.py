@@ -11,7 +11,7 @@ from nnapi_check.lowering.emission.model_draft import Draft, OperandId
 def merge_reshapes(draft: Draft) -> None:
     """Merge every chain of reshapes into its last one, and leave out those that change nothing."""
     reader_of = draft.only_readers()
-    producers = {made: slot for slot, operation in draft.live() for made in operation.outputs}
+    producers = draft.producers()
     for slot, reshape in list(draft.live()):
         before = producers.get(reshape.inputs[0])
         if reshape.kind != "RESHAPE" or before is None or reader_of.get(reshape.inputs[0]) != slot:

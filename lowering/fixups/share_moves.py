@@ -40,10 +40,8 @@ def share_moves(draft: Draft) -> None:
 
 def _cuts(draft: Draft) -> Iterator[_Cut]:
     slices: dict[OperandId, Moves] = {}
-    readers: dict[OperandId, int] = dict.fromkeys(draft.outputs, 1)
+    times = draft.times_read()
     for slot, operation in draft.live():
-        for operand in operation.inputs:
-            readers[operand] = readers.get(operand, 0) + 1
         if operation.kind == "STRIDED_SLICE":
             slices.setdefault(operation.inputs[0], []).append((slot, operation))
         numbers = draft.numbers(operation.inputs[1]) if operation.kind == "SPLIT" else None
@@ -51,7 +49,7 @@ def _cuts(draft: Draft) -> Iterator[_Cut]:
             axis = int(numbers[0]) % len(draft.operands[operation.inputs[0]].spec.shape)
             yield _Cut(operation.inputs[0], axis, operation.outputs, [(slot, operation)])
     for whole, found in slices.items():
-        cut = _sliced(draft, whole, found) if readers[whole] == len(found) > 1 else None
+        cut = _sliced(draft, whole, found) if times[whole] == len(found) > 1 else None
         if cut is not None:
             yield cut
 

@@ -17,7 +17,7 @@ _BY_CHANNEL = frozenset({"ADD", "MUL"})
 def sink_reshapes(draft: Draft) -> None:
     """Exchange every RESHAPE that keeps the channels with what alone reads it, as long as that works by channel."""
     reader_of = draft.only_readers()
-    producers = {made: slot for slot, operation in draft.live() for made in operation.outputs}
+    producers = draft.producers()
     for slot, _ in list(draft.live()):
         reshape = draft.operations[slot]
         before = None if reshape is None else producers.get(reshape.inputs[0])

@@ -80,6 +80,11 @@ def _merged(shape: Sequence[int], axes: Collection[int]) -> tuple[list[int], lis
     return sizes, [place for place, (is_among, _) in enumerate(groups) if is_among]
 
 
+def around(shape: Sequence[int], dim: int) -> list[int]:
+    """The three dimensions of a tensor in which what is before ``dim``, and what is behind it, stand as one."""
+    return [prod(shape[:dim]), shape[dim], prod(shape[dim + 1 :])]
+
+
 def is_held(axes: Collection[int], shape: Sequence[int], made: Sequence[int]) -> bool:
     """Whether an op along ``axes`` can work on a tensor as an operand holds it, in one of the orders it has."""
     return any(works_along(axes, shape, made, nhwc=nhwc) for nhwc in orders_of(len(shape)))
@@ -97,6 +102,7 @@ def _along(op: str, code: _Code, call: Call) -> str | None:
     if len(shape) <= MAX_RANK or call.arguments.get("dtype") is not None or call.arguments.get("half_to_float"):
         return None
     axes = _axes(call)
+    # Dimensions that are rolled by steps of their own cannot stand as one.
     if not axes or (op == "aten.roll.default" and len(axes) > 1):
         return None
     if op in FOLDED and is_held(axes, shape, made):
@@ -126,7 +132,7 @@ def _along_last(code: str, call: Call) -> str | None:
     is_last = dim == len(shape) - 1
     if not shape or (is_last and len(shape) <= MAX_RANK):
         return None
-    sizes = [prod(shape[:dim]), shape[dim], prod(shape[dim + 1 :])][: 2 if is_last else 3]
+    sizes = around(shape, dim)[: 2 if is_last else 3]
     turned = "" if is_last else ".transpose(1, 2)"
     return _called(f"x = self.reshape({sizes}){turned}\n", code, call, turned)
 
@@ -155,8 +161,8 @@ def gather(call: Call) -> str | None:
         of_self != of_index for axis, (of_self, of_index) in enumerate(zip(shape, places, strict=True)) if axis != dim
     ):
         return None
-    lines = [[prod(item[:dim]), item[dim], prod(item[dim + 1 :])] for item in (shape, places)]
-    return f"torch.gather(self.reshape({lines[0]}), 1, index.reshape({lines[1]})).reshape({list(places)})"
+    x, index = f"self.reshape({around(shape, dim)})", f"index.reshape({around(places, dim)})"
+    return f"torch.gather({x}, 1, {index}).reshape({list(places)})"
 
 
 @expands("aten.expand.default", "aten.expand_as.default")

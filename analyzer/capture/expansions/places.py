@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from math import prod
 
 from nnapi_check.analyzer.capture.expansions.expansion import WHOLE, Call, expands
-from nnapi_check.analyzer.capture.expansions.merged_dimensions import is_held
+from nnapi_check.analyzer.capture.expansions.merged_dimensions import around, is_held
 from nnapi_check.analyzer.graph import TensorType
 from nnapi_check.analyzer.nnapi_types import MAX_RANK
 from nnapi_check.analyzer.tensor_types import torch_dtype
@@ -44,8 +44,7 @@ def cat(call: Call) -> str | None:
     made = call.outputs[0].shape
     dim = call.integer("dim") % len(made)
     if len(made) > MAX_RANK and not is_held({dim}, made, made):
-        before, behind = prod(made[:dim]), prod(made[dim + 1 :])
-        parts = (f"{name}.reshape({[before, kind.shape[dim], behind]})" for name, kind in kept.items())
+        parts = (f"{name}.reshape({around(kind.shape, dim)})" for name, kind in kept.items())
         return f"torch.cat([{', '.join(parts)}], 1).reshape({list(made)})"
     return f"torch.cat([{', '.join(kept)}], {dim})" if len(kept) < len(kinds) else None
 
@@ -262,5 +261,4 @@ def index_select(call: Call) -> str | None:
         return "self.clone()"
     if x.rank <= MAX_RANK:
         return None
-    line = [prod(x.shape[:dim]), count, prod(x.shape[dim + 1 :])]
-    return f"torch.index_select(self.reshape({line}), 1, index).reshape({list(call.outputs[0].shape)})"
+    return f"torch.index_select(self.reshape({around(x.shape, dim)}), 1, index).reshape({list(call.outputs[0].shape)})"

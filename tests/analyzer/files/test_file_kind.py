@@ -15,6 +15,7 @@ from nnapi_check.analyzer.errors import InputError
 from nnapi_check.analyzer.files.file_kind import FileKind, kind_of
 from nnapi_check.analyzer.graph import ElementType, TensorType
 from nnapi_check.analyzer.inputs.specification import parse_input_spec
+from nnapi_check.analyzer.torchscript import trace
 from tests.analyzer.torch_models import Small, scripted_file, traced_file
 
 INPUT = [parse_input_spec("f32[1,3,7,9]")]
@@ -83,7 +84,7 @@ class WithPython(torch.nn.Module):
 
 def failed_to_save(folder: Path) -> Path:
     path = folder / "half.pt"
-    traced = torch.jit.trace(WithPython().eval(), torch.rand(3), check_trace=False)  # type: ignore[no-untyped-call]
+    traced = trace(WithPython().eval(), [torch.rand(3)])
     with pytest.raises(RuntimeError, match="Python function"):
         traced.save(str(path))
     return path
