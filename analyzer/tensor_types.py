@@ -71,6 +71,11 @@ def dtype_of_number(number: int) -> torch.dtype | None:
     return _BY_NUMBER[number] if 0 <= number < len(_BY_NUMBER) else None
 
 
+def names_dtype(number: int) -> bool:
+    """Whether PyTorch may have an element type that TorchScript writes so: kernels read anything for other numbers."""
+    return 0 <= number <= len({item for item in vars(torch).values() if isinstance(item, torch.dtype)})
+
+
 def number_of_dtype(dtype: torch.dtype) -> int | None:
     """The number that TorchScript writes for an element type, or None where it is none of ours."""
     return _BY_NUMBER.index(dtype) if dtype in _BY_NUMBER else None

@@ -46,11 +46,12 @@ def mismatches(
     allowance: float = 0.0,
     inputs: Sequence[torch.Tensor] = (),
     excused: torch.Tensor | None = None,
+    steps: int = STEPS,
 ) -> Iterator[Mismatch]:
     """Every way in which ``found`` differs from ``wanted``, which is computed of ``inputs``, beyond what is allowed.
 
     Elements that are ``excused`` may be anything, and no other is held to their size; ``allowance`` is by how much the
-    others may be off besides rounding.
+    others may be off besides rounding, and ``steps`` the same of quantized ones.
     """
     if found.shape != wanted.shape:
         yield Mismatch(Disagreement.SHAPE, 1, f"{tuple(found.shape)}, wanted {tuple(wanted.shape)}")
@@ -63,8 +64,8 @@ def mismatches(
         excused = None if excused is None else excused.unsqueeze(-1).expand(wanted.shape)
     left = torch.ones(wanted.shape, dtype=torch.bool) if excused is None else ~excused
     if wanted.is_quantized:
-        steps = (found.int_repr().int() - wanted.int_repr().int()).abs()
-        yield from _told(Disagreement.FINITE, left & (steps > STEPS), found, wanted)
+        off = (found.int_repr().int() - wanted.int_repr().int()).abs()
+        yield from _told(Disagreement.FINITE, left & (off > steps), found, wanted)
         return
     found = torch.where(left, found, wanted)
     if not wanted.is_floating_point():

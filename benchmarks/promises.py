@@ -15,7 +15,7 @@ from pathlib import Path
 
 import torch
 
-from benchmarks.agreement import Disagreement, Mismatch, mismatches, span_of
+from benchmarks.agreement import STEPS, Disagreement, Mismatch, mismatches, span_of
 from benchmarks.carrying import PACKAGES, Carrier, Tensors, known
 from benchmarks.draws import Draw
 from benchmarks.excuses import beyond, excused, is_great
@@ -209,6 +209,7 @@ def _numbers(
             used = [way for node in part.part.nodes if (way := plan.verdicts[node].way) is not None]
             excuses = excused(part, plan, captured, values, reach)
             great = beyond(part, plan, captured, values, reach)
+            counted_off = max([STEPS, *(way.bound.steps for way in used if way.bound is not None)])
             stepped: Values = {}
             steps = max((way.bound.of_input for way in used if way.bound is not None), default=0.0)
             if steps and len(used) == 1:
@@ -217,7 +218,7 @@ def _numbers(
                 wanted = values[value]
                 for left_out, sources in _groups(wanted, given, excuses.get(value), great.get(value)):
                     counted = partial(_span_without, left_out)
-                    compare = partial(mismatches, tensor, wanted, inputs=sources, excused=left_out)
+                    compare = partial(mismatches, tensor, wanted, inputs=sources, excused=left_out, steps=counted_off)
                     allowance = _allowance(used, counted(wanted))
                     if value in stepped:
                         allowance += 2 * counted(stepped[value])

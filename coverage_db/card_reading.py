@@ -93,6 +93,7 @@ def parse_card(op: str, family: str, raw: object, shared: Mapping[str, Requireme
     common = tuple(parse_requirement(part, table.where, shared) for part in table.items("requires"))
     activation = _fuse_code(table.optional_text("activation"), table.where)
     jumps = table.choice("jumps", Jump.NONE)
+    any_number = table.texts("any_number")
     becomes = table.texts("becomes")
     moves = table.choice("moves", Movement.NONE)
     card = Card(
@@ -100,7 +101,12 @@ def parse_card(op: str, family: str, raw: object, shared: Mapping[str, Requireme
         family=family,
         summary=table.text("summary"),
         ways=tuple(
-            replace(_parse_way(part, table.where, common, shared), activation=activation, jumps=jumps)
+            replace(
+                _parse_way(part, table.where, common, shared),
+                activation=activation,
+                jumps=jumps,
+                any_number=any_number,
+            )
             for part in table.tables("ways")
         ),
         gap=table.optional_text("gap"),

@@ -122,7 +122,8 @@ class Way:
     the bound of calls that give a quantized tensor. ``halves`` says of what they are sums before they are rounded.
     ``weight_scales`` is what becomes of a scale for each channel, ``activation`` what the op ends with. ``in_floats``
     is set where quantized tensors are computed in floats, and the card has no way in integers. ``folded`` says that it
-    takes tensors of more dimensions than NNAPI's operands have, some of them merged: elementwise ways do. ``carried``
+    takes tensors of more dimensions than NNAPI's operands have, some of them merged: elementwise ways do.
+    ``any_number`` are arguments that may be infinite or undefined, of tensors that are not quantized. ``carried``
     are the arguments whose truth values or whole numbers floats carry here, as they do the results.
     """
 
@@ -141,6 +142,7 @@ class Way:
     jumps: Jump = Jump.NONE
     in_floats: InFloats | None = None
     folded: bool = False
+    any_number: tuple[str, ...] = ()
     carried: tuple[str, ...] = ()
 
     @property

@@ -42,6 +42,7 @@ from nnapi_check.analyzer.judging.nearest_ways import (
     why_in_floats,
     worth_telling,
 )
+from nnapi_check.analyzer.judging.number_limits import number_failures
 from nnapi_check.analyzer.judging.products import with_two_roundings
 from nnapi_check.analyzer.judging.quantization_limits import quantization_failures
 from nnapi_check.analyzer.judging.rounded_bounds import FLOATS_BETWEEN_STEPS, rounded_bound, with_rounding
@@ -288,7 +289,7 @@ def _judge_way(
 ) -> WayVerdict:
     emitted = emitted_operations(way, node, uses, knowledge, target)
     of_tensors = folded_failures(way, node, uses, general) if way.folded else general
-    failures, level = [*of_tensors, *emitted.failures], emitted.level
+    failures, level = [*of_tensors, *number_failures(way, node, uses), *emitted.failures], emitted.level
     is_for_others = False
     raised: Requirement | None = None
     for requirement in way.requires:
@@ -301,7 +302,9 @@ def _judge_way(
             level, raised = requirement.until + 1, requirement
     failures = failures or list(result_refused(way, node, uses, knowledge))
     told = tuple(dict.fromkeys(failures))
-    return WayVerdict(_bounded(way, node, uses), level, told, is_for_others, raised, _arithmetic(way, node, uses))
+    # Of scales that none may have, no bound can be told.
+    bounded = way if told else _bounded(way, node, uses)
+    return WayVerdict(bounded, level, told, is_for_others, raised, _arithmetic(way, node, uses))
 
 
 def _arithmetic(way: Way, node: Node, uses: Uses) -> Arithmetic:

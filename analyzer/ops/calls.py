@@ -24,7 +24,7 @@ from nnapi_check.analyzer.ops.conditions.recurrence_conditions import RECURRENCE
 from nnapi_check.analyzer.ops.layout_rules import dense_strides, laid_out
 from nnapi_check.analyzer.ops.quantized_rules import QUANTIZED_RULES
 from nnapi_check.analyzer.ops.shape_rules import NUMBER_OPS, RULES, elsewhere
-from nnapi_check.analyzer.tensor_types import dtype_of_number
+from nnapi_check.analyzer.tensor_types import dtype_of_number, names_dtype
 
 MAX_COMPUTED = 1 << 20
 """A constant with more elements than this is typed, not computed, while a graph is typed."""
@@ -332,6 +332,9 @@ def call(operation: Operation, values: Sequence[object], calls: BoundedCalls | N
         raise OpError(f"{operation.name} is not called before a run")
     if sum(len(leaf) for value in values for leaf in _flat(value) if isinstance(leaf, str)) > _MAX_TEXT:
         raise TooLargeError("its texts are too long")
+    for argument, value in zip(operation.arguments, values, strict=False):
+        if type(value) is int and _is_dtype(argument) and not names_dtype(value):
+            raise OpError(f"{argument.name} is {value}, which is no element type")
     check_results(operation.name, dict(zip((a.name for a in operation.arguments), values, strict=False)))
     positional = [v for a, v in zip(operation.arguments, values, strict=False) if not a.is_keyword_only]
     keywords = {a.name: v for a, v in zip(operation.arguments, values, strict=False) if a.is_keyword_only}
@@ -344,6 +347,11 @@ def call(operation: Operation, values: Sequence[object], calls: BoundedCalls | N
         raise OpError("PyTorch cannot tell its shape without the elements") from error
     except KERNEL_FAILURES as error:
         raise OpError(_first_line(error)) from error
+
+
+def _is_dtype(argument: SchemaArgument) -> bool:
+    """Releases before 2.0 call the kind of an element type ``int``."""
+    return "ScalarType" in argument.kind or argument.name == "dtype"
 
 
 def _has_tensors(operation: Operation) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -71,10 +72,14 @@ def expanded(
     return Expanded(function, [names.index(name) for name in tensors])
 
 
+# TorchScript has no names for what repr() writes of these.
+_NOT_FINITE = re.compile(r"\b(inf|nan)\b")
+
+
 @lru_cache(maxsize=1024)
 def _function(tensors: tuple[tuple[str, bool], ...], body: str) -> _Function:
     given = ", ".join(f"{name}: {'List[Tensor]' if is_list else 'Tensor'}" for name, is_list in tensors)
-    *before, last = body.strip().splitlines()
+    *before, last = _NOT_FINITE.sub(r'float("\1")', body).strip().splitlines()
     lines = [*before, f"return {last.strip()}"]
     unit = torch.jit.CompilationUnit(
         "\n    ".join([f"def expansion({given}):", *(line.strip() for line in lines)]) + "\n"

@@ -30,7 +30,7 @@ def dist(call: Call) -> str:
 
 
 def _order(call: Call) -> str:
-    return f'float("{call.number("p")!r}")'
+    return repr(call.number("p"))
 
 
 @expands("aten.cdist.default", "aten._cdist_forward.default")

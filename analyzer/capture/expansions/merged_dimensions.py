@@ -25,7 +25,7 @@ def _along_one(name: str) -> _Code:
 
 def _norm(call: Call, dims: list[int]) -> str:
     # TorchScript reads no infinity as Python writes it.
-    return f"torch.ops.aten.linalg_vector_norm(x, float('{call.number('ord')}'), {dims})"
+    return f"torch.ops.aten.linalg_vector_norm(x, {call.number('ord')!r}, {dims})"
 
 
 def _spread(name: str) -> _Code:

@@ -31,7 +31,7 @@ def entr(call: Call) -> str | None:
     """-x log(x), 0 at zero, minus infinity below."""
     if not call.are_floats("self"):
         return None
-    return 'torch.where(self == 0, 0.0, torch.where(self < 0, -float("inf"), -self * torch.log(self)))'
+    return "torch.where(self == 0, 0.0, torch.where(self < 0, -inf, -self * torch.log(self)))"
 
 
 @expands("aten.fmax.default")
@@ -68,13 +68,13 @@ def isclose(call: Call) -> str | None:
 @expands("aten.isposinf.default")
 def isposinf(call: Call) -> str | None:
     """Equal to infinity."""
-    return 'self == float("inf")' if call.are_floats("self") else None
+    return "self == inf" if call.are_floats("self") else None
 
 
 @expands("aten.isneginf.default")
 def isneginf(call: Call) -> str | None:
     """Equal to minus infinity."""
-    return 'self == float("-inf")' if call.are_floats("self") else None
+    return "self == -inf" if call.are_floats("self") else None
 
 
 @expands("aten.heaviside.default")
@@ -85,12 +85,16 @@ def heaviside(call: Call) -> str | None:
     return "torch.where(self == 0, values, torch.where(self > 0, 1.0, 0.0))"
 
 
+_MOST_DECIMALS = 38
+"""The greatest power of ten that float32 has."""
+
+
 @expands("aten.round.decimals")
 def round_decimals(call: Call) -> str | None:
     """Rounds multiples of a power of ten."""
-    if not call.are_floats("self"):
-        return None
     decimals = call.integer("decimals")
+    if not call.are_floats("self") or abs(decimals) > _MOST_DECIMALS:
+        return None
     power = float(10 ** abs(decimals))
     if decimals < 0:
         return f"torch.round(self / {power!r}) * {power!r}"
@@ -141,14 +145,18 @@ def safe_softmax(call: Call) -> str | None:
         return None
     return (
         f"weights = torch._softmax(self, {call.integer('dim')}, False)\n"
-        'masked = torch.logical_not(self == -float("inf"))\n'
+        "masked = torch.logical_not(self == -inf)\n"
         f"masked = torch.logical_not(torch.any(masked, {call.integer('dim')}, True))\n"
         "torch.where(masked, torch.full_like(weights, 0), weights)"
     )
 
 
+_MOST_DIFFERENCES = 64
+"""How often differences of differences are written out."""
+
+
 @expands("aten.diff.default")
-def diff(call: Call) -> str:
+def diff(call: Call) -> str | None:
     """Each element less the one before it, as often as asked for; whether they differ for truth values."""
     dim, length = call.dimension("dim"), call.tensor("self").shape[call.dimension("dim")]
     parts = ["self"]
@@ -159,6 +167,8 @@ def diff(call: Call) -> str:
     lines = [f"x = torch.cat([{', '.join(parts)}], {dim})" if len(parts) > 1 else "x = self"]
     is_truth = call.outputs[0].dtype is ElementType.BOOL
     times = min(call.integer("n"), length)
+    if times > _MOST_DIFFERENCES:
+        return None
     for _ in range(times):
         length -= 1
         after, before = f"x.narrow({dim}, 1, {length})", f"x.narrow({dim}, 0, {length})"

@@ -39,7 +39,7 @@ def pad_packed_sequence(call: Call) -> str | None:
     more = padded[1 if is_batch_first else 0] - length
     if more:
         pads = [0, 0] * (len(others) + (0 if is_batch_first else 1))
-        value = f'float("{call.number("padding_value")!r}")'
+        value = repr(call.number("padding_value"))
         sequences = f"torch.constant_pad_nd({sequences}, {[*pads, 0, more]}, {value})"
     else:
         sequences = f"{sequences}.clone()"

@@ -255,7 +255,22 @@ def _resized(axes: int, arguments: Arguments) -> str | None:
         return "either output_size or scale_factors is given"
     if isinstance(factors, (list, tuple)) and any(isinstance(found, (int, float)) and found <= 0 for found in factors):
         return f"scale_factors is {list(factors)}"
-    return _out_of(arguments, "output_size", 1)
+    return _out_of(arguments, "output_size", 1) or _places_beyond_32_bits(arguments, size)
+
+
+_FACTORS = {1: ("scales",), 2: ("scales_h", "scales_w"), 3: ("scales_d", "scales_h", "scales_w")}
+
+
+def _places_beyond_32_bits(arguments: Arguments, sizes: object) -> str | None:
+    """Kernels make integers of outputs' places over their factors, and read wherever one that overflows says."""
+    if not is_ints(sizes):
+        return None
+    for name, output in zip(_FACTORS[len(sizes)], sizes, strict=True):
+        scale = arguments.get(name)
+        # They go by the sizes where a factor is 0, negative or undefined.
+        if isinstance(scale, float) and scale > 0 and output >= scale * 2**31:
+            return f"{name} of {scale:g} takes {output} places beyond 32 bits, and PyTorch reads past the last"
+    return None
 
 
 def _resized_linearly(arguments: Arguments) -> str | None:
@@ -265,7 +280,7 @@ def _resized_linearly(arguments: Arguments) -> str | None:
         return refused
     for size, output, name in zip(x.shape[2:], sizes, ("scales_h", "scales_w"), strict=True):
         scale = arguments.get(name)
-        if not isinstance(scale, float) or arguments.get("align_corners") is not False:
+        if not isinstance(scale, float) or not scale > 0 or arguments.get("align_corners") is not False:
             continue
         if int((output - 0.5) / scale - 0.5) >= size:
             return f"{name} of {scale:g} takes {output} places of {size}, and PyTorch reads past the last"
@@ -310,6 +325,18 @@ _ALONG_ONE = ("argmax", "argmin", "softmax", "log_softmax", "sort", "argsort")
 _CUMULATIVE = ("cumsum", "cumprod", "cummax", "cummin", "logcumsumexp")
 _TAKEN_ONCE = partial(dims, "dim", is_once=True)
 
+RESIZED: Mapping[str, Condition] = {
+    **{f"aten::upsample_nearest{axes}d": partial(_resized, axes) for axes in (1, 2, 3)},
+    **{f"aten::_upsample_nearest_exact{axes}d": partial(_resized, axes) for axes in (1, 2, 3)},
+    "aten::upsample_linear1d": partial(_resized, 1),
+    "aten::upsample_bilinear2d": _resized_linearly,
+    "aten::upsample_bicubic2d": partial(_resized, 2),
+    "aten::_upsample_bilinear2d_aa": partial(_resized, 2),
+    "aten::_upsample_bicubic2d_aa": partial(_resized, 2),
+    "aten::upsample_trilinear3d": partial(_resized, 3),
+}
+"""Of ops whose kernels read wherever the factors that they are given say."""
+
 CONDITIONS: Mapping[str, Condition] = {
     **{f"aten::{name}": partial(dims, "dim") for name in (*_ALONG_ONE, *_CUMULATIVE)},
     **{f"aten::{name}": _TAKEN_ONCE for name in ("mean", "sum", "amax", "amin", "linalg_vector_norm", "norm")},
@@ -349,14 +376,7 @@ CONDITIONS: Mapping[str, Condition] = {
     **{f"aten::conv_transpose{axes}d": partial(_convolution, axes) for axes in (1, 2, 3)},
     **{f"aten::{kind}_pool{axes}d": partial(_window, axes) for kind in ("max", "avg") for axes in (1, 2, 3)},
     **{f"aten::adaptive_{kind}_pool{axes}d": partial(_adaptive, axes) for kind in ("max", "avg") for axes in (1, 2, 3)},
-    **{f"aten::upsample_nearest{axes}d": partial(_resized, axes) for axes in (1, 2, 3)},
-    **{f"aten::_upsample_nearest_exact{axes}d": partial(_resized, axes) for axes in (1, 2, 3)},
-    "aten::upsample_linear1d": partial(_resized, 1),
-    "aten::upsample_bilinear2d": _resized_linearly,
-    "aten::upsample_bicubic2d": partial(_resized, 2),
-    "aten::_upsample_bilinear2d_aa": partial(_resized, 2),
-    "aten::_upsample_bicubic2d_aa": partial(_resized, 2),
-    "aten::upsample_trilinear3d": partial(_resized, 3),
+    **RESIZED,
     **LOOKUP_CONDITIONS,
     **PACKING_CONDITIONS,
     **RECURRENCE_CONDITIONS,

@@ -65,6 +65,8 @@ class Case:
 
 
 PAIR = (IMAGE, IMAGE)
+INF = float("inf")
+NOT_FINITE = (INF, -INF, float("nan"))
 SPECIAL = (0.0, -0.0, float("inf"), float("-inf"), float("nan"), -0.5, 1.0)
 FINITE = (0.0, -0.0, 0.5, -0.5, 1.0, -2.25)
 WHOLE = torch.arange(-6, 6, dtype=torch.int32).reshape(3, 4)
@@ -404,4 +406,19 @@ CASES = [
     Case("aten.matmul.default", torch.matmul, ((4, 1, 3, 5), (1, 2, 5, 6))),
     Case("aten.matmul.default", torch.matmul, ((3, 4, 5), (2, 1, 5, 6))),
     Case("aten.matmul.default", torch.matmul, ((2, 3, 4, 5), (3, 5, 6))),
+    # TorchScript has names of its own for infinite and undefined numbers.
+    *(Case("aten.smooth_l1_loss.default", partial(aten.smooth_l1_loss, beta=number), PAIR) for number in (INF, 1e-320)),
+    *(Case("aten.huber_loss.default", partial(aten.huber_loss, delta=number), PAIR) for number in (INF, 1e308)),
+    *(
+        Case("aten.margin_ranking_loss.default", partial(aten.margin_ranking_loss, margin=number), (IMAGE,) * 3)
+        for number in NOT_FINITE
+    ),
+    *(
+        Case("aten.poisson_nll_loss.default", lambda x, y, e=eps: aten.poisson_nll_loss(x, y, False, False, e, 1), PAIR)
+        for eps in NOT_FINITE
+    ),
+    *(Case("aten.isclose.default", lambda x, y, t=number: torch.isclose(x, y, t, t), PAIR) for number in (0.0, INF)),
+    *(Case("aten.dist.default", partial(torch.dist, p=number), PAIR) for number in (-INF, 0.0)),
+    *(Case("aten.cdist.default", partial(torch.cdist, p=number), ((3, 4), (5, 4))) for number in (INF, 0.0)),
+    *(Case("aten.add.Tensor", partial(torch.add, alpha=number), ((2, 3, 4, 5, 6), (4, 1, 6))) for number in NOT_FINITE),
 ]

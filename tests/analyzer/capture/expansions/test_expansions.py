@@ -74,6 +74,18 @@ def test_a_card_names_the_ops_that_calls_become(op: str) -> None:
     assert card.ways or {name for name in card.becomes if not name.startswith("nnapi_check.")} == found - {op}
 
 
+@pytest.mark.parametrize(
+    "case",
+    [
+        Case("aten.round.decimals", lambda x: torch.round(x, decimals=400)),
+        Case("aten.diff.default", lambda x: torch.diff(x, n=65), ((2, 99),)),
+    ],
+    ids=lambda case: case.op,
+)
+def test_a_call_that_would_take_too_much_or_too_great_numbers_is_left(case: Case) -> None:
+    assert case.op in ops_of(case)
+
+
 def test_every_expansion_is_tried_here() -> None:
     assert {case.op for case in CASES} == set(expansions())
 

@@ -1,12 +1,16 @@
 """Calls that PyTorch refuses, or for which it reads past the end of a tensor, have no type and no part on NNAPI."""
 
+import math
 from collections.abc import Mapping
+from pathlib import Path
 
 import pytest
 import torch
 
+from nnapi_check import check
 from nnapi_check.analyzer.capture.capture import capture
 from nnapi_check.analyzer.errors import InputError, OpError
+from nnapi_check.analyzer.ops.bounded_calls import BoundedCalls, Bounds
 from nnapi_check.analyzer.ops.calls import call, evaluate, operation_of
 from tests.torch_releases import since
 
@@ -247,6 +251,63 @@ def test_a_model_that_names_a_dimension_beyond_the_rank_is_refused_in_one_senten
 
     with pytest.raises(InputError, match=r"aten\.argmax\.default.*\[3\]|dimension|Dimension"):
         capture(traced, (torch.rand(2, 3, 4),), weights=False)
+
+
+RESIZED_BY = {
+    "upsample_nearest1d": 1,
+    "upsample_nearest2d": 2,
+    "upsample_nearest3d": 3,
+    "_upsample_nearest_exact2d": 2,
+    "upsample_linear1d": 1,
+    "upsample_bilinear2d": 2,
+    "upsample_bicubic2d": 2,
+    "upsample_trilinear3d": 3,
+    "_upsample_bilinear2d_aa": 2,
+}
+
+
+@pytest.mark.parametrize("op", RESIZED_BY)
+@pytest.mark.parametrize("scale", [1e-320, 1e-38, 1e-9, 0.0, -1.0, math.nan, math.inf])
+@pytest.mark.parametrize("is_constant", [True, False])
+def test_an_image_is_not_resized_by_factors_whose_places_overflow(op: str, scale: float, *, is_constant: bool) -> None:
+    axes = RESIZED_BY[op]
+    operation = operation_of(schema(op))
+    image = torch.rand(1, 2, *[5] * axes, device="cpu" if is_constant else "meta")
+    corners = [] if "nearest" in op else [False]
+    given = [image, [9] * axes, *corners, *[scale] * axes]
+
+    if 0 < scale < 1:
+        with pytest.raises(OpError, match="places beyond 32 bits"):
+            evaluate(operation, given)
+        if is_constant:
+            with pytest.raises(OpError, match="places beyond 32 bits"):
+                call(operation, given, BoundedCalls(Bounds(1 << 20, 1 << 20)))
+    else:
+        found = evaluate(operation, given)
+        assert isinstance(found, torch.Tensor)
+        assert found.shape == (1, 2, *[9] * axes)
+
+
+def test_a_file_that_resizes_a_quantized_constant_by_a_tiny_factor_is_checked(tmp_path: Path) -> None:
+    class Tiny(torch.nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.register_buffer("image", torch.quantize_per_tensor(torch.rand(1, 2, 5, 7), 0.05, 128, torch.quint8))
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            resized: torch.Tensor = torch.ops.aten.upsample_nearest2d(self.image, [11, 9], 1e-320, None)
+            return x + resized.dequantize()
+
+    torch.jit.script(Tiny()).save(tmp_path / "tiny.pt")  # type: ignore[no-untyped-call]  # it has no types
+
+    assert check(tmp_path / "tiny.pt", ["f32[1,2,11,9]"], feature_level=3).score == 0
+
+
+@pytest.mark.parametrize("number", [-1, 999, 2**31 + 2])
+@pytest.mark.parametrize("device", ["cpu", "meta"])
+def test_an_element_type_that_is_none_is_not_given_to_a_kernel(number: int, device: str) -> None:
+    with pytest.raises(OpError, match=f"dtype is {number}, which is no element type"):
+        evaluate(operation_of(schema("to.dtype")), [torch.rand(3, device=device), number, False, False, None])
 
 
 def test_a_quantized_image_is_not_resized_past_its_last_place() -> None:

@@ -1,10 +1,11 @@
-"""Hold what is promised of every card's examples when one of their tensors is shrunken, or grows a dimension.
+"""Hold what is promised of every card's examples when one of their tensors is shrunken, or a number is extreme.
 
-    python benchmarks/shrunken.py [OP ...] [--every N]
+    python benchmarks/varied_examples.py [OP ...] [--kind shapes|floats|integers ...] [--every N]
 
 One tensor at a time, or all of them, loses all dimensions, loses its first, gains one before it, or gets dimensions of
-1, so that it is broadcast where nobody thinks of it. Each module that PyTorch itself takes is checked, lowered, run and
-compared at levels 1, 3 and 8, on its own numbers. Exit code 1 where a promise does not hold.
+1, so that it is broadcast where nobody thinks of it; one number at a time, those left at their defaults too, becomes
+infinite, undefined, 0, negative, or one that float32 or 32 bits do not hold. Each module that PyTorch itself takes is
+checked, lowered, run and compared at levels 1, 3 and 8, on its own numbers. Exit code 1 where a promise does not hold.
 """
 
 from __future__ import annotations
@@ -14,19 +15,20 @@ import faulthandler
 import itertools
 import json
 import os
-import re
 import sys
 import tempfile
 import warnings
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from benchmarks.agreement import Disagreement
 from benchmarks.draws import Draw
+from benchmarks.extreme_numbers import with_extreme_floats, with_extreme_integers
 from benchmarks.promises import hold
+from benchmarks.varied_shapes import shrunken
 from nnapi_check.analyzer.capture.capture import capture
 from nnapi_check.analyzer.errors import InputError
 from nnapi_check.analyzer.graph import DynamicType
@@ -39,13 +41,19 @@ LEVELS = (1, 3, 8)
 
 # PyTorch itself dies of some of these in shapes that they do not take.
 DEADLY = ("nnapi_check.", "quantized.", "aten.lstm", "aten.gru", "aten.rnn", "aten._native", "aten._transformer")
-_SHAPE = re.compile(r"^(?P<type>[a-z0-9]+(?:\([^)]*\))?)\[(?P<sizes>[0-9,]*)\](?P<marks>[+!]*)(?: = .*)?$")
-_ONE_AXIS = ("dim", "dim0", "dim1", "start_dim", "end_dim")
+
+
+KINDS: dict[str, Callable[[Card, Example], Iterator[Example]]] = {
+    "shapes": lambda _card, example: shrunken(example),
+    "floats": with_extreme_floats,
+    "integers": with_extreme_integers,
+}
+"""How examples are varied."""
 
 
 @dataclass(frozen=True, slots=True)
 class Variant:
-    """An example of a card with other shapes."""
+    """An example of a card with other shapes, or another number."""
 
     card: Card
     example: Example
@@ -59,14 +67,16 @@ class Held:
     faults: tuple[str, ...]
 
 
-def variants(cards: Sequence[Card]) -> Iterator[Variant]:
-    """Every shrunken form of every example that passes, once."""
+def variants(cards: Sequence[Card], kinds: Sequence[str] = tuple(KINDS)) -> Iterator[Variant]:
+    """Every varied form of every example that passes, once."""
     seen = set()
     for card in cards:
         for example in (example for way in card.ways for example in way.examples if example.expect is None):
-            for found in (*_all_alike(example), *_one_by_one(example)):
-                if (card.op, found.tensors, found.args) not in seen:
-                    seen.add((card.op, found.tensors, found.args))
+            for found in (found for kind in kinds for found in KINDS[kind](card, example)):
+                # Of numbers, 0.0 equals -0.0, and no NaN another: as texts they are told apart.
+                call = (card.op, found.tensors, str(found.args))
+                if call not in seen:
+                    seen.add(call)
                     yield Variant(card, found)
 
 
@@ -114,45 +124,6 @@ def held_apart(card: Card, found: Sequence[Variant]) -> Iterator[Held]:
     if ended:
         last = found[min(len(rows), len(found) - 1)].example
         yield Held(0, (f"{card.op}{last.tensors}{last.args}: the process ended with {ended}, after {len(rows)}",))
-
-
-def _all_alike(example: Example) -> Iterator[Example]:
-    tensors = tuple(
-        (name, _shaped(spec, ()) if isinstance(spec, str) else tuple(_shaped(part, ()) for part in spec))
-        for name, spec in example.tensors
-    )
-    first = tuple((name, 0 if name in _ONE_AXIS and isinstance(item, int) else item) for name, item in example.args)
-    for args in dict.fromkeys((example.args, first)):
-        yield replace(example, tensors=tensors, args=args)
-
-
-def _one_by_one(example: Example) -> Iterator[Example]:
-    for place, (name, spec) in enumerate(example.tensors):
-        for other in _shrunken(spec) if isinstance(spec, str) else _shrunken_parts(spec):
-            tensors = (*example.tensors[:place], (name, other), *example.tensors[place + 1 :])
-            yield replace(example, tensors=tensors)
-
-
-def _shrunken_parts(specs: tuple[str, ...]) -> Iterator[tuple[str, ...]]:
-    for place, spec in enumerate(specs):
-        for other in _shrunken(spec):
-            yield (*specs[:place], other, *specs[place + 1 :])
-
-
-def _shrunken(spec: str) -> Iterator[str]:
-    match = _SHAPE.match(spec)
-    if match is None:
-        return
-    sizes = tuple(size for size in match["sizes"].split(",") if size)
-    thin = [(*sizes[:axis], "1", *sizes[axis + 1 :]) for axis in range(len(sizes))]
-    for other in dict.fromkeys([(), *thin, ("1",) * len(sizes), sizes[1:], ("1", *sizes)]):
-        if other != sizes:
-            yield _shaped(spec, other)
-
-
-def _shaped(spec: str, sizes: tuple[str, ...]) -> str:
-    match = _SHAPE.match(spec)
-    return spec if match is None else f"{match['type']}[{','.join(sizes)}]{match['marks']}"
 
 
 def _made(variant: Variant) -> ExampleModule | None:
@@ -205,11 +176,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the sweep, and print what does not hold."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("ops", nargs="*", help="only ops with one of these in their names")
+    parser.add_argument("--kind", action="append", choices=tuple(KINDS), help="only what is varied so")
     parser.add_argument("--every", type=int, default=1, help="only each so many'th module")
     options = parser.parse_args(arguments)
     cards = [card for card in load_cards().values() if not options.ops or any(name in card.op for name in options.ops)]
     modules = faults = 0
-    tried = itertools.islice(variants(cards), 0, None, options.every)
+    tried = itertools.islice(variants(cards, options.kind or tuple(KINDS)), 0, None, options.every)
     for card, found in itertools.groupby(tried, lambda variant: variant.card):
         for one in held_apart(card, tuple(found)):
             modules, faults = modules + one.modules, faults + len(one.faults)
