@@ -16,7 +16,7 @@ import torch
 from nnapi_check.analyzer.errors import OpError, TooLargeError
 from nnapi_check.analyzer.graph import is_ints
 from nnapi_check.analyzer.ops.allowed_ops import may_be_computed
-from nnapi_check.analyzer.ops.conditions.call_conditions import RESIZED, unmet
+from nnapi_check.analyzer.ops.conditions.call_conditions import OVERREADING, unmet
 from nnapi_check.analyzer.ops.dispatched_calls import DispatchedCalls
 from nnapi_check.analyzer.ops.shape_rules import RULES
 from nnapi_check.analyzer.ops.window_rules import broadcast
@@ -85,7 +85,7 @@ class BoundedCalls(DispatchedCalls):
         named = arguments_by_name(func, args, kwargs)
         check_results(name, named)
         check_statistics(name, named)
-        if name in RESIZED and (refused := unmet(name, named)) is not None:
+        if name in OVERREADING and (refused := unmet(name, named)) is not None:
             raise OpError(refused)
         if not _makes_tensors(func):
             return

@@ -325,7 +325,7 @@ _ALONG_ONE = ("argmax", "argmin", "softmax", "log_softmax", "sort", "argsort")
 _CUMULATIVE = ("cumsum", "cumprod", "cummax", "cummin", "logcumsumexp")
 _TAKEN_ONCE = partial(dims, "dim", is_once=True)
 
-RESIZED: Mapping[str, Condition] = {
+OVERREADING: Mapping[str, Condition] = {
     **{f"aten::upsample_nearest{axes}d": partial(_resized, axes) for axes in (1, 2, 3)},
     **{f"aten::_upsample_nearest_exact{axes}d": partial(_resized, axes) for axes in (1, 2, 3)},
     "aten::upsample_linear1d": partial(_resized, 1),
@@ -334,8 +334,9 @@ RESIZED: Mapping[str, Condition] = {
     "aten::_upsample_bilinear2d_aa": partial(_resized, 2),
     "aten::_upsample_bicubic2d_aa": partial(_resized, 2),
     "aten::upsample_trilinear3d": partial(_resized, 3),
+    **{f"aten::_fft_{name}": partial(dims, "dim") for name in ("c2c", "c2r", "r2c")},
 }
-"""Of ops whose kernels read wherever the factors that they are given say."""
+"""Of ops whose kernels read whatever the numbers say that they are given, past the end of a tensor too."""
 
 CONDITIONS: Mapping[str, Condition] = {
     **{f"aten::{name}": partial(dims, "dim") for name in (*_ALONG_ONE, *_CUMULATIVE)},
@@ -376,7 +377,7 @@ CONDITIONS: Mapping[str, Condition] = {
     **{f"aten::conv_transpose{axes}d": partial(_convolution, axes) for axes in (1, 2, 3)},
     **{f"aten::{kind}_pool{axes}d": partial(_window, axes) for kind in ("max", "avg") for axes in (1, 2, 3)},
     **{f"aten::adaptive_{kind}_pool{axes}d": partial(_adaptive, axes) for kind in ("max", "avg") for axes in (1, 2, 3)},
-    **RESIZED,
+    **OVERREADING,
     **LOOKUP_CONDITIONS,
     **PACKING_CONDITIONS,
     **RECURRENCE_CONDITIONS,
