@@ -55,6 +55,9 @@ _BY_NUMBER: tuple[torch.dtype | None, ...] = (
     torch.bfloat16,
 )
 
+# Besides those that Python has names for there is one, for no type.
+_GREATEST_NUMBER = len({item for item in vars(torch).values() if isinstance(item, torch.dtype)})
+
 
 def element_type(dtype: torch.dtype) -> ElementType:
     """The element type of the graph for one of PyTorch's; ``OTHER`` where there is none."""
@@ -73,7 +76,7 @@ def dtype_of_number(number: int) -> torch.dtype | None:
 
 def names_dtype(number: int) -> bool:
     """Whether PyTorch may have an element type that TorchScript writes so: kernels read anything for other numbers."""
-    return 0 <= number <= len({item for item in vars(torch).values() if isinstance(item, torch.dtype)})
+    return 0 <= number <= _GREATEST_NUMBER
 
 
 def number_of_dtype(dtype: torch.dtype) -> int | None:

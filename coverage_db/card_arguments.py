@@ -110,6 +110,7 @@ def named_arguments(card: Card) -> Iterator[tuple[str, str]]:
     for name in (*card.elements_of, *card.exact_in_floats) if card.ways else ():
         yield name, "any, elements"
     for way in card.ways:
+        yield from ((name, f"{way.name}, any number") for name in way.any_number)
         for requirement in way.requires:
             for quantity in quantities(requirement.check):
                 yield from ((name, f"{way.name}, requires {requirement.id}") for name in names_in(quantity))

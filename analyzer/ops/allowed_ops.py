@@ -103,7 +103,7 @@ def may_be_typed(name: str, overload: str) -> bool:
 def may_be_computed(name: str) -> bool:
     """Whether an op may be run on real elements where another one that may be called is made of it."""
     library, _, base = name.partition("::")
-    return name not in _UNSAFE | _UNCHECKED and library in LIBRARIES and _is_plain(library, base)
+    return name not in _UNSAFE and name not in _UNCHECKED and library in LIBRARIES and _is_plain(library, base)
 
 
 def _is_plain(library: str, base: str) -> bool:
